@@ -1,0 +1,35 @@
+// Owns "did you mean": the known name nearest to a mistyped one. Refuses to guess far.
+
+/** Null if none is near: about one slip in three letters. Case, `_` and `-` count for nothing. */
+export function suggest(given: string, known: readonly string[]): string | null {
+  const wanted = plain(given);
+  let best: string | null = null;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const name of known) {
+    const distance = editDistance(wanted, plain(name));
+    const distanceMax = Math.max(1, Math.floor(Math.min(wanted.length, name.length) / 3));
+    if (distance < bestDistance && distance <= distanceMax) {
+      best = name;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[_-]/g, '').slice(0, 64);
+}
+
+/** Letters inserted, left out or changed. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

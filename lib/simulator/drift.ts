@@ -1,0 +1,75 @@
+// Owns how the list moves between two requests. Refuses to answer any: it only changes the array it is given.
+
+import { ConfigError } from '../errors.ts';
+import type { NodeRecord } from './nodes.ts';
+import { drawCount, drawInteger, type Random } from './random.ts';
+
+/** Mean changes after each request, at random places of the whole list; fractions are allowed. Default 0 each. */
+export interface Drift {
+  insertsPerRequest?: number;
+  deletesPerRequest?: number;
+  /** A node leaves its place for another one; the order of all others stays. */
+  reordersPerRequest?: number;
+  /** Default 1. */
+  seed?: number;
+}
+
+export interface DriftCounts {
+  inserted: number;
+  deleted: number;
+  reordered: number;
+}
+
+/** Changes `list` in place and says how much. */
+export function applyDrift(
+  list: NodeRecord[],
+  drift: Drift,
+  random: Random,
+  makeNode: () => NodeRecord,
+): DriftCounts {
+  const counts: DriftCounts = { inserted: 0, deleted: 0, reordered: 0 };
+  for (let left = drawCount(random, drift.deletesPerRequest ?? 0); left > 0; left -= 1) {
+    if (list.length === 0) break;
+    list.splice(drawInteger(random, 0, list.length - 1), 1);
+    counts.deleted += 1;
+  }
+  for (let left = drawCount(random, drift.insertsPerRequest ?? 0); left > 0; left -= 1) {
+    list.splice(drawInteger(random, 0, list.length), 0, makeNode());
+    counts.inserted += 1;
+  }
+  for (let left = drawCount(random, drift.reordersPerRequest ?? 0); left > 0; left -= 1) {
+    if (list.length < 2) break;
+    const from = drawInteger(random, 0, list.length - 1);
+    // One of the other places: a move to its own place would be none.
+    const to = (from + drawInteger(random, 1, list.length - 1)) % list.length;
+    const [moved] = list.splice(from, 1);
+    list.splice(to, 0, moved as NodeRecord);
+    counts.reordered += 1;
+  }
+  return counts;
+}
+
+const driftKeys: Readonly<Record<string, keyof Drift>> = {
+  insert: 'insertsPerRequest',
+  delete: 'deletesPerRequest',
+  reorder: 'reordersPerRequest',
+  seed: 'seed',
+};
+
+/** `insert=2,delete=1,reorder=0.5,seed=7`, each optional. Throws ConfigError that tells every fault. */
+export function parseDrift(text: string): Drift {
+  const drift: Drift = {};
+  const issues: string[] = [];
+  for (const part of text.split(',')) {
+    const [, name = '', value = ''] = /^\s*([a-z]+)=(\d+(?:\.\d+)?)\s*$/.exec(part) ?? [];
+    const key = Object.hasOwn(driftKeys, name) ? driftKeys[name] : undefined;
+    if (!key) issues.push(`"${part}" is not insert, delete, reorder or seed, "=" and a number`);
+    else if (drift[key] !== undefined) issues.push(`"${name}" stands twice`);
+    else drift[key] = Number(value);
+  }
+  if (issues.length > 0) {
+    const hint = 'Write for example --drift insert=2,delete=1,reorder=0 (mean changes a request).';
+    throw new ConfigError(issues.map((message) => ({ path: '--drift', message, hint })));
+  }
+  return drift;
+}

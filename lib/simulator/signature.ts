@@ -1,0 +1,185 @@
+// Owns the check of an SDK-HMAC-SHA256 signature, written from the algorithm. Refuses the vendor's signer and ours: a shared mistake would prove nothing.
+// Source: API Request Signing Guide (Huawei Cloud), "AK/SK Signing and Authentication Algorithm"; read 2026-11-24.
+
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+
+/** A request as it came over the wire. */
+export interface WireRequest {
+  method: string;
+  /** Path and query, still encoded. */
+  target: string;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  body: Uint8Array;
+}
+
+export interface Authorization {
+  ak: string;
+  signedHeaders: readonly string[];
+  signature: string;
+}
+
+const algorithm = 'SDK-HMAC-SHA256';
+/** The gateway refuses a date further away than this, milliseconds. */
+export const skewMaxMs = 15 * 60 * 1_000;
+
+function hashHex(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** Null: not of this form, or the names are not lower case, sorted and unique. */
+export function parseAuthorization(header: string): Authorization | null {
+  const pattern =
+    /^SDK-HMAC-SHA256 Access=([^,\s]+), ?SignedHeaders=([^,\s]+), ?Signature=([0-9a-f]{64})$/;
+  const [, ak, names, signature] = pattern.exec(header) ?? [];
+  if (!ak || !names || !signature) return null;
+  const signedHeaders = names.split(';');
+  const isOrdered = signedHeaders.every(
+    (name, index) =>
+      name === name.toLowerCase() && (index === 0 || (signedHeaders[index - 1] as string) < name),
+  );
+  return isOrdered ? { ak, signedHeaders, signature } : null;
+}
+
+/** RFC 3986: all but letters, digits and `-._~` as upper-case %XX of UTF-8. */
+function encodeStrictly(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/** Throws URIError for a stray %. */
+function decodeQuery(text: string): string {
+  return decodeURIComponent(text.replaceAll('+', ' '));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function buildCanonicalUri(path: string): string {
+  const uri = path
+    .split('/')
+    .map((segment) => encodeStrictly(decodeURIComponent(segment)))
+    .join('/');
+  return uri.endsWith('/') ? uri : `${uri}/`;
+}
+
+/** Sorted by name, then by value, before encoding; a name without a value is written `name=`. */
+function buildCanonicalQuery(query: string): string {
+  const pairs = query
+    .split('&')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const cut = part.indexOf('=');
+      const name = cut < 0 ? part : part.slice(0, cut);
+      const value = cut < 0 ? '' : part.slice(cut + 1);
+      return [decodeQuery(name), decodeQuery(value)] as const;
+    });
+  pairs.sort((a, b) => compareText(a[0], b[0]) || compareText(a[1], b[1]));
+  return pairs.map(([name, value]) => `${encodeStrictly(name)}=${encodeStrictly(value)}`).join('&');
+}
+
+/** A body hash that the client declared counts only if it is true (or says that the body is not signed). */
+function describePayload(request: WireRequest): string {
+  const actual = hashHex(request.body);
+  return request.headers['x-sdk-content-sha256'] === 'UNSIGNED-PAYLOAD'
+    ? 'UNSIGNED-PAYLOAD'
+    : actual;
+}
+
+/** Throws URIError if path or query do not decode. */
+export function buildCanonicalRequest(
+  request: WireRequest,
+  signedHeaders: readonly string[],
+): string {
+  const cut = request.target.indexOf('?');
+  const path = cut < 0 ? request.target : request.target.slice(0, cut);
+  const query = cut < 0 ? '' : request.target.slice(cut + 1);
+  const headerLines = signedHeaders.map(
+    (name) => `${name}:${(request.headers[name] ?? '').trim()}\n`,
+  );
+  return [
+    request.method.toUpperCase(),
+    buildCanonicalUri(path),
+    buildCanonicalQuery(query),
+    headerLines.join(''),
+    signedHeaders.join(';'),
+    describePayload(request),
+  ].join('\n');
+}
+
+export function buildStringToSign(date: string, canonicalRequest: string): string {
+  return `${algorithm}\n${date}\n${hashHex(canonicalRequest)}`;
+}
+
+export function computeSignature(sk: string, stringToSign: string): string {
+  return createHmac('sha256', sk).update(stringToSign).digest('hex');
+}
+
+/** `20261124T060000Z` as milliseconds since the epoch; null for anything else. */
+export function parseSdkDate(text: string): number | null {
+  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
+  if (!match) return null;
+  const [, year, month, day, hour, minute, second] = match;
+  const timeMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(timeMs) ? null : timeMs;
+}
+
+export interface AccessKey {
+  sk: string;
+  /** Not null: a temporary key, valid only with this token in a signed X-Security-Token. */
+  securityToken: string | null;
+}
+
+/** `ak` of a failure: the known key that it counts against, or null. `message` continues the gateway's own. */
+export type SignatureCheck =
+  | { ok: true; ak: string }
+  | { ok: false; ak: string | null; message: string };
+
+/** `nowMs`: the server's wall clock. */
+export function checkSignature(
+  request: WireRequest,
+  findKey: (ak: string) => AccessKey | null,
+  nowMs: number,
+): SignatureCheck {
+  const authorization = parseAuthorization(request.headers.authorization ?? '');
+  if (!authorization) return { ok: false, ak: null, message: 'Authorization is malformed' };
+  const { ak, signedHeaders, signature } = authorization;
+  const key = findKey(ak);
+  if (!key) {
+    return { ok: false, ak: null, message: `Get secretKey failed,ak:${ak},err:ak not exist` };
+  }
+  const fail = (message: string): SignatureCheck => ({ ok: false, ak, message });
+  const date = request.headers['x-sdk-date'];
+  const dateMs = date === undefined ? null : parseSdkDate(date);
+  if (date === undefined || !signedHeaders.includes('x-sdk-date')) {
+    return fail('x-sdk-date not found or not signed');
+  }
+  if (dateMs === null) return fail('x-sdk-date is not in the form YYYYMMDDTHHMMSSZ');
+  if (Math.abs(nowMs - dateMs) > skewMaxMs) {
+    return fail('x-sdk-date is more than 15 minutes from the time of the gateway');
+  }
+  if (!signedHeaders.includes('host')) return fail('host is not signed');
+  const absent = signedHeaders.find((name) => request.headers[name] === undefined);
+  if (absent !== undefined) return fail(`signed header ${absent} not found`);
+  if (key.securityToken !== null) {
+    const isSigned = signedHeaders.includes('x-security-token');
+    if (!isSigned || request.headers['x-security-token'] !== key.securityToken) {
+      return fail('x-security-token not found, not signed or not valid');
+    }
+  }
+  let canonicalRequest: string;
+  try {
+    canonicalRequest = buildCanonicalRequest(request, signedHeaders);
+  } catch {
+    return fail('path or query cannot be decoded');
+  }
+  const expected = computeSignature(key.sk, buildStringToSign(date, canonicalRequest));
+  if (timingSafeEqual(Buffer.from(expected), Buffer.from(signature))) return { ok: true, ak };
+  // The real gateway shows what it signed, line breaks as "|", signed headers included: X-Security-Token
+  // too. Source: huaweicloud-sdk-nodejs-v3 issue 2, read 2026-11-24.
+  const shown = canonicalRequest.replaceAll('\n', '|');
+  return fail(`verify aksk signature fail, canonicalRequest:${shown}`);
+}

@@ -1,0 +1,137 @@
+// Owns every object key: how it is built and how it is read back. Refuses to know what the objects hold.
+
+/** What makes a series of snapshots one series. */
+export interface TargetKey {
+  table: string;
+  region: string;
+  projectId: string;
+}
+
+export type PartFormat = 'parquet' | 'ndjson' | 'rejects';
+
+/** A snapshot's name is its start, to the second, UTC: `20261124T060000Z`. */
+export function snapshotName(timeMs: number): string {
+  return `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
+}
+
+/** Milliseconds since the epoch, or null if `name` is not a snapshot's name. */
+export function snapshotTimeMs(name: string): number | null {
+  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(name);
+  if (!match) return null;
+  const [, year, month, day, hour, minute, second] = match;
+  const timeMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(timeMs) || snapshotName(timeMs) !== name ? null : timeMs;
+}
+
+/** `rgn=<region>/prj=<project>`: the directory keys differ from the columns' names on purpose (pandas, ClickHouse). */
+function partitionOf(target: TargetKey): string {
+  return `rgn=${target.region}/prj=${target.projectId}`;
+}
+
+/** One text per target, for maps and messages. */
+export function targetId(target: TargetKey): string {
+  return `${target.table}/${partitionOf(target)}`;
+}
+
+const directorySuffix: Record<PartFormat, string> = {
+  parquet: '',
+  ndjson: '_ndjson',
+  rejects: '_rejects',
+};
+const extension: Record<PartFormat, string> = {
+  parquet: 'parquet',
+  ndjson: 'ndjson.gz',
+  rejects: 'ndjson.gz',
+};
+
+/** The directory of one format's parts of one target on the snapshot's date. */
+export function partPrefix(target: TargetKey, format: PartFormat, snapshot: string): string {
+  const date = `${snapshot.slice(0, 4)}-${snapshot.slice(4, 6)}-${snapshot.slice(6, 8)}`;
+  return `${target.table}${directorySuffix[format]}/dt=${date}/${partitionOf(target)}/`;
+}
+
+/** `sha256` is the hash of the part's own bytes, so another content is another object. */
+export function partKey(
+  target: TargetKey,
+  format: PartFormat,
+  snapshot: string,
+  sha256: string,
+): string {
+  return `${partPrefix(target, format, snapshot)}${snapshot}-${sha256.slice(0, 12)}.${extension[format]}`;
+}
+
+/** The snapshot that a part's key names, or null if it is not a part's key. */
+export function parsePartKey(key: string): { target: TargetKey; format: PartFormat; snapshot: string } | null {
+  const match =
+    /^([a-z][a-z0-9_]*)\/dt=\d{4}-\d\d-\d\d\/rgn=([^/]+)\/prj=([^/]+)\/(\d{8}T\d{6}Z)-[0-9a-f]{12}\.(parquet|ndjson\.gz)$/.exec(
+      key,
+    );
+  if (!match) return null;
+  const [, directory = '', region = '', projectId = '', snapshot = '', ending] = match;
+  const format: PartFormat =
+    ending === 'parquet' ? 'parquet' : directory.endsWith('_rejects') ? 'rejects' : 'ndjson';
+  const suffix = directorySuffix[format];
+  if (!directory.endsWith(suffix)) return null;
+  const table = directory.slice(0, directory.length - suffix.length);
+  return { target: { table, region, projectId }, format, snapshot };
+}
+
+export const manifestsPrefix = '_manifests/';
+
+export function manifestPrefix(target: TargetKey): string {
+  return `${manifestsPrefix}${targetId(target)}/`;
+}
+
+export function manifestKey(target: TargetKey, snapshot: string): string {
+  return `${manifestPrefix(target)}${snapshot}.json`;
+}
+
+/** Null if the key is not a manifest's. */
+export function parseManifestKey(key: string): { target: TargetKey; snapshot: string } | null {
+  const match = /^_manifests\/([^/]+)\/rgn=([^/]+)\/prj=([^/]+)\/(\d{8}T\d{6}Z)\.json$/.exec(key);
+  if (!match) return null;
+  const [, table = '', region = '', projectId = '', snapshot = ''] = match;
+  return { target: { table, region, projectId }, snapshot };
+}
+
+export function latestKey(target: TargetKey): string {
+  return `_latest/${targetId(target)}.json`;
+}
+
+export function headKey(target: TargetKey): string {
+  return `_head/${targetId(target)}.json`;
+}
+
+export const scheduleKey = '_runs/schedule.json';
+
+/** Everything a target's runs keep until they are tidied away. */
+export function runsPrefix(target: TargetKey): string {
+  return `_runs/${targetId(target)}/`;
+}
+
+export function runPrefix(target: TargetKey, snapshot: string, run: string): string {
+  return `${runsPrefix(target)}${snapshot}-${run}/`;
+}
+
+/** The snapshot that a key under `_runs/` belongs to, or null. */
+export function parseRunKey(target: TargetKey, key: string): { snapshot: string; run: string } | null {
+  const rest = key.slice(runsPrefix(target).length);
+  const match = /^(\d{8}T\d{6}Z)-([0-9a-f]{12})\//.exec(rest);
+  return match ? { snapshot: match[1] ?? '', run: match[2] ?? '' } : null;
+}
+
+export function checkpointKey(prefix: string): string {
+  return `${prefix}checkpoint.json`;
+}
+
+export function sealRecordKey(prefix: string): string {
+  return `${prefix}seal.json`;
+}
+
+/** `index` counts a run's pages from 0; the hash lets two writers of one run keep chains of their own. */
+export function pageKey(prefix: string, index: number, hash: string): string {
+  return `${prefix}pages/${String(index).padStart(6, '0')}-${hash}.gz`;
+}
+
+export const quotaPrefix = '_quota/';
+export const leasePrefix = '_lease/';

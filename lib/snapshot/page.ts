@@ -1,0 +1,94 @@
+// Owns a page: how its body is understood and how it is stored until it is sealed. Refuses to compare pages (paging.ts).
+
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { CorruptError, ProtocolError } from '../errors.ts';
+import { parseExact, stringifyExact } from './json.ts';
+import type { Dataset } from './ports.ts';
+import { sha256 } from './state.ts';
+
+/** What the API said. `records` may hold anything. */
+export interface PageBody {
+  totalNum: number;
+  records: readonly unknown[];
+}
+
+/** Where and when a stored page was read. */
+export interface PageHeader {
+  /** 0-based among the run's pages. */
+  index: number;
+  /** 1-based. */
+  pass: number;
+  offset: number;
+  fetchedAtMs: number;
+}
+
+/** One record of a page as paging sees it: its key if it has one, and a mark that equal records share. */
+export interface Item {
+  key: string | null;
+  mark: string;
+}
+
+/** Throws ProtocolError `NOT_A_PAGE` for anything that is not a page of the list; SyntaxError if it is not JSON. */
+export function parsePageBody(text: string): PageBody {
+  const body = parseExact(text);
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw notAPage(`its body is ${body === null ? 'null' : Array.isArray(body) ? 'a list' : `a ${typeof body}`}`);
+  }
+  const { total_num: totalNum, data_list: dataList } = body as Record<string, unknown>;
+  if (typeof totalNum !== 'number' || !Number.isSafeInteger(totalNum) || totalNum < 0) {
+    throw notAPage('total_num is missing or no count');
+  }
+  if ((dataList === undefined || dataList === null) && totalNum === 0) return { totalNum, records: [] };
+  if (!Array.isArray(dataList)) throw notAPage('data_list is missing or no list');
+  return { totalNum, records: dataList };
+}
+
+function notAPage(reason: string): ProtocolError {
+  return new ProtocolError(
+    'NOT_A_PAGE',
+    `The endpoint answered 200, but not with a page of container nodes: ${reason}.`,
+    'Check `endpoint` and `api` of the target: another service may be answering.',
+  );
+}
+
+/** A record without a key is known by its verbatim text. */
+export function toItem(dataset: Dataset, record: unknown): Item {
+  const key = dataset.keyOf(record);
+  return key === null
+    ? { key, mark: `verbatim:${sha256(stringifyExact(record))}` }
+    : { key, mark: `key:${key}` };
+}
+
+/** The object's bytes: gzip of a header line and the body as it came. */
+export function encodePage(header: PageHeader, body: string): Uint8Array {
+  return gzipSync(`${JSON.stringify(header)}\n${body}`, { level: 4 });
+}
+
+/** The part of the hash that page keys and checkpoints carry. */
+export function pageHash(bytes: Uint8Array): string {
+  return sha256(bytes).slice(0, 16);
+}
+
+/** Throws CorruptError naming `key` if the bytes are not the ones that `hash` was taken of. */
+export function decodePage(
+  key: string,
+  hash: string,
+  bytes: Uint8Array | null,
+): { header: PageHeader; body: PageBody } {
+  const hint =
+    'Nothing was overwritten. Restore the page from a version of the bucket, or delete the folder of this run: it then starts again from its first page.';
+  if (bytes === null) throw new CorruptError(key, 'is missing: the checkpoint names it', hint);
+  if (pageHash(bytes) !== hash) {
+    throw new CorruptError(key, 'does not match the hash in the checkpoint: it was cut short or altered', hint);
+  }
+  try {
+    const text = gunzipSync(bytes).toString('utf8');
+    const end = text.indexOf('\n');
+    return {
+      header: JSON.parse(text.slice(0, end)) as PageHeader,
+      body: parsePageBody(text.slice(end + 1)),
+    };
+  } catch (cause) {
+    throw new CorruptError(key, 'cannot be read', hint, { cause });
+  }
+}

@@ -1,0 +1,295 @@
+// Owns the one loop that advances a run: page by page, then the verdict, then the seal. It owns the order of effects.
+
+import { ExportError, StoppedError } from '../errors.ts';
+import type { Budget } from './budget.ts';
+import { type Checkpoint, encodeCheckpoint } from './checkpoint.ts';
+import type { Ledger } from './ledger.ts';
+import { checkpointKey, pageKey, runPrefix, type TargetKey } from './layout.ts';
+import {
+  decidePage,
+  followPass,
+  judgePass,
+  type Pass,
+  type Step,
+  startPass,
+} from './paging.ts';
+import { decodePage, encodePage, type Item, pageHash, parsePageBody, toItem } from './page.ts';
+import type { Clock, Dataset, Encoder, FetchedPage, Log, Source, Store } from './ports.ts';
+import { type Sealed, sealRun } from './seal.ts';
+
+/** No request is begun with less time than this left, milliseconds. */
+const requestLeastMs = 2_000;
+/** What is kept for storing a page after its request, milliseconds. */
+const storeMarginMs = 1_000;
+/** Stored pages kept in memory at the most, bytes: a run that one process makes does not read them back. */
+const pageMemoryMax = 32 * 2 ** 20;
+/** Attempts to seal that were killed before the operator is asked. */
+const sealAttemptsMax = 3;
+
+export type Progress = (
+  event:
+    | { kind: 'page'; target: TargetKey; snapshot: string; rows: number; total: number; pass: number }
+    | { kind: 'wait'; delayMs: number; reason: string }
+    | { kind: 'seal'; target: TargetKey; snapshot: string }
+    | { kind: 'sealed'; target: TargetKey; snapshot: string; rows: number; verdict: string },
+) => void;
+
+export interface RunPorts {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  dataset: Dataset;
+  source: Source;
+  encoders: readonly Encoder[];
+  ledger: Ledger;
+  /** Hash of the access key. */
+  user: string;
+  budget: Budget;
+  writer: string;
+  /** A sign of life for the lease; throws when it is lost. */
+  renew: () => Promise<void>;
+  progress: Progress;
+  /** True when this is the first work of the invocation: it is tried whatever it may take. */
+  first: boolean;
+  /** Told for every request, for the invocation's own count. */
+  requested: () => void;
+}
+
+export type RunOutcome =
+  | { kind: 'sealed'; sealed: Sealed }
+  /** The quota or the time left allows no more now; everything is stored. */
+  | { kind: 'paused' };
+
+/** How long judging or sealing may take at the most, as far as one can say beforehand, milliseconds. */
+export function estimateSealMs(checkpoint: Checkpoint): number {
+  return 2_000 + checkpoint.pages.length * 100;
+}
+
+/**
+ * Goes on with a run until it is sealed or has to pause. Safe to be killed at any point, and to be called again in
+ * another process with the checkpoint that is then stored.
+ */
+export async function advanceRun(
+  ports: RunPorts,
+  target: TargetKey,
+  start: Checkpoint,
+): Promise<RunOutcome> {
+  const { store, clock, log, dataset, source, ledger, user, budget, progress, renew } = ports;
+  const prefix = runPrefix(target, start.snapshot, start.run);
+  const pageMemory = new Map<string, Uint8Array>();
+  let pageMemoryBytes = 0;
+  let checkpoint = start;
+  let pass: Pass | null = hasPages(start) ? null : followPass();
+
+  /** Before every effect: whoever must stop stops here, with everything before it stored. */
+  async function breathe(): Promise<void> {
+    if (budget.signal.aborted) throw stopped();
+    await renew();
+  }
+
+  async function save(next: Checkpoint): Promise<void> {
+    await breathe();
+    await store.put(checkpointKey(prefix), encodeCheckpoint(next));
+    checkpoint = next;
+  }
+
+  async function readPage(key: string): Promise<Uint8Array | null> {
+    return pageMemory.get(key) ?? (await store.get(key));
+  }
+
+  /** The pass as its stored pages tell it; only read back when this process has not followed it from its start. */
+  async function loadPass(): Promise<Pass> {
+    if (pass) return pass;
+    const loaded = followPass();
+    for (const [index, page] of checkpoint.pages.entries()) {
+      if (page.pass !== checkpoint.cursor.pass) continue;
+      await breathe();
+      const key = pageKey(prefix, index, page.hash);
+      const { body } = decodePage(key, page.hash, await readPage(key));
+      loaded.add(
+        body.records.map((record) => toItem(dataset, record)),
+        page.from,
+      );
+    }
+    pass = loaded;
+    return loaded;
+  }
+
+  async function storePage(fetched: FetchedPage): Promise<string> {
+    const { cursor, pages } = checkpoint;
+    const header = {
+      index: pages.length,
+      pass: cursor.pass,
+      offset: cursor.offset,
+      fetchedAtMs: fetched.fetchedAtMs,
+    };
+    const bytes = encodePage(header, fetched.body);
+    const hash = pageHash(bytes);
+    const key = pageKey(prefix, pages.length, hash);
+    await breathe();
+    await store.put(key, bytes);
+    if (pageMemoryBytes + bytes.length <= pageMemoryMax) {
+      pageMemory.set(key, bytes);
+      pageMemoryBytes += bytes.length;
+    }
+    return hash;
+  }
+
+  async function collectPage(): Promise<'stored' | 'paused'> {
+    if (budget.timeLeftMs() < requestLeastMs) return 'paused';
+    const { cursor } = checkpoint;
+    // Counted on a copy: it becomes the checkpoint's with the page, or when the run pauses or fails.
+    const evidence = { ...checkpoint.evidence };
+    const ahead = Math.max(1, Math.ceil(((cursor.totalLast ?? 0) - cursor.offset) / dataset.limit));
+    let fetched: FetchedPage | 'paused';
+    try {
+      fetched = await source.fetchPage(
+        { offset: cursor.offset, limit: dataset.limit },
+        {
+          admit: async () => {
+            await breathe();
+            return ledger.admit(user, ahead);
+          },
+          sent: async (outcome) => {
+            ports.requested();
+            evidence.requests += 1;
+            if (outcome.error) evidence.retries += 1;
+            if (outcome.error?.code === 'RATE_LIMITED') evidence.throttled += 1;
+            await ledger.sent(user, outcome);
+          },
+          mayWait: (delayMs) => budget.takeWait(delayMs),
+          timeLeftMs: () => budget.timeLeftMs() - storeMarginMs,
+          signal: budget.signal,
+        },
+      );
+    } catch (error) {
+      if (budget.signal.aborted) throw stopped();
+      if (evidence.requests > checkpoint.evidence.requests) await save({ ...checkpoint, evidence });
+      throw error;
+    }
+    if (fetched === 'paused') {
+      if (evidence.requests > checkpoint.evidence.requests) await save({ ...checkpoint, evidence });
+      return 'paused';
+    }
+    const body = parsePageBody(fetched.body);
+    const items = body.records.map((record) => toItem(dataset, record));
+    const view = { totalNum: body.totalNum, items };
+    let step = decidePage(cursor, view, dataset, pass?.known ?? null);
+    if (step === 'needsKnown') step = decidePage(cursor, view, dataset, (await loadPass()).known);
+    if (step === 'needsKnown') throw new Error('paging asks twice');
+    if (cursor.pass === 1 && cursor.totalFirst === null) evidence.totalNumFirst = body.totalNum;
+    evidence.totalNumLast = body.totalNum;
+    if (step.kind === 'stepBack') await save({ ...checkpoint, evidence, cursor: step.cursor });
+    else await acceptPage(fetched, items, step, evidence);
+    progress({
+      kind: 'page',
+      target,
+      snapshot: checkpoint.snapshot,
+      rows: Math.min(checkpoint.cursor.offset + 1, body.totalNum),
+      total: body.totalNum,
+      pass: cursor.pass,
+    });
+    log('debug', 'page', {
+      offset: cursor.offset,
+      records: items.length,
+      total: body.totalNum,
+      step: step.kind === 'accept' ? step.from : step.kind,
+    });
+    return 'stored';
+  }
+
+  async function acceptPage(
+    fetched: FetchedPage,
+    items: readonly Item[],
+    step: Step & { kind: 'accept' },
+    evidence: Checkpoint['evidence'],
+  ): Promise<void> {
+    const { pages, cursor } = checkpoint;
+    const realigned = cursor.anchor !== null && step.from !== 'anchor';
+    // The page before the checkpoint that names it.
+    const hash = await storePage(fetched);
+    await save({
+      ...checkpoint,
+      phase: step.ended ? 'judging' : 'collecting',
+      lastPageAtMs: clock.nowMs(),
+      cursor: step.cursor,
+      pages: [...pages, { hash, pass: cursor.pass, from: step.from }],
+      evidence: {
+        ...evidence,
+        pages: pages.length + 1,
+        realigned: evidence.realigned + (realigned ? 1 : 0),
+      },
+    });
+    pass?.add(items, step.from);
+  }
+
+  async function judge(): Promise<void> {
+    const { cursor, evidence, passBefore } = checkpoint;
+    const shown = (await loadPass()).evidence(cursor);
+    const verdict = judgePass(cursor.pass, shown, passBefore);
+    const repeats = evidence.repeats + shown.repeats;
+    if (verdict === 'again') {
+      log('warn', 'the list moved out of order while it was read: reading it once more', {
+        pass: cursor.pass,
+        ...shown,
+      });
+      pass = followPass();
+      await save({
+        ...checkpoint,
+        phase: 'collecting',
+        cursor: startPass(cursor.pass + 1),
+        passBefore: shown,
+        evidence: { ...evidence, repeats, passes: cursor.pass + 1 },
+      });
+    } else {
+      pass = null;
+      await save({ ...checkpoint, phase: 'sealing', verdict, evidence: { ...evidence, repeats } });
+    }
+  }
+
+  async function seal(): Promise<Sealed> {
+    const { sealAttempts, snapshot } = checkpoint;
+    if (Number.isFinite(budget.timeLeftMs()) && sealAttempts >= sealAttemptsMax) {
+      throw new ExportError(
+        'SEAL_KILLED',
+        `Sealing ${snapshot} was begun ${sealAttempts} times and killed each time.`,
+        'Raise the time-out or the memory of the function, or run `cgs-export export` once: it seals the stored pages.',
+      );
+    }
+    progress({ kind: 'seal', target, snapshot });
+    await save({ ...checkpoint, sealAttempts: sealAttempts + 1 });
+    return sealRun({ ...ports, breathe, readPage }, target, prefix, checkpoint);
+  }
+
+  for (let first = ports.first; ; first = false) {
+    await breathe();
+    if (checkpoint.phase === 'collecting') {
+      if ((await collectPage()) === 'paused') return { kind: 'paused' };
+      continue;
+    }
+    // What is reserved and not needed any more is others'.
+    await ledger.release();
+    if (!first && budget.timeLeftMs() < estimateSealMs(checkpoint)) return { kind: 'paused' };
+    if (checkpoint.phase === 'judging') {
+      await judge();
+      continue;
+    }
+    const sealed = await seal();
+    const { rows, verdict, snapshot } = sealed.manifest;
+    progress({ kind: 'sealed', target, snapshot, rows, verdict });
+    log('info', 'sealed', { snapshot, rows, verdict, manifest: sealed.manifestKey });
+    return { kind: 'sealed', sealed };
+  }
+}
+
+function hasPages(checkpoint: Checkpoint): boolean {
+  return checkpoint.pages.some((page) => page.pass === checkpoint.cursor.pass);
+}
+
+function stopped(): StoppedError {
+  return new StoppedError(
+    'STOPPED',
+    'Stopped before the snapshot was complete.',
+    'Run the same command again: it goes on after the last stored page.',
+  );
+}

@@ -1,0 +1,343 @@
+// Owns sealing: stored pages become rows, rejects, parts and the manifest, in the order that makes the manifest the commit.
+
+import { gzipSync } from 'node:zlib';
+import { ExportError, ProtocolError } from '../errors.ts';
+import {
+  type Checkpoint,
+  decodeSealRecord,
+  encodeSealRecord,
+  type SealRecord,
+} from './checkpoint.ts';
+import { parseExact, stringifyExact } from './json.ts';
+import {
+  headKey,
+  latestKey,
+  manifestKey,
+  manifestPrefix,
+  pageKey,
+  type PartFormat,
+  parseManifestKey,
+  partKey,
+  sealRecordKey,
+  snapshotTimeMs,
+  type TargetKey,
+} from './layout.ts';
+import {
+  decodeManifest,
+  decodePointer,
+  encodeManifest,
+  encodePointer,
+  type Manifest,
+  type Part,
+  type Previous,
+} from './manifest.ts';
+import { compareUtf8 } from './order.ts';
+import { decodePage } from './page.ts';
+import type { Clock, Dataset, Encoder, Row, Store } from './ports.ts';
+import { sha256 } from './state.ts';
+
+/** More than this share of records without a key fails a run. */
+const rejectShareMax = 0.01;
+
+export interface SealPorts {
+  store: Store;
+  clock: Clock;
+  dataset: Dataset;
+  encoders: readonly Encoder[];
+  writer: string;
+  /** Awaited between steps: gives a sign of life, throws when the run must stop. */
+  breathe: () => Promise<void>;
+  /** A stored page's bytes, from memory if they are still there. */
+  readPage: (key: string) => Promise<Uint8Array | null>;
+}
+
+interface Reject {
+  reason: string;
+  fetchedAtMs: number;
+  record: string;
+}
+
+interface Contents {
+  /** Ascending by key. */
+  rows: Row[];
+  /** In the order in which they were met. */
+  rejects: Reject[];
+}
+
+export interface Sealed {
+  manifestKey: string;
+  manifest: Manifest;
+  manifestSha256: string;
+}
+
+/** The snapshots of a target that are sealed, ascending. */
+export async function listSnapshots(store: Store, target: TargetKey): Promise<string[]> {
+  const objects = await store.list(manifestPrefix(target));
+  return objects
+    .map(({ key }) => parseManifestKey(key)?.snapshot)
+    .filter((name): name is string => name !== undefined);
+}
+
+/** The manifest of a sealed snapshot; null if it is not sealed. Throws CorruptError. */
+export async function readManifest(
+  store: Store,
+  target: TargetKey,
+  snapshot: string,
+): Promise<Sealed | null> {
+  const key = manifestKey(target, snapshot);
+  const bytes = await store.get(key);
+  if (!bytes) return null;
+  const manifest = decodeManifest(key, bytes);
+  return { manifestKey: key, manifest, manifestSha256: sha256(bytes) };
+}
+
+/**
+ * Everything written is a function of the seal record and the pages, so whoever seals, and however often, writes the same
+ * bytes. Throws ProtocolError `TOO_MANY_REJECTS`; ExportError `OVERTAKEN` if a newer snapshot of the target is sealed.
+ */
+export async function sealRun(
+  ports: SealPorts,
+  target: TargetKey,
+  prefix: string,
+  checkpoint: Checkpoint,
+): Promise<Sealed> {
+  const { store, clock, dataset, breathe } = ports;
+  const { snapshot } = checkpoint;
+  const snapshots = await listSnapshots(store, target);
+  if (!snapshots.includes(snapshot)) {
+    const newest = snapshots[snapshots.length - 1];
+    if (newest !== undefined && newest > snapshot) {
+      throw new ExportError(
+        'OVERTAKEN',
+        `Snapshot ${newest} was sealed before ${snapshot}: names of one target only grow.`,
+        'The older run is given up; the newer snapshot stands.',
+      );
+    }
+    const previous = newest === undefined ? null : await previousOf(store, target, newest);
+    const record = await fixRecord(ports, prefix, {
+      sealedAtMs: clock.nowMs(),
+      previous,
+      writer: ports.writer,
+      checkpoint,
+    });
+    const contents = await readContents(ports, prefix, target, record.checkpoint);
+    const { rows, rejects } = contents;
+    if (rejects.length > rejectShareMax * (rejects.length + rows.length)) {
+      // Reading the list anew must not meet this record.
+      await store.delete(sealRecordKey(prefix));
+      throw tooManyRejects(dataset, contents);
+    }
+    // Parts first: the manifest's presence is the snapshot.
+    const parts = await writeParts(ports, target, record, contents);
+    await breathe();
+    const manifest = makeManifest(dataset, record, contents, parts);
+    await store.put(manifestKey(target, snapshot), encodeManifest(manifest));
+    // Another writer of the same manifest may still be landing: what stands afterwards is what the pointers name.
+    if (store.settleMs > 0) await clock.sleep(store.settleMs);
+  }
+  await breathe();
+  const sealed = await readManifest(store, target, snapshot);
+  if (!sealed) {
+    throw new ExportError(
+      'MANIFEST_LOST',
+      `The manifest of ${snapshot} was written and is not there.`,
+      'Something else deletes objects of this store, or its reads do not see its writes.',
+    );
+  }
+  await point(store, headKey(target), sealed);
+  if (sealed.manifest.verdict === 'complete') await point(store, latestKey(target), sealed);
+  return sealed;
+}
+
+async function previousOf(store: Store, target: TargetKey, snapshot: string): Promise<Previous> {
+  const newest = await readManifest(store, target, snapshot);
+  if (!newest) throw new Error(`manifest of ${snapshot} vanished`);
+  return { snapshot, manifestSha256: newest.manifestSha256 };
+}
+
+/** The first record to be written stands; later sealers follow it. */
+async function fixRecord(
+  { store, clock }: SealPorts,
+  prefix: string,
+  wanted: SealRecord,
+): Promise<SealRecord> {
+  const key = sealRecordKey(prefix);
+  const standing = await store.get(key);
+  if (standing) {
+    const record = decodeSealRecord(key, standing);
+    // A snapshot that was sealed in between belongs into the chain: an older record would fork it.
+    if (record.previous?.manifestSha256 === wanted.previous?.manifestSha256) return record;
+  }
+  await store.put(key, encodeSealRecord(wanted));
+  if (store.settleMs > 0) await clock.sleep(store.settleMs);
+  const written = await store.get(key);
+  return written ? decodeSealRecord(key, written) : wanted;
+}
+
+/** A pointer never goes back to an older snapshot. */
+async function point(store: Store, key: string, sealed: Sealed): Promise<void> {
+  const standing = await store.get(key);
+  if (standing && decodePointer(key, standing).snapshot > sealed.manifest.snapshot) return;
+  const { manifestKey: manifest, manifestSha256 } = sealed;
+  const pointer = { snapshot: sealed.manifest.snapshot, manifest, manifestSha256 };
+  const bytes = encodePointer(pointer);
+  if (standing && Buffer.compare(standing, bytes) === 0) return;
+  await store.put(key, bytes);
+}
+
+/** All passes together; of several records of one key the newest wins. */
+async function readContents(
+  ports: SealPorts,
+  prefix: string,
+  target: TargetKey,
+  checkpoint: Checkpoint,
+): Promise<Contents> {
+  const { dataset, readPage, breathe } = ports;
+  const { scope, snapshot, pages } = checkpoint;
+  const snapshotAtMs = snapshotTimeMs(snapshot) as number;
+  const byKey = new Map<string, Row>();
+  const rejects = new Map<string, Reject>();
+  for (const [index, { hash }] of pages.entries()) {
+    await breathe();
+    const key = pageKey(prefix, index, hash);
+    const { header, body } = decodePage(key, hash, await readPage(key));
+    const { fetchedAtMs } = header;
+    const { account } = scope;
+    const { region, projectId } = target;
+    const context = { snapshotAtMs, fetchedAtMs, account, region, projectId };
+    for (const record of body.records) {
+      const rowKey = dataset.keyOf(record);
+      if (rowKey !== null) {
+        byKey.set(rowKey, dataset.normalize(record as Record<string, unknown>, context));
+      } else {
+        const verbatim = stringifyExact(record);
+        if (rejects.has(verbatim)) continue;
+        rejects.set(verbatim, {
+          reason: dataset.rejectReason(record),
+          fetchedAtMs,
+          record: verbatim,
+        });
+      }
+    }
+  }
+  const keyIndex = dataset.columns.findIndex((column) => column.name === dataset.keyColumn);
+  const rows = [...byKey.values()];
+  byKey.clear();
+  rows.sort((a, b) => compareUtf8(a[keyIndex] as string, b[keyIndex] as string));
+  return { rows, rejects: [...rejects.values()] };
+}
+
+function tooManyRejects(dataset: Dataset, { rows, rejects }: Contents): ProtocolError {
+  const total = rejects.length + rows.length;
+  return new ProtocolError(
+    'TOO_MANY_REJECTS',
+    `${rejects.length} of ${total} records have no usable ${dataset.keyColumn}, more than ${rejectShareMax * 100} %; the first: ${rejects[0]?.reason}.`,
+    'The API answers what this version does not know. The pages are kept under _runs/; nothing was published.',
+  );
+}
+
+/** Each part is written as soon as it is encoded, so that one at a time is in memory. */
+async function writeParts(
+  { store, dataset, encoders, breathe }: SealPorts,
+  target: TargetKey,
+  record: SealRecord,
+  { rows, rejects }: Contents,
+): Promise<Part[]> {
+  const { snapshot } = record.checkpoint;
+  const parts: Part[] = [];
+  async function write(format: PartFormat, count: number, bytes: Uint8Array): Promise<void> {
+    await breathe();
+    const hash = sha256(bytes);
+    const key = partKey(target, format, snapshot, hash);
+    await store.put(key, bytes);
+    parts.push({ format, key, rows: count, bytes: bytes.length, sha256: hash });
+  }
+  for (const encoder of encoders) {
+    const options = { createdBy: record.writer, breathe };
+    await write(encoder.format, rows.length, await encoder.encode(rows, dataset.columns, options));
+  }
+  if (rejects.length > 0) await write('rejects', rejects.length, encodeRejects(rejects));
+  return parts;
+}
+
+/** Gzipped lines; `record` is the record as the API sent it. */
+function encodeRejects(rejects: readonly Reject[]): Uint8Array {
+  const lines = rejects.map(({ reason, fetchedAtMs, record }) => {
+    const fetchedAt = new Date(fetchedAtMs).toISOString();
+    return `{"reason":${JSON.stringify(reason)},"fetched_at":"${fetchedAt}","record":${record}}\n`;
+  });
+  return gzipSync(lines.join(''));
+}
+
+function makeManifest(
+  dataset: Dataset,
+  record: SealRecord,
+  { rows, rejects }: Contents,
+  parts: Part[],
+): Manifest {
+  const { checkpoint, sealedAtMs, previous, writer } = record;
+  const { table, schemaVersion, snapshot, run, scope, startedAtMs, verdict, evidence } = checkpoint;
+  return {
+    manifestVersion: 1,
+    table,
+    schemaVersion,
+    snapshot,
+    run,
+    scope,
+    startedAt: new Date(startedAtMs).toISOString(),
+    sealedAt: new Date(sealedAtMs).toISOString(),
+    verdict: verdict ?? 'drifted',
+    rows: rows.length,
+    rejects: rejects.length,
+    evidence,
+    ...countRows(dataset, rows),
+    parts,
+    previous,
+    writer,
+  };
+}
+
+/** What the manifest tells of the rows themselves; a function of the rows alone. */
+function countRows(
+  dataset: Dataset,
+  rows: readonly Row[],
+): Pick<Manifest, 'values' | 'unknownValues' | 'unknownFields' | 'mistyped'> {
+  const place = new Map(dataset.columns.map((column, index) => [column.name, index]));
+  const counters = new Map<string, Map<string, number>>();
+  for (const name of new Set([...dataset.countedColumns, ...Object.keys(dataset.knownValues)])) {
+    counters.set(name, new Map());
+  }
+  const unknownFields = new Set<string>();
+  const mistyped = new Map<string, number>();
+  const extraIndex = place.get('extra');
+  for (const row of rows) {
+    for (const [name, counter] of counters) {
+      const value = row[place.get(name) ?? -1];
+      if (typeof value === 'string') counter.set(value, (counter.get(value) ?? 0) + 1);
+    }
+    const extra = extraIndex === undefined ? null : row[extraIndex];
+    if (typeof extra !== 'string') continue;
+    // `extra` holds both: unknown fields, and known ones whose value had another type.
+    for (const field of Object.keys(parseExact(extra) as object)) {
+      if (dataset.fields.has(field)) mistyped.set(field, (mistyped.get(field) ?? 0) + 1);
+      else unknownFields.add(field);
+    }
+  }
+  const unknownValues: [string, Record<string, number>][] = [];
+  for (const [name, known] of Object.entries(dataset.knownValues)) {
+    const unknown = sortCounts(counters.get(name)).filter(([value]) => !known.includes(value));
+    if (unknown.length > 0) unknownValues.push([name, Object.fromEntries(unknown)]);
+  }
+  return {
+    values: Object.fromEntries(
+      dataset.countedColumns.map((name) => [name, Object.fromEntries(sortCounts(counters.get(name)))]),
+    ),
+    unknownValues: Object.fromEntries(unknownValues),
+    unknownFields: [...unknownFields].sort(compareUtf8),
+    mistyped: Object.fromEntries(sortCounts(mistyped)),
+  };
+}
+
+function sortCounts(counts: ReadonlyMap<string, number> | undefined): [string, number][] {
+  return [...(counts ?? [])].sort(([a], [b]) => compareUtf8(a, b));
+}

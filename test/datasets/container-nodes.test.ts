@@ -1,0 +1,305 @@
+// Goal: no node is dropped, no value lost or changed, whatever the API sends.
+// Method: the contract's table by example, then arbitrary JSON records against a model of it.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { containerNodes, pathOf, queryOf } from '../../lib/datasets/container-nodes.ts';
+import { listings } from '../../lib/datasets/index.ts';
+import { parseExact, RawNumber, stringifyExact } from '../../lib/snapshot/json.ts';
+import type { Cell, RowContext } from '../../lib/snapshot/ports.ts';
+
+const context: RowContext = {
+  snapshotAtMs: Date.UTC(2026, 10, 24, 6),
+  fetchedAtMs: Date.UTC(2026, 10, 24, 6, 0, 13, 5),
+  account: 'prod',
+  region: 'cn-south-4',
+  projectId: '0f1e2d3c4b5a69788796a5b4c3d2e1f0',
+};
+
+/** The row by column name, of one record's JSON text. */
+function normalizeText(json: string): Map<string, Cell> {
+  const row = containerNodes.normalize(parseExact(json) as Record<string, unknown>, context);
+  expect(row).toHaveLength(containerNodes.columns.length);
+  return new Map(containerNodes.columns.map(({ name }, c) => [name, row[c] as Cell]));
+}
+
+describe('columns', () => {
+  test('names, order and types are those of the contract, section 6', () => {
+    const line = ({ name, type, required }: (typeof containerNodes.columns)[number]) =>
+      `${name} ${type}${required ? ' required' : ''}`;
+    expect(containerNodes.columns.map(line)).toEqual([
+      'snapshot_at timestamp',
+      'fetched_at timestamp',
+      'account string',
+      'region string',
+      'project_id string',
+      'host_id string required',
+      'host_name string',
+      'host_status string',
+      'agent_status string',
+      'agent_status_raw string',
+      'protect_status string',
+      'agent_id string',
+      'protect_interrupt boolean',
+      'protect_degradation boolean',
+      'degradation_reason string',
+      'container_tags string',
+      'private_ip string',
+      'public_ip string',
+      'resource_id string',
+      'group_name string',
+      'enterprise_project_name string',
+      'detect_result string',
+      'asset int32',
+      'vulnerability int32',
+      'intrusion int32',
+      'policy_group_id string',
+      'policy_group_name string',
+      'extra string',
+    ]);
+  });
+
+  test('counted and known columns exist', () => {
+    const names = containerNodes.columns.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining([...containerNodes.countedColumns]));
+    expect(names).toEqual(expect.arrayContaining(Object.keys(containerNodes.knownValues)));
+    expect(containerNodes.keyColumn).toBe('host_id');
+    expect(containerNodes.fields.size).toBe(21);
+    expect(containerNodes.fields.has('agent_status_raw')).toBe(false);
+  });
+});
+
+describe('normalize', () => {
+  test('the example of the 2021 reference, page 3.1.1', () => {
+    const cells = normalizeText(
+      `{ "host_id" : "caa958ad-a481-4d46-b51e-6861b8864515", "host_name" : "test", "host_status" : "ACTIVE",
+         "agent_status" : "not_register", "protect_status" : "opened" }`,
+    );
+    expect(Object.fromEntries([...cells].filter(([, cell]) => cell !== null))).toEqual({
+      snapshot_at: context.snapshotAtMs,
+      fetched_at: context.fetchedAtMs,
+      account: 'prod',
+      region: 'cn-south-4',
+      project_id: context.projectId,
+      host_id: 'caa958ad-a481-4d46-b51e-6861b8864515',
+      host_name: 'test',
+      host_status: 'ACTIVE',
+      agent_status: 'not_installed',
+      agent_status_raw: 'not_register',
+      protect_status: 'opened',
+    });
+  });
+
+  test.each([
+    ['absent', '{}', null, null],
+    ['null', '{"host_name":null}', null, null],
+    ['empty', '{"host_name":""}', '', null],
+    ['blank', '{"host_name":" "}', ' ', null],
+    ['a number', '{"host_name":12345678901234567890}', null, '{"host_name":12345678901234567890}'],
+    ['a lone surrogate', '{"host_name":"a\\ud83d"}', null, '{"host_name":"a\\ud83d"}'],
+    ['a pair', '{"host_name":"\\ud83d\\ude80"}', '🚀', null],
+    ['an object', '{"host_name":{"b":1.50,"a":[null]}}', null, '{"host_name":{"b":1.50,"a":[null]}}'],
+  ])('a string that is %s', (_, json, cell, extra) => {
+    const cells = normalizeText(json);
+    expect([cells.get('host_name'), cells.get('extra')]).toEqual([cell, extra]);
+  });
+
+  test.each([
+    ['0', 0],
+    ['-0', 0],
+    ['5.0', 5],
+    ['1e2', 100],
+    ['12.50e1', 125],
+    ['2097152', 2_097_152],
+    ['2147483647', 2_147_483_647],
+    ['-2147483648', -2_147_483_648],
+    ['0.0e-999', 0],
+    ['2147483648', null],
+    ['-2147483649', null],
+    ['5.5', null],
+    ['5.00000000000000000000001', null],
+    ['1e-400', null],
+    ['1e400', null],
+    ['"5"', null],
+    ['true', null],
+    ['[5]', null],
+  ])('an int32 of %s', (json, cell) => {
+    const cells = normalizeText(`{"asset":${json}}`);
+    expect(Object.is(cells.get('asset'), cell)).toBe(true);
+    expect(cells.get('extra')).toBe(cell === null ? `{"asset":${json}}` : null);
+  });
+
+  test.each([
+    ['true', true],
+    ['false', false],
+    ['"true"', null],
+    ['1', null],
+    ['0', null],
+  ])('a boolean of %s', (json, cell) => {
+    const cells = normalizeText(`{"protect_interrupt":${json}}`);
+    expect(cells.get('protect_interrupt')).toBe(cell);
+    expect(cells.get('extra')).toBe(cell === null ? `{"protect_interrupt":${json}}` : null);
+  });
+
+  test.each([
+    ['"not_register"', 'not_installed', 'not_register'],
+    ['"not_installed"', 'not_installed', 'not_installed'],
+    ['"install_failed_v9"', 'install_failed_v9', 'install_failed_v9'],
+    ['""', '', ''],
+    ['null', null, null],
+    ['7', null, null],
+  ])('agent_status %s', (json, status, raw) => {
+    const cells = normalizeText(`{"agent_status":${json}}`);
+    expect([cells.get('agent_status'), cells.get('agent_status_raw')]).toEqual([status, raw]);
+  });
+
+  test('fields of our own columns’ names go to extra, and change no column', () => {
+    const json =
+      '{"region":"x","__proto__":{"host_name":"y"},"extra":"{}","constructor":1,"account":null,"snapshot_at":0,"agent_status_raw":"z","project_id":1e3}';
+    const cells = normalizeText(json);
+    expect(cells.get('extra')).toBe(json);
+    expect(cells.get('host_name')).toBeNull();
+    expect(cells.get('agent_status_raw')).toBeNull();
+    expect(cells.get('snapshot_at')).toBe(context.snapshotAtMs);
+    expect([cells.get('account'), cells.get('region')]).toEqual(['prod', 'cn-south-4']);
+  });
+
+  test('mistyped and unknown fields stand in extra in the order they came', () => {
+    const cells = normalizeText('{"z":1,"asset":"x","host_id":"h","a":{"k":0.10},"intrusion":2}');
+    expect(cells.get('extra')).toBe('{"z":1,"asset":"x","a":{"k":0.10}}');
+    expect([cells.get('host_id'), cells.get('intrusion')]).toEqual(['h', 2]);
+  });
+
+  test('any JSON record: every field is in its column or in extra, verbatim, and nothing else is', () => {
+    const name = fc.oneof(
+      fc.constantFrom(...containerNodes.fields, '__proto__', 'constructor', 'extra', 'region'),
+      fc.string({ unit: fc.constantFrom('a', '"', '\ud800', '\u0000', '节', '0') }),
+    );
+    const value = fc.oneof(
+      fc.constantFrom('"online"', '"not_register"', 'true', '5', '5.0', '-0', '1e400', 'null', '""'),
+      fc.constantFrom('"\\ud800"', '12345678901234567890.10', '[]', '{"__proto__":{"a":1.0}}'),
+      fc.json(),
+    );
+    const record = fc
+      .array(fc.tuple(name, value), { maxLength: 12 })
+      .map(
+        (members) =>
+          `{${members.map(([key, text]) => `${JSON.stringify(key)}:${text}`).join(',')}}`,
+      );
+    fc.assert(
+      fc.property(record, (json) => {
+        const parsed = parseExact(json) as Record<string, unknown>;
+        const cells = normalizeText(json);
+        const extraText = cells.get('extra') as string | null;
+        const extra = new Map(
+          Object.entries(extraText === null ? {} : (parseExact(extraText) as object)),
+        );
+        for (const [key, field] of Object.entries(parsed)) {
+          const inExtra = extra.has(key);
+          if (inExtra) expect(stringifyExact(extra.get(key))).toBe(stringifyExact(field));
+          if (!containerNodes.fields.has(key)) {
+            expect(inExtra).toBe(true);
+            continue;
+          }
+          const cell = cells.get(key === 'agent_status' ? 'agent_status_raw' : key);
+          const scalar = field instanceof RawNumber ? Number(field.text) + 0 : field;
+          // In the column or in extra, never in both, never in neither.
+          expect(inExtra ? cell : null).toBeNull();
+          if (!inExtra) expect(cell).toEqual(scalar);
+        }
+        expect([...extra.keys()].filter((key) => !Object.hasOwn(parsed, key))).toEqual([]);
+        for (const { name: column } of containerNodes.columns.slice(5, -1)) {
+          const source = column === 'agent_status_raw' ? 'agent_status' : column;
+          if (!Object.hasOwn(parsed, source)) expect(cells.get(column)).toBeNull();
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('more values than the shared ones are kept for change nothing', () => {
+    for (let i = 0; i < 10_000; i++) {
+      const cells = normalizeText(`{"group_name":"group-${i}","x":${i}}`);
+      expect([cells.get('group_name'), cells.get('extra')]).toEqual([`group-${i}`, `{"x":${i}}`]);
+    }
+    expect(normalizeText('{"group_name":"group-1"}').get('group_name')).toBe('group-1');
+  });
+});
+
+describe('keys and rejects', () => {
+  test.each([
+    ['"h"', 'record is a string, not an object'],
+    ['7', 'record is a number, not an object'],
+    ['1.5', 'record is a number, not an object'],
+    ['null', 'record is null, not an object'],
+    ['[{"host_id":"h"}]', 'record is an array, not an object'],
+    ['{}', 'host_id is missing'],
+    ['{"__proto__":{"host_id":"h"}}', 'host_id is missing'],
+    ['{"host_id":null}', 'host_id is null, not a string'],
+    ['{"host_id":7}', 'host_id is a number, not a string'],
+    ['{"host_id":7.0}', 'host_id is a number, not a string'],
+    ['{"host_id":{}}', 'host_id is an object, not a string'],
+    ['{"host_id":""}', 'host_id is empty'],
+    ['{"host_id":" \\t\\u3000"}', 'host_id is blank'],
+    ['{"host_id":"a\\udc00"}', 'host_id is not well-formed Unicode (lone surrogate)'],
+  ])('%s has no key', (json, reason) => {
+    const record = parseExact(json);
+    expect(containerNodes.keyOf(record)).toBeNull();
+    expect(containerNodes.rejectReason(record)).toBe(reason);
+  });
+
+  test.each(['h', ' h ', '0', '节点', '🚀', '\u0000'])('%j is a key, verbatim', (hostId) => {
+    expect(containerNodes.keyOf({ host_id: hostId })).toBe(hostId);
+  });
+
+  test('anything at all: a key or a reason, never a throw', () => {
+    fc.assert(
+      fc.property(fc.anything(), (record) => {
+        const key = containerNodes.keyOf(record);
+        if (key === null) expect(containerNodes.rejectReason(record)).not.toContain('usable');
+        else expect((record as { host_id: string }).host_id).toBe(key);
+      }),
+    );
+  });
+});
+
+describe('the request', () => {
+  test('the path escapes the project', () => {
+    expect(pathOf('0f1e')).toBe('/v5/0f1e/container/nodes');
+    expect(pathOf('a/b?c')).toBe('/v5/a%2Fb%3Fc/container/nodes');
+  });
+
+  test('no filter, no parameter', () => {
+    expect(queryOf({ api: 'cgs', enterpriseProjectId: null, filters: {} })).toEqual({});
+  });
+
+  test('the enterprise project goes to hss only', () => {
+    const scope = { enterpriseProjectId: 'all_granted_eps', filters: {} };
+    expect(queryOf({ api: 'hss', ...scope })).toEqual({ enterprise_project_id: 'all_granted_eps' });
+    expect(queryOf({ api: 'cgs', ...scope })).toEqual({});
+    expect(queryOf({ api: 'hss', enterpriseProjectId: null, filters: {} })).toEqual({});
+  });
+
+  test('every filter by the API’s name', () => {
+    const filters = {
+      hostName: 'web 节点&',
+      agentStatus: 'offline',
+      protectStatus: 'closed',
+      containerTags: 'cce',
+    };
+    expect(queryOf({ api: 'hss', enterpriseProjectId: '0', filters })).toEqual({
+      host_name: 'web 节点&',
+      agent_status: 'offline',
+      protect_status: 'closed',
+      container_tags: 'cce',
+      enterprise_project_id: '0',
+    });
+  });
+
+  test('the listing of container_nodes', () => {
+    expect(listings.container_nodes).toEqual({ dataset: containerNodes, pathOf, queryOf });
+    expect(Object.entries(listings).every(([name, { dataset }]) => dataset.name === name)).toBe(
+      true,
+    );
+  });
+});

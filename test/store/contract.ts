@@ -1,0 +1,293 @@
+// Owns what every store must do, as one suite. Refuses to know which store it runs against.
+
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compareUtf8 } from '../../lib/snapshot/order.ts';
+import type { Store } from '../../lib/snapshot/ports.ts';
+
+export interface OpenedStores {
+  store: Store;
+  /** Another client of the same objects, as a second process would have. */
+  second: Store;
+  close(): Promise<void>;
+}
+
+export interface ContractOptions {
+  /** Size of the large object, bytes. */
+  largeBytes?: number;
+  /** How far the store's clock and its time stamps may be apart, milliseconds. */
+  clockToleranceMs?: number;
+}
+
+const text = (bytes: Uint8Array | null) => bytes && Buffer.from(bytes).toString();
+const utf8 = (content: string) => new Uint8Array(Buffer.from(content));
+
+/** Eight at a time: enough to overlap, not enough to look like an attack. */
+async function forEach<T>(items: readonly T[], act: (item: T) => Promise<unknown>): Promise<void> {
+  const rest = [...items];
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      for (let item = rest.pop(); item !== undefined; item = rest.pop()) await act(item);
+    }),
+  );
+}
+
+export function describeStore(
+  name: string,
+  open: () => Promise<OpenedStores>,
+  { largeBytes = 100 * 1024 * 1024, clockToleranceMs = 5_000 }: ContractOptions = {},
+): void {
+  describe(`store contract: ${name}`, () => {
+    let stores: OpenedStores;
+    let store: Store;
+    let second: Store;
+    beforeAll(async () => {
+      stores = await open();
+      ({ store, second } = stores);
+    });
+    afterAll(() => stores.close());
+
+    const keysOf = async (prefix: string) => (await store.list(prefix)).map(({ key }) => key);
+
+    test('what was put is got, by every client', async () => {
+      const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => (i * 31) % 256);
+      await store.put('round/a.bin', bytes);
+      expect(Buffer.compare((await store.get('round/a.bin')) as Uint8Array, bytes)).toBe(0);
+      expect(Buffer.compare((await second.get('round/a.bin')) as Uint8Array, bytes)).toBe(0);
+    });
+
+    test('the bytes are those at the call, though the buffer is reused after it', async () => {
+      const buffer = utf8('first');
+      await store.put('reuse/a', buffer);
+      buffer.fill(0);
+      expect(text(await store.get('reuse/a'))).toBe('first');
+      const got = (await store.get('reuse/a')) as Uint8Array;
+      got.fill(0);
+      expect(text(await store.get('reuse/a'))).toBe('first');
+    });
+
+    test('an absent object is null, also below an object and as a folder', async () => {
+      await store.put('absent/file', utf8('x'));
+      expect(await store.get('absent/other')).toBeNull();
+      expect(await store.get('nowhere/at/all')).toBeNull();
+      expect(await store.get('absent/file/below')).toBeNull();
+      expect(await store.get('absent')).toBeNull();
+    });
+
+    test('a second put replaces the first, longer or shorter', async () => {
+      for (const content of ['medium', 'much, much longer', 's', '']) {
+        await store.put('replace/a', utf8(content));
+        expect(text(await second.get('replace/a'))).toBe(content);
+        const [object] = await store.list('replace/a');
+        expect(object?.bytes).toBe(content.length);
+      }
+    });
+
+    test('an empty object is an object', async () => {
+      await store.put('empty/a', new Uint8Array(0));
+      expect(await store.get('empty/a')).toHaveLength(0);
+      expect(await store.list('empty/')).toMatchObject([{ key: 'empty/a', bytes: 0 }]);
+    });
+
+    test(`an object of ${largeBytes} bytes keeps every one of them`, async () => {
+      const bytes = Buffer.alloc(largeBytes);
+      for (let i = 0; i + 4 <= largeBytes; i += 4096) bytes.writeUInt32LE(i, i);
+      const hash = (of: Uint8Array) => createHash('sha256').update(of).digest('hex');
+      await store.put('large/a', bytes);
+      expect(hash((await store.get('large/a')) as Uint8Array)).toBe(hash(bytes));
+      expect(await store.list('large/')).toMatchObject([{ bytes: largeBytes }]);
+      await store.delete('large/a');
+    });
+
+    test('delete removes, and removing what is absent is no error', async () => {
+      await store.put('gone/deep/a', utf8('x'));
+      await store.put('gone/b', utf8('y'));
+      await store.delete('gone/deep/a');
+      expect(await store.get('gone/deep/a')).toBeNull();
+      expect(await keysOf('gone/')).toEqual(['gone/b']);
+      await store.delete('gone/deep/a');
+      await store.delete('gone/never');
+      await store.delete('gone/b/below');
+      await store.delete('never/was');
+      await store.put('gone/deep/a', utf8('again'));
+      expect(text(await store.get('gone/deep/a'))).toBe('again');
+    });
+
+    test('keys may hold any script and every odd sign', async () => {
+      const names = [
+        '节点清单',
+        'Ärger',
+        'Ωμέγα',
+        'نسخة',
+        '😀',
+        '\uff21全角',
+        'e\u0301',
+        'a b',
+        'a+b',
+        'a%2Fb',
+        'a&b=c?d#e',
+        "it's (fine)!*~@,;:",
+        '.dot',
+        'rgn=cn-south-4',
+      ];
+      for (const name of names) await store.put(`script/${name}/${name}.json`, utf8(name));
+      for (const name of names) {
+        const key = `script/${name}/${name}.json`;
+        expect(text(await second.get(key))).toBe(name);
+        expect(await keysOf(`script/${name}/`)).toEqual([key]);
+      }
+      expect(await keysOf('script/')).toEqual(
+        names.map((name) => `script/${name}/${name}.json`).sort(compareUtf8),
+      );
+      for (const name of names) await store.delete(`script/${name}/${name}.json`);
+      expect(await keysOf('script/')).toEqual([]);
+    });
+
+    test('any bytes under any well-formed name come back', async () => {
+      const part = fc
+        .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+        .filter((name) => !/[/\\\p{C}]/u.test(name) && name !== '.' && name !== '..');
+      await fc.assert(
+        fc.asyncProperty(part, fc.uint8Array({ maxLength: 300 }), async (name, bytes) => {
+          const key = `any/${name}`;
+          await store.put(key, bytes);
+          expect(Buffer.compare((await store.get(key)) as Uint8Array, bytes)).toBe(0);
+          expect(await keysOf(key)).toContain(key);
+          await store.delete(key);
+          expect(await store.get(key)).toBeNull();
+        }),
+        { numRuns: 25 },
+      );
+    });
+
+    test('list finds 1,100 keys, each once, in the order of their UTF-8 bytes', async () => {
+      const keys = Array.from({ length: 1_100 }, (_, i) => `many/${(i * 7919) % 1_100}/x${i % 3}`);
+      await forEach(keys, (key) => store.put(key, utf8(key)));
+      const objects = await store.list('many/');
+      expect(objects.map(({ key }) => key)).toEqual([...keys].sort(compareUtf8));
+      expect(objects.every(({ key, bytes }) => bytes === key.length)).toBe(true);
+      await forEach(keys, (key) => second.delete(key));
+      expect(await store.list('many/')).toEqual([]);
+    });
+
+    test('order is by UTF-8 bytes, not by UTF-16 units nor folder by folder', async () => {
+      // In UTF-16 the emoji comes before the full-width A; a walk would give a/b before a-b.
+      const names = ['\uff21', '😀', 'Z', 'a', 'é', 'dir/b', 'dir-b', 'dir.b', 'dir0'];
+      const keys = names.map((name) => `order/${name}`);
+      for (const key of keys) await store.put(key, utf8('x'));
+      const byBytes = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+      expect(await keysOf('order/')).toEqual(byBytes);
+      expect(byBytes.indexOf('order/\uff21')).toBeLessThan(byBytes.indexOf('order/😀'));
+    });
+
+    test('a prefix may end anywhere, and matches from the start only', async () => {
+      const keys = ['pre/dt=2026-11-23/a', 'pre/dt=2026-11-24/a', 'pre/dt=2026-11-24/b', 'prefix'];
+      for (const key of keys) await store.put(key, utf8('x'));
+      await store.put('other/pre/a', utf8('x'));
+      expect(await keysOf('pre')).toEqual(keys);
+      expect(await keysOf('pre/')).toEqual(keys.slice(0, 3));
+      expect(await keysOf('pre/dt=2026-11-2')).toEqual(keys.slice(0, 3));
+      expect(await keysOf('pre/dt=2026-11-24')).toEqual(keys.slice(1, 3));
+      expect(await keysOf('pre/dt=2026-11-24/b')).toEqual(keys.slice(2, 3));
+      expect(await keysOf('pre/dt=2026-11-24/b/')).toEqual([]);
+      expect(await keysOf('pre/nothing')).toEqual([]);
+      expect(await keysOf('nothing/at/all')).toEqual([]);
+      const everything = await keysOf('');
+      expect(everything).toEqual(expect.arrayContaining([...keys, 'other/pre/a']));
+      expect(everything).toEqual([...everything].sort(compareUtf8));
+    });
+
+    test("an object's time stamp is by the store's own clock", async () => {
+      const beforeMs = store.nowMs();
+      await store.put('time/a', utf8('x'));
+      const [object] = await second.list('time/a');
+      const afterMs = store.nowMs();
+      expect(object?.modifiedMs).toBeGreaterThanOrEqual(beforeMs - clockToleranceMs);
+      expect(object?.modifiedMs).toBeLessThanOrEqual(afterMs + clockToleranceMs);
+      expect(store.settleMs).toBeGreaterThanOrEqual(0);
+    });
+
+    test('with writers at once, a reader sees one whole version or another, and the last stays', async () => {
+      const bytesEach = 300_000;
+      const versions = Array.from({ length: 16 }, (_, i) => Buffer.alloc(bytesEach, i + 1));
+      await store.put('race/a', versions[0] as Buffer);
+      let writing = true;
+      let seen = 0;
+      const mixed: string[] = [];
+      const watch = async (client: Store) => {
+        while (writing) {
+          const bytes = await client.get('race/a');
+          seen += 1;
+          const first = bytes?.[0] ?? 0;
+          if (!bytes || Buffer.compare(bytes, Buffer.alloc(bytesEach, first)) !== 0) {
+            mixed.push(`${bytes?.length} bytes beginning with ${first}`);
+          }
+          const [listed] = await client.list('race/a');
+          if (listed?.bytes !== bytesEach) mixed.push(`listed as ${listed?.bytes} bytes`);
+          await new Promise(setImmediate);
+        }
+      };
+      const watching = [watch(store), watch(second)];
+      const write = async (client: Store, from: number) => {
+        // Until enough was read while writing went on, however fast this store is.
+        for (let i = from; seen < 24; i += 4) {
+          await client.put('race/a', versions[i % versions.length] as Buffer);
+          await new Promise(setImmediate);
+        }
+      };
+      await Promise.all([write(store, 0), write(store, 1), write(second, 2), write(second, 3)]);
+      writing = false;
+      await Promise.all(watching);
+      expect(mixed).toEqual([]);
+      await store.put('race/a', utf8('the last'));
+      expect(text(await second.get('race/a'))).toBe('the last');
+    });
+
+    test('listing while others write and delete neither fails nor invents', async () => {
+      const keys = Array.from({ length: 40 }, (_, i) => `moving/${i % 8}/${i}`);
+      let moving = true;
+      const strange: string[] = [];
+      const watch = async () => {
+        while (moving) {
+          for (const { key, bytes } of await second.list('moving/')) {
+            if (!keys.includes(key) || bytes !== key.length) strange.push(`${key}: ${bytes}`);
+          }
+          await new Promise(setImmediate);
+        }
+      };
+      const watching = watch();
+      for (let round = 0; round < 3; round++) {
+        await forEach(keys, (key) => store.put(key, utf8(key)));
+        await forEach(keys, (key) => store.delete(key));
+      }
+      moving = false;
+      await watching;
+      expect(strange).toEqual([]);
+      expect(await keysOf('moving/')).toEqual([]);
+    });
+
+    test('putIfAbsent, where offered, has one winner and never replaces', async () => {
+      if (!store.putIfAbsent || !second.putIfAbsent) {
+        // Not offered, then not half offered.
+        expect(store.putIfAbsent ?? second.putIfAbsent).toBeUndefined();
+        return;
+      }
+      const contenders = Array.from({ length: 12 }, (_, i) => Buffer.alloc(50_000, i + 1));
+      for (const key of ['once/a', 'once/deep/b']) {
+        const won = await Promise.all(
+          contenders.map((bytes, i) => (i % 2 ? store : second).putIfAbsent?.(key, bytes)),
+        );
+        expect(won.filter(Boolean)).toHaveLength(1);
+        const winner = contenders[won.indexOf(true)] as Buffer;
+        expect(Buffer.compare((await store.get(key)) as Uint8Array, winner)).toBe(0);
+        expect(await store.putIfAbsent(key, utf8('late'))).toBe(false);
+        expect(Buffer.compare((await store.get(key)) as Uint8Array, winner)).toBe(0);
+        await store.delete(key);
+        expect(await second.putIfAbsent(key, utf8('next'))).toBe(true);
+        expect(text(await store.get(key))).toBe('next');
+      }
+      expect(await keysOf('once/')).toEqual(['once/a', 'once/deep/b']);
+    });
+  });
+}

@@ -1,0 +1,43 @@
+// Owns the proof that the fake store keeps the contract that it stands in for. Refuses to prove anything of real stores.
+
+import { expect, test } from 'vitest';
+import { describeStore } from '../store/contract.ts';
+import { createMemoryStore, type StoreCall } from './memory-store.ts';
+
+for (const exclusive of [false, true]) {
+  describeStore(`memory${exclusive ? ' with putIfAbsent' : ''}`, async () => {
+    const store = createMemoryStore({ nowMs: Date.now, exclusive });
+    return { store, second: store, close: async () => {} };
+  });
+}
+
+test('a call that fails before has no effect, one that fails after has', async () => {
+  let broken: Partial<StoreCall> = {};
+  const calls: string[] = [];
+  const store = createMemoryStore({
+    nowMs: () => 1_000,
+    onCall: (call) => {
+      calls.push(`${call.index} ${call.phase} ${call.op} ${call.key}`);
+      if (call.index === broken.index && call.phase === broken.phase) throw new Error('crash');
+    },
+  });
+  broken = { index: 0, phase: 'before' };
+  await expect(store.put('a', Buffer.from('x'))).rejects.toThrow('crash');
+  expect(store.dump().size).toBe(0);
+  broken = { index: 1, phase: 'after' };
+  await expect(store.put('a', Buffer.from('x'))).rejects.toThrow('crash');
+  expect(store.dump().get('a')?.modifiedMs).toBe(1_000);
+  expect(calls).toEqual(['0 before put a', '1 before put a', '1 after put a']);
+});
+
+test('restore brings back what dump took, whatever was written in between', async () => {
+  const store = createMemoryStore({ nowMs: () => 1_000, settleMs: 7 });
+  await store.put('a', Buffer.from('one'));
+  const dump = store.dump();
+  await store.put('a', Buffer.from('two'));
+  await store.put('b', Buffer.from('three'));
+  store.restore(dump);
+  expect(store.settleMs).toBe(7);
+  expect((await store.list('')).map(({ key }) => key)).toEqual(['a']);
+  expect(Buffer.from((await store.get('a')) as Uint8Array).toString()).toBe('one');
+});

@@ -1,0 +1,103 @@
+// Owns a store in memory that behaves like an object store without conditional PUT. Refuses to be used outside tests.
+
+import { compareUtf8 } from '../../lib/snapshot/order.ts';
+import type { Store } from '../../lib/snapshot/ports.ts';
+
+type StoreOperation = 'put' | 'putIfAbsent' | 'get' | 'list' | 'delete';
+
+/** `index` counts the store's calls from 0; `before` and `after` of one call share it. */
+export interface StoreCall {
+  index: number;
+  op: StoreOperation;
+  /** The key, or the prefix of a list. */
+  key: string;
+  phase: 'before' | 'after';
+}
+
+export type MemoryObjects = ReadonlyMap<string, { bytes: Uint8Array; modifiedMs: number }>;
+
+export interface MemoryStore extends Store {
+  /** A copy of everything. */
+  dump(): MemoryObjects;
+  /** Replaces everything; the counter of calls goes on. */
+  restore(objects: MemoryObjects): void;
+}
+
+export interface MemoryStoreOptions {
+  /** The store's clock. */
+  nowMs: () => number;
+  settleMs?: number;
+  /** True: offers putIfAbsent, as a file system does. */
+  exclusive?: boolean;
+  /**
+   * May throw or wait. `before`: the call had no effect (a crash before it, a refused request).
+   * `after`: it had its effect, but the caller does not learn it (a crash after it, an unknown outcome).
+   */
+  onCall?: (call: StoreCall) => void | Promise<void>;
+}
+
+const badKey = /^$|^\/|\/$|\/\/|(^|\/)\.\.?(\/|$)|\0/;
+
+export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
+  let objects = new Map<string, { bytes: Uint8Array; modifiedMs: number }>();
+  let calls = 0;
+
+  async function call<T>(op: StoreOperation, key: string, effect: () => T): Promise<T> {
+    if (op !== 'list' && badKey.test(key)) throw new Error(`${JSON.stringify(key)} is no key`);
+    const index = calls++;
+    await options.onCall?.({ index, op, key, phase: 'before' });
+    // One step: nobody sees half of it. What comes before and after may interleave with other callers.
+    const result = effect();
+    await options.onCall?.({ index, op, key, phase: 'after' });
+    return result;
+  }
+
+  function write(key: string, bytes: Uint8Array): void {
+    objects.set(key, { bytes, modifiedMs: options.nowMs() });
+  }
+
+  const store: MemoryStore = {
+    url: 'obs://memory',
+    settleMs: options.settleMs ?? 0,
+    nowMs: options.nowMs,
+    put(key, bytes) {
+      // The bytes as they are now: a caller may reuse its buffer while the request is under way.
+      const copy = Uint8Array.from(bytes);
+      return call('put', key, () => write(key, copy));
+    },
+    get(key) {
+      return call('get', key, () => {
+        const object = objects.get(key);
+        return object ? Uint8Array.from(object.bytes) : null;
+      });
+    },
+    list(prefix) {
+      return call('list', prefix, () =>
+        [...objects]
+          .filter(([key]) => key.startsWith(prefix))
+          .map(([key, { bytes, modifiedMs }]) => ({ key, bytes: bytes.length, modifiedMs }))
+          .sort((a, b) => compareUtf8(a.key, b.key)),
+      );
+    },
+    delete(key) {
+      return call('delete', key, () => {
+        objects.delete(key);
+      });
+    },
+    dump: () => new Map([...objects].map(([key, object]) => [key, { ...object }])),
+    restore(from) {
+      objects = new Map([...from].map(([key, object]) => [key, { ...object }]));
+    },
+  };
+  if (options.exclusive) {
+    store.putIfAbsent = (key, bytes) => {
+      const copy = Uint8Array.from(bytes);
+      return call('putIfAbsent', key, () => {
+        if (objects.has(key)) return false;
+        write(key, copy);
+        return true;
+      });
+    };
+  }
+  return store;
+}
