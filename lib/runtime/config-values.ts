@@ -101,7 +101,7 @@ export function readFilePath(given: string, fail: Fail): string {
 /** `prefix` is without slashes at its ends; empty for the bucket's root. */
 export function readObsLocation(given: string, fail: Fail): { bucket: string; prefix: string } {
   const [bucket = '', ...parts] = given.slice('obs://'.length).split('/');
-  // OBS API reference, "Creating a Bucket": 3 to 63 small letters, digits, `-` and `.`. Read 2026-11-24.
+  // OBS Developer Guide, "Use Restrictions", bucket names. Read 2026-11-24.
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
     return fail('names no bucket', 'Write obs://bucket/prefix: 3 to 63 small letters, digits, - and .');
   }

@@ -81,7 +81,7 @@ export interface CollectPorts {
   budget: Budget;
   progress: Progress;
   /** Throws ConfigError when two targets turn out to be one. */
-  checkDistinct: (targets: readonly TargetKey[]) => void;
+  checkDistinct: (targets: readonly { target: Target; projectId: string }[]) => void;
 }
 
 /**
@@ -115,33 +115,54 @@ interface Work {
 export async function collect(mode: CollectMode, ports: CollectPorts): Promise<CollectResult> {
   const { store, log } = ports;
   const result: CollectResult = { status: 'idle', snapshots: [], requests: 0, errors: [] };
-  let lease: Lease | null = null;
-  let ledger: Ledger | null = null;
+  const done = new Set<Target>();
   try {
     const schedule = decodeSchedule(await store.get(scheduleKey));
     if (mode === 'timer' && !hasWork(ports, schedule)) {
       log('debug', 'nothing is due');
       return result;
     }
-    lease = await waitForLease(mode, ports);
-    if (!lease) {
-      log('info', 'another exporter is at work on this store');
-      return result;
+    for (;;) {
+      const lease = await waitForLease(mode, ports);
+      if (!lease) {
+        log('info', 'another exporter is at work on this store');
+        return result;
+      }
+      try {
+        result.status = statusOf(result, await workUnderLease(mode, ports, result, done, lease));
+        return result;
+      } catch (error) {
+        // A command that was suspended for longer than a lease lasts waits for its turn and goes on.
+        const lost = error instanceof StoppedError && error.code === 'LEASE_LOST';
+        if (!lost || mode === 'timer') throw error;
+        log('warn', error.message, { code: error.code, hint: error.hint });
+      }
     }
-    ledger = openQuota(ports, lease);
-    const paused = await workThrough(mode, ports, result, lease, ledger);
-    result.status = statusOf(result, paused);
   } catch (error) {
     if (!(error instanceof ExportError)) throw error;
     result.errors.push(error);
     result.status = statusOf(result, true);
-  } finally {
-    await ledger?.release().catch((error: unknown) => {
-      log('warn', 'the quota reserved was not given back; it ends by itself', { error });
-    });
-    await lease?.release();
+    return result;
   }
-  return result;
+}
+
+/** Whatever happens, what was reserved and taken is given back. */
+async function workUnderLease(
+  mode: CollectMode,
+  ports: CollectPorts,
+  result: CollectResult,
+  done: Set<Target>,
+  lease: Lease,
+): Promise<boolean> {
+  const ledger = openQuota(ports, lease);
+  try {
+    return await workThrough(mode, ports, result, done, lease, ledger);
+  } finally {
+    await ledger.release().catch((error: unknown) => {
+      ports.log('warn', 'the quota reserved was not given back; it ends by itself', { error });
+    });
+    await lease.release();
+  }
 }
 
 function statusOf(result: CollectResult, paused: boolean): CollectResult['status'] {
@@ -150,7 +171,8 @@ function statusOf(result: CollectResult, paused: boolean): CollectResult['status
   return result.snapshots.length > 0 ? 'sealed' : 'idle';
 }
 
-function passesByItself(error: ExportError): boolean {
+/** Another invocation may mend it; nobody needs to be told. */
+export function passesByItself(error: ExportError): boolean {
   return (
     error instanceof TransientError ||
     error instanceof RateLimitedError ||
@@ -228,6 +250,7 @@ async function workThrough(
   mode: CollectMode,
   ports: CollectPorts,
   result: CollectResult,
+  done: Set<Target>,
   lease: Lease,
   ledger: Ledger,
 ): Promise<boolean> {
@@ -238,15 +261,12 @@ async function workThrough(
     await store.put(scheduleKey, encodeSchedule(schedule));
   };
   if (mode === 'command') clearHolds(ports, schedule);
-  const done = new Set<Target>();
   const works = await findProjects(mode, ports, schedule, result, done, saveSchedule);
   let first = true;
   let paused = false;
   for (;;) {
     const work = nextWork(mode, ports, schedule, works, done);
     if (!work) return paused;
-    // A timer's target may be due again when it is sealed; a failed one is held off, so this ends.
-    if (mode === 'command') done.add(work.target);
     try {
       const checkpoint = await openRun(mode, ports, schedule, work, result, saveSchedule);
       if (!checkpoint) continue;
@@ -271,6 +291,8 @@ async function workThrough(
       first = false;
       if (outcome.kind === 'paused') return true;
       result.snapshots.push(outcome.sealed);
+      // A timer's target may be due again by now.
+      if (mode === 'command') done.add(work.target);
       const { snapshot } = outcome.sealed.manifest;
       delete schedule.holds[work.target.user];
       schedule.targets[work.id] = { open: null, sealed: snapshot, failures: 0, retryAtMs: 0 };
@@ -324,7 +346,7 @@ async function findProjects(
     works.push({ target, projectId, id: targetId({ ...target, projectId }) });
   }
   if (asked) await saveSchedule();
-  ports.checkDistinct(works.map(({ target, projectId }) => ({ ...target, projectId })));
+  ports.checkDistinct(works);
   return works;
 }
 
@@ -390,7 +412,7 @@ async function openRun(
     await saveSchedule();
     return null;
   }
-  const startedAtMs = store.nowMs();
+  const startedAtMs = Math.round(store.nowMs());
   const snapshot =
     mode === 'timer'
       ? snapshotName(slotMs(startedAtMs, scheduleMs))

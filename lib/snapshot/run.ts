@@ -121,7 +121,7 @@ export async function advanceRun(
       index: pages.length,
       pass: cursor.pass,
       offset: cursor.offset,
-      fetchedAtMs: fetched.fetchedAtMs,
+      fetchedAtMs: Math.round(fetched.fetchedAtMs),
     };
     const bytes = encodePage(header, fetched.body);
     const hash = pageHash(bytes);

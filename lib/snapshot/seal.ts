@@ -115,7 +115,7 @@ export async function sealRun(
     }
     const previous = newest === undefined ? null : await previousOf(store, target, newest);
     const record = await fixRecord(ports, prefix, {
-      sealedAtMs: clock.nowMs(),
+      sealedAtMs: Math.round(clock.nowMs()),
       previous,
       writer: ports.writer,
       checkpoint,

@@ -164,8 +164,11 @@ describe('export', () => {
     });
   });
 
-  test('waits for another exporter and says so', async () => {
-    const world = createWorld({ ids: nodes(2_000) });
+  test.each([
+    ['files', { exclusive: true }],
+    ['objects', { settleMs: 200 }],
+  ])('waits for another exporter and says so: lease on %s', async (_name, store) => {
+    const world = createWorld({ ids: nodes(2_000), store });
     const both = await world.clock.run(
       Promise.all([collect('command', world.createPorts()), collect('command', world.createPorts())]),
     );
@@ -370,6 +373,22 @@ describe('timer', () => {
     const { ticks, result } = await tickUntilSealed(world, 10);
     expect(result.snapshots[0]?.manifest.evidence.throttled).toBe(1);
     expect(ticks).toBeLessThanOrEqual(4);
+  });
+
+  test('suspended for longer than its lease lasts: waits for its turn and goes on', async () => {
+    const world = createWorld({ ids: nodes(3_000), store: { exclusive: true } });
+    let overtaken: Promise<unknown> | null = null;
+    const first = collect('command', world.createPorts());
+    world.endpoint.beforeAnswer = (index) => {
+      if (index !== 4) return;
+      world.clock.advance(100_000);
+      overtaken = collect('command', world.createPorts());
+    };
+    // The other one resumes and seals the same run; the first finds it sealed, and exports anew.
+    expect(await world.clock.run(first)).toMatchObject({ status: 'sealed', errors: [] });
+    expect(await world.clock.run(overtaken ?? Promise.reject())).toMatchObject({ status: 'sealed' });
+    expect((await verifyStore(world.store as Store, () => {})).faults).toEqual([]);
+    expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
   });
 
   test('leaves at once when somebody else is at work', async () => {
