@@ -4,7 +4,7 @@ import type { Dataset } from '../snapshot/ports.ts';
 import { containerNodes, type NodeScope, pathOf, queryOf } from './container-nodes.ts';
 
 /** A dataset and how its list is asked for. */
-export interface Listing {
+interface Listing {
   dataset: Dataset;
   /** The path, escaped, without the query. */
   pathOf(projectId: string): string;

@@ -43,9 +43,7 @@ async function* formatLines(
 }
 
 function createRowFormatter(columns: readonly Column[]): (row: Row) => string {
-  const prefixes = columns.map(
-    ({ name }, c) => `${c === 0 ? '{' : ','}${JSON.stringify(name)}:`,
-  );
+  const prefixes = columns.map(({ name }, c) => `${c === 0 ? '{' : ','}${JSON.stringify(name)}:`);
   const isTimestamp = columns.map(({ type }) => type === 'timestamp');
   const formatTimestamp = createTimestampFormatter();
   return (row) => {

@@ -58,7 +58,7 @@ const physicalTypes: Record<ColumnType, Omit<SchemaElement, 'name'>> = {
   timestamp: {
     type: 'INT64',
     converted_type: 'TIMESTAMP_MICROS',
-    logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: false, unit: 'MICROS' },
+    logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MICROS' },
   },
 };
 

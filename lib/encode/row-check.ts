@@ -43,11 +43,7 @@ export async function checkRows(
   }
 }
 
-function findFault(
-  cell: Cell | undefined,
-  type: Column['type'],
-  required: boolean,
-): string | null {
+function findFault(cell: Cell | undefined, type: Column['type'], required: boolean): string | null {
   if (cell === undefined) return 'no value where null was due';
   if (cell === null) return required ? 'null in a required column' : null;
   switch (type) {

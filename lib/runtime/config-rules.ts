@@ -66,7 +66,15 @@ export function assembleConfig(checked: ReturnType<typeof checkShape>, context: 
       );
     }
   });
-  const targets = accounts.flatMap((account) => account.targets);
+  // A target that is not known well enough is no evidence against another.
+  const isKnown = ({ account, path }: Target) =>
+    account !== '' &&
+    !issues.some(
+      (issue) =>
+        /^\.(projectId|table|filters)/.test(issue.path.slice(path.length)) &&
+        issue.path.startsWith(`${path}.`),
+    );
+  const targets = accounts.flatMap((account) => account.targets).filter(isKnown);
   issues.push(...findRepeatedTargets(targets), ...findMixedTables(targets));
 
   const config: Config = {
@@ -84,7 +92,11 @@ export function assembleConfig(checked: ReturnType<typeof checkShape>, context: 
     proxy: readProxy(env, report),
   };
   if (issues.length === 0) return config;
-  throw new ConfigError(issues.map((issue) => ({ ...issue, path: context.pathOf(issue.path) })));
+  // One fault of the environment strikes every account that relies on it.
+  const distinct = new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue]));
+  throw new ConfigError(
+    [...distinct.values()].map((issue) => ({ ...issue, path: context.pathOf(issue.path) })),
+  );
 }
 
 type TargetShape = NonNullable<
@@ -129,7 +141,10 @@ function toTarget(
         'It knows hostName and agentStatus; set `api: hss` with an hss endpoint for the others.',
       );
     }
-    if (filters.agentStatus && !['not_installed', 'online', 'offline'].includes(filters.agentStatus)) {
+    if (
+      filters.agentStatus &&
+      !['not_installed', 'online', 'offline'].includes(filters.agentStatus)
+    ) {
       report(
         `${path}.filters.agentStatus`,
         'is no value of the cgs api',
@@ -169,13 +184,18 @@ function toStore(
   const { store, obs } = shape;
   if (store?.kind !== 'obs') {
     if (store !== undefined && obs !== undefined) {
-      report('obs', 'is there, but the store is no obs://', 'Remove it, or write `store: obs://…`.');
+      report(
+        'obs',
+        'is there, but the store is no obs://',
+        'Remove it, or write `store: obs://…`.',
+      );
     }
     return { kind: 'file', root: resolve(context.folder, store?.path ?? '.') };
   }
   const first = accounts[0];
   const credentials = obs?.credentials ?? first?.credentials ?? agency;
-  if (obs?.credentials?.kind === 'agency') checkAgency(context.agencyPossible, 'obs.credentials', report);
+  if (obs?.credentials?.kind === 'agency')
+    checkAgency(context.agencyPossible, 'obs.credentials', report);
   if (credentials.kind === 'password' && !isFaulty('obs.credentials')) {
     report(
       'obs.credentials',

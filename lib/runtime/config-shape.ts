@@ -65,7 +65,9 @@ function oneOf<const T extends string>(values: readonly T[]) {
   return text<T>(hint, (given, fail) => {
     const near = suggest(given, values);
     const found = values.find((value) => value === given);
-    return found ?? fail('is not a value known here', near ? `Did you mean "${near}"? ${hint}` : hint);
+    return (
+      found ?? fail('is not a value known here', near ? `Did you mean "${near}"? ${hint}` : hint)
+    );
   });
 }
 
@@ -143,7 +145,8 @@ const credentials = v.pipe(
     const given = dataset.value;
     if (given === 'agency') return { kind: 'agency' };
     if (!isMapping(given)) {
-      const message = typeof given === 'string' ? 'is not "agency"' : 'must be "agency" or a section';
+      const message =
+        typeof given === 'string' ? 'is not "agency"' : 'must be "agency" or a section';
       addIssue({ message: say(message, formsHint) });
       return NEVER;
     }
@@ -172,7 +175,11 @@ const credentials = v.pipe(
       return readSecret(value, name.startsWith('iam'), fail as Fail);
     };
     if (used(forms.password)) {
-      const [iamUser, iamPassword, iamDomain] = forms.password.map(read) as [string, string, string];
+      const [iamUser, iamPassword, iamDomain] = forms.password.map(read) as [
+        string,
+        string,
+        string,
+      ];
       return { kind: 'password', iamUser, iamPassword, iamDomain };
     }
     // A variable that is set but empty says: no token, this key is permanent.
@@ -220,7 +227,14 @@ const target = section(
         ),
         // Documented values of the request: HSS ListContainerNodes, read 2026-11-24.
         agentStatus: v.optional(
-          oneOf(['installed', 'not_installed', 'online', 'offline', 'install_failed', 'installing']),
+          oneOf([
+            'installed',
+            'not_installed',
+            'online',
+            'offline',
+            'install_failed',
+            'installing',
+          ]),
         ),
         protectStatus: v.optional(oneOf(['closed', 'opened'])),
         containerTags: v.optional(oneOf(['cce', 'self', 'other'])),

@@ -86,7 +86,10 @@ function parseYaml(text: string, name: string): unknown {
 const faultTexts: Partial<Record<YAMLError['code'], readonly [message: string, hint: string]>> = {
   DUPLICATE_KEY: ['this key is there twice', 'Keep one of the two lines.'],
   TAB_AS_INDENT: ['a tab indents this line', 'Indent with spaces.'],
-  BAD_INDENT: ['the indentation does not fit', 'Indent with two spaces a level, close every bracket.'],
+  BAD_INDENT: [
+    'the indentation does not fit',
+    'Indent with two spaces a level, close every bracket.',
+  ],
   MULTIPLE_DOCS: ['a second document begins here', 'Keep one document: remove the --- line.'],
   NON_STRING_KEY: ['a key is not a name', 'Every key is a plain name, such as store.'],
   TAG_RESOLVE_FAILED: ['a value begins with !', 'Put it in quotes.'],
@@ -119,7 +122,6 @@ function fill(value: unknown, path: string, env: Environment, issues: ConfigIssu
   const filled: Record<string, unknown> = {};
   for (const [markedKey, inner] of Object.entries(value)) {
     // A key is never filled in, only shown as it was written.
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a configuration
     const key = markedKey.replace(marked, '${$1}');
     const innerPath = joinPath(path, key);
     if (builtIn.has(key)) {
@@ -136,9 +138,7 @@ function fillText(text: string, path: string, env: Environment, issues: ConfigIs
   if (rest.includes('${')) {
     issues.push({
       path,
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a configuration
       message: 'holds a ${ that begins no variable',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a configuration
       hint: 'Write ${NAME} with letters, digits and _; a value that really holds these signs goes into a variable of its own.',
     });
   }

@@ -103,7 +103,10 @@ export function readObsLocation(given: string, fail: Fail): { bucket: string; pr
   const [bucket = '', ...parts] = given.slice('obs://'.length).split('/');
   // OBS Developer Guide, "Use Restrictions", bucket names. Read 2026-11-24.
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
-    return fail('names no bucket', 'Write obs://bucket/prefix: 3 to 63 small letters, digits, - and .');
+    return fail(
+      'names no bucket',
+      'Write obs://bucket/prefix: 3 to 63 small letters, digits, - and .',
+    );
   }
   if (parts.at(-1) === '') parts.pop();
   if (parts.some((part) => part === '' || part === '.' || part === '..' || /\p{C}/u.test(part))) {

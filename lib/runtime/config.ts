@@ -10,7 +10,7 @@ import { type Credentials, checkShape } from './config-shape.ts';
 import { type Environment, parseConfigText } from './config-text.ts';
 import { readLogLevel } from './environment.ts';
 
-export type { Credentials, Environment };
+export type { Environment };
 
 export type StoreConfig =
   | { kind: 'file'; root: string }
@@ -26,7 +26,7 @@ export type StoreConfig =
     };
 
 export interface Target {
-  /** Where it stands, for messages: `accounts.0.targets.1`; empty for a target from flags. */
+  /** Where it stands, for messages: `accounts.0.targets.1`. */
   path: string;
   account: string;
   table: string;
@@ -118,6 +118,16 @@ export async function loadConfig(
       },
     ]);
   }
+  const stray = otherFlags.filter((name) => flags[name] !== undefined);
+  if (stray.length > 0) {
+    throw new ConfigError(
+      stray.map((name) => ({
+        path: flagOf[name],
+        message: 'belongs to a target that is given by flags, and none is',
+        hint: 'Write it into the configuration, or give --region, --project, --endpoint and --store too.',
+      })),
+    );
+  }
   const path = resolve(cwd, options.file ?? (env.CGS_EXPORT_CONFIG || fileName));
   const values = parseConfigText(await readText(path), basename(path), env);
   return assembleConfig(checkShape(values.value, values.issues), {
@@ -146,7 +156,19 @@ const flagOf: Record<keyof ConfigFlags, string> = {
   pathStyle: '--path-style',
   logLevel: '--log-level',
 };
+/** With any of these no file is read. */
 const sourceFlags = ['region', 'project', 'endpoint', 'store'] as const;
+/** These add to them. The rest (account, table, logLevel) have a meaning beside a file too. */
+const otherFlags = [
+  'iamEndpoint',
+  'api',
+  'enterpriseProject',
+  'formats',
+  'quotaRequests',
+  'quotaWindowSeconds',
+  'obsEndpoint',
+  'pathStyle',
+] as const;
 
 /** Which flag stands for which setting. */
 const settingOf: Partial<Record<keyof ConfigFlags, string>> = {
@@ -195,6 +217,8 @@ export function configFromFlags(
   const flagBySetting = new Map(
     Object.entries(settingOf).map(([flag, path]) => [path, flagOf[flag as keyof ConfigFlags]]),
   );
+  flagBySetting.set('obs', '--obs-endpoint');
+  flagBySetting.set('accounts.0.credentials', 'HUAWEICLOUD_SDK_AK');
   return assembleConfig(checkShape(value, []), {
     env,
     agencyPossible: options.agencyPossible ?? false,

@@ -81,14 +81,6 @@ function buildCanonicalQuery(query: string): string {
   return pairs.map(([name, value]) => `${encodeStrictly(name)}=${encodeStrictly(value)}`).join('&');
 }
 
-/** A body hash that the client declared counts only if it is true (or says that the body is not signed). */
-function describePayload(request: WireRequest): string {
-  const actual = hashHex(request.body);
-  return request.headers['x-sdk-content-sha256'] === 'UNSIGNED-PAYLOAD'
-    ? 'UNSIGNED-PAYLOAD'
-    : actual;
-}
-
 /** Throws URIError if path or query do not decode. */
 export function buildCanonicalRequest(
   request: WireRequest,
@@ -106,7 +98,8 @@ export function buildCanonicalRequest(
     buildCanonicalQuery(query),
     headerLines.join(''),
     signedHeaders.join(';'),
-    describePayload(request),
+    // Not what X-Sdk-Content-Sha256 says: a hash counts only if it is true.
+    hashHex(request.body),
   ].join('\n');
 }
 
@@ -151,6 +144,7 @@ export function checkSignature(
   if (!key) {
     return { ok: false, ak: null, message: `Get secretKey failed,ak:${ak},err:ak not exist` };
   }
+  // Assumed: the words of all refusals but the unknown key's and the wrong signature's.
   const fail = (message: string): SignatureCheck => ({ ok: false, ak, message });
   const date = request.headers['x-sdk-date'];
   const dateMs = date === undefined ? null : parseSdkDate(date);

@@ -133,6 +133,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       return { answer: answerThrottled(quotaText, requestId, seconds), fault: null };
     }
     if (projectId !== identity.projectId) {
+      // Assumed: the documents give 403, not which of its codes.
       const message = 'The IAM user is not allowed to access the API.';
       return { answer: answerGatewayError(403, 'APIGW.0302', message, requestId), fault: null };
     }

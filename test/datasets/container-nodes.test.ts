@@ -98,7 +98,12 @@ describe('normalize', () => {
     ['a number', '{"host_name":12345678901234567890}', null, '{"host_name":12345678901234567890}'],
     ['a lone surrogate', '{"host_name":"a\\ud83d"}', null, '{"host_name":"a\\ud83d"}'],
     ['a pair', '{"host_name":"\\ud83d\\ude80"}', '🚀', null],
-    ['an object', '{"host_name":{"b":1.50,"a":[null]}}', null, '{"host_name":{"b":1.50,"a":[null]}}'],
+    [
+      'an object',
+      '{"host_name":{"b":1.50,"a":[null]}}',
+      null,
+      '{"host_name":{"b":1.50,"a":[null]}}',
+    ],
   ])('a string that is %s', (_, json, cell, extra) => {
     const cells = normalizeText(json);
     expect([cells.get('host_name'), cells.get('extra')]).toEqual([cell, extra]);
@@ -176,7 +181,17 @@ describe('normalize', () => {
       fc.string({ unit: fc.constantFrom('a', '"', '\ud800', '\u0000', '节', '0') }),
     );
     const value = fc.oneof(
-      fc.constantFrom('"online"', '"not_register"', 'true', '5', '5.0', '-0', '1e400', 'null', '""'),
+      fc.constantFrom(
+        '"online"',
+        '"not_register"',
+        'true',
+        '5',
+        '5.0',
+        '-0',
+        '1e400',
+        'null',
+        '""',
+      ),
       fc.constantFrom('"\\ud800"', '12345678901234567890.10', '[]', '{"__proto__":{"a":1.0}}'),
       fc.json(),
     );

@@ -21,7 +21,7 @@ export const oddNames = [
   ' ',
   'test',
   '节点-生产-01',
-  '服务器'.repeat(42) + '末尾',
+  `${'服务器'.repeat(42)}末尾`,
   'ｗｅｂ－０１',
   '\uffee-halfwidth',
   '\ue000-private-use',
@@ -46,7 +46,7 @@ export const oddNames = [
   'x'.repeat(128),
 ];
 
-export const snapshotAtMs = Date.UTC(2026, 10, 24, 6);
+const snapshotAtMs = Date.UTC(2026, 10, 24, 6);
 export const projectId = '0f1e2d3c4b5a69788796a5b4c3d2e1f0';
 
 function pick<T>(random: () => number, values: readonly T[]): T {

@@ -100,9 +100,9 @@ test('a sign of life every 10,000 rows; what it throws stops the file', async ()
   const stopLate = async () => {
     if (++breaths > 4 + 3) throw stop; // after some lines have gone into the stream
   };
-  await expect(ndjsonEncoder.encode(rows, columns, { createdBy: 'x', breathe: stopLate })).rejects.toBe(
-    stop,
-  );
+  await expect(
+    ndjsonEncoder.encode(rows, columns, { createdBy: 'x', breathe: stopLate }),
+  ).rejects.toBe(stop);
 });
 
 test('the event loop turns while it is written', async () => {

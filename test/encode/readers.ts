@@ -28,7 +28,9 @@ export async function openDuck(): Promise<Duck> {
     query,
     async readRows(from, columns = containerNodes.columns) {
       // Texts get a first character: the client's decoder eats a byte order mark in front.
-      const list = columns.map(({ name, type }) => (type === 'string' ? `'=' || "${name}"` : `"${name}"`));
+      const list = columns.map(({ name, type }) =>
+        type === 'string' ? `'=' || "${name}"` : `"${name}"`,
+      );
       const rows = await query(`SELECT ${list.join(', ')} FROM ${from}`);
       return rows.map((row) =>
         row.map((cell, c) =>
@@ -65,7 +67,7 @@ const codecs = require('parquetjs-lite/lib/codec');
 codecs.RLE_DICTIONARY ??= codecs.PLAIN_DICTIONARY;
 const parquetjs = require('parquetjs-lite');
 
-export interface ParquetjsFile {
+interface ParquetjsFile {
   columns: string[];
   createdBy: string;
   rows: Row[];
@@ -118,7 +120,12 @@ export async function writeParquetjs(
   rows: readonly Row[],
   columns: readonly Column[] = containerNodes.columns,
 ): Promise<void> {
-  const types = { string: 'UTF8', boolean: 'BOOLEAN', int32: 'INT32', timestamp: 'TIMESTAMP_MICROS' };
+  const types = {
+    string: 'UTF8',
+    boolean: 'BOOLEAN',
+    int32: 'INT32',
+    timestamp: 'TIMESTAMP_MICROS',
+  };
   const schema = new parquetjs.ParquetSchema(
     Object.fromEntries(
       columns.map(({ name, type, required }) => [

@@ -63,5 +63,9 @@ test('a row of another width is refused', async () => {
 
 test('a cell that is wrong in row 0 already is found there', async () => {
   const rows = createFaulty('snapshot_at', Number.NaN).slice(2);
-  await expect(checkRows([...rows, ...rows], columns, breathe)).rejects.toThrow('row 0, column snapshot_at');
+  await expect(checkRows([...rows, ...rows], columns, breathe)).rejects.toThrow(
+    'row 0, column snapshot_at',
+  );
+  const holed = createFaulty('extra', undefined).slice(2);
+  await expect(checkRows(holed, columns, breathe)).rejects.toThrow('row 0, column extra: no value');
 });

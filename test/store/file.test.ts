@@ -311,7 +311,7 @@ describe('a disk that refuses', () => {
     expect(toError(cause).hint).toContain('hard links');
   });
 
-  test('an error that is not the file system\'s is not dressed up as one', () => {
+  test("an error that is not the file system's is not dressed up as one", () => {
     const bug = new TypeError('x is not a function');
     expect(toStoreError(bug, 'write', '/lake/a')).toBe(bug);
   });

@@ -1,0 +1,81 @@
+// Owns what is built: dist/cli.js and one bundle a function, each whole in one file. Refuses to pack or deploy them.
+// node build.mjs [ROOT]: ROOT is this folder, but for the tests.
+
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+/** The functions' documented runtime reaches from Node 18 to Node 20; both read what is built for 18. */
+const target = 'node18';
+
+/**
+ * Builds `root` into `root`/dist. Throws if lib/cli/main.ts is missing, if anything does not resolve, or if a
+ * bundle would need a package at run time.
+ */
+async function buildAll(root) {
+  const dist = join(root, 'dist');
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  const names = await readdir(join(root, 'functions')).catch(() => []);
+  const functions = names.filter((name) => /^[a-z][a-z0-9-]*\.ts$/.test(name));
+  const entries = [
+    { name: 'cli', from: 'lib/cli/main.ts', to: 'cli.js', banner: '#!/usr/bin/env node' },
+    ...functions.map((file) => {
+      const name = basename(file, '.ts');
+      return { name, from: `functions/${file}`, to: `functions/${name}/index.js`, banner: '' };
+    }),
+  ];
+  await readFile(join(root, 'lib/cli/main.ts')).catch(() => {
+    throw new Error('lib/cli/main.ts is missing: without it there is no cgs-export to build');
+  });
+
+  await rm(dist, { recursive: true, force: true });
+  await mkdir(join(dist, 'meta'), { recursive: true });
+  // Without it Node would take these files for ES modules, as package.json says of the sources, and export nothing.
+  await writeFile(join(dist, 'package.json'), '{"type":"commonjs"}\n');
+  await Promise.all(entries.map((entry) => buildEntry(root, dist, version, entry)));
+  await chmod(join(dist, 'cli.js'), 0o755);
+}
+
+async function buildEntry(root, dist, version, { name, from, to, banner }) {
+  const outfile = join(dist, to);
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [from],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target,
+    // Names stay: error classes and stack traces are read by people. Short lines: a crash prints one of them.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 160,
+    charset: 'utf8',
+    legalComments: 'external',
+    banner: banner === '' ? {} : { js: banner },
+    define: { __VERSION__: JSON.stringify(version) },
+    // In CommonJS there is none: what reads it would break at run time only.
+    logOverride: { 'empty-import-meta': 'error' },
+    logLevel: 'warning',
+    metafile: true,
+  });
+  const missing = Object.values(metafile.outputs)
+    .flatMap((output) => output.imports)
+    .filter(({ external, path }) => external && !isBuiltin(path))
+    .map(({ path }) => path);
+  if (missing.length > 0) {
+    await rm(outfile, { force: true });
+    throw new Error(`${from} would need ${[...new Set(missing)].join(', ')} at run time`);
+  }
+  await writeFile(join(dist, 'meta', `${name}.json`), `${JSON.stringify(metafile)}\n`);
+}
+
+const ownFolder = dirname(fileURLToPath(import.meta.url));
+try {
+  await buildAll(resolve(process.argv[2] ?? ownFolder));
+} catch (error) {
+  console.error(`build: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,94 @@
+// Owns the proof of what a build gives and of when it fails, on a small tree of its own.
+
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const script = join(import.meta.dirname, '../build.mjs');
+
+const roots: string[] = [];
+afterAll(() => Promise.all(roots.map((root) => rm(root, { recursive: true }))));
+
+async function makeTree(files: Record<string, string>): Promise<string> {
+  const root = await mkdtemp(join(tmpdir(), 'build-'));
+  roots.push(root);
+  for (const [path, content] of Object.entries({
+    'package.json': '{"version":"1.2.3","type":"module"}',
+    'lib/version.ts': await readFile(join(import.meta.dirname, '../lib/version.ts'), 'utf8'),
+    ...files,
+  })) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), content);
+  }
+  return root;
+}
+
+async function failureOf(root: string): Promise<string> {
+  const failed = await run(process.execPath, [script, root]).then(
+    () => null,
+    (error: { stderr: string }) => error.stderr,
+  );
+  if (failed === null) throw new Error('the build did not fail');
+  return failed;
+}
+
+const main = `import { VERSION } from '../version.ts';
+class LegibleError extends Error { constructor() { super('x'); this.name = new.target.name; } }
+console.log(VERSION, new LegibleError().name);`;
+
+test('one file for the command line, one a function, nothing beside them needed', async () => {
+  const root = await makeTree({
+    'lib/cli/main.ts': main,
+    'lib/shared.ts': '/*! a licence */ export const shared: number = 42;',
+    'functions/collect.ts': `import { createHash } from 'node:crypto';
+import { shared } from '../lib/shared.ts';
+export const handler = async () => [shared, createHash('sha256').update('').digest('hex').slice(0, 4)];`,
+    'functions/notes.md': 'no function',
+  });
+  await run(process.execPath, [script, root]);
+  const cli = join(root, 'dist/cli.js');
+  expect((await run(process.execPath, [cli])).stdout).toBe('1.2.3 LegibleError\n');
+  expect((await readFile(cli, 'utf8')).split('\n')[0]).toBe('#!/usr/bin/env node');
+  expect((await stat(cli)).mode & 0o111).toBe(0o111);
+  // The package around it says "module"; what is built must be required all the same.
+  const built = createRequire(import.meta.url)(join(root, 'dist/functions/collect/index.js'));
+  expect(await built.handler()).toEqual([42, 'e3b0']);
+  expect(await readFile(join(root, 'dist/functions/collect/index.js'), 'utf8')).not.toContain(
+    'a licence',
+  );
+  expect((await readdir(join(root, 'dist/functions'))).sort()).toEqual(['collect']);
+  const meta = JSON.parse(await readFile(join(root, 'dist/meta/collect.json'), 'utf8'));
+  expect(Object.keys(meta.inputs).sort()).toEqual(['functions/collect.ts', 'lib/shared.ts']);
+});
+
+test('what an earlier build left goes away', async () => {
+  const root = await makeTree({ 'lib/cli/main.ts': main, 'dist/functions/old/index.js': '' });
+  await run(process.execPath, [script, root]);
+  expect((await readdir(join(root, 'dist'))).sort()).toEqual(['cli.js', 'meta', 'package.json']);
+});
+
+test('without the command line there is no build, and what was built stays', async () => {
+  const root = await makeTree({ 'dist/cli.js': 'old' });
+  expect(await failureOf(root)).toContain('lib/cli/main.ts is missing');
+  expect(await readFile(join(root, 'dist/cli.js'), 'utf8')).toBe('old');
+});
+
+test('a package that would be needed at run time fails the build', async () => {
+  // esbuild leaves a require() in try/catch alone, without a word.
+  const optional = `declare const require: (name: string) => unknown;
+try { require('no-such-package'); } catch {}`;
+  const root = await makeTree({ 'lib/cli/main.ts': main, 'functions/a.ts': optional });
+  expect(await failureOf(root)).toContain('functions/a.ts would need no-such-package at run time');
+  const unresolved = await makeTree({ 'lib/cli/main.ts': "import 'no-such-package';" });
+  expect(await failureOf(unresolved)).toContain('no-such-package');
+});
+
+test('import.meta, which CommonJS has not, fails the build', async () => {
+  const root = await makeTree({ 'lib/cli/main.ts': 'console.log(import.meta.url);' });
+  expect(await failureOf(root)).toContain('import.meta');
+});

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import {
+  createNodeMaker,
+  enterpriseProjectIdOf,
+  type Flavour,
+  generateNodes,
+  type Oddities,
+} from '../../lib/simulator/nodes.ts';
+import { createRandom } from '../../lib/simulator/random.ts';
+
+function generate(count: number, flavour: Flavour, odd: Oddities = {}) {
+  const makeNode = createNodeMaker(createRandom(1), flavour);
+  return generateNodes({ count, seed: 1, makeNode, flavour, odd });
+}
+
+const documented = [
+  'host_id host_name host_status agent_status protect_status agent_id protect_interrupt',
+  'protect_degradation degradation_reason container_tags private_ip public_ip resource_id',
+  'group_name enterprise_project_name detect_result asset vulnerability intrusion',
+  'policy_group_id policy_group_name',
+]
+  .join(' ')
+  .split(' ');
+
+test('hss: every documented field and no other, with nulls, gaps and empty strings', () => {
+  const nodes = generate(500, 'hss');
+  expect(generate(500, 'hss')).toEqual(nodes);
+  expect(new Set(nodes.flatMap(Object.keys))).toEqual(new Set(documented));
+  expect(new Set(nodes.map((node) => node.host_id)).size).toBe(500);
+  const values = nodes.flatMap(Object.values);
+  expect(values).toContain(null);
+  expect(values).toContain('');
+  expect(nodes.some((node) => Object.keys(node).length < documented.length)).toBe(true);
+  const statuses = new Set(nodes.map((node) => node.agent_status));
+  expect(statuses).toEqual(new Set(['online', 'offline', 'not_installed']));
+  const names = nodes.map((node) => String(node.host_name));
+  for (const part of ['🐳', 'ｗｅｂ', '节点', 'узел', '"']) {
+    expect(names.some((name) => name.includes(part))).toBe(true);
+  }
+  // Their order by UTF-16 and by UTF-8 must differ, else they test nothing.
+  const byUtf8 = [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  expect([...names].sort()).not.toEqual(byUtf8);
+});
+
+test('cgs: the five fields of 2021', () => {
+  const nodes = generate(200, 'cgs');
+  for (const node of nodes) expect(Object.keys(node)).toEqual(documented.slice(0, 5));
+  expect(nodes.map((node) => node.agent_status)).toContain('not_register');
+  expect(nodes.map((node) => node.agent_status)).not.toContain('not_installed');
+});
+
+test('oddities come in the number asked for, each on a node of its own', () => {
+  const odd = { unknownValues: 2, unknownFields: 3, mistyped: 4, rejects: 5 };
+  const nodes = generate(50, 'hss', odd);
+  const count = (isOdd: (node: Record<string, unknown>) => boolean) => nodes.filter(isOdd).length;
+  expect(count((node) => node.agent_status === 'install_failed_v9')).toBe(2);
+  expect(count((node) => 'new_field_2027' in node)).toBe(3);
+  expect(count((node) => typeof node.asset === 'string')).toBe(4);
+  expect(count((node) => !node.host_id)).toBe(5);
+  expect(generate(3, 'hss', odd)).toHaveLength(3);
+});
+
+test('an enterprise project has one id, and the default one has 0', () => {
+  for (const name of [undefined, null, '', 'default'])
+    expect(enterpriseProjectIdOf(name)).toBe('0');
+  expect(enterpriseProjectIdOf('生产')).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  expect(enterpriseProjectIdOf('生产')).not.toBe(enterpriseProjectIdOf('staging'));
+});

@@ -1,0 +1,596 @@
+// Goal: the endpoint behaves as the documents say, over real HTTP.
+// Method: requests through fetch, signed by the vendor's signer; time is a clock that the test moves.
+
+import { connect } from 'node:net';
+import { AKSKSigner } from '@huaweicloud/huaweicloud-sdk-core/auth/AKSKSigner.js';
+import { afterEach, describe, expect, test } from 'vitest';
+import { ConfigError } from '../../lib/errors.ts';
+import { enterpriseProjectIdOf, type NodeRecord } from '../../lib/simulator/nodes.ts';
+import type { SimulatorOptions } from '../../lib/simulator/options.ts';
+import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
+import { RawNumber } from '../../lib/snapshot/json.ts';
+
+const running: Simulator[] = [];
+afterEach(async () => {
+  for (const simulator of running.splice(0)) await simulator.stop();
+});
+
+/** Without a quota unless asked for: most tests are about something else. */
+async function start(options: SimulatorOptions = {}): Promise<Simulator> {
+  const simulator = await startSimulator({ quota: null, ...options });
+  running.push(simulator);
+  return simulator;
+}
+
+function createTestClock(startMs = Date.UTC(2026, 10, 24, 6)) {
+  let passedMs = 0;
+  let asleep = 0;
+  return {
+    asleep: () => asleep,
+    advance(ms: number) {
+      passedMs += ms;
+    },
+    nowMs: () => startMs + passedMs,
+    monotonicMs: () => passedMs,
+    /** Never ends by itself: only a signal does. */
+    sleep: (_delayMs: number, signal?: AbortSignal) =>
+      new Promise<void>((_resolve, reject) => {
+        asleep += 1;
+        signal?.addEventListener('abort', () => {
+          asleep -= 1;
+          reject(signal.reason as Error);
+        });
+      }),
+  };
+}
+
+interface Ask {
+  path?: string;
+  query?: Record<string, string>;
+  headers?: Record<string, string>;
+  ak?: string;
+  sk?: string;
+  /** What the client's clock says; default now. */
+  atMs?: number;
+}
+
+function sign(simulator: Simulator, ask: Ask): { url: string; headers: Record<string, string> } {
+  const path = ask.path ?? `/v5/${simulator.projectId}/container/nodes`;
+  const query = ask.query ?? {};
+  const date = new Date(ask.atMs ?? Date.now()).toISOString().replace(/[-:]|\.\d+/g, '');
+  const headers = AKSKSigner.sign(
+    {
+      method: 'GET',
+      endpoint: simulator.url + path,
+      queryParams: query,
+      headers: { 'X-Sdk-Date': date, ...ask.headers },
+    } as never,
+    { getAk: () => ask.ak ?? simulator.ak, getSk: () => ask.sk ?? simulator.sk } as never,
+  ) as Record<string, string>;
+  const search = new URLSearchParams(query).toString();
+  return { url: `${simulator.url}${path}${search && '?'}${search}`, headers };
+}
+
+async function get(simulator: Simulator, ask: Ask = {}): Promise<Response> {
+  const { url, headers } = sign(simulator, ask);
+  return fetch(url, { headers });
+}
+
+interface Page {
+  total_num: number;
+  data_list: NodeRecord[];
+}
+async function getPage(simulator: Simulator, query: Record<string, string> = {}): Promise<Page> {
+  const response = await get(simulator, {
+    query: { enterprise_project_id: 'all_granted_eps', ...query },
+  });
+  expect(response.status).toBe(200);
+  return (await response.json()) as Page;
+}
+
+async function getAll(simulator: Simulator, query: Record<string, string> = {}) {
+  const nodes: NodeRecord[] = [];
+  for (;;) {
+    const page = await getPage(simulator, { ...query, limit: '200', offset: `${nodes.length}` });
+    nodes.push(...page.data_list);
+    if (nodes.length >= page.total_num || page.data_list.length === 0) return nodes;
+  }
+}
+
+async function postToken(simulator: Simulator, change: (auth: TokenRequest) => void = () => {}) {
+  const auth: TokenRequest = {
+    identity: {
+      methods: ['password'],
+      password: {
+        user: {
+          name: simulator.iamUser,
+          password: simulator.iamPassword,
+          domain: { name: simulator.iamDomain },
+        },
+      },
+    },
+    scope: { project: { name: simulator.region } },
+  };
+  change(auth);
+  return fetch(`${simulator.url}/v3/auth/tokens`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ auth }),
+  });
+}
+interface TokenRequest {
+  identity: {
+    methods: string[];
+    password: { user: { name: string; password: string; domain: { name: string } } };
+  };
+  scope: { project: { name?: string; id?: string } };
+}
+
+function getByToken(simulator: Simulator, token: string): Promise<Response> {
+  const url = `${simulator.url}/v5/${simulator.projectId}/container/nodes`;
+  return fetch(url, { headers: { 'X-Auth-Token': token } });
+}
+
+describe('pages', () => {
+  test('all pages together are the list, in its order', async () => {
+    const simulator = await start({ nodes: 423 });
+    expect(await getAll(simulator)).toEqual(simulator.nodes());
+    expect(simulator.stats()).toMatchObject({ requests: 3, nodeRequests: 3, pages: 3, faults: 0 });
+  });
+
+  test('limit is 10 by default and 10 to 200; offset is 0 to 2,000,000', async () => {
+    const simulator = await start({ nodes: 30 });
+    expect((await getPage(simulator)).data_list).toEqual(simulator.nodes().slice(0, 10));
+    expect(await getPage(simulator, { offset: '2000000' })).toEqual({
+      total_num: 30,
+      data_list: [],
+    });
+    const wrong = [
+      { limit: '9' },
+      { limit: '201' },
+      { limit: '' },
+      { limit: '1e2' },
+      { offset: '-1' },
+      { offset: '2000001' },
+      { offset: 'x' },
+      { agent_status: 'sleeping' },
+      { protect_status: 'open' },
+      { container_tags: 'docker' },
+      { host_name: 'x'.repeat(129) },
+    ];
+    for (const query of wrong) {
+      const response = await get(simulator, { query });
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ error_code: 'HSS.0001' });
+    }
+  });
+
+  test('filters', async () => {
+    const simulator = await start({ nodes: 400 });
+    const all = simulator.nodes();
+    const where = (matches: (node: NodeRecord) => boolean) => all.filter(matches);
+    expect(await getAll(simulator, { host_name: '节点' })).toEqual(
+      where((node) => String(node.host_name).includes('节点')),
+    );
+    expect(await getAll(simulator, { agent_status: 'not_installed' })).toEqual(
+      where((node) => node.agent_status === 'not_installed'),
+    );
+    expect(await getAll(simulator, { agent_status: 'installed' })).toEqual(
+      where((node) => node.agent_status !== 'not_installed'),
+    );
+    const both = { protect_status: 'closed', container_tags: 'self' };
+    const found = await getAll(simulator, both);
+    expect(found.length).toBeGreaterThan(0);
+    expect(found).toEqual(
+      where((node) => node.protect_status === 'closed' && node.container_tags === 'self'),
+    );
+  });
+
+  test('hss lists the default enterprise project alone unless told otherwise', async () => {
+    const simulator = await start({ nodes: 400 });
+    const byDefault = (await (await get(simulator, { query: { limit: '200' } })).json()) as Page;
+    expect(byDefault.total_num).toBeGreaterThan(0);
+    expect(byDefault.total_num).toBeLessThan(400);
+    for (const node of byDefault.data_list) {
+      expect([undefined, null, '', 'default']).toContain(node.enterprise_project_name);
+    }
+    const one = await getAll(simulator, { enterprise_project_id: enterpriseProjectIdOf('生产') });
+    expect(new Set(one.map((node) => node.enterprise_project_name))).toEqual(new Set(['生产']));
+  });
+
+  test('cgs ignores enterprise projects and calls not_installed not_register', async () => {
+    const simulator = await start({ flavour: 'cgs', nodes: 100 });
+    const page = await (await get(simulator, { query: { enterprise_project_id: 'x' } })).json();
+    expect(page).toMatchObject({ total_num: 100 });
+    const missing = await getAll(simulator, { agent_status: 'not_installed' });
+    expect(missing.length).toBeGreaterThan(0);
+    expect(new Set(missing.map((node) => node.agent_status))).toEqual(new Set(['not_register']));
+  });
+
+  test('given records go out as they are, digits and nonsense included', async () => {
+    const records = [{ host_id: 'a', asset: new RawNumber('12345678901234567890.50') }, null, 'x'];
+    const simulator = await start({ records });
+    const response = await get(simulator);
+    expect(await response.text()).toBe(
+      '{"total_num":3,"data_list":[{"host_id":"a","asset":12345678901234567890.50},null,"x"]}',
+    );
+  });
+});
+
+describe('routes', () => {
+  test('another project is 403, another path or method 404, each with a request id', async () => {
+    const simulator = await start();
+    const forbidden = await get(simulator, { path: '/v5/other/container/nodes' });
+    expect(forbidden.status).toBe(403);
+    const missing = await get(simulator, { path: '/v5/x/y' });
+    expect(missing.status).toBe(404);
+    const posted = await fetch(sign(simulator, {}).url, { method: 'POST' });
+    expect(posted.status).toBe(404);
+    for (const response of [forbidden, missing, posted]) {
+      const body = (await response.json()) as Record<string, string>;
+      expect(body.error_code).toMatch(/^APIGW\.0(302|101)$/);
+      expect(body.request_id).toMatch(/^[0-9a-f]{32}$/);
+      expect(response.headers.get('x-request-id')).toBe(body.request_id);
+    }
+    expect((await get(simulator)).headers.get('x-request-id')).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  test('projects by name, signed', async () => {
+    const simulator = await start({ region: 'eu-west-101', projectId: 'abc' });
+    const ask = { path: '/v3/projects', query: { name: 'eu-west-101' } };
+    expect(await (await get(simulator, ask)).json()).toMatchObject({
+      projects: [{ id: 'abc', name: 'eu-west-101', enabled: true }],
+      links: { next: null },
+    });
+    const other = await get(simulator, { ...ask, query: { name: 'cn-north-1' } });
+    expect(await other.json()).toMatchObject({ projects: [] });
+    expect((await fetch(`${simulator.url}/v3/projects`)).status).toBe(401);
+  });
+
+  test('listens on the loopback address alone, and says so when a port is taken', async () => {
+    const simulator = await start();
+    expect(simulator.url).toBe(`http://127.0.0.1:${simulator.port}`);
+    await expect(startSimulator({ port: simulator.port })).rejects.toThrow(ConfigError);
+    const refused = await new Promise<boolean>((resolve) => {
+      // Another loopback address of the same host: a server on all addresses would answer there.
+      const socket = connect(simulator.port, '127.0.0.2');
+      socket.once('connect', () => resolve(false)).once('error', () => resolve(true));
+      socket.once('close', () => socket.destroy());
+    });
+    expect(refused).toBe(true);
+  });
+
+  test('options that make no sense are told all at once', async () => {
+    const options: SimulatorOptions = {
+      port: 70_000,
+      nodes: -1,
+      quota: { requests: 0, windowSeconds: 60 },
+      latencyMs: { min: 2, max: 1 },
+      faults: [{ rate: 1, kinds: [] }],
+    };
+    const paths = await startSimulator(options).catch((error: unknown) =>
+      error instanceof ConfigError ? error.issues.map((issue) => issue.path) : error,
+    );
+    expect(paths).toEqual(['--port', '--nodes', '--quota', '--latency', '--fault']);
+  });
+});
+
+describe('signatures', () => {
+  async function refusal(response: Response): Promise<string> {
+    expect(response.status).toBe(401);
+    const body = (await response.json()) as Record<string, string>;
+    expect(body.error_code).toBe('APIGW.0301');
+    return body.error_msg ?? '';
+  }
+
+  test('a wrong secret, an unknown key, no key at all', async () => {
+    const simulator = await start();
+    const text = await refusal(await get(simulator, { sk: 'wrong' }));
+    expect(text).toContain('verify aksk signature fail, canonicalRequest:GET|/v5/');
+    expect(text).not.toContain(simulator.sk);
+    expect(await refusal(await get(simulator, { ak: 'X' }))).toContain('ak not exist');
+    expect(await refusal(await fetch(sign(simulator, {}).url))).toContain('not found');
+    expect(simulator.requests().map((entry) => entry.status)).toEqual([401, 401, 401]);
+  });
+
+  test('the server clock decides, and its Date header tells it', async () => {
+    const clockSkewMs = 16 * 60_000;
+    const simulator = await start({ clockSkewMs });
+    const late = await get(simulator);
+    expect(Date.parse(late.headers.get('date') ?? '') - Date.now()).toBeGreaterThan(15 * 60_000);
+    expect(await refusal(late)).toContain('15 minutes');
+    expect((await get(simulator, { atMs: Date.now() + clockSkewMs })).status).toBe(200);
+  });
+
+  test('a temporary key needs its token', async () => {
+    const simulator = await start({ securityToken: 'temporary' });
+    const good = { headers: { 'X-Security-Token': 'temporary' } };
+    expect((await get(simulator, good)).status).toBe(200);
+    expect(await refusal(await get(simulator))).toContain('x-security-token');
+  });
+
+  test('five failures in a row lock the key for five minutes', async () => {
+    const clock = createTestClock();
+    const simulator = await start({ clock });
+    const ask = async (sk = simulator.sk) =>
+      (await get(simulator, { sk, atMs: clock.nowMs() })).status;
+    // A success in between starts the count again.
+    for (const _twice of [1, 2]) {
+      for (let round = 0; round < 4; round += 1) expect(await ask('wrong')).toBe(401);
+      expect(await ask()).toBe(200);
+    }
+    for (let round = 0; round < 5; round += 1) expect(await ask('wrong')).toBe(401);
+    const locked = await get(simulator, { atMs: clock.nowMs() });
+    expect(await refusal(locked)).toContain('AK access failed to reach the limit,forbidden');
+    clock.advance(299_999);
+    expect(await ask()).toBe(401);
+    clock.advance(1);
+    expect(await ask()).toBe(200);
+  });
+
+  test('failures of an unknown key lock nobody', async () => {
+    const simulator = await start();
+    for (let round = 0; round < 6; round += 1) await get(simulator, { ak: 'UNKNOWN' });
+    expect((await get(simulator)).status).toBe(200);
+  });
+});
+
+describe('tokens', () => {
+  test('by project name or id, and good for nodes until they expire', async () => {
+    const clock = createTestClock();
+    const simulator = await start({ clock, tokenSeconds: 60 });
+    const response = await postToken(simulator);
+    expect(response.status).toBe(201);
+    const token = response.headers.get('x-subject-token') ?? '';
+    expect(await response.json()).toMatchObject({
+      token: {
+        expires_at: '2026-11-24T06:01:00.000000Z',
+        project: { id: simulator.projectId, name: simulator.region },
+      },
+    });
+    const byId = await postToken(simulator, (auth) => {
+      auth.scope.project = { id: simulator.projectId };
+    });
+    expect(byId.status).toBe(201);
+    expect((await getByToken(simulator, token)).status).toBe(200);
+    clock.advance(60_000);
+    const expired = await getByToken(simulator, token);
+    expect(expired.status).toBe(401);
+    expect(await expired.text()).toContain('token expires');
+  });
+
+  test('revoked ones ask to be renewed; made-up ones do not decrypt', async () => {
+    const simulator = await start();
+    const token = (await postToken(simulator)).headers.get('x-subject-token') ?? '';
+    simulator.revokeTokens();
+    const revoked = await getByToken(simulator, token);
+    expect(revoked.status).toBe(401);
+    expect(await revoked.json()).toMatchObject({ error_code: 'APIGW.0307' });
+    expect(await (await getByToken(simulator, 'made-up')).text()).toContain('decrypt token fail');
+    const renewed = (await postToken(simulator)).headers.get('x-subject-token') ?? '';
+    expect((await getByToken(simulator, renewed)).status).toBe(200);
+  });
+
+  test.each<[string, number, (auth: TokenRequest) => void]>([
+    ['password', 401, (auth) => Object.assign(auth.identity.password.user, { password: 'no' })],
+    ['user', 401, (auth) => Object.assign(auth.identity.password.user, { name: 'no' })],
+    ['domain', 401, (auth) => Object.assign(auth.identity.password.user.domain, { name: 'no' })],
+    ['project', 401, (auth) => Object.assign(auth.scope, { project: { name: 'mars-1' } })],
+    ['method', 400, (auth) => Object.assign(auth.identity, { methods: ['totp'] })],
+  ])('a wrong %s is refused in the form of Keystone', async (_what, status, change) => {
+    const simulator = await start();
+    const response = await postToken(simulator, change);
+    expect(response.status).toBe(status);
+    expect(response.headers.get('x-subject-token')).toBeNull();
+    expect(await response.json()).toMatchObject({
+      error: { code: status, message: expect.any(String), title: expect.any(String) },
+    });
+  });
+});
+
+describe('quota', () => {
+  test('the sixth request in a minute is 429 in the words of the gateway', async () => {
+    const clock = createTestClock();
+    const simulator = await start({ clock, quota: { requests: 5, windowSeconds: 60 } });
+    const ask = () => get(simulator, { atMs: clock.nowMs() });
+    for (let round = 0; round < 5; round += 1) expect((await ask()).status).toBe(200);
+    const refused = await ask();
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('retry-after')).toBeNull();
+    expect(await refused.json()).toMatchObject({
+      error_code: 'APIGW.0308',
+      error_msg:
+        'The throttling threshold has been reached: policy user over ratelimit,limit:5,time:1 minute',
+    });
+    // A token is another user to the gateway; IAM has no such quota.
+    const token = (await postToken(simulator)).headers.get('x-subject-token') ?? '';
+    expect((await getByToken(simulator, token)).status).toBe(200);
+    clock.advance(60_000);
+    expect((await ask()).status).toBe(200);
+    expect(simulator.stats()).toMatchObject({ throttled: 1, pages: 7 });
+    expect(simulator.requests()[5]).toEqual({ atMs: 0, offset: 0, status: 429, fault: null });
+    expect(simulator.requests()[7]).toEqual({ atMs: 60_000, offset: 0, status: 200, fault: null });
+  });
+
+  test('Retry-After on request, in whole seconds, rounded up', async () => {
+    const clock = createTestClock();
+    const quota = { requests: 1, windowSeconds: 2, retryAfter: true };
+    const simulator = await start({ clock, quota });
+    await get(simulator, { atMs: clock.nowMs() });
+    clock.advance(500);
+    const refused = await get(simulator, { atMs: clock.nowMs() });
+    expect(refused.headers.get('retry-after')).toBe('2');
+    expect(await refused.text()).toContain('limit:1,time:2 second');
+  });
+
+  test('a wrong signature costs nothing, a planned fault costs one', async () => {
+    const simulator = await start({
+      quota: { requests: 2, windowSeconds: 60 },
+      faults: [{ every: 2, kind: '500' }],
+    });
+    const statuses = [];
+    for (const sk of ['wrong', simulator.sk, simulator.sk, simulator.sk]) {
+      statuses.push((await get(simulator, { sk })).status);
+    }
+    // Request 4 was to fail by plan, but had no quota: that is what is seen.
+    expect(statuses).toEqual([401, 500, 200, 429]);
+    expect(simulator.requests().map((entry) => entry.fault)).toEqual([null, '500', null, null]);
+  });
+});
+
+describe('drift', () => {
+  test('an answer shows the list before it moves; the same seed moves it the same way', async () => {
+    const options: SimulatorOptions = {
+      nodes: 50,
+      drift: { insertsPerRequest: 2, deletesPerRequest: 1, reordersPerRequest: 1, seed: 5 },
+    };
+    const simulator = await start(options);
+    const before = simulator.nodes();
+    expect((await getPage(simulator, { limit: '200' })).data_list).toEqual(before);
+    expect(simulator.nodes()).toHaveLength(51);
+    expect(await getAll(simulator)).not.toEqual(before);
+    expect(simulator.stats()).toMatchObject({ inserted: 4, deleted: 2, reordered: 2 });
+    const ids = simulator.nodes().map((node) => node.host_id);
+    expect(new Set(ids).size).toBe(ids.length);
+
+    const twin = await start(options);
+    await getAll(twin);
+    await getAll(twin);
+    expect(twin.nodes()).toEqual(simulator.nodes());
+  });
+
+  test('made-up nodes put back as given records do not meet their doubles', async () => {
+    const first = await start({ nodes: 20 });
+    const simulator = await start({ records: first.nodes(), drift: { insertsPerRequest: 20 } });
+    await getPage(simulator);
+    const ids = simulator.nodes().map((node) => node.host_id);
+    expect(new Set(ids).size).toBe(40);
+  });
+
+  test('hooks: beforePage and mutate', async () => {
+    const calls: unknown[] = [];
+    const simulator = await start({
+      nodes: 30,
+      beforePage: ({ index, offset, list }) => {
+        calls.push([index, offset]);
+        if (index === 1) list.shift();
+      },
+      faults: [{ at: 2, kind: '500' }],
+    });
+    const [first] = simulator.nodes();
+    expect((await getPage(simulator)).data_list[0]).toEqual(first);
+    expect((await get(simulator)).status).toBe(500);
+    const page = await getPage(simulator, { offset: '10' });
+    expect(page.total_num).toBe(29);
+    expect(calls).toEqual([
+      [0, 0],
+      [1, 10],
+    ]);
+    // What a splice returns is not the new list.
+    simulator.mutate((list) => list.splice(0, 9));
+    expect((await getPage(simulator)).total_num).toBe(20);
+  });
+});
+
+describe('faults', () => {
+  test('statuses and bodies', async () => {
+    const simulator = await start({
+      nodes: 10,
+      faults: [
+        { at: 1, kind: '429', retryAfterSeconds: 7 },
+        { at: 2, kind: '500' },
+        { at: 3, kind: '503', retryAfterSeconds: 2 },
+        { at: 4, kind: '502html' },
+        { at: 5, kind: 'null' },
+        { at: 6, kind: 'wrongShape' },
+        { at: 7, kind: 'brokenJson' },
+      ],
+    });
+    const seen: [number, string | null, string][] = [];
+    for (let request = 1; request <= 8; request += 1) {
+      const response = await get(simulator);
+      seen.push([response.status, response.headers.get('retry-after'), await response.text()]);
+    }
+    const [throttled, failed, unavailable, gateway, empty, shape, broken, good] = seen;
+    expect(throttled).toEqual([429, '7', expect.stringContaining('limit:5,time:1 minute')]);
+    expect(failed).toEqual([500, null, expect.stringContaining('"HSS.0041"')]);
+    expect(unavailable).toEqual([503, '2', expect.stringContaining('"APIGW.0613"')]);
+    expect(gateway).toEqual([502, null, expect.stringMatching(/^<html>/)]);
+    expect(empty).toEqual([200, null, 'null']);
+    expect(JSON.parse(shape?.[2] ?? '')).toEqual({ total_num: 'many', data_list: {} });
+    expect(broken?.[0]).toBe(200);
+    expect(() => JSON.parse(broken?.[2] ?? '') as unknown).toThrow(SyntaxError);
+    expect(JSON.parse(good?.[2] ?? '')).toHaveProperty('data_list');
+    expect(simulator.stats()).toMatchObject({ faults: 7, pages: 2 });
+  });
+
+  test('reset dies before any answer, truncated within it', async () => {
+    const simulator = await start({
+      faults: [
+        { at: 1, kind: 'reset' },
+        { at: 2, kind: 'truncated' },
+      ],
+    });
+    await expect(get(simulator)).rejects.toThrow('fetch failed');
+    const truncated = await get(simulator);
+    expect(truncated.status).toBe(200);
+    await expect(truncated.text()).rejects.toThrow('terminated');
+    expect((await get(simulator)).status).toBe(200);
+    expect(simulator.requests().map(({ status, fault }) => [status, fault])).toEqual([
+      [null, 'reset'],
+      [200, 'truncated'],
+      [200, null],
+    ]);
+  });
+
+  test('slow answers late, and keeps neither the client nor stop() waiting', async () => {
+    const clock = createTestClock();
+    const simulator = await start({ clock, faults: [{ every: 1, kind: 'slow' }] });
+    const { url, headers } = sign(simulator, { atMs: clock.nowMs() });
+    const abandoned = fetch(url, { headers, signal: AbortSignal.timeout(50) });
+    await expect(abandoned).rejects.toThrow(/timeout/);
+    const pending = fetch(url, { headers });
+    const outcome = expect(pending).rejects.toThrow('fetch failed');
+    while (clock.asleep() === 0 || simulator.requests().length < 2) await new Promise(setImmediate);
+    await simulator.stop();
+    await outcome;
+    // A timer left behind would keep the process alive.
+    expect(clock.asleep()).toBe(0);
+    expect(simulator.requests().map((entry) => entry.status)).toEqual([null, null]);
+    await simulator.stop();
+  });
+
+  test('a short slow answer is the right page', async () => {
+    const simulator = await start({ nodes: 10, faults: [{ at: 1, kind: 'slow', slowMs: 30 }] });
+    const startMs = performance.now();
+    expect((await getPage(simulator)).data_list).toEqual(simulator.nodes());
+    expect(performance.now() - startMs).toBeGreaterThan(25);
+  });
+
+  test('latency stays within its bounds', async () => {
+    const delays: number[] = [];
+    const clock = {
+      ...createTestClock(Date.now()),
+      sleep: async (ms: number) => void delays.push(ms),
+    };
+    const simulator = await start({ clock, latencyMs: { min: 20, max: 40 } });
+    for (let round = 0; round < 5; round += 1) await get(simulator);
+    expect(delays).toHaveLength(5);
+    expect(new Set(delays).size).toBe(5);
+    for (const delay of delays) {
+      expect(delay).toBeGreaterThanOrEqual(20);
+      expect(delay).toBeLessThanOrEqual(40);
+    }
+  });
+
+  test('an error in a hook does not look like one of the service', async () => {
+    const simulator = await start({
+      beforePage: () => {
+        throw new Error('in the hook');
+      },
+    });
+    const response = await get(simulator);
+    expect(response.status).toBe(500);
+    expect(await response.text()).toBe('the simulator itself failed: in the hook');
+  });
+});
