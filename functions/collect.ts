@@ -5,10 +5,12 @@ import { findActionable } from '../lib/runtime/alert.ts';
 import { loadConfig } from '../lib/runtime/config.ts';
 import { type Connection, connect } from '../lib/runtime/connect.ts';
 import { type FunctionContext, readAgencyKey, readEnvironment, timeLeftOf } from '../lib/runtime/context.ts';
+import { saveMemory } from '../lib/runtime/heap.ts';
 import { createLog, createScrubber } from '../lib/runtime/log.ts';
 import { type DescribedResult, describeResult } from '../lib/runtime/result.ts';
 import type { Log, LogLevel } from '../lib/snapshot/ports.ts';
 
+saveMemory();
 const scrubber = createScrubber();
 /** Of the invocation under way: an instance has one at a time, and what is connected lives longer. */
 let context: FunctionContext = {};

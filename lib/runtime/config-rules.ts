@@ -67,13 +67,10 @@ export function assembleConfig(checked: ReturnType<typeof checkShape>, context: 
     }
   });
   // A target that is not known well enough is no evidence against another.
-  const isKnown = ({ account, path }: Target) =>
-    account !== '' &&
-    !issues.some(
-      (issue) =>
-        /^\.(projectId|table|filters)/.test(issue.path.slice(path.length)) &&
-        issue.path.startsWith(`${path}.`),
-    );
+  const isKnown = ({ account, path }: Target) => {
+    const own = ['projectId', 'table', 'filters'].map((name) => `${path}.${name}`);
+    return account !== '' && !issues.some((issue) => own.some((of) => issue.path.startsWith(of)));
+  };
   const targets = accounts.flatMap((account) => account.targets).filter(isKnown);
   issues.push(...findRepeatedTargets(targets), ...findMixedTables(targets));
 

@@ -35,6 +35,7 @@ function say(message: string, hint: string): string {
 function nameKind(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a section';
+  if (Number.isNaN(value)) return 'NaN';
   return typeof value === 'string' ? 'text' : `a ${typeof value}`;
 }
 

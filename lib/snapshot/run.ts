@@ -97,6 +97,13 @@ export async function advanceRun(
     return pageMemory.get(key) ?? (await store.get(key));
   }
 
+  /** Sealing reads each page once, and needs the memory for its rows. */
+  async function takePage(key: string): Promise<Uint8Array | null> {
+    const bytes = await readPage(key);
+    pageMemory.delete(key);
+    return bytes;
+  }
+
   /** The pass as its stored pages tell it; only read back when this process has not followed it from its start. */
   async function loadPass(): Promise<Pass> {
     if (pass) return pass;
@@ -258,7 +265,7 @@ export async function advanceRun(
     }
     progress({ kind: 'seal', target, snapshot });
     await save({ ...checkpoint, sealAttempts: sealAttempts + 1 });
-    return sealRun({ ...ports, breathe, readPage }, target, prefix, checkpoint);
+    return sealRun({ ...ports, breathe, readPage: takePage }, target, prefix, checkpoint);
   }
 
   for (let first = ports.first; ; first = false) {

@@ -527,7 +527,7 @@ accounts:
   test.each([
     ['quota: { requests: -1 }', 'quota.requests: must be above 0'],
     ['quota: { requests: .inf }', 'quota.requests: must be above 0'],
-    ['quota: { requests: .nan }', 'quota.requests: must be a number, not a number'],
+    ['quota: { requests: .nan }', 'quota.requests: must be a number, not NaN'],
     ['quota: { requests: five }', 'quota.requests: must be a number, not text'],
     ['quota: 5', 'quota: must be a section, not a number'],
     ['formats: parquet', 'formats: must be a list, not text'],

@@ -1,0 +1,57 @@
+// Owns `init`: a commented configuration to start from. Refuses to overwrite anything.
+
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { ConfigError } from '../errors.ts';
+import { exampleConfig } from '../runtime/example-config.ts';
+import { exitCodes } from './exit-code.ts';
+import { addCommonOptions, addHelp, type CommonOptions, outputVariables } from './options.ts';
+import type { Outcome } from './outcome.ts';
+import type { Session } from './session.ts';
+
+interface InitOptions extends CommonOptions {
+  out?: string;
+}
+
+export function addInit(program: Command): Command {
+  const command = program
+    .command('init')
+    .summary('write a commented configuration')
+    .description('Writes a commented configuration to start from. Never overwrites a file.')
+    .option('--out <file>', 'where to; - prints it (default: ./cgs-export.yml)');
+  addCommonOptions(command, 'the same as --out');
+  return addHelp(command, {
+    writes: './cgs-export.yml, or the file given',
+    codes: [0, 1, 2],
+    variables: outputVariables,
+    examples: ['cgs-export init', 'cgs-export init --out - | less'],
+  });
+}
+
+export async function runInit(options: InitOptions, { world }: Session): Promise<Outcome> {
+  const asked = options.out ?? options.config ?? 'cgs-export.yml';
+  const result = { exitCode: exitCodes.complete, errors: [] };
+  if (asked === '-') {
+    const json = { status: 'printed', configuration: exampleConfig, errors: [] };
+    return { ...result, json, text: exampleConfig };
+  }
+  const file = resolve(world.cwd, asked);
+  await writeFile(file, exampleConfig, { flag: 'wx' }).catch((error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (code === '') throw error;
+    throw new ConfigError([
+      {
+        path: '--out',
+        message:
+          code === 'EEXIST' ? `${file} exists already` : `${file} cannot be written (${code})`,
+        hint: 'Give another name with --out, or - to print it.',
+      },
+    ]);
+  });
+  return {
+    ...result,
+    json: { status: 'written', file, errors: [] },
+    text: `wrote ${file}\nnext: edit it, then \`${world.program} plan\`\n`,
+  };
+}

@@ -1,0 +1,69 @@
+// Owns the process: its arguments, streams, signals and end. Refuses to know any command. The entry of the built file.
+
+import { basename, relative } from 'node:path';
+import { saveMemory } from '../runtime/heap.ts';
+import { reportCrash, runProgram } from './program.ts';
+import type { Output, SignalName, World } from './session.ts';
+
+function openOutput(stream: NodeJS.WriteStream): Output {
+  // Whoever reads may leave (`| head`): an export goes on all the same.
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exitCode = 1;
+  });
+  return {
+    write: (text) => void stream.write(text),
+    isTerminal: Boolean(stream.isTTY),
+    columns: () => stream.columns || 80,
+  };
+}
+
+function nameProgram(): string {
+  const [, script = ''] = process.argv;
+  return basename(script).endsWith('.js')
+    ? `node ${relative(process.cwd(), script)}`
+    : 'cgs-export';
+}
+
+const world: World = {
+  env: process.env,
+  cwd: process.cwd(),
+  program: nameProgram(),
+  stdout: openOutput(process.stdout),
+  stderr: openOutput(process.stderr),
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  every(intervalMs, work) {
+    const timer = setInterval(work, intervalMs);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+  onSignal(listen) {
+    const listeners = (['SIGINT', 'SIGTERM'] as const).map((name: SignalName) => {
+      const listener = () => listen(name);
+      process.on(name, listener);
+      return () => void process.off(name, listener);
+    });
+    return () => {
+      for (const stop of listeners) stop();
+    };
+  },
+  exit: (code) => process.exit(code),
+};
+
+/** process.exit() alone would cut off what a slow pipe has not taken yet. */
+async function end(code: number): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    await new Promise<void>((resolve) => {
+      if (stream.destroyed || stream.writableLength === 0) resolve();
+      else stream.write('', () => resolve());
+    });
+  }
+  process.exit(process.exitCode === 1 ? 1 : code);
+}
+
+saveMemory();
+const args = process.argv.slice(2);
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => void end(reportCrash(args, world, error)));
+}
+void runProgram(args, world).then(end);

@@ -1,0 +1,43 @@
+// Owns reading a store by its address alone: which it is and what it holds. Refuses keys and regions.
+
+import { configFromFlags } from '../runtime/config.ts';
+import { connect } from '../runtime/connect.ts';
+import {
+  manifestsPrefix,
+  parseManifestKey,
+  scheduleKey,
+  type TargetKey,
+  targetId,
+} from '../snapshot/layout.ts';
+import type { Store } from '../snapshot/ports.ts';
+import { decodeSchedule } from '../snapshot/schedule.ts';
+import type { TargetOptions } from './options.ts';
+import { toConfigFlags } from './options.ts';
+import type { Session } from './session.ts';
+
+/** Stand-ins for what reading a folder never uses; too short to be taken for secrets. */
+const standIns = { HUAWEICLOUD_SDK_AK: '-', HUAWEICLOUD_SDK_SK: '-' };
+
+/** Throws ConfigError, also where a bucket asks for a key and there is none. */
+export function openStoreByFlags(options: TargetOptions, { world, log, scrubber }: Session): Store {
+  const isFolder = options.store?.startsWith('file:') ?? false;
+  const flags = { region: 'cn-south-4', ...toConfigFlags(options) };
+  const env = isFolder
+    ? { ...standIns, CGS_EXPORT_LOG_LEVEL: world.env.CGS_EXPORT_LOG_LEVEL }
+    : world.env;
+  return connect(configFromFlags(flags, env, world.cwd), { log, scrubber }).store;
+}
+
+/** Every target that has a snapshot or an open run, by name. */
+export async function findStoredTargets(store: Store): Promise<TargetKey[]> {
+  const found = new Map<string, TargetKey>();
+  for (const { key } of await store.list(manifestsPrefix)) {
+    const place = parseManifestKey(key);
+    if (place) found.set(targetId(place.target), place.target);
+  }
+  for (const id of Object.keys(decodeSchedule(await store.get(scheduleKey)).targets)) {
+    const [, table, region, projectId] = /^([^/]+)\/rgn=([^/]+)\/prj=([^/]+)$/.exec(id) ?? [];
+    if (table && region && projectId) found.set(id, { table, region, projectId });
+  }
+  return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
+}

@@ -1,0 +1,53 @@
+// What it costs to load the built function: a fresh Node that requires it against one that does nothing, in turns.
+// Run: npm run build && npx tsx test/bench/load.bench.ts
+
+import { spawnSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '../..');
+const bundle = join(root, 'dist/functions/collect/index.js');
+const rounds = 21;
+
+function timeNode(script: string): number {
+  const startMs = performance.now();
+  const { status } = spawnSync(process.execPath, ['-e', script], { stdio: 'ignore' });
+  if (status !== 0) throw new Error(`node ended with ${status}`);
+  return performance.now() - startMs;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+const empty: number[] = [];
+const loaded: number[] = [];
+timeNode('');
+for (let round = 0; round < rounds; round += 1) {
+  empty.push(timeNode(''));
+  loaded.push(timeNode(`require(${JSON.stringify(bundle)})`));
+}
+const over = loaded.map((ms, index) => ms - (empty[index] ?? 0));
+const kb = (bytes: number) => `${Math.round(bytes / 1_000)} kB`;
+
+interface Metafile {
+  outputs: Record<string, { bytes: number; inputs: Record<string, { bytesInOutput: number }> }>;
+}
+const meta = JSON.parse(readFileSync(join(root, 'dist/meta/collect.json'), 'utf8')) as Metafile;
+const packages = new Map<string, number>();
+for (const output of Object.values(meta.outputs)) {
+  for (const [path, { bytesInOutput }] of Object.entries(output.inputs)) {
+    const name = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'cgs-export itself';
+    packages.set(name, (packages.get(name) ?? 0) + bytesInOutput);
+  }
+}
+const largest = [...packages].sort(([, a], [, b]) => b - a).slice(0, 12);
+
+console.log(`| collect bundle | |
+|---|---:|
+| size | ${kb(statSync(bundle).size)} |
+| empty script, median of ${rounds} | ${median(empty).toFixed(0)} ms |
+| loads the bundle, median | ${median(loaded).toFixed(0)} ms |
+| over an empty script, median of pairs | ${median(over).toFixed(0)} ms |
+${largest.map(([name, bytes]) => `| ${name} | ${kb(bytes)} |`).join('\n')}`);

@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest';
+import {
+  exitCodeHelp,
+  exitCodeOfError,
+  exitCodeOfResult,
+  exitCodes,
+  worstOf,
+} from '../../lib/cli/exit-code.ts';
+import {
+  AuthError,
+  ConfigError,
+  CorruptError,
+  DriftedError,
+  ExportError,
+  ProtocolError,
+  RateLimitedError,
+  StoppedError,
+  StoreError,
+  TransientError,
+} from '../../lib/errors.ts';
+import type { CollectResult } from '../../lib/snapshot/collect.ts';
+
+const stopped = new StoppedError('STOPPED', 'm', 'h');
+const table: [string, Error, number][] = [
+  ['ConfigError', new ConfigError([{ path: 'store', message: 'm', hint: 'h' }]), 2],
+  ['AuthError', new AuthError('UNAUTHORIZED', 'm', 'h'), 3],
+  ['STORE_DENIED', new StoreError('STORE_DENIED', 'm', 'h'), 3],
+  ['DISK_FULL', new StoreError('DISK_FULL', 'm', 'h'), 1],
+  ['STORE_FAILED', new StoreError('STORE_FAILED', 'm', 'h'), 4],
+  ['TransientError', new TransientError('NETWORK', 'm', 'h'), 4],
+  ['RateLimitedError', new RateLimitedError('m', 'h', 1_000), 4],
+  ['StoppedError', stopped, 4],
+  ['ProtocolError', new ProtocolError('BAD_SHAPE', 'm', 'h'), 1],
+  ['TOO_MANY_REJECTS', new ProtocolError('TOO_MANY_REJECTS', 'm', 'h'), 1],
+  ['CorruptError', new CorruptError('_manifests/x', 'm', 'h'), 5],
+  ['DriftedError', new DriftedError('DRIFTED', 'm', 'h'), 6],
+  ['ExportError', new ExportError('SEAL_KILLED', 'm', 'h'), 1],
+  ['a bug', new TypeError('m'), 1],
+];
+
+test.each(table)('%s', (_name, error, code) => {
+  expect(exitCodeOfError(error)).toBe(code);
+});
+
+test('5 before 1, 2, 3, 4, 6, 0, in any order', () => {
+  const order = [5, 1, 2, 3, 4, 6, 0] as const;
+  for (const [index, code] of order.entries()) {
+    expect(worstOf(order.slice(index))).toBe(code);
+    expect(worstOf([...order.slice(index)].reverse())).toBe(code);
+  }
+  expect(worstOf([])).toBe(0);
+});
+
+test('every code has its line in --help', () => {
+  expect(Object.keys(exitCodeHelp).map(Number)).toEqual(Object.values(exitCodes).sort());
+});
+
+function result(overrides: Partial<CollectResult>, verdicts: string[] = []): CollectResult {
+  const snapshots = verdicts.map((verdict) => ({ manifest: { verdict } }));
+  return {
+    status: 'sealed',
+    snapshots: snapshots as unknown as CollectResult['snapshots'],
+    requests: 0,
+    errors: [],
+    ...overrides,
+  };
+}
+const denied = new AuthError('UNAUTHORIZED', 'm', 'h');
+const network = new TransientError('NETWORK', 'm', 'h');
+const corrupt = new CorruptError('k', 'm', 'h');
+
+describe('a command', () => {
+  test.each<[string, CollectResult, number]>([
+    ['sealed', result({}, ['complete']), 0],
+    ['drifted', result({}, ['complete', 'drifted']), 6],
+    ['paused', result({ status: 'paused' }), 4],
+    ['stopped', result({ status: 'paused', errors: [stopped] }), 4],
+    ['one denied, one drifted', result({ status: 'failed', errors: [denied] }, ['drifted']), 3],
+    ['denied and corrupt', result({ status: 'failed', errors: [denied, corrupt] }), 5],
+    ['paused and drifted', result({ status: 'paused', errors: [network] }, ['drifted']), 4],
+    ['failed without a word', result({ status: 'failed' }), 1],
+  ])('%s', (_name, given, code) => {
+    expect(exitCodeOfResult(given, 'command')).toBe(code);
+  });
+});
+
+describe('a tick', () => {
+  test.each<[string, CollectResult, number]>([
+    ['idle', result({ status: 'idle' }), 0],
+    ['sealed', result({}, ['complete']), 0],
+    ['drifted', result({}, ['drifted']), 0],
+    ['paused', result({ status: 'paused' }), 0],
+    ['a fault that passes', result({ status: 'paused', errors: [network] }), 0],
+    ['a signal', result({ status: 'paused', errors: [stopped] }), 4],
+    ['denied', result({ status: 'failed', errors: [network, denied] }), 3],
+    ['corrupt', result({ status: 'failed', errors: [corrupt] }), 5],
+  ])('%s', (_name, given, code) => {
+    expect(exitCodeOfResult(given, 'timer')).toBe(code);
+  });
+});

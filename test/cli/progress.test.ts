@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  createTracker,
+  formatCount,
+  formatDuration,
+  type ProgressState,
+  renderProgress,
+} from '../../lib/cli/progress.ts';
+
+const state: ProgressState = {
+  label: 'container_nodes cn-south-4',
+  unit: 'nodes',
+  done: 1_234,
+  total: 4_321,
+  perSecond: 16.4,
+  leftMs: 185_000,
+  wait: null,
+  note: '',
+};
+
+describe('the line', () => {
+  test('has a bar, done and total, rate and time left', () => {
+    expect(renderProgress(state, 120)).toBe(
+      `${'█'.repeat(7)}${'░'.repeat(21)} container_nodes cn-south-4 · 1,234/4,321 nodes · 28 % · 16/s · 4 min left`,
+    );
+  });
+
+  test('says what is waited for', () => {
+    const wait = { leftMs: 36_400, reason: 'for the quota' };
+    expect(renderProgress({ ...state, wait }, 120)).toContain('waiting 37 s for the quota');
+    expect(renderProgress({ ...state, wait }, 80)).toContain('waiting 37 s for the quota');
+  });
+
+  test('loses the label before the bar, and the bar before the count', () => {
+    expect(renderProgress(state, 60)).toMatch(/^█+░+ 1,234\/4,321 nodes · 28 % · 4 min left$/);
+    expect(renderProgress(state, 30)).toBe('1,234/4,321 nodes · 28 %');
+    expect(renderProgress(state, 20)).toBe('1,234/4,321 nodes');
+  });
+
+  test('without a total there is neither bar nor share', () => {
+    const unknown = { ...state, total: null, perSecond: null, leftMs: null };
+    expect(renderProgress(unknown, 100)).toBe('container_nodes cn-south-4');
+    expect(renderProgress({ ...state, done: 0, total: 0 }, 100)).not.toContain('%');
+  });
+
+  test('never as wide as the terminal, and never two lines', () => {
+    const states = fc.record({
+      label: fc.string({ maxLength: 60 }).map((text) => text.replaceAll(/\s/g, ' ')),
+      unit: fc.constantFrom('nodes' as const, 'parts' as const),
+      done: fc.nat(),
+      total: fc.option(fc.nat()),
+      perSecond: fc.option(fc.double({ min: 0, max: 1e6, noNaN: true })),
+      leftMs: fc.option(fc.nat()),
+      wait: fc.option(fc.record({ leftMs: fc.nat(), reason: fc.constant('for the quota') })),
+      note: fc.constantFrom('', 'sealing'),
+    });
+    fc.assert(
+      fc.property(states, fc.integer({ min: 2, max: 300 }), (any, columns) => {
+        const line = renderProgress(any, columns);
+        expect(line.length).toBeLessThan(columns);
+        expect(line).not.toContain('\n');
+      }),
+    );
+  });
+});
+
+const target = { table: 'container_nodes', region: 'cn-south-4', projectId: 'p' };
+const page = (rows: number, total: number, pass = 1) =>
+  ({ kind: 'page', target, snapshot: '20261124T060000Z', rows, total, pass }) as const;
+
+describe('time left', () => {
+  test('is reckoned by the quota, not by the burst that fits into a window', () => {
+    const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
+    // Five pages in the first second; 40 more to come: eight lots of five, each after a window.
+    for (let index = 1; index <= 5; index += 1) {
+      tracker.observe(page(199 * index, 199 * 45), index * 200);
+    }
+    const left = tracker.stateAt(1_000)?.leftMs ?? 0;
+    expect(left).toBeGreaterThan(7 * 60_000);
+    expect(left).toBeLessThanOrEqual(8 * 60_000);
+  });
+
+  test('what fits into the open window is not reckoned by windows', () => {
+    const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
+    tracker.observe(page(200, 600), 0);
+    tracker.observe(page(399, 600), 1_000);
+    expect(tracker.stateAt(1_000)?.leftMs).toBeLessThan(2_000);
+  });
+
+  test('counts the wait under way', () => {
+    const tracker = createTracker({ requests: 1, windowMs: 60_000 }, 200);
+    tracker.observe(page(200, 399), 0);
+    tracker.observe({ kind: 'wait', delayMs: 60_050, reason: 'quota' }, 0);
+    const at = tracker.stateAt(10_000);
+    expect(at?.wait).toEqual({ leftMs: 50_050, reason: 'for the quota' });
+    expect(at?.leftMs).toBe(50_050);
+    expect(tracker.stateAt(61_000)?.wait).toBeNull();
+  });
+
+  test('a slow endpoint is reckoned by its rate', () => {
+    const tracker = createTracker({ requests: 100, windowMs: 1_000 }, 200);
+    tracker.observe(page(200, 40_000), 0);
+    tracker.observe(page(399, 40_000), 10_000);
+    expect(tracker.stateAt(10_000)?.leftMs).toBeGreaterThan(1_000_000);
+  });
+});
+
+describe('what is told', () => {
+  test('nothing before anything happened', () => {
+    const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
+    expect(tracker.stateAt(0)).toBeNull();
+  });
+
+  test('a resumed run does not count stored rows into its rate', () => {
+    const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
+    tracker.observe(page(10_000, 20_000), 0);
+    expect(tracker.stateAt(1_000)?.perSecond).toBeNull();
+    tracker.observe(page(10_199, 20_000), 1_000);
+    expect(tracker.stateAt(1_000)?.perSecond).toBe(199);
+  });
+
+  test('a further pass says so and starts its own rate', () => {
+    const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
+    tracker.observe(page(600, 600), 0);
+    tracker.observe(page(200, 600, 2), 1_000);
+    const at = tracker.stateAt(2_000);
+    expect(at?.note).toContain('once more (2)');
+    expect(at?.perSecond).toBeNull();
+  });
+
+  test('sealing, then the verdict', () => {
+    const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
+    const snapshot = '20261124T060000Z';
+    tracker.observe({ kind: 'seal', target, snapshot }, 0);
+    expect(tracker.stateAt(0)?.note).toBe('sealing');
+    tracker.observe({ kind: 'sealed', target, snapshot, rows: 7, verdict: 'complete' }, 0);
+    expect(tracker.stateAt(0)).toMatchObject({ done: 7, total: 7, note: 'complete' });
+  });
+});
+
+test('durations round up and stay short', () => {
+  const texts = [1, 1_000, 119_001, 121_000, 7_200_000, 7_260_000, 200_000_000].map(formatDuration);
+  expect(texts).toEqual(['1 s', '1 s', '120 s', '3 min', '2 h', '2 h 1 min', '2 d 7 h']);
+});
+
+test('counts are grouped', () => {
+  expect([0, 999, 1_000, 1_234_567].map(formatCount)).toEqual(['0', '999', '1,000', '1,234,567']);
+});
