@@ -122,6 +122,7 @@ export function connect(config: Config, world: World): Connection {
     async probe(target, { signal, progress }) {
       const ledger = openLedger({
         ...shared,
+        heldFrom: 'answer',
         mayWait: () => true,
         async wait(delayMs, reason) {
           progress({ kind: 'wait', delayMs, reason });

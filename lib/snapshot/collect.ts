@@ -154,7 +154,7 @@ async function workUnderLease(
   done: Set<Target>,
   lease: Lease,
 ): Promise<boolean> {
-  const ledger = openQuota(ports, lease);
+  const ledger = openQuota(mode, ports, lease);
   try {
     return await workThrough(mode, ports, result, done, lease, ledger);
   } finally {
@@ -228,10 +228,11 @@ async function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promis
   }
 }
 
-function openQuota(ports: CollectPorts, lease: Lease): Ledger {
+function openQuota(mode: CollectMode, ports: CollectPorts, lease: Lease): Ledger {
   const { clock, budget, log, progress } = ports;
   return openLedger({
     ...ports,
+    heldFrom: mode === 'command' ? 'answer' : 'departure',
     mayWait: (delayMs) => budget.takeWait(delayMs),
     async wait(delayMs, reason) {
       progress({ kind: 'wait', delayMs, reason });

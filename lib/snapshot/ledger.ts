@@ -53,6 +53,12 @@ export function openLedger(ports: {
   log: Log;
   quota: Quota;
   requestTimeoutMs: number;
+  /**
+   * From when a slot is held for a window. `answer`: nothing can have arrived later, so no jitter on the way breaks the
+   * quota. `departure`: a timer's invocations come on the minute and must find the slots of the minute before free; what
+   * a request takes on its way may then vary by the guard.
+   */
+  heldFrom: 'answer' | 'departure';
   /** In [0, 1). */
   random: () => number;
   /** Whether the quota may be waited for this long. */
@@ -60,7 +66,7 @@ export function openLedger(ports: {
   /** Waits, gives signs of life meanwhile, and throws when the run must stop. */
   wait: (delayMs: number, reason: 'quota' | 'throttled' | 'contention') => Promise<void>;
 }): Ledger {
-  const { store, clock, log, quota, requestTimeoutMs, random, mayWait, wait } = ports;
+  const { store, clock, log, quota, requestTimeoutMs, heldFrom, random, mayWait, wait } = ports;
   let held: Reservation | null = null;
   /** This process's own sends by the clock that cannot be set: the host's may jump ahead and must not free slots. */
   let ownSentMonotonicMs: number[] = [];
@@ -199,8 +205,9 @@ export function openLedger(ports: {
     },
     async sent(user, outcome) {
       if (!held) throw new Error('sent without admit');
-      held.sentMonotonicMs.push(outcome.atMonotonicMs);
-      ownSentMonotonicMs.push(outcome.atMonotonicMs);
+      const atMonotonicMs = heldFrom === 'answer' ? clock.monotonicMs() : outcome.atMonotonicMs;
+      held.sentMonotonicMs.push(atMonotonicMs);
+      ownSentMonotonicMs.push(atMonotonicMs);
       if (outcome.error instanceof ExportError && outcome.error.code === 'RATE_LIMITED') {
         const { retryAfterMs } = outcome.error as RateLimitedError;
         const atMs = Math.round(store.nowMs());
