@@ -129,7 +129,7 @@ export function connect(config: Config, world: World): Connection {
           await clock.sleep(delayMs, signal);
         },
       });
-      const source = target.openSource(target.projectId ?? (await target.findProjectId()));
+      const source = target.openSource(target.projectId ?? (await target.findProjectId(signal)));
       try {
         const page = await source.fetchPage(
           { offset: 0, limit: 10 },
@@ -193,8 +193,9 @@ function createTarget(wiring: Wiring, account: Account, config: TargetConfig): T
     projectQuestion: `${user} ${iamEndpoint} ${region}`,
     user,
     dataset,
-    async findProjectId() {
-      const options = { iamEndpoint, region, credentials, fetch, clock, scrubber, backoffMs };
+    async findProjectId(signal) {
+      const client = { fetch, clock, scrubber, backoffMs, signal };
+      const options = { iamEndpoint, region, credentials, ...client };
       const found = await findProjectId(options).catch((error: unknown) => {
         if (!(error instanceof ConfigError)) throw error;
         const prefix = config.path === '' ? '' : `${config.path}.`;

@@ -55,7 +55,7 @@ export interface Target {
   region: string;
   /** Null: `findProjectId` asks. */
   projectId: string | null;
-  findProjectId: () => Promise<string>;
+  findProjectId: (signal: AbortSignal) => Promise<string>;
   /** Under which an answer of `findProjectId` is remembered. */
   projectQuestion: string;
   /** Hash of the access key. */
@@ -332,8 +332,9 @@ async function findProjects(
     if (projectId === undefined) {
       if (mode === 'timer' && isKeyHeld(ports, schedule, target)) continue;
       try {
-        projectId = await target.findProjectId();
+        projectId = await target.findProjectId(ports.budget.signal);
       } catch (error) {
+        if (ports.budget.signal.aborted) throw stopped();
         if (!(error instanceof ExportError)) throw error;
         done.add(target);
         holdKey(ports, schedule, target, error);

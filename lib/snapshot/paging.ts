@@ -23,6 +23,10 @@ export interface Cursor {
   totalLast: number | null;
   /** Whether any page of this pass, accepted or not, gave another total. */
   totalMoved: boolean;
+  /** Requests of this pass. */
+  requests: number;
+  /** Whether the list moved so much that the pass was given up before its end. */
+  restless: boolean;
   /** Whether the total fell or rose by more than half of itself and more than a page between two pages. */
   totalJumped: boolean;
 }
@@ -31,6 +35,9 @@ export interface Cursor {
 export const passesMax = 5;
 /** Steps back of one page each; from then on each is twice the one before. */
 const stepBacksLinear = 4;
+/** Requests of one pass, as a multiple of those for a list that stands still, and some for short lists. */
+const requestsFactorMax = 4;
+const requestsMore = 150;
 /** Accepted pages without anything new before the endpoint is not believed any more. */
 const stalledMax = 20;
 
@@ -46,6 +53,8 @@ export function startPass(pass: number): Cursor {
     totalLast: null,
     totalMoved: false,
     totalJumped: false,
+    requests: 0,
+    restless: false,
   };
 }
 
@@ -58,7 +67,9 @@ export type Step =
   /** The page joins the run. `from` tells how it joins (see Sequence.take). `ended`: it reached the list's end. */
   | { kind: 'accept'; from: 'start' | 'anchor' | 'overlap'; cursor: Cursor; ended: boolean }
   /** The page does not start with a row of this pass: go back until one does. */
-  | { kind: 'stepBack'; cursor: Cursor };
+  | { kind: 'stepBack'; cursor: Cursor }
+  /** The list does not hold still for long enough to be followed: the pass ends here. */
+  | { kind: 'giveUp'; cursor: Cursor };
 
 /**
  * `known`: the rows of this pass; only called when the page is not aligned.
@@ -80,17 +91,19 @@ export function decidePage(
     );
   }
   const seen = seeTotal(cursor, totalNum, limit);
+  const requestsMax = requestsFactorMax * Math.ceil(totalNum / (limit - 1)) + requestsMore;
+  if (seen.requests > requestsMax) return { kind: 'giveUp', cursor: { ...seen, restless: true } };
   if (items.length === 0) return decideEmpty(seen, totalNum, limit);
   const aligned = cursor.anchor !== null && items[0]?.mark === cursor.anchor;
-  if (aligned) return accept(seen, page, 'anchor', items.length > 1, offsetMax);
-  if (cursor.anchor === null) return accept(seen, page, 'start', true, offsetMax);
+  if (aligned) return accept(seen, page, 'anchor', items.length > 1, limits);
+  if (cursor.anchor === null) return accept(seen, page, 'start', true, limits);
   if (!known) return 'needsKnown';
   const fresh = items.some((item) => item.key === null || !known.has(item.key));
   // It must start with a known row: a single known one further down may itself have moved there, over unread ones.
   const first = items[0]?.key ?? null;
-  if (first !== null && known.has(first)) return accept(seen, page, 'overlap', fresh, offsetMax);
+  if (first !== null && known.has(first)) return accept(seen, page, 'overlap', fresh, limits);
   // Nothing stands before offset 0: whatever was met so far is gone or stands in or behind this page.
-  if (cursor.offset === 0) return accept(seen, page, 'start', fresh, offsetMax);
+  if (cursor.offset === 0) return accept(seen, page, 'start', fresh, limits);
   return stepBack(seen, cursor.offset, limit);
 }
 
@@ -102,6 +115,7 @@ function seeTotal(cursor: Cursor, totalNum: number, limit: number): Cursor {
     ...cursor,
     totalFirst: totalFirst ?? totalNum,
     totalLast: totalNum,
+    requests: cursor.requests + 1,
     totalMoved: cursor.totalMoved || totalNum !== before,
     totalJumped: cursor.totalJumped || (change > limit && change * 2 > before),
   };
@@ -112,11 +126,12 @@ function accept(
   page: PageView,
   from: 'start' | 'anchor' | 'overlap',
   fresh: boolean,
-  offsetMax: number,
+  { limit, offsetMax }: { limit: number; offsetMax: number },
 ): Step {
   const { items, totalNum } = page;
   const end = cursor.offset + items.length;
-  const ended = end >= totalNum;
+  // A full page beyond the total: the total is wrong, and only a shorter page is the end.
+  const ended = end === totalNum || (end > totalNum && items.length < limit);
   const stalled = fresh || ended ? 0 : cursor.stalled + 1;
   if (stalled > stalledMax + cursor.stalledAllowed) throw standsStill(cursor.offset, totalNum);
   return {
@@ -176,9 +191,14 @@ function standsStill(offset: number, totalNum: number): ProtocolError {
 export interface PassEvidence {
   /** Known rows met in the opposite order. */
   inversions: number;
-  /** Distinct keys, plus records that brought none, minus the total: only where the total never moved, else 0. */
-  miscount: number;
+  /**
+   * How many rows the total counts beyond all that the run has met: unread rows that moved back over the cursor, or rows
+   * that came in behind it while as many went. 0 where the total moved, which shows that rows came and went, and where
+   * more rows were met than there are, which shows it too.
+   */
+  missing: number;
   totalJumped: boolean;
+  restless: boolean;
   repeats: number;
   unique: number;
 }
@@ -188,7 +208,8 @@ export interface Pass {
   readonly known: Sequence;
   /** Takes in an accepted page. */
   add(items: readonly Item[], from: 'start' | 'anchor' | 'overlap'): void;
-  evidence(cursor: Cursor): PassEvidence;
+  /** `seenBefore`: keys that earlier passes met. */
+  evidence(cursor: Cursor, seenBefore: ReadonlySet<string>): PassEvidence;
 }
 
 export function followPass(): Pass {
@@ -207,18 +228,19 @@ export function followPass(): Pass {
       repeats += taken.repeated;
       inversions += taken.inversions;
     },
-    evidence(cursor) {
-      const covered = known.size + keyless;
-      const miscount = cursor.totalMoved ? 0 : covered - (cursor.totalLast ?? covered);
-      const { totalJumped } = cursor;
-      return { inversions, miscount, totalJumped, repeats, unique: known.size };
+    evidence({ totalMoved, totalJumped, totalLast, restless }, seenBefore) {
+      const goneSince = [...seenBefore].filter((key) => !known.has(key)).length;
+      const met = known.size + goneSince + keyless;
+      const missing = totalMoved ? 0 : Math.max(0, (totalLast ?? 0) - met);
+      return { inversions, missing, totalJumped, restless, repeats, unique: known.size };
     },
   };
 }
 
 /** Whether anything in a pass speaks against its completeness. */
 export function isBroken(evidence: PassEvidence): boolean {
-  return evidence.inversions > 0 || evidence.miscount !== 0 || evidence.totalJumped;
+  const { inversions, missing, totalJumped, restless } = evidence;
+  return inversions > 0 || missing > 0 || totalJumped || restless;
 }
 
 /** After a pass: sealed as complete, sealed as drifted, or read once more. */
@@ -228,12 +250,12 @@ export function judgePass(
   before: PassEvidence | null,
 ): 'complete' | 'drifted' | 'again' {
   if (!isBroken(evidence)) return 'complete';
-  // The same rows in the same disorder twice: the list itself is like that, and reading on shows nothing new.
+  // The same disorder twice: the list itself is like that, and reading on shows nothing new.
   const settled =
     before !== null &&
-    evidence.inversions > 0 &&
-    evidence.inversions === before.inversions &&
-    evidence.unique === before.unique &&
-    evidence.miscount === before.miscount;
+    ((evidence.restless && before.restless) ||
+      (evidence.inversions > 0 &&
+        evidence.inversions === before.inversions &&
+        evidence.unique === before.unique));
   return settled || pass >= passesMax ? 'drifted' : 'again';
 }

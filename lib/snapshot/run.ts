@@ -110,16 +110,27 @@ export async function advanceRun(
     const loaded = followPass();
     for (const [index, page] of checkpoint.pages.entries()) {
       if (page.pass !== checkpoint.cursor.pass) continue;
-      await breathe();
-      const key = pageKey(prefix, index, page.hash);
-      const { body } = decodePage(key, page.hash, await readPage(key));
-      loaded.add(
-        body.records.map((record) => toItem(dataset, record)),
-        page.from,
-      );
+      loaded.add(await readItems(index, page.hash), page.from);
     }
     pass = loaded;
     return loaded;
+  }
+
+  /** What earlier passes met. */
+  async function readKeysBefore(number: number): Promise<Set<string>> {
+    const keys = new Set<string>();
+    for (const [index, page] of checkpoint.pages.entries()) {
+      if (page.pass >= number) continue;
+      for (const { key } of await readItems(index, page.hash)) if (key !== null) keys.add(key);
+    }
+    return keys;
+  }
+
+  async function readItems(index: number, hash: string): Promise<Item[]> {
+    await breathe();
+    const key = pageKey(prefix, index, hash);
+    const { body } = decodePage(key, hash, await readPage(key));
+    return body.records.map((record) => toItem(dataset, record));
   }
 
   async function storePage(fetched: FetchedPage): Promise<string> {
@@ -186,8 +197,10 @@ export async function advanceRun(
     if (step === 'needsKnown') throw new Error('paging asks twice');
     if (cursor.pass === 1 && cursor.totalFirst === null) evidence.totalNumFirst = body.totalNum;
     evidence.totalNumLast = body.totalNum;
-    if (step.kind === 'stepBack') await save({ ...checkpoint, evidence, cursor: step.cursor });
-    else await acceptPage(fetched, items, step, evidence);
+    if (step.kind !== 'accept') {
+      const phase = step.kind === 'giveUp' ? 'judging' : 'collecting';
+      await save({ ...checkpoint, phase, evidence, cursor: step.cursor });
+    } else await acceptPage(fetched, items, step, evidence);
     progress({
       kind: 'page',
       target,
@@ -232,7 +245,7 @@ export async function advanceRun(
 
   async function judge(): Promise<void> {
     const { cursor, evidence, passBefore } = checkpoint;
-    const shown = (await loadPass()).evidence(cursor);
+    const shown = (await loadPass()).evidence(cursor, await readKeysBefore(cursor.pass));
     const verdict = judgePass(cursor.pass, shown, passBefore);
     const repeats = evidence.repeats + shown.repeats;
     if (verdict === 'again') {

@@ -50,7 +50,10 @@ test('every fault of a configuration is an entry of its own', () => {
 });
 
 test('what is not deliberate is ours, and says how to report it', () => {
-  const { status, errors } = describeFailure(new TypeError('x is not a function'), createScrubber());
+  const { status, errors } = describeFailure(
+    new TypeError('x is not a function'),
+    createScrubber(),
+  );
   expect(status).toBe('failed');
   expect(errors).toMatchObject([{ code: 'INTERNAL', message: 'TypeError: x is not a function' }]);
   expect(errors[0]?.hint).toContain('--log-level debug');
