@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { findActionable } from '../lib/runtime/alert.ts';
 import { loadConfig } from '../lib/runtime/config.ts';
 import { type Connection, connect } from '../lib/runtime/connect.ts';
-import { type FunctionContext, readAgencyKey, readEnvironment, timeLeftOf } from '../lib/runtime/context.ts';
+import {
+  type FunctionContext,
+  readAgencyKey,
+  readEnvironment,
+  timeLeftOf,
+} from '../lib/runtime/context.ts';
 import { saveMemory } from '../lib/runtime/heap.ts';
 import { createLog, createScrubber } from '../lib/runtime/log.ts';
 import { type DescribedResult, describeResult } from '../lib/runtime/result.ts';

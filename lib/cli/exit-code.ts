@@ -11,7 +11,8 @@ import {
   StoreError,
   TransientError,
 } from '../errors.ts';
-import { type CollectMode, type CollectResult, passesByItself } from '../snapshot/collect.ts';
+import { passesByItself } from '../snapshot/failure.ts';
+import type { CollectMode, CollectResult } from '../snapshot/invocation.ts';
 
 /** By what a caller does next: nothing, report, fix the call, fix the rights, run again, investigate, look at the list. */
 export const exitCodes = {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { AuthError, ExportError, StoppedError } from '../errors.ts';
 import { type Connection, connect } from '../runtime/connect.ts';
 import { describeError } from '../runtime/result.ts';
-import type { Target } from '../snapshot/collect.ts';
+import type { Target } from '../snapshot/invocation.ts';
 import { quotaShare, requestsFor, spanMs } from '../snapshot/plan.ts';
 import type { TargetStatus } from '../snapshot/status.ts';
 import { exitCodeOfError, worstOf } from './exit-code.ts';

@@ -1,7 +1,8 @@
 // Owns which outcomes of a timer's invocation a person must hear of. Refuses to say it: the platform's failure destination does.
 
 import { DriftedError, type ExportError } from '../errors.ts';
-import { type CollectResult, passesByItself } from '../snapshot/collect.ts';
+import { passesByItself } from '../snapshot/failure.ts';
+import type { CollectResult } from '../snapshot/invocation.ts';
 
 /** The worst thing that happened, or null. Each is told by the invocation in which it happens, and by no later one. */
 export function findActionable(result: CollectResult): ExportError | null {

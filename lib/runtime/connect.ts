@@ -5,13 +5,8 @@ import { ndjsonEncoder } from '../encode/ndjson.ts';
 import { parquetEncoder } from '../encode/parquet.ts';
 import { ConfigError, ProtocolError, StoppedError } from '../errors.ts';
 import { limitBudget, openBudget } from '../snapshot/budget.ts';
-import {
-  type CollectMode,
-  type CollectPorts,
-  type CollectResult,
-  collect,
-  type Target,
-} from '../snapshot/collect.ts';
+import { collect } from '../snapshot/collect.ts';
+import type { CollectMode, CollectPorts, CollectResult, Target } from '../snapshot/invocation.ts';
 import { openLedger } from '../snapshot/ledger.ts';
 import { parsePageBody } from '../snapshot/page.ts';
 import type { Encoder, Log, Store } from '../snapshot/ports.ts';

@@ -40,10 +40,7 @@ export function timeLeftOf(context: FunctionContext): () => number {
 }
 
 /** The function's own variables before the process's: FunctionGraph hands encrypted ones out by getUserData alone. */
-export function readEnvironment(
-  context: FunctionContext,
-  env: Environment,
-): Environment {
+export function readEnvironment(context: FunctionContext, env: Environment): Environment {
   return new Proxy(env, {
     get: (_env, name) =>
       typeof name === 'string' ? context.getUserData?.(name) || env[name] : undefined,

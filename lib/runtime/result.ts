@@ -1,7 +1,7 @@
 // Owns how an invocation's result is told to other programs: the same from a command and from a function. Refuses to print it.
 
 import { ConfigError, ExportError } from '../errors.ts';
-import type { CollectResult } from '../snapshot/collect.ts';
+import type { CollectResult } from '../snapshot/invocation.ts';
 import type { Scrubber } from './log.ts';
 
 export interface DescribedError {

@@ -61,7 +61,9 @@ export function partKey(
 }
 
 /** The snapshot that a part's key names, or null if it is not a part's key. */
-export function parsePartKey(key: string): { target: TargetKey; format: PartFormat; snapshot: string } | null {
+export function parsePartKey(
+  key: string,
+): { target: TargetKey; format: PartFormat; snapshot: string } | null {
   const match =
     /^([a-z][a-z0-9_]*)\/dt=\d{4}-\d\d-\d\d\/rgn=([^/]+)\/prj=([^/]+)\/(\d{8}T\d{6}Z)-[0-9a-f]{12}\.(parquet|ndjson\.gz)$/.exec(
       key,
@@ -114,7 +116,10 @@ export function runPrefix(target: TargetKey, snapshot: string, run: string): str
 }
 
 /** The snapshot that a key under `_runs/` belongs to, or null. */
-export function parseRunKey(target: TargetKey, key: string): { snapshot: string; run: string } | null {
+export function parseRunKey(
+  target: TargetKey,
+  key: string,
+): { snapshot: string; run: string } | null {
   const rest = key.slice(runsPrefix(target).length);
   const match = /^(\d{8}T\d{6}Z)-([0-9a-f]{12})\//.exec(rest);
   return match ? { snapshot: match[1] ?? '', run: match[2] ?? '' } : null;

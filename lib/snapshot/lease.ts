@@ -114,7 +114,11 @@ async function takeWritten(ports: LeasePorts): Promise<Lease | { heldForMs: numb
     const restMs = heldForMs(decodeHolder(held, store.nowMs()), host, store.nowMs());
     if (restMs > 0) return { heldForMs: restMs };
   }
-  const holder = (): Holder => ({ identity: host.identity, token, untilMs: store.nowMs() + leaseMs });
+  const holder = (): Holder => ({
+    identity: host.identity,
+    token,
+    untilMs: store.nowMs() + leaseMs,
+  });
   await store.put(key, encodeHolder(holder()));
   if (store.settleMs > 0) await clock.sleep(store.settleMs);
   const isMine = async () => {

@@ -4,9 +4,9 @@ import { ExportError, type RateLimitedError } from '../errors.ts';
 import { quotaPrefix } from './layout.ts';
 import type { Clock, Log, Sent, Store } from './ports.ts';
 import {
-  ledgerBytes,
   type LedgerEntry,
   type LedgerView,
+  ledgerBytes,
   parseLedgerEntry,
   planSlots,
   type Quota,

@@ -106,7 +106,9 @@ function decode<S extends v.GenericSchema>(
   try {
     parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new CorruptError(key, `does not parse as a ${what}: it was cut short or altered`, hint, { cause });
+    throw new CorruptError(key, `does not parse as a ${what}: it was cut short or altered`, hint, {
+      cause,
+    });
   }
   const result = v.safeParse(shape, parsed);
   if (result.success) return result.output;

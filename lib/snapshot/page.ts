@@ -32,13 +32,16 @@ export interface Item {
 export function parsePageBody(text: string): PageBody {
   const body = parseExact(text);
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw notAPage(`its body is ${body === null ? 'null' : Array.isArray(body) ? 'a list' : `a ${typeof body}`}`);
+    throw notAPage(
+      `its body is ${body === null ? 'null' : Array.isArray(body) ? 'a list' : `a ${typeof body}`}`,
+    );
   }
   const { total_num: totalNum, data_list: dataList } = body as Record<string, unknown>;
   if (typeof totalNum !== 'number' || !Number.isSafeInteger(totalNum) || totalNum < 0) {
     throw notAPage('total_num is missing or no count');
   }
-  if ((dataList === undefined || dataList === null) && totalNum === 0) return { totalNum, records: [] };
+  if ((dataList === undefined || dataList === null) && totalNum === 0)
+    return { totalNum, records: [] };
   if (!Array.isArray(dataList)) throw notAPage('data_list is missing or no list');
   return { totalNum, records: dataList };
 }
@@ -79,7 +82,11 @@ export function decodePage(
     'Nothing was overwritten. Restore the page from a version of the bucket, or delete the folder of this run: it then starts again from its first page.';
   if (bytes === null) throw new CorruptError(key, 'is missing: the checkpoint names it', hint);
   if (pageHash(bytes) !== hash) {
-    throw new CorruptError(key, 'does not match the hash in the checkpoint: it was cut short or altered', hint);
+    throw new CorruptError(
+      key,
+      'does not match the hash in the checkpoint: it was cut short or altered',
+      hint,
+    );
   }
   try {
     const text = gunzipSync(bytes).toString('utf8');

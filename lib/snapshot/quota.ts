@@ -94,7 +94,9 @@ function parseName(key: string, name: string): LedgerEntry | null {
   if (sent) {
     const [, at, token = '', slots, offsets = ''] = sent;
     const sentMs = offsets.split('.').map((offset) => Number(at) + Number(offset));
-    return sentMs.length === Number(slots) ? { kind: 'sent', key, token, atMs: Number(at), sentMs } : null;
+    return sentMs.length === Number(slots)
+      ? { kind: 'sent', key, token, atMs: Number(at), sentMs }
+      : null;
   }
   return null;
 }
@@ -146,7 +148,9 @@ export function readLedger(
 ): LedgerView {
   const { quota, nowMs, user, requestTimeoutMs, withoutToken } = options;
   const guard = guardOf(entries, quota, nowMs);
-  const settled = new Set(entries.filter((entry) => entry.kind === 'sent').map((entry) => entry.token));
+  const settled = new Set(
+    entries.filter((entry) => entry.kind === 'sent').map((entry) => entry.token),
+  );
   const expiriesMs: number[] = [];
   const spentKeys: string[] = [];
   let notBeforeMs = 0;

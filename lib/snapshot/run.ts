@@ -3,17 +3,10 @@
 import { ExportError, StoppedError } from '../errors.ts';
 import type { Budget } from './budget.ts';
 import { type Checkpoint, encodeCheckpoint } from './checkpoint.ts';
-import type { Ledger } from './ledger.ts';
 import { checkpointKey, pageKey, runPrefix, type TargetKey } from './layout.ts';
-import {
-  decidePage,
-  followPass,
-  judgePass,
-  type Pass,
-  type Step,
-  startPass,
-} from './paging.ts';
+import type { Ledger } from './ledger.ts';
 import { decodePage, encodePage, type Item, pageHash, parsePageBody, toItem } from './page.ts';
+import { decidePage, followPass, judgePass, type Pass, type Step, startPass } from './paging.ts';
 import type { Clock, Dataset, Encoder, FetchedPage, Log, Source, Store } from './ports.ts';
 import { type Sealed, sealRun } from './seal.ts';
 
@@ -28,7 +21,14 @@ const sealAttemptsMax = 3;
 
 export type Progress = (
   event:
-    | { kind: 'page'; target: TargetKey; snapshot: string; rows: number; total: number; pass: number }
+    | {
+        kind: 'page';
+        target: TargetKey;
+        snapshot: string;
+        rows: number;
+        total: number;
+        pass: number;
+      }
     | { kind: 'wait'; delayMs: number; reason: string }
     | { kind: 'seal'; target: TargetKey; snapshot: string }
     | { kind: 'sealed'; target: TargetKey; snapshot: string; rows: number; verdict: string },

@@ -14,8 +14,8 @@ import {
   latestKey,
   manifestKey,
   manifestPrefix,
-  pageKey,
   type PartFormat,
+  pageKey,
   parseManifestKey,
   partKey,
   sealRecordKey,
@@ -330,7 +330,10 @@ function countRows(
   }
   return {
     values: Object.fromEntries(
-      dataset.countedColumns.map((name) => [name, Object.fromEntries(sortCounts(counters.get(name)))]),
+      dataset.countedColumns.map((name) => [
+        name,
+        Object.fromEntries(sortCounts(counters.get(name))),
+      ]),
     ),
     unknownValues: Object.fromEntries(unknownValues),
     unknownFields: [...unknownFields].sort(compareUtf8),

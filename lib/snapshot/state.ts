@@ -12,9 +12,7 @@ export function sha256(bytes: Uint8Array | string): string {
 /** `kind` keeps one state from being read as another; `version` is that of the value's shape. */
 export function encodeState(kind: string, version: number, value: object): Uint8Array {
   const body = { kind, version, value };
-  return Buffer.from(
-    `${JSON.stringify({ sha256: sha256(stringifyCanonical(body)), ...body })}\n`,
-  );
+  return Buffer.from(`${JSON.stringify({ sha256: sha256(stringifyCanonical(body)), ...body })}\n`);
 }
 
 /** Throws CorruptError naming `key` for anything that encodeState did not write. */

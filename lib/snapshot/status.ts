@@ -61,7 +61,16 @@ export async function readStatus(
     const keyHeldMs = schedule.holds[target.user]?.untilMs ?? 0;
     if (projectId === null) {
       const heldUntil = keyHeldMs > nowMs ? new Date(keyHeldMs).toISOString() : null;
-      statuses.push({ table, region, projectId, open: null, last: null, latest: null, due: true, heldUntil });
+      statuses.push({
+        table,
+        region,
+        projectId,
+        open: null,
+        last: null,
+        latest: null,
+        due: true,
+        heldUntil,
+      });
       continue;
     }
     const key: TargetKey = { table, region, projectId };
@@ -103,7 +112,10 @@ async function readOpen(
   const key = checkpointKey(runPrefix(target, open.snapshot, open.run));
   const bytes = await store.get(key);
   if (!bytes) return null;
-  const { snapshot, startedAtMs, lastPageAtMs, phase, pages, cursor } = decodeCheckpoint(key, bytes);
+  const { snapshot, startedAtMs, lastPageAtMs, phase, pages, cursor } = decodeCheckpoint(
+    key,
+    bytes,
+  );
   return {
     snapshot,
     startedAt: new Date(startedAtMs).toISOString(),

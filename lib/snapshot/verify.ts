@@ -83,7 +83,10 @@ async function readChains(store: Store, faults: Fault[]): Promise<Map<string, Se
     const { table, snapshot, scope } = manifest;
     const own: TargetKey = { table, region: scope.region, projectId: scope.projectId };
     if (manifestKey(own, snapshot) !== key) {
-      faults.push({ key, message: `is the manifest of ${targetId(own)} ${snapshot}: it was moved` });
+      faults.push({
+        key,
+        message: `is the manifest of ${targetId(own)} ${snapshot}: it was moved`,
+      });
     }
     chain.push({ key, manifest, hash: sha256(bytes) });
   }
@@ -106,7 +109,10 @@ function checkChain(chain: readonly SealedManifest[], faults: Fault[]): void {
     const before = chain[index - 1];
     if (!before && !previous) continue;
     if (!previous) {
-      faults.push({ key, message: 'says it is the first of its chain, but an older manifest exists' });
+      faults.push({
+        key,
+        message: 'says it is the first of its chain, but an older manifest exists',
+      });
     } else if (before?.manifest.snapshot !== previous.snapshot) {
       faults.push({
         key,
@@ -135,13 +141,21 @@ async function checkPointers(
     const complete = chain.filter(({ manifest }) => manifest.verdict === 'complete');
     const pointers = [
       { key: headKey(target), to: newest, what: 'the newest snapshot' },
-      { key: latestKey(target), to: complete[complete.length - 1], what: 'the newest complete snapshot' },
+      {
+        key: latestKey(target),
+        to: complete[complete.length - 1],
+        what: 'the newest complete snapshot',
+      },
     ];
     for (const { key, to, what } of pointers) {
       pointed.add(key);
       const bytes = await store.get(key);
       if (!bytes) {
-        if (to) faults.push({ key, message: `is missing: it should name ${what}, ${to.manifest.snapshot}` });
+        if (to)
+          faults.push({
+            key,
+            message: `is missing: it should name ${what}, ${to.manifest.snapshot}`,
+          });
         continue;
       }
       const pointer = decoded(() => decodePointer(key, bytes), faults);

@@ -23,7 +23,17 @@ function readPeak(child: ChildProcess): number | null {
 
 const simulator = spawn(
   process.execPath,
-  [cli, 'simulate', '--json', '--nodes', String(nodes), '--quota-requests', '100000', '--quota-window-seconds', '1'],
+  [
+    cli,
+    'simulate',
+    '--json',
+    '--nodes',
+    String(nodes),
+    '--quota-requests',
+    '100000',
+    '--quota-window-seconds',
+    '1',
+  ],
   { stdio: ['ignore', 'pipe', 'ignore'] },
 );
 const address = await new Promise<{ url: string; ak: string; sk: string; projectId: string }>(
@@ -39,7 +49,11 @@ try {
       ...['--quota-requests', '1000', '--quota-window-seconds', '1'],
     ],
     {
-      env: { PATH: process.env.PATH, HUAWEICLOUD_SDK_AK: address.ak, HUAWEICLOUD_SDK_SK: address.sk },
+      env: {
+        PATH: process.env.PATH,
+        HUAWEICLOUD_SDK_AK: address.ak,
+        HUAWEICLOUD_SDK_SK: address.sk,
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   );

@@ -18,7 +18,7 @@ import {
   StoreError,
   TransientError,
 } from '../../lib/errors.ts';
-import type { CollectResult } from '../../lib/snapshot/collect.ts';
+import type { CollectResult } from '../../lib/snapshot/invocation.ts';
 
 const stopped = new StoppedError('STOPPED', 'm', 'h');
 const table: [string, Error, number][] = [

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ConfigError, ProtocolError } from '../../lib/errors.ts';
 import { createScrubber } from '../../lib/runtime/log.ts';
 import { describeError, describeFailure, describeResult } from '../../lib/runtime/result.ts';
-import type { CollectResult } from '../../lib/snapshot/collect.ts';
+import type { CollectResult } from '../../lib/snapshot/invocation.ts';
 
 test('a result as the contract has it', () => {
   const manifest = {

@@ -3,7 +3,7 @@
 
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { AuthError, TransientError, ProtocolError } from '../../lib/errors.ts';
+import { AuthError, ProtocolError, TransientError } from '../../lib/errors.ts';
 import { openBudget } from '../../lib/snapshot/budget.ts';
 import { collect } from '../../lib/snapshot/collect.ts';
 import { scheduleKey } from '../../lib/snapshot/layout.ts';
@@ -33,14 +33,26 @@ describe('export', () => {
   test('1,000 nodes: sealed, sorted, exact, in the least requests, never over the quota', async () => {
     const world = createWorld({ ids: nodes(1_000) });
     const result = await world.exportNow();
-    expect(result).toMatchObject({ status: 'sealed', requests: requestsFor(1_000, 200), errors: [] });
+    expect(result).toMatchObject({
+      status: 'sealed',
+      requests: requestsFor(1_000, 200),
+      errors: [],
+    });
     const [sealed] = result.snapshots;
     expect(sealed?.manifest).toMatchObject({ rows: 1_000, verdict: 'complete', previous: null });
-    expect(sealed?.manifest.evidence).toMatchObject({ pages: 6, requests: 6, throttled: 0, passes: 1 });
+    expect(sealed?.manifest.evidence).toMatchObject({
+      pages: 6,
+      requests: 6,
+      throttled: 0,
+      passes: 1,
+    });
     expect(idsOf(world.store, sealed?.manifest as Manifest)).toEqual(nodes(1_000).sort());
     expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
     expect(world.endpoint.throttled).toBe(0);
-    expect(await verifyStore(world.store as Store, () => {})).toMatchObject({ faults: [], unnamed: [] });
+    expect(await verifyStore(world.store as Store, () => {})).toMatchObject({
+      faults: [],
+      unnamed: [],
+    });
   });
 
   test('0 nodes is a valid, empty snapshot', async () => {
@@ -148,7 +160,10 @@ describe('export', () => {
     expect([...world.store.dump().keys()].filter((key) => !key.startsWith('_'))).toEqual([]);
     world.endpoint.ids = nodes(50);
     world.clock.advance(2_000);
-    expect((await world.exportNow()).snapshots[0]?.manifest).toMatchObject({ rows: 50, rejects: 0 });
+    expect((await world.exportNow()).snapshots[0]?.manifest).toMatchObject({
+      rows: 50,
+      rejects: 0,
+    });
   });
 
   test('a reject within 1 % is kept verbatim beside the rows', async () => {
@@ -170,7 +185,10 @@ describe('export', () => {
   ])('waits for another exporter and says so: lease on %s', async (_name, store) => {
     const world = createWorld({ ids: nodes(2_000), store });
     const both = await world.clock.run(
-      Promise.all([collect('command', world.createPorts()), collect('command', world.createPorts())]),
+      Promise.all([
+        collect('command', world.createPorts()),
+        collect('command', world.createPorts()),
+      ]),
     );
     expect(both.map(({ status }) => status)).toEqual(['sealed', 'sealed']);
     expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
@@ -194,7 +212,11 @@ describe('timer', () => {
     let reads = 0;
     const world = createWorld({
       ids: nodes(1_500),
-      store: { onCall: ({ phase }) => void (reads += phase === 'before' ? 1 : 0) },
+      store: {
+        onCall: ({ phase }) => {
+          if (phase === 'before') reads += 1;
+        },
+      },
     });
     world.clock.advance(1_234_000);
     const { ticks, result } = await tickUntilSealed(world, 5);
@@ -347,7 +369,10 @@ describe('timer', () => {
     const target = world.createTarget();
     const changed = {
       ...target,
-      scopeOf: (projectId: string) => ({ ...target.scopeOf(projectId), enterpriseProjectId: 'all' }),
+      scopeOf: (projectId: string) => ({
+        ...target.scopeOf(projectId),
+        enterpriseProjectId: 'all',
+      }),
     };
     world.clock.advance(61_000);
     const result = await world.tick({ targets: [changed] });
@@ -386,7 +411,9 @@ describe('timer', () => {
     };
     // The other one resumes and seals the same run; the first finds it sealed, and exports anew.
     expect(await world.clock.run(first)).toMatchObject({ status: 'sealed', errors: [] });
-    expect(await world.clock.run(overtaken ?? Promise.reject())).toMatchObject({ status: 'sealed' });
+    expect(await world.clock.run(overtaken ?? Promise.reject())).toMatchObject({
+      status: 'sealed',
+    });
     expect((await verifyStore(world.store as Store, () => {})).faults).toEqual([]);
     expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
   });
@@ -395,7 +422,10 @@ describe('timer', () => {
     const world = createWorld({ ids: nodes(2_000) });
     const slow = collect('command', world.createPorts());
     const both = world.clock.run(
-      Promise.all([slow, world.clock.sleep(10_000).then(() => collect('timer', world.createPorts()))]),
+      Promise.all([
+        slow,
+        world.clock.sleep(10_000).then(() => collect('timer', world.createPorts())),
+      ]),
     );
     const [exported, ticked] = await both;
     expect(exported.status).toBe('sealed');

@@ -112,14 +112,20 @@ describe('a run that is killed', () => {
     for (let index = 0; index < calls; index += 1) {
       for (const phase of ['before', 'after'] as const) {
         const where = `store call ${index} ${phase}`;
-        const { world, result } = await crashAndResume({ storeCall: { index, phase }, request: null });
+        const { world, result } = await crashAndResume({
+          storeCall: { index, phase },
+          request: null,
+        });
         expect(result.errors, where).toEqual([]);
         if (result.snapshots.length === 1 && world.store.dump().size > 0) {
-          const manifests = [...world.store.dump().keys()].filter((key) => key.startsWith('_manifests/'));
+          const manifests = [...world.store.dump().keys()].filter((key) =>
+            key.startsWith('_manifests/'),
+          );
           // Killed after the snapshot was sealed and closed, the second export is a new snapshot of its own.
           if (manifests.length === 1) expect(sealedRows(world), where).toEqual(rows);
           else expect(manifests, where).toHaveLength(2);
-          const expected = requestsFor(size, 200) * manifests.length + (manifests.length === 1 ? 1 : 0);
+          const expected =
+            requestsFor(size, 200) * manifests.length + (manifests.length === 1 ? 1 : 0);
           expect(world.endpoint.arrivals.length, where).toBeLessThanOrEqual(expected);
         }
         expect(mostInWindow(world.endpoint.arrivals, 60_000), where).toBeLessThanOrEqual(5);
@@ -158,7 +164,9 @@ describe('two exporters with the lease defeated', () => {
       expect(results.length).toBe(2);
       const last = await world.exportNow();
       expect(last.errors, `seed ${seed}`).toEqual([]);
-      expect((await verifyStore(world.store as Store, () => {})).faults, `seed ${seed}`).toEqual([]);
+      expect((await verifyStore(world.store as Store, () => {})).faults, `seed ${seed}`).toEqual(
+        [],
+      );
       checkReader(world);
     }
   }, 60_000);

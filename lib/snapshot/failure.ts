@@ -1,0 +1,90 @@
+// Owns what a failure means for the invocations after it: holds, and which failures pass by themselves. Refuses to say it to anybody.
+
+import {
+  AuthError,
+  CorruptError,
+  type ExportError,
+  ProtocolError,
+  RateLimitedError,
+  StoppedError,
+  StoreError,
+  TransientError,
+} from '../errors.ts';
+import type { CollectMode, CollectPorts, CollectResult, Target, Work } from './invocation.ts';
+import { checkpointKey, runPrefix, scheduleKey, type TargetKey } from './layout.ts';
+import { holdOffMs, keyHoldMs, type Schedule, targetStateOf } from './schedule.ts';
+
+/** Failing invocations in a row before a fault that passes by itself holds a target off. */
+const transientFailuresMax = 5;
+/** Another invocation may mend it; nobody needs to be told. */
+export function passesByItself(error: ExportError): boolean {
+  return (
+    error instanceof TransientError ||
+    error instanceof RateLimitedError ||
+    error instanceof StoppedError ||
+    (error instanceof StoreError && error.code === 'STORE_FAILED')
+  );
+}
+
+export function isKeyHeld({ store }: CollectPorts, schedule: Schedule, target: Target): boolean {
+  return (schedule.holds[target.user]?.untilMs ?? 0) > store.nowMs();
+}
+
+/** An export by hand is the operator's word: nothing is held against it. */
+export function clearHolds({ targets }: CollectPorts, schedule: Schedule): void {
+  for (const { user } of targets) delete schedule.holds[user];
+  for (const state of Object.values(schedule.targets)) state.retryAtMs = 0;
+}
+
+export function holdKey(
+  ports: CollectPorts,
+  schedule: Schedule,
+  target: Target,
+  error: ExportError,
+): void {
+  if (!(error instanceof AuthError)) return;
+  const failures = (schedule.holds[target.user]?.failures ?? 0) + 1;
+  const untilMs = ports.store.nowMs() + keyHoldMs(failures);
+  schedule.holds[target.user] = { failures, untilMs };
+}
+
+/** Stores what a failure means for the next invocations. False: this one must end. */
+export async function noteFailure(
+  mode: CollectMode,
+  ports: CollectPorts,
+  schedule: Schedule,
+  work: Work,
+  error: ExportError,
+  result: CollectResult,
+  saveSchedule: () => Promise<void>,
+): Promise<boolean> {
+  const { store, log } = ports;
+  const { code, message, hint } = error;
+  log(passesByItself(error) ? 'warn' : 'error', message, { code, hint, target: work.id });
+  // The store itself fails: there is nowhere to note it, and the other targets need it too.
+  if (error instanceof StoreError) {
+    result.errors.push(error);
+    return false;
+  }
+  const state = targetStateOf(schedule, work.id);
+  schedule.targets[work.id] = state;
+  if (error instanceof RateLimitedError && mode === 'timer') return false;
+  result.errors.push(error);
+  state.failures += 1;
+  if (error instanceof AuthError) {
+    holdKey(ports, schedule, work.target, error);
+  } else if (!passesByItself(error) || state.failures >= transientFailuresMax) {
+    state.retryAtMs = store.nowMs() + holdOffMs(state.failures);
+  }
+  if (error.code === 'OVERTAKEN') state.open = null;
+  if (error instanceof ProtocolError && error.code === 'TOO_MANY_REJECTS' && state.open) {
+    // Its pages will not change: the next attempt reads the list anew.
+    const key: TargetKey = { ...work.target, projectId: work.projectId };
+    const { snapshot, run } = state.open;
+    await store.delete(checkpointKey(runPrefix(key, snapshot, run)));
+    state.open = null;
+  }
+  // A corrupt ledger or schedule must not be written over; what is noted here is another object.
+  if (!(error instanceof CorruptError && error.key === scheduleKey)) await saveSchedule();
+  return true;
+}
