@@ -10,54 +10,27 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/encode/ndjson.ts';
 import { parquetEncoder } from '../../lib/encode/parquet.ts';
 import type { Row } from '../../lib/snapshot/ports.ts';
 import { createRows } from '../encode/inventory.ts';
 import { writeParquetjs } from '../encode/readers.ts';
+import { encodePlain, toColumnData, toSchema } from './plain-writer.ts';
 
 const { columns } = containerNodes;
 const breathe = async () => {};
 const options = { createdBy: 'cgs-export/bench', breathe };
 
-const schema: SchemaElement[] = [
-  { name: 'root', num_children: columns.length },
-  ...columns.map(({ name, type, required }): SchemaElement => {
-    const repetition_type = required ? 'REQUIRED' : 'OPTIONAL';
-    if (type === 'string') {
-      return { name, repetition_type, type: 'BYTE_ARRAY', converted_type: 'UTF8' };
-    }
-    if (type === 'boolean') return { name, repetition_type, type: 'BOOLEAN' };
-    if (type === 'int32') return { name, repetition_type, type: 'INT32' };
-    return { name, repetition_type, type: 'INT64', converted_type: 'TIMESTAMP_MICROS' };
-  }),
-];
-
-function toColumnData(rows: readonly Row[]) {
-  return columns.map(({ name, type }, c) => ({
-    name,
-    data: rows.map((row) => (type === 'timestamp' ? BigInt(row[c] as number) * 1000n : row[c])),
-  }));
-}
-
 /** Each from the same rows to the bytes of one file. */
 const contenders: Record<string, (rows: readonly Row[]) => Promise<Uint8Array>> = {
   'cgs-export parquet': (rows) => parquetEncoder.encode(rows, columns, options),
-  'hyparquet-writer alone, gzip, groups of 10,000': async (rows) =>
-    new Uint8Array(
-      parquetWriteBuffer({
-        columnData: toColumnData(rows),
-        schema,
-        codec: 'GZIP',
-        compressors: { GZIP: (page) => gzipSync(page) },
-        rowGroupSize: 10_000,
-        statisticsTruncateLength: 64,
-      }),
-    ),
+  'hyparquet-writer alone, gzip, groups of 10,000': async (rows) => encodePlain(rows, columns),
   'hyparquet-writer alone, its defaults (snappy)': async (rows) =>
-    new Uint8Array(parquetWriteBuffer({ columnData: toColumnData(rows), schema })),
+    new Uint8Array(
+      parquetWriteBuffer({ columnData: toColumnData(rows, columns), schema: toSchema(columns) }),
+    ),
   'parquetjs-lite, gzip, groups of 10,000': async (rows) => {
     const dir = mkdtempSync(join(tmpdir(), 'cgs-export-bench-'));
     try {

@@ -86,6 +86,8 @@ export interface Endpoint {
 
 export interface WorldOptions {
   ids?: string[];
+  /** What the endpoint lists for an id. */
+  recordOf?: (id: string) => Record<string, unknown>;
   quota?: { requests: number; windowSeconds: number };
   store?: Partial<MemoryStoreOptions>;
   scheduleMs?: number;
@@ -97,6 +99,7 @@ export interface WorldOptions {
 export function createWorld(options: WorldOptions = {}) {
   const clock = options.clock ?? createClock();
   const quota = wholeQuota(options.quota?.requests ?? 5, options.quota?.windowSeconds ?? 60);
+  const recordOf = options.recordOf ?? ((id: string) => ({ host_id: id, agent_status: 'online' }));
   const random = createRandom(options.seed ?? 1);
   const store = createMemoryStore({ nowMs: clock.nowMs, ...options.store });
   const dataset: Dataset = { ...containerNodes, limit: options.limit ?? 200 };
@@ -134,7 +137,7 @@ export function createWorld(options: WorldOptions = {}) {
         throw error;
       }
       const page = endpoint.ids.slice(offset, offset + limit);
-      const records = page.map((id) => ({ host_id: id, agent_status: 'online' }));
+      const records = page.map((id) => recordOf(id));
       const body = JSON.stringify({ total_num: endpoint.ids.length, data_list: records });
       await attempts.sent({ atMonotonicMs, error: null });
       return { body, fetchedAtMs: clock.nowMs() };

@@ -1,0 +1,41 @@
+// Owns hyparquet-writer used alone, with this project's settings, as the benches' peer. Refuses to check or order rows.
+
+import { gzipSync } from 'node:zlib';
+import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
+import type { Column, Row } from '../../lib/snapshot/ports.ts';
+
+export function toSchema(columns: readonly Column[]): SchemaElement[] {
+  return [
+    { name: 'root', num_children: columns.length },
+    ...columns.map(({ name, type, required }): SchemaElement => {
+      const repetition_type = required ? 'REQUIRED' : 'OPTIONAL';
+      if (type === 'string') {
+        return { name, repetition_type, type: 'BYTE_ARRAY', converted_type: 'UTF8' };
+      }
+      if (type === 'boolean') return { name, repetition_type, type: 'BOOLEAN' };
+      if (type === 'int32') return { name, repetition_type, type: 'INT32' };
+      return { name, repetition_type, type: 'INT64', converted_type: 'TIMESTAMP_MICROS' };
+    }),
+  ];
+}
+
+export function toColumnData(rows: readonly Row[], columns: readonly Column[]) {
+  return columns.map(({ name, type }, c) => ({
+    name,
+    data: rows.map((row) => (type === 'timestamp' ? BigInt(row[c] as number) * 1000n : row[c])),
+  }));
+}
+
+/** Gzip, row groups of 10,000: the bytes of one file. */
+export function encodePlain(rows: readonly Row[], columns: readonly Column[]): Uint8Array {
+  return new Uint8Array(
+    parquetWriteBuffer({
+      columnData: toColumnData(rows, columns),
+      schema: toSchema(columns),
+      codec: 'GZIP',
+      compressors: { GZIP: (page) => gzipSync(page) },
+      rowGroupSize: 10_000,
+      statisticsTruncateLength: 64,
+    }),
+  );
+}
