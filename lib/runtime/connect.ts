@@ -75,7 +75,10 @@ export function connect(config: Config, world: World): Connection {
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
   const { scheduleMs } = config;
   const fetch = createFetch({ proxyUrl: config.proxy.httpsProxy, noProxy: config.proxy.noProxy });
-  const wiring: Wiring = { ...world, clock, fetch, quota };
+  /** Of the invocation under way: signing in outlives it. */
+  let budget = openBudget(new AbortController().signal);
+  const mayWait = (delayMs: number) => budget.takeWait(delayMs);
+  const wiring: Wiring = { ...world, clock, fetch, quota, mayWait };
   const paths = new Map<Target, string>();
   for (const account of config.accounts) {
     for (const target of account.targets) {
@@ -92,6 +95,7 @@ export function connect(config: Config, world: World): Connection {
     targets,
     collect(mode, { signal, progress, timeLeftMs }) {
       const { windowMs } = quota;
+      budget = timeLeftMs ? limitBudget({ windowMs, timeLeftMs, signal }) : openBudget(signal);
       const ports: CollectPorts = {
         ...shared,
         host: describeHost(Math.random),
@@ -100,7 +104,7 @@ export function connect(config: Config, world: World): Connection {
         keepPagesMs,
         writer: `cgs-export/${VERSION}`,
         targets,
-        budget: timeLeftMs ? limitBudget({ windowMs, timeLeftMs, signal }) : openBudget(signal),
+        budget,
         progress,
         checkDistinct: (works) =>
           checkDistinctTargets(
@@ -124,7 +128,7 @@ export function connect(config: Config, world: World): Connection {
           await clock.sleep(delayMs, signal);
         },
       });
-      const source = target.openSource(target.projectId ?? (await target.findProjectId(signal)));
+      const source = target.openSource(target.projectId ?? (await target.findProjectId(openBudget(signal))));
       try {
         const page = await source.fetchPage(
           { offset: 0, limit: 10 },
@@ -169,6 +173,7 @@ interface Wiring extends World {
   clock: typeof systemClock;
   fetch: typeof fetch;
   quota: Quota;
+  mayWait: (delayMs: number) => boolean;
 }
 
 function createTarget(wiring: Wiring, account: Account, config: TargetConfig): Target {
@@ -188,8 +193,8 @@ function createTarget(wiring: Wiring, account: Account, config: TargetConfig): T
     projectQuestion: `${user} ${iamEndpoint} ${region}`,
     user,
     dataset,
-    async findProjectId(signal) {
-      const client = { fetch, clock, scrubber, backoffMs, signal };
+    async findProjectId({ signal, takeWait: mayWait }) {
+      const client = { fetch, clock, scrubber, backoffMs, signal, mayWait };
       const options = { iamEndpoint, region, credentials, ...client };
       const found = await findProjectId(options).catch((error: unknown) => {
         if (!(error instanceof ConfigError)) throw error;
@@ -241,7 +246,7 @@ function identityOf({ name, credentials }: Account): string {
 }
 
 function createCredentials(
-  { agencyKey, clock, fetch, scrubber }: Wiring,
+  { agencyKey, clock, fetch, scrubber, mayWait }: Wiring,
   { credentials }: Account,
   { region, projectId, iamEndpoint }: TargetConfig,
   backoffMs: number,
@@ -264,7 +269,8 @@ function createCredentials(
     };
   }
   const { iamUser: user, iamPassword: password, iamDomain: domain } = credentials;
-  const options = { iamEndpoint, fetch, clock, scrubber, backoffMs, region, projectId };
+  const client = { fetch, clock, scrubber, backoffMs, mayWait };
+  const options = { ...client, iamEndpoint, region, projectId };
   const provider = createTokenProvider({ ...options, user, password, domain });
   return async () => provider;
 }

@@ -216,7 +216,7 @@ async function findProjects(
     if (projectId === undefined) {
       if (mode === 'timer' && isKeyHeld(ports, schedule, target)) continue;
       try {
-        projectId = await target.findProjectId(ports.budget.signal);
+        projectId = await target.findProjectId(ports.budget);
       } catch (error) {
         if (ports.budget.signal.aborted) throw stopped();
         if (!(error instanceof ExportError)) throw error;

@@ -15,7 +15,7 @@ export interface Target {
   region: string;
   /** Null: `findProjectId` asks. */
   projectId: string | null;
-  findProjectId: (signal: AbortSignal) => Promise<string>;
+  findProjectId: (budget: Budget) => Promise<string>;
   /** Under which an answer of `findProjectId` is remembered. */
   projectQuestion: string;
   /** Hash of the access key. */

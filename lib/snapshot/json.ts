@@ -8,17 +8,24 @@ export class RawNumber {
   }
 }
 
-const token = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+// Strings as runs of plain characters: an alternation for each of them would use up the stack at some ten million.
+const token = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 function isExact(text: string): boolean {
   return text.length < 16 ? /^-?\d+$/.test(text) && text !== '-0' : String(Number(text)) === text;
 }
 
+/** What is nested deeper is refused, since whatever walks through it would use up the stack. */
+const depthMax = 500;
+
 /**
  * JSON.parse, but every number whose text Number would not give back becomes a RawNumber.
- * Throws SyntaxError as JSON.parse does.
+ * Throws SyntaxError as JSON.parse does, and for what is nested more than 500 deep.
  */
 export function parseExact(text: string): unknown {
+  // Before the scan: in a string without an end it would start anew at every escaped quote.
+  const plain: unknown = JSON.parse(text);
+  if (isDeeper(plain, depthMax)) throw new SyntaxError(`JSON nested more than ${depthMax} deep`);
   let inexact = false;
   for (const [part] of text.matchAll(token)) {
     if (part[0] !== '"' && !isExact(part)) {
@@ -26,7 +33,6 @@ export function parseExact(text: string): unknown {
       break;
     }
   }
-  const plain: unknown = JSON.parse(text);
   if (!inexact) return plain;
   // A mark that no string of this text can start with, found by trying: deterministic, and not to be spoofed.
   let mark = 'number:';
@@ -39,6 +45,11 @@ export function parseExact(text: string): unknown {
       ? new RawNumber(value.slice(mark.length))
       : value,
   );
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 function containsPrefix(value: unknown, prefix: string): boolean {

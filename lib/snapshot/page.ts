@@ -28,9 +28,18 @@ export interface Item {
   mark: string;
 }
 
-/** Throws ProtocolError `NOT_A_PAGE` for anything that is not a page of the list; SyntaxError if it is not JSON. */
+/** Throws ProtocolError `NOT_A_PAGE` for anything that is not a page of the list. */
 export function parsePageBody(text: string): PageBody {
-  const body = parseExact(text);
+  let body: unknown;
+  try {
+    body = parseExact(text);
+  } catch (error) {
+    // The source has parsed it, but not by these rules: nested too deeply, or a string beyond what can be scanned.
+    if (error instanceof SyntaxError || error instanceof RangeError) {
+      throw notAPage('its body cannot be read as JSON');
+    }
+    throw error;
+  }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw notAPage(
       `its body is ${body === null ? 'null' : Array.isArray(body) ? 'a list' : `a ${typeof body}`}`,

@@ -17,15 +17,19 @@ export function encodeState(kind: string, version: number, value: object): Uint8
 
 /** Throws CorruptError naming `key` for anything that encodeState did not write. */
 export function decodeState<T>(kind: string, version: number, key: string, bytes: Uint8Array): T {
+  let text: string;
   let parsed: { sha256?: unknown; kind?: unknown; version?: unknown; value?: unknown };
   try {
-    parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    parsed = JSON.parse(text);
   } catch (cause) {
     throw corrupt(key, 'does not parse: it was cut short or altered', cause);
   }
   if (typeof parsed !== 'object' || parsed === null) throw corrupt(key, `is no ${kind}`);
   const { sha256: hash, ...body } = parsed;
-  if (hash !== sha256(stringifyCanonical(body))) {
+  // The text too: JSON reads a text without its last byte, or with 1E+21 for 1e+21, as the same value.
+  const isAsWritten = text === `${JSON.stringify(parsed)}\n`;
+  if (!isAsWritten || hash !== sha256(stringifyCanonical(body))) {
     throw corrupt(key, 'does not match its own hash: it was altered');
   }
   if (body.kind !== kind) throw corrupt(key, `is no ${kind} but a ${String(body.kind)}`);

@@ -36,6 +36,8 @@ export interface IamOptions {
   /** Before the second try; doubles with each, times a random 1 to 2. */
   backoffMs: number;
   signal?: AbortSignal;
+  /** Whether so much may be waited before the next try; not given: up to 30 s a time. */
+  mayWait?: (delayMs: number) => boolean;
 }
 
 /**
@@ -217,7 +219,7 @@ async function sendWithRetry(
   options: IamOptions,
   makeRequest: () => HttpRequest,
 ): Promise<Answer> {
-  const { clock, backoffMs, signal } = options;
+  const { clock, backoffMs, signal, mayWait = () => true } = options;
   const stop = signal ? { signal } : {};
   async function tryOnce(): Promise<Try<Answer>> {
     const { answer, error, thrown } = await sendRequest(peer, {
@@ -234,7 +236,7 @@ async function sendWithRetry(
     ...stop,
     isRetryable: (error) => error instanceof TransientError || error instanceof RateLimitedError,
     waitsByItself: () => false,
-    mayWait: (delayMs) => delayMs <= waitMsMax,
+    mayWait: (delayMs) => delayMs <= waitMsMax && mayWait(delayMs),
     onRetry: () => {},
   });
 }
