@@ -9,6 +9,22 @@ import { build } from 'esbuild';
 
 /** The functions' documented runtime reaches from Node 18 to Node 20; both read what is built for 18. */
 const target = 'node18';
+/** The AWS SDK, which the bucket is reached with, else prints to stderr that this Node is old; stderr is for log lines. */
+const quietSdk = "process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED='true';";
+
+/** Keys are always handed to the AWS SDK: what searches the environment, files and networks for some stays out. */
+const noKeySearch = {
+  name: 'no-key-search',
+  setup(build) {
+    build.onResolve({ filter: /^@aws-sdk\/credential-provider-node$/ }, ({ path }) => ({
+      path,
+      namespace: 'no-key-search',
+    }));
+    build.onLoad({ filter: /.*/, namespace: 'no-key-search' }, () => ({
+      contents: `exports.defaultProvider = () => { throw new Error('keys are handed in'); };`,
+    }));
+  },
+};
 
 /**
  * Builds `root` into `root`/dist. Throws if lib/cli/main.ts is missing, if anything does not resolve, or if a
@@ -20,10 +36,20 @@ async function buildAll(root) {
   const names = await readdir(join(root, 'functions')).catch(() => []);
   const functions = names.filter((name) => /^[a-z][a-z0-9-]*\.ts$/.test(name));
   const entries = [
-    { name: 'cli', from: 'lib/cli/main.ts', to: 'cli.js', banner: '#!/usr/bin/env node' },
+    {
+      name: 'cli',
+      from: 'lib/cli/main.ts',
+      to: 'cli.js',
+      banner: `#!/usr/bin/env node\n${quietSdk}`,
+    },
     ...functions.map((file) => {
       const name = basename(file, '.ts');
-      return { name, from: `functions/${file}`, to: `functions/${name}/index.js`, banner: '' };
+      return {
+        name,
+        from: `functions/${file}`,
+        to: `functions/${name}/index.js`,
+        banner: quietSdk,
+      };
     }),
   ];
   await readFile(join(root, 'lib/cli/main.ts')).catch(() => {
@@ -48,13 +74,13 @@ async function buildEntry(root, dist, version, { name, from, to, banner }) {
     platform: 'node',
     format: 'cjs',
     target,
-    // Names stay: error classes and stack traces are read by people. Short lines: a crash prints one of them.
-    minifyWhitespace: true,
-    minifySyntax: true,
+    minify: true,
+    // Short lines: a crash prints one of them.
     lineLimit: 160,
     charset: 'utf8',
     legalComments: 'external',
-    banner: banner === '' ? {} : { js: banner },
+    banner: { js: banner },
+    plugins: [noKeySearch],
     define: { __VERSION__: JSON.stringify(version) },
     // In CommonJS there is none: what reads it would break at run time only.
     logOverride: { 'empty-import-meta': 'error' },

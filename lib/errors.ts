@@ -5,11 +5,12 @@
  * `hint` what the operator does next. None of them may carry a key, token or password.
  */
 export class ExportError extends Error {
+  /** Written out: the built file's class names are shortened. */
+  override readonly name: string = 'ExportError';
   readonly code: string;
   readonly hint: string;
   constructor(code: string, message: string, hint: string, options?: { cause?: unknown }) {
     super(message, options);
-    this.name = new.target.name;
     this.code = code;
     this.hint = hint;
   }
@@ -17,6 +18,7 @@ export class ExportError extends Error {
 
 /** The configuration or the command line is wrong. Nothing was sent. Exit 2. */
 export class ConfigError extends ExportError {
+  override readonly name: string = 'ConfigError';
   /** Every fault found, so that one run tells all of them. */
   readonly issues: readonly ConfigIssue[];
   constructor(issues: readonly ConfigIssue[]) {
@@ -33,10 +35,13 @@ export interface ConfigIssue {
 }
 
 /** The service or the store refuses the identity. Never retried: five failures lock the key for five minutes. Exit 3. */
-export class AuthError extends ExportError {}
+export class AuthError extends ExportError {
+  override readonly name: string = 'AuthError';
+}
 
 /** Somebody else shares the quota (429, APIGW.0308). Retried after `retryAfterMs`, milliseconds from now. */
 export class RateLimitedError extends ExportError {
+  override readonly name: string = 'RateLimitedError';
   readonly retryAfterMs: number;
   constructor(message: string, hint: string, retryAfterMs: number) {
     super('RATE_LIMITED', message, hint);
@@ -46,6 +51,7 @@ export class RateLimitedError extends ExportError {
 
 /** Passes by itself: network, time-out, 408, 5xx, a body cut short. Retried; when retries are used up, exit 4. */
 export class TransientError extends ExportError {
+  override readonly name: string = 'TransientError';
   /** What the server asked for in Retry-After, milliseconds from now; null if it did not. */
   readonly retryAfterMs: number | null;
   constructor(
@@ -60,10 +66,13 @@ export class TransientError extends ExportError {
 }
 
 /** The other side answers what the protocol does not allow. A few tries, then given up. Exit 1. */
-export class ProtocolError extends ExportError {}
+export class ProtocolError extends ExportError {
+  override readonly name: string = 'ProtocolError';
+}
 
 /** Something we stored does not parse or does not match its hash. Nothing is overwritten. Exit 5. */
 export class CorruptError extends ExportError {
+  override readonly name: string = 'CorruptError';
   /** The object's key, relative to the store's root. */
   readonly key: string;
   constructor(key: string, message: string, hint: string, options?: { cause?: unknown }) {
@@ -73,10 +82,16 @@ export class CorruptError extends ExportError {
 }
 
 /** The store could not do what it was asked. `DISK_FULL` exits 1, `STORE_DENIED` exits 3, the rest 4. */
-export class StoreError extends ExportError {}
+export class StoreError extends ExportError {
+  override readonly name: string = 'StoreError';
+}
 
 /** A finished snapshot that could not be shown to be complete. Exit 6. */
-export class DriftedError extends ExportError {}
+export class DriftedError extends ExportError {
+  override readonly name: string = 'DriftedError';
+}
 
 /** Stopped on purpose, by a signal or a deadline, at a point that can be resumed. Exit 4. */
-export class StoppedError extends ExportError {}
+export class StoppedError extends ExportError {
+  override readonly name: string = 'StoppedError';
+}

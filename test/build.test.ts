@@ -20,6 +20,7 @@ async function makeTree(files: Record<string, string>): Promise<string> {
   for (const [path, content] of Object.entries({
     'package.json': '{"version":"1.2.3","type":"module"}',
     'lib/version.ts': await readFile(join(import.meta.dirname, '../lib/version.ts'), 'utf8'),
+    'lib/errors.ts': await readFile(join(import.meta.dirname, '../lib/errors.ts'), 'utf8'),
     ...files,
   })) {
     await mkdir(dirname(join(root, path)), { recursive: true });
@@ -38,8 +39,8 @@ async function failureOf(root: string): Promise<string> {
 }
 
 const main = `import { VERSION } from '../version.ts';
-class LegibleError extends Error { constructor() { super('x'); this.name = new.target.name; } }
-console.log(VERSION, new LegibleError().name);`;
+import { ConfigError } from '../errors.ts';
+console.log(VERSION, new ConfigError([]).name);`;
 
 test('one file for the command line, one a function, nothing beside them needed', async () => {
   const root = await makeTree({
@@ -52,7 +53,7 @@ export const handler = async () => [shared, createHash('sha256').update('').dige
   });
   await run(process.execPath, [script, root]);
   const cli = join(root, 'dist/cli.js');
-  expect((await run(process.execPath, [cli])).stdout).toBe('1.2.3 LegibleError\n');
+  expect((await run(process.execPath, [cli])).stdout).toBe('1.2.3 ConfigError\n');
   expect((await readFile(cli, 'utf8')).split('\n')[0]).toBe('#!/usr/bin/env node');
   expect((await stat(cli)).mode & 0o111).toBe(0o111);
   // The package around it says "module"; what is built must be required all the same.
