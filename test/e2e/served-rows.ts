@@ -1,0 +1,162 @@
+// Owns what a snapshot must hold, judged from what the endpoint served and the contract's words alone. Refuses lib/'s normalizer.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { expect } from 'vitest';
+import { openDuck } from '../encode/readers.ts';
+import type { Report } from '../support/plain-endpoint.ts';
+
+type Type = 'string' | 'boolean' | 'int32' | 'timestamp';
+/** Contract, section 6: names, order, types. */
+const columns: readonly { name: string; type: Type }[] = (
+  [
+    ['snapshot_at fetched_at', 'timestamp'],
+    ['account region project_id host_id host_name host_status', 'string'],
+    ['agent_status agent_status_raw protect_status agent_id', 'string'],
+    ['protect_interrupt protect_degradation', 'boolean'],
+    ['degradation_reason container_tags private_ip public_ip resource_id', 'string'],
+    ['group_name enterprise_project_name detect_result', 'string'],
+    ['asset vulnerability intrusion', 'int32'],
+    ['policy_group_id policy_group_name extra', 'string'],
+  ] as const
+).flatMap(([names, type]) => names.split(' ').map((name) => ({ name, type })));
+/** Of the API's own fields: not what this project adds. */
+const own = ['snapshot_at', 'fetched_at', 'account', 'region', 'project_id', 'agent_status_raw'];
+const fields = new Map(
+  columns
+    .filter(({ name }) => name !== 'extra' && !own.includes(name))
+    .map(({ name, type }) => [name, type] as const),
+);
+
+export type Cells = Record<string, unknown>;
+
+function fits(value: unknown, type: Type): boolean {
+  if (type === 'int32') return Number.isInteger(value) && value === ((value as number) | 0);
+  return typeof value === type;
+}
+
+/** One row, but for what the run adds; `extra` as a value. */
+function toCells(record: Record<string, unknown>): Cells {
+  const cells: Cells = Object.fromEntries(columns.map(({ name }) => [name, null]));
+  const extra: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(record)) {
+    const type = fields.get(name);
+    if (type !== undefined && (value === null || fits(value, type))) cells[name] = value;
+    else extra[name] = value;
+  }
+  cells.agent_status_raw = cells.agent_status;
+  if (cells.agent_status === 'not_register') cells.agent_status = 'not_installed';
+  cells.extra = Object.keys(extra).length === 0 ? null : extra;
+  return cells;
+}
+
+/** The newest record that was served of each node. */
+export function listServed(report: Report): Map<string, Cells> {
+  const served = new Map<string, Cells>();
+  for (const { body } of report.servings) {
+    if (body === null) continue;
+    const { data_list: records } = JSON.parse(body) as { data_list: Record<string, unknown>[] };
+    for (const record of records) {
+      if (typeof record.host_id === 'string') served.set(record.host_id, toCells(record));
+    }
+  }
+  return served;
+}
+
+interface ManifestParts {
+  snapshot: string;
+  rows: number;
+  startedAt: string;
+  sealedAt: string;
+  verdict: string;
+  rejects: number;
+  evidence: Record<string, number>;
+  scope: { account: string; region: string; projectId: string };
+  parts: { format: string; key: string; rows: number }[];
+}
+
+export function readManifest(store: string, key: string): ManifestParts {
+  return JSON.parse(readFileSync(join(store, key), 'utf8')) as ManifestParts;
+}
+
+export interface SnapshotRows {
+  manifest: ManifestParts;
+  parquet: Cells[];
+  ndjson: Cells[];
+}
+
+/** Parquet through DuckDB, NDJSON through zlib and JSON.parse; times as milliseconds, `extra` as its text. */
+export async function readSnapshot(store: string, manifestKey: string): Promise<SnapshotRows> {
+  const manifest = readManifest(store, manifestKey);
+  const pathOf = (format: string) =>
+    join(store, manifest.parts.find((part) => part.format === format)?.key ?? 'missing');
+  const duck = await openDuck();
+  try {
+    const described = await duck.query(
+      `DESCRIBE SELECT * FROM read_parquet('${pathOf('parquet')}', hive_partitioning = false)`,
+    );
+    expect(described.map(([name]) => name)).toEqual(columns.map(({ name }) => name));
+    const rows = await duck.readRows(`read_parquet('${pathOf('parquet')}')`, columns);
+    const parquet = rows.map((row) =>
+      Object.fromEntries(columns.map(({ name }, index) => [name, row[index]])),
+    );
+    const text = gunzipSync(readFileSync(pathOf('ndjson'))).toString('utf8');
+    expect(text.endsWith('\n')).toBe(true);
+    const ndjson = text
+      .slice(0, -1)
+      .split('\n')
+      .map((line) => {
+        const cells = JSON.parse(line) as Cells;
+        expect(Object.keys(cells)).toEqual(columns.map(({ name }) => name));
+        for (const name of ['snapshot_at', 'fetched_at']) {
+          expect(cells[name]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
+          cells[name] = Date.parse(String(cells[name]));
+        }
+        return cells;
+      });
+    return { manifest, parquet, ndjson };
+  } finally {
+    duck.close();
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** Ascending by UTF-8 bytes, without a repetition. */
+function isAscending(ids: readonly string[]): boolean {
+  return ids.every(
+    (id, index) =>
+      index === 0 ||
+      Buffer.compare(encoder.encode(ids[index - 1] as string), encoder.encode(id)) < 0,
+  );
+}
+
+/** Told as the first difference: a diff of 10,000 rows tells nobody anything. */
+export function expectServed(snapshot: SnapshotRows, report: Report): void {
+  const { manifest, parquet, ndjson } = snapshot;
+  const served = listServed(report);
+  const snapshotAtMs = Date.parse(
+    manifest.snapshot.replace(/^(....)(..)(..T..)(..)(..)Z$/, '$1-$2-$3:$4:$5Z'),
+  );
+  expect(isAscending(parquet.map((row) => String(row.host_id)))).toBe(true);
+  expect(parquet.length).toBe(manifest.rows);
+  expect(ndjson.length).toBe(manifest.rows);
+  for (const [index, row] of parquet.entries()) {
+    const id = String(row.host_id);
+    const { account, region, projectId } = manifest.scope;
+    const due: Cells = {
+      ...served.get(id),
+      ...{ snapshot_at: snapshotAtMs, account, region, project_id: projectId },
+    };
+    expect(ndjson[index], `NDJSON against Parquet, ${id}`).toEqual(row);
+    const { fetched_at: fetchedAt, extra, ...cells } = row;
+    const { fetched_at: _unknown, extra: extraDue, ...cellsDue } = due;
+    expect(cells, id).toEqual(cellsDue);
+    expect(extra === null ? null : JSON.parse(String(extra)), id).toEqual(extraDue);
+    expect(fetchedAt).toBeGreaterThanOrEqual(Date.parse(manifest.startedAt));
+    expect(fetchedAt).toBeLessThanOrEqual(Date.parse(manifest.sealedAt));
+  }
+  const held = new Set(parquet.map((row) => row.host_id));
+  expect(report.survivors.filter((id) => !held.has(id))).toEqual([]);
+}
