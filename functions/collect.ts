@@ -1,5 +1,7 @@
 // The timer's function: goes on with what is due, as far as the quota and the time left allow, and stops. Wiring only.
 
+// First: what comes after it loads packages that need it.
+import '../lib/runtime/node18.ts';
 import { join } from 'node:path';
 import { findActionable } from '../lib/runtime/alert.ts';
 import { loadConfig } from '../lib/runtime/config.ts';

@@ -202,11 +202,16 @@ function toStore(
       'Give { ak, sk } of a user who may read and write the bucket.',
     );
   }
+  const targetRegion = first?.targets[0]?.region ?? '';
+  const endpoint = obs?.endpoint ?? hostOf('obs', targetRegion);
   return {
     kind: 'obs',
     bucket: store.bucket,
     prefix: store.prefix,
-    endpoint: obs?.endpoint ?? hostOf('obs', first?.targets[0]?.region ?? ''),
+    endpoint,
+    region:
+      /^https:\/\/obs\.([a-z0-9-]+)\.myhuaweicloud\.(?:com|eu)$/.exec(endpoint)?.[1] ??
+      targetRegion,
     pathStyle: obs?.pathStyle ?? false,
     credentials: credentials.kind === 'password' ? { kind: 'agency' } : credentials,
     kmsKeyId: obs?.kmsKeyId ?? null,

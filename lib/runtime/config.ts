@@ -20,6 +20,8 @@ export type StoreConfig =
       /** Without slashes at its ends; empty for the bucket's root. */
       prefix: string;
       endpoint: string;
+      /** What signatures name: the endpoint's own region where its name tells it. */
+      region: string;
       pathStyle: boolean;
       credentials: Exclude<Credentials, { kind: 'password' }>;
       kmsKeyId: string | null;

@@ -19,6 +19,7 @@ import { createFetch } from '../source/proxy.ts';
 import { requestTimeoutMs } from '../source/send.ts';
 import { type CredentialsProvider, fingerprintOf, type KeyCredentials } from '../source/sign.ts';
 import { openFileStore } from '../store/file.ts';
+import { type ObsKeyProvider, openObsStore } from '../store/obs.ts';
 import { VERSION } from '../version.ts';
 import { systemClock } from './clock.ts';
 import {
@@ -39,6 +40,8 @@ const encoders: Record<'parquet' | 'ndjson', Encoder> = {
   parquet: parquetEncoder,
   ndjson: ndjsonEncoder,
 };
+
+type ObsStoreConfig = Extract<StoreConfig, { kind: 'obs' }>;
 
 export interface World {
   log: Log;
@@ -71,7 +74,7 @@ export function connect(config: Config, world: World): Connection {
   const { log, scrubber } = world;
   for (const secret of secretsOf(config)) scrubber.add(secret);
   const clock = systemClock;
-  const store = openStore(config.store);
+  const store = openStore(config, world);
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
   const { scheduleMs } = config;
   const fetch = createFetch({ proxyUrl: config.proxy.httpsProxy, noProxy: config.proxy.noProxy });
@@ -128,7 +131,9 @@ export function connect(config: Config, world: World): Connection {
           await clock.sleep(delayMs, signal);
         },
       });
-      const source = target.openSource(target.projectId ?? (await target.findProjectId(openBudget(signal))));
+      const source = target.openSource(
+        target.projectId ?? (await target.findProjectId(openBudget(signal))),
+      );
       try {
         const page = await source.fetchPage(
           { offset: 0, limit: 10 },
@@ -149,15 +154,34 @@ export function connect(config: Config, world: World): Connection {
   };
 }
 
-function openStore(store: StoreConfig): Store {
+function openStore({ store, proxy }: Config, world: World): Store {
   if (store.kind === 'file') return openFileStore({ root: store.root, clock: systemClock });
-  throw new ConfigError([
-    {
-      path: 'store',
-      message: 'obs:// is not in this version yet',
-      hint: 'Write to file:… and copy the folder to the bucket: objects are immutable, manifests last.',
-    },
-  ]);
+  return openObsStore({
+    ...store,
+    credentials: createStoreKeys(store.credentials, world),
+    proxy: { url: proxy.httpsProxy, noProxy: proxy.noProxy },
+    clock: systemClock,
+    random: Math.random,
+    scrub: world.scrubber.scrub,
+    log: world.log,
+  });
+}
+
+/** Agency keys are read from the invocation at every try: the platform renews them before they end. */
+function createStoreKeys(
+  credentials: ObsStoreConfig['credentials'],
+  { agencyKey, scrubber }: World,
+): ObsKeyProvider {
+  if (credentials.kind === 'agency') {
+    return async () => {
+      const key = readAgency(agencyKey);
+      for (const secret of [key.ak, key.sk, key.securityToken]) scrubber.add(secret ?? '');
+      return key;
+    };
+  }
+  const { ak, sk, securityToken } = credentials;
+  const key = { ak, sk, ...(securityToken ? { securityToken } : {}) };
+  return async () => key;
 }
 
 function isPicked(pick: World['pick'], account: Account, target: TargetConfig): boolean {
@@ -257,22 +281,24 @@ function createCredentials(
     return async () => key;
   }
   if (credentials.kind === 'agency') {
-    return async () => {
-      if (agencyKey) return agencyKey();
-      throw new ConfigError([
-        {
-          path: 'accounts',
-          message: 'credentials are `agency`, which only a function has',
-          hint: 'Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write credentials.',
-        },
-      ]);
-    };
+    return async () => readAgency(agencyKey);
   }
   const { iamUser: user, iamPassword: password, iamDomain: domain } = credentials;
   const client = { fetch, clock, scrubber, backoffMs, mayWait };
   const options = { ...client, iamEndpoint, region, projectId };
   const provider = createTokenProvider({ ...options, user, password, domain });
   return async () => provider;
+}
+
+function readAgency(agencyKey: World['agencyKey']): KeyCredentials {
+  if (agencyKey) return agencyKey();
+  throw new ConfigError([
+    {
+      path: 'accounts',
+      message: 'credentials are `agency`, which only a function has',
+      hint: 'Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write credentials.',
+    },
+  ]);
 }
 
 function definedOnly(filters: object): Record<string, string> {

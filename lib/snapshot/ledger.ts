@@ -129,6 +129,8 @@ export function openLedger(ports: {
     if (!held || held.admitted >= held.readyMonotonicMs.length) return null;
     const readyMs = held.readyMonotonicMs[held.admitted] as number;
     const lastMs = held.atMonotonicMs + sendWithinMs - sendMarginMs;
+    // While a host is suspended its monotonic clock stands still, and the store's goes on.
+    if (store.nowMs() > held.atMs + sendWithinMs) return null;
     return Math.max(readyMs, clock.monotonicMs()) > lastMs ? null : readyMs;
   }
 

@@ -104,7 +104,10 @@ function decode<S extends v.GenericSchema>(
     'Nothing was overwritten. Restore the object from a version of the bucket or a backup; `cgs-export verify` tells which others are affected.';
   let parsed: unknown;
   try {
-    parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    // The last byte that encode writes: without it JSON would read on as if nothing was cut.
+    if (!text.endsWith('\n')) throw new SyntaxError('no line feed at its end');
+    parsed = JSON.parse(text);
   } catch (cause) {
     throw new CorruptError(key, `does not parse as a ${what}: it was cut short or altered`, hint, {
       cause,

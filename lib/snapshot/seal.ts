@@ -157,7 +157,7 @@ async function previousOf(store: Store, target: TargetKey, snapshot: string): Pr
 
 /** The first record to be written stands; later sealers follow it. */
 async function fixRecord(
-  { store, clock }: SealPorts,
+  { store, clock, breathe }: SealPorts,
   prefix: string,
   wanted: SealRecord,
 ): Promise<SealRecord> {
@@ -168,6 +168,7 @@ async function fixRecord(
     // A snapshot that was sealed in between belongs into the chain: an older record would fork it.
     if (record.previous?.manifestSha256 === wanted.previous?.manifestSha256) return record;
   }
+  await breathe();
   await store.put(key, encodeSealRecord(wanted));
   if (store.settleMs > 0) await clock.sleep(store.settleMs);
   const written = await store.get(key);

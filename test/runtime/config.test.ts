@@ -128,12 +128,22 @@ describe('defaults', () => {
       bucket: 'lake',
       prefix: '',
       endpoint: 'https://obs.cn-north-4.myhuaweicloud.com',
+      region: 'cn-north-4',
       pathStyle: false,
       credentials: { kind: 'key', ak: 'ENVAK', sk: 'env-secret', securityToken: null },
       kmsKeyId: null,
     });
     expect((await load(text('eu-west-101'))).store).toMatchObject({
       endpoint: 'https://obs.eu-west-101.myhuaweicloud.eu',
+      region: 'eu-west-101',
+    });
+    const elsewhere = (endpoint: string) =>
+      `${text('cn-north-4')}\nobs: { endpoint: "${endpoint}" }`;
+    expect((await load(elsewhere('https://obs.cn-south-1.myhuaweicloud.com'))).store).toMatchObject(
+      { region: 'cn-south-1' },
+    );
+    expect((await load(elsewhere('https://s3.example.com'))).store).toMatchObject({
+      region: 'cn-north-4',
     });
   });
 
@@ -178,6 +188,7 @@ accounts:
         bucket: 'audit-lake',
         prefix: 'cgs/nodes',
         endpoint: 'http://localhost:9000',
+        region: 'cn-south-4',
         pathStyle: true,
         credentials: { kind: 'key', ak: 'OAK', sk: 'osk', securityToken: 'otoken' },
         kmsKeyId: '11111111-2222',

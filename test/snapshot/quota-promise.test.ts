@@ -85,7 +85,8 @@ async function play(scenario: Scenario) {
       try {
         while (left > 0) {
           const ahead = 1 + Math.floor(random() * 6);
-          if (!(await ledger.admit('0123456789ab', Math.min(ahead, left)))) throw new Error('refused');
+          if (!(await ledger.admit('0123456789ab', Math.min(ahead, left))))
+            throw new Error('refused');
           // Time may pass until the bytes leave, but not two seconds.
           if (random() < 0.2) await clock.sleep(random() * 200);
           const atMonotonicMs = clock.monotonicMs();
@@ -121,23 +122,27 @@ const quotas = [
 ];
 
 describe('the quota holds', () => {
-  test.each(quotas)('$requests in $windowSeconds s: 60 seeds', async (quota) => {
-    for (let seed = 1; seed <= 60; seed += 1) {
-      const scenario: Scenario = {
-        seed,
-        quota,
-        processes: 1 + (seed % 4),
-        heldFrom: seed % 2 === 0 ? 'answer' : 'departure',
-        kills: seed % 3 === 0 ? 4 : 0,
-        work: 12,
-        steps: false,
-      };
-      const { departures, quota: whole } = await play(scenario);
-      const where = `seed ${seed}`;
-      expect(mostInWindow(departures, whole.windowMs), where).toBeLessThanOrEqual(whole.requests);
-      expect(departures.length, where).toBeGreaterThanOrEqual(scenario.processes * scenario.work);
-    }
-  }, 60_000);
+  test.each(quotas)(
+    '$requests in $windowSeconds s: 60 seeds',
+    async (quota) => {
+      for (let seed = 1; seed <= 60; seed += 1) {
+        const scenario: Scenario = {
+          seed,
+          quota,
+          processes: 1 + (seed % 4),
+          heldFrom: seed % 2 === 0 ? 'answer' : 'departure',
+          kills: seed % 3 === 0 ? 4 : 0,
+          work: 12,
+          steps: false,
+        };
+        const { departures, quota: whole } = await play(scenario);
+        const where = `seed ${seed}`;
+        expect(mostInWindow(departures, whole.windowMs), where).toBeLessThanOrEqual(whole.requests);
+        expect(departures.length, where).toBeGreaterThanOrEqual(scenario.processes * scenario.work);
+      }
+    },
+    60_000,
+  );
 
   test('a host clock that steps: never more than the quota from one process', async () => {
     for (let seed = 1; seed <= 40; seed += 1) {

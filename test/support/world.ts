@@ -20,7 +20,11 @@ export interface VirtualClock extends Clock {
   advance(deltaMs: number): void;
 }
 
-export function createClock(startMs = Date.UTC(2026, 10, 24, 6, 0, 0)): VirtualClock {
+/** `turnsPerStep`: turns of the event loop in which nobody may have anything to do before time moves on. */
+export function createClock(
+  startMs = Date.UTC(2026, 10, 24, 6, 0, 0),
+  turnsPerStep = 3,
+): VirtualClock {
   let monotonicMs = 1_000;
   let offsetMs = startMs - monotonicMs;
   const sleepers: { atMs: number; wake: () => void }[] = [];
@@ -58,7 +62,7 @@ export function createClock(startMs = Date.UTC(2026, 10, 24, 6, 0, 0)): VirtualC
         await new Promise((resolve) => setImmediate(resolve));
         // zlib works on threads: give it some turns before time moves on without it.
         idle += 1;
-        if (over || idle < 3 || sleepers.length === 0) continue;
+        if (over || idle < turnsPerStep || sleepers.length === 0) continue;
         idle = 0;
         sleepers.sort((a, b) => a.atMs - b.atMs);
         const next = sleepers.shift();

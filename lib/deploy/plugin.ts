@@ -1,0 +1,285 @@
+// Owns the commands that Serverless gives to this provider. Wiring only: settings, bundle, changes and API are their files'.
+
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ProtocolError } from '../errors.ts';
+import { loadConfig } from '../runtime/config.ts';
+import { createScrubber } from '../runtime/log.ts';
+import { VERSION } from '../version.ts';
+import { writeArchive } from './archive.ts';
+import { buildBundles, bundleOf, collectFiles, configName } from './bundle.ts';
+import { type Secrets, takeSecrets } from './changes.ts';
+import {
+  type Deployment,
+  deployFunction,
+  type Extent,
+  removeFunction,
+  urnOf,
+} from './deployment.ts';
+import { type FunctionGraph, openFunctionGraph } from './function-graph.ts';
+import { createLocalContext, createTimerEvent } from './local-invocation.ts';
+import { findPlace, type Place, readAccess } from './place.ts';
+import {
+  describeDeployment,
+  describeFunction,
+  describeInvocation,
+  describeInvocations,
+} from './report.ts';
+import {
+  type FunctionSection,
+  type FunctionSettings,
+  type ProviderSection,
+  readSettings,
+} from './settings.ts';
+import { eventSchema, functionSchema, providerSchema } from './settings-schema.ts';
+
+/** What is used of Serverless. Source: osls 4.3.1, lib/classes, read 2026-11-24. */
+interface Serverless {
+  serviceDir: string;
+  service: {
+    service: string;
+    provider: ProviderSection & { name: string };
+    functions: Record<string, FunctionSection & { package?: { artifact?: string } }>;
+    package: { path?: string };
+  };
+  configSchemaHandler: {
+    schema: {
+      properties: {
+        functions: {
+          patternProperties: Record<
+            string,
+            { properties: { events: { items: { anyOf: unknown[] } } } }
+          >;
+        };
+      };
+    };
+    defineProvider(name: string, parts: object): void;
+  };
+  classes: { Error: new (message: string, code: string) => Error };
+  setProvider(name: string, provider: object): void;
+}
+
+interface Options {
+  function?: string;
+  package?: string;
+  data?: string;
+  path?: string;
+  'update-config'?: boolean;
+}
+
+interface Tools {
+  log: { notice(text: string): void; success(text: string): void };
+  progress: { get(name: string): { update(text: string): void; remove(): void } };
+  writeText(text: string): void;
+}
+
+/** The process, handed in by the file that Serverless loads. */
+interface World {
+  env: Record<string, string | undefined>;
+  nodePath: string;
+  nowMs: () => number;
+}
+
+const providerName = 'huawei';
+
+export function createPlugin(serverless: Serverless, options: Options, tools: Tools, world: World) {
+  const { service } = serverless;
+  if (service.provider.name !== providerName) return {};
+  defineSchema(serverless);
+  const root = serverless.serviceDir;
+  const scrubber = createScrubber();
+  const write = (text: string) => tools.writeText(scrubber.scrub(text));
+  const progress = (text: string) => tools.progress.get('huawei').update(scrubber.scrub(text));
+
+  /** Reads late: variables are resolved by then, and the schema has been checked. */
+  function pickSettings(): FunctionSettings[] {
+    const all = readSettings(service.provider, service.functions);
+    return options.function === undefined ? all : all.filter(({ key }) => key === options.function);
+  }
+
+  const folder = () => join(root, options.package ?? service.package.path ?? '.serverless');
+  const zipOf = ({ key }: FunctionSettings) => join(folder(), `${key}.zip`);
+
+  /** Returns what was written, a line a zip. */
+  async function pack(): Promise<string[]> {
+    const settings = pickSettings();
+    const packed: string[] = [];
+    progress('building');
+    await buildBundles(root, world.nodePath);
+    await mkdir(folder(), { recursive: true });
+    for (const one of settings) {
+      const zip = await writeArchive(await collectFiles(root, one.key));
+      await writeFile(zipOf(one), zip);
+      const section = service.functions[one.key];
+      if (section) section.package = { ...section.package, artifact: zipOf(one) };
+      const hash = createHash('sha256').update(zip).digest('hex');
+      packed.push(`${relative(root, zipOf(one))}: ${zip.length} bytes, sha-256 ${hash}\n`);
+    }
+    return packed;
+  }
+
+  /** Everything that needs an account. */
+  async function open(): Promise<{ api: FunctionGraph; place: Place }> {
+    const access = readAccess(service.provider, world.env);
+    for (const secret of access.secrets) scrubber.add(secret);
+    progress('looking for the project');
+    const place = await findPlace(access, { scrubber, nowMs: world.nowMs });
+    const api = await openFunctionGraph({
+      ...access,
+      projectId: place.projectId,
+      userAgent: `cgs-export/${VERSION}`,
+      sleep: async (delayMs) => void (await sleep(delayMs)),
+    });
+    return { api, place };
+  }
+
+  /** With what the function will know, and nothing else: a fault is told here and not once a minute by a timer. */
+  async function checkConfig(settings: FunctionSettings, secrets: Secrets): Promise<void> {
+    const { CGS_EXPORT_CONFIG: elsewhere } = settings.environment;
+    if (elsewhere) return;
+    const env = { ...settings.environment, ...secrets };
+    await loadConfig({ file: join(root, configName), env, cwd: root, agencyPossible: true });
+  }
+
+  async function deploy(extent: Extent): Promise<void> {
+    const settings = pickSettings();
+    // All of them before the first change: a missing one must not leave half a deployment.
+    const secrets = settings.map((one) => takeSecrets(one, world.env));
+    for (const value of secrets.flatMap((taken) => Object.values(taken))) scrubber.add(value);
+    for (const [index, one] of settings.entries()) await checkConfig(one, secrets[index] ?? {});
+    const zips = await Promise.all(settings.map((one) => readFile(zipOf(one))));
+    const { api, place } = await open();
+    let failed: Deployment | null = null;
+    for (const [index, one] of settings.entries()) {
+      if (failed) {
+        write(`${one.name}: not begun\n`);
+        continue;
+      }
+      const urn = urnOf(place, one);
+      const taken = secrets[index] ?? {};
+      const zip = zips[index] ?? Buffer.alloc(0);
+      const deployment = await deployFunction({ api, progress }, urn, one, taken, zip, extent);
+      write(`${describeDeployment(one.name, deployment)}\n`);
+      if (deployment.error) failed = deployment;
+    }
+    if (failed?.error) throw failed.error;
+  }
+
+  async function info(): Promise<void> {
+    const { api, place } = await open();
+    for (const one of pickSettings()) {
+      const urn = urnOf(place, one);
+      const deployed = await api.findFunction(urn);
+      const triggers = deployed ? await api.listTriggers(urn) : [];
+      const async = deployed ? await api.findAsync(urn) : null;
+      write(`${describeFunction(one.name, deployed, triggers, async)}\n`);
+    }
+  }
+
+  async function invoke(): Promise<void> {
+    const { api, place } = await open();
+    for (const one of pickSettings()) {
+      progress(`${one.name}: running`);
+      const invocation = await api.invoke(urnOf(place, one), await readEvent(one));
+      write(`${describeInvocation(invocation)}\n`);
+      if (invocation.status === 200) continue;
+      const hint = 'What it printed stands above; the same goes to its log.';
+      throw new ProtocolError('INVOCATION_FAILED', `${one.name} failed.`, hint);
+    }
+  }
+
+  async function invokeLocal(): Promise<void> {
+    await pack();
+    for (const one of pickSettings()) {
+      // The configuration of the checkout, not a copy beside the bundle: relative paths start at its folder.
+      const settings = {
+        ...one,
+        environment: { CGS_EXPORT_CONFIG: join(root, configName), ...one.environment },
+      };
+      const context = createLocalContext(settings, world.env, world.nowMs);
+      const load = createRequire(join(root, 'package.json'));
+      const bundle = load(bundleOf(root, one.key)) as {
+        handler: (event: unknown, context: unknown) => Promise<unknown>;
+      };
+      const result = await bundle.handler(await readEvent(one), context);
+      write(`${JSON.stringify(result, null, 2)}\n`);
+    }
+  }
+
+  /** --data or --path, else a timer's event. */
+  async function readEvent(settings: FunctionSettings): Promise<object> {
+    const given = options.data ?? (options.path ? await readFile(join(root, options.path)) : null);
+    if (given === null) return createTimerEvent(settings, world.nowMs());
+    const event: unknown = JSON.parse(String(given));
+    return typeof event === 'object' && event !== null ? event : { event };
+  }
+
+  async function logs(): Promise<void> {
+    const { api, place } = await open();
+    for (const one of pickSettings()) {
+      const urn = urnOf(place, one);
+      const [invocations, log] = [await api.listInvocations(urn), await api.findLog(urn)];
+      write(`${describeInvocations(one.name, invocations, log)}\n`);
+    }
+  }
+
+  async function remove(): Promise<void> {
+    const { api, place } = await open();
+    for (const one of pickSettings()) {
+      const removed = await removeFunction({ api, progress }, urnOf(place, one));
+      write(`${one.name}: ${removed ? 'removed' : 'was not deployed'}\n`);
+    }
+  }
+
+  /** Serverless prints an error of its own class as a message, any other with its stack. */
+  const guard = (work: () => Promise<unknown>) => async () => {
+    try {
+      await work();
+    } catch (error) {
+      // A bundle that ran here has error classes of its own.
+      const { code, message, hint } = error as Partial<Record<string, string>>;
+      if (code === undefined || hint === undefined) throw error;
+      throw new serverless.classes.Error(scrubber.scrub(`${message}\n${hint}`), code);
+    } finally {
+      tools.progress.get('huawei').remove();
+    }
+  };
+
+  const checked = async () => void pickSettings();
+  const extentOfOne = (): Extent => (options['update-config'] ? 'config' : 'code');
+  const plugin = {
+    provider: providerName,
+    hooks: {
+      'before:package:createDeploymentArtifacts': guard(async () => {
+        for (const line of await pack()) tools.log.notice(line.trimEnd());
+      }),
+      'deploy:deploy': guard(() => deploy('all')),
+      'deploy:function:initialize': guard(checked),
+      'deploy:function:packageFunction': guard(pack),
+      'deploy:function:deploy': guard(() => deploy(extentOfOne())),
+      'info:info': guard(info),
+      'invoke:invoke': guard(invoke),
+      'invoke:local:invoke': guard(invokeLocal),
+      'logs:logs': guard(logs),
+      'remove:remove': guard(remove),
+    },
+  };
+  serverless.setProvider(providerName, plugin);
+  return plugin;
+}
+
+function defineSchema({ configSchemaHandler }: Serverless): void {
+  configSchemaHandler.defineProvider(providerName, {
+    provider: providerSchema,
+    function: functionSchema,
+  });
+  // defineFunctionEvent knows events of one key only, and these have three.
+  for (const one of Object.values(
+    configSchemaHandler.schema.properties.functions.patternProperties,
+  )) {
+    one.properties.events.items.anyOf.push(eventSchema);
+  }
+}

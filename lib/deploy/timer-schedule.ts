@@ -1,0 +1,74 @@
+// Owns whether a timer's schedule is one that FunctionGraph takes. Refuses to say when it fires.
+// Source: FunctionGraph User Guide, "Cron Expressions for a Function Timer Trigger" and "Using a Timer Trigger", read 2026-11-24.
+
+const rateMax: Record<string, number> = { m: 60, h: 24, d: 30 };
+
+const months = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
+const weekdays = 'sun mon tue wed thu fri sat'.split(' ');
+
+interface Field {
+  name: string;
+  min: number;
+  max: number;
+  names: readonly string[];
+  anyDay: boolean;
+}
+
+const fields: readonly Field[] = [
+  { name: 'seconds', min: 0, max: 59, names: [], anyDay: false },
+  { name: 'minutes', min: 0, max: 59, names: [], anyDay: false },
+  { name: 'hours', min: 0, max: 23, names: [], anyDay: false },
+  { name: 'day of month', min: 1, max: 31, names: [], anyDay: true },
+  { name: 'month', min: 1, max: 12, names: months, anyDay: false },
+  { name: 'day of week', min: 0, max: 6, names: weekdays, anyDay: true },
+];
+
+/** Why `schedule` is refused, or null. */
+export function checkSchedule(scheduleType: 'Rate' | 'Cron', schedule: string): string | null {
+  return scheduleType === 'Rate' ? checkRate(schedule) : checkCron(schedule);
+}
+
+function checkRate(schedule: string): string | null {
+  const [, digits = '', unit = ''] = /^([1-9]\d*)([mhd])$/.exec(schedule) ?? [];
+  const most = rateMax[unit];
+  if (most !== undefined && Number(digits) <= most) return null;
+  return `"${schedule}" is no rate: 1m to 60m, 1h to 24h or 1d to 30d`;
+}
+
+function checkCron(schedule: string): string | null {
+  if (schedule.startsWith('@every ')) {
+    const isDuration = /^(?:\d+(?:\.\d+)?(?:ns|µs|us|ms|s|m|h))+$/.test(schedule.slice(7));
+    return isDuration ? null : `"${schedule}" is no duration: @every 90s, @every 1h30m`;
+  }
+  const parts = schedule.replace(/^CRON_TZ=\S+ /, '').split(' ');
+  if (parts.length !== 5 && parts.length !== 6) {
+    return `"${schedule}" has ${parts.length} fields: seconds, minutes, hours, day of month, month and, if wanted, day of week`;
+  }
+  for (const [index, part] of parts.entries()) {
+    const field = fields[index] as Field;
+    if (!isField(part, field)) {
+      return `"${part}" is no ${field.name}: ${field.min} to ${field.max}, with , - * and /`;
+    }
+  }
+  return null;
+}
+
+function isField(text: string, field: Field): boolean {
+  return text.split(',').every((item) => {
+    const [range = '', step, ...rest] = item.split('/');
+    if (rest.length > 0 || (step !== undefined && !/^[1-9]\d?$/.test(step))) return false;
+    if (range === '*' || (range === '?' && field.anyDay)) return true;
+    const [from = '', to = from, ...more] = range.split('-');
+    if (more.length > 0) return false;
+    const [first, last] = [readValue(from, field), readValue(to, field)];
+    return first !== null && last !== null && first <= last;
+  });
+}
+
+function readValue(text: string, { min, max, names }: Field): number | null {
+  const named = names.indexOf(text.toLowerCase());
+  if (named >= 0) return named + min;
+  if (!/^\d{1,2}$/.test(text)) return null;
+  const value = Number(text);
+  return value >= min && value <= max ? value : null;
+}

@@ -1,0 +1,178 @@
+// What a deployment costs: GB-seconds of a snapshot by ticks and by one function that waits, cold start, idle ticks, the zip.
+// Method: the real core in a world with a virtual clock (answers 50–200 ms, store calls 10–40 ms, its settling waited out); the real
+// time that the code took is added, as it is billed too. Cold start and idle tick: the built bundle, a process each.
+// Run: npx serverless package && npx tsx test/bench/deploy.bench.ts [nodes]
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeArchive } from '../../lib/deploy/archive.ts';
+import { ndjsonEncoder } from '../../lib/encode/ndjson.ts';
+import { parquetEncoder } from '../../lib/encode/parquet.ts';
+import { startSimulator } from '../../lib/simulator/simulator.ts';
+import { readArchive } from '../support/archive-reader.ts';
+import { agency, writeConfig } from '../support/exporting-config.ts';
+import { unpackFunction } from '../support/function-process.ts';
+import { createRandom } from '../support/moving-list.ts';
+import { createClock, createWorld } from '../support/world.ts';
+
+const root = join(import.meta.dirname, '../..');
+const nodes = Number(process.argv[2] ?? 100_000);
+const memoryMb = 512;
+/** How long a store makes a tick wait past its jitter: files not at all, OBS as its adapter says. */
+const stores = { files: 0, OBS: 1_500 };
+
+function createSlowWorld(settleMs: number) {
+  const random = createRandom(7);
+  const clock = createClock();
+  let storeCalls = 0;
+  const world = createWorld({
+    ids: Array.from({ length: nodes }, (_, index) => `host-${index}`),
+    clock,
+    store: {
+      settleMs,
+      async onCall({ phase }) {
+        if (phase === 'after') return;
+        storeCalls += 1;
+        await clock.sleep(10 + random() * 30);
+      },
+    },
+  });
+  world.endpoint.latencyMs = () => 50 + random() * 150;
+  return { world, clock, storeCalls: () => storeCalls };
+}
+
+const encoders = [parquetEncoder, ndjsonEncoder];
+
+/** Virtual and real milliseconds of `work`. */
+async function bill(clock: { monotonicMs(): number }, work: () => Promise<unknown>) {
+  const [virtualMs, realMs] = [clock.monotonicMs(), performance.now()];
+  await work();
+  return clock.monotonicMs() - virtualMs + (performance.now() - realMs);
+}
+
+async function measureTicks(settleMs: number) {
+  const { world, clock, storeCalls } = createSlowWorld(settleMs);
+  let billedMs = 0;
+  let longestMs = 0;
+  for (let ticks = 1; ; ticks += 1) {
+    const startMs = clock.monotonicMs();
+    let status = '';
+    const ms = await bill(clock, async () => {
+      status = (await world.tick({ encoders }, 900_000)).status;
+    });
+    billedMs += ms;
+    longestMs = Math.max(longestMs, ms);
+    if (status === 'sealed') {
+      const before = storeCalls();
+      const idleMs = await bill(clock, () => world.tick({ encoders }));
+      return { ticks, billedMs, longestMs, idleCalls: storeCalls() - before, idleMs };
+    }
+    // The timer fires on the minute.
+    clock.advance(Math.max(0, 60_000 - (clock.monotonicMs() - startMs)));
+  }
+}
+
+async function measureWaiting(settleMs: number): Promise<number> {
+  const { world, clock } = createSlowWorld(settleMs);
+  return bill(clock, () => world.exportNow({ encoders }));
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+/** The built bundle against a store where nothing is due: the first invocation of a process. */
+async function measureColdStart() {
+  const zip = readFileSync(join(root, '.serverless/collect.zip'));
+  const quota = { requests: 50, windowSeconds: 1 };
+  const lake = mkdtempSync(join(tmpdir(), 'cgs-bench-'));
+  const simulator = await startSimulator({ ...agency, nodes: 10, quota });
+  const config = Buffer.from(writeConfig(simulator, lake, quota));
+  const files = readArchive(zip).filter(({ path }) => path !== 'cgs-export.yml');
+  const unpacked = await unpackFunction(
+    await writeArchive([...files, { path: 'cgs-export.yml', bytes: config }]),
+  );
+  const run = () =>
+    unpacked.run({
+      event: {},
+      handler: 'index.handler',
+      requestId: 'bench',
+      functionName: 'bench',
+      memorySize: 256,
+      timeoutMs: 60_000,
+      agency,
+      userData: {},
+    });
+  try {
+    const first = await run();
+    if (!first.ok) throw new Error(`${first.error?.message}\n${first.log}`);
+    const outcomes = [];
+    for (let round = 0; round < 11; round += 1) outcomes.push(await run());
+    const bare: number[] = [];
+    for (let round = 0; round < 11; round += 1) {
+      const startMs = performance.now();
+      spawnSync(process.execPath, ['-e', '0']);
+      bare.push(performance.now() - startMs);
+    }
+    return {
+      zipBytes: zip.length,
+      bareMs: median(bare),
+      loadMs: median(outcomes.map(({ loadedMs }) => loadedMs)),
+      idleMs: median(outcomes.map(({ durationMs }) => durationMs)),
+      peakMb: Math.max(...outcomes.map(({ peakBytes }) => peakBytes)) / 2 ** 20,
+    };
+  } finally {
+    await Promise.all([simulator.stop(), unpacked.remove()]);
+    rmSync(lake, { recursive: true });
+  }
+}
+
+interface Metafile {
+  outputs: Record<string, { inputs: Record<string, { bytesInOutput: number }> }>;
+}
+function listPackages(): [string, number][] {
+  const text = readFileSync(join(root, 'dist/meta/collect.json'), 'utf8');
+  const sizes = new Map<string, number>();
+  for (const { inputs } of Object.values((JSON.parse(text) as Metafile).outputs)) {
+    for (const [path, { bytesInOutput }] of Object.entries(inputs)) {
+      const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'cgs-export itself';
+      sizes.set(name, (sizes.get(name) ?? 0) + bytesInOutput);
+    }
+  }
+  return [...sizes].sort(([, a], [, b]) => b - a);
+}
+
+const gbSeconds = (ms: number) => ((ms / 1_000) * (memoryMb / 1_024)).toFixed(1);
+const seconds = (ms: number) => (ms / 1_000).toFixed(0);
+const kb = (bytes: number) => `${Math.round(bytes / 1_000)} kB`;
+const lines: string[] = [];
+let idleCalls = 0;
+for (const [name, settleMs] of Object.entries(stores)) {
+  const ticks = await measureTicks(settleMs);
+  const waitingMs = await measureWaiting(settleMs);
+  idleCalls = Math.max(idleCalls, ticks.idleCalls);
+  const ratio = (waitingMs / ticks.billedMs).toFixed(1);
+  lines.push(
+    `| ${name} | ${gbSeconds(ticks.billedMs)} | ${gbSeconds(waitingMs)} | 1/${ratio} | ${ticks.ticks} | ${seconds(ticks.billedMs)} | ${seconds(waitingMs)} | ${seconds(ticks.longestMs)} |`,
+  );
+}
+const cold = await measureColdStart();
+console.log(`${nodes} nodes, ${memoryMb} MB
+
+| store | GB-s by ticks | GB-s waiting | ratio | ticks | billed s | waiting s | longest tick s |
+|---|---:|---:|---:|---:|---:|---:|---:|
+${lines.join('\n')}
+
+| function | |
+|---|---:|
+| idle tick: store requests | ${idleCalls} |
+| idle tick: handler, the first of a process, file store | ${cold.idleMs.toFixed(0)} ms |
+| cold start: Node itself / loading the bundle | ${cold.bareMs.toFixed(0)} / ${cold.loadMs.toFixed(0)} ms |
+| idle tick: peak memory | ${cold.peakMb.toFixed(0)} MB |
+| zip | ${kb(cold.zipBytes)} |
+${listPackages()
+  .slice(0, 15)
+  .map(([name, bytes]) => `| ${name} | ${kb(bytes)} |`)
+  .join('\n')}`);

@@ -1,0 +1,55 @@
+// Owns the proof that a zip is whole, and the same for the same files.
+
+import { execFileSync } from 'node:child_process';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { archiveMaxBytes, writeArchive } from '../../lib/deploy/archive.ts';
+import { readArchive } from '../support/archive-reader.ts';
+
+test('any files come back, and in whichever order they are given, the bytes are the same', async () => {
+  const path = fc.stringMatching(/^[a-z]{1,8}(\/[a-zé]{1,8})?\.js$/);
+  const files = fc.uniqueArray(fc.record({ path, bytes: fc.uint8Array({ maxLength: 2_000 }) }), {
+    selector: (file) => file.path,
+    minLength: 1,
+    maxLength: 6,
+  });
+  await fc.assert(
+    fc.asyncProperty(files, async (given) => {
+      const archive = await writeArchive(given);
+      const again = await writeArchive([...given].reverse());
+      expect(again.equals(archive)).toBe(true);
+      const entries = new Map(readArchive(archive).map((entry) => [entry.path, entry]));
+      expect([...entries.keys()].sort()).toEqual(given.map((file) => file.path).sort());
+      for (const one of given) {
+        expect(entries.get(one.path)?.bytes.equals(Buffer.from(one.bytes))).toBe(true);
+        expect(entries.get(one.path)?.mode).toBe(0o100644);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('the time zone and the time of day leave no trace', async () => {
+  const script = `import { writeArchive } from ${JSON.stringify(new URL('../../lib/deploy/archive.ts', import.meta.url).href)};
+const zip = await writeArchive([{ path: 'index.js', bytes: Buffer.from('exports.a = 1;') }]);
+process.stdout.write(zip.toString('hex'));`;
+  const write = (TZ: string) =>
+    execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      env: { ...process.env, TZ },
+    }).toString();
+  expect(write('Pacific/Kiritimati')).toBe(write('America/Los_Angeles'));
+});
+
+test('a zip that the service would refuse is refused here', async () => {
+  const noise = Buffer.alloc(archiveMaxBytes + 1);
+  // Not to be compressed, and the same in each run.
+  for (let index = 0, state = 1; index < noise.length; index += 4) {
+    state = Math.imul(state, 1_664_525) + 1_013_904_223;
+    noise.writeInt32LE(state ^ (state >>> 15), Math.min(index, noise.length - 4));
+  }
+  const failed = writeArchive([{ path: 'index.js', bytes: noise }]);
+  await expect(failed).rejects.toMatchObject({
+    code: 'CONFIG',
+    hint: expect.stringContaining('dist/meta'),
+  });
+});

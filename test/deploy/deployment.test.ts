@@ -1,0 +1,271 @@
+// Owns the proof that a function is brought to what is wanted, twice is once, and a failure leaves the old one running.
+// Method: the real client and SDK over http, against the double, which keeps what it was told and refuses what the service refuses.
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { deployFunction, removeFunction, urnOf } from '../../lib/deploy/deployment.ts';
+import type { FunctionGraph } from '../../lib/deploy/function-graph.ts';
+import type { FunctionSection } from '../../lib/deploy/settings.ts';
+import { connectTo, settingsOf, timerOf, zipAnswering } from '../support/deploy-api.ts';
+import { type FunctionGraphDouble, startFunctionGraph } from '../support/function-graph.ts';
+
+let double: FunctionGraphDouble;
+let api: FunctionGraph;
+beforeEach(async () => {
+  double = await startFunctionGraph({ agency: { ak: 'AGENCYKEY', sk: 's', securityToken: 't' } });
+  api = await connectTo(double);
+});
+afterEach(() => double.stop());
+
+const urn = () => urnOf(double, settingsOf());
+
+async function deploy(section: FunctionSection = {}, answer = 'one', secrets = {}) {
+  const names = Object.keys(secrets);
+  const settings = settingsOf({ secrets: names, events: [timerOf('every-minute')], ...section });
+  const zip = await zipAnswering(answer);
+  return deployFunction({ api, progress: () => {} }, urn(), settings, secrets, zip);
+}
+
+const held = () => {
+  const found = double.functions.get(urn());
+  if (!found) throw new Error('not deployed');
+  return found;
+};
+const writes = () => double.requests.filter((request) => !request.startsWith('GET'));
+const onFailure = { destination: 'SMN' as const, topicUrn: 'urn:smn:topic' };
+
+describe('what is deployed', () => {
+  test('code, settings, limit, failure destination and timer, and it runs', async () => {
+    const section = {
+      memorySize: 128,
+      environment: { CGS_EXPORT_LOG_LEVEL: 'debug' },
+      onFailure,
+      ltsGroupId: 'g',
+      ltsStreamId: 's',
+      vpcId: 'v',
+      subnetId: 'n',
+    };
+    const { done, error } = await deploy(section);
+    expect(error).toBeNull();
+    expect(done).toEqual([
+      'created',
+      'instances: at most 1',
+      'failure destination',
+      'timer every-minute created (1m)',
+    ]);
+    const { config, async, triggers } = held();
+    expect(config).toMatchObject({
+      func_name: 'cgs-export-collect',
+      runtime: 'Node.js20.15',
+      handler: 'index.handler',
+      memory_size: 128,
+      timeout: 60,
+      xrole: 'cgs-export',
+      user_data: '{"CGS_EXPORT_LOG_LEVEL":"debug"}',
+      func_vpc: { vpc_id: 'v', subnet_id: 'n' },
+      log_group_id: 'g',
+      log_stream_id: 's',
+      strategy_config: { concurrency: 1 },
+    });
+    expect(async).toEqual({
+      max_async_event_age_in_seconds: 3_600,
+      max_async_retry_attempts: 0,
+      destination_config: {
+        on_failure: { destination: 'SMN', param: '{"topic_urn":"urn:smn:topic"}' },
+      },
+    });
+    expect(triggers).toMatchObject([{ trigger_type_code: 'TIMER', trigger_status: 'ACTIVE' }]);
+    const [fired] = await double.fireTimers();
+    expect(fired).toMatchObject({ ok: true, result: { answer: 'one', ak: 'AGENCYKEY' } });
+    const invocation = await api.invoke(urn(), { fail: true });
+    expect(invocation).toMatchObject({ status: 500, result: '{"errorMessage":"as told"}' });
+    expect(invocation.log).toContain('ran one');
+    expect(await api.listInvocations(urn())).toMatchObject([{ status: 'SUCCESS' }]);
+  });
+
+  test('the same again changes nothing and writes nothing', async () => {
+    const section = {
+      onFailure,
+      environment: { B: 'b', A: 'a' },
+      ltsGroupId: 'g',
+      ltsStreamId: 's',
+    };
+    await deploy(section, 'one', { PROD_SK: 'hunter2-hunter2' });
+    const before = writes().length;
+    const again = await deploy(section, 'one', { PROD_SK: 'hunter2-hunter2' });
+    expect(again).toMatchObject({ done: [], notDone: [], error: null });
+    expect(writes().length).toBe(before);
+  });
+
+  test('what a service that digests otherwise calls unchanged, is unchanged', async () => {
+    await deploy();
+    held().config.digest = 'a hash of something else';
+    expect(await deploy()).toMatchObject({ done: [], error: null });
+  });
+
+  test.each<[string, FunctionSection, string]>([
+    ['memory', { memorySize: 512 }, 'configuration (memorySize)'],
+    ['agency', { agencyName: 'other', timeout: 30 }, 'configuration (timeout, agencyName)'],
+    ['a variable gone', { environment: {} }, 'configuration (environment)'],
+    ['instances', { environment: { A: 'a' }, maxInstances: 2 }, 'instances: at most 2'],
+    ['destination', { environment: { A: 'a' }, onFailure }, 'failure destination'],
+  ])('one change is one step: %s', async (_what, section, step) => {
+    await deploy({ environment: { A: 'a' } });
+    const base = { environment: { A: 'a' } };
+    const before = writes().length;
+    expect((await deploy({ ...base, ...section })).done).toEqual([step]);
+    expect(writes().length).toBe(before + 1);
+    expect((await deploy({ ...base, ...section })).done).toEqual([]);
+  });
+
+  test('new code alone', async () => {
+    await deploy();
+    expect((await deploy({}, 'two')).done).toEqual(['code']);
+    expect((await double.fireTimers())[0]?.result).toMatchObject({ answer: 'two' });
+  });
+});
+
+describe('timers', () => {
+  const schedules = () =>
+    held().triggers.map(({ event_data: { name, schedule }, trigger_status: status }) => [
+      name,
+      schedule,
+      status,
+    ]);
+
+  test('created, changed, disabled, removed, others left alone', async () => {
+    const events = [timerOf('a'), timerOf('b'), timerOf('c'), timerOf('d')];
+    await deploy({ events });
+    held().triggers.push({
+      trigger_id: 'theirs',
+      trigger_type_code: 'LTS',
+      trigger_status: 'ACTIVE',
+      event_data: {},
+    });
+    const next = [timerOf('a'), timerOf('b', '5m'), timerOf('c', '1m', 'DISABLED'), timerOf('e')];
+    const { done } = await deploy({ events: next });
+    expect(done).toEqual([
+      'timer b changed (1m to 5m)',
+      'timer c disabled',
+      'timer e created (1m)',
+      'timer d removed',
+    ]);
+    expect(schedules().sort()).toEqual([
+      [undefined, undefined, 'ACTIVE'],
+      ['a', '1m', 'ACTIVE'],
+      ['b', '5m', 'ACTIVE'],
+      ['c', '1m', 'DISABLED'],
+      ['e', '1m', 'ACTIVE'],
+    ]);
+    expect((await deploy({ events: next })).done).toEqual([]);
+    expect((await double.fireTimers()).length).toBe(4);
+  });
+
+  test('one that cannot be changed stands as it did', async () => {
+    await deploy();
+    let posts = 0;
+    double.fail = (method, path) => {
+      if (method !== 'POST' || !path.includes('/triggers/')) return null;
+      posts += 1;
+      return posts === 1 ? { status: 500, code: 'FSS.0500', message: 'Internal error' } : null;
+    };
+    const { error, notDone } = await deploy({ events: [timerOf('every-minute', '5m')] });
+    expect(error).toMatchObject({ code: 'FSS.0500' });
+    expect(notDone).toEqual(['timer every-minute changed (1m to 5m)']);
+    expect(schedules()).toEqual([['every-minute', '1m', 'ACTIVE']]);
+  });
+
+  test('one that is lost on the way is said to be lost, and the next deploy makes it', async () => {
+    await deploy();
+    double.fail = (method, path) =>
+      method === 'POST' && path.includes('/triggers/')
+        ? { status: 503, code: 'FSS.0503', message: 'down' }
+        : null;
+    const { notDone } = await deploy({ events: [timerOf('every-minute', '5m')] });
+    expect(notDone.join()).toContain('neither old nor new could be made');
+    double.fail = () => null;
+    expect((await deploy()).done).toEqual(['timer every-minute created (1m)']);
+  });
+});
+
+describe('a deploy that fails', () => {
+  const failOn = (method: string, ending: string, code = 'FSS.0403', status = 403) => {
+    double.fail = (gotMethod, path) =>
+      gotMethod === method && path.endsWith(ending) ? { status, code, message: 'No' } : null;
+  };
+
+  test('at the code: the old code runs on under the old settings', async () => {
+    await deploy({ environment: { A: 'a' } });
+    failOn('PUT', '/code');
+    const outcome = await deploy({ environment: { A: 'b' }, memorySize: 512 }, 'two');
+    expect(outcome).toMatchObject({
+      done: [],
+      notDone: ['configuration (memorySize, environment) (put back)', 'code'],
+      error: { code: 'FSS.0403' },
+    });
+    expect(held().config).toMatchObject({ memory_size: 256, user_data: '{"A":"a"}' });
+    expect((await double.fireTimers())[0]?.result).toMatchObject({ answer: 'one' });
+    double.fail = () => null;
+    expect((await deploy({ environment: { A: 'b' }, memorySize: 512 }, 'two')).done).toEqual([
+      'configuration (memorySize, environment)',
+      'code',
+    ]);
+  });
+
+  test('at the settings: nothing is changed', async () => {
+    await deploy();
+    failOn('PUT', '/config');
+    const { done, notDone } = await deploy({ memorySize: 512 }, 'two');
+    expect([done, notDone]).toEqual([[], ['configuration (memorySize)', 'code']]);
+    expect((await double.fireTimers())[0]?.result).toMatchObject({ answer: 'one' });
+  });
+
+  test('half made: no timer fires yet, what is missing is said, and the next deploy makes it', async () => {
+    failOn('PUT', '/async-invoke-config');
+    const { done, notDone, error } = await deploy();
+    expect(done).toEqual(['created', 'instances: at most 1']);
+    expect(notDone).toEqual(['failure destination', 'timer every-minute created (1m)']);
+    expect(error?.hint).toContain('FunctionGraph FullAccess');
+    expect(await double.fireTimers()).toEqual([]);
+    double.fail = () => null;
+    expect((await deploy()).done).toEqual([
+      'failure destination',
+      'timer every-minute created (1m)',
+    ]);
+  });
+});
+
+describe('secrets', () => {
+  const secret = 'hunter2-hunter2-hunter2';
+
+  test('go encrypted, reach the function, and show nowhere else', async () => {
+    const { done } = await deploy({}, 'one', { PROD_SK: secret });
+    expect(done[1]).toBe('secrets');
+    expect(held().encrypted).toEqual({ PROD_SK: secret });
+    expect(JSON.stringify([held().config, held().triggers, held().async])).not.toContain('hunter2');
+    expect(held().zip.includes('hunter2')).toBe(false);
+    expect((await double.fireTimers())[0]?.result).toMatchObject({ secret });
+  });
+
+  test('a changed one is sent, one that is not wanted any more goes', async () => {
+    await deploy({}, 'one', { PROD_SK: secret });
+    expect((await deploy({}, 'one', { PROD_SK: 'another' })).done).toEqual([
+      'configuration (secrets)',
+    ]);
+    expect(held().encrypted).toEqual({ PROD_SK: 'another' });
+    expect((await deploy()).done).toEqual(['configuration (secrets)']);
+    expect(held().encrypted).toEqual({});
+    expect(held().config.user_data).toBe('{}');
+  });
+});
+
+describe('removing', () => {
+  test('takes triggers and function; what is not there is no error', async () => {
+    await deploy({ events: [timerOf('a'), timerOf('b')] });
+    expect(await removeFunction({ api, progress: () => {} }, urn())).toBe(true);
+    expect(double.functions.size).toBe(0);
+    const [first, ...rest] = writes().slice(-3);
+    expect(first).toContain('/triggers/');
+    expect(rest.at(-1)).toMatch(/^DELETE .*\/functions\/urn/);
+    expect(await removeFunction({ api, progress: () => {} }, urn())).toBe(false);
+  });
+});

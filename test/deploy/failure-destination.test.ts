@@ -1,0 +1,62 @@
+// Owns the proof that what a person must act on reaches the failure destination once, by the timer and the built bundle.
+// Method: the bundle deployed to the double; a list that comes in another order each time, so that its snapshot drifts.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { writeArchive } from '../../lib/deploy/archive.ts';
+import { collectFiles } from '../../lib/deploy/bundle.ts';
+import { deployFunction, urnOf } from '../../lib/deploy/deployment.ts';
+import { startSimulator } from '../../lib/simulator/simulator.ts';
+import { connectTo, settingsOf, timerOf } from '../support/deploy-api.ts';
+import { agency, writeConfig } from '../support/exporting-config.ts';
+import { startFunctionGraph } from '../support/function-graph.ts';
+
+const root = join(import.meta.dirname, '../..');
+const quota = { requests: 50, windowSeconds: 1 };
+
+test('a drifted snapshot is told once, and not by the ticks that follow', async () => {
+  const lake = await mkdtemp(join(tmpdir(), 'lake-'));
+  const simulator = await startSimulator({
+    ...agency,
+    nodes: 600,
+    quota,
+    beforePage: ({ list, index }) => void list.sort((a, b) => rank(a, index) - rank(b, index)),
+  });
+  const double = await startFunctionGraph({ agency });
+  try {
+    const files = (await collectFiles(root, 'collect')).filter((one) => one.path === 'index.js');
+    const config = Buffer.from(writeConfig(simulator, lake, quota));
+    const zip = await writeArchive([...files, { path: 'cgs-export.yml', bytes: config }]);
+    const onFailure = { destination: 'SMN' as const, topicUrn: 'urn:smn:t' };
+    const settings = settingsOf({ onFailure, events: [timerOf('every-minute')] });
+    const api = await connectTo(double);
+    const ports = { api, progress: () => {} };
+    const deployed = await deployFunction(ports, urnOf(double, settings), settings, {}, zip);
+    expect(deployed.error).toBeNull();
+    const outcomes: boolean[] = [];
+    // Three more after it was told.
+    for (let after = 0; outcomes.length < 20 && after < 4; ) {
+      outcomes.push((await double.fireTimers())[0]?.ok ?? false);
+      if (double.delivered.length > 0) after += 1;
+    }
+    expect(double.delivered).toHaveLength(1);
+    expect(double.delivered[0]).toMatchObject({
+      destination: 'SMN',
+      param: '{"topic_urn":"urn:smn:t"}',
+    });
+    expect(double.delivered[0]?.error).toContain('completeness cannot be shown');
+    expect(outcomes.slice(-3)).toEqual([true, true, true]);
+  } finally {
+    await Promise.all([double.stop(), simulator.stop()]);
+    await rm(lake, { recursive: true, force: true });
+  }
+});
+
+/** Another order for each page, the same in each run. */
+function rank(node: { host_id?: unknown }, index: number): number {
+  let hash = index * 2_654_435_761;
+  for (const sign of String(node.host_id)) hash = Math.imul(hash ^ sign.charCodeAt(0), 16_777_619);
+  return hash >>> 0;
+}

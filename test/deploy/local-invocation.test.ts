@@ -1,0 +1,37 @@
+// Owns the proof that a local invocation looks like one at FunctionGraph.
+
+import { expect, test } from 'vitest';
+import { createLocalContext, createTimerEvent } from '../../lib/deploy/local-invocation.ts';
+import { settingsOf, timerOf } from '../support/deploy-api.ts';
+
+test('the event is that of the first timer', () => {
+  const timer = timerOf('every-minute');
+  const events = [{ ...timer, eventData: { ...timer.eventData, userEvent: 'x' } }, timerOf('b')];
+  expect(createTimerEvent(settingsOf({ events }), 0)).toEqual({
+    version: 'v2.0',
+    time: '1970-01-01T00:00:00.000Z',
+    trigger_type: 'TIMER',
+    trigger_name: 'every-minute',
+    user_event: 'x',
+  });
+  expect(createTimerEvent(settingsOf(), 0)).toMatchObject({
+    trigger_name: 'local',
+    user_event: '',
+  });
+});
+
+test('time runs out, and only what the function is given is to be had', () => {
+  let nowMs = 1_000;
+  const settings = settingsOf({ timeout: 30, environment: { A: 'a' }, secrets: ['B_SK'] });
+  const variables = { A: 'not this', B_SK: 'b', C: 'c', HUAWEICLOUD_SDK_AK: 'ak' };
+  const context = createLocalContext(settings, variables, () => nowMs);
+  expect(context.getRemainingTimeInMilliSeconds?.()).toBe(30_000);
+  nowMs += 29_000;
+  expect(context.getRemainingTimeInMilliSeconds?.()).toBe(1_000);
+  nowMs += 29_000;
+  expect(context.getRemainingTimeInMilliSeconds?.()).toBe(0);
+  const all = ['A', 'B_SK', 'C'].map((name) => context.getUserData?.(name));
+  expect(all).toEqual(['a', 'b', undefined]);
+  expect(context.getSecurityAccessKey?.()).toBe('ak');
+  expect(context.getSecurityToken?.()).toBe('');
+});

@@ -1,0 +1,67 @@
+// Owns the proof of what is said: done, not done, and no value of a variable.
+
+import { expect, test } from 'vitest';
+import {
+  describeDeployment,
+  describeFunction,
+  describeInvocation,
+  describeInvocations,
+} from '../../lib/deploy/report.ts';
+import { ProtocolError } from '../../lib/errors.ts';
+
+const error = new ProtocolError('FSS.0400', 'No', 'Do.');
+
+test('a deployment: nothing, something, half of it', () => {
+  const say = (done: string[], notDone: string[] = []) =>
+    describeDeployment('f', { urn: 'u', done, notDone, error: notDone.length > 0 ? error : null });
+  expect(say([])).toBe('f: no change');
+  expect(say(['code', 'timer'])).toBe('f: deployed\n  done: code · timer');
+  expect(say([], ['code'])).toBe('f: failed; what was deployed before runs on\n  not done: code');
+  expect(say(['created'], ['timer'])).toBe('f: failed\n  done: created\n  not done: timer');
+});
+
+test('a function: its settings, names of variables and never their values', () => {
+  const text = describeFunction(
+    'f',
+    {
+      func_urn: 'urn:f',
+      func_name: 'f',
+      runtime: 'Node.js20.15',
+      handler: 'index.handler',
+      memory_size: 128,
+      timeout: 30,
+      user_data: '{"LEVEL":"hunter2"}',
+    },
+    [
+      {
+        trigger_id: '1',
+        trigger_type_code: 'TIMER',
+        trigger_status: 'ACTIVE',
+        event_data: { name: 'a', schedule: '1m' },
+      },
+    ],
+    { destination_config: { on_failure: { destination: 'SMN', param: '{"topic_urn":"t"}' } } },
+  );
+  expect(text).toContain('environment LEVEL');
+  expect(text).not.toContain('hunter2');
+  expect(text).toContain('instances   no limit');
+  expect(text).toContain('on failure  SMN {"topic_urn":"t"}');
+  expect(text).toContain('trigger     TIMER a 1m ACTIVE');
+  expect(describeFunction('f', null, [], null)).toBe('f: not deployed');
+});
+
+test('an invocation and the last ones', () => {
+  const invocation = { requestId: 'r', status: 200, result: '{"a":1}', log: 'line\n' };
+  expect(describeInvocation(invocation)).toBe('line\n{"a":1}\nstatus 200 · request r');
+  expect(describeInvocations('f', [], null)).toContain('no invocation yet');
+  const last = {
+    request_id: 'r',
+    status: 'FAIL',
+    error_message: 'why',
+    start_time: 'a',
+    end_time: 'b',
+  };
+  expect(describeInvocations('f', [last], { group_name: 'g', stream_name: 's' })).toBe(
+    'f\n  a b FAIL r why\n  lines: LTS, group g, stream s',
+  );
+});

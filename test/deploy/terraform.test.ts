@@ -1,0 +1,76 @@
+// Owns the proof that the Terraform example parses, names what the provider knows, and says the same as serverless.yml.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from '@cdktf/hcl2json';
+import { expect, test } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+
+const root = join(import.meta.dirname, '../..');
+const path = 'examples/terraform/main.tf';
+
+type Blocks = Record<string, Record<string, Record<string, unknown>[]>>;
+const parsed = (await parse(path, readFileSync(join(root, path), 'utf8'))) as {
+  resource: Blocks;
+  variable: Record<string, Record<string, unknown>[]>;
+};
+
+/** Source: terraform-provider-huaweicloud, docs/resources, read 2026-11-24: the arguments that the example may use. */
+const known: Record<string, string> = {
+  huaweicloud_fgs_function:
+    'name app description functiongraph_version runtime handler memory_size timeout agency max_instance_num code_type code_filename func_code encrypted_user_data user_data log_group_id log_stream_id vpc_id network_id',
+  huaweicloud_fgs_function_trigger: 'function_urn type status event_data depends_on',
+  huaweicloud_fgs_async_invoke_configuration:
+    'function_urn max_async_event_age_in_seconds max_async_retry_attempts on_failure on_success',
+};
+
+const one = (type: string, name: string) => parsed.resource[type]?.[name]?.[0] ?? {};
+
+test('only resources and arguments that the provider has', () => {
+  expect(Object.keys(parsed.resource).sort()).toEqual(Object.keys(known).sort());
+  for (const [type, blocks] of Object.entries(parsed.resource)) {
+    const unknown = Object.values(blocks)
+      .flatMap(([block]) => Object.keys(block ?? {}))
+      .filter((name) => !known[type]?.split(' ').includes(name));
+    expect(unknown).toEqual([]);
+  }
+});
+
+test('every variable that is used is declared', () => {
+  const used = [...JSON.stringify(parsed.resource).matchAll(/var\.(\w+)/g)].map(([, name]) => name);
+  expect(used.length).toBeGreaterThan(3);
+  expect(used.filter((name) => !parsed.variable[name ?? '']?.[0])).toEqual([]);
+});
+
+test('the same settings as serverless.yml, from the same zip', () => {
+  const text = readFileSync(join(root, 'serverless.yml'), 'utf8');
+  const { provider, functions } = parseYaml(text) as {
+    provider: Record<string, unknown>;
+    functions: Record<string, Record<string, unknown> & { events: { eventData: object }[] }>;
+  };
+  const { collect } = functions;
+  expect(Object.keys(functions)).toEqual(
+    Object.keys(parsed.resource.huaweicloud_fgs_function ?? {}),
+  );
+  expect(one('huaweicloud_fgs_function', 'collect')).toMatchObject({
+    name: collect?.name,
+    description: collect?.description,
+    handler: collect?.handler,
+    runtime: provider.runtime,
+    memory_size: provider.memorySize,
+    timeout: provider.timeout,
+    max_instance_num: String(provider.maxInstances),
+    code_type: 'zip',
+    func_code: '${filebase64(var.zip)}',
+  });
+  expect(parsed.variable.agency?.[0]?.default).toBe(provider.agencyName);
+  expect(parsed.variable.zip?.[0]?.default).toBe('../../.serverless/collect.zip');
+  expect(one('huaweicloud_fgs_async_invoke_configuration', 'collect')).toMatchObject({
+    max_async_retry_attempts: provider.asyncRetries,
+  });
+  const event = collect?.events[0]?.eventData as Record<string, string>;
+  const data = String(one('huaweicloud_fgs_function_trigger', 'every_minute').event_data);
+  for (const value of [event.name, event.scheduleType, event.schedule]) {
+    expect(data).toContain(`"${value}"`);
+  }
+});

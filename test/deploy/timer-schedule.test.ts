@@ -1,0 +1,101 @@
+// Owns the proof of which schedules are taken; the double's own rules, written apart, are the second opinion.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { checkSchedule } from '../../lib/deploy/timer-schedule.ts';
+import { checkTrigger } from '../support/function-graph-rules.ts';
+
+const takes = (scheduleType: 'Rate' | 'Cron', schedule: string) =>
+  checkSchedule(scheduleType, schedule) === null;
+
+const doubleTakes = (schedule_type: string, schedule: string) =>
+  checkTrigger(
+    { trigger_type_code: 'TIMER', event_data: { name: 'a', schedule_type, schedule } },
+    [],
+  ) === null;
+
+describe('rates', () => {
+  test.each(['1m', '60m', '24h', '30d'])('%s is taken', (text) => {
+    expect(takes('Rate', text)).toBe(true);
+  });
+
+  test.each(['0m', '61m', '25h', '31d', '1s', 'm', '1', '01m', '1.5h', ' 1m', '1m '])(
+    '"%s" is refused',
+    (text) => {
+      expect(takes('Rate', text)).toBe(false);
+      expect(checkSchedule('Rate', text)).toContain('1m to 60m');
+    },
+  );
+});
+
+describe('cron expressions', () => {
+  test.each([
+    '0 15 2 * * ?',
+    '0 */5 * * * ?',
+    '0 0/10 8-18 ? * MON-FRI',
+    '0 0 0 1,15 Jan,Jul *',
+    '30 0 4 * *',
+    'CRON_TZ=Asia/Shanghai 0 30 6 * * ?',
+    '@every 90s',
+    '@every 1h30m',
+    '@every 1.5h',
+  ])('%s is taken', (text) => {
+    expect(checkSchedule('Cron', text)).toBeNull();
+  });
+
+  test.each([
+    ['* * * *', '4 fields'],
+    ['0 0 0 0 * *', '"0" is no day of month'],
+    ['60 * * * * *', '"60" is no seconds'],
+    ['0 0 24 * * *', '"24" is no hours'],
+    ['0 0 0 * 13 *', '"13" is no month'],
+    ['0 0 0 * * 7', '"7" is no day of week'],
+    ['0 ? * * * *', '"?" is no minutes'],
+    ['0 5-1 * * * *', '"5-1" is no minutes'],
+    ['0 */0 * * * *', '"*/0" is no minutes'],
+    ['0  0 * * * *', '7 fields'],
+    ['@every', '1 fields'],
+    ['@every x', 'no duration'],
+  ])('%s is refused, and which part', (text, part) => {
+    expect(checkSchedule('Cron', text)).toContain(part);
+  });
+});
+
+test('two readers of one document agree', () => {
+  const part = fc.oneof(
+    fc.constantFrom(
+      '*',
+      '?',
+      '*/5',
+      '1-5',
+      '0',
+      '59',
+      '60',
+      '7',
+      '31',
+      '32',
+      '1,2',
+      'mon',
+      'JAN',
+      '',
+    ),
+    fc.integer({ min: 0, max: 70 }).map(String),
+  );
+  const cron = fc.array(part, { minLength: 4, maxLength: 7 }).map((parts) => parts.join(' '));
+  const rate = fc
+    .tuple(fc.integer({ min: 0, max: 70 }), fc.constantFrom('m', 'h', 'd', 's', ''))
+    .map(([count, unit]) => `${count}${unit}`);
+  fc.assert(
+    fc.property(cron, rate, (cronText, rateText) => {
+      expect([cronText, takes('Cron', cronText)]).toEqual([
+        cronText,
+        doubleTakes('Cron', cronText),
+      ]);
+      expect([rateText, takes('Rate', rateText)]).toEqual([
+        rateText,
+        doubleTakes('Rate', rateText),
+      ]);
+    }),
+    { numRuns: 2_000 },
+  );
+});

@@ -1,0 +1,423 @@
+// Goal: whatever is wrong is named, with the exit code of the contract and what to do, and nothing that is stored gets hurt.
+// Method: the built file, one fault at a time.
+
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Script } from '../support/plain-endpoint.ts';
+import {
+  ampleQuota,
+  cli,
+  createFolder,
+  type Ended,
+  type Endpoint,
+  expectCode,
+  findObject,
+  flagsFor,
+  keyOf,
+  readJson,
+  readTree,
+  runCli,
+  startCli,
+  startEndpoint,
+  startProcess,
+  type Told,
+  until,
+} from './world.ts';
+
+/** The one error that is told, on stdout as on stderr. */
+function readError(ended: Ended): Told['errors'][number] {
+  const { errors } = readJson(ended);
+  expect(errors).toHaveLength(1);
+  const [error] = errors as [Told['errors'][number]];
+  expect(ended.err).toContain(JSON.stringify(error.message).slice(1, -1));
+  expect(error.hint).not.toBe('');
+  return error;
+}
+
+function exportTo(endpoint: Endpoint, cwd: string, more: string[] = []): Promise<Ended> {
+  return runCli(['export', '--json', ...flagsFor(endpoint), ...more], {
+    cwd,
+    env: keyOf(endpoint),
+  });
+}
+
+describe.concurrent('the call', () => {
+  test('every fault of a configuration at once, each with its path and a hint', async () => {
+    const cwd = createFolder();
+    const text = `store: s3://lake
+schedule: 7h
+formats: [parquet, csv]
+quota: { requests: 0 }
+colour: red
+accounts:
+  - name: prod
+    credentials: { ak: "\${NOT_SET_AK}", sk: "\${NOT_SET_SK}" }
+    targets:
+      - { region: cn-south-4, projectId: abc, table: nodes_ndjson }
+      - { region: cn-south-4, projectId: abc, filters: { hostName: web } }
+      - { endpoint: "http://example.com" }
+`;
+    writeFileSync(join(cwd, 'cgs-export.yml'), text);
+    const ended = await runCli(['export', '--json'], { cwd });
+    expectCode(ended, 2);
+    const { errors, status } = readJson(ended);
+    expect(status).toBe('failed');
+    const due = [
+      ...['store', 'schedule', 'formats.1', 'quota.requests', 'colour'],
+      ...['accounts.0.credentials.ak', 'accounts.0.credentials.sk', 'accounts.0.targets.0.table'],
+      ...['accounts.0.targets.1.table', 'accounts.0.targets.2.region'],
+      'accounts.0.targets.2.endpoint',
+    ];
+    const paths = errors.map(({ message }) => message.split(': ')[0]);
+    expect(due.filter((path) => !paths.includes(path))).toEqual([]);
+    expect(errors.every(({ code, hint }) => code === 'CONFIG' && hint !== '')).toBe(true);
+  });
+
+  test.each([
+    ['an unknown command', ['exprot', '--json']],
+    ['an unknown option', ['export', '--json', '--regoin', 'x']],
+    ['an option without its value', ['export', '--json', '--region']],
+    ['a surplus word', ['export', '--json', 'now']],
+    ['no configuration at all', ['export', '--json']],
+    ['--config beside flags', ['export', '--json', '--config', 'a.yml', '--region', 'cn-south-4']],
+    ['no key', ['export', '--json', '--region', 'cn-south-4', '--store', 'file:./lake']],
+    ['a log level that is none', ['export', '--json', '--log-level', 'loud']],
+    ['a time limit that is none', ['tick', '--json', '--time-limit', 'soon']],
+    ['verify of nothing', ['verify', '--json', '--store', 'file:./nowhere']],
+  ])('%s: exit 2', async (_name, args) => {
+    const cwd = createFolder();
+    const ended = await runCli(args, { cwd });
+    expectCode(ended, 2);
+    const { status, errors } = readJson(ended);
+    expect(status).toBe('failed');
+    expect(errors.length).toBeGreaterThan(0);
+    expect(errors.every(({ message, hint }) => message !== '' && hint !== '')).toBe(true);
+    expect([...readTree(cwd).keys()]).toEqual([]);
+  });
+});
+
+describe.concurrent('the answers', () => {
+  interface Answer {
+    name: string;
+    script: Partial<Script>;
+    code: number;
+    error: { code: string; message: RegExp; hint: RegExp };
+    /** At the nodes endpoint. */
+    requests: number;
+  }
+  const answers: Answer[] = [
+    {
+      name: '401',
+      script: { always: '401' },
+      code: 3,
+      error: { code: 'REFUSED', message: /401 APIGW\.0301/, hint: /access key/ },
+      requests: 1,
+    },
+    {
+      name: '403',
+      script: { always: '403' },
+      code: 3,
+      error: { code: 'NOT_PERMITTED', message: /403/, hint: /hss:containers:list/ },
+      requests: 1,
+    },
+    {
+      name: 'a clock that is 20 minutes off',
+      script: { clockOffsetMs: 20 * 60_000 },
+      code: 3,
+      error: { code: 'CLOCK_SKEW', message: /expired/, hint: /clock is 20 minutes behind/ },
+      requests: 1,
+    },
+    {
+      name: 'an HTML page',
+      script: { always: 'html200' },
+      code: 1,
+      error: { code: 'NOT_A_PAGE', message: /HTML page/, hint: /endpoint/ },
+      requests: 3,
+    },
+    {
+      name: "another service's JSON",
+      script: { always: 'otherJson' },
+      code: 1,
+      error: { code: 'NOT_A_PAGE', message: /fields projects, links/, hint: /endpoint/ },
+      requests: 3,
+    },
+    {
+      name: 'null',
+      script: { always: 'null' },
+      code: 1,
+      error: { code: 'NOT_A_PAGE', message: /JSON null/, hint: /endpoint/ },
+      requests: 3,
+    },
+    {
+      name: 'broken JSON, always',
+      script: { always: 'brokenJson' },
+      code: 1,
+      error: { code: 'NOT_A_PAGE', message: /cut short or broken/, hint: /tried again/ },
+      requests: 3,
+    },
+    {
+      name: 'HSS.0041, always',
+      script: { always: '500' },
+      code: 4,
+      error: { code: 'SERVER', message: /500 HSS\.0041/, hint: /request id/ },
+      requests: 10,
+    },
+    {
+      name: 'resets, always',
+      script: { always: 'reset' },
+      code: 4,
+      error: { code: 'NETWORK', message: /could not be reached/, hint: /network/ },
+      requests: 10,
+    },
+    {
+      name: '3,000,000 nodes',
+      script: { totalNum: 3_000_000 },
+      code: 1,
+      error: { code: 'LIST_TOO_LONG', message: /3000000 nodes/, hint: /[Ss]plit/ },
+      requests: 1,
+    },
+    {
+      name: 'more than 1 % without a host_id',
+      script: { nodes: 500, keyless: 20 },
+      code: 1,
+      error: { code: 'TOO_MANY_REJECTS', message: /20/, hint: /./ },
+      requests: 3,
+    },
+  ];
+
+  test.each(answers)('$name: exit $code', async ({ script, code, error, requests }) => {
+    const endpoint = await startEndpoint(script);
+    const cwd = createFolder();
+    const ended = await exportTo(endpoint, cwd);
+    expectCode(ended, code);
+    const told = readError(ended);
+    expect(told.code).toBe(error.code);
+    expect(told.message).toMatch(error.message);
+    expect(told.hint).toMatch(error.hint);
+    expect((await endpoint.report()).servings).toHaveLength(requests);
+    // Nothing for readers, not even a part.
+    const objects = [...readTree(join(cwd, 'lake')).keys()];
+    expect(objects.filter((key) => !/^_(runs|quota|lease)\//.test(key))).toEqual([]);
+  });
+
+  test('a port where nobody listens, and one that speaks no TLS: exit 4, named', async () => {
+    const endpoint = await startEndpoint();
+    // Taken and closed again: nobody listens there.
+    const closed = await new Promise<number>((resolve) => {
+      const server = createServer().listen(0, '127.0.0.1', () => {
+        const address = server.address();
+        server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+      });
+    });
+    const places = [`http://127.0.0.1:${closed}`, endpoint.url.replace('http:', 'https:')];
+    for (const url of places) {
+      const ended = await exportTo({ ...endpoint, url }, createFolder());
+      expectCode(ended, 4);
+      const { code, message } = readError(ended);
+      expect(code).toBe('NETWORK');
+      expect(message).toMatch(/could not be reached: E/);
+    }
+  });
+
+  test('no node at all is a snapshot: exit 0, sealed, empty', async () => {
+    const endpoint = await startEndpoint({ nodes: 0 });
+    const cwd = createFolder();
+    const ended = await exportTo(endpoint, cwd);
+    expectCode(ended, 0);
+    expect(readJson(ended).snapshots).toMatchObject([{ rows: 0, verdict: 'complete' }]);
+    expectCode(await runCli(['verify', '--store', 'file:./lake'], { cwd }), 0);
+  });
+
+  test('a list that moves out of order: exit 6, sealed as drifted, _latest stays', async () => {
+    const endpoint = await startEndpoint({ nodes: 600 });
+    const cwd = createFolder();
+    const first = await exportTo(endpoint, cwd);
+    expectCode(first, 0);
+    await endpoint.change({ moves: 60 });
+    const ended = await exportTo(endpoint, cwd);
+    expectCode(ended, 6);
+    const [sealed] = readJson(ended).snapshots;
+    expect(sealed?.verdict).toBe('drifted');
+    const lake = join(cwd, 'lake');
+    const read = (pattern: RegExp) =>
+      JSON.parse(readFileSync(join(lake, findObject(lake, pattern)), 'utf8')) as object;
+    expect(read(/^_latest\//)).toMatchObject({
+      snapshot: readJson(first).snapshots[0]?.snapshot,
+    });
+    expect(read(/^_head\//)).toMatchObject({ snapshot: sealed?.snapshot });
+    expectCode(await runCli(['verify', '--store', 'file:./lake'], { cwd }), 0);
+  });
+});
+
+describe.concurrent('the store', () => {
+  /** A store whose run was stopped after some pages; one for all cases, copied. */
+  const stopped = (async () => {
+    const endpoint = await startEndpoint({ nodes: 1_500, latencyMs: { min: 20, max: 40 } });
+    const cwd = createFolder();
+    const quota = { requests: 4, windowSeconds: 1 };
+    const { child, ended } = startCli(['export', '--json', ...flagsFor(endpoint, quota)], {
+      cwd,
+      env: keyOf(endpoint),
+    });
+    await until(async () => (await endpoint.report()).servings.length >= 4, 'four pages');
+    child.kill('SIGINT');
+    expectCode(await ended, 4);
+    return { endpoint, cwd };
+  })();
+  /** A store with one snapshot. */
+  const sealed = (async () => {
+    const endpoint = await startEndpoint({ nodes: 300 });
+    const cwd = createFolder();
+    expectCode(await exportTo(endpoint, cwd), 0);
+    return { endpoint, cwd };
+  })();
+
+  const objects: [name: string, of: typeof stopped, pattern: RegExp][] = [
+    ['a checkpoint', stopped, /^_runs\/.*\/checkpoint\.json$/],
+    ['a page', stopped, /^_runs\/.*\/pages\/000001-/],
+    ['the schedule', stopped, /^_runs\/schedule\.json$/],
+    ['an entry of the ledger', stopped, /^_quota\/\d/],
+    ['a manifest', sealed, /^_manifests\//],
+    ['_head', sealed, /^_head\//],
+    ['_latest', sealed, /^_latest\//],
+  ];
+  const harms: [name: string, harm: (bytes: Buffer) => Buffer][] = [
+    ['cut short', (bytes) => bytes.subarray(0, Math.floor(bytes.length / 2))],
+    ['emptied', () => Buffer.alloc(0)],
+    // In the ledger the name is the entry; its bytes only show that it was written whole.
+    ['lengthened', (bytes) => Buffer.concat([bytes, Buffer.from('x')])],
+    [
+      'altered',
+      (bytes) => {
+        const copy = Buffer.from(bytes);
+        const middle = Math.floor(copy.length / 2);
+        copy[middle] = (copy[middle] ?? 0) ^ 1;
+        return copy;
+      },
+    ],
+  ];
+  const cases = objects.flatMap(([object, of, pattern]) =>
+    harms
+      .filter(([harm]) => harm !== 'altered' || !object.includes('ledger'))
+      .map(([harm, change]) => ({ object, harm, of, pattern, change })),
+  );
+
+  test.each(cases)('$object, $harm: exit 5, named, left as it is', async (harmed) => {
+    const { endpoint, cwd: from } = await harmed.of;
+    const cwd = createFolder();
+    cpSync(from, cwd, { recursive: true });
+    const lake = join(cwd, 'lake');
+    const key = findObject(lake, harmed.pattern);
+    const bytes = harmed.change(readFileSync(join(lake, key)));
+    writeFileSync(join(lake, key), bytes);
+    const published = (tree: Map<string, Buffer>) =>
+      [...tree].filter(([path]) => !/^_(runs|quota|lease)\//.test(path));
+    const before = readTree(lake);
+    const ended = await exportTo(endpoint, cwd);
+    expectCode(ended, 5);
+    const error = readError(ended);
+    expect(error.code).toBe('CORRUPT');
+    expect(error.message).toContain(key);
+    const after = readTree(lake);
+    expect(after.get(key)).toEqual(bytes);
+    // What readers see is what it was, but for parts that no manifest names yet.
+    const added = published(after).filter(([path]) => !before.has(path));
+    expect(added.every(([path]) => !path.startsWith('_'))).toBe(true);
+    for (const [path, old] of published(before)) expect(after.get(path)).toEqual(old);
+    if (harmed.of === sealed) {
+      const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
+      expectCode(verified, 5);
+      expect(readJson(verified).errors.map(({ message }) => message).join('\n')).toContain(key);
+    }
+  });
+
+  test.each(['parquet', 'ndjson.gz'])('verify finds a %s that lost its last byte', async (ending) => {
+    const { cwd: from } = await sealed;
+    const cwd = createFolder();
+    cpSync(from, cwd, { recursive: true });
+    const lake = join(cwd, 'lake');
+    const key = findObject(lake, new RegExp(`${ending}$`));
+    writeFileSync(join(lake, key), readFileSync(join(lake, key)).subarray(0, -1));
+    const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
+    expectCode(verified, 5);
+    expect(readError(verified).message).toContain(key);
+  });
+
+  // Root may write everywhere, so the exporter runs as nobody, from a copy that nobody can read.
+  test('a folder that may not be written: exit 3, named', async () => {
+    const endpoint = await startEndpoint();
+    const cwd = createFolder();
+    copyFileSync(cli, join(cwd, 'cli.cjs'));
+    mkdirSync(join(cwd, 'lake'));
+    chmodSync(join(cwd, 'lake'), 0o555);
+    chmodSync(cwd, 0o755);
+    const isRoot = process.getuid?.() === 0;
+    const { ended } = startProcess(
+      process.execPath,
+      [join(cwd, 'cli.cjs'), 'export', '--json', ...flagsFor(endpoint)],
+      { cwd, env: keyOf(endpoint), ...(isRoot ? { uid: 65_534, gid: 65_534 } : {}) },
+    );
+    const denied = await ended;
+    expectCode(denied, 3);
+    const error = readError(denied);
+    expect(error.code).toBe('STORE_DENIED');
+    expect(error.message).toContain(join(cwd, 'lake'));
+    expect((await endpoint.report()).servings).toHaveLength(0);
+    expect(readTree(join(cwd, 'lake')).size).toBe(0);
+  });
+
+  /** In a mount namespace of their own, as root or as who may be root there; null where neither is allowed. */
+  const unshare = [['--mount'], ['--user', '--map-root-user', '--mount']].find(
+    (flags) =>
+      spawnSync('unshare', [...flags, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0,
+  );
+  const testWithMounts = unshare === undefined ? test.skip : test;
+
+  testWithMounts('a full disk: exit 1, named; with room again it goes on, and all is whole', async () => {
+    const endpoint = await startEndpoint({ nodes: 3_000 });
+    const cwd = createFolder();
+    mkdirSync(join(cwd, 'lake'));
+    const run = ['export', '--json', ...flagsFor(endpoint, ampleQuota)];
+    const quoted = (args: string[]) => args.map((arg) => `'${arg}'`).join(' ');
+    const node = quoted([process.execPath, cli]);
+    // tmpfs: 1,200 KB, of which a file takes all but some pages' worth.
+    const steps = `set -e
+mount -t tmpfs -o size=1200k tmpfs lake
+dd if=/dev/zero of=lake/filler bs=1k count=1100 2>/dev/null
+set +e
+${node} ${quoted(run)} >full.json 2>full.err; echo $? >full.code
+ls -R lake/.cgs-export-tmp >left.txt 2>/dev/null
+rm lake/filler
+${node} ${quoted(run)} >room.json 2>room.err; echo $? >room.code
+${node} verify --json --store file:./lake >verify.json 2>verify.err; echo $? >verify.code
+`;
+    const { ended } = startProcess('unshare', [...(unshare ?? []), 'sh', '-c', steps], {
+      cwd,
+      env: keyOf(endpoint),
+    });
+    expectCode(await ended, 0);
+    const read = (name: string) => readFileSync(join(cwd, name), 'utf8');
+    const endedAs = (name: string): Ended => ({
+      code: Number(read(`${name}.code`)),
+      signal: null,
+      out: read(`${name}.json`),
+      err: read(`${name}.err`),
+    });
+    expectCode(endedAs('full'), 1);
+    const error = readError(endedAs('full'));
+    expect(error.code).toBe('DISK_FULL');
+    expect(error.hint).toMatch(/room/);
+    expect(read('left.txt')).not.toMatch(/\.tmp$/m);
+    const offsets = (await endpoint.report()).servings.map(({ offset }) => offset);
+    // Some pages fitted, so that there is something to go on with.
+    expect(offsets.length).toBeGreaterThan(2);
+    expectCode(endedAs('room'), 0);
+    expect(readJson(endedAs('room')).snapshots).toMatchObject([{ rows: 3_000 }]);
+    expect(offsets.length - new Set(offsets).size).toBeLessThanOrEqual(1);
+    expectCode(endedAs('verify'), 0);
+    expect(readJson<{ unnamed: [] }>(endedAs('verify')).unnamed).toEqual([]);
+  });
+});

@@ -1,0 +1,176 @@
+// Goal: killed at any moment, an export goes on, buys no page again but the one in flight, seals the same rows, and keeps
+// the quota all the while. Method: SIGKILL to the built file at seeded moments; the endpoint measures; another store was never killed.
+
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { createRandom } from '../support/plain-endpoint.ts';
+import { expectServed, readSnapshot, type SnapshotRows } from './served-rows.ts';
+import {
+  countMost,
+  createFolder,
+  type Endpoint,
+  expectCode,
+  flagsFor,
+  keyOf,
+  type Quota,
+  readJson,
+  runCli,
+  startCli,
+  startEndpoint,
+  until,
+} from './world.ts';
+
+/** Of a run that nobody disturbed, in a store of its own. */
+async function exportUndisturbed(endpoint: Endpoint): Promise<SnapshotRows> {
+  const cwd = createFolder();
+  const ended = await runCli(['export', '--json', ...flagsFor(endpoint)], {
+    cwd,
+    env: keyOf(endpoint),
+  });
+  expectCode(ended, 0);
+  return readSnapshot(join(cwd, 'lake'), readJson(ended).snapshots[0]?.manifest ?? '');
+}
+
+async function countServings(endpoint: Endpoint): Promise<number> {
+  return (await endpoint.report()).servings.length;
+}
+
+/** The same command to its end: what was sealed, and that every object is whole. */
+async function finish(args: string[], cwd: string, endpoint: Endpoint): Promise<SnapshotRows> {
+  const ended = await runCli(args, { cwd, env: keyOf(endpoint) });
+  expectCode(ended, 0);
+  const told = readJson(ended);
+  expect(told).toMatchObject({ status: 'sealed', snapshots: [{ verdict: 'complete' }] });
+  const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
+  expectCode(verified, 0);
+  expect(readJson<{ faults: unknown[] }>(verified).faults).toEqual([]);
+  return readSnapshot(join(cwd, 'lake'), told.snapshots[0]?.manifest ?? '');
+}
+
+function withoutTimes({ parquet }: SnapshotRows) {
+  return parquet.map((row) => ({ ...row, snapshot_at: null, fetched_at: null }));
+}
+
+/** Offsets that were served more than once, how often more. */
+function countRepeats(offsets: readonly number[]): number {
+  return offsets.length - new Set(offsets).size;
+}
+
+describe.concurrent('kill -9', () => {
+  test('at 10 random moments, among requests, stores and the seal', async () => {
+    // So wide that the reservations of ten killed exporters do not use it up: their kills all hit work, not waits.
+    const quota: Quota = { requests: 200, windowSeconds: 1 };
+    const endpoint = await startEndpoint({ nodes: 3_500, latencyMs: { min: 20, max: 60 } });
+    const undisturbed = await exportUndisturbed(endpoint);
+    const before = await countServings(endpoint);
+    const pages = before;
+    const cwd = createFolder();
+    const args = ['export', '--json', ...flagsFor(endpoint, quota)];
+    const random = createRandom(20_261_124);
+    let kills = 0;
+    let working = 0;
+    for (; kills < 10; kills += 1) {
+      const begun = await countServings(endpoint);
+      const { child, ended } = startCli(args, { cwd, env: keyOf(endpoint) });
+      // From the start of the process to what some pages take, and for the last ones further: into the seal.
+      await delay(250 + random() * (kills < 7 ? 450 : 900));
+      child.kill('SIGKILL');
+      const { code, signal } = await ended;
+      // It may have come to its end before.
+      if (signal !== 'SIGKILL') {
+        expect(code).toBe(0);
+        break;
+      }
+      if ((await countServings(endpoint)) > begun) working += 1;
+    }
+    expect(kills).toBeGreaterThanOrEqual(8);
+    expect(working).toBeGreaterThanOrEqual(4);
+    const snapshot = await finish(args, cwd, endpoint);
+    const report = await endpoint.report();
+    const servings = report.servings.slice(before);
+    expectServed(snapshot, report);
+    expect(withoutTimes(snapshot)).toEqual(withoutTimes(undisturbed));
+    expect(countRepeats(servings.map(({ offset }) => offset))).toBeLessThanOrEqual(kills);
+    expect(servings.length).toBeLessThanOrEqual(pages + kills);
+    expect(countMost(servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(quota.requests);
+  }, 90_000);
+
+  test('with a small quota: what a killed exporter had reserved stays reserved, and the quota is kept', async () => {
+    const quota: Quota = { requests: 4, windowSeconds: 1 };
+    const endpoint = await startEndpoint({ nodes: 1_900, latencyMs: { min: 20, max: 60 } });
+    const cwd = createFolder();
+    const args = ['export', '--json', ...flagsFor(endpoint, quota)];
+    const random = createRandom(7);
+    const first = startCli(args, { cwd, env: keyOf(endpoint) });
+    await until(async () => (await countServings(endpoint)) >= 2, 'two pages');
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const killedMs = performance.now();
+    const sent = await countServings(endpoint);
+    let kills = 1;
+    for (; kills < 9; kills += 1) {
+      const { child, ended } = startCli(args, { cwd, env: keyOf(endpoint) });
+      await delay(200 + random() * 700);
+      child.kill('SIGKILL');
+      await ended;
+    }
+    // Four requests may have left, and nobody told: nothing leaves before 2 s + 20 s + 1 s are over.
+    expect(performance.now() - killedMs).toBeLessThan(20_000);
+    expect(await countServings(endpoint)).toBe(sent);
+    const snapshot = await finish(args, cwd, endpoint);
+    const report = await endpoint.report();
+    expectServed(snapshot, report);
+    expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(quota.requests);
+    expect(countRepeats(report.servings.map(({ offset }) => offset))).toBeLessThanOrEqual(1);
+    expect(report.servings.length).toBeLessThanOrEqual(Math.ceil(1_899 / 199) + 1 + 1);
+  }, 90_000);
+
+  test('two exporters at once on one store: one waits, the quota is kept, both are right', async () => {
+    const quota: Quota = { requests: 5, windowSeconds: 1 };
+    const endpoint = await startEndpoint({ nodes: 1_500, latencyMs: { min: 20, max: 60 } });
+    const cwd = createFolder();
+    const args = ['export', '--json', ...flagsFor(endpoint, quota)];
+    const both = [0, 1].map(() => startCli(args, { cwd, env: keyOf(endpoint) }));
+    const ended = await Promise.all(both.map((one) => one.ended));
+    for (const one of ended) expectCode(one, 0);
+    const told = ended.map((one) => readJson(one));
+    expect(told.map(({ snapshots }) => snapshots[0]?.rows)).toEqual([1_500, 1_500]);
+    // Each made its own, one after the other.
+    expect(new Set(told.map(({ snapshots }) => snapshots[0]?.snapshot)).size).toBe(2);
+    expect(ended.filter(({ err }) => err.includes('waiting for it to end'))).toHaveLength(1);
+    const report = await endpoint.report();
+    expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(quota.requests);
+    expect(report.servings).toHaveLength(2 * Math.ceil(1_499 / 199));
+    const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
+    expectCode(verified, 0);
+    expect(readJson<object>(verified)).toMatchObject({ manifests: 2, faults: [], unnamed: [] });
+    for (const { snapshots } of told) {
+      const snapshot = await readSnapshot(join(cwd, 'lake'), snapshots[0]?.manifest ?? '');
+      expectServed(snapshot, report);
+    }
+  }, 60_000);
+
+  test('SIGINT: exit 4, paused, and the same command goes on with the next page', async () => {
+    const quota: Quota = { requests: 3, windowSeconds: 1 };
+    const endpoint = await startEndpoint({ nodes: 1_500, latencyMs: { min: 20, max: 60 } });
+    const cwd = createFolder();
+    const args = ['export', '--json', ...flagsFor(endpoint, quota)];
+    const { child, ended } = startCli(args, { cwd, env: keyOf(endpoint) });
+    await until(async () => (await countServings(endpoint)) >= 4, 'four pages');
+    child.kill('SIGINT');
+    const stopped = await ended;
+    expectCode(stopped, 4);
+    expect(readJson(stopped)).toMatchObject({
+      status: 'paused',
+      snapshots: [],
+      errors: [{ code: 'STOPPED', hint: expect.stringContaining('same command') }],
+    });
+    const snapshot = await finish(args, cwd, endpoint);
+    const report = await endpoint.report();
+    expectServed(snapshot, report);
+    // The page in flight may have been given up.
+    expect(report.servings.length).toBeLessThanOrEqual(Math.ceil(1_499 / 199) + 1);
+    expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(quota.requests);
+  }, 60_000);
+});

@@ -1,0 +1,44 @@
+// Owns the proof that the built zip runs where it will run: on the documented runtimes' exact Node binaries, in the memory a function has,
+// a process an invocation, until a snapshot is sealed over several of them.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Checkout, createCheckout } from '../support/deploy-checkout.ts';
+import { runUntilSealed } from '../support/sealing-run.ts';
+
+const binaries = [
+  ['v18.15.0', 'node-18'],
+  ['v20.15.1', 'node-20'],
+] as const;
+const nodes = 3_000;
+
+let checkout: Checkout;
+let zip: Buffer;
+beforeAll(async () => {
+  checkout = await createCheckout();
+  const { exitCode, output } = await checkout.serverless(['package']);
+  if (exitCode !== 0) throw new Error(output);
+  zip = await readFile(join(checkout.root, '.serverless/collect.zip'));
+});
+afterAll(() => checkout.remove());
+
+describe.each(binaries)('on Node %s', (version, name) => {
+  test.each([128, 256])('%i MB', async (memorySize) => {
+    const nodePath = join(import.meta.dirname, 'node_modules', name, 'bin/node');
+    const { invocations, manifest, throttled } = await runUntilSealed({
+      zip,
+      nodePath,
+      nodes,
+      memorySize,
+    });
+    expect(new Set(invocations.map(({ node }) => node))).toEqual(new Set([version]));
+    expect(invocations.length).toBeGreaterThanOrEqual(4);
+    expect(manifest).toMatchObject({ rows: nodes, verdict: 'complete' });
+    expect(manifest.parts.map(({ format }) => format).sort()).toEqual(['ndjson', 'parquet']);
+    expect(throttled).toBe(0);
+    // Where the kernel keeps the limit, who went over it was killed.
+    const peak = Math.max(...invocations.map(({ peakBytes }) => peakBytes)) / 2 ** 20;
+    if (!invocations.every(({ limited }) => limited)) expect(peak).toBeLessThan(memorySize);
+  });
+});

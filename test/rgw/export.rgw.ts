@@ -1,0 +1,196 @@
+// Goal: what the built exporter seals on a real store is what the endpoint served, whatever happens on the way to the
+// store. Method: dist/cli.js as a process of its own, a gateway that is stopped and killed, a road that loses, cuts and
+// refuses, a second client that reads, DuckDB for the rows.
+
+import { expect, onTestFinished, test } from 'vitest';
+import { type FaultyProxy, type RoadFault, startFaultyProxy } from '../support/faulty-proxy.ts';
+import { createRandom } from '../support/moving-list.ts';
+import {
+  createBucket,
+  killGateway,
+  pauseGateway,
+  resumeGateway,
+  rgw,
+  startGateway,
+} from '../support/rgw.ts';
+import {
+  busiestWindow,
+  readSnapshot,
+  runCli,
+  sealedRows,
+  servedRows,
+  simulate,
+  watchBucket,
+} from './exporting.ts';
+
+async function startRoad(
+  options: Partial<Parameters<typeof startFaultyProxy>[0]> = {},
+): Promise<FaultyProxy> {
+  const road = await startFaultyProxy({ target: rgw.url, ...options });
+  onTestFinished(() => road.stop());
+  return road;
+}
+
+async function expectServed(
+  simulator: Awaited<ReturnType<typeof simulate>>,
+  bucket: string,
+  manifestKey: string,
+): Promise<void> {
+  const { parts } = await readSnapshot(bucket, manifestKey);
+  const served = servedRows(simulator);
+  const { parquet, ndjson } = await sealedRows(parts);
+  expect(parquet).toEqual(served);
+  expect(ndjson).toEqual(served);
+}
+
+test('10,000 nodes over a bad road, with the gateway stopped and killed in between', async () => {
+  const bucket = await createBucket();
+  const random = createRandom(20_261_124);
+  const faults: RoadFault[] = [
+    { kind: 'cut' },
+    { kind: 'lose' },
+    { kind: 'slowDown' },
+    { kind: 'fail' },
+    { kind: 'failAfter' },
+    { kind: 'delay', delayMs: 300 },
+  ];
+  const road = await startRoad({
+    decide: () => (random() < 0.08 ? (faults[Math.floor(random() * 6)] ?? null) : null),
+  });
+  const acts: Promise<void>[] = [];
+  const simulator = await simulate({
+    nodes: 10_000,
+    beforePage({ index }) {
+      if (index === 12) {
+        pauseGateway();
+        acts.push(new Promise((resolve) => setTimeout(resolve, 3_000)).then(() => resumeGateway()));
+      }
+      if (index === 30) {
+        acts.push(
+          killGateway()
+            .then(() => new Promise((resolve) => setTimeout(resolve, 1_000)))
+            .then(() => startGateway()),
+        );
+      }
+    },
+  });
+  onTestFinished(() => resumeGateway());
+  const watch = watchBucket(bucket);
+  const { code, result, logs } = await runCli('export', { simulator, bucket, storeUrl: road.url });
+  await Promise.all(acts);
+  const { looks, wrong } = await watch.stop();
+  expect({ code, errors: result.errors }).toEqual({ code: 0, errors: [] });
+  expect(acts).toHaveLength(2);
+  expect(result.snapshots).toMatchObject([{ rows: 10_000, verdict: 'complete' }]);
+  await expectServed(simulator, bucket, result.snapshots[0]?.manifest ?? '');
+  // No page was bought twice, though every kind of fault struck.
+  expect(result.requests).toBe(51);
+  const struck = new Set(road.requests.map(({ fault }) => fault));
+  expect(struck).toEqual(new Set([null, ...faults.map(({ kind }) => kind)]));
+  expect(wrong).toEqual([]);
+  expect(looks).toBeGreaterThan(20);
+  expect(logs).toContain('the store is tried again');
+  expect((await runCli('verify', { simulator, bucket })).code).toBe(0);
+});
+
+test('a store that stays away ends the run with 4 and a hint; the next one goes on from there', async () => {
+  const bucket = await createBucket();
+  const simulator = await simulate({ nodes: 2_000 });
+  let away = false;
+  const road = await startRoad({ decide: () => (away ? { kind: 'cut' } : null) });
+  const running = runCli('export', { simulator, bucket, storeUrl: road.url });
+  while (simulator.stats().pages < 5) await new Promise((resolve) => setTimeout(resolve, 5));
+  away = true;
+  const { code, result } = await running;
+  expect(code).toBe(4);
+  expect(result).toMatchObject({ status: 'paused', errors: [{ code: 'STORE_FAILED' }] });
+  const bought = simulator.stats().pages;
+  away = false;
+  const again = await runCli('export', { simulator, bucket, storeUrl: road.url });
+  expect(again.code).toBe(0);
+  // The one page in flight when the store went away may be bought twice.
+  expect(simulator.stats().pages - bought).toBeLessThanOrEqual(11 - (bought - 1));
+  await expectServed(simulator, bucket, again.result.snapshots[0]?.manifest ?? '');
+});
+
+test('two at once: the lease makes one wait, and both seal', async () => {
+  const bucket = await createBucket();
+  const simulator = await simulate({ nodes: 1_500 });
+  const quota = { requests: 5, windowSeconds: 1 };
+  const ended = await Promise.all([
+    runCli('export', { simulator, bucket, quota }),
+    runCli('export', { simulator, bucket, quota }),
+  ]);
+  expect(ended.map(({ code }) => code)).toEqual([0, 0]);
+  expect(ended.map(({ logs }) => logs).join('')).toContain('waiting for it to end');
+  expect(busiestWindow(simulator, 1_000)).toBeLessThanOrEqual(5);
+  const [first, second] = ended
+    .flatMap(({ result }) => result.snapshots)
+    .sort((a, b) => (a.snapshot < b.snapshot ? -1 : 1));
+  const later = await readSnapshot(bucket, second?.manifest ?? '');
+  expect(later.manifest.previous?.snapshot).toBe(first?.snapshot);
+  expect((await runCli('verify', { simulator, bucket })).code).toBe(0);
+});
+
+test('two at once with the lease defeated: quota, rows, resuming and commit still hold', async () => {
+  const bucket = await createBucket();
+  const simulator = await simulate({ nodes: 3_000 });
+  const quota = { requests: 8, windowSeconds: 1 };
+  const roads = [await startRoad({ ownLease: true }), await startRoad({ ownLease: true })];
+  const watch = watchBucket(bucket);
+  const ended = await Promise.all(
+    roads.map(({ url }, index) =>
+      runCli(index === 0 ? 'export' : 'tick', { simulator, bucket, quota, storeUrl: url }),
+    ),
+  );
+  const { wrong } = await watch.stop();
+  // One may have been overtaken or have met the other's commit; neither may fail in any other way.
+  const codes = ended.flatMap(({ result }) => result.errors.map(({ code }) => code));
+  expect(codes.filter((code) => code !== 'OVERTAKEN')).toEqual([]);
+  expect(busiestWindow(simulator, 1_000)).toBeLessThanOrEqual(8);
+  expect(wrong).toEqual([]);
+  const snapshots = ended.flatMap(({ result }) => result.snapshots);
+  expect(snapshots.length).toBeGreaterThan(0);
+  for (const { manifest } of snapshots) await expectServed(simulator, bucket, manifest);
+  const last = await runCli('export', { simulator, bucket, quota });
+  expect(last.code).toBe(0);
+  expect((await runCli('verify', { simulator, bucket })).code).toBe(0);
+});
+
+test('100,000 nodes in at most 256 MB', async () => {
+  const bucket = await createBucket();
+  const simulator = await simulate({ nodes: 100_000 });
+  const { code, result, peakBytes } = await runCli('export', {
+    simulator,
+    bucket,
+    quota: { requests: 1_000, windowSeconds: 1 },
+  });
+  expect(code).toBe(0);
+  expect(result.snapshots).toMatchObject([{ rows: 100_000, verdict: 'complete' }]);
+  console.log(`peak memory with 100,000 nodes: ${(peakBytes / 1e6).toFixed(0)} MB`);
+  expect(peakBytes).toBeLessThanOrEqual(256 * 2 ** 20);
+});
+
+test('at most 4 requests to the store for a page', async () => {
+  const bucket = await createBucket();
+  const simulator = await simulate({ nodes: 4_000 });
+  const road = await startRoad();
+  const quota = { requests: 5, windowSeconds: 3 };
+  const { code } = await runCli('export', { simulator, bucket, quota, storeUrl: road.url });
+  expect(code).toBe(0);
+  const isPage = ({ method, name }: { method: string; name: string }) =>
+    method === 'PUT' && name.includes('/pages/');
+  const all = road.requests;
+  const first = all.findIndex(isPage);
+  const last = all.findLastIndex(isPage);
+  // From the first page on to the last: what a page costs while nothing else happens.
+  const counts = new Map<string, number>();
+  for (const { method, name } of all.slice(first, last)) {
+    const kind = `${method} ${/_\w+/.exec(name)?.[0] ?? name}`;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  const pages = all.filter(isPage).length;
+  const perPage = (last - first) / (pages - 1);
+  console.log(`requests: ${all.length} for the snapshot, ${perPage.toFixed(2)} a page`, counts);
+  expect(perPage).toBeLessThanOrEqual(4);
+});

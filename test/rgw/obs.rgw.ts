@@ -1,0 +1,399 @@
+// Owns what is true of the OBS store beyond the contract, on a real server: outcomes that are not known, keys that end, refusals, KMS, TLS, the clock.
+
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { StoreError } from '../../lib/errors.ts';
+import type { ObsKey, ObsStore } from '../../lib/store/obs.ts';
+import { type FaultyProxy, type RoadFault, startFaultyProxy } from '../support/faulty-proxy.ts';
+import { allow, assumeRole, createBucket, openStore, rgw } from '../support/rgw.ts';
+import { readObject, signedFetch } from '../support/signed-fetch.ts';
+import { runCli, simulate } from './exporting.ts';
+
+const utf8 = (text: string) => Buffer.from(text);
+const sleep = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, delayMs));
+
+async function failureOf(promise: Promise<unknown>): Promise<StoreError> {
+  const error = await promise.then(
+    () => new Error('it did not fail'),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof StoreError)) throw error;
+  return error;
+}
+
+describe('an outcome that is not known', () => {
+  /** The faults of the first requests, in order; then none. */
+  async function openRoad(
+    faults: readonly (RoadFault | null)[],
+    options: Parameters<typeof openStore>[1] = {},
+  ): Promise<{ store: ObsStore; road: FaultyProxy; bucket: string }> {
+    const bucket = await createBucket();
+    const road = await startFaultyProxy({
+      target: rgw.url,
+      decide: (_request, index) => faults[index] ?? null,
+    });
+    onTestFinished(() => road.stop());
+    const store = openStore(bucket, { endpoint: road.url, backoffMs: 10, ...options });
+    onTestFinished(() => store.close());
+    return { store, road, bucket };
+  }
+  const methods = ({ requests }: FaultyProxy) => requests.map(({ method }) => method).join(' ');
+
+  test.each([
+    // The effect is there: looked at, and not repeated.
+    ['an answer that is lost', { kind: 'lose' }, 'PUT HEAD'],
+    ['a 500 after the effect', { kind: 'failAfter' }, 'PUT HEAD'],
+    // It is not: looked at, and repeated.
+    ['a connection that is cut', { kind: 'cut' }, 'PUT HEAD PUT'],
+    ['a 500', { kind: 'fail' }, 'PUT HEAD PUT'],
+    ['a 503 SlowDown', { kind: 'slowDown' }, 'PUT HEAD PUT'],
+    ['an answer that does not come in time', { kind: 'delay', delayMs: 400 }, 'PUT HEAD PUT'],
+  ] as const)('%s', async (_name, fault, expected) => {
+    const { store, road, bucket } = await openRoad([fault], { timeouts: { requestMs: 250 } });
+    await store.put('_runs/a', utf8('first'));
+    expect(methods(road)).toBe(expected);
+    expect(String(await readObject(rgw.key, rgw.url, bucket, 'lake/_runs/a'))).toBe('first');
+  });
+
+  test("an older object of the same size is not taken for this put's effect", async () => {
+    const { store, road } = await openRoad([null, { kind: 'cut' }]);
+    await store.put('_runs/a', utf8('older'));
+    await store.put('_runs/a', utf8('newer'));
+    expect(methods(road)).toBe('PUT PUT HEAD PUT');
+    expect(String(await store.get('_runs/a'))).toBe('newer');
+  });
+
+  test('working state costs one request; data and manifests are looked at, and deletes go one by one', async () => {
+    const { store, road } = await openRoad([]);
+    await store.put('_quota/1-a-1', utf8('x'));
+    await store.put('_lease/holder', utf8('x'));
+    await store.put('_runs/schedule.json', utf8('x'));
+    await store.put('_latest/t/a.json', utf8('x'));
+    expect(methods(road)).toBe('PUT PUT PUT PUT');
+    await store.put('container_nodes/a.parquet', utf8('x'));
+    await store.put('_manifests/t/a.json', utf8('x'));
+    await store.delete('_runs/schedule.json');
+    expect(methods(road)).toBe('PUT PUT PUT PUT PUT HEAD PUT HEAD DELETE');
+  });
+
+  test('reads, lists and deletes are tried again too', async () => {
+    const { store } = await openRoad([
+      null,
+      { kind: 'lose' },
+      { kind: 'fail' },
+      null,
+      { kind: 'slowDown' },
+      null,
+      { kind: 'lose' },
+      { kind: 'cut' },
+    ]);
+    await store.put('_runs/a', utf8('x'));
+    expect(String(await store.get('_runs/a'))).toBe('x');
+    expect(await store.list('_runs/')).toHaveLength(1);
+    await store.delete('_runs/a');
+    expect(await store.list('_runs/')).toEqual([]);
+  });
+
+  test('tries are bounded, and what follows a store that was given up on gets few', async () => {
+    const faults = Array.from({ length: 100 }, (): RoadFault => ({ kind: 'cut' }));
+    const { store, road } = await openRoad(faults);
+    const error = await failureOf(store.get('a'));
+    expect(error.code).toBe('STORE_FAILED');
+    expect(error.hint).toContain('Start again'.toLowerCase());
+    expect(road.requests).toHaveLength(7);
+    await failureOf(store.list(''));
+    expect(road.requests).toHaveLength(9);
+  });
+});
+
+describe('keys that end', () => {
+  test('a provider with a new key is asked for it, before and after the old one ends; one without is refused', async () => {
+    const bucket = await createBucket();
+    const refusals: (ObsKey | null)[] = [];
+    let current = await assumeRole(5);
+    const first = current;
+    const store = openStore(bucket, {
+      async credentials(refused) {
+        if (refused !== null) {
+          refusals.push(refused);
+          if (refused.securityToken === current.securityToken) current = await assumeRole(30);
+        }
+        return current;
+      },
+    });
+    onTestFinished(() => store.close());
+    await store.put('a', utf8('with the first key'));
+    await sleep(Math.max(0, first.endsAtMs - Date.now()) + 1_200);
+    // The first is over by the store's own clock.
+    const stale = openStore(bucket, { credentials: async () => first });
+    onTestFinished(() => stale.close());
+    expect(await failureOf(stale.put('a', utf8('x')))).toMatchObject({ code: 'STORE_DENIED' });
+    await store.put('a', utf8('with the second key'));
+    expect(refusals[0]).toEqual(first);
+    expect(String(await store.get('a'))).toBe('with the second key');
+  });
+
+  test("the function's agency: keys of 5 s are renewed while a run of many invocations goes on", async () => {
+    const bucket = await createBucket();
+    const simulator = await simulate({ nodes: 5_000 });
+    const folder = mkdtempSync(join(tmpdir(), 'cgs-rgw-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const config = join(folder, 'cgs-export.yml');
+    const target = `region: ${simulator.region}, projectId: ${simulator.projectId}, endpoint: "${simulator.url}"`;
+    writeFileSync(
+      config,
+      `store: obs://${bucket}/lake
+quota: { requests: 4, windowSeconds: 1 }
+obs: { endpoint: "${rgw.url}", pathStyle: true, credentials: agency }
+accounts: [{ name: a, credentials: { ak: "${simulator.ak}", sk: "${simulator.sk}" }, targets: [{ ${target} }] }]`,
+    );
+    const built = join(import.meta.dirname, '../../dist/functions/collect/index.js');
+    const { handler } = createRequire(import.meta.url)(built);
+    let key = await assumeRole(5);
+    const tokens = new Set<string>();
+    const renewing = setInterval(async () => {
+      key = await assumeRole(5);
+    }, 3_000);
+    onTestFinished(() => clearInterval(renewing));
+    const startMs = Date.now();
+    const context = {
+      getRequestID: () => 'test',
+      getRemainingTimeInMilliSeconds: () => 900_000,
+      getSecurityAccessKey: () => key.ak,
+      getSecuritySecretKey: () => key.sk,
+      getSecurityToken: () => {
+        tokens.add(key.securityToken);
+        return key.securityToken;
+      },
+      getUserData: (name: string) => (name === 'CGS_EXPORT_CONFIG' ? config : undefined),
+    };
+    const statuses: string[] = [];
+    while (statuses.at(-1) !== 'sealed') {
+      const { status } = await handler({}, context);
+      statuses.push(status);
+      if (statuses.length > 60) throw new Error(statuses.join(' '));
+      await sleep(200);
+    }
+    // Longer than any one key lived, so it cannot have been one.
+    expect(Date.now() - startMs).toBeGreaterThan(5_000);
+    expect(tokens.size).toBeGreaterThan(1);
+    expect(new Set(statuses)).toEqual(new Set(['paused', 'sealed']));
+  });
+});
+
+describe('refusals say what to do, and hold no secret', () => {
+  test.each([
+    ['a wrong secret', { ...rgw.key, sk: 'not-that-secret' }, 'SignatureDoesNotMatch'],
+    ['an unknown key', { ak: 'nobody-has-this', sk: 'not-that-secret' }, 'InvalidAccessKeyId'],
+  ])('%s, after one request', async (_name, key, code) => {
+    const bucket = await createBucket();
+    const road = await startFaultyProxy({ target: rgw.url });
+    onTestFinished(() => road.stop());
+    const store = openStore(bucket, { endpoint: road.url, credentials: async () => key });
+    onTestFinished(() => store.close());
+    const error = await failureOf(store.get('a'));
+    expect(error.code).toBe('STORE_DENIED');
+    expect(error.message).toContain(code);
+    expect(error.hint).toContain('obs.credentials');
+    expect(JSON.stringify([error.message, error.hint, error.cause])).not.toContain(key.sk);
+    // Refused keys are locked when they are tried again and again.
+    expect(road.requests).toHaveLength(1);
+  });
+
+  test('a bucket that is not there', async () => {
+    const store = openStore('test-that-nobody-made');
+    onTestFinished(() => store.close());
+    for (const act of [
+      () => store.get('a'),
+      () => store.list(''),
+      () => store.put('a', utf8('x')),
+    ]) {
+      const error = await failureOf(act());
+      expect(error.code).toBe('STORE_DENIED');
+      expect(error.message).toContain('no bucket test-that-nobody-made');
+    }
+  });
+
+  test('an action that is not granted is named', async () => {
+    const bucket = await createBucket();
+    const store = openStore(bucket, { credentials: async () => rgw.limitedKey });
+    onTestFinished(() => store.close());
+    const hintOf = async (promise: Promise<unknown>) => {
+      const { code, hint } = await failureOf(promise);
+      expect(code).toBe('STORE_DENIED');
+      return hint;
+    };
+    expect(await hintOf(store.list(''))).toContain('obs:bucket:ListBucket');
+    expect(await hintOf(store.get('a'))).toContain('obs:object:GetObject');
+    await allow(bucket, ['s3:ListBucket', 's3:GetObject']);
+    expect(await store.list('')).toEqual([]);
+    expect(await store.get('a')).toBeNull();
+    expect(await hintOf(store.put('a', utf8('x')))).toContain('obs:object:PutObject');
+    expect(await hintOf(store.delete('a'))).toContain('obs:object:DeleteObject');
+    // The least that the exporter needs.
+    const least = ['ListBucket', 'GetObject', 'PutObject', 'DeleteObject'];
+    await allow(
+      bucket,
+      least.map((action) => `s3:${action}`),
+    );
+    await store.put('container_nodes/a', utf8('x'));
+    await store.delete('container_nodes/a');
+  });
+});
+
+test('with a KMS key every object is encrypted with it, and a key that is refused is named', async () => {
+  const bucket = await createBucket();
+  const store = openStore(bucket, { kmsKeyId: 'testkey-1' });
+  onTestFinished(() => store.close());
+  const keys = ['container_nodes/a.parquet', '_runs/a', '_quota/1-a-1'];
+  for (const key of keys) {
+    await store.put(key, utf8(key));
+    expect(String(await store.get(key))).toBe(key);
+    const path = `/${bucket}/lake/${key}`;
+    const { headers } = await signedFetch(rgw.key, { method: 'HEAD', origin: rgw.url, path });
+    expect(headers.get('x-amz-server-side-encryption')).toBe('aws:kms');
+    expect(headers.get('x-amz-server-side-encryption-aws-kms-key-id')).toBe('testkey-1');
+  }
+  const other = openStore(bucket, { kmsKeyId: 'no-such-key' });
+  onTestFinished(() => other.close());
+  const error = await failureOf(other.put('_runs/b', utf8('x')));
+  expect(error.code).toBe('STORE_DENIED');
+  expect(error.hint).toContain('obs.kmsKeyId');
+});
+
+test("the store's clock is never read ahead, and after a round of the ledger hardly behind", async () => {
+  const store = openStore(await createBucket());
+  onTestFinished(() => store.close());
+  await store.get('a');
+  expect(store.nowMs()).toBeLessThanOrEqual(Date.now() + 1);
+  expect(store.nowMs()).toBeGreaterThan(Date.now() - 1_100);
+  for (let round = 0; round < 3; round += 1) {
+    await store.put(`_quota/${round}`, utf8('x'));
+    await store.list('_quota/');
+  }
+  // One host, one clock: what is left is the way back of an answer.
+  expect(store.nowMs()).toBeLessThanOrEqual(Date.now() + 1);
+  expect(store.nowMs()).toBeGreaterThan(Date.now() - 50);
+});
+
+test("a console's folders are not objects of ours", async () => {
+  const bucket = await createBucket();
+  const store = openStore(bucket);
+  onTestFinished(() => store.close());
+  for (const folder of ['lake/', 'lake/container_nodes/']) {
+    await signedFetch(rgw.key, { method: 'PUT', origin: rgw.url, path: `/${bucket}/${folder}` });
+  }
+  await store.put('container_nodes/a', utf8('x'));
+  expect((await store.list('')).map(({ key }) => key)).toEqual(['container_nodes/a']);
+});
+
+/** A CONNECT proxy that takes every name for this host: what a DNS would do for the bucket's name. */
+async function startTunnel(): Promise<{ url: string; connects: string[] }> {
+  const connects: string[] = [];
+  const server = createServer();
+  const sockets = new Set<Socket>();
+  server.on('connect', (request, client: Socket) => {
+    connects.push(request.url ?? '');
+    const upstream = connect(Number(request.url?.split(':')[1]), '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n');
+      client.pipe(upstream).pipe(client);
+    });
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, connects };
+}
+
+describe('TLS, with the bucket in the name of the host, through a proxy', () => {
+  test('a CA that NODE_EXTRA_CA_CERTS names is trusted', async () => {
+    const bucket = await createBucket();
+    const simulator = await simulate({ nodes: 300 });
+    const tunnel = await startTunnel();
+    const { code, result } = await runCli('export', {
+      simulator,
+      bucket,
+      storeUrl: rgw.tlsUrl,
+      pathStyle: false,
+      env: { HTTPS_PROXY: tunnel.url, NODE_EXTRA_CA_CERTS: rgw.caFile },
+    });
+    expect({ code, errors: result.errors }).toEqual({ code: 0, errors: [] });
+    const { host } = new URL(rgw.tlsUrl);
+    expect(new Set(tunnel.connects)).toEqual(new Set([`${bucket}.${host}`]));
+    const manifest = result.snapshots[0]?.manifest ?? '';
+    expect(await readObject(rgw.key, rgw.url, bucket, `lake/${manifest}`)).not.toBeNull();
+  });
+
+  test.each([
+    ['the wrong CA', () => ({ NODE_EXTRA_CA_CERTS: rgw.otherCaFile })],
+    [
+      'no CA, though the environment switches verification off',
+      () => ({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
+    ],
+  ])('%s: refused, exit 3, and said', async (_name, env) => {
+    const simulator = await simulate({ nodes: 300 });
+    const tunnel = await startTunnel();
+    const { code, result, logs } = await runCli('export', {
+      simulator,
+      bucket: await createBucket(),
+      storeUrl: rgw.tlsUrl,
+      pathStyle: false,
+      env: { HTTPS_PROXY: tunnel.url, ...env() },
+    });
+    expect(code).toBe(3);
+    expect(result.errors).toMatchObject([
+      { code: 'STORE_DENIED', hint: expect.stringContaining('NODE_EXTRA_CA_CERTS') },
+    ]);
+    expect(logs).not.toContain(simulator.sk);
+    expect(simulator.stats().nodeRequests).toBe(0);
+  });
+});
+
+test('what the environment and the home folder say to the AWS SDK does not matter', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'cgs-rgw-'));
+  onTestFinished(() => rmSync(home, { recursive: true }));
+  mkdirSync(join(home, '.aws'));
+  for (const name of ['config', 'credentials']) {
+    const text =
+      '[default]\nregion = nowhere\nendpoint_url = http://127.0.0.1:1\nuse_fips_endpoint = true\n' +
+      'aws_access_key_id = other\naws_secret_access_key = other\nrequest_checksum_calculation = when_supported\n';
+    writeFileSync(join(home, '.aws', name), text);
+  }
+  const simulator = await simulate({ nodes: 300 });
+  const { code, result, logs } = await runCli('export', {
+    simulator,
+    bucket: await createBucket(),
+    env: {
+      HOME: home,
+      AWS_PROFILE: 'default',
+      AWS_SDK_LOAD_CONFIG: '1',
+      AWS_REGION: 'nowhere',
+      AWS_ACCESS_KEY_ID: 'other',
+      AWS_SECRET_ACCESS_KEY: 'other',
+      AWS_SESSION_TOKEN: 'other',
+      AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
+      AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1',
+      AWS_USE_FIPS_ENDPOINT: 'true',
+      AWS_USE_DUALSTACK_ENDPOINT: 'true',
+      AWS_S3_USE_ARN_REGION: 'true',
+      AWS_REQUEST_CHECKSUM_CALCULATION: 'WHEN_SUPPORTED',
+      AWS_MAX_ATTEMPTS: '1',
+    },
+  });
+  expect({ code, errors: result.errors }).toEqual({ code: 0, errors: [] });
+  // Nor does the SDK say anything of its own on stderr: every line there is a log line.
+  for (const line of logs.trimEnd().split('\n')) expect(() => JSON.parse(line)).not.toThrow();
+});

@@ -1,0 +1,77 @@
+// Owns the proof of the way to the store: through the proxy or past it, by settings alone. TLS itself is in test/rgw.
+
+import { createServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { matchesNoProxy, openClient } from '../../lib/store/obs-client.ts';
+
+async function startProxy(): Promise<{ url: string; connects: string[]; logins: unknown[] }> {
+  const connects: string[] = [];
+  const logins: unknown[] = [];
+  const server = createServer();
+  server.on('connect', (request, socket: Socket) => {
+    connects.push(request.url ?? '');
+    logins.push(request.headers['proxy-authorization']);
+    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return {
+    url: `http://user:pass@127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connects,
+    logins,
+  };
+}
+
+async function openFor(endpoint: string, proxy: { url: string | null; noProxy: string | null }) {
+  const opened = await openClient({
+    endpoint,
+    region: 'cn-south-4',
+    pathStyle: false,
+    proxy,
+    timeouts: { connectMs: 1_000, requestMs: 1_000, wholeMs: 1_000 },
+    key: () => ({ ak: 'ak', sk: 'sk' }),
+    monotonicMs: () => performance.now(),
+    onDate: () => {},
+  });
+  onTestFinished(() => opened.close());
+  const head = new opened.s3.HeadObjectCommand({ Bucket: 'lake', Key: 'a' });
+  return () => opened.client.send(head).then(() => null, String);
+}
+
+test('the bucket is in the name of the host, and that goes through the proxy, with its login', async () => {
+  const proxy = await startProxy();
+  const send = await openFor('https://obs.example', { url: proxy.url, noProxy: null });
+  expect(await send()).not.toBeNull();
+  expect(proxy.connects).toEqual(['lake.obs.example:443']);
+  expect(proxy.logins).toEqual([`Basic ${Buffer.from('user:pass').toString('base64')}`]);
+});
+
+test('not for the names in NO_PROXY, and the environment does not count', async () => {
+  const proxy = await startProxy();
+  vi.stubEnv('HTTPS_PROXY', proxy.url);
+  vi.stubEnv('https_proxy', proxy.url);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  // Nobody listens there: what counts is that the proxy is not asked.
+  const passing = await openFor('https://localhost:1', { url: proxy.url, noProxy: 'localhost' });
+  expect(await passing()).not.toBeNull();
+  const without = await openFor('https://localhost:1', { url: null, noProxy: null });
+  expect(await without()).not.toBeNull();
+  expect(proxy.connects).toEqual([]);
+});
+
+test.each([
+  ['obs.example', true],
+  ['.example', true],
+  ['*.example', true],
+  ['a.b, obs.example', true],
+  ['a.b obs.example:443', true],
+  ['OBS.Example', true],
+  ['*', true],
+  ['obs.example:8443', false],
+  ['bs.example', false],
+  ['other', false],
+  ['', false],
+])('NO_PROXY %j: %s', (noProxy, expected) => {
+  expect(matchesNoProxy('obs.example', '443', noProxy)).toBe(expected);
+});

@@ -1,0 +1,57 @@
+// Owns the real client, connected to a double. Refuses to sleep: retries come at once, and are counted.
+
+import { writeArchive } from '../../lib/deploy/archive.ts';
+import { type FunctionGraph, openFunctionGraph } from '../../lib/deploy/function-graph.ts';
+import {
+  type FunctionSection,
+  type FunctionSettings,
+  readSettings,
+} from '../../lib/deploy/settings.ts';
+import type { FunctionGraphDouble } from './function-graph.ts';
+
+export function connectTo(
+  double: FunctionGraphDouble,
+  key: { ak?: string; sk?: string; securityToken?: string | null } = {},
+  sleeps: number[] = [],
+): Promise<FunctionGraph> {
+  return openFunctionGraph({
+    endpoint: double.url,
+    projectId: double.projectId,
+    ...double.key,
+    ...key,
+    userAgent: 'cgs-export/test',
+    proxyUrl: null,
+    sleep: async (delayMs) => void sleeps.push(delayMs),
+  });
+}
+
+export function settingsOf(section: FunctionSection = {}): FunctionSettings {
+  const [settings] = readSettings(
+    {},
+    {
+      collect: { name: 'cgs-export-collect', agencyName: 'cgs-export', ...section },
+    },
+  );
+  if (!settings) throw new Error('no settings');
+  return settings;
+}
+
+export const timerOf = (
+  name: string,
+  schedule = '1m',
+  status: 'ACTIVE' | 'DISABLED' = 'ACTIVE',
+) => ({
+  triggerTypeCode: 'TIMER' as const,
+  status,
+  eventData: { name, scheduleType: 'Rate' as const, schedule },
+});
+
+/** A function that answers with `answer` and what it was given. */
+export function zipAnswering(answer: string): Promise<Buffer> {
+  const code = `exports.handler = async (event, context) => {
+  console.log('ran', ${JSON.stringify(answer)});
+  if (event.fail) throw Object.assign(new Error('as told'), { code: 'TOLD' });
+  return { answer: ${JSON.stringify(answer)}, event, secret: context.getUserData('PROD_SK'), ak: context.getSecurityAccessKey() };
+};`;
+  return writeArchive([{ path: 'index.js', bytes: Buffer.from(code) }]);
+}

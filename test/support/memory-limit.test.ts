@@ -1,0 +1,28 @@
+// Owns the proof that a function that takes too much memory is killed, whoever keeps the limit.
+
+import { expect, test } from 'vitest';
+import { writeArchive } from '../../lib/deploy/archive.ts';
+import { unpackFunction } from './function-process.ts';
+
+test('what takes more than it has is killed, what takes less is not', async () => {
+  const code = `exports.handler = async ({ mb }) => {
+  const held = Array.from({ length: mb }, () => Buffer.alloc(2 ** 20, 1));
+  return held.length;
+};`;
+  const zip = await writeArchive([{ path: 'index.js', bytes: Buffer.from(code) }]);
+  const unpacked = await unpackFunction(zip);
+  const run = (mb: number) =>
+    unpacked.run({
+      event: { mb },
+      handler: 'index.handler',
+      requestId: 'r',
+      functionName: 'f',
+      memorySize: 128,
+      timeoutMs: 20_000,
+      agency: null,
+      userData: {},
+    });
+  expect(await run(10)).toMatchObject({ ok: true, result: 10 });
+  expect(await run(200)).toMatchObject({ ok: false, error: { name: 'Killed' } });
+  await unpacked.remove();
+});

@@ -1,0 +1,430 @@
+// Owns an endpoint of another make, a process of its own: nodes and IAM, written from the references, sharing nothing with lib/. Refuses to hold a quota: it measures.
+// Run as `tsx plain-endpoint.ts SCRIPT`, SCRIPT a JSON text; prints {"url"}; /_control takes {"change": …} and gives the report.
+
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createNodes, type PlainNode } from './plain-nodes.ts';
+
+/** What is answered instead of a page; `slow`: the page, after `slowMs`. */
+export type Fault =
+  | '401'
+  | '403'
+  | '429'
+  | '500'
+  | '503'
+  | 'html502'
+  | 'html200'
+  | 'reset'
+  | 'truncated'
+  | 'brokenJson'
+  | 'null'
+  | 'wrongShape'
+  | 'otherJson'
+  | 'slow';
+
+export interface Script {
+  ak: string;
+  sk: string;
+  /** Null: the key is permanent. */
+  securityToken: string | null;
+  projectId: string;
+  region: string;
+  /** Who may sign in, and with which tokens it is answered, one after the other; the last one stays. */
+  signIn: { user: string; password: string; domain: string; tokens: string[] } | null;
+  nodes: number;
+  seed: number;
+  /** Each serving of a node changes it, so that it shows which serving a row is of. */
+  mutating: boolean;
+  /** Rows put in and taken out at random places after each page. */
+  inserts: number;
+  deletes: number;
+  /** Rows that change places at random after each page. */
+  moves: number;
+  /** By the number of the request for nodes, from 1; `always` for all others. */
+  faults: Record<number, Fault>;
+  always: Fault | null;
+  /** Records without a host_id among the nodes. */
+  keyless: number;
+  /** Told instead of the true total; null: the truth. */
+  totalNum: number | null;
+  latencyMs: { min: number; max: number };
+  slowMs: number;
+  /** What this endpoint's clock is ahead of the host's. */
+  clockOffsetMs: number;
+  /** Errors hold every header of the request and its body, plain and in base64. */
+  echo: boolean;
+}
+
+export interface Serving {
+  /** The endpoint's own monotonic clock, at arrival. */
+  atMs: number;
+  offset: number;
+  limit: number;
+  query: Record<string, string>;
+  /** Null: an error that the signature, the token or the script gave. */
+  fault: string | null;
+  /** The page; null if none was sent whole. */
+  body: string | null;
+}
+
+export interface Report {
+  servings: Serving[];
+  /** Requests to IAM, such as `POST /v3/auth/tokens`. */
+  iam: string[];
+  /** host_id of each node that stood in the list from the first page to the last one. */
+  survivors: string[];
+  inserted: number;
+  deleted: number;
+}
+
+export const defaults: Script = {
+  ak: 'PLAINENDPOINTAK00001',
+  sk: 'plain-endpoint-secret-key-that-opens-nothing',
+  securityToken: null,
+  projectId: '0c2af3b16e5d4f0e9d1a7b8c9d0e1f2a',
+  region: 'cn-south-4',
+  signIn: null,
+  nodes: 300,
+  seed: 1,
+  mutating: false,
+  inserts: 0,
+  deletes: 0,
+  moves: 0,
+  faults: {},
+  always: null,
+  keyless: 0,
+  totalNum: null,
+  latencyMs: { min: 0, max: 0 },
+  slowMs: 1_500,
+  clockOffsetMs: 0,
+  echo: false,
+};
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function escapePart(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/**
+ * Null, or why the request is refused.
+ * Source: Huawei Cloud, API Signing Guide, "AK/SK Signing and Authentication Algorithm", read 2026-11-24.
+ */
+function refuseSignature(
+  request: IncomingMessage,
+  url: URL,
+  body: string,
+  { ak, sk, securityToken, clockOffsetMs }: Script,
+): string | null {
+  const [, access, names = '', given = ''] =
+    /^SDK-HMAC-SHA256 Access=([^,]+), SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/.exec(
+      request.headers.authorization ?? '',
+    ) ?? [];
+  if (access === undefined) return 'no signature';
+  if (access !== ak) return 'unknown access key';
+  const date = String(request.headers['x-sdk-date'] ?? '');
+  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(date) ?? [];
+  const [year, month, day, hour, minute, second] = parts;
+  const signedMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  if (!(Math.abs(Date.now() + clockOffsetMs - signedMs) <= 15 * 60_000)) return 'expired';
+  const signed = names.split(';');
+  const needed = ['host', 'x-sdk-date', ...(securityToken === null ? [] : ['x-security-token'])];
+  const unsigned = needed.find((name) => !signed.includes(name));
+  if (unsigned !== undefined) return `${unsigned} is not signed`;
+  if ((request.headers['x-security-token'] ?? null) !== securityToken) return 'wrong token';
+  const query = [...url.searchParams]
+    .map(([name, value]) => [escapePart(name), escapePart(value)] as const)
+    .sort(([a, b], [c, d]) => (a === c ? (b < d ? -1 : 1) : a < c ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`)
+    .join('&');
+  const path = url.pathname
+    .split('/')
+    .map((part) => escapePart(decodeURIComponent(part)))
+    .join('/');
+  const canonical = [
+    request.method,
+    path.endsWith('/') ? path : `${path}/`,
+    query,
+    ...signed.map((name) => `${name}:${String(request.headers[name] ?? '').trim()}`),
+    '',
+    names,
+    sha256(body),
+  ].join('\n');
+  const toSign = `SDK-HMAC-SHA256\n${date}\n${sha256(canonical)}`;
+  const due = createHmac('sha256', sk).update(toSign).digest();
+  return timingSafeEqual(due, Buffer.from(given, 'hex')) ? null : 'the signature does not match';
+}
+
+async function readAll(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** mulberry32: a list's history is the same for the same seed. */
+export function createRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function serve(given: Partial<Script>): void {
+  const script: Script = { ...defaults, ...given };
+  const random = createRandom(script.seed);
+  const below = (end: number) => Math.floor(random() * end);
+  const nodes = createNodes(script.seed);
+  let list: PlainNode[] = Array.from({ length: script.nodes }, () => nodes.next());
+  for (let index = 0; index < script.keyless; index += 1) {
+    list.splice(below(list.length + 1), 0, nodes.nextKeyless());
+  }
+  let atFirst: string[] | null = null;
+  const report: Report = { servings: [], iam: [], survivors: [], inserted: 0, deleted: 0 };
+  /** Those given out, until the script takes them back by `tokens`. */
+  const tokens: string[] = [];
+  let requests = 0;
+
+  function drift(): void {
+    for (let index = 0; index < script.inserts; index += 1) {
+      list.splice(below(list.length + 1), 0, nodes.next());
+      report.inserted += 1;
+    }
+    for (let index = 0; index < script.deletes && list.length > 0; index += 1) {
+      list.splice(below(list.length), 1);
+      report.deleted += 1;
+    }
+    for (let index = 0; index < script.moves && list.length > 1; index += 1) {
+      const [moved] = list.splice(below(list.length), 1);
+      list.splice(below(list.length + 1), 0, moved as PlainNode);
+    }
+  }
+
+  function send(response: ServerResponse, status: number, body: string, type = 'json'): void {
+    response.writeHead(status, {
+      'Content-Type': type === 'json' ? 'application/json' : `text/${type}`,
+      Date: new Date(Date.now() + script.clockOffsetMs).toUTCString(),
+    });
+    response.end(body);
+  }
+
+  function quoteRequest(request: IncomingMessage, body: string): string {
+    if (!script.echo) return '';
+    const headers = JSON.stringify(request.headers);
+    const { authorization = '' } = request.headers;
+    const encoded = [authorization, headers, body].map((text) =>
+      Buffer.from(text).toString('base64'),
+    );
+    return ` you sent ${request.method} ${request.url} ${headers} ${body} ${encoded.join(' ')}`;
+  }
+
+  function sendError(
+    response: ServerResponse,
+    status: number,
+    [code, message]: readonly [code: string, message: string],
+    quoted: string,
+  ): void {
+    if (quoted !== '') response.setHeader('X-Debug', encodeURIComponent(quoted).slice(0, 4_000));
+    send(
+      response,
+      status,
+      JSON.stringify({
+        error_msg: `${message}${quoted}`,
+        error_code: code,
+        request_id: randomBytes(8).toString('hex'),
+      }),
+    );
+  }
+
+  /** The page, its nodes marked as served once more. */
+  function makePage(offset: number, limit: number): string {
+    const shown = list.slice(offset, offset + limit);
+    const texts = shown.map((node) => node.serve(script.mutating));
+    return `{"total_num":${script.totalNum ?? list.length},"data_list":[${texts.join(',')}]}`;
+  }
+
+  function answerNodes(
+    request: IncomingMessage,
+    response: ServerResponse,
+    serving: Serving,
+    fault: Fault | null,
+  ): void {
+    const quoted = quoteRequest(request, '');
+    switch (fault) {
+      case '401':
+        return sendError(response, 401, ['APIGW.0301', 'Incorrect IAM authentication'], quoted);
+      case '403':
+        return sendError(response, 403, ['APIGW.0302', 'The IAM user is not authorized'], quoted);
+      case '429': {
+        response.setHeader('Retry-After', '1');
+        const message =
+          'The throttling threshold has been reached: policy user over ratelimit,limit:5,time:1 minute';
+        return sendError(response, 429, ['APIGW.0308', message], quoted);
+      }
+      case '500':
+        return sendError(response, 500, ['HSS.0041', 'query host extend info failed'], quoted);
+      case '503':
+        response.setHeader('Retry-After', '1');
+        return sendError(response, 503, ['APIGW.0613', 'Service unavailable'], quoted);
+      case 'html502':
+      case 'html200':
+        return send(
+          response,
+          fault === 'html502' ? 502 : 200,
+          `<!DOCTYPE html><html><body>Welcome${quoted}</body></html>`,
+          'html',
+        );
+      case 'reset':
+        request.socket.resetAndDestroy();
+        return;
+      case 'brokenJson':
+        return send(response, 200, `${makePage(serving.offset, serving.limit).slice(0, -40)}`);
+      case 'null':
+        return send(response, 200, 'null');
+      case 'wrongShape':
+        return send(response, 200, JSON.stringify({ [`data${quoted}`]: [], total: 3 }));
+      case 'otherJson':
+        return send(response, 200, JSON.stringify({ projects: [], links: { self: quoted } }));
+      case 'truncated': {
+        const page = Buffer.from(makePage(serving.offset, serving.limit));
+        response.writeHead(200, { 'Content-Length': page.length });
+        response.write(page.subarray(0, Math.floor(page.length / 2)), () => {
+          request.socket.destroy();
+        });
+        return;
+      }
+      default: {
+        const body = makePage(serving.offset, serving.limit);
+        serving.body = body;
+        const ids = new Set(list.map(({ hostId }) => hostId));
+        atFirst ??= [...ids].filter((id) => id !== null);
+        report.survivors = atFirst.filter((id) => ids.has(id));
+        send(response, 200, body);
+        drift();
+      }
+    }
+  }
+
+  function refuseNodes(request: IncomingMessage, url: URL): string | null {
+    const token = request.headers['x-auth-token'];
+    if (token !== undefined) return tokens.includes(String(token)) ? null : 'unknown token';
+    return refuseSignature(request, url, '', script);
+  }
+
+  async function handleNodes(
+    request: IncomingMessage,
+    response: ServerResponse,
+    url: URL,
+    atMs: number,
+  ): Promise<void> {
+    requests += 1;
+    const fault = script.faults[requests] ?? script.always;
+    const query = Object.fromEntries(url.searchParams);
+    const [offset, limit] = [Number(query.offset ?? 0), Number(query.limit ?? 10)];
+    const serving: Serving = { atMs, offset, limit, query, fault, body: null };
+    report.servings.push(serving);
+    const { min, max } = script.latencyMs;
+    const delayMs = fault === 'slow' ? script.slowMs : min + random() * (max - min);
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    const refusal = refuseNodes(request, url);
+    if (refusal !== null) {
+      serving.fault = refusal;
+      const told = ['APIGW.0301', `Incorrect IAM authentication information: ${refusal}`] as const;
+      return sendError(response, 401, told, quoteRequest(request, ''));
+    }
+    if (!(limit >= 10 && limit <= 200 && offset >= 0 && offset <= 2_000_000)) {
+      serving.fault = 'parameters';
+      return sendError(response, 400, ['HSS.0001', 'Invalid parameter'], '');
+    }
+    answerNodes(request, response, serving, fault);
+  }
+
+  async function handleIam(
+    request: IncomingMessage,
+    response: ServerResponse,
+    url: URL,
+    body: string,
+  ): Promise<void> {
+    report.iam.push(`${request.method} ${url.pathname}`);
+    const quoted = quoteRequest(request, body);
+    const keystone = (code: number, message: string) =>
+      send(response, code, JSON.stringify({ error: { code, message, title: 'Error' } }));
+    if (request.method === 'GET') {
+      const refusal = refuseSignature(request, url, '', script);
+      if (refusal !== null) return keystone(401, `${refusal}${quoted}`);
+      const projects = [{ id: script.projectId, name: script.region, enabled: true }];
+      const asked = url.searchParams.get('name');
+      const found = projects.filter(({ name }) => name === asked);
+      return send(response, 200, JSON.stringify({ projects: found, links: {} }));
+    }
+    const { identity, scope } = JSON.parse(body).auth;
+    const { user } = identity.password;
+    const { signIn } = script;
+    const isKnown =
+      signIn !== null &&
+      user.name === signIn.user &&
+      user.password === signIn.password &&
+      user.domain.name === signIn.domain &&
+      (scope.project.id === script.projectId || scope.project.name === script.region);
+    if (!isKnown) return keystone(401, `The username or password is wrong.${quoted}`);
+    // The first sign-in meets an IAM that is out of order.
+    if (script.echo && report.iam.length === 1) return keystone(500, `out of order${quoted}`);
+    const token = signIn.tokens.length > 1 ? signIn.tokens.shift() : signIn.tokens[0];
+    // A new token ends the one before.
+    tokens.splice(0, tokens.length, String(token));
+    response.setHeader('X-Subject-Token', String(token));
+    const expires_at = new Date(Date.now() + 86_400_000).toISOString();
+    const project = { id: script.projectId, name: script.region };
+    send(response, 201, JSON.stringify({ token: { expires_at, project, methods: ['password'] } }));
+  }
+
+  function handleControl(body: string, response: ServerResponse): void {
+    const { change = {}, endTokens = false } = body === '' ? {} : JSON.parse(body);
+    Object.assign(script, change);
+    if (endTokens) tokens.length = 0;
+    if (change.nodes !== undefined) {
+      list = Array.from({ length: script.nodes }, () => nodes.next());
+      atFirst = null;
+    }
+    send(response, 200, JSON.stringify(report));
+  }
+
+  const server = createServer((request, response) => {
+    const atMs = performance.now();
+    const url = new URL(request.url ?? '/', 'http://endpoint');
+    void (async () => {
+      if (request.method === 'GET' && url.pathname === `/v5/${script.projectId}/container/nodes`) {
+        return handleNodes(request, response, url, atMs);
+      }
+      const body = await readAll(request);
+      if (url.pathname === '/_control') return handleControl(body, response);
+      if (/^\/v3\/(projects|auth\/tokens)$/.test(url.pathname)) {
+        return handleIam(request, response, url, body);
+      }
+      sendError(response, 404, ['APIGW.0101', 'The API does not exist'], '');
+    })().catch((error: unknown) => {
+      console.error(error);
+      process.exitCode = 1;
+      server.close();
+    });
+  });
+  server.listen(0, '127.0.0.1', () => {
+    const { port } = server.address() as AddressInfo;
+    console.log(JSON.stringify({ url: `http://127.0.0.1:${port}` }));
+  });
+  // Whoever started it may be killed: nobody else would end it.
+  process.stdin.on('end', () => process.exit(0)).resume();
+}
+
+const [, started = '', scriptText] = process.argv;
+if (started.endsWith('plain-endpoint.ts') && scriptText !== undefined) {
+  serve(JSON.parse(scriptText));
+}

@@ -1,0 +1,70 @@
+// Owns a deployed zip's run against a simulator, a process an invocation, until a snapshot is sealed. Refuses to judge what it took.
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeArchive } from '../../lib/deploy/archive.ts';
+import { startSimulator } from '../../lib/simulator/simulator.ts';
+import { readArchive } from './archive-reader.ts';
+import { agency, writeConfig } from './exporting-config.ts';
+import { type RunOutcome, unpackFunction } from './function-process.ts';
+
+export interface SealingRun {
+  invocations: RunOutcome[];
+  manifest: { rows: number; verdict: string; parts: { format: string }[] };
+  /** Of the simulator. */
+  throttled: number;
+  nodePath: string;
+}
+
+const quota = { requests: 5, windowSeconds: 1 };
+const invocationsMax = 200;
+
+/** `zip`: without a configuration; one that names the simulator is put in. */
+export async function runUntilSealed(options: {
+  zip: Buffer;
+  nodePath: string;
+  nodes: number;
+  /** MB. */
+  memorySize: number;
+}): Promise<SealingRun> {
+  const { zip, nodePath, nodes, memorySize } = options;
+  const simulator = await startSimulator({ ...agency, nodes, quota });
+  const lake = await mkdtemp(join(tmpdir(), 'lake-'));
+  const config = Buffer.from(writeConfig(simulator, lake, quota));
+  const files = readArchive(zip).filter(({ path }) => path !== 'cgs-export.yml');
+  const whole = await writeArchive([...files, { path: 'cgs-export.yml', bytes: config }]);
+  const unpacked = await unpackFunction(whole, nodePath);
+  const invocations: RunOutcome[] = [];
+  try {
+    for (;;) {
+      const outcome = await unpacked.run({
+        event: { version: 'v2.0', trigger_type: 'TIMER', trigger_name: 'every-minute' },
+        handler: 'index.handler',
+        requestId: `request-${invocations.length}`,
+        functionName: 'cgs-export-collect',
+        memorySize,
+        timeoutMs: 60_000,
+        agency,
+        userData: {},
+      });
+      invocations.push(outcome);
+      const { status } = (outcome.result ?? {}) as { status?: string };
+      if (!outcome.ok || status === 'sealed') break;
+      if (invocations.length === invocationsMax) throw new Error(`never sealed: ${status}`);
+      // A timer fires once a window.
+      await new Promise((resolve) => setTimeout(resolve, quota.windowSeconds * 1_000 - 300));
+    }
+    const last = invocations.at(-1);
+    const snapshots = (last?.result as { snapshots?: { manifest: string }[] } | null)?.snapshots;
+    const key = snapshots?.[0]?.manifest;
+    if (!last?.ok || key === undefined) {
+      throw new Error(`${last?.node}: ${last?.error?.message}\n${last?.log}`);
+    }
+    const manifest = JSON.parse(await readFile(join(lake, key), 'utf8'));
+    return { invocations, manifest, throttled: simulator.stats().throttled, nodePath };
+  } finally {
+    await Promise.all([simulator.stop(), unpacked.remove()]);
+    await rm(lake, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,94 @@
+// Owns runs that are stored up to their last page, ready to be sealed, without the reading. Refuses to seal by itself.
+
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { ndjsonEncoder } from '../../lib/encode/ndjson.ts';
+import {
+  type Checkpoint,
+  encodeCheckpoint,
+  startCheckpoint,
+} from '../../lib/snapshot/checkpoint.ts';
+import { checkpointKey, pageKey, runPrefix, type TargetKey } from '../../lib/snapshot/layout.ts';
+import { encodePage, pageHash } from '../../lib/snapshot/page.ts';
+import type { Clock, Store } from '../../lib/snapshot/ports.ts';
+import { type Sealed, type SealPorts, sealRun } from '../../lib/snapshot/seal.ts';
+
+export const someTarget: TargetKey = {
+  table: 'container_nodes',
+  region: 'cn-south-4',
+  projectId: 'p1',
+};
+
+export interface StoredRun {
+  target: TargetKey;
+  prefix: string;
+  checkpoint: Checkpoint;
+}
+
+export interface RunToStore {
+  target?: TargetKey;
+  snapshot: string;
+  /** Each with its records as JSON texts, in the order in which they were read. */
+  pages: readonly { records: readonly string[]; pass?: number; fetchedAtMs?: number }[];
+  verdict?: 'complete' | 'drifted';
+}
+
+/** One node's record as text. */
+export function nodeText(hostId: string, more: Record<string, unknown> = {}): string {
+  return JSON.stringify({ host_id: hostId, agent_status: 'online', ...more });
+}
+
+export const pageTimeMs = Date.UTC(2026, 10, 24, 6, 0, 1);
+
+export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun> {
+  const { target = someTarget, snapshot, verdict = 'complete' } = run;
+  const scope = {
+    account: 'prod',
+    region: target.region,
+    projectId: target.projectId,
+    endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
+    enterpriseProjectId: 'all_granted_eps',
+    filters: {},
+  };
+  const start = startCheckpoint({
+    target,
+    schemaVersion: containerNodes.schemaVersion,
+    snapshot,
+    scope,
+    startedAtMs: Date.UTC(2026, 10, 24, 6),
+  });
+  const prefix = runPrefix(target, snapshot, start.run);
+  const pages: Checkpoint['pages'] = [];
+  for (const [index, page] of run.pages.entries()) {
+    const { records, pass = 1, fetchedAtMs = pageTimeMs + index * 1_000 } = page;
+    const body = `{"total_num":${records.length},"data_list":[${records.join(',')}]}`;
+    const bytes = encodePage({ index, pass, offset: index * 199, fetchedAtMs }, body);
+    const hash = pageHash(bytes);
+    await store.put(pageKey(prefix, index, hash), bytes);
+    pages.push({ hash, pass, from: index === 0 ? 'start' : 'anchor' });
+  }
+  const evidence = { ...start.evidence, pages: pages.length, requests: pages.length + 1 };
+  const checkpoint: Checkpoint = { ...start, phase: 'sealing', verdict, pages, evidence };
+  await store.put(checkpointKey(prefix), encodeCheckpoint(checkpoint));
+  return { target, prefix, checkpoint };
+}
+
+export function createSealPorts(
+  store: Store,
+  clock: Clock,
+  overrides: Partial<SealPorts> = {},
+): SealPorts {
+  return {
+    store,
+    clock,
+    dataset: containerNodes,
+    encoders: [ndjsonEncoder],
+    writer: 'cgs-export/test',
+    breathe: async () => {},
+    readPage: (key) => store.get(key),
+    ...overrides,
+  };
+}
+
+export function sealStored(ports: SealPorts, run: StoredRun): Promise<Sealed> {
+  return sealRun(ports, run.target, run.prefix, run.checkpoint);
+}
