@@ -4,6 +4,7 @@
 import '../lib/runtime/node18.ts';
 import { join } from 'node:path';
 import { findActionable } from '../lib/runtime/alert.ts';
+import { systemClock } from '../lib/runtime/clock.ts';
 import { loadConfig } from '../lib/runtime/config.ts';
 import { type Connection, connect } from '../lib/runtime/connect.ts';
 import {
@@ -15,6 +16,7 @@ import {
 import { saveMemory } from '../lib/runtime/heap.ts';
 import { createLog, createScrubber } from '../lib/runtime/log.ts';
 import { type DescribedResult, describeResult } from '../lib/runtime/result.ts';
+import { openTally } from '../lib/runtime/tally.ts';
 import type { Log, LogLevel } from '../lib/snapshot/ports.ts';
 
 saveMemory();
@@ -39,6 +41,8 @@ export async function handler(
   const write = (line: string) => void process.stdout.write(line);
   const options = { write, pretty: false, colour: false, scrubber, base, nowMs: Date.now };
   log = createLog({ ...options, level });
+  const tally = openTally(systemClock, context.getMemorySize?.() ?? null);
+  let outcome: object = { status: 'failed' };
   try {
     const file = env.CGS_EXPORT_CONFIG || join(__dirname, 'cgs-export.yml');
     if (!connection) {
@@ -50,11 +54,12 @@ export async function handler(
     }
     const result = await connection.collect('timer', {
       signal: new AbortController().signal,
-      progress: () => {},
+      progress: tally.progress,
       timeLeftMs: timeLeftOf(context),
     });
     const described = describeResult(result, scrubber);
-    log('info', 'done', { ...described });
+    tally.note(result);
+    outcome = { ...described };
     const actionable = findActionable(result);
     if (actionable) throw actionable;
     return described;
@@ -65,5 +70,7 @@ export async function handler(
     error.message = scrubber.scrub(error.message);
     if (error.stack) error.stack = scrubber.scrub(error.stack);
     throw error;
+  } finally {
+    log('info', 'done', { ...outcome, ...tally.summarize(process.resourceUsage().maxRSS * 1_024) });
   }
 }

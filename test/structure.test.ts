@@ -80,6 +80,7 @@ const mayImport: Record<string, readonly string[]> = {
   runtime: [...adapters, 'snapshot', 'errors', 'version'],
   cli: ['runtime', ...adapters, 'snapshot', 'errors', 'version'],
   functions: ['runtime', ...adapters, 'snapshot', 'errors', 'version'],
+  deploy: ['runtime', ...adapters, 'snapshot', 'errors', 'version'],
 };
 
 function findWrongImports(path: string, file: ts.SourceFile): string[] {
@@ -265,6 +266,8 @@ const provedElsewhere: Record<string, string> = {
   'lib/runtime/config-values.ts': 'test/runtime/config.test.ts, through loadConfig',
   'lib/runtime/config-rules.ts': 'test/runtime/config.test.ts, through loadConfig',
   'lib/runtime/environment.ts': 'test/runtime/config.test.ts, through loadConfig',
+  'lib/deploy/bundle.ts': 'test/deploy/plugin.test.ts, as `serverless package` runs it',
+  'lib/deploy/settings-schema.ts': 'test/deploy/plugin.test.ts, as Serverless checks it',
   'lib/datasets/index.ts': 'a list; test/datasets/container-nodes.test.ts',
 };
 

@@ -15,6 +15,8 @@ export interface FunctionContext {
   getSecuritySecretKey?: () => string;
   getSecurityToken?: () => string;
   getUserData?: (name: string) => string | undefined | null;
+  /** MB. */
+  getMemorySize?: () => number;
 }
 
 /** The agency's temporary key, fresh at each call. Throws ConfigError if the function has no agency. */

@@ -1,7 +1,15 @@
 // Owns an invocation: which targets have work, in which order, and what becomes of those that fail. One bad target stops no other.
 
-import { ExportError, StoppedError } from '../errors.ts';
-import { clearHolds, holdKey, isKeyHeld, noteFailure, passesByItself } from './failure.ts';
+import { ExportError, StoppedError, StoreError } from '../errors.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import {
+  clearHolds,
+  holdKey,
+  isKeyHeld,
+  noteFailure,
+  noteStall,
+  passesByItself,
+} from './failure.ts';
 import type { CollectMode, CollectPorts, CollectResult, Target, Work } from './invocation.ts';
 import { scheduleKey, type TargetKey, targetId } from './layout.ts';
 import { type Lease, takeLease } from './lease.ts';
@@ -20,7 +28,13 @@ const leasePollMs = 1_000;
 /** Faults are in the result, each once; only a programming error is thrown. */
 export async function collect(mode: CollectMode, ports: CollectPorts): Promise<CollectResult> {
   const { store, log } = ports;
-  const result: CollectResult = { status: 'idle', snapshots: [], requests: 0, errors: [] };
+  const result: CollectResult = {
+    status: 'idle',
+    snapshots: [],
+    requests: 0,
+    throttled: 0,
+    errors: [],
+  };
   const done = new Set<Target>();
   try {
     const schedule = decodeSchedule(await store.get(scheduleKey));
@@ -158,9 +172,12 @@ async function workThrough(
   for (;;) {
     const work = nextWork(mode, ports, schedule, works, done);
     if (!work) return paused;
+    let checkpoint: Checkpoint | null = null;
+    let gotPage = false;
     try {
-      const checkpoint = await openRun(mode, ports, schedule, work, result, saveSchedule);
+      checkpoint = await openRun(mode, ports, schedule, work, result, saveSchedule);
       if (!checkpoint) continue;
+      const { run } = checkpoint;
       const outcome = await advanceRun(
         {
           ...ports,
@@ -170,17 +187,25 @@ async function workThrough(
           user: work.target.user,
           source: work.target.openSource(work.projectId),
           renew: () => lease.renew(),
-          log: (level, message, fields) =>
-            log(level, message, { run: checkpoint.run, target: work.id, ...fields }),
-          requested: () => {
+          log: (level, message, fields) => log(level, message, { run, target: work.id, ...fields }),
+          progress: (event) => {
+            if (event.kind === 'page') gotPage = true;
+            ports.progress(event);
+          },
+          requested: (error) => {
             result.requests += 1;
+            if (error?.code === 'RATE_LIMITED') result.throttled += 1;
           },
         },
         { ...work.target, projectId: work.projectId },
         checkpoint,
       );
       first = false;
-      if (outcome.kind === 'paused') return true;
+      if (outcome.kind === 'paused') {
+        if (!gotPage)
+          await noteStall(mode, ports, schedule, work, checkpoint, result, saveSchedule);
+        return true;
+      }
       result.snapshots.push(outcome.sealed);
       // A timer's target may be due again by now.
       if (mode === 'command') done.add(work.target);
@@ -194,6 +219,9 @@ async function workThrough(
       if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
       done.add(work.target);
       const goesOn = await noteFailure(mode, ports, schedule, work, error, result, saveSchedule);
+      if (checkpoint && !gotPage && !(error instanceof StoreError)) {
+        await noteStall(mode, ports, schedule, work, checkpoint, result, saveSchedule);
+      }
       if (!goesOn) return true;
       paused = paused || passesByItself(error);
     }

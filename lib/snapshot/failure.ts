@@ -3,16 +3,17 @@
 import {
   AuthError,
   CorruptError,
-  type ExportError,
+  ExportError,
   ProtocolError,
   RateLimitedError,
   StoppedError,
   StoreError,
   TransientError,
 } from '../errors.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import type { CollectMode, CollectPorts, CollectResult, Target, Work } from './invocation.ts';
 import { checkpointKey, runPrefix, scheduleKey, type TargetKey } from './layout.ts';
-import { holdOffMs, keyHoldMs, type Schedule, targetStateOf } from './schedule.ts';
+import { holdOffMs, keyHoldMs, type Schedule, stallAfterMs, targetStateOf } from './schedule.ts';
 
 /** Failing invocations in a row before a fault that passes by itself holds a target off. */
 const transientFailuresMax = 5;
@@ -87,4 +88,35 @@ export async function noteFailure(
   // A corrupt ledger or schedule must not be written over; what is noted here is another object.
   if (!(error instanceof CorruptError && error.key === scheduleKey)) await saveSchedule();
   return true;
+}
+
+/**
+ * Tells a run that gets no page, once a stall: what passes by itself is never told otherwise, and may go on until the run is
+ * abandoned. Not told beside a fault that is told anyway.
+ */
+export async function noteStall(
+  mode: CollectMode,
+  ports: CollectPorts,
+  schedule: Schedule,
+  work: Work,
+  { lastPageAtMs, phase, snapshot }: Checkpoint,
+  result: CollectResult,
+  saveSchedule: () => Promise<void>,
+): Promise<void> {
+  const { store, quota, log } = ports;
+  if (mode !== 'timer' || phase !== 'collecting' || !result.errors.every(passesByItself)) return;
+  const state = targetStateOf(schedule, work.id);
+  const silentMs = store.nowMs() - lastPageAtMs;
+  if (state.open === null || state.stalledSinceMs === lastPageAtMs) return;
+  if (silentMs <= stallAfterMs(quota.windowMs)) return;
+  const stalled = new ExportError(
+    'RUN_STALLED',
+    `The open run ${snapshot} got no page for ${Math.round(silentMs / 60_000)} minutes.`,
+    'It goes on by itself as soon as one comes. See what was logged before: is it throttled, somebody else uses the key or the address; does nothing answer, check the network of the function.',
+  );
+  schedule.targets[work.id] = { ...state, stalledSinceMs: lastPageAtMs };
+  // Stored before it is told: told twice would be an alarm a minute.
+  await saveSchedule();
+  result.errors.push(stalled);
+  log('error', stalled.message, { code: stalled.code, hint: stalled.hint, target: work.id });
 }

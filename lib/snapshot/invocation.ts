@@ -54,6 +54,8 @@ export interface CollectResult {
   status: 'sealed' | 'paused' | 'failed' | 'idle';
   snapshots: Sealed[];
   requests: number;
+  /** Of them, refused because somebody else shares the quota. */
+  throttled: number;
   /** What went wrong, each once; `failed` if any of them needs more than another invocation. */
   errors: ExportError[];
 }

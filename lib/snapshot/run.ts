@@ -51,8 +51,8 @@ export interface RunPorts {
   progress: Progress;
   /** True when this is the first work of the invocation: it is tried whatever it may take. */
   first: boolean;
-  /** Told for every request, for the invocation's own count. */
-  requested: () => void;
+  /** Told for every request and how it ended, for the invocation's own count. */
+  requested: (error: ExportError | null) => void;
 }
 
 export type RunOutcome =
@@ -169,7 +169,7 @@ export async function advanceRun(
             return ledger.admit(user, ahead);
           },
           sent: async (outcome) => {
-            ports.requested();
+            ports.requested(outcome.error);
             evidence.requests += 1;
             if (outcome.error) evidence.retries += 1;
             if (outcome.error?.code === 'RATE_LIMITED') evidence.throttled += 1;

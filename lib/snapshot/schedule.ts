@@ -12,6 +12,8 @@ export interface TargetState {
   /** Failing invocations in a row, and until when the target is left alone, store time; 0 if it is not. */
   failures: number;
   retryAtMs: number;
+  /** When the last page came before the stall that was told: it is told once. */
+  stalledSinceMs?: number;
 }
 
 /** A key that was refused, and until when it is not used by a timer. */
@@ -63,6 +65,11 @@ export function holdOffMs(failures: number): number {
 /** 15 minutes, doubling to 6 hours: five refused requests lock a key. */
 export function keyHoldMs(failures: number): number {
   return Math.min(15 * minuteMs * 2 ** Math.max(0, failures - 1), 6 * hourMs);
+}
+
+/** A run without a page for this long is told as stalled: half an hour by the service's own quota, milliseconds. */
+export function stallAfterMs(windowMs: number): number {
+  return Math.max(30 * windowMs, 10 * minuteMs);
 }
 
 /** A run without a page for this long is given up, milliseconds. */

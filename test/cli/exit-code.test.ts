@@ -61,6 +61,7 @@ function result(overrides: Partial<CollectResult>, verdicts: string[] = []): Col
     status: 'sealed',
     snapshots: snapshots as unknown as CollectResult['snapshots'],
     requests: 0,
+    throttled: 0,
     errors: [],
     ...overrides,
   };

@@ -330,21 +330,28 @@ describe.concurrent('the store', () => {
     if (harmed.of === sealed) {
       const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
       expectCode(verified, 5);
-      expect(readJson(verified).errors.map(({ message }) => message).join('\n')).toContain(key);
+      expect(
+        readJson(verified)
+          .errors.map(({ message }) => message)
+          .join('\n'),
+      ).toContain(key);
     }
   });
 
-  test.each(['parquet', 'ndjson.gz'])('verify finds a %s that lost its last byte', async (ending) => {
-    const { cwd: from } = await sealed;
-    const cwd = createFolder();
-    cpSync(from, cwd, { recursive: true });
-    const lake = join(cwd, 'lake');
-    const key = findObject(lake, new RegExp(`${ending}$`));
-    writeFileSync(join(lake, key), readFileSync(join(lake, key)).subarray(0, -1));
-    const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
-    expectCode(verified, 5);
-    expect(readError(verified).message).toContain(key);
-  });
+  test.each(['parquet', 'ndjson.gz'])(
+    'verify finds a %s that lost its last byte',
+    async (ending) => {
+      const { cwd: from } = await sealed;
+      const cwd = createFolder();
+      cpSync(from, cwd, { recursive: true });
+      const lake = join(cwd, 'lake');
+      const key = findObject(lake, new RegExp(`${ending}$`));
+      writeFileSync(join(lake, key), readFileSync(join(lake, key)).subarray(0, -1));
+      const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
+      expectCode(verified, 5);
+      expect(readError(verified).message).toContain(key);
+    },
+  );
 
   // Root may write everywhere, so the exporter runs as nobody, from a copy that nobody can read.
   test('a folder that may not be written: exit 3, named', async () => {
@@ -376,15 +383,17 @@ describe.concurrent('the store', () => {
   );
   const testWithMounts = unshare === undefined ? test.skip : test;
 
-  testWithMounts('a full disk: exit 1, named; with room again it goes on, and all is whole', async () => {
-    const endpoint = await startEndpoint({ nodes: 3_000 });
-    const cwd = createFolder();
-    mkdirSync(join(cwd, 'lake'));
-    const run = ['export', '--json', ...flagsFor(endpoint, ampleQuota)];
-    const quoted = (args: string[]) => args.map((arg) => `'${arg}'`).join(' ');
-    const node = quoted([process.execPath, cli]);
-    // tmpfs: 1,200 KB, of which a file takes all but some pages' worth.
-    const steps = `set -e
+  testWithMounts(
+    'a full disk: exit 1, named; with room again it goes on, and all is whole',
+    async () => {
+      const endpoint = await startEndpoint({ nodes: 3_000 });
+      const cwd = createFolder();
+      mkdirSync(join(cwd, 'lake'));
+      const run = ['export', '--json', ...flagsFor(endpoint, ampleQuota)];
+      const quoted = (args: string[]) => args.map((arg) => `'${arg}'`).join(' ');
+      const node = quoted([process.execPath, cli]);
+      // tmpfs: 1,200 KB, of which a file takes all but some pages' worth.
+      const steps = `set -e
 mount -t tmpfs -o size=1200k tmpfs lake
 dd if=/dev/zero of=lake/filler bs=1k count=1100 2>/dev/null
 set +e
@@ -394,30 +403,31 @@ rm lake/filler
 ${node} ${quoted(run)} >room.json 2>room.err; echo $? >room.code
 ${node} verify --json --store file:./lake >verify.json 2>verify.err; echo $? >verify.code
 `;
-    const { ended } = startProcess('unshare', [...(unshare ?? []), 'sh', '-c', steps], {
-      cwd,
-      env: keyOf(endpoint),
-    });
-    expectCode(await ended, 0);
-    const read = (name: string) => readFileSync(join(cwd, name), 'utf8');
-    const endedAs = (name: string): Ended => ({
-      code: Number(read(`${name}.code`)),
-      signal: null,
-      out: read(`${name}.json`),
-      err: read(`${name}.err`),
-    });
-    expectCode(endedAs('full'), 1);
-    const error = readError(endedAs('full'));
-    expect(error.code).toBe('DISK_FULL');
-    expect(error.hint).toMatch(/room/);
-    expect(read('left.txt')).not.toMatch(/\.tmp$/m);
-    const offsets = (await endpoint.report()).servings.map(({ offset }) => offset);
-    // Some pages fitted, so that there is something to go on with.
-    expect(offsets.length).toBeGreaterThan(2);
-    expectCode(endedAs('room'), 0);
-    expect(readJson(endedAs('room')).snapshots).toMatchObject([{ rows: 3_000 }]);
-    expect(offsets.length - new Set(offsets).size).toBeLessThanOrEqual(1);
-    expectCode(endedAs('verify'), 0);
-    expect(readJson<{ unnamed: [] }>(endedAs('verify')).unnamed).toEqual([]);
-  });
+      const { ended } = startProcess('unshare', [...(unshare ?? []), 'sh', '-c', steps], {
+        cwd,
+        env: keyOf(endpoint),
+      });
+      expectCode(await ended, 0);
+      const read = (name: string) => readFileSync(join(cwd, name), 'utf8');
+      const endedAs = (name: string): Ended => ({
+        code: Number(read(`${name}.code`)),
+        signal: null,
+        out: read(`${name}.json`),
+        err: read(`${name}.err`),
+      });
+      expectCode(endedAs('full'), 1);
+      const error = readError(endedAs('full'));
+      expect(error.code).toBe('DISK_FULL');
+      expect(error.hint).toMatch(/room/);
+      expect(read('left.txt')).not.toMatch(/\.tmp$/m);
+      const offsets = (await endpoint.report()).servings.map(({ offset }) => offset);
+      // Some pages fitted, so that there is something to go on with.
+      expect(offsets.length).toBeGreaterThan(2);
+      expectCode(endedAs('room'), 0);
+      expect(readJson(endedAs('room')).snapshots).toMatchObject([{ rows: 3_000 }]);
+      expect(offsets.length - new Set(offsets).size).toBeLessThanOrEqual(1);
+      expectCode(endedAs('verify'), 0);
+      expect(readJson<{ unnamed: [] }>(endedAs('verify')).unnamed).toEqual([]);
+    },
+  );
 });

@@ -301,7 +301,10 @@ describe('bad answers', () => {
   });
 
   test('a closed port: tried again, then 4', async () => {
-    const endpoint = { url: 'http://127.0.0.1:59999', report: () => Promise.reject(new Error('none')) };
+    const endpoint = {
+      url: 'http://127.0.0.1:59999',
+      report: () => Promise.reject(new Error('none')),
+    };
     const ended = await start(exportArgs(endpoint, createFolder(), 1_000, 1)).ended;
     expect(ended.code).toBe(4);
     expect(ended.out).toMatch(/ECONNREFUSED/);

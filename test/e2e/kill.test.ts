@@ -121,7 +121,9 @@ describe.concurrent('kill -9', () => {
     const snapshot = await finish(args, cwd, endpoint);
     const report = await endpoint.report();
     expectServed(snapshot, report);
-    expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(quota.requests);
+    expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(
+      quota.requests,
+    );
     expect(countRepeats(report.servings.map(({ offset }) => offset))).toBeLessThanOrEqual(1);
     expect(report.servings.length).toBeLessThanOrEqual(Math.ceil(1_899 / 199) + 1 + 1);
   }, 90_000);
@@ -140,7 +142,9 @@ describe.concurrent('kill -9', () => {
     expect(new Set(told.map(({ snapshots }) => snapshots[0]?.snapshot)).size).toBe(2);
     expect(ended.filter(({ err }) => err.includes('waiting for it to end'))).toHaveLength(1);
     const report = await endpoint.report();
-    expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(quota.requests);
+    expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(
+      quota.requests,
+    );
     expect(report.servings).toHaveLength(2 * Math.ceil(1_499 / 199));
     const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
     expectCode(verified, 0);
@@ -171,6 +175,8 @@ describe.concurrent('kill -9', () => {
     expectServed(snapshot, report);
     // The page in flight may have been given up.
     expect(report.servings.length).toBeLessThanOrEqual(Math.ceil(1_499 / 199) + 1);
-    expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(quota.requests);
+    expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(
+      quota.requests,
+    );
   }, 60_000);
 });

@@ -35,7 +35,10 @@ export function createNodes(seed: number): NodeMaker {
   function makeRecord(index: number, hostId: string | null): Record<string, unknown> {
     const record: Record<string, unknown> = {
       ...(hostId === null ? {} : { host_id: hostId }),
-      host_name: `${names[index % names.length]}${index % 3 === 0 ? `-${index}` : ''}`.slice(0, 128),
+      host_name: `${names[index % names.length]}${index % 3 === 0 ? `-${index}` : ''}`.slice(
+        0,
+        128,
+      ),
       host_status: ['ACTIVE', 'SHUTOFF', 'BUILDING', 'ERROR'][index % 4],
       agent_status: ['online', 'offline', 'not_register', 'not_installed'][index % 4],
       protect_status: index % 2 === 0 ? 'opened' : 'closed',

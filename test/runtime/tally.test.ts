@@ -1,0 +1,35 @@
+// Owns the proof of an invocation's figures.
+
+import { expect, test } from 'vitest';
+import { openTally } from '../../lib/runtime/tally.ts';
+
+const target = { table: 'container_nodes', region: 'r', projectId: 'p' };
+
+test('counts pages and waits, takes requests from the result, and says what is billed', () => {
+  let nowMs = 5_000;
+  const tally = openTally({ monotonicMs: () => nowMs }, 256);
+  const page = { kind: 'page' as const, target, snapshot: 's', rows: 1, total: 2, pass: 1 };
+  tally.progress(page);
+  tally.progress({ kind: 'wait', delayMs: 120.4, reason: 'quota' });
+  tally.progress(page);
+  tally.note({ status: 'paused', snapshots: [], requests: 3, throttled: 1, errors: [] });
+  nowMs += 2_000.2;
+  expect(tally.summarize(100 * 2 ** 20 + 1)).toEqual({
+    pages: 2,
+    requests: 3,
+    throttled: 1,
+    quotaWaitMs: 120,
+    durationMs: 2_001,
+    peakMemoryMb: 101,
+    memorySizeMb: 256,
+    gbSeconds: 0.50025,
+  });
+});
+
+test('where nobody says the memory, nothing is said of the cost', () => {
+  expect(openTally({ monotonicMs: () => 0 }, null).summarize(0)).toMatchObject({
+    memorySizeMb: null,
+    gbSeconds: null,
+    requests: 0,
+  });
+});
