@@ -104,7 +104,11 @@ async function takeNumbered(
   }
 }
 
-/** Without exclusive creation: write a token, let writers of the same moment land, and see whose token stands. */
+/**
+ * Without exclusive creation: write a token, let writers of the same moment land, and see whose token stands. The holder
+ * works meanwhile, since an invocation is billed while it waits: of two that begin within one moment, one stops at the
+ * first renewal after it. What both did until then is safe, as no promise rests on the lease.
+ */
 async function takeWritten(ports: LeasePorts): Promise<Lease | { heldForMs: number }> {
   const { store, clock, host, random } = ports;
   const token = newToken(random);
@@ -120,20 +124,30 @@ async function takeWritten(ports: LeasePorts): Promise<Lease | { heldForMs: numb
     untilMs: store.nowMs() + leaseMs,
   });
   await store.put(key, encodeHolder(holder()));
-  if (store.settleMs > 0) await clock.sleep(store.settleMs);
   const isMine = async () => {
     const now = await store.get(key);
     return now !== null && decodeHolder(now, store.nowMs()).token === token;
   };
-  if (!(await isMine())) return { heldForMs: leaseMs };
-  return keepLease(ports, { key, holder, isMine });
+  return keepLease(ports, {
+    key,
+    holder,
+    isMine,
+    settledMonotonicMs: clock.monotonicMs() + store.settleMs,
+  });
 }
 
 function keepLease(
   { store, clock, log }: LeasePorts,
-  own: { key: string; holder: () => Holder; isMine: () => Promise<boolean> },
+  own: {
+    key: string;
+    holder: () => Holder;
+    isMine: () => Promise<boolean>;
+    /** From when on `isMine` is the last word; not given: it was when the lease was taken. */
+    settledMonotonicMs?: number;
+  },
 ): Lease {
   let renewedMonotonicMs = clock.monotonicMs();
+  let settlesMonotonicMs = own.settledMonotonicMs ?? null;
   let lost = false;
   function lose(): never {
     lost = true;
@@ -146,6 +160,10 @@ function keepLease(
   return {
     async renew() {
       if (lost) lose();
+      if (settlesMonotonicMs !== null && clock.monotonicMs() >= settlesMonotonicMs) {
+        if (!(await own.isMine())) lose();
+        settlesMonotonicMs = null;
+      }
       const silentMs = clock.monotonicMs() - renewedMonotonicMs;
       if (silentMs < renewMs) return;
       if (!(await own.isMine())) lose();

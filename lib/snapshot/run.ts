@@ -16,6 +16,8 @@ const requestLeastMs = 2_000;
 const storeMarginMs = 1_000;
 /** Stored pages kept in memory at the most, bytes: a run that one process makes does not read them back. */
 const pageMemoryMax = 32 * 2 ** 20;
+/** Stored pages asked for at once when they are read back. */
+const pagesAhead = 8;
 /** Attempts to seal that were killed before the operator is asked. */
 const sealAttemptsMax = 3;
 
@@ -77,6 +79,7 @@ export async function advanceRun(
   const { store, clock, log, dataset, source, ledger, user, budget, progress, renew } = ports;
   const prefix = runPrefix(target, start.snapshot, start.run);
   const pageMemory = new Map<string, Uint8Array>();
+  const pagesComing = new Map<string, Promise<Uint8Array | null>>();
   let pageMemoryBytes = 0;
   let checkpoint = start;
   let pass: Pass | null = hasPages(start) ? null : followPass();
@@ -93,8 +96,29 @@ export async function advanceRun(
     checkpoint = next;
   }
 
+  function rememberPage(key: string, bytes: Uint8Array): void {
+    if (pageMemoryBytes + bytes.length > pageMemoryMax) return;
+    pageMemory.set(key, bytes);
+    pageMemoryBytes += bytes.length;
+  }
+
+  /** Pages are read back in their order: the next ones are asked for while this one comes. */
   async function readPage(key: string): Promise<Uint8Array | null> {
-    return pageMemory.get(key) ?? (await store.get(key));
+    const known = pageMemory.get(key);
+    if (known) return known;
+    const index = Number(/(\d+)-[0-9a-f]+\.gz$/.exec(key)?.[1]);
+    for (const [place, { hash }] of checkpoint.pages.slice(index, index + pagesAhead).entries()) {
+      const next = pageKey(prefix, index + place, hash);
+      if (pageMemory.has(next) || pagesComing.has(next)) continue;
+      const coming = store.get(next);
+      // Whoever waits for it hears of its failure.
+      coming.catch(() => {});
+      pagesComing.set(next, coming);
+    }
+    const bytes = await (pagesComing.get(key) ?? store.get(key));
+    pagesComing.delete(key);
+    if (bytes) rememberPage(key, bytes);
+    return bytes;
   }
 
   /** Sealing reads each page once, and needs the memory for its rows. */
@@ -146,10 +170,7 @@ export async function advanceRun(
     const key = pageKey(prefix, pages.length, hash);
     await breathe();
     await store.put(key, bytes);
-    if (pageMemoryBytes + bytes.length <= pageMemoryMax) {
-      pageMemory.set(key, bytes);
-      pageMemoryBytes += bytes.length;
-    }
+    rememberPage(key, bytes);
     return hash;
   }
 

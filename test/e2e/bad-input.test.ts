@@ -301,7 +301,8 @@ describe.concurrent('the store', () => {
   ];
   const cases = objects.flatMap(([object, of, pattern]) =>
     harms
-      .filter(([harm]) => harm !== 'altered' || !object.includes('ledger'))
+      // A pointer carries no hash of its own: `verify` sees that it was altered, and the next snapshot replaces it.
+      .filter(([harm]) => harm !== 'altered' || !/ledger|^_/.test(object))
       .map(([harm, change]) => ({ object, harm, of, pattern, change })),
   );
 
@@ -323,10 +324,15 @@ describe.concurrent('the store', () => {
     expect(error.message).toContain(key);
     const after = readTree(lake);
     expect(after.get(key)).toEqual(bytes);
-    // What readers see is what it was, but for parts that no manifest names yet.
+    // What readers see is what it was. A pointer is only looked at once the new manifest stands.
     const added = published(after).filter(([path]) => !before.has(path));
-    expect(added.every(([path]) => !path.startsWith('_'))).toBe(true);
-    for (const [path, old] of published(before)) expect(after.get(path)).toEqual(old);
+    const isPointer = harmed.object.startsWith('_');
+    expect(added.filter(([path]) => path.startsWith('_'))).toHaveLength(isPointer ? 1 : 0);
+    for (const [path, old] of published(before)) {
+      // _head moves before _latest does.
+      if (!isPointer || !/^_(head|latest)\//.test(path))
+        expect(after.get(path)?.equals(old)).toBe(true);
+    }
     if (harmed.of === sealed) {
       const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
       expectCode(verified, 5);

@@ -52,7 +52,7 @@ export interface Script {
   slowMs: number;
   /** What this endpoint's clock is ahead of the host's. */
   clockOffsetMs: number;
-  /** Errors hold every header of the request and its body, plain and in base64. */
+  /** Errors hold every secret of both sides, and the request. */
   echo: boolean;
 }
 
@@ -167,6 +167,17 @@ async function readAll(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** How a secret may come back. */
+const echoForms: readonly ((text: string) => string)[] = [
+  (text) => text,
+  (text) => Buffer.from(text).toString('base64'),
+  (text) => Buffer.from(`x${text}`).toString('base64url'),
+  (text) => encodeURIComponent(text),
+  (text) => JSON.stringify(text),
+  // Seen only once the invisible signs are gone.
+  (text) => `${text.slice(0, 5)}\u200b${text.slice(5, 9)}\r\n${text.slice(9)}`,
+];
+
 /** mulberry32: a list's history is the same for the same seed. */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0;
@@ -192,6 +203,7 @@ function serve(given: Partial<Script>): void {
   /** Those given out, until the script takes them back by `tokens`. */
   const tokens: string[] = [];
   let requests = 0;
+  let echoes = 0;
 
   function drift(): void {
     for (let index = 0; index < script.inserts; index += 1) {
@@ -216,14 +228,19 @@ function serve(given: Partial<Script>): void {
     response.end(body);
   }
 
+  /** The worst that an error could tell: every secret that both sides know, each time in another form. */
   function quoteRequest(request: IncomingMessage, body: string): string {
     if (!script.echo) return '';
-    const headers = JSON.stringify(request.headers);
     const { authorization = '' } = request.headers;
-    const encoded = [authorization, headers, body].map((text) =>
-      Buffer.from(text).toString('base64'),
-    );
-    return ` you sent ${request.method} ${request.url} ${headers} ${body} ${encoded.join(' ')}`;
+    const secrets = [
+      ...[script.sk, script.ak, script.securityToken, script.signIn?.password],
+      ...[request.headers['x-auth-token']],
+    ].filter((secret): secret is string => typeof secret === 'string');
+    const form = echoForms[echoes % echoForms.length] as (text: string) => string;
+    echoes += 1;
+    // First what matters: whoever quotes this will cut it short.
+    const headers = JSON.stringify(request.headers);
+    return ` you sent ${secrets.map(form).join(' ')} ${form(authorization)} ${headers} ${body}`;
   }
 
   function sendError(
