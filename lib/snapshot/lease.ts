@@ -6,8 +6,8 @@ import type { Clock, Host, Log, Store } from './ports.ts';
 
 /** A lease ends this long after its holder's last sign of life, milliseconds. */
 export const leaseMs = 30_000;
-/** Signs of life are given when the last is this old, milliseconds. */
-const renewMs = 12_000;
+/** Signs of life are given when the last is this old, milliseconds; whoever waits looks every 5 s, so none comes too late. */
+const renewMs = 20_000;
 
 export interface Lease {
   /** Gives a sign of life when one is due. Throws StoppedError `LEASE_LOST` when somebody else has taken over. */
@@ -166,7 +166,8 @@ function keepLease(
       }
       const silentMs = clock.monotonicMs() - renewedMonotonicMs;
       if (silentMs < renewMs) return;
-      if (!(await own.isMine())) lose();
+      // Nobody takes over a lease that has not ended: only one that may have is looked at first.
+      if (silentMs >= leaseMs && !(await own.isMine())) lose();
       await store.put(own.key, encodeHolder(own.holder()));
       renewedMonotonicMs = clock.monotonicMs();
     },

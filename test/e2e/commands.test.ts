@@ -1,0 +1,230 @@
+// Goal: every command of the built file does what the contract says, and stdout is one JSON object or what a person reads, never both.
+// Method: one store after the other by the commands themselves; the endpoint counts what is sent.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import {
+  cli,
+  createFolder,
+  type Ended,
+  expectCode,
+  flagsFor,
+  keyOf,
+  readJson,
+  runCli,
+  startCli,
+  startEndpoint,
+  startProcess,
+  type Told,
+  until,
+} from './world.ts';
+
+const commands = ['export', 'tick', 'plan', 'status', 'verify', 'simulate', 'demo', 'init'];
+
+/** stderr holds log lines only. */
+function expectLogLines({ err }: Ended): void {
+  for (const line of err.split('\n').filter((one) => one !== '')) {
+    expect(JSON.parse(line)).toMatchObject({ level: expect.any(String), time: expect.any(String) });
+  }
+}
+
+describe.concurrent('help', () => {
+  test.each(commands)('%s --help: exit 0, on stdout, with its exit codes', async (command) => {
+    const ended = await runCli([command, '--help'], { cwd: createFolder() });
+    expectCode(ended, 0);
+    expect(ended.err).toBe('');
+    expect(ended.out).toMatch(/Exit codes:/);
+    expect(ended.out).toMatch(/--json/);
+  });
+
+  test('--help names every command; a reader that leaves after a byte is no crash', async () => {
+    const cwd = createFolder();
+    const ended = await runCli(['--help'], { cwd });
+    expectCode(ended, 0);
+    for (const command of commands) expect(ended.out).toContain(command);
+    const endpoint = await startEndpoint({ nodes: 30 });
+    const flags = flagsFor(endpoint).join(' ');
+    for (const line of ['--help', 'export --help', `export ${flags}`, `export --json ${flags}`]) {
+      const script = `set -o pipefail; '${process.execPath}' '${cli}' ${line} | head -c 1`;
+      const piped = await startProcess('bash', ['-c', script], { cwd, env: keyOf(endpoint) }).ended;
+      expectCode(piped, 0);
+      expect(piped.out).toHaveLength(1);
+      expectLogLines(piped);
+    }
+  });
+});
+
+describe.concurrent('--json', () => {
+  test.each([
+    ['export', 2, ['export']],
+    ['tick', 2, ['tick']],
+    ['plan', 2, ['plan']],
+    ['status', 2, ['status']],
+    ['verify', 2, ['verify']],
+    ['simulate', 2, ['simulate', '--latency', 'slow']],
+    ['demo', 3, ['demo', '--out', '/proc/nowhere']],
+    ['init', 2, ['init', '--out', '/proc/nowhere/cgs-export.yml']],
+    ['a command that is none', 2, ['exprot']],
+  ])('%s that fails: exit %i, one object', async (_name, code, args) => {
+    const ended = await runCli([...args, '--json'], { cwd: createFolder() });
+    // /proc takes no file: whether as denied or as absent is the kernel's word.
+    if (code === 3) expect([3, 4]).toContain(ended.code);
+    else expectCode(ended, code);
+    const told = readJson(ended);
+    expect(told.status).toBe('failed');
+    expect(told.errors.length).toBeGreaterThan(0);
+    expectLogLines(ended);
+  });
+});
+
+describe.concurrent('what the commands do', () => {
+  test('plan, tick, status and verify from one configuration', async () => {
+    const endpoint = await startEndpoint({ nodes: 1_000, latencyMs: { min: 5, max: 20 } });
+    const { region, projectId } = endpoint.script;
+    const cwd = createFolder();
+    const target = `{ region: ${region}, projectId: ${projectId}, endpoint: "${endpoint.url}"`;
+    writeFileSync(
+      join(cwd, 'cgs-export.yml'),
+      `store: file:./lake
+schedule: 1d
+quota: { requests: 3, windowSeconds: 1 }
+accounts:
+  - name: prod
+    targets:
+      - ${target} }
+`,
+    );
+    const options = { cwd, env: keyOf(endpoint) };
+    const call = async <T = Told>(args: string[], code = 0): Promise<T> => {
+      const ended = await runCli([...args, '--json'], options);
+      expectCode(ended, code);
+      expectLogLines(ended);
+      return readJson<T>(ended);
+    };
+    const sent = async () => (await endpoint.report()).servings.length;
+
+    expect(await call<object>(['plan'])).toMatchObject({
+      status: 'ok',
+      targets: [{ rows: null, requests: null }],
+      warnings: [expect.stringContaining('--probe')],
+    });
+    expect(await sent()).toBe(0);
+    expect(await call<object>(['plan', '--probe'])).toMatchObject({
+      targets: [{ rows: 1_000, rowsFrom: 'probe', requests: 6 }],
+      warnings: [],
+    });
+    expect(await sent()).toBe(1);
+    expect((await endpoint.report()).servings[0]).toMatchObject({ offset: 0, limit: 10 });
+
+    expect(await call<object>(['status'])).toMatchObject({
+      status: 'ok',
+      targets: [{ last: null, open: null, due: true }],
+    });
+    await delay(1_100);
+    const ticked = await call(['tick']);
+    expect(ticked).toMatchObject({ status: 'paused', snapshots: [], errors: [] });
+    expect(ticked.requests).toBeLessThanOrEqual(3);
+    expect(await call<object>(['status'])).toMatchObject({
+      targets: [{ open: { phase: 'collecting', total: 1_000 } }],
+    });
+    // Nothing is sealed yet: there is nothing to verify.
+    await call(['verify'], 2);
+    let ended = ticked;
+    for (let ticks = 0; ended.status === 'paused' && ticks < 10; ticks += 1) {
+      await delay(1_100);
+      ended = await call(['tick']);
+    }
+    expect(ended).toMatchObject({ status: 'sealed', snapshots: [{ rows: 1_000 }] });
+    expect(await call<object>(['tick'])).toMatchObject({ status: 'idle', requests: 0 });
+    expect(await call<object>(['status'])).toMatchObject({
+      targets: [{ open: null, due: false, last: { rows: 1_000, verdict: 'complete' } }],
+    });
+    expect(await call<object>(['plan'])).toMatchObject({
+      targets: [{ rows: 1_000, rowsFrom: 'last snapshot', requests: 6 }],
+    });
+    expect(await call<object>(['verify'])).toMatchObject({
+      status: 'verified',
+      manifests: 1,
+      parts: 2,
+      faults: [],
+    });
+    expect(await sent()).toBe(1 + Math.ceil(999 / 199));
+
+    // --table picks; what it does not know is a usage error.
+    await call(['export', '--table', 'nodes'], 2);
+    expect((await call(['export', '--table', 'container_nodes'])).snapshots).toHaveLength(1);
+    expect(await call<object>(['verify'])).toMatchObject({ manifests: 2, faults: [] });
+  }, 60_000);
+
+  test('plan warns when the pages need more time than the schedule leaves', async () => {
+    const endpoint = await startEndpoint({ totalNum: 1_900_000 });
+    const cwd = createFolder();
+    const { region, projectId } = endpoint.script;
+    const target = `{ region: ${region}, projectId: ${projectId}, endpoint: "${endpoint.url}" }`;
+    writeFileSync(
+      join(cwd, 'cgs-export.yml'),
+      `store: file:./lake\nschedule: 1d\naccounts: [{ name: prod, targets: [${target}] }]\n`,
+    );
+    const ended = await runCli(['plan', '--probe', '--json'], { cwd, env: keyOf(endpoint) });
+    expectCode(ended, 0);
+    expect(readJson<object>(ended)).toMatchObject({
+      targets: [{ rows: 1_900_000, requests: 9_548 }],
+      warnings: [expect.stringMatching(/more than the schedule leaves/)],
+    });
+  });
+
+  test('simulate: the address when it listens; export finds its nodes; SIGTERM ends it with 0', async () => {
+    const cwd = createFolder();
+    const simulator = startCli(['simulate', '--json', '--nodes', '250'], { cwd });
+    await until(() => simulator.texts.out.includes('\n'), 'the address');
+    const told = JSON.parse(simulator.texts.out) as Record<string, string>;
+    expect(Object.keys(told)).toEqual(['url', 'ak', 'sk', 'projectId']);
+    const ended = await runCli(
+      [
+        ...['export', '--json', '--region', 'cn-south-4', '--project', told.projectId ?? ''],
+        ...['--endpoint', told.url ?? '', '--store', 'file:./lake'],
+      ],
+      { cwd, env: { HUAWEICLOUD_SDK_AK: told.ak ?? '', HUAWEICLOUD_SDK_SK: told.sk ?? '' } },
+    );
+    expectCode(ended, 0);
+    expect(readJson(ended).snapshots).toMatchObject([{ rows: 250, verdict: 'complete' }]);
+    simulator.child.kill('SIGTERM');
+    expectCode(await simulator.ended, 0);
+  });
+
+  test('init: a configuration that is valid once its variables are set; never over another file', async () => {
+    const cwd = createFolder();
+    const written = await runCli(['init', '--json'], { cwd });
+    expectCode(written, 0);
+    const file = join(cwd, 'cgs-export.yml');
+    expect(readJson<object>(written)).toMatchObject({ status: 'written', file, errors: [] });
+    const text = readFileSync(file, 'utf8');
+    const again = await runCli(['init'], { cwd });
+    expectCode(again, 2);
+    expect(again.out).toBe('');
+    expect(readFileSync(file, 'utf8')).toBe(text);
+    const unset = await runCli(['status', '--json'], { cwd });
+    expectCode(unset, 2);
+    expect(readJson(unset).errors.map(({ message }) => message).join()).toContain('PROD_AK');
+    const env = { PROD_AK: 'SOMEACCESSKEY0000000', PROD_SK: 'some-secret-key' };
+    expectCode(await runCli(['status'], { cwd, env }), 0);
+  });
+
+  test('demo: exports, verifies, and says how to query', async () => {
+    const cwd = createFolder();
+    const ended = await runCli(['demo', '--json'], { cwd });
+    expectCode(ended, 0);
+    const told = readJson<Told & { out: string; queries: Record<string, string> }>(ended);
+    expect(told).toMatchObject({ status: 'sealed', out: join(cwd, 'demo-out') });
+    expect(Object.keys(told.queries)).toEqual(['duckdb', 'jq', 'verify', 'status']);
+    const told2 = await runCli(['verify', '--store', 'file:./demo-out'], { cwd });
+    expectCode(told2, 0);
+    expect(told2.out).toContain('verified: 1 manifest');
+    const plain = await runCli(['demo'], { cwd });
+    expectCode(plain, 0);
+    expect(plain.out).toContain('Ask it:');
+    expectLogLines(plain);
+  });
+});

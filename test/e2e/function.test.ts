@@ -1,0 +1,223 @@
+// Goal: the function's bundle alone makes a snapshot over several invocations. Method: a fresh process an invocation, the
+// file in a folder of its own with its configuration beside it, a context as FunctionGraph's; the endpoint measures.
+
+import { spawn } from 'node:child_process';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { expectServed, readSnapshot } from './served-rows.ts';
+import {
+  countMost,
+  createFolder,
+  type Endpoint,
+  expectCode,
+  readTree,
+  root,
+  runCli,
+  startEndpoint,
+  type Told,
+} from './world.ts';
+
+const bundle = join(root, 'dist', 'functions', 'collect', 'index.js');
+/** Slots are counted from a request's departure there: what it takes on its way may vary by the guard, so a shorter window is measured. */
+const quota = { requests: 3, windowSeconds: 1.5 };
+const measuredMs = 1_300;
+
+interface Invoked {
+  result: Told | null;
+  error: { name: string; message: string; code?: string } | null;
+  lines: Record<string, unknown>[];
+  /** Of the handler alone. */
+  durationMs: number;
+}
+
+const driver = `
+const { getters, event, leftMs } = JSON.parse(process.argv[1]);
+const { handler } = require('./index.js');
+const startMs = performance.now();
+const context = { getRemainingTimeInMilliSeconds: () => leftMs - (performance.now() - startMs) };
+for (const [name, value] of Object.entries(getters)) context[name] = () => value;
+const userData = getters.getUserData;
+context.getUserData = (name) => userData[name];
+const tell = (told) => {
+  require('node:fs').writeSync(3, JSON.stringify({ ...told, durationMs: performance.now() - startMs }));
+  // As on the platform: what is left running is frozen.
+  process.exit(0);
+};
+handler(event, context).then(
+  (result) => tell({ result, error: null }),
+  ({ name, message, code, stack }) => tell({ result: null, error: { name, message, code, stack } }),
+);
+`;
+
+function invoke(
+  folder: string,
+  requestId: string,
+  options: { key: object; userData?: Record<string, string>; leftMs?: number },
+): Promise<Invoked> {
+  const getters = { getRequestID: requestId, getUserData: {}, ...options.key };
+  if (options.userData) getters.getUserData = options.userData;
+  const event = {
+    version: 'v2.0',
+    time: '2026-11-24T06:00:00+08:00',
+    trigger_type: 'TIMER',
+    trigger_name: 'every-minute',
+    user_event: '',
+  };
+  const given = JSON.stringify({ getters, event, leftMs: options.leftMs ?? 60_000 });
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['-e', driver, given], {
+      cwd: folder,
+      env: { PATH: process.env.PATH },
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    });
+    const texts = ['', '', '', ''];
+    for (const index of [1, 2, 3]) {
+      child.stdio[index]?.on('data', (data: Buffer) => {
+        texts[index] += String(data);
+      });
+    }
+    child.once('error', reject);
+    child.once('close', () => {
+      const [, out = '', err = '', told = ''] = texts;
+      if (told === '' || err !== '') return reject(new Error(`${out}\n${err}`));
+      const lines = out.split('\n').filter((line) => line !== '');
+      resolve({ ...JSON.parse(told), lines: lines.map((line) => JSON.parse(line)) });
+    });
+  });
+}
+
+function deploy(endpoint: Endpoint, credentials: string): string {
+  const folder = createFolder();
+  copyFileSync(bundle, join(folder, 'index.js'));
+  const { region, projectId } = endpoint.script;
+  writeFileSync(
+    join(folder, 'cgs-export.yml'),
+    `store: file:./lake
+schedule: 24h
+quota: { requests: ${quota.requests}, windowSeconds: ${quota.windowSeconds} }
+accounts:
+  - name: prod
+    credentials: ${credentials}
+    targets:
+      - { region: ${region}, projectId: ${projectId}, endpoint: "${endpoint.url}", api: hss }
+`,
+  );
+  mkdirSync(join(folder, 'lake'));
+  return folder;
+}
+
+const agencyOf = ({ script: { ak, sk, securityToken } }: Endpoint) => ({
+  getSecurityAccessKey: ak,
+  getSecuritySecretKey: sk,
+  getSecurityToken: securityToken,
+});
+
+/** Again and again, as a timer does, until a snapshot is sealed. */
+async function invokeUntilSealed(
+  folder: string,
+  options: Parameters<typeof invoke>[2],
+): Promise<Invoked[]> {
+  const invocations: Invoked[] = [];
+  for (let count = 1; count <= 12; count += 1) {
+    const invoked = await invoke(folder, `request-${count}`, options);
+    invocations.push(invoked);
+    if (invoked.error) throw new Error(JSON.stringify(invoked.error));
+    if (invoked.result?.status === 'sealed') return invocations;
+    expect(invoked.result?.status).toBe('paused');
+    await delay(quota.windowSeconds * 1_000);
+  }
+  throw new Error('never sealed');
+}
+
+describe.concurrent('the built function', () => {
+  test('a key by variables: sealed over several invocations, each of which spends what is there and stops', async () => {
+    const endpoint = await startEndpoint({ nodes: 1_500, latencyMs: { min: 10, max: 40 } });
+    const folder = deploy(endpoint, '{ ak: "${PROD_AK}", sk: "${PROD_SK}" }');
+    const { ak, sk } = endpoint.script;
+    const invocations = await invokeUntilSealed(folder, {
+      key: {},
+      // Encrypted variables come by getUserData alone.
+      userData: { PROD_AK: ak, PROD_SK: sk },
+    });
+    expect(invocations.length).toBeGreaterThanOrEqual(3);
+    for (const [index, { result, lines, durationMs }] of invocations.entries()) {
+      expect(result?.requests).toBeLessThanOrEqual(quota.requests);
+      expect(result?.errors).toEqual([]);
+      expect(lines.length).toBeGreaterThan(0);
+      expect(lines.every(({ requestId }) => requestId === `request-${index + 1}`)).toBe(true);
+      // It does not sleep for the next window: that would take a window, and this machine may be busy.
+      expect(durationMs).toBeLessThan(quota.windowSeconds * 1_000 + 1_500);
+    }
+    const last = invocations[invocations.length - 1]?.result;
+    const [sealed] = last?.snapshots ?? [];
+    expect(sealed).toMatchObject({ rows: 1_500, verdict: 'complete' });
+    // A timer's snapshot is named by its slot.
+    expect(sealed?.snapshot).toMatch(/T000000Z$/);
+    const report = await endpoint.report();
+    expect(report.servings).toHaveLength(Math.ceil(1_499 / 199));
+    expect(countMost(report.servings, measuredMs)).toBeLessThanOrEqual(quota.requests);
+    expect(report.servings[0]?.query.enterprise_project_id).toBe('all_granted_eps');
+    expectServed(await readSnapshot(join(folder, 'lake'), sealed?.manifest ?? ''), report);
+
+    const idle = await invoke(folder, 'request-idle', {
+      key: {},
+      userData: { PROD_AK: ak, PROD_SK: sk },
+    });
+    expect(idle.result).toMatchObject({ status: 'idle', snapshots: [], requests: 0 });
+    const verified = await runCli(['verify', '--store', 'file:./lake'], { cwd: folder });
+    expectCode(verified, 0);
+  }, 60_000);
+
+  test("the agency's temporary key, which is another one in each invocation", async () => {
+    const first = { ak: 'AGENCYAK000000000001', sk: 'agency-sk-1', securityToken: 'agency-token-1' };
+    const endpoint = await startEndpoint({ ...first, nodes: 700 });
+    const folder = deploy(endpoint, 'agency');
+    const paused = await invoke(folder, 'one', { key: agencyOf(endpoint) });
+    expect(paused.result).toMatchObject({ status: 'paused', requests: 3 });
+    const second = { ak: 'AGENCYAK000000000002', sk: 'agency-sk-2', securityToken: 'agency-token-2' };
+    await endpoint.change(second);
+    await delay(quota.windowSeconds * 1_000 + 200);
+    const sealed = await invoke(folder, 'two', {
+      key: agencyOf({ ...endpoint, script: { ...endpoint.script, ...second } }),
+    });
+    expect(sealed.result).toMatchObject({ status: 'sealed', snapshots: [{ rows: 700 }] });
+    const printed = JSON.stringify([paused, sealed]);
+    const stored = [...readTree(join(folder, 'lake')).values()].map(String).join('\n');
+    for (const secret of [...Object.values(first), ...Object.values(second)]) {
+      expect(printed).not.toContain(secret);
+      expect(stored).not.toContain(secret);
+    }
+  }, 60_000);
+
+  test('a refused key: told once by throwing, then left alone', async () => {
+    const endpoint = await startEndpoint({ always: '403', securityToken: 'agency-token-3' });
+    const folder = deploy(endpoint, 'agency');
+    const options = { key: agencyOf(endpoint) };
+    const thrown = await invoke(folder, 'one', options);
+    expect(thrown.error).toMatchObject({ name: 'AuthError', code: 'NOT_PERMITTED' });
+    expect(thrown.lines.some(({ level }) => level === 'error')).toBe(true);
+    for (const requestId of ['two', 'three']) {
+      const left = await invoke(folder, requestId, options);
+      expect(left.error).toBeNull();
+      expect(left.result).toMatchObject({ status: 'idle', requests: 0 });
+    }
+    expect((await endpoint.report()).servings).toHaveLength(1);
+  });
+
+  test('no time left: paused at once, nothing sent; no configuration: thrown with what to do', async () => {
+    const endpoint = await startEndpoint({ securityToken: 'agency-token-4' });
+    const folder = deploy(endpoint, 'agency');
+    const hurried = await invoke(folder, 'one', { key: agencyOf(endpoint), leftMs: 1_500 });
+    expect(hurried.result).toMatchObject({ status: 'paused', requests: 0 });
+    expect((await endpoint.report()).servings).toHaveLength(0);
+
+    const bare = createFolder();
+    copyFileSync(bundle, join(bare, 'index.js'));
+    const thrown = await invoke(bare, 'two', { key: agencyOf(endpoint) });
+    expect(thrown.error).toMatchObject({ name: 'ConfigError', code: 'CONFIG' });
+    expect(thrown.error?.message).toContain('cgs-export.yml');
+    expect(thrown.lines).toMatchObject([{ level: 'error', requestId: 'two' }]);
+  });
+});
