@@ -269,6 +269,17 @@ const provedElsewhere: Record<string, string> = {
   'lib/deploy/bundle.ts': 'test/deploy/plugin.test.ts, as `serverless package` runs it',
   'lib/deploy/settings-schema.ts': 'test/deploy/plugin.test.ts, as Serverless checks it',
   'lib/datasets/index.ts': 'a list; test/datasets/container-nodes.test.ts',
+  'lib/simulator/access.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/answers.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/iam.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/listing.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/options.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/wire.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/random.ts': 'test/simulator/nodes.test.ts: the same seed, the same nodes',
+  'lib/snapshot/failure.ts': 'test/snapshot/collect.test.ts, as later invocations see it',
+  'lib/snapshot/open-run.ts': 'test/snapshot/collect.test.ts, as later invocations see it',
+  'lib/runtime/heap.ts': 'test/bench/export.bench.ts: a peak, not a result',
+  'functions/collect.ts': 'test/e2e/function.test.ts, as the platform runs it',
 };
 
 function testOf(path: string): string {

@@ -34,7 +34,7 @@ export function answerKeystoneError(status: number, title: string, message: stri
   return answerJson(status, JSON.stringify({ error: { code: status, message, title } }));
 }
 
-export function answerHtml(status: number, title: string): Answer {
+function answerHtml(status: number, title: string): Answer {
   const body = `<html>\r\n<head><title>${status} ${title}</title></head>\r\n<body>\r\n<center><h1>${status} ${title}</h1></center>\r\n</body>\r\n</html>\r\n`;
   return { status, headers: { 'Content-Type': 'text/html' }, body };
 }

@@ -21,7 +21,7 @@ export interface Authorization {
 
 const algorithm = 'SDK-HMAC-SHA256';
 /** The gateway refuses a date further away than this, milliseconds. */
-export const skewMaxMs = 15 * 60 * 1_000;
+const skewMaxMs = 15 * 60 * 1_000;
 
 function hashHex(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
@@ -103,11 +103,11 @@ export function buildCanonicalRequest(
   ].join('\n');
 }
 
-export function buildStringToSign(date: string, canonicalRequest: string): string {
+function buildStringToSign(date: string, canonicalRequest: string): string {
   return `${algorithm}\n${date}\n${hashHex(canonicalRequest)}`;
 }
 
-export function computeSignature(sk: string, stringToSign: string): string {
+function computeSignature(sk: string, stringToSign: string): string {
   return createHmac('sha256', sk).update(stringToSign).digest('hex');
 }
 

@@ -238,7 +238,7 @@ export function followPass(): Pass {
 }
 
 /** Whether anything in a pass speaks against its completeness. */
-export function isBroken(evidence: PassEvidence): boolean {
+function isBroken(evidence: PassEvidence): boolean {
   const { inversions, missing, totalJumped, restless } = evidence;
   return inversions > 0 || missing > 0 || totalJumped || restless;
 }

@@ -31,7 +31,7 @@ export async function tidyTarget(
   return doomed.length;
 }
 
-/** Everything of a run whose newest object is older than `keepPagesMs` and that is not the newest run. */
+/** Everything of a run whose newest object is older than `keepPagesMs`. The open run was just sealed: there is no other. */
 async function findOldRunObjects(
   store: Store,
   target: TargetKey,

@@ -207,7 +207,11 @@ accounts:
     expect(readFileSync(file, 'utf8')).toBe(text);
     const unset = await runCli(['status', '--json'], { cwd });
     expectCode(unset, 2);
-    expect(readJson(unset).errors.map(({ message }) => message).join()).toContain('PROD_AK');
+    expect(
+      readJson(unset)
+        .errors.map(({ message }) => message)
+        .join(),
+    ).toContain('PROD_AK');
     const env = { PROD_AK: 'SOMEACCESSKEY0000000', PROD_SK: 'some-secret-key' };
     expectCode(await runCli(['status'], { cwd, env }), 0);
   });

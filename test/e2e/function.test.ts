@@ -171,12 +171,20 @@ describe.concurrent('the built function', () => {
   }, 60_000);
 
   test("the agency's temporary key, which is another one in each invocation", async () => {
-    const first = { ak: 'AGENCYAK000000000001', sk: 'agency-sk-1', securityToken: 'agency-token-1' };
+    const first = {
+      ak: 'AGENCYAK000000000001',
+      sk: 'agency-sk-1',
+      securityToken: 'agency-token-1',
+    };
     const endpoint = await startEndpoint({ ...first, nodes: 700 });
     const folder = deploy(endpoint, 'agency');
     const paused = await invoke(folder, 'one', { key: agencyOf(endpoint) });
     expect(paused.result).toMatchObject({ status: 'paused', requests: 3 });
-    const second = { ak: 'AGENCYAK000000000002', sk: 'agency-sk-2', securityToken: 'agency-token-2' };
+    const second = {
+      ak: 'AGENCYAK000000000002',
+      sk: 'agency-sk-2',
+      securityToken: 'agency-token-2',
+    };
     await endpoint.change(second);
     await delay(quota.windowSeconds * 1_000 + 200);
     const sealed = await invoke(folder, 'two', {
