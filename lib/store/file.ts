@@ -241,14 +241,20 @@ function checkKey(key: string): void {
   );
 }
 
-/** Makes the folder and sees to it that its name survives a power cut. */
+/** Makes the folder and sees to it that its name survives a power cut. One at a time: Node's own `recursive` never ends where a parent takes no folders, as in /proc. */
 async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
-  if (first === undefined) return;
-  for (let path = dirname(folder); path.length >= dirname(first).length; path = dirname(path)) {
-    await syncFolder(path);
-    if (path === dirname(path)) return;
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    await makeFolder(dirname(folder));
+    await mkdir(folder).catch((again: unknown) => {
+      if (codeOf(again) !== 'EEXIST') throw again;
+    });
   }
+  await syncFolder(dirname(folder));
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -226,6 +226,9 @@ describe.concurrent('the built function', () => {
     const thrown = await invoke(bare, 'two', { key: agencyOf(endpoint) });
     expect(thrown.error).toMatchObject({ name: 'ConfigError', code: 'CONFIG' });
     expect(thrown.error?.message).toContain('cgs-export.yml');
-    expect(thrown.lines).toMatchObject([{ level: 'error', requestId: 'two' }]);
+    expect(thrown.lines).toMatchObject([
+      { level: 'error', requestId: 'two' },
+      { message: 'done', status: 'failed', requestId: 'two' },
+    ]);
   });
 });

@@ -53,7 +53,7 @@ function toCells(record: Record<string, unknown>): Cells {
 }
 
 /** The newest record that was served of each node. */
-export function listServed(report: Report): Map<string, Cells> {
+function listServed(report: Report): Map<string, Cells> {
   const served = new Map<string, Cells>();
   for (const { body } of report.servings) {
     if (body === null) continue;
@@ -77,7 +77,7 @@ interface ManifestParts {
   parts: { format: string; key: string; rows: number }[];
 }
 
-export function readManifest(store: string, key: string): ManifestParts {
+function readManifest(store: string, key: string): ManifestParts {
   return JSON.parse(readFileSync(join(store, key), 'utf8')) as ManifestParts;
 }
 

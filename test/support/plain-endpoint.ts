@@ -1,4 +1,5 @@
 // Owns an endpoint of another make, a process of its own: nodes and IAM, written from the references, sharing nothing with lib/. Refuses to hold a quota: it measures.
+// biome-ignore-all lint/correctness/noVoidTypeReturn: each case answers and ends, nothing is returned
 // Run as `tsx plain-endpoint.ts SCRIPT`, SCRIPT a JSON text; prints {"url"}; /_control takes {"change": …} and gives the report.
 
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -273,7 +274,7 @@ function serve(given: Partial<Script>): void {
     response: ServerResponse,
     serving: Serving,
     fault: Fault | null,
-  ): void {
+  ) {
     const quoted = quoteRequest(request, '');
     switch (fault) {
       case '401':
@@ -301,7 +302,7 @@ function serve(given: Partial<Script>): void {
         );
       case 'reset':
         request.socket.resetAndDestroy();
-        return;
+        break;
       case 'brokenJson':
         return send(response, 200, `${makePage(serving.offset, serving.limit).slice(0, -40)}`);
       case 'null':
@@ -316,7 +317,7 @@ function serve(given: Partial<Script>): void {
         response.write(page.subarray(0, Math.floor(page.length / 2)), () => {
           request.socket.destroy();
         });
-        return;
+        break;
       }
       default: {
         const body = makePage(serving.offset, serving.limit);
