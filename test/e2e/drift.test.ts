@@ -29,8 +29,8 @@ describe.concurrent('10,000 nodes', () => {
       seed: 7,
       keyless: 12,
       mutating: true,
-      inserts: 3,
-      deletes: 2,
+      inserts: 6,
+      deletes: 5,
       // From the second request on, and once with another distance.
       faults: Object.fromEntries([
         ...faults.map((fault, index) => [2 + 4 * index, fault] as const),
@@ -55,8 +55,8 @@ describe.concurrent('10,000 nodes', () => {
         fault,
       ).toBeGreaterThan(0);
     }
-    expect(report.inserted).toBeGreaterThan(100);
-    expect(report.deleted).toBeGreaterThan(70);
+    expect(report.inserted).toBeGreaterThan(300);
+    expect(report.deleted).toBeGreaterThan(250);
     expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(
       quota.requests,
     );
@@ -65,13 +65,14 @@ describe.concurrent('10,000 nodes', () => {
     const lake = join(cwd, 'lake');
     const snapshot = await readSnapshot(lake, sealed?.manifest ?? '');
     expectServed(snapshot, report);
-    expect(report.survivors.length).toBeGreaterThan(9_800);
+    expect(report.survivors.length).toBeGreaterThan(9_000);
     // What a double cannot hold keeps its digits.
     const exact = snapshot.parquet.filter((row) =>
       String(row.extra).includes('12345678901234567890'),
     );
     expect(exact.length).toBeGreaterThan(100);
     const { evidence, rejects } = snapshot.manifest;
+    expect(evidence.realigned).toBeGreaterThan(0);
     expect(rejects).toBeGreaterThan(0);
     expect(evidence.requests).toBe(report.servings.length);
     expect(evidence.throttled).toBe(2);
@@ -85,10 +86,12 @@ describe.concurrent('10,000 nodes', () => {
   }, 60_000);
 
   test('while nothing moves: ceil((N-1)/199) + 1 requests at the most, none throttled', async () => {
+    // So small that a busy machine uses it up as well.
+    const few = { requests: 10, windowSeconds: 1 };
     const nodes = 10_000;
     const endpoint = await startEndpoint({ nodes, seed: 3, latencyMs: { min: 2, max: 15 } });
     const cwd = createFolder();
-    const ended = await runCli(['export', '--json', ...flagsFor(endpoint, quota)], {
+    const ended = await runCli(['export', '--json', ...flagsFor(endpoint, few)], {
       cwd,
       env: keyOf(endpoint),
     });
@@ -97,10 +100,10 @@ describe.concurrent('10,000 nodes', () => {
     expect(told.snapshots).toMatchObject([{ rows: nodes, verdict: 'complete' }]);
     const report = await endpoint.report();
     expect(report.servings.length).toBeLessThanOrEqual(Math.ceil((nodes - 1) / 199) + 1);
-    const most = countMost(report.servings, quota.windowSeconds * 1_000);
-    expect(most).toBeLessThanOrEqual(quota.requests);
+    const most = countMost(report.servings, few.windowSeconds * 1_000);
+    expect(most).toBeLessThanOrEqual(few.requests);
     // Else nothing was held back, and the line above shows nothing.
-    expect(most).toBeGreaterThan(quota.requests / 2);
+    expect(most).toBeGreaterThan(few.requests / 2);
     expect(report.servings.every(({ query }) => query.limit === '200')).toBe(true);
     const snapshot = await readSnapshot(join(cwd, 'lake'), told.snapshots[0]?.manifest ?? '');
     expectServed(snapshot, report);

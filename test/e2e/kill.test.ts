@@ -1,6 +1,7 @@
 // Goal: killed at any moment, an export goes on, buys no page again but the one in flight, seals the same rows, and keeps
 // the quota all the while. Method: SIGKILL to the built file at seeded moments; the endpoint measures; another store was never killed.
 
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -52,6 +53,11 @@ function withoutTimes({ parquet }: SnapshotRows) {
   return parquet.map((row) => ({ ...row, snapshot_at: null, fetched_at: null }));
 }
 
+/** Of every object; of none while there is no folder. */
+function listNames(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
+}
+
 /** Offsets that were served more than once, how often more. */
 function countRepeats(offsets: readonly number[]): number {
   return offsets.length - new Set(offsets).size;
@@ -66,21 +72,30 @@ describe.concurrent('kill -9', () => {
     const before = await countServings(endpoint);
     const pages = before;
     const cwd = createFolder();
+    const lake = join(cwd, 'lake');
     const args = ['export', '--json', ...flagsFor(endpoint, quota)];
     const random = createRandom(20_261_124);
+    // The last times while it seals: an object of this kind has just appeared.
+    const sealing = [/\/seal\.json$/, /\.parquet$/, /^_manifests\//, /^_manifests\/.*\.json$/];
+    const killsMax = 8 + sealing.length;
     let kills = 0;
-    for (; kills < 11; kills += 1) {
+    for (; kills < killsMax; kills += 1) {
       const begun = await countServings(endpoint);
       const { child, ended } = startCli(args, { cwd, env: keyOf(endpoint) });
       let isOver = false;
       void ended.then(() => {
         isOver = true;
       });
-      // Before its first page, or after one or two of them; the last three times while it judges and seals.
-      const more = kills < 8 ? Math.floor(random() * 3) : pages;
-      const due = Math.min(begun + more, before + pages);
-      await until(async () => isOver || (await countServings(endpoint)) >= due, `${due} pages`);
-      await delay(random() * (more === 0 ? 500 : more === pages ? 250 : 80));
+      const appears = sealing[kills - 8];
+      if (appears === undefined) {
+        // Before its first page, or after one or two of them.
+        const more = Math.floor(random() * 3);
+        const due = Math.min(begun + more, before + pages);
+        await until(async () => isOver || (await countServings(endpoint)) >= due, `${due} pages`);
+        await delay(random() * (more === 0 ? 500 : 80));
+      } else {
+        await until(() => isOver || listNames(lake).some((name) => appears.test(name)), 'a seal');
+      }
       child.kill('SIGKILL');
       const { code, signal } = await ended;
       if (signal === 'SIGKILL') continue;
