@@ -3,6 +3,7 @@
 import { StoppedError } from '../errors.ts';
 import { leasePrefix } from './layout.ts';
 import type { Clock, Host, Log, Store } from './ports.ts';
+import { newToken } from './state.ts';
 
 /** A lease ends this long after its holder's last sign of life, milliseconds. */
 export const leaseMs = 30_000;
@@ -60,10 +61,6 @@ function heldForMs(holder: Holder, host: Host, nowMs: number): number {
   if (host.isGone(holder.identity)) return 0;
   // A holder's clock may run ahead: no lease is longer than a lease.
   return Math.max(0, Math.min(holder.untilMs - nowMs, leaseMs));
-}
-
-function newToken(random: () => number): string {
-  return Array.from({ length: 12 }, () => Math.floor(random() * 16).toString(16)).join('');
 }
 
 /** Leases are numbered: the highest number holds, and taking over is creating the next. */

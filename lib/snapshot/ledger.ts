@@ -16,6 +16,7 @@ import {
   sentKey,
   throttledKey,
 } from './quota.ts';
+import { newToken } from './state.ts';
 
 /** Slots reserved together at the most: what can be sent before the reservation runs out. */
 const batchMax = 20;
@@ -70,10 +71,6 @@ export function openLedger(ports: {
   let held: Reservation | null = null;
   /** This process's own sends by the clock that cannot be set: the host's may jump ahead and must not free slots. */
   let ownSentMonotonicMs: number[] = [];
-
-  function newToken(): string {
-    return Array.from({ length: 12 }, () => Math.floor(random() * 16).toString(16)).join('');
-  }
 
   function storeTimeOf(monotonicMs: number): number {
     return store.nowMs() + (monotonicMs - clock.monotonicMs());
@@ -160,7 +157,7 @@ export function openLedger(ports: {
       const slots = planReady(before, Math.min(want, batchMax)).filter(
         (readyMs) => readyMs <= soonMs,
       ).length;
-      const token = newToken();
+      const token = newToken(random);
       const atMs = Math.round(store.nowMs());
       const atMonotonicMs = clock.monotonicMs();
       const key = reservedKey(atMs, token, Math.max(1, slots));

@@ -9,6 +9,11 @@ export function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+/** Twelve hex digits that tell this holder of a lease or a reservation from every other. `random`: in [0, 1). */
+export function newToken(random: () => number): string {
+  return Array.from({ length: 12 }, () => Math.floor(random() * 16).toString(16)).join('');
+}
+
 /** `kind` keeps one state from being read as another; `version` is that of the value's shape. */
 export function encodeState(kind: string, version: number, value: object): Uint8Array {
   const body = { kind, version, value };
