@@ -6,7 +6,7 @@ import type { Evidence, Previous, Scope } from './manifest.ts';
 import { type Cursor, type PassEvidence, startPass } from './paging.ts';
 import { decodeState, encodeState, sha256 } from './state.ts';
 
-/** Everything needed to go on in another process. Written after every page. */
+/** Everything needed to go on in another process. Written with every page. */
 export interface Checkpoint {
   run: string;
   table: string;
@@ -21,8 +21,12 @@ export interface Checkpoint {
   cursor: Cursor;
   /** What the pass before this one showed; null in the first. */
   passBefore: PassEvidence | null;
-  /** Per stored page: hash (pageHash) and how it joined its pass. */
-  pages: { hash: string; pass: number; from: 'start' | 'anchor' | 'overlap' }[];
+  /** Per stored page: hash (pageHash), size as stored, and how it joined its pass. */
+  pages: { hash: string; bytes: number; pass: number; from: 'start' | 'anchor' | 'overlap' }[];
+  /** Objects of several pages each: the first of them, counted from 0, and the object's hash (pageHash). */
+  segments: { first: number; hash: string }[];
+  /** The pages after those of the segments, each as encodePage gives it, base64. */
+  recent: string[];
   evidence: Evidence;
   verdict: 'complete' | 'drifted' | null;
   /** Attempts to seal that began; the ones that ended are gone with the run. */
@@ -37,8 +41,8 @@ export interface SealRecord {
   checkpoint: Checkpoint;
 }
 
-const checkpointVersion = 1;
-const sealRecordVersion = 1;
+const checkpointVersion = 2;
+const sealRecordVersion = 2;
 
 /** Twelve hex digits: the same for everyone who builds this snapshot of this target under this scope. */
 export function runId(target: TargetKey, snapshot: string, scope: Scope): string {
@@ -65,6 +69,8 @@ export function startCheckpoint(start: {
     cursor: startPass(1),
     passBefore: null,
     pages: [],
+    segments: [],
+    recent: [],
     evidence: {
       pages: 0,
       requests: 0,

@@ -133,9 +133,9 @@ export function sealRecordKey(prefix: string): string {
   return `${prefix}seal.json`;
 }
 
-/** `index` counts a run's pages from 0; the hash lets two writers of one run keep chains of their own. */
-export function pageKey(prefix: string, index: number, hash: string): string {
-  return `${prefix}pages/${String(index).padStart(6, '0')}-${hash}.gz`;
+/** `first`: the first of its pages, counted from 0; the hash lets two writers of one run keep chains of their own. */
+export function segmentKey(prefix: string, first: number, hash: string): string {
+  return `${prefix}pages/${String(first).padStart(6, '0')}-${hash}.gz`;
 }
 
 export const quotaPrefix = '_quota/';

@@ -171,7 +171,9 @@ function keepLease(
     async release() {
       if (lost) return;
       try {
-        if (await own.isMine()) await store.delete(own.key);
+        const silentMs = clock.monotonicMs() - renewedMonotonicMs;
+        const isKnownMine = settlesMonotonicMs === null && silentMs < leaseMs;
+        if (isKnownMine || (await own.isMine())) await store.delete(own.key);
       } catch (error) {
         log('warn', 'the lease was not given back; it ends by itself', { error });
       }

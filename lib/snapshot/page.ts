@@ -81,21 +81,19 @@ export function pageHash(bytes: Uint8Array): string {
   return sha256(bytes).slice(0, 16);
 }
 
-/** Throws CorruptError naming `key` if the bytes are not the ones that `hash` was taken of. */
+/** What to do about stored pages that are not as they were stored. */
+export const pageHint =
+  'Nothing was overwritten. Restore the object from a version of the bucket, or delete the folder of this run: it then starts again from its first page.';
+
+/** Throws CorruptError naming `key`, the object that holds the page, if the bytes are not the ones that `hash` was taken of. */
 export function decodePage(
   key: string,
   hash: string,
-  bytes: Uint8Array | null,
+  bytes: Uint8Array,
 ): { header: PageHeader; body: PageBody } {
-  const hint =
-    'Nothing was overwritten. Restore the page from a version of the bucket, or delete the folder of this run: it then starts again from its first page.';
-  if (bytes === null) throw new CorruptError(key, 'is missing: the checkpoint names it', hint);
   if (pageHash(bytes) !== hash) {
-    throw new CorruptError(
-      key,
-      'does not match the hash in the checkpoint: it was cut short or altered',
-      hint,
-    );
+    const message = 'holds a page that does not match its hash: it was cut short or altered';
+    throw new CorruptError(key, message, pageHint);
   }
   try {
     const text = gunzipSync(bytes).toString('utf8');
@@ -105,6 +103,6 @@ export function decodePage(
       body: parsePageBody(text.slice(end + 1)),
     };
   } catch (cause) {
-    throw new CorruptError(key, 'cannot be read', hint, { cause });
+    throw new CorruptError(key, 'holds a page that cannot be read', pageHint, { cause });
   }
 }

@@ -3,21 +3,18 @@
 import { ExportError, StoppedError } from '../errors.ts';
 import type { Budget } from './budget.ts';
 import { type Checkpoint, encodeCheckpoint } from './checkpoint.ts';
-import { checkpointKey, pageKey, runPrefix, type TargetKey } from './layout.ts';
+import { checkpointKey, runPrefix, type TargetKey } from './layout.ts';
 import type { Ledger } from './ledger.ts';
-import { decodePage, encodePage, type Item, pageHash, parsePageBody, toItem } from './page.ts';
+import { encodePage, type Item, parsePageBody, toItem } from './page.ts';
 import { decidePage, followPass, judgePass, type Pass, type Step, startPass } from './paging.ts';
 import type { Clock, Dataset, Encoder, FetchedPage, Log, Source, Store } from './ports.ts';
+import { openRunPages } from './run-pages.ts';
 import { type Sealed, sealRun } from './seal.ts';
 
 /** No request is begun with less time than this left, milliseconds. */
 const requestLeastMs = 2_000;
 /** What is kept for storing a page after its request, milliseconds. */
 const storeMarginMs = 1_000;
-/** Stored pages kept in memory at the most, bytes: a run that one process makes does not read them back. */
-const pageMemoryMax = 32 * 2 ** 20;
-/** Stored pages asked for at once when they are read back. */
-const pagesAhead = 8;
 /** Attempts to seal that were killed before the operator is asked. */
 const sealAttemptsMax = 3;
 
@@ -78,9 +75,7 @@ export async function advanceRun(
 ): Promise<RunOutcome> {
   const { store, clock, log, dataset, source, ledger, user, budget, progress, renew } = ports;
   const prefix = runPrefix(target, start.snapshot, start.run);
-  const pageMemory = new Map<string, Uint8Array>();
-  const pagesComing = new Map<string, Promise<Uint8Array | null>>();
-  let pageMemoryBytes = 0;
+  const runPages = openRunPages(store, prefix, breathe);
   let checkpoint = start;
   let pass: Pass | null = hasPages(start) ? null : followPass();
 
@@ -96,45 +91,13 @@ export async function advanceRun(
     checkpoint = next;
   }
 
-  function rememberPage(key: string, bytes: Uint8Array): void {
-    if (pageMemoryBytes + bytes.length > pageMemoryMax) return;
-    pageMemory.set(key, bytes);
-    pageMemoryBytes += bytes.length;
-  }
-
-  /** Pages are read back in their order: the next ones are asked for while this one comes. */
-  async function readPage(key: string): Promise<Uint8Array | null> {
-    const known = pageMemory.get(key);
-    if (known) return known;
-    const index = Number(/(\d+)-[0-9a-f]+\.gz$/.exec(key)?.[1]);
-    for (const [place, { hash }] of checkpoint.pages.slice(index, index + pagesAhead).entries()) {
-      const next = pageKey(prefix, index + place, hash);
-      if (pageMemory.has(next) || pagesComing.has(next)) continue;
-      const coming = store.get(next);
-      // Whoever waits for it hears of its failure.
-      coming.catch(() => {});
-      pagesComing.set(next, coming);
-    }
-    const bytes = await (pagesComing.get(key) ?? store.get(key));
-    pagesComing.delete(key);
-    if (bytes) rememberPage(key, bytes);
-    return bytes;
-  }
-
-  /** Sealing reads each page once, and needs the memory for its rows. */
-  async function takePage(key: string): Promise<Uint8Array | null> {
-    const bytes = await readPage(key);
-    pageMemory.delete(key);
-    return bytes;
-  }
-
   /** The pass as its stored pages tell it; only read back when this process has not followed it from its start. */
   async function loadPass(): Promise<Pass> {
     if (pass) return pass;
     const loaded = followPass();
     for (const [index, page] of checkpoint.pages.entries()) {
       if (page.pass !== checkpoint.cursor.pass) continue;
-      loaded.add(await readItems(index, page.hash), page.from);
+      loaded.add(await readItems(index), page.from);
     }
     pass = loaded;
     return loaded;
@@ -145,33 +108,14 @@ export async function advanceRun(
     const keys = new Set<string>();
     for (const [index, page] of checkpoint.pages.entries()) {
       if (page.pass >= number) continue;
-      for (const { key } of await readItems(index, page.hash)) if (key !== null) keys.add(key);
+      for (const { key } of await readItems(index)) if (key !== null) keys.add(key);
     }
     return keys;
   }
 
-  async function readItems(index: number, hash: string): Promise<Item[]> {
-    await breathe();
-    const key = pageKey(prefix, index, hash);
-    const { body } = decodePage(key, hash, await readPage(key));
+  async function readItems(index: number): Promise<Item[]> {
+    const { body } = await runPages.read(checkpoint, index);
     return body.records.map((record) => toItem(dataset, record));
-  }
-
-  async function storePage(fetched: FetchedPage): Promise<string> {
-    const { cursor, pages } = checkpoint;
-    const header = {
-      index: pages.length,
-      pass: cursor.pass,
-      offset: cursor.offset,
-      fetchedAtMs: Math.round(fetched.fetchedAtMs),
-    };
-    const bytes = encodePage(header, fetched.body);
-    const hash = pageHash(bytes);
-    const key = pageKey(prefix, pages.length, hash);
-    await breathe();
-    await store.put(key, bytes);
-    rememberPage(key, bytes);
-    return hash;
   }
 
   async function collectPage(): Promise<'stored' | 'paused'> {
@@ -247,14 +191,20 @@ export async function advanceRun(
   ): Promise<void> {
     const { pages, cursor } = checkpoint;
     const realigned = cursor.anchor !== null && step.from !== 'anchor';
-    // The page before the checkpoint that names it.
-    const hash = await storePage(fetched);
+    const header = {
+      index: pages.length,
+      pass: cursor.pass,
+      offset: cursor.offset,
+      fetchedAtMs: Math.round(fetched.fetchedAtMs),
+    };
+    const bytes = encodePage(header, fetched.body);
+    const places = await runPages.add(checkpoint, bytes, { pass: cursor.pass, from: step.from });
     await save({
       ...checkpoint,
+      ...places,
       phase: step.ended ? 'judging' : 'collecting',
       lastPageAtMs: clock.nowMs(),
       cursor: step.cursor,
-      pages: [...pages, { hash, pass: cursor.pass, from: step.from }],
       evidence: {
         ...evidence,
         pages: pages.length + 1,
@@ -299,7 +249,7 @@ export async function advanceRun(
     }
     progress({ kind: 'seal', target, snapshot });
     await save({ ...checkpoint, sealAttempts: sealAttempts + 1 });
-    return sealRun({ ...ports, breathe, readPage: takePage }, target, prefix, checkpoint);
+    return sealRun({ ...ports, breathe, readPage: runPages.take }, target, prefix, checkpoint);
   }
 
   for (let first = ports.first; ; first = false) {

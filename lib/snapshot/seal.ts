@@ -15,7 +15,6 @@ import {
   manifestKey,
   manifestPrefix,
   type PartFormat,
-  pageKey,
   parseManifestKey,
   partKey,
   sealRecordKey,
@@ -32,7 +31,7 @@ import {
   type Previous,
 } from './manifest.ts';
 import { compareUtf8 } from './order.ts';
-import { decodePage } from './page.ts';
+import type { PageBody, PageHeader } from './page.ts';
 import type { Clock, Dataset, Encoder, Row, Store } from './ports.ts';
 import { sha256 } from './state.ts';
 
@@ -47,8 +46,11 @@ export interface SealPorts {
   writer: string;
   /** Awaited between steps: gives a sign of life, throws when the run must stop. */
   breathe: () => Promise<void>;
-  /** A stored page's bytes, from memory if they are still there. */
-  readPage: (key: string) => Promise<Uint8Array | null>;
+  /** A stored page; each is read once, in order. */
+  readPage: (
+    checkpoint: Checkpoint,
+    index: number,
+  ) => Promise<{ header: PageHeader; body: PageBody }>;
 }
 
 interface Reject {
@@ -120,7 +122,7 @@ export async function sealRun(
       writer: ports.writer,
       checkpoint,
     });
-    const contents = await readContents(ports, prefix, target, record.checkpoint);
+    const contents = await readContents(ports, target, record.checkpoint);
     const { rows, rejects } = contents;
     if (rejects.length > rejectShareMax * (rejects.length + rows.length)) {
       // Reading the list anew must not meet this record.
@@ -188,20 +190,16 @@ async function point(store: Store, key: string, sealed: Sealed): Promise<void> {
 
 /** All passes together; of several records of one key the newest wins. */
 async function readContents(
-  ports: SealPorts,
-  prefix: string,
+  { dataset, readPage }: SealPorts,
   target: TargetKey,
   checkpoint: Checkpoint,
 ): Promise<Contents> {
-  const { dataset, readPage, breathe } = ports;
   const { scope, snapshot, pages } = checkpoint;
   const snapshotAtMs = snapshotTimeMs(snapshot) as number;
   const byKey = new Map<string, Row>();
   const rejects = new Map<string, Reject>();
-  for (const [index, { hash }] of pages.entries()) {
-    await breathe();
-    const key = pageKey(prefix, index, hash);
-    const { header, body } = decodePage(key, hash, await readPage(key));
+  for (const index of pages.keys()) {
+    const { header, body } = await readPage(checkpoint, index);
     const { fetchedAtMs } = header;
     const { account } = scope;
     const { region, projectId } = target;

@@ -491,7 +491,9 @@ describe('stored state that was cut short or altered', () => {
     }
   }
   test('a page altered: named when it is read back, nothing published', async () => {
-    const world = await paused();
+    const world = createWorld({ ids: nodes(3_000), quota: { requests: 12, windowSeconds: 60 } });
+    expect((await world.tick()).status).toBe('paused');
+    world.clock.advance(61_000);
     const objects = world.store.dump();
     const key = [...objects.keys()].find((name) => name.includes('/pages/')) as string;
     const bytes = Uint8Array.from(objects.get(key)?.bytes ?? []);

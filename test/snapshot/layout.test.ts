@@ -8,7 +8,6 @@ import {
   manifestKey,
   manifestPrefix,
   manifestsPrefix,
-  pageKey,
   parseManifestKey,
   parsePartKey,
   parseRunKey,
@@ -19,6 +18,7 @@ import {
   runsPrefix,
   scheduleKey,
   sealRecordKey,
+  segmentKey,
   snapshotName,
   snapshotTimeMs,
   targetId,
@@ -54,7 +54,7 @@ test('every key is the one that users and other programs rely on', () => {
     head: headKey(target),
     checkpoint: checkpointKey(run),
     sealRecord: sealRecordKey(run),
-    page: pageKey(run, 12, 'cdef'),
+    segment: segmentKey(run, 12, 'cdef'),
     private: [scheduleKey, quotaPrefix, leasePrefix],
   }).toEqual({
     parquet: `container_nodes/${place}/${snapshot}-abababababab.parquet`,
@@ -65,7 +65,7 @@ test('every key is the one that users and other programs rely on', () => {
     head: '_head/container_nodes/rgn=cn-south-4/prj=0f1e.json',
     checkpoint: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/${snapshot}-0123456789ab/checkpoint.json`,
     sealRecord: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/${snapshot}-0123456789ab/seal.json`,
-    page: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/${snapshot}-0123456789ab/pages/000012-cdef.gz`,
+    segment: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/${snapshot}-0123456789ab/pages/000012-cdef.gz`,
     private: ['_runs/schedule.json', '_quota/', '_lease/'],
   });
 });
@@ -117,7 +117,7 @@ describe('keys', () => {
         expect(manifest.startsWith(manifestsPrefix)).toBe(true);
         const run = runPrefix(given, name, hash.slice(0, 12));
         expect(run.startsWith(runsPrefix(given))).toBe(true);
-        for (const key of [checkpointKey(run), sealRecordKey(run), pageKey(run, 3, hash)]) {
+        for (const key of [checkpointKey(run), sealRecordKey(run), segmentKey(run, 3, hash)]) {
           expect(parseRunKey(given, key)).toEqual({ snapshot: name, run: hash.slice(0, 12) });
         }
       }),
@@ -152,7 +152,7 @@ describe('keys', () => {
   });
 
   test('pages stand in the order of their index', () => {
-    const keys = [0, 9, 10, 99, 100, 99_999].map((index) => pageKey('p/', index, 'ff'));
+    const keys = [0, 9, 10, 99, 100, 99_999].map((index) => segmentKey('p/', index, 'ff'));
     expect([...keys].sort()).toEqual(keys);
   });
 

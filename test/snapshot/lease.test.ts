@@ -231,4 +231,30 @@ describe('on objects', () => {
     await expect(clock.run(first.renew())).rejects.toMatchObject({ code: 'LEASE_LOST' });
     await clock.run(second.renew());
   });
+
+  test("what is known to be its own is given back without asking again; what may be another's is asked for", async () => {
+    const calls: string[] = [];
+    const { clock, takeNow, leases } = createHosts({
+      settleMs: 200,
+      onCall({ op, phase }) {
+        if (phase === 'before') calls.push(op);
+      },
+    });
+    const short = await clock.run(takeNow());
+    await clock.run(short.release());
+    expect(calls).toEqual(['get', 'put', 'get', 'delete']);
+    const settled = await clock.run(takeNow());
+    clock.advance(200);
+    await clock.run(settled.renew());
+    calls.length = 0;
+    await clock.run(settled.release());
+    expect(calls).toEqual(['delete']);
+    const silent = await clock.run(takeNow());
+    clock.advance(200);
+    await clock.run(silent.renew());
+    clock.advance(leaseMs);
+    await clock.run(takeNow());
+    await clock.run(silent.release());
+    expect(leases()).toHaveLength(1);
+  });
 });

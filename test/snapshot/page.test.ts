@@ -105,10 +105,6 @@ describe('a stored page', () => {
     );
   });
 
-  test('missing: found, and named', () => {
-    expect(() => decodePage(key, 'ab', null)).toThrow(`${key}: is missing`);
-  });
-
   test('whole, but nothing that this program wrote: found all the same', () => {
     for (const bytes of [
       Buffer.from('no gzip'),

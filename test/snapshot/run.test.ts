@@ -102,21 +102,32 @@ function limited(timeLeftMs: () => number, signal = new AbortController().signal
   return limitBudget({ windowMs: 60_000, timeLeftMs, signal });
 }
 
-test('each page is stored before the checkpoint that names it, and before the next request', async () => {
+test('each page is stored in the one write that also says where the run stands, before the next request', async () => {
   const { advance, start, events } = createRun(350);
   await advance(start);
-  const steps = events.map((event) => event.replace(/pages\/0*(\d+).*/, 'page $1'));
-  expect(steps.slice(0, 8)).toEqual([
+  expect(events.slice(0, 6)).toEqual([
     'request 0',
-    expect.stringMatching(/^put page 0/),
     expect.stringMatching(/^put .*checkpoint.json$/),
     'request 199',
-    expect.stringMatching(/^put page 1/),
     expect.stringMatching(/^put .*checkpoint.json$/),
     // Judged complete, then the attempt to seal is counted before it begins.
     expect.stringMatching(/^put .*checkpoint.json$/),
     expect.stringMatching(/^put .*checkpoint.json$/),
   ]);
+});
+
+test('ten pages leave the checkpoint together, before the one that does not find room in it', async () => {
+  const { advance, start, events } = createRun(2_189);
+  await advance(start);
+  const writes = events.map((event) => event.replace(/.*\/|-$/g, ''));
+  const requests = writes.map((event, index) => (event.startsWith('request') ? index : -1));
+  const eleventh = requests.filter((index) => index >= 0)[10] ?? 0;
+  expect(writes.slice(eleventh, eleventh + 3)).toEqual([
+    'request 1990',
+    expect.stringMatching(/^000000/),
+    'checkpoint.json',
+  ]);
+  expect(events.filter((event) => event.includes('pages/'))).toHaveLength(1);
 });
 
 test('a sign of life comes before every effect, and a lost lease lets none happen', async () => {
@@ -180,7 +191,7 @@ describe('time', () => {
     // With 2 s the page is read; sealing it is left to an invocation that begins with it.
     expect(await advance(start, { budget: limited(() => 2_000) })).toEqual({ kind: 'paused' });
     expect(events[0]).toBe('request 0');
-    expect(events).toHaveLength(3);
+    expect(events).toHaveLength(2);
   });
 
   test('what is kept for storing a page is not given to its request', async () => {
@@ -310,13 +321,13 @@ describe('evidence', () => {
 describe('a run that another process goes on with', () => {
   test('knows from its stored pages what the first one knew, and only reads them when it must', async () => {
     const gets: string[] = [];
-    const { advance, start, stored, endpoint, store, source } = createRun(600);
+    const { advance, start, stored, endpoint, store, source } = createRun(4_400);
     let asked = 0;
     const until =
       (count: number): Source['fetchPage'] =>
       async (request, attempts) =>
         asked++ < count ? source.fetchPage(request, attempts) : 'paused';
-    expect(await advance(start, { source: { fetchPage: until(2) } })).toEqual({ kind: 'paused' });
+    expect(await advance(start, { source: { fetchPage: until(21) } })).toEqual({ kind: 'paused' });
     const reading = {
       ...store,
       get(key: string) {
@@ -329,12 +340,13 @@ describe('a run that another process goes on with', () => {
     await advance(stored(), { source: { fetchPage: until(1) }, store: reading });
     expect(gets).toEqual([]);
     // The last row read is gone: only the stored pages tell which of those that stand there are known.
-    endpoint.ids.splice(597, 1);
+    endpoint.ids.splice(stored().cursor.offset, 1);
     const outcome = await advance(stored(), { store: reading });
     if (outcome.kind !== 'sealed') throw new Error(outcome.kind);
-    // The fourth page is this process's own, and still in its memory.
-    expect(new Set(gets).size).toBe(3);
-    expect(outcome.sealed.manifest).toMatchObject({ rows: 600, verdict: 'complete' });
+    // Twenty of the pages lie in two objects, each fetched once; the others are in the checkpoint.
+    expect(gets).toHaveLength(2);
+    expect(new Set(gets).size).toBe(2);
+    expect(outcome.sealed.manifest).toMatchObject({ rows: 4_400, verdict: 'complete' });
   });
 
   test('judges a second pass by the pages of that pass alone', async () => {

@@ -6,11 +6,11 @@ import {
   checkpointKey,
   headKey,
   manifestKey,
-  pageKey,
   partKey,
   runPrefix,
   runsPrefix,
   scheduleKey,
+  segmentKey,
   snapshotName,
 } from '../../lib/snapshot/layout.ts';
 import { tidyTarget } from '../../lib/snapshot/tidy.ts';
@@ -59,8 +59,8 @@ describe('working state of runs', () => {
     expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
     clock.advance(1_001);
     const before = keysOf(store);
-    // Its page, its checkpoint and its seal record.
-    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(3);
+    // Its checkpoint and its seal record.
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(2);
     expect(keysOf(store)).toEqual(before.filter((key) => !key.startsWith(old.prefix)));
     expect(keysOf(store).some((key) => key.startsWith(young.prefix))).toBe(true);
     expect(await verifyStore(store, () => {})).toMatchObject({ faults: [], manifests: 2 });
@@ -69,7 +69,7 @@ describe('working state of runs', () => {
   test('stays whole while anything of it is young: a long run keeps its first pages', async () => {
     const { clock, store } = createWorld();
     const prefix = runPrefix(someTarget, snapshotName(clock.nowMs()), '0123456789ab');
-    await store.put(pageKey(prefix, 0, 'aa'), Buffer.from('x'));
+    await store.put(segmentKey(prefix, 0, 'aa'), Buffer.from('x'));
     clock.advance(10 * dayMs);
     await store.put(checkpointKey(prefix), Buffer.from('x'));
     clock.advance(6 * dayMs);

@@ -7,9 +7,10 @@ import {
   encodeCheckpoint,
   startCheckpoint,
 } from '../../lib/snapshot/checkpoint.ts';
-import { checkpointKey, pageKey, runPrefix, type TargetKey } from '../../lib/snapshot/layout.ts';
-import { encodePage, pageHash } from '../../lib/snapshot/page.ts';
+import { checkpointKey, runPrefix, type TargetKey } from '../../lib/snapshot/layout.ts';
+import { encodePage } from '../../lib/snapshot/page.ts';
 import type { Clock, Store } from '../../lib/snapshot/ports.ts';
+import { openRunPages, type Places } from '../../lib/snapshot/run-pages.ts';
 import { type Sealed, type SealPorts, sealRun } from '../../lib/snapshot/seal.ts';
 
 export const someTarget: TargetKey = {
@@ -57,26 +58,28 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
     startedAtMs: Date.UTC(2026, 10, 24, 6),
   });
   const prefix = runPrefix(target, snapshot, start.run);
-  const pages: Checkpoint['pages'] = [];
+  const runPages = openRunPages(store, prefix, async () => {});
+  let places: Places = start;
   for (const [index, page] of run.pages.entries()) {
     const { records, pass = 1, fetchedAtMs = pageTimeMs + index * 1_000 } = page;
     const body = `{"total_num":${records.length},"data_list":[${records.join(',')}]}`;
     const bytes = encodePage({ index, pass, offset: index * 199, fetchedAtMs }, body);
-    const hash = pageHash(bytes);
-    await store.put(pageKey(prefix, index, hash), bytes);
-    pages.push({ hash, pass, from: index === 0 ? 'start' : 'anchor' });
+    places = await runPages.add(places, bytes, { pass, from: index === 0 ? 'start' : 'anchor' });
   }
-  const evidence = { ...start.evidence, pages: pages.length, requests: pages.length + 1 };
-  const checkpoint: Checkpoint = { ...start, phase: 'sealing', verdict, pages, evidence };
+  const pages = run.pages.length;
+  const evidence = { ...start.evidence, pages, requests: pages + 1 };
+  const checkpoint: Checkpoint = { ...start, ...places, phase: 'sealing', verdict, evidence };
   await store.put(checkpointKey(prefix), encodeCheckpoint(checkpoint));
   return { target, prefix, checkpoint };
 }
 
+type StoredSealPorts = Omit<SealPorts, 'readPage'>;
+
 export function createSealPorts(
   store: Store,
   clock: Clock,
-  overrides: Partial<SealPorts> = {},
-): SealPorts {
+  overrides: Partial<StoredSealPorts> = {},
+): StoredSealPorts {
   return {
     store,
     clock,
@@ -84,11 +87,12 @@ export function createSealPorts(
     encoders: [ndjsonEncoder],
     writer: 'cgs-export/test',
     breathe: async () => {},
-    readPage: (key) => store.get(key),
     ...overrides,
   };
 }
 
-export function sealStored(ports: SealPorts, run: StoredRun): Promise<Sealed> {
-  return sealRun(ports, run.target, run.prefix, run.checkpoint);
+export function sealStored(ports: StoredSealPorts, run: StoredRun): Promise<Sealed> {
+  const { target, prefix, checkpoint } = run;
+  const readPage = openRunPages(ports.store, prefix, ports.breathe).take;
+  return sealRun({ ...ports, readPage }, target, prefix, checkpoint);
 }
