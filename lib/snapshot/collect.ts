@@ -37,10 +37,13 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
   };
   const done = new Set<Target>();
   try {
-    const schedule = decodeSchedule(await store.get(scheduleKey));
-    if (mode === 'timer' && !hasWork(ports, schedule)) {
-      log('debug', 'nothing is due');
-      return result;
+    let schedule: Schedule | null = null;
+    if (mode === 'timer') {
+      schedule = decodeSchedule(await store.get(scheduleKey));
+      if (!hasWork(ports, schedule)) {
+        log('debug', 'nothing is due');
+        return result;
+      }
     }
     for (;;) {
       const lease = await waitForLease(mode, ports);
@@ -49,7 +52,8 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
         return result;
       }
       try {
-        result.status = statusOf(result, await workUnderLease(mode, ports, result, done, lease));
+        const paused = await workUnderLease(mode, ports, result, done, lease, schedule);
+        result.status = statusOf(result, paused);
         return result;
       } catch (error) {
         // A command that was suspended for longer than a lease lasts waits for its turn and goes on.
@@ -66,17 +70,22 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
   }
 }
 
-/** Whatever happens, what was reserved and taken is given back. */
+/**
+ * Whatever happens, what was reserved and taken is given back. `schedule` null: it is read now, since a command may have waited
+ * long for its turn; a timer's is a moment old.
+ */
 async function workUnderLease(
   mode: CollectMode,
   ports: CollectPorts,
   result: CollectResult,
   done: Set<Target>,
   lease: Lease,
+  schedule: Schedule | null,
 ): Promise<boolean> {
   const ledger = openQuota(mode, ports, lease);
   try {
-    return await workThrough(mode, ports, result, done, lease, ledger);
+    const current = schedule ?? decodeSchedule(await ports.store.get(scheduleKey));
+    return await workThrough(mode, ports, result, done, lease, ledger, current);
   } finally {
     await ledger.release().catch((error: unknown) => {
       ports.log('warn', 'the quota reserved was not given back; it ends by itself', { error });
@@ -158,9 +167,9 @@ async function workThrough(
   done: Set<Target>,
   lease: Lease,
   ledger: Ledger,
+  schedule: Schedule,
 ): Promise<boolean> {
   const { store, log } = ports;
-  const schedule = decodeSchedule(await store.get(scheduleKey));
   const saveSchedule = async () => {
     await lease.renew();
     await store.put(scheduleKey, encodeSchedule(schedule));

@@ -72,8 +72,9 @@ export function openLedger(ports: {
   /** This process's own sends by the clock that cannot be set: the host's may jump ahead and must not free slots. */
   let ownSentMonotonicMs: number[] = [];
 
+  /** Never before the store's own time then: what is stamped early is freed early, by a reader who knows the time better. */
   function storeTimeOf(monotonicMs: number): number {
-    return store.nowMs() + (monotonicMs - clock.monotonicMs());
+    return store.nowMs() + (store.doubtMs?.() ?? 0) + (monotonicMs - clock.monotonicMs());
   }
 
   async function listEntries(): Promise<LedgerEntry[]> {
@@ -158,8 +159,8 @@ export function openLedger(ports: {
         (readyMs) => readyMs <= soonMs,
       ).length;
       const token = newToken(random);
-      const atMs = Math.round(store.nowMs());
       const atMonotonicMs = clock.monotonicMs();
+      const atMs = Math.ceil(storeTimeOf(atMonotonicMs));
       const key = reservedKey(atMs, token, Math.max(1, slots));
       await store.put(key, ledgerBytes(key));
       // The last of several writers sees all others, so together they never admit more than the quota.
@@ -209,7 +210,7 @@ export function openLedger(ports: {
       ownSentMonotonicMs.push(atMonotonicMs);
       if (outcome.error instanceof ExportError && outcome.error.code === 'RATE_LIMITED') {
         const { retryAfterMs } = outcome.error as RateLimitedError;
-        const atMs = Math.round(store.nowMs());
+        const atMs = Math.ceil(storeTimeOf(clock.monotonicMs()));
         const key = throttledKey(atMs, atMs + Math.ceil(retryAfterMs), user);
         // The rest of the reservation is not used: the service asked for silence.
         held.readyMonotonicMs.length = held.admitted;

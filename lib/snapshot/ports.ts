@@ -24,8 +24,10 @@ export interface Store {
   readonly url: string;
   /** How long after its start a competing PUT may still land, milliseconds; 0 where writes are serial. */
   readonly settleMs: number;
-  /** The store's own clock, milliseconds since the epoch: what all its users agree on. */
+  /** The store's own clock, milliseconds since the epoch: what all its users agree on. Never ahead of it. */
   nowMs(): number;
+  /** How far `nowMs()` may be behind the store's own clock now, milliseconds; not there: not at all. */
+  doubtMs?(): number;
   /** All or nothing: a reader sees the old bytes or the new ones, never a part. */
   put(key: string, bytes: Uint8Array): Promise<void>;
   /** Creates, or returns false if the key exists. Only where the store really guarantees it. */

@@ -8,6 +8,8 @@ const driftShare = 200e-6;
 export interface StoreClock {
   /** Milliseconds since the epoch; this host's clock before the first answer. */
   nowMs(): number;
+  /** How far nowMs() may be behind, milliseconds; 0 before the first answer. */
+  doubtMs(): number;
   /**
    * At some moment between two monotonic times the store's clock read at least `stampMs` and less than `stampMs + spanMs`.
    */
@@ -23,11 +25,9 @@ export interface StoreClock {
  * A Date header tells whole seconds, so that one answer leaves a second of doubt, and many answers leave little: each
  * bounds the offset between the store's clock and our monotonic one from below and from above, and all bounds hold.
  *
- * nowMs() is the lower bound: never ahead of the store's clock. Whoever reads the quota ledger by it frees a slot late,
- * never early. Whoever writes into the ledger stamps early by its own doubt, so that doubt must be small by then: it is,
- * since what is stamped is an answer that came after a LIST whose times are in milliseconds (see obs.ts), and what is
- * left, the way back of one answer, is what the ledger's guard is for. The upper bound would be worse: a process that
- * has just begun, with a second of doubt, would read ahead and free slots of others early.
+ * nowMs() is the lower bound: never ahead of the store's clock. Whoever reads the quota ledger by it frees a slot late, never
+ * early; whoever writes into the ledger adds doubtMs(), the way to the upper bound, so that no stamp is early either. The
+ * doubt is small where the store's lists have milliseconds (see obs.ts): the way there and back of one answer.
  *
  * Assumed: all of a store's hosts keep one time. An answer that no common offset explains starts anew.
  */
@@ -35,6 +35,7 @@ export function createStoreClock(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): S
   let bounds: { lowMs: number; highMs: number; atMonotonicMs: number } | null = null;
   return {
     nowMs: () => (bounds === null ? clock.nowMs() : clock.monotonicMs() + bounds.lowMs),
+    doubtMs: () => (bounds === null ? 0 : bounds.highMs - bounds.lowMs),
     observe({ sentMonotonicMs, receivedMonotonicMs, stampMs, spanMs }) {
       const seen = {
         lowMs: stampMs - receivedMonotonicMs,

@@ -246,6 +246,7 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
     url,
     settleMs,
     nowMs: () => storeClock.nowMs(),
+    doubtMs: () => storeClock.doubtMs(),
 
     async put(objectKey, bytes) {
       checkKey(objectKey);

@@ -17,13 +17,13 @@ const folder = mkdtempSync(join(tmpdir(), 'cgs-bench-'));
 const children: ChildProcess[] = [];
 
 function start(args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [cli, ...args], {
+  const child = spawn(process.execPath, [cli, ...args, '--log-level', 'error'], {
     env: {
       PATH: process.env.PATH,
       HUAWEICLOUD_SDK_AK: rgw.key.ak,
       HUAWEICLOUD_SDK_SK: rgw.key.sk,
     },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   children.push(child);
   return child;
@@ -44,7 +44,8 @@ async function startList(name: string): Promise<{ config: string; requests: Road
     `store: obs://${await createBucket()}/lake
 obs: { endpoint: "${road.url}", pathStyle: true }
 accounts:
-  - targets: [{ region: cn-south-4, projectId: ${projectId}, endpoint: "${url}" }]
+  - name: prod
+    targets: [{ region: cn-south-4, projectId: ${projectId}, endpoint: "${url}" }]
 `,
   );
   return { config, requests: road.requests };

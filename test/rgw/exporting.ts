@@ -7,13 +7,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
+import { writeArchive } from '../../lib/deploy/archive.ts';
 import type { SimulatorOptions } from '../../lib/simulator/options.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import { openDuck } from '../encode/readers.ts';
+import { unpackFunction } from '../support/function-process.ts';
 import { rgw } from '../support/rgw.ts';
 import { listNames, readObject } from '../support/signed-fetch.ts';
 
 const cli = join(import.meta.dirname, '../../dist/cli.js');
+const bundle = join(import.meta.dirname, '../../dist/functions/collect/index.js');
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 /** The simulator knows the store's key: by flags both are asked with the one key of the environment. */
@@ -36,22 +39,63 @@ export interface Ended {
   peakBytes: number;
 }
 
+export interface Exporting {
+  simulator: Simulator;
+  bucket: string;
+  /** Default: straight to the gateway. */
+  storeUrl?: string;
+  /** Default true. */
+  pathStyle?: boolean;
+  /** Default: one that does not hold up. */
+  quota?: { requests: number; windowSeconds: number };
+}
+
+function writeConfig({ simulator, bucket, storeUrl, pathStyle, quota }: Exporting): string {
+  const { requests, windowSeconds } = quota ?? { requests: 200, windowSeconds: 1 };
+  return [
+    `store: obs://${bucket}/lake`,
+    `quota: { requests: ${requests}, windowSeconds: ${windowSeconds} }`,
+    `obs: { endpoint: "${storeUrl ?? rgw.url}", pathStyle: ${pathStyle ?? true} }`,
+    'accounts:',
+    '  - name: prod',
+    '    targets:',
+    `      - { region: ${simulator.region}, projectId: ${simulator.projectId}, endpoint: "${simulator.url}" }`,
+  ].join('\n');
+}
+
+/** The built function beside its configuration; each call is an invocation, a process of its own. */
+export async function deployFunction(
+  options: Exporting,
+): Promise<() => Promise<Pick<Ended, 'result' | 'logs'>>> {
+  const archive = await writeArchive([
+    { path: 'index.js', bytes: readFileSync(bundle) },
+    { path: 'cgs-export.yml', bytes: Buffer.from(writeConfig(options)) },
+  ]);
+  const unpacked = await unpackFunction(archive);
+  onTestFinished(() => unpacked.remove());
+  const { ak, sk } = options.simulator;
+  return async () => {
+    const { ok, error, result, log } = await unpacked.run({
+      event: { version: 'v2.0', trigger_type: 'TIMER', trigger_name: 'every-minute' },
+      handler: 'index.handler',
+      requestId: 'request',
+      functionName: 'cgs-export-collect',
+      memorySize: 256,
+      timeoutMs: 60_000,
+      agency: null,
+      userData: { HUAWEICLOUD_SDK_AK: ak, HUAWEICLOUD_SDK_SK: sk },
+    });
+    if (!ok) throw new Error(`${error?.message}\n${log}`);
+    return { result: result as Ended['result'], logs: log };
+  };
+}
+
 /** One run of `command` to its end, as another process. */
 export function runCli(
   command: 'export' | 'tick' | 'verify',
-  options: {
-    simulator: Simulator;
-    bucket: string;
-    /** Default: straight to the gateway. */
-    storeUrl?: string;
-    /** Default true. */
-    pathStyle?: boolean;
-    quota?: { requests: number; windowSeconds: number };
-    env?: Record<string, string>;
-  },
+  options: Exporting & { env?: Record<string, string> },
 ): Promise<Ended> {
-  const { simulator, bucket, storeUrl = rgw.url, pathStyle = true } = options;
-  const { requests, windowSeconds } = options.quota ?? { requests: 200, windowSeconds: 1 };
+  const { simulator } = options;
   const folder = mkdtempSync(join(tmpdir(), 'cgs-rgw-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const peakFile = join(folder, 'peak');
@@ -61,18 +105,7 @@ export function runCli(
     `process.on('exit', () => require('fs').writeFileSync(${JSON.stringify(peakFile)}, String(process.resourceUsage().maxRSS)));`,
   );
   const config = join(folder, 'cgs-export.yml');
-  writeFileSync(
-    config,
-    [
-      `store: obs://${bucket}/lake`,
-      `quota: { requests: ${requests}, windowSeconds: ${windowSeconds} }`,
-      `obs: { endpoint: "${storeUrl}", pathStyle: ${pathStyle} }`,
-      'accounts:',
-      '  - name: prod',
-      '    targets:',
-      `      - { region: ${simulator.region}, projectId: ${simulator.projectId}, endpoint: "${simulator.url}" }`,
-    ].join('\n'),
-  );
+  writeFileSync(config, writeConfig(options));
   const args = ['--require', watch, cli, command, '--json', '--config', config];
   const child = spawn(process.execPath, [...args, '--log-level', 'debug'], {
     env: {

@@ -23,10 +23,12 @@ interface Scenario {
   /** Requests that each process must get through in the end. */
   work: number;
   steps: boolean;
+  /** A store that tells whole seconds leaves each process in doubt up to this far, milliseconds. */
+  doubtMs?: number;
 }
 
 async function play(scenario: Scenario) {
-  const { seed, processes, work, heldFrom } = scenario;
+  const { seed, processes, work, heldFrom, doubtMs = 0 } = scenario;
   const random = createRandom(seed);
   const clock = createClock();
   const quota = wholeQuota(scenario.quota.requests, scenario.quota.windowSeconds);
@@ -36,6 +38,8 @@ async function play(scenario: Scenario) {
 
   /** A process sees the shared store through calls that take time, and in which it may be killed. */
   function storeOf(isKilled: () => boolean): Store {
+    const ownDoubtMs = random() * doubtMs;
+    const behindMs = random() * ownDoubtMs;
     const guard = async <T>(call: () => Promise<T>): Promise<T> => {
       if (isKilled()) throw new Killed();
       await clock.sleep(random() * 8);
@@ -48,7 +52,8 @@ async function play(scenario: Scenario) {
     return {
       url: shared.url,
       settleMs: 0,
-      nowMs: shared.nowMs,
+      nowMs: () => shared.nowMs() - behindMs,
+      doubtMs: () => ownDoubtMs,
       put: (key, bytes) => guard(() => shared.put(key, bytes)),
       get: (key) => guard(() => shared.get(key)),
       list: (prefix) => guard(() => shared.list(prefix)),
@@ -143,6 +148,16 @@ describe('the quota holds', () => {
     },
     60_000,
   );
+
+  test('among processes that know the time of the store to the second only', async () => {
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const quota = { requests: 5, windowSeconds: 4 };
+      const scenario = { seed, quota, processes: 3, kills: seed % 3, work: 12, steps: false };
+      const heldFrom = seed % 2 === 0 ? 'answer' : 'departure';
+      const { departures } = await play({ ...scenario, heldFrom, doubtMs: 1_000 });
+      expect(mostInWindow(departures, 4_000), `seed ${seed}`).toBeLessThanOrEqual(5);
+    }
+  });
 
   test('a host clock that steps: never more than the quota from one process', async () => {
     for (let seed = 1; seed <= 40; seed += 1) {

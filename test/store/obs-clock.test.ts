@@ -28,7 +28,8 @@ function createWorld(offsetMs: number) {
 }
 
 test("before the first answer it is this host's clock", () => {
-  expect(createStoreClock({ nowMs: () => 42, monotonicMs: () => 7 }).nowMs()).toBe(42);
+  const clock = createStoreClock({ nowMs: () => 42, monotonicMs: () => 7 });
+  expect([clock.nowMs(), clock.doubtMs()]).toEqual([42, 0]);
 });
 
 test('never ahead of the store, whatever the way takes; never more behind than the first answer left in doubt', () => {
@@ -50,6 +51,7 @@ test('never ahead of the store, whatever the way takes; never more behind than t
           // Doubles of 1e12 are exact to a ten-thousandth.
           expect(behindMs).toBeGreaterThanOrEqual(-0.01);
           expect(behindMs).toBeLessThanOrEqual(backMs + cutMs + 0.01);
+          expect(world.clock.doubtMs()).toBeGreaterThanOrEqual(behindMs - 0.01);
           world.pass(pauseMs);
         }
       },
@@ -73,6 +75,7 @@ test('one time in milliseconds leaves the way back of its answer, and drift wide
   const world = createWorld(1_764_000_000_123);
   world.exchange(40, 20, 1);
   expect(world.storeMs() - world.clock.nowMs()).toBeLessThanOrEqual(21);
+  expect(world.clock.doubtMs()).toBeLessThanOrEqual(61.01);
   world.pass(60_000);
   world.exchange(40, 20, spanMs);
   expect(world.storeMs() - world.clock.nowMs()).toBeLessThanOrEqual(21 + 12.1);
