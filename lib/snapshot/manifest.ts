@@ -82,7 +82,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 }
 
 export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
-  return decode(manifestShape, 'manifest', key, bytes);
+  return decode(manifestShape, 'manifest', key, bytes, restoreHint);
 }
 
 export function encodePointer(pointer: Pointer): Uint8Array {
@@ -90,8 +90,13 @@ export function encodePointer(pointer: Pointer): Uint8Array {
 }
 
 export function decodePointer(key: string, bytes: Uint8Array): Pointer {
-  return decode(pointerShape, 'pointer to a manifest', key, bytes);
+  return decode(pointerShape, 'pointer to a manifest', key, bytes, pointerHint);
 }
+
+const restoreHint =
+  'Nothing was overwritten. Restore the object from a version of the bucket or a backup; `cgs-export verify` tells which others are affected.';
+const pointerHint =
+  'Nothing was overwritten, and no snapshot hangs on it. Delete it, and start again: the next run writes it anew from the newest manifest.';
 
 /** Throws CorruptError naming `key`. Members that a later minor version may add are kept out, not refused. */
 function decode<S extends v.GenericSchema>(
@@ -99,9 +104,8 @@ function decode<S extends v.GenericSchema>(
   what: string,
   key: string,
   bytes: Uint8Array,
+  hint: string,
 ): v.InferOutput<S> {
-  const hint =
-    'Nothing was overwritten. Restore the object from a version of the bucket or a backup; `cgs-export verify` tells which others are affected.';
   let parsed: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
