@@ -255,14 +255,14 @@ describe.concurrent('the answers', () => {
 describe.concurrent('the store', () => {
   /** A store whose run was stopped after some pages; one for all cases, copied. */
   const stopped = (async () => {
-    const endpoint = await startEndpoint({ nodes: 1_500, latencyMs: { min: 20, max: 40 } });
+    const endpoint = await startEndpoint({ nodes: 4_000, latencyMs: { min: 20, max: 40 } });
     const cwd = createFolder();
-    const quota = { requests: 4, windowSeconds: 1 };
+    const quota = { requests: 12, windowSeconds: 1 };
     const { child, ended } = startCli(['export', '--json', ...flagsFor(endpoint, quota)], {
       cwd,
       env: keyOf(endpoint),
     });
-    await until(async () => (await endpoint.report()).servings.length >= 4, 'four pages');
+    await until(async () => (await endpoint.report()).servings.length >= 12, 'twelve pages');
     child.kill('SIGINT');
     expectCode(await ended, 4);
     return { endpoint, cwd };
@@ -277,7 +277,7 @@ describe.concurrent('the store', () => {
 
   const objects: [name: string, of: typeof stopped, pattern: RegExp][] = [
     ['a checkpoint', stopped, /^_runs\/.*\/checkpoint\.json$/],
-    ['a page', stopped, /^_runs\/.*\/pages\/000001-/],
+    ['pages', stopped, /^_runs\/.*\/pages\/000000-/],
     ['the schedule', stopped, /^_runs\/schedule\.json$/],
     ['an entry of the ledger', stopped, /^_quota\/\d/],
     ['a manifest', sealed, /^_manifests\//],
