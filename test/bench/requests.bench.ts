@@ -1,6 +1,7 @@
 // What a page costs in requests to the store, counted in front of a real server at the service's own quota, 5 in 60 s.
 // Method: the built command against the built simulator and a real radosgw, through a proxy that counts: an `export`, and beside
-// it, in a bucket of its own, a `tick` a minute. Counted from the second window on, so that nothing of the start is in it.
+// it, in a bucket of its own, a `tick` a minute. Counted from the second window on, so that nothing of the start is in it. Before
+// both, an `export` of 10,000 nodes as fast as it goes: what sealing costs, and how many objects are there afterwards.
 // Run: npm run rgw:start && npm run build && npx tsx test/bench/requests.bench.ts [minutes]
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -9,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RoadRequest, startFaultyProxy } from '../support/faulty-proxy.ts';
 import { createBucket, rgw } from '../support/rgw.ts';
+import { listNames } from '../support/signed-fetch.ts';
 
 const cli = join(import.meta.dirname, '../../dist/cli.js');
 const minutes = Number(process.argv[2] ?? 6);
@@ -29,29 +31,61 @@ function start(args: readonly string[]): ChildProcess {
   return child;
 }
 
-/** A list of its own, too long to be read meanwhile, with the store's key: the environment has only one. */
-async function startList(name: string): Promise<{ config: string; requests: RoadRequest[] }> {
+/** A list and a bucket of their own. The endpoint knows the store's key: the environment has only one. */
+async function startList(
+  name: string,
+  nodes: number,
+  quota: { requests: number; windowSeconds: number },
+): Promise<{ config: string; requests: RoadRequest[]; bucket: string }> {
   const road = await startFaultyProxy({ target: rgw.url });
   const child = start([
-    ...['simulate', '--json', '--nodes', '100000', '--ak', rgw.key.ak, '--sk', rgw.key.sk],
+    ...['simulate', '--json', '--no-quota', '--nodes', String(nodes)],
+    ...['--ak', rgw.key.ak, '--sk', rgw.key.sk],
   ]);
   const { url, projectId } = await new Promise<{ url: string; projectId: string }>((resolve) =>
     child.stdout?.once('data', (data) => resolve(JSON.parse(String(data)))),
   );
   const config = join(folder, `${name}.yml`);
+  const bucket = await createBucket();
   writeFileSync(
     config,
-    `store: obs://${await createBucket()}/lake
+    `store: obs://${bucket}/lake
+quota: { requests: ${quota.requests}, windowSeconds: ${quota.windowSeconds} }
 obs: { endpoint: "${road.url}", pathStyle: true }
 accounts:
   - name: prod
     targets: [{ region: cn-south-4, projectId: ${projectId}, endpoint: "${url}" }]
 `,
   );
-  return { config, requests: road.requests };
+  return { config, requests: road.requests, bucket };
 }
 
-/** Pages are stored with the checkpoint that names them, so pages are counted by the list's own requests. */
+const isCheckpoint = ({ method, name }: RoadRequest) =>
+  method === 'PUT' && name.endsWith('checkpoint.json');
+
+/** What the whole snapshot takes of the store, from the last page on, and what it leaves there. */
+async function measureSnapshot(): Promise<string> {
+  const nodes = 10_000;
+  const list = await startList('snapshot', nodes, { requests: 200, windowSeconds: 1 });
+  const child = start(['export', '--json', '--config', list.config]);
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`export ended with ${code}`);
+  const pages = Math.ceil((nodes - 1) / 199);
+  const lastPage = list.requests.findLastIndex(
+    (request, index) =>
+      isCheckpoint(request) &&
+      list.requests.slice(0, index + 1).filter(isCheckpoint).length <= pages + 1,
+  );
+  const objects = new Map<string, number>();
+  for (const name of await listNames(rgw.key, rgw.url, list.bucket, 'lake/')) {
+    const [, top = ''] = name.split('/');
+    objects.set(top, (objects.get(top) ?? 0) + 1);
+  }
+  const left = [...objects].map(([top, times]) => `${times} ${top}`).join(', ');
+  return `snapshot of ${nodes} nodes: ${list.requests.length} requests, ${list.requests.length - lastPage - 1} of them after the last page; objects: ${left}`;
+}
+
+/** A page is stored with the checkpoint that tells of it, so each of the checkpoint's PUTs is one. */
 function count(requests: readonly RoadRequest[], startMs: number, endMs: number) {
   const counted = requests.filter(({ atMs }) => atMs >= startMs && atMs < endMs);
   const kinds = new Map<string, number>();
@@ -59,16 +93,17 @@ function count(requests: readonly RoadRequest[], startMs: number, endMs: number)
     const kind = `${method} ${/_\w+/.exec(name)?.[0] ?? name}`;
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
-  const pages = counted.filter(
-    ({ method, name }) => method === 'PUT' && name.endsWith('checkpoint.json'),
-  ).length;
+  const pages = counted.filter(isCheckpoint).length;
   return { pages, all: counted.length, kinds };
 }
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
 try {
-  const [exporting, ticking] = [await startList('export'), await startList('tick')];
+  console.log(await measureSnapshot());
+  const service = { requests: 5, windowSeconds: 60 };
+  const exporting = await startList('export', 100_000, service);
+  const ticking = await startList('tick', 100_000, service);
   const startMs = performance.now();
   const exported = start(['export', '--json', '--config', exporting.config]);
   for (let minute = 0; minute < minutes; minute += 1) {
