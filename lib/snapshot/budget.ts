@@ -1,5 +1,7 @@
 // Owns what one invocation may spend: time, waiting, and until when. Refuses to wait: that is its caller's.
 
+import { StoppedError } from '../errors.ts';
+
 export interface Budget {
   /** Milliseconds until this invocation must be over; Infinity for a command. */
   timeLeftMs(): number;
@@ -46,4 +48,13 @@ export function limitBudget(limits: {
     waitedMs: () => waitedMs,
     signal,
   };
+}
+
+/** What to throw once the budget's signal has aborted. */
+export function stopped(): StoppedError {
+  return new StoppedError(
+    'STOPPED',
+    'Stopped before everything was exported.',
+    'Run the same command again: it goes on after the last stored page.',
+  );
 }

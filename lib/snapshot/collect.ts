@@ -1,6 +1,7 @@
 // Owns an invocation: which targets have work, in which order, and what becomes of those that fail. One bad target stops no other.
 
 import { ExportError, StoppedError, StoreError } from '../errors.ts';
+import { stopped } from './budget.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import {
   clearHolds,
@@ -310,12 +311,4 @@ async function tidy(ports: CollectPorts, work: Work): Promise<void> {
   } catch (error) {
     log('warn', 'tidying failed; the next run tries again', { error, target: work.id });
   }
-}
-
-function stopped(): StoppedError {
-  return new StoppedError(
-    'STOPPED',
-    'Stopped before everything was exported.',
-    'Run the same command again: it goes on after the last stored page.',
-  );
 }

@@ -1,7 +1,7 @@
 // Owns the one loop that advances a run: page by page, then the verdict, then the seal. It owns the order of effects.
 
-import { ExportError, StoppedError } from '../errors.ts';
-import type { Budget } from './budget.ts';
+import { ExportError } from '../errors.ts';
+import { type Budget, stopped } from './budget.ts';
 import { type Checkpoint, encodeCheckpoint } from './checkpoint.ts';
 import { checkpointKey, runPrefix, type TargetKey } from './layout.ts';
 import type { Ledger } from './ledger.ts';
@@ -275,12 +275,4 @@ export async function advanceRun(
 
 function hasPages(checkpoint: Checkpoint): boolean {
   return checkpoint.pages.some((page) => page.pass === checkpoint.cursor.pass);
-}
-
-function stopped(): StoppedError {
-  return new StoppedError(
-    'STOPPED',
-    'Stopped before the snapshot was complete.',
-    'Run the same command again: it goes on after the last stored page.',
-  );
 }

@@ -14,9 +14,10 @@ import {
   unlink,
 } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import { ProtocolError, StoreError } from '../errors.ts';
+import { StoreError } from '../errors.ts';
 import { compareUtf8 } from '../snapshot/order.ts';
 import type { Clock, Store, StoredObject } from '../snapshot/ports.ts';
+import { badKey, checkKey } from './object-key.ts';
 
 /**
  * Half-written files live here, at the root: on the same file system as every object, out of every
@@ -29,8 +30,6 @@ const temporaryAgeMaxMs = 24 * 60 * 60 * 1_000;
 const placingsMax = 50;
 const statsAtOnceMax = 64;
 
-const loneSurrogate = /\p{Surrogate}/u;
-
 /** `root` may be missing: the first put makes it. Reads and lists of a missing root find nothing. */
 export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs'> }): Store {
   const { clock } = options;
@@ -40,7 +39,7 @@ export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs
   let tidied = false;
 
   function pathOf(key: string): string {
-    checkKey(key);
+    checkFileKey(key);
     return join(root, ...key.split('/'));
   }
 
@@ -195,7 +194,7 @@ export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs
       if (prefix.startsWith(`${temporaryFolder}/`)) return [];
       const cut = prefix.lastIndexOf('/');
       const keyStart = prefix.slice(0, cut + 1);
-      if (cut >= 0) checkKey(prefix.slice(0, cut));
+      if (cut >= 0) checkFileKey(prefix.slice(0, cut));
       const folder = join(root, keyStart);
       try {
         const keys: string[] = [];
@@ -225,20 +224,10 @@ export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs
   };
 }
 
-/** A key that could leave the root, or that two stores would read differently, is a bug of ours. */
-function checkKey(key: string): void {
-  const parts = key.split('/');
-  const isBad =
-    parts.some((part) => part === '' || part === '.' || part === '..') ||
-    parts[0] === temporaryFolder ||
-    key.includes('\0') ||
-    loneSurrogate.test(key);
-  if (!isBad) return;
-  throw new ProtocolError(
-    'BAD_KEY',
-    `${JSON.stringify(key)} is no object key`,
-    'This is a bug in cgs-export, please report it: a key is relative, without empty parts, "." or "..", NUL or broken Unicode.',
-  );
+/** What is being written lies in a folder of its own, which no key may name. */
+function checkFileKey(key: string): void {
+  checkKey(key);
+  if (key.split('/')[0] === temporaryFolder) throw badKey(key);
 }
 
 /** Makes the folder and sees to it that its name survives a power cut. One at a time: Node's own `recursive` never ends where a parent takes no folders, as in /proc. */

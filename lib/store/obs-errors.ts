@@ -1,6 +1,6 @@
 // Owns what a failed call to OBS means: which error, which hint, whether another try helps. Refuses to try.
 
-import { type ExportError, ProtocolError, StoreError } from '../errors.ts';
+import { type ExportError, StoreError } from '../errors.ts';
 
 export type Verb = 'write' | 'read' | 'list' | 'delete';
 
@@ -220,21 +220,4 @@ function readNetworkCode(thrown: unknown): string | null {
 
 function asRecord(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-const loneSurrogate = /\p{Surrogate}/u;
-
-/** A key that another store would read differently is a bug of ours. */
-export function checkKey(key: string): void {
-  const parts = key.split('/');
-  const isBad =
-    parts.some((part) => part === '' || part === '.' || part === '..') ||
-    key.includes('\0') ||
-    loneSurrogate.test(key);
-  if (!isBad) return;
-  throw new ProtocolError(
-    'BAD_KEY',
-    `${JSON.stringify(key)} is no object key`,
-    'This is a bug in cgs-export, please report it: a key is relative, without empty parts, "." or "..", NUL or broken Unicode.',
-  );
 }

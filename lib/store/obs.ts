@@ -7,11 +7,11 @@ import { ConfigError, StoreError } from '../errors.ts';
 import { quotaPrefix } from '../snapshot/layout.ts';
 import { compareUtf8 } from '../snapshot/order.ts';
 import type { Clock, Log, Store, StoredObject } from '../snapshot/ports.ts';
+import { checkKey } from './object-key.ts';
 import { type ObsTimeouts, openClient, type S3 } from './obs-client.ts';
 import { createStoreClock } from './obs-clock.ts';
 import {
   type Attempted,
-  checkKey,
   describeFailure,
   describeMismatch,
   describeTimeout,

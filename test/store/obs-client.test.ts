@@ -1,27 +1,8 @@
 // Owns the proof of the way to the store: through the proxy or past it, by settings alone. TLS itself is in test/rgw.
 
-import { createServer } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { matchesNoProxy, openClient } from '../../lib/store/obs-client.ts';
-
-async function startProxy(): Promise<{ url: string; connects: string[]; logins: unknown[] }> {
-  const connects: string[] = [];
-  const logins: unknown[] = [];
-  const server = createServer();
-  server.on('connect', (request, socket: Socket) => {
-    connects.push(request.url ?? '');
-    logins.push(request.headers['proxy-authorization']);
-    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
-  return {
-    url: `http://user:pass@127.0.0.1:${(server.address() as AddressInfo).port}`,
-    connects,
-    logins,
-  };
-}
+import { startConnectProxy } from '../support/connect-proxy.ts';
 
 async function openFor(endpoint: string, proxy: { url: string | null; noProxy: string | null }) {
   const opened = await openClient({
@@ -40,7 +21,7 @@ async function openFor(endpoint: string, proxy: { url: string | null; noProxy: s
 }
 
 test('the bucket is in the name of the host, and that goes through the proxy, with its login', async () => {
-  const proxy = await startProxy();
+  const proxy = await startConnectProxy();
   const send = await openFor('https://obs.example', { url: proxy.url, noProxy: null });
   expect(await send()).not.toBeNull();
   expect(proxy.connects).toEqual(['lake.obs.example:443']);
@@ -48,7 +29,7 @@ test('the bucket is in the name of the host, and that goes through the proxy, wi
 });
 
 test('not for the names in NO_PROXY, and the environment does not count', async () => {
-  const proxy = await startProxy();
+  const proxy = await startConnectProxy();
   vi.stubEnv('HTTPS_PROXY', proxy.url);
   vi.stubEnv('https_proxy', proxy.url);
   onTestFinished(() => void vi.unstubAllEnvs());

@@ -1,8 +1,7 @@
 // Owns the table of what a failed call means: code, whether it is tried again, and that the hint helps. Real answers are in test/rgw.
 
 import { describe, expect, test } from 'vitest';
-import { ProtocolError } from '../../lib/errors.ts';
-import { checkKey, describeFailure, isAbsent, type Verb } from '../../lib/store/obs-errors.ts';
+import { describeFailure, isAbsent, type Verb } from '../../lib/store/obs-errors.ts';
 
 const attempted = {
   verb: 'write' as Verb,
@@ -128,10 +127,3 @@ test('absent is an object that is not there, not a bucket', () => {
   expect(isAbsent(answer(403, 'AccessDenied'))).toBe(false);
   expect(isAbsent(network('ECONNRESET'))).toBe(false);
 });
-
-test.each(['', 'a//b', '/a', 'a/', '.', '../a', 'a/..', 'a\0b', '\ud800'])(
-  '%j is no key',
-  (key) => {
-    expect(() => checkKey(key)).toThrow(ProtocolError);
-  },
-);

@@ -1,0 +1,25 @@
+// Owns an HTTP proxy that tells who wanted to go where, and lets nobody through.
+
+import { createServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+/** `connects`: host and port of each CONNECT; `logins`: what Proxy-Authorization said with it. Ends with the test. */
+export async function startConnectProxy(): Promise<{
+  url: string;
+  connects: string[];
+  logins: unknown[];
+}> {
+  const connects: string[] = [];
+  const logins: unknown[] = [];
+  const server = createServer();
+  server.on('connect', (request, socket: Socket) => {
+    connects.push(request.url ?? '');
+    logins.push(request.headers['proxy-authorization']);
+    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://user:pass@127.0.0.1:${port}`, connects, logins };
+}
