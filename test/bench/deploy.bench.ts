@@ -16,6 +16,7 @@ import { agency, writeConfig } from '../support/exporting-config.ts';
 import { unpackFunction } from '../support/function-process.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createClock, createWorld } from '../support/world.ts';
+import { listPackages } from './bundle-packages.ts';
 
 const root = join(import.meta.dirname, '../..');
 const nodes = Number(process.argv[2] ?? 100_000);
@@ -129,50 +130,43 @@ async function measureColdStart() {
   }
 }
 
-interface Metafile {
-  outputs: Record<string, { inputs: Record<string, { bytesInOutput: number }> }>;
-}
-function listPackages(): [string, number][] {
-  const text = readFileSync(join(root, 'dist/meta/collect.json'), 'utf8');
-  const sizes = new Map<string, number>();
-  for (const { inputs } of Object.values((JSON.parse(text) as Metafile).outputs)) {
-    for (const [path, { bytesInOutput }] of Object.entries(inputs)) {
-      const name = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'cgs-export itself';
-      sizes.set(name, (sizes.get(name) ?? 0) + bytesInOutput);
-    }
-  }
-  return [...sizes].sort(([, a], [, b]) => b - a);
-}
-
 const gbSeconds = (ms: number) => ((ms / 1_000) * (memoryMb / 1_024)).toFixed(1);
 const seconds = (ms: number) => (ms / 1_000).toFixed(0);
 const kb = (bytes: number) => `${Math.round(bytes / 1_000)} kB`;
-const lines: string[] = [];
+const rows: [string, string][] = [];
 let idleCalls = 0;
 for (const [name, settleMs] of Object.entries(stores)) {
   const ticks = await measureTicks(settleMs);
   const waitingMs = await measureWaiting(settleMs);
   idleCalls = Math.max(idleCalls, ticks.idleCalls);
   const ratio = (waitingMs / ticks.billedMs).toFixed(1);
-  lines.push(
-    `| ${name} | ${gbSeconds(ticks.billedMs)} | ${gbSeconds(waitingMs)} | 1/${ratio} | ${ticks.ticks} | ${seconds(ticks.billedMs)} | ${seconds(waitingMs)} | ${seconds(ticks.longestMs)} |`,
+  rows.push(
+    [
+      `GB-seconds on ${name}: by ticks, waiting`,
+      `${gbSeconds(ticks.billedMs)}, ${gbSeconds(waitingMs)}: 1/${ratio}`,
+    ],
+    [
+      `… ticks, seconds billed, longest tick`,
+      `${ticks.ticks}, ${seconds(ticks.billedMs)} s, ${seconds(ticks.longestMs)} s`,
+    ],
   );
 }
 const cold = await measureColdStart();
-console.log(`${nodes} nodes, ${memoryMb} MB
-
-| store | GB-s by ticks | GB-s waiting | ratio | ticks | billed s | waiting s | longest tick s |
-|---|---:|---:|---:|---:|---:|---:|---:|
-${lines.join('\n')}
-
-| function | |
+rows.push(
+  [
+    'cold start: Node itself, loading the bundle',
+    `${cold.bareMs.toFixed(0)} ms, ${cold.loadMs.toFixed(0)} ms`,
+  ],
+  ['idle tick: store requests', String(idleCalls)],
+  [
+    'idle tick: the handler, first of a process, file store; peak memory',
+    `${cold.idleMs.toFixed(0)} ms; ${cold.peakMb.toFixed(0)} MB`,
+  ],
+  ['zip', kb(cold.zipBytes)],
+  ...listPackages()
+    .filter(([, bytes]) => bytes >= 10_000)
+    .map(([name, bytes]): [string, string] => [`in the bundle: ${name}`, kb(bytes)]),
+);
+console.log(`| ${nodes} nodes, ${memoryMb} MB | |
 |---|---:|
-| idle tick: store requests | ${idleCalls} |
-| idle tick: handler, the first of a process, file store | ${cold.idleMs.toFixed(0)} ms |
-| cold start: Node itself / loading the bundle | ${cold.bareMs.toFixed(0)} / ${cold.loadMs.toFixed(0)} ms |
-| idle tick: peak memory | ${cold.peakMb.toFixed(0)} MB |
-| zip | ${kb(cold.zipBytes)} |
-${listPackages()
-  .slice(0, 15)
-  .map(([name, bytes]) => `| ${name} | ${kb(bytes)} |`)
-  .join('\n')}`);
+${rows.map(([name, value]) => `| ${name} | ${value} |`).join('\n')}`);

@@ -2,7 +2,7 @@
 // Run: npm run build && npx tsx test/bench/load.bench.ts
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
@@ -31,23 +31,9 @@ for (let round = 0; round < rounds; round += 1) {
 const over = loaded.map((ms, index) => ms - (empty[index] ?? 0));
 const kb = (bytes: number) => `${Math.round(bytes / 1_000)} kB`;
 
-interface Metafile {
-  outputs: Record<string, { bytes: number; inputs: Record<string, { bytesInOutput: number }> }>;
-}
-const meta = JSON.parse(readFileSync(join(root, 'dist/meta/collect.json'), 'utf8')) as Metafile;
-const packages = new Map<string, number>();
-for (const output of Object.values(meta.outputs)) {
-  for (const [path, { bytesInOutput }] of Object.entries(output.inputs)) {
-    const name = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? 'cgs-export itself';
-    packages.set(name, (packages.get(name) ?? 0) + bytesInOutput);
-  }
-}
-const largest = [...packages].sort(([, a], [, b]) => b - a).slice(0, 12);
-
 console.log(`| collect bundle | |
 |---|---:|
 | size | ${kb(statSync(bundle).size)} |
 | empty script, median of ${rounds} | ${median(empty).toFixed(0)} ms |
 | loads the bundle, median | ${median(loaded).toFixed(0)} ms |
-| over an empty script, median of pairs | ${median(over).toFixed(0)} ms |
-${largest.map(([name, bytes]) => `| ${name} | ${kb(bytes)} |`).join('\n')}`);
+| over an empty script, median of pairs | ${median(over).toFixed(0)} ms |`);
