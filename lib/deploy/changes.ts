@@ -26,7 +26,8 @@ export function takeSecrets(
     );
   }
   const taken = Object.fromEntries(settings.secrets.map((name) => [name, env[name] ?? '']));
-  const chars = JSON.stringify(settings.environment).length + JSON.stringify(taken).length;
+  const marked = userDataOf('', settings, taken);
+  const chars = JSON.stringify(marked).length + JSON.stringify(taken).length;
   if (chars > environmentMaxChars) {
     throw new ConfigError([
       {
@@ -70,9 +71,16 @@ export function compareConfig(
     ['appXrole', current.app_xrole ?? '', settings.executionAgency],
     ['environment', sortKeys(plainBefore), sortKeys(plainAfter)],
     ['secrets', markBefore, markAfter],
-    ['vpcId', current.func_vpc?.vpc_id ?? '', settings.vpc?.vpcId ?? ''],
-    ['subnetId', current.func_vpc?.subnet_id ?? '', settings.vpc?.subnetId ?? ''],
   ];
+  // Leaving a VPC is not in the API: deployment.ts refuses it before.
+  if (settings.vpc) {
+    pairs.push(['vpcId', current.func_vpc?.vpc_id ?? '', settings.vpc.vpcId]);
+    pairs.push(['subnetId', current.func_vpc?.subnet_id ?? '', settings.vpc.subnetId]);
+  }
+  if (settings.enterpriseProjectId !== null) {
+    const { enterprise_project_id: project = '0' } = current;
+    pairs.push(['enterpriseProjectId', project ?? '0', settings.enterpriseProjectId]);
+  }
   // Without one of ours FunctionGraph makes a log group of its own: that is no difference.
   if (settings.log) {
     pairs.push(['ltsGroupId', current.log_group_id ?? '', settings.log.groupId]);
@@ -125,14 +133,10 @@ function describeSettings(urn: string, settings: FunctionSettings, secrets: Secr
   };
 }
 
-export function createBody(
-  urn: string,
-  settings: FunctionSettings,
-  secrets: Secrets,
-  zip: Uint8Array,
-): object {
+/** Without secrets, and without their mark: an update brings both. */
+export function createBody(urn: string, settings: FunctionSettings, zip: Uint8Array): object {
   return {
-    ...describeSettings(urn, settings, secrets),
+    ...describeSettings(urn, settings, {}),
     package: settings.app,
     type: 'v2',
     ...codeBody(zip),
@@ -155,9 +159,25 @@ export function configBody(urn: string, settings: FunctionSettings, secrets: Sec
   };
 }
 
-/** What was deployed, to be put back. Encrypted variables cannot be read, so they are left as they are. */
-export function restoreBody(current: DeployedFunction): object {
-  const { func_vpc: vpc } = current;
+/**
+ * What was deployed, to be put back. Encrypted variables cannot be read, so they are left as they are: `secrets`, if not null,
+ * are those that stand now, and their mark goes with them.
+ */
+export function restoreBody(
+  urn: string,
+  current: DeployedFunction,
+  secrets: Secrets | null,
+): object {
+  const { func_vpc: vpc, log_group_id: groupId, log_stream_id: streamId } = current;
+  const { [secretsMark]: mark, ...plain } = readUserData(current);
+  const marks =
+    secrets === null
+      ? mark === undefined
+        ? {}
+        : { [secretsMark]: mark }
+      : Object.keys(secrets).length > 0
+        ? { [secretsMark]: markSecrets(urn, secrets) }
+        : {};
   return {
     func_name: current.func_name,
     runtime: current.runtime,
@@ -167,8 +187,9 @@ export function restoreBody(current: DeployedFunction): object {
     description: current.description ?? '',
     xrole: current.xrole ?? '',
     app_xrole: current.app_xrole ?? '',
-    user_data: current.user_data ?? '{}',
+    user_data: JSON.stringify({ ...plain, ...marks }),
     ...(vpc ? { func_vpc: vpc } : {}),
+    ...(groupId && streamId ? { log_config: { group_id: groupId, stream_id: streamId } } : {}),
   };
 }
 

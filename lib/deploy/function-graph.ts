@@ -26,6 +26,7 @@ export interface DeployedFunction {
   strategy_config?: { concurrency?: number } | null;
   log_group_id?: string | null;
   log_stream_id?: string | null;
+  enterprise_project_id?: string | null;
 }
 
 export interface DeployedTrigger {
@@ -105,29 +106,40 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
     openClient(options, invokeTimeoutMs),
   ]);
 
-  /** Once: what may not be repeated. */
-  async function call<T>(what: string, send: () => Promise<unknown>): Promise<T> {
-    try {
-      return (await send()) as T;
-    } catch (error) {
-      throw describeApiError(what, error);
-    }
-  }
-
-  async function repeat<T>(what: string, send: () => Promise<unknown>): Promise<T> {
+  async function send<T>(
+    what: string,
+    request: () => Promise<unknown>,
+    mayRepeat: (error: TransientError) => boolean,
+  ): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await call<T>(what, send);
-      } catch (error) {
-        if (!(error instanceof TransientError) || tries === triesMax) throw error;
+        return (await request()) as T;
+      } catch (thrown) {
+        const error = describeApiError(what, thrown);
+        if (!(error instanceof TransientError) || tries === triesMax || !mayRepeat(error))
+          throw error;
         await options.sleep(1_000 * 2 ** (tries - 1));
       }
     }
   }
 
-  async function find<T>(what: string, send: () => Promise<unknown>): Promise<T | null> {
+  const repeat = <T>(what: string, request: () => Promise<unknown>) =>
+    send<T>(what, request, () => true);
+
+  /** What may not be done twice: repeated only where it was certainly not done. */
+  const call = <T>(what: string, request: () => Promise<unknown>) =>
+    send<T>(what, request, (error) => statusOf(error) === 429);
+
+  /** What answers 200 need not be FunctionGraph: a proxy's page would be taken for a deployment. */
+  async function made(what: string, member: string, answer: Promise<unknown>): Promise<void> {
+    const value = (await answer) as Record<string, unknown> | null;
+    if (typeof value === 'object' && value !== null && member in value) return;
+    throw unexpected(`${what} answered without ${member}.`);
+  }
+
+  async function find<T>(what: string, request: () => Promise<unknown>): Promise<T | null> {
     try {
-      return await repeat<T>(what, send);
+      return await repeat<T>(what, request);
     } catch (error) {
       if (isAbsent(error)) return null;
       throw error;
@@ -138,12 +150,17 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
     findFunction: (urn) =>
       find('ShowFunctionConfig', () => client.showFunctionConfig({ function_urn: urn } as never)),
     createFunction: (body) =>
-      call('CreateFunction', () => client.createFunction({ body } as never)),
+      made(
+        'CreateFunction',
+        'func_urn',
+        call('CreateFunction', () => client.createFunction({ body } as never)),
+      ),
     async updateCode(urn, body) {
       try {
-        await repeat('UpdateFunctionCode', () =>
+        const answer = repeat('UpdateFunctionCode', () =>
           client.updateFunctionCode({ function_urn: urn, body } as never),
         );
+        await made('UpdateFunctionCode', 'func_urn', answer);
         return true;
       } catch (error) {
         if (codeOf(error) === 'FSS.0409') return false;
@@ -151,8 +168,12 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
       }
     },
     updateConfig: (urn, body) =>
-      repeat('UpdateFunctionConfig', () =>
-        client.updateFunctionConfig({ function_urn: urn, body } as never),
+      made(
+        'UpdateFunctionConfig',
+        'func_urn',
+        repeat('UpdateFunctionConfig', () =>
+          client.updateFunctionConfig({ function_urn: urn, body } as never),
+        ),
       ),
     limitInstances: (urn, instances) =>
       repeat('UpdateFunctionMaxInstanceConfig', () =>
@@ -174,12 +195,15 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
         client.listFunctionTriggers({ function_urn: urn } as never),
       );
       if (Array.isArray(answer)) return [...answer];
-      const hint = 'Check the endpoint: something answers there that is not FunctionGraph.';
-      throw new ProtocolError('UNEXPECTED_ANSWER', 'ListFunctionTriggers gave no list.', hint);
+      throw unexpected('ListFunctionTriggers gave no list.');
     },
     createTrigger: (urn, body) =>
-      call('CreateFunctionTrigger', () =>
-        client.createFunctionTrigger({ function_urn: urn, body } as never),
+      made(
+        'CreateFunctionTrigger',
+        'trigger_id',
+        call('CreateFunctionTrigger', () =>
+          client.createFunctionTrigger({ function_urn: urn, body } as never),
+        ),
       ),
     setTriggerStatus: (urn, { trigger_type_code, trigger_id }, status) =>
       repeat('UpdateTrigger', () =>
@@ -269,6 +293,15 @@ function isAbsent(error: unknown): boolean {
   return code !== null && (absent.has(code) || code === 'HTTP_404');
 }
 
+function unexpected(message: string): ProtocolError {
+  const hint = 'Check the endpoint: something answers there that is not FunctionGraph.';
+  return new ProtocolError('UNEXPECTED_ANSWER', message, hint);
+}
+
+function statusOf({ cause }: ExportError): number | null {
+  return (cause as SdkException | undefined)?.httpStatusCode ?? null;
+}
+
 /** The API's own code of an error that describeApiError made; null for others. */
 function codeOf(error: unknown): string | null {
   const { cause } = error as { cause?: SdkException };
@@ -308,8 +341,8 @@ export function describeApiError(what: string, error: unknown): ExportError {
   if (httpStatusCode === undefined || httpStatusCode === 429 || httpStatusCode >= 500) {
     const hint =
       httpStatusCode === undefined
-        ? 'Check the network, the region and the endpoint, and deploy again: what is done is not done twice.'
-        : 'The service is busy or failing. Deploy again later: what is done is not done twice.';
+        ? 'Check the network, the region and the endpoint, then give the same command again: what is done is not done twice.'
+        : 'The service is busy or failing: give the same command again later; what is done is not done twice.';
     return new TransientError(code, message, hint, options);
   }
   const setting = settingOf[code];

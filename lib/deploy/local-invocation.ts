@@ -25,11 +25,13 @@ export function createLocalContext(
 ): FunctionContext {
   const endMs = nowMs() + settings.timeoutSeconds * 1_000;
   return {
+    isLocal: true,
+    getSecurityToken: () => variables.HUAWEICLOUD_SDK_SECURITY_TOKEN ?? '',
     getRequestID: () => 'local',
+    getMemorySize: () => settings.memorySize,
     getRemainingTimeInMilliSeconds: () => Math.max(0, endMs - nowMs()),
     getSecurityAccessKey: () => variables.HUAWEICLOUD_SDK_AK ?? '',
     getSecuritySecretKey: () => variables.HUAWEICLOUD_SDK_SK ?? '',
-    getSecurityToken: () => variables.HUAWEICLOUD_SDK_SECURITY_TOKEN ?? '',
     getUserData: (name) =>
       settings.environment[name] ?? (settings.secrets.includes(name) ? variables[name] : undefined),
   };

@@ -3,9 +3,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ProtocolError } from '../errors.ts';
+import { parse } from 'yaml';
+import { ConfigError, ProtocolError } from '../errors.ts';
 import { loadConfig } from '../runtime/config.ts';
 import { createScrubber } from '../runtime/log.ts';
 import { VERSION } from '../version.ts';
@@ -27,6 +28,7 @@ import {
   describeFunction,
   describeInvocation,
   describeInvocations,
+  describeRemoval,
 } from './report.ts';
 import {
   type FunctionSection,
@@ -35,6 +37,7 @@ import {
   readSettings,
 } from './settings.ts';
 import { eventSchema, functionSchema, providerSchema } from './settings-schema.ts';
+import { findWrittenSecrets } from './written-secrets.ts';
 
 /** What is used of Serverless. Source: osls 4.3.1, lib/classes, read 2026-11-24. */
 interface Serverless {
@@ -64,11 +67,20 @@ interface Serverless {
 
 interface Options {
   function?: string;
+  stage?: string;
   package?: string;
   data?: string;
   path?: string;
+  /** NAME=value, of `invoke local`. */
+  env?: string | string[];
   'update-config'?: boolean;
 }
+
+/** What Serverless takes for other providers: said to be of no effect, rather than taken silently. */
+const foreignOptions = [
+  ...['qualifier', 'type', 'raw', 'context', 'contextPath', 'docker', 'docker-arg', 'skip-package'],
+  ...['tail', 'startTime', 'filter', 'interval', 'verify', 'aws-s3-accelerate'],
+];
 
 interface Tools {
   log: { notice(text: string): void; success(text: string): void };
@@ -87,7 +99,10 @@ const providerName = 'huawei';
 
 export function createPlugin(serverless: Serverless, options: Options, tools: Tools, world: World) {
   const { service } = serverless;
-  if (service.provider.name !== providerName) return {};
+  if (service.provider.name !== providerName) {
+    const message = `provider.name: "${service.provider.name}" is not this project's provider\nWrite ${providerName}.`;
+    throw new serverless.classes.Error(message, 'CONFIG');
+  }
   defineSchema(serverless);
   const root = serverless.serviceDir;
   const scrubber = createScrubber();
@@ -97,15 +112,36 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
   /** Reads late: variables are resolved by then, and the schema has been checked. */
   function pickSettings(): FunctionSettings[] {
     const all = readSettings(service.provider, service.functions);
-    return options.function === undefined ? all : all.filter(({ key }) => key === options.function);
+    const { function: wanted, stage } = options;
+    const picked = wanted === undefined ? all : all.filter(({ key }) => key === wanted);
+    if (picked.length === 0 && wanted !== undefined) {
+      const hint = `serverless.yml has ${all.map(({ key }) => key).join(', ') || 'none'}.`;
+      throw refusal('--function', `there is no function ${wanted}`, hint);
+    }
+    const given = options as Readonly<Record<string, unknown>>;
+    const foreign = foreignOptions.find((name) => given[name] !== undefined);
+    if (foreign) throw refusal(`--${foreign}`, 'has no effect with this provider', 'Leave it out.');
+    // Two stages under one name would overwrite, and remove, each other.
+    const fixed = picked.find(({ name }) => stage !== undefined && !name.includes(stage));
+    if (fixed) {
+      const hint = `Write name: cgs-export-\${sls:stage}-${fixed.key}, and a store for each stage.`;
+      throw refusal(
+        `functions.${fixed.key}.name`,
+        `${fixed.name} is the same in every stage, so --stage ${stage} would be the one that is deployed already`,
+        hint,
+      );
+    }
+    return picked;
   }
 
-  const folder = () => join(root, options.package ?? service.package.path ?? '.serverless');
+  const folder = () => resolve(root, options.package ?? service.package.path ?? '.serverless');
   const zipOf = ({ key }: FunctionSettings) => join(folder(), `${key}.zip`);
 
   /** Returns what was written, a line a zip. */
   async function pack(): Promise<string[]> {
     const settings = pickSettings();
+    const written = findWrittenSecrets(await readConfig(), configName);
+    if (written.length > 0) throw new ConfigError(written);
     const packed: string[] = [];
     progress('building');
     await buildBundles(root, world.nodePath);
@@ -119,6 +155,11 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
       packed.push(`${relative(root, zipOf(one))}: ${zip.length} bytes, sha-256 ${hash}\n`);
     }
     return packed;
+  }
+
+  /** Empty: there is none. */
+  async function readConfig(): Promise<string> {
+    return readFile(join(root, configName), 'utf8').catch(() => '');
   }
 
   /** Everything that needs an account. */
@@ -141,7 +182,17 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
     const { CGS_EXPORT_CONFIG: elsewhere } = settings.environment;
     if (elsewhere) return;
     const env = { ...settings.environment, ...secrets };
-    await loadConfig({ file: join(root, configName), env, cwd: root, agencyPossible: true });
+    try {
+      await loadConfig({ file: join(root, configName), env, cwd: root, agencyPossible: true });
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      const hint = `Name it under secrets (or environment) of functions.${settings.key} in serverless.yml; a secret's value is taken from this shell.`;
+      throw new ConfigError(
+        error.issues.map((issue) =>
+          issue.message.endsWith('is not set') ? { ...issue, hint } : issue,
+        ),
+      );
+    }
   }
 
   async function deploy(extent: Extent): Promise<void> {
@@ -169,8 +220,9 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
   }
 
   async function info(): Promise<void> {
+    const settings = pickSettings();
     const { api, place } = await open();
-    for (const one of pickSettings()) {
+    for (const one of settings) {
       const urn = urnOf(place, one);
       const deployed = await api.findFunction(urn);
       const triggers = deployed ? await api.listTriggers(urn) : [];
@@ -180,10 +232,12 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
   }
 
   async function invoke(): Promise<void> {
+    const settings = pickSettings();
+    const events = await Promise.all(settings.map(readEvent));
     const { api, place } = await open();
-    for (const one of pickSettings()) {
+    for (const [index, one] of settings.entries()) {
       progress(`${one.name}: running`);
-      const invocation = await api.invoke(urnOf(place, one), await readEvent(one));
+      const invocation = await api.invoke(urnOf(place, one), events[index] ?? {});
       write(`${describeInvocation(invocation)}\n`);
       if (invocation.status === 200) continue;
       const hint = 'What it printed stands above; the same goes to its log.';
@@ -197,7 +251,11 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
       // The configuration of the checkout, not a copy beside the bundle: relative paths start at its folder.
       const settings = {
         ...one,
-        environment: { CGS_EXPORT_CONFIG: join(root, configName), ...one.environment },
+        environment: {
+          CGS_EXPORT_CONFIG: join(root, configName),
+          ...one.environment,
+          ...readVariables(),
+        },
       };
       const context = createLocalContext(settings, world.env, world.nowMs);
       const load = createRequire(join(root, 'package.json'));
@@ -209,17 +267,34 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
     }
   }
 
-  /** --data or --path, else a timer's event. */
+  /** Of --env. */
+  function readVariables(): Record<string, string> {
+    const pairs = [options.env ?? []].flat().map((text) => {
+      const [, name, value = ''] = /^([A-Za-z_]\w*)=(.*)$/s.exec(text) ?? [];
+      if (name !== undefined) return [name, value] as const;
+      throw refusal('--env', `"${text}" is no variable`, 'Write --env NAME=value.');
+    });
+    return Object.fromEntries(pairs);
+  }
+
+  /** --data or --path, JSON or YAML, else a timer's event. */
   async function readEvent(settings: FunctionSettings): Promise<object> {
-    const given = options.data ?? (options.path ? await readFile(join(root, options.path)) : null);
-    if (given === null) return createTimerEvent(settings, world.nowMs());
-    const event: unknown = JSON.parse(String(given));
-    return typeof event === 'object' && event !== null ? event : { event };
+    const { data, path } = options;
+    if (data === undefined && path === undefined) return createTimerEvent(settings, world.nowMs());
+    const option = data === undefined ? '--path' : '--data';
+    try {
+      const event: unknown = parse(data ?? (await readFile(resolve(root, path ?? ''), 'utf8')));
+      return typeof event === 'object' && event !== null ? event : { event };
+    } catch (error) {
+      const { message } = error as Error;
+      throw refusal(option, `gives no event: ${message}`, 'Give JSON or YAML, or leave it out.');
+    }
   }
 
   async function logs(): Promise<void> {
+    const settings = pickSettings();
     const { api, place } = await open();
-    for (const one of pickSettings()) {
+    for (const one of settings) {
       const urn = urnOf(place, one);
       const [invocations, log] = [await api.listInvocations(urn), await api.findLog(urn)];
       write(`${describeInvocations(one.name, invocations, log)}\n`);
@@ -227,10 +302,12 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
   }
 
   async function remove(): Promise<void> {
+    const settings = pickSettings();
     const { api, place } = await open();
-    for (const one of pickSettings()) {
-      const removed = await removeFunction({ api, progress }, urnOf(place, one));
-      write(`${one.name}: ${removed ? 'removed' : 'was not deployed'}\n`);
+    for (const one of settings) {
+      const removal = await removeFunction({ api, progress }, urnOf(place, one));
+      write(`${describeRemoval(one.name, removal)}\n`);
+      if (removal.error) throw removal.error;
     }
   }
 
@@ -269,6 +346,10 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
   };
   serverless.setProvider(providerName, plugin);
   return plugin;
+}
+
+function refusal(path: string, message: string, hint: string): ConfigError {
+  return new ConfigError([{ path, message, hint }]);
 }
 
 function defineSchema({ configSchemaHandler }: Serverless): void {

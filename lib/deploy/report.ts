@@ -1,6 +1,6 @@
 // Owns what a person reads of deployments, functions and invocations. Refuses to ask the API for anything.
 
-import type { Deployment } from './deployment.ts';
+import type { Deployment, Removal } from './deployment.ts';
 import type {
   AsyncInvocation,
   AsyncSettings,
@@ -9,16 +9,34 @@ import type {
   Invocation,
 } from './function-graph.ts';
 
-export function describeDeployment(name: string, { done, notDone, error }: Deployment): string {
+const standings: Record<Deployment['stands'], string> = {
+  nothing: 'nothing is deployed',
+  'old code': 'the code that was deployed before runs on',
+  'new code': 'the new code is there, but not all that belongs to it',
+  unknown: 'what runs now cannot be read',
+};
+
+export function describeDeployment(
+  name: string,
+  { done, notDone, stands, error }: Deployment,
+): string {
   if (!error && done.length === 0) return `${name}: no change`;
-  const lines = [
+  const head = error ? `failed; ${standings[stands]}` : 'deployed';
+  return [`${name}: ${head}`, ...listSteps(done, notDone)].join('\n');
+}
+
+export function describeRemoval(name: string, { done, notDone, error }: Removal): string {
+  if (!error) return `${name}: ${done.length > 0 ? 'removed' : 'was not deployed'}`;
+  return [`${name}: not all of it is removed; remove it again`, ...listSteps(done, notDone)].join(
+    '\n',
+  );
+}
+
+function listSteps(done: readonly string[], notDone: readonly string[]): string[] {
+  return [
     ...(done.length > 0 ? [`  done: ${done.join(' · ')}`] : []),
     ...(notDone.length > 0 ? [`  not done: ${notDone.join(' · ')}`] : []),
   ];
-  const head = error
-    ? `${name}: failed${done[0] === 'created' ? '' : '; what was deployed before runs on'}`
-    : `${name}: deployed`;
-  return [head, ...lines].join('\n');
 }
 
 /** Values of variables are not told: one of them may be a secret that was put among them. */

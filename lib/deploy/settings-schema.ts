@@ -1,13 +1,7 @@
 // Owns the shape of serverless.yml as far as it is this provider's. Refuses what a schema cannot say: settings.ts checks that.
-// Events as the public plugin serverless-huawei-functions has them: its docs/trigger.md, read 2026-11-24.
 
 /** As the API lists them, Node.js only. Source: SDK 3.1.211, CreateFunctionRequestBody; Node.js20.15: user guide, "Supported Programming Languages"; read 2026-11-24. */
 const runtimes = ['Node.js14.18', 'Node.js16.17', 'Node.js18.15', 'Node.js20.15'] as const;
-
-/** MB. Source: FunctionGraph API Reference, "Creating a Function", read 2026-11-24. */
-const memorySizes = [
-  128, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096,
-] as const;
 
 const variableName = '^[A-Za-z][A-Za-z0-9_]*$';
 const text = { type: 'string', minLength: 1 };
@@ -38,7 +32,8 @@ const onFailure = {
 /** What a provider may set for all of its functions, and each of them for itself. */
 const shared = {
   runtime: { enum: runtimes },
-  memorySize: { enum: memorySizes },
+  /** MB; which, settings.ts says. */
+  memorySize: { type: 'integer' },
   /** Seconds. */
   timeout: { type: 'integer', minimum: 3, maximum: 900 },
   agencyName: text,
@@ -62,8 +57,9 @@ export const providerSchema = {
   properties: {
     region: { type: 'string', pattern: '^[a-z]{2}-[a-z]+-[0-9]+$' },
     projectId: { type: 'string', pattern: '^[0-9a-zA-Z]{1,64}$' },
-    endpoint: { type: 'string', pattern: '^https?://' },
-    iamEndpoint: { type: 'string', pattern: '^https?://' },
+    /** Empty as from a variable that is set to nothing: the default. */
+    endpoint: { type: 'string', pattern: '^(https?://.*)?$' },
+    iamEndpoint: { type: 'string', pattern: '^(https?://.*)?$' },
     ...shared,
   },
 };
@@ -79,23 +75,5 @@ export const functionSchema = {
   required: ['handler'],
 };
 
-export const eventSchema = {
-  type: 'object',
-  properties: {
-    triggerTypeCode: { const: 'TIMER' },
-    status: { enum: ['ACTIVE', 'DISABLED'] },
-    eventData: {
-      type: 'object',
-      properties: {
-        name: { type: 'string', pattern: '^[A-Za-z][\\w-]{0,63}$' },
-        scheduleType: { enum: ['Rate', 'Cron'] },
-        schedule: text,
-        userEvent: { type: 'string', maxLength: 2048 },
-      },
-      required: ['name', 'scheduleType', 'schedule'],
-      additionalProperties: false,
-    },
-  },
-  required: ['triggerTypeCode', 'eventData'],
-  additionalProperties: false,
-};
+/** Any: Serverless only says that an event is none it knows. settings.ts says what is wrong with it. */
+export const eventSchema = { type: 'object' };

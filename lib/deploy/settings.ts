@@ -1,6 +1,7 @@
 // Owns what serverless.yml means for each function, defaults and all, and what is wrong with it. Refuses to read files or the environment.
 
 import { ConfigError, type ConfigIssue } from '../errors.ts';
+import { suggest } from '../runtime/suggest.ts';
 import { checkSchedule } from './timer-schedule.ts';
 
 /** What provider and function may both say; the function's word counts. */
@@ -43,16 +44,8 @@ export interface FunctionSection extends SharedSection {
   handler?: string;
   description?: string;
   app?: string;
-  events?: {
-    triggerTypeCode: 'TIMER';
-    status?: 'ACTIVE' | 'DISABLED';
-    eventData: {
-      name: string;
-      scheduleType: 'Rate' | 'Cron';
-      schedule: string;
-      userEvent?: string;
-    };
-  }[];
+  /** As written: Serverless cannot say which of an event's keys is wrong, so they are checked here. */
+  events?: Readonly<Record<string, unknown>>[];
 }
 
 export interface Timer {
@@ -91,10 +84,15 @@ export interface FunctionSettings {
   timers: readonly Timer[];
 }
 
+/** MB. Source: FunctionGraph API Reference, "Creating a Function", read 2026-11-24. */
+const memorySizes = [128, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096];
+/** Every bundle lies at the zip's root as index.js and exports this. */
+const handlerOfBundles = 'index.handler';
+
 /** Names and values together. Source: FunctionGraph User Guide, "Configuring Environment Variables", read 2026-11-24. */
 export const environmentMaxChars = 4_096;
 
-const secretName = /(^|_)(SK|SECRET|SECRETKEY|PASSWORD|PASSWD|TOKEN)$/i;
+const secretName = /(^|_)(SK|KEY|SECRET|SECRETKEY|PASS|PASSWORD|PASSWD|PWD|TOKEN|CREDENTIALS?)$/i;
 
 /** Every function of the file. Throws ConfigError with every fault in it. */
 export function readSettings(
@@ -105,6 +103,14 @@ export function readSettings(
   const settings = Object.entries(functions).map(([key, section]) =>
     readFunction(provider, key, section, issues),
   );
+  const named = new Map<string, string>();
+  for (const { key, app, name } of settings) {
+    const other = named.get(`${app}/${name}`);
+    named.set(`${app}/${name}`, key);
+    if (other === undefined) continue;
+    const message = `"${name}" is also the name of functions.${other}: one would overwrite the other`;
+    issues.push({ path: `functions.${key}.name`, message, hint: 'Give each a name of its own.' });
+  }
   if (issues.length > 0) throw new ConfigError(issues);
   return settings;
 }
@@ -123,7 +129,7 @@ function readFunction(
     name: section.name ?? key,
     app: section.app ?? 'default',
     runtime: both.runtime ?? 'Node.js20.15',
-    handler: section.handler ?? 'index.handler',
+    handler: section.handler ?? handlerOfBundles,
     description: section.description ?? '',
     memorySize: both.memorySize ?? 256,
     timeoutSeconds: both.timeout ?? 60,
@@ -152,6 +158,14 @@ function checkFunction(settings: FunctionSettings, both: SharedSection, report: 
     const rule = 'A letter first, then up to 59 letters, digits, - and _, no - or _ at the end.';
     report('name', `"${settings.name}" is no name of a function`, rule);
   }
+  if (settings.handler !== handlerOfBundles) {
+    const hint = `Write ${handlerOfBundles}: it is what a bundle exports.`;
+    report('handler', `"${settings.handler}" is nothing that the zip has`, hint);
+  }
+  if (!memorySizes.includes(settings.memorySize)) {
+    const hint = `One of ${memorySizes.join(', ')}.`;
+    report('memorySize', `${settings.memorySize} MB is no size that FunctionGraph has`, hint);
+  }
   if (Boolean(both.vpcId) !== Boolean(both.subnetId)) {
     report('vpcId', 'needs subnetId, and the other way round', 'Give both or neither.');
   }
@@ -162,6 +176,14 @@ function checkFunction(settings: FunctionSettings, both: SharedSection, report: 
   if (logParts === 1) {
     const hint = 'Give both ids, or neither: then FunctionGraph makes a group of its own.';
     report('ltsGroupId', 'needs ltsStreamId, and the other way round', hint);
+  }
+  for (const name of ['ltsGroupName', 'ltsStreamName'] as const) {
+    if (!both[name] || logParts > 0) continue;
+    report(
+      name,
+      'needs ltsGroupId and ltsStreamId',
+      'The ids are what counts; the name is for people.',
+    );
   }
   for (const name of Object.keys(settings.environment)) {
     if (!secretName.test(name) && !settings.secrets.includes(name)) continue;
@@ -213,20 +235,74 @@ function readOnFailure(both: SharedSection, report: Report): FunctionSettings['o
   return { destination, param: JSON.stringify({ func_urn: funcUrn }) };
 }
 
+const eventKeys = ['triggerTypeCode', 'status', 'eventData'];
+const eventDataKeys = ['name', 'scheduleType', 'schedule', 'userEvent'];
+
+/** Events as the public plugin serverless-huawei-functions has them: its docs/trigger.md, read 2026-11-24. */
 function readTimers(section: FunctionSection, report: Report): Timer[] {
   const names = new Set<string>();
-  return (section.events ?? []).map(({ status = 'ACTIVE', eventData }, index) => {
-    const { name, scheduleType, schedule, userEvent = '' } = eventData;
-    const path = `events.${index}.eventData`;
-    if (names.has(name)) {
-      report(`${path}.name`, `"${name}" names two triggers`, 'Give each a name of its own.');
+  return (section.events ?? []).flatMap((event, index) => {
+    const path = `events.${index}`;
+    const timer = readTimer(event, path, report);
+    if (timer && names.has(timer.name)) {
+      const hint = 'Give each a name of its own.';
+      report(`${path}.eventData.name`, `"${timer.name}" names two triggers`, hint);
     }
-    names.add(name);
-    const refusal = checkSchedule(scheduleType, schedule);
-    if (refusal) {
-      const hint = `Rate: 1m. Cron: 0 */5 * * * ?, or @every 90s.`;
-      report(`${path}.schedule`, refusal, hint);
-    }
-    return { name, status, scheduleType, schedule, userEvent };
+    if (timer) names.add(timer.name);
+    return timer ?? [];
   });
+}
+
+/** Null: a fault was reported. */
+function readTimer(
+  event: Readonly<Record<string, unknown>>,
+  path: string,
+  report: Report,
+): Timer | null {
+  let isRight = true;
+  const refuse = (key: string, message: string, hint: string) => {
+    isRight = false;
+    report(`${path}.${key}`, message, hint);
+  };
+  const { triggerTypeCode, status = 'ACTIVE', eventData = {} } = event;
+  for (const [keys, prefix, value] of [
+    [eventKeys, '', event],
+    [eventDataKeys, 'eventData.', eventData],
+  ] as const) {
+    for (const key of Object.keys(Object(value)).filter((one) => !keys.includes(one))) {
+      const near = suggest(key, keys);
+      const hint = near ? `Did you mean ${near}?` : `Known here: ${keys.join(', ')}.`;
+      refuse(`${prefix}${key}`, 'is no key of an event', hint);
+    }
+  }
+  const example =
+    'triggerTypeCode: TIMER, eventData: { name: every-minute, scheduleType: Rate, schedule: 1m }.';
+  if (triggerTypeCode !== 'TIMER') {
+    refuse('triggerTypeCode', "must be TIMER: other triggers are not this provider's", example);
+  }
+  if (status !== 'ACTIVE' && status !== 'DISABLED') {
+    refuse('status', `${JSON.stringify(status)} is no status`, 'ACTIVE or DISABLED.');
+  }
+  const {
+    name,
+    scheduleType,
+    schedule,
+    userEvent = '',
+  } = Object(eventData) as Record<string, unknown>;
+  if (typeof name !== 'string' || !/^[A-Za-z][\w-]{0,63}$/.test(name)) {
+    const hint = 'A letter first, then up to 63 letters, digits, - and _.';
+    refuse('eventData.name', `${JSON.stringify(name) ?? 'nothing'} is no name of a trigger`, hint);
+  }
+  if (typeof userEvent !== 'string' || userEvent.length > 2_048) {
+    refuse('eventData.userEvent', 'is no text of at most 2,048 characters', 'Shorten it.');
+  }
+  if (scheduleType !== 'Rate' && scheduleType !== 'Cron') {
+    const said = JSON.stringify(scheduleType) ?? 'nothing';
+    refuse('eventData.scheduleType', `${said} is no type of schedule`, 'Rate or Cron.');
+  } else {
+    const refusal = checkSchedule(scheduleType, String(schedule ?? ''));
+    if (refusal)
+      refuse('eventData.schedule', refusal, 'Rate: 1m. Cron: 0 */5 * * * ?, or @every 90s.');
+  }
+  return isRight ? ({ name, status, scheduleType, schedule, userEvent } as Timer) : null;
 }

@@ -37,12 +37,16 @@ function checkRate(schedule: string): string | null {
 
 function checkCron(schedule: string): string | null {
   if (schedule.startsWith('@every ')) {
-    const isDuration = /^(?:\d+(?:\.\d+)?(?:ns|µs|us|ms|s|m|h))+$/.test(schedule.slice(7));
-    return isDuration ? null : `"${schedule}" is no duration: @every 90s, @every 1h30m`;
+    const isDuration = /^(?:\d+(?:\.\d+)?[smh])+$/.test(schedule.slice(7));
+    if (isDuration && /[1-9]/.test(schedule)) return null;
+    return `"${schedule}" is no duration: @every 90s, @every 1h30m`;
   }
+  const [, zone = null] = /^CRON_TZ=(\S+) /.exec(schedule) ?? [];
+  if (zone !== null && !isTimeZone(zone)) return `"${zone}" is no time zone: Asia/Shanghai, UTC`;
   const parts = schedule.replace(/^CRON_TZ=\S+ /, '').split(' ');
-  if (parts.length !== 5 && parts.length !== 6) {
-    return `"${schedule}" has ${parts.length} fields: seconds, minutes, hours, day of month, month and, if wanted, day of week`;
+  // Five are read, with seconds first; whoever writes five means minutes first.
+  if (parts.length !== 6) {
+    return `"${schedule}" has ${parts.length} fields, not 6: seconds, minutes, hours, day of month, month, day of week`;
   }
   for (const [index, part] of parts.entries()) {
     const field = fields[index] as Field;
@@ -51,6 +55,14 @@ function checkCron(schedule: string): string | null {
     }
   }
   return null;
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: name }));
+  } catch {
+    return false;
+  }
 }
 
 function isField(text: string, field: Field): boolean {

@@ -160,7 +160,22 @@ describe('timers', () => {
     expect((await double.fireTimers()).length).toBe(4);
   });
 
-  test('one that cannot be changed stands as it did', async () => {
+  test('one that is refused: the old one stands again', async () => {
+    await deploy();
+    let posts = 0;
+    double.fail = (method, path) => {
+      if (method !== 'POST' || !path.includes('/triggers/')) return null;
+      posts += 1;
+      return posts === 1 ? { status: 400, code: 'FSS.0400', message: 'Invalid' } : null;
+    };
+    const { error, notDone, stands } = await deploy({ events: [timerOf('every-minute', '5m')] });
+    expect(error).toMatchObject({ code: 'FSS.0400' });
+    expect(notDone).toEqual(['timer every-minute changed (1m to 5m)']);
+    expect(stands).toBe('old code');
+    expect(schedules()).toEqual([['every-minute', '1m', 'ACTIVE']]);
+  });
+
+  test('one that fails once is made the second time', async () => {
     await deploy();
     let posts = 0;
     double.fail = (method, path) => {
@@ -168,10 +183,10 @@ describe('timers', () => {
       posts += 1;
       return posts === 1 ? { status: 500, code: 'FSS.0500', message: 'Internal error' } : null;
     };
-    const { error, notDone } = await deploy({ events: [timerOf('every-minute', '5m')] });
-    expect(error).toMatchObject({ code: 'FSS.0500' });
-    expect(notDone).toEqual(['timer every-minute changed (1m to 5m)']);
-    expect(schedules()).toEqual([['every-minute', '1m', 'ACTIVE']]);
+    const { error, done } = await deploy({ events: [timerOf('every-minute', '5m')] });
+    expect(error).toBeNull();
+    expect(done).toEqual(['timer every-minute created (5m)']);
+    expect(schedules()).toEqual([['every-minute', '5m', 'ACTIVE']]);
   });
 
   test('one that is lost on the way is said to be lost, and the next deploy makes it', async () => {
@@ -181,9 +196,89 @@ describe('timers', () => {
         ? { status: 503, code: 'FSS.0503', message: 'down' }
         : null;
     const { notDone } = await deploy({ events: [timerOf('every-minute', '5m')] });
-    expect(notDone.join()).toContain('neither old nor new could be made');
+    // It is gone: what is left to do is to make it.
+    expect(notDone).toEqual(['timer every-minute created (5m)']);
     double.fail = () => null;
     expect((await deploy()).done).toEqual(['timer every-minute created (1m)']);
+  });
+});
+
+describe('an answer that is lost', () => {
+  const loseOn = (method: string, part: string, times = Number.POSITIVE_INFINITY) => {
+    let left = times;
+    double.lose = (gotMethod, path) => {
+      if (gotMethod !== method || !path.includes(part)) return false;
+      left -= 1;
+      return left >= 0;
+    };
+  };
+  const next: FunctionSection = { memorySize: 512, events: [timerOf('other')] };
+
+  test.each<[string, string]>([
+    ['PUT', '/config'],
+    ['PUT', '/code'],
+    ['PUT', '/async-invoke-config'],
+    ['POST', '/triggers/'],
+    ['DELETE', '/triggers/'],
+  ])('of %s %s, every time: what stands is read, and it is done', async (method, part) => {
+    await deploy();
+    loseOn(method, part);
+    const { error, done, notDone } = await deploy({ ...next, onFailure }, 'two');
+    expect({ error, notDone }).toEqual({ error: null, notDone: [] });
+    expect(done).toEqual([
+      'configuration (memorySize)',
+      'code',
+      'failure destination',
+      'timer other created (1m)',
+      'timer every-minute removed',
+    ]);
+    double.lose = () => false;
+    expect(await deploy({ ...next, onFailure }, 'two')).toMatchObject({ done: [], error: null });
+    expect(held().triggers).toHaveLength(1);
+  });
+
+  test('of the creation: it is there, and what is missing follows', async () => {
+    loseOn('POST', '/functions');
+    const { error, done } = await deploy({}, 'one', { PROD_SK: 'hunter2-hunter2' });
+    expect(error).toBeNull();
+    expect(done[0]).toBe('created');
+    expect(held().encrypted).toEqual({ PROD_SK: 'hunter2-hunter2' });
+    expect((await deploy({}, 'one', { PROD_SK: 'hunter2-hunter2' })).done).toEqual([]);
+  });
+
+  test('and of every question after it: what runs now is not claimed to be known', async () => {
+    await deploy();
+    double.lose = (method) => method !== 'GET' || double.requests.length > 100;
+    double.fail = (method) =>
+      method === 'PUT' || double.requests.some((request) => request.startsWith('PUT'))
+        ? { status: 503, code: 'FSS.0503', message: 'down' }
+        : null;
+    double.requests.length = 0;
+    const { stands, notDone } = await deploy(next, 'two');
+    expect(stands).toBe('unknown');
+    expect(notDone[0]).toBe('configuration (memorySize) (or it was: nobody answers)');
+  });
+
+  test('what was certainly not done is done again: a creation that was throttled', async () => {
+    let posts = 0;
+    double.fail = (method, path) => {
+      if (method !== 'POST' || !path.endsWith('/functions')) return null;
+      posts += 1;
+      return posts < 3 ? { status: 429, code: 'APIGW.0308', message: 'slower' } : null;
+    };
+    expect(await deploy()).toMatchObject({ error: null });
+    expect(posts).toBe(3);
+  });
+
+  test("a page of somebody else's with status 200 is no deployment", async () => {
+    await deploy();
+    double.fail = (method, path) =>
+      method === 'PUT' && path.endsWith('/config')
+        ? { status: 200, code: 'x', message: '<html>' }
+        : null;
+    const { error, notDone } = await deploy({ memorySize: 512 });
+    expect(error).toMatchObject({ code: 'UNEXPECTED_ANSWER' });
+    expect(notDone).toEqual(['configuration (memorySize)']);
   });
 });
 
@@ -200,6 +295,7 @@ describe('a deploy that fails', () => {
     expect(outcome).toMatchObject({
       done: [],
       notDone: ['configuration (memorySize, environment) (put back)', 'code'],
+      stands: 'old code',
       error: { code: 'FSS.0403' },
     });
     expect(held().config).toMatchObject({ memory_size: 256, user_data: '{"A":"a"}' });
@@ -217,6 +313,25 @@ describe('a deploy that fails', () => {
     const { done, notDone } = await deploy({ memorySize: 512 }, 'two');
     expect([done, notDone]).toEqual([[], ['configuration (memorySize)', 'code']]);
     expect((await double.fireTimers())[0]?.result).toMatchObject({ answer: 'one' });
+  });
+
+  test('after the code: the new code is there, and that is said', async () => {
+    await deploy();
+    failOn('PUT', '/async-invoke-config');
+    const { done, notDone, stands } = await deploy({ onFailure, events: [timerOf('b')] }, 'two');
+    expect({ done, stands }).toEqual({ done: ['code'], stands: 'new code' });
+    expect(notDone).toEqual([
+      'failure destination',
+      'timer b created (1m)',
+      'timer every-minute removed',
+    ]);
+  });
+
+  test('at the creation: nothing is deployed', async () => {
+    failOn('POST', '/functions');
+    const { done, notDone, stands } = await deploy();
+    expect({ done, stands }).toEqual({ done: [], stands: 'nothing' });
+    expect(notDone[0]).toBe('created');
   });
 
   test('half made: no timer fires yet, what is missing is said, and the next deploy makes it', async () => {
@@ -246,6 +361,37 @@ describe('secrets', () => {
     expect((await double.fireTimers())[0]?.result).toMatchObject({ secret });
   });
 
+  test('that could not be sent with the creation are sent by the next deploy', async () => {
+    double.fail = (method, path) =>
+      method === 'PUT' && path.endsWith('/config')
+        ? { status: 500, code: 'FSS.0500', message: 'No' }
+        : null;
+    const first = await deploy({}, 'one', { PROD_SK: secret });
+    expect(first.done).toEqual(['created']);
+    expect(first.notDone).toContain('configuration (secrets)');
+    double.fail = () => null;
+    expect((await deploy({}, 'one', { PROD_SK: secret })).done).toContain(
+      'configuration (secrets)',
+    );
+    expect(held().encrypted).toEqual({ PROD_SK: secret });
+  });
+
+  test('cannot be put back, which is said; the mark tells the next deploy which stand', async () => {
+    await deploy({}, 'one', { PROD_SK: secret });
+    double.fail = (method, path) =>
+      method === 'PUT' && path.endsWith('/code')
+        ? { status: 403, code: 'FSS.0403', message: 'No' }
+        : null;
+    const failed = await deploy({ memorySize: 512 }, 'two', { PROD_SK: 'another' });
+    expect(failed.done).toEqual(['secrets (nobody can read the old ones to put them back)']);
+    expect(failed.notDone).toEqual(['configuration (memorySize) (put back)', 'code']);
+    double.fail = () => null;
+    expect((await deploy({}, 'one', { PROD_SK: secret })).done).toEqual([
+      'configuration (secrets)',
+    ]);
+    expect(held().encrypted).toEqual({ PROD_SK: secret });
+  });
+
   test('a changed one is sent, one that is not wanted any more goes', async () => {
     await deploy({}, 'one', { PROD_SK: secret });
     expect((await deploy({}, 'one', { PROD_SK: 'another' })).done).toEqual([
@@ -258,14 +404,58 @@ describe('secrets', () => {
   });
 });
 
+describe('what no call would bring about is refused before the first', () => {
+  test('half of a function that is not deployed', async () => {
+    const settings = settingsOf();
+    const zip = await zipAnswering('one');
+    const deploying = deployFunction({ api, progress: () => {} }, urn(), settings, {}, zip, 'code');
+    await expect(deploying).rejects.toThrow('cgs-export-collect is not deployed');
+    expect(writes()).toEqual([]);
+  });
+
+  test('to leave a VPC; the same one again is no change', async () => {
+    const inside = { vpcId: 'v', subnetId: 'n' };
+    await deploy(inside);
+    expect((await deploy(inside)).done).toEqual([]);
+    const before = writes().length;
+    await expect(deploy()).rejects.toThrow('is not set, but the deployed function is in v');
+    expect(writes().length).toBe(before);
+  });
+
+  test('another enterprise project is a change', async () => {
+    await deploy();
+    expect((await deploy({ enterpriseProjectId: 'ep1' })).done).toEqual([
+      'configuration (enterpriseProjectId)',
+    ]);
+    expect((await deploy({ enterpriseProjectId: 'ep1' })).done).toEqual([]);
+  });
+});
+
 describe('removing', () => {
   test('takes triggers and function; what is not there is no error', async () => {
     await deploy({ events: [timerOf('a'), timerOf('b')] });
-    expect(await removeFunction({ api, progress: () => {} }, urn())).toBe(true);
+    expect(await removeFunction({ api, progress: () => {} }, urn())).toEqual({
+      done: ['trigger a', 'trigger b', 'function'],
+      notDone: [],
+      error: null,
+    });
     expect(double.functions.size).toBe(0);
     const [first, ...rest] = writes().slice(-3);
     expect(first).toContain('/triggers/');
     expect(rest.at(-1)).toMatch(/^DELETE .*\/functions\/urn/);
-    expect(await removeFunction({ api, progress: () => {} }, urn())).toBe(false);
+    expect((await removeFunction({ api, progress: () => {} }, urn())).done).toEqual([]);
+  });
+
+  test('that fails midway says what is gone and what is not', async () => {
+    await deploy();
+    double.fail = (method, path) =>
+      method === 'DELETE' && path.includes('/functions/')
+        ? { status: 500, code: 'FSS.0500', message: 'No' }
+        : null;
+    expect(await removeFunction({ api, progress: () => {} }, urn())).toMatchObject({
+      done: ['trigger every-minute'],
+      notDone: ['function'],
+      error: { code: 'FSS.0500' },
+    });
   });
 });

@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => double.stop());
 
 const urn = () => urnOf(double, settingsOf());
-const body = async () => createBody(urn(), settingsOf(), {}, await zipAnswering('one'));
+const body = async () => createBody(urn(), settingsOf(), await zipAnswering('one'));
 
 describe('who asks', () => {
   test('a signature by the wrong key, an unknown key, an unsigned token are refused once', async () => {

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { createLocalContext, createTimerEvent } from '../../lib/deploy/local-invocation.ts';
+import { readAgencyKey } from '../../lib/runtime/context.ts';
 import { settingsOf, timerOf } from '../support/deploy-api.ts';
 
 test('the event is that of the first timer', () => {
@@ -34,4 +35,15 @@ test('time runs out, and only what the function is given is to be had', () => {
   expect(all).toEqual(['a', 'b', undefined]);
   expect(context.getSecurityAccessKey?.()).toBe('ak');
   expect(context.getSecurityToken?.()).toBe('');
+  expect(context.getMemorySize?.()).toBe(256);
+});
+
+test("the key of whoever invokes stands for the agency's, a lasting one too", () => {
+  const variables = { HUAWEICLOUD_SDK_AK: 'ak', HUAWEICLOUD_SDK_SK: 'sk' };
+  const lasting = createLocalContext(settingsOf(), variables, () => 0);
+  expect(readAgencyKey(lasting)).toEqual({ kind: 'aksk', ak: 'ak', sk: 'sk' });
+  const temporary = { ...variables, HUAWEICLOUD_SDK_SECURITY_TOKEN: 'token' };
+  expect(readAgencyKey(createLocalContext(settingsOf(), temporary, () => 0))).toMatchObject({
+    securityToken: 'token',
+  });
 });

@@ -1,23 +1,47 @@
 // Owns the proof of what is said: done, not done, and no value of a variable.
 
 import { expect, test } from 'vitest';
+import type { Deployment } from '../../lib/deploy/deployment.ts';
 import {
   describeDeployment,
   describeFunction,
   describeInvocation,
   describeInvocations,
+  describeRemoval,
 } from '../../lib/deploy/report.ts';
 import { ProtocolError } from '../../lib/errors.ts';
 
 const error = new ProtocolError('FSS.0400', 'No', 'Do.');
 
-test('a deployment: nothing, something, half of it', () => {
-  const say = (done: string[], notDone: string[] = []) =>
-    describeDeployment('f', { urn: 'u', done, notDone, error: notDone.length > 0 ? error : null });
+test('a deployment: nothing, something, half of it, and what runs now', () => {
+  const say = (done: string[], notDone: string[] = [], stands: Deployment['stands'] = 'old code') =>
+    describeDeployment('f', {
+      urn: 'u',
+      done,
+      notDone,
+      stands,
+      error: notDone.length > 0 ? error : null,
+    });
   expect(say([])).toBe('f: no change');
   expect(say(['code', 'timer'])).toBe('f: deployed\n  done: code · timer');
-  expect(say([], ['code'])).toBe('f: failed; what was deployed before runs on\n  not done: code');
-  expect(say(['created'], ['timer'])).toBe('f: failed\n  done: created\n  not done: timer');
+  expect(say([], ['code'])).toBe(
+    'f: failed; the code that was deployed before runs on\n  not done: code',
+  );
+  expect(say([], ['created'], 'nothing')).toContain('failed; nothing is deployed');
+  expect(say(['code'], ['timer'], 'new code')).toBe(
+    'f: failed; the new code is there, but not all that belongs to it\n  done: code\n  not done: timer',
+  );
+  expect(say([], ['code'], 'unknown')).toContain('cannot be read');
+});
+
+test('a removal: whole, nothing, half', () => {
+  const say = (done: string[], notDone: string[] = []) =>
+    describeRemoval('f', { done, notDone, error: notDone.length > 0 ? error : null });
+  expect(say(['function'])).toBe('f: removed');
+  expect(say([])).toBe('f: was not deployed');
+  expect(say(['trigger a'], ['function'])).toBe(
+    'f: not all of it is removed; remove it again\n  done: trigger a\n  not done: function',
+  );
 });
 
 test('a function: its settings, names of variables and never their values', () => {

@@ -112,6 +112,40 @@ describe('what a schema cannot say', () => {
       { events: [timer('a'), timer('a')] },
       'events.1.eventData.name "a" names two',
     ],
+    [
+      'a name without its ids',
+      { ltsStreamName: 's' },
+      'functions.collect.ltsStreamName needs ltsGroupId and ltsStreamId',
+    ],
+    ['a size', { memorySize: 300 }, 'functions.collect.memorySize 300 MB is no size'],
+    [
+      'a handler',
+      { handler: 'main.handler' },
+      'functions.collect.handler "main.handler" is nothing that the zip has',
+    ],
+    [
+      'another secret',
+      { environment: { API_KEY: 'x' } },
+      'environment.API_KEY looks like a secret',
+    ],
+    [
+      'a misspelt event',
+      { events: [{ triggerTypCode: 'TIMER', eventData: timer('a').eventData }] },
+      'functions.collect.events.0.triggerTypCode is no key of an event',
+    ],
+    [
+      'a misspelt part of one',
+      {
+        events: [{ triggerTypeCode: 'TIMER', eventData: { ...timer('a').eventData, scedule: '' } }],
+      },
+      'functions.collect.events.0.eventData.scedule is no key of an event',
+    ],
+    [
+      'another trigger',
+      { events: [{ triggerTypeCode: 'APIG', eventData: timer('a').eventData }] },
+      'functions.collect.events.0.triggerTypeCode must be TIMER',
+    ],
+    ['no data', { events: [{ triggerTypeCode: 'TIMER' }] }, 'eventData.name nothing is no name'],
   ])('%s', (_what, section, fault) => {
     expect(faultsOf(section).join('\n')).toContain(fault);
   });
@@ -125,5 +159,30 @@ describe('what a schema cannot say', () => {
 
   test('just as many characters as are taken', () => {
     expect(faultsOf({ environment: { A: 'x'.repeat(4_088) } })).toEqual([]);
+  });
+
+  test('a slip is told with the key that was meant', () => {
+    const events = [{ triggerTypeCode: 'TIMER', eventDat: {} }];
+    const thrown = (() => {
+      try {
+        readSettings({}, { collect: { events } });
+      } catch (error) {
+        return error as ConfigError;
+      }
+    })();
+    expect(thrown?.issues.find(({ path }) => path.endsWith('eventDat'))?.hint).toBe(
+      'Did you mean eventData?',
+    );
+  });
+
+  test('two functions of one name', () => {
+    const functions = {
+      a: { name: 'same' },
+      b: { name: 'same' },
+      c: { name: 'same', app: 'other' },
+    };
+    expect(() => readSettings({}, functions)).toThrow(
+      'functions.b.name: "same" is also the name of functions.a',
+    );
   });
 });

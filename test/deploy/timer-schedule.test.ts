@@ -34,7 +34,6 @@ describe('cron expressions', () => {
     '0 */5 * * * ?',
     '0 0/10 8-18 ? * MON-FRI',
     '0 0 0 1,15 Jan,Jul *',
-    '30 0 4 * *',
     'CRON_TZ=Asia/Shanghai 0 30 6 * * ?',
     '@every 90s',
     '@every 1h30m',
@@ -56,6 +55,10 @@ describe('cron expressions', () => {
     ['0  0 * * * *', '7 fields'],
     ['@every', '1 fields'],
     ['@every x', 'no duration'],
+    ['@every 0s', 'no duration'],
+    ['@every 1ns', 'no duration'],
+    ['*/5 * * * *', '5 fields, not 6'],
+    ['CRON_TZ=Mars/Olympus 0 30 6 * * ?', 'no time zone'],
   ])('%s is refused, and which part', (text, part) => {
     expect(checkSchedule('Cron', text)).toContain(part);
   });
@@ -87,9 +90,11 @@ test('two readers of one document agree', () => {
     .map(([count, unit]) => `${count}${unit}`);
   fc.assert(
     fc.property(cron, rate, (cronText, rateText) => {
+      // Five fields are taken by the service, with seconds first; whoever writes them means something else.
+      const isWhole = cronText.split(' ').length === 6;
       expect([cronText, takes('Cron', cronText)]).toEqual([
         cronText,
-        doubleTakes('Cron', cronText),
+        isWhole && doubleTakes('Cron', cronText),
       ]);
       expect([rateText, takes('Rate', rateText)]).toEqual([
         rateText,

@@ -59,6 +59,8 @@ export interface FunctionGraphDouble {
   requests: string[];
   /** Answers instead of the service when it returns something. May change at any time. */
   fail: (method: string, path: string) => Refusal | null;
+  /** True: the request has its effect, and nobody hears of it. */
+  lose: (method: string, path: string) => boolean;
   /** What failure destinations were sent. */
   delivered: { destination: string; param: string; error: string }[];
   /** Every active timer of every function, once, one after the other. */
@@ -92,6 +94,7 @@ export async function startFunctionGraph(
     functions,
     requests: [],
     fail: () => null,
+    lose: () => false,
     delivered: [],
     fireTimers,
     stop,
@@ -142,7 +145,8 @@ export async function startFunctionGraph(
       return send(response, refusal(406, 'FSS.0406', 'Not acceptable.'));
     }
     const result = await route(method, path.slice(`/v2/${projectId}/fgs`.length), parsed);
-    send(response, result);
+    if (double.lose(method, path)) request.socket.destroy();
+    else send(response, result);
   }
 
   async function route(

@@ -1,0 +1,43 @@
+// Owns the proof that a secret written out is found wherever it may stand, and a variable never is.
+
+import { expect, test } from 'vitest';
+import { findWrittenSecrets } from '../../lib/deploy/written-secrets.ts';
+
+const pathsOf = (text: string) =>
+  findWrittenSecrets(text, 'cgs-export.yml').map(({ path }) => path);
+
+test('written out: named by its path, and its value not told', () => {
+  const text = `
+store: obs://lake
+obs: { credentials: { ak: A, sk: hunter2 } }
+accounts:
+  - name: a
+    credentials: { ak: AK, sk: hunter2, securityToken: hunter2 }
+    targets: [{ region: cn-south-4 }]
+  - name: b
+    credentials: { iamUser: u, iamPassword: hunter2, iamDomain: d }
+    targets: [{ region: cn-south-4, endpoint: 'http://127.0.0.1:1' }, { region: cn-north-4 }]
+`;
+  expect(pathsOf(text)).toEqual([
+    'obs.credentials.sk',
+    'accounts.0.credentials.sk',
+    'accounts.0.credentials.securityToken',
+    'accounts.1.credentials.iamPassword',
+  ]);
+  expect(JSON.stringify(findWrittenSecrets(text, 'x'))).not.toContain('hunter2');
+});
+
+test.each([
+  ['variables', 'accounts: [{ credentials: { ak: ${AK}, sk: ${SK} }, targets: [{ region: r }] }]'],
+  ['the agency', 'accounts: [{ credentials: agency, targets: [{ region: r }] }]'],
+  [
+    'a key that opens nothing but an endpoint on this host',
+    "accounts: [{ credentials: { ak: A, sk: B }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]\nobs: { endpoint: 'http://localhost:7480', credentials: { ak: a, sk: b } }",
+  ],
+  ['nothing', ''],
+  ['no mapping', '- a'],
+  ['broken', 'accounts: ['],
+  ['odd shapes', 'accounts: 5\nobs: [1]'],
+])('nothing is found in %s', (_what, text) => {
+  expect(pathsOf(text)).toEqual([]);
+});
