@@ -115,13 +115,18 @@ export function runPrefix(target: TargetKey, snapshot: string, run: string): str
   return `${runsPrefix(target)}${snapshot}-${run}/`;
 }
 
-/** The snapshot that a key under `_runs/` belongs to, or null. */
+/** Where the target's seal records lie together: one LIST tells who is sealing. */
+export function sealingPrefix(target: TargetKey): string {
+  return `${runsPrefix(target)}sealing/`;
+}
+
+/** The run that a key under `_runs/` belongs to, or null. */
 export function parseRunKey(
   target: TargetKey,
   key: string,
 ): { snapshot: string; run: string } | null {
   const rest = key.slice(runsPrefix(target).length);
-  const match = /^(\d{8}T\d{6}Z)-([0-9a-f]{12})\//.exec(rest);
+  const match = /^(?:sealing\/)?(\d{8}T\d{6}Z)-([0-9a-f]{12})(?:\/|\.json$)/.exec(rest);
   return match ? { snapshot: match[1] ?? '', run: match[2] ?? '' } : null;
 }
 
@@ -129,8 +134,8 @@ export function checkpointKey(prefix: string): string {
   return `${prefix}checkpoint.json`;
 }
 
-export function sealRecordKey(prefix: string): string {
-  return `${prefix}seal.json`;
+export function sealRecordKey(target: TargetKey, snapshot: string, run: string): string {
+  return `${sealingPrefix(target)}${snapshot}-${run}.json`;
 }
 
 /** `first`: the first of its pages, counted from 0; the hash lets two writers of one run keep chains of their own. */

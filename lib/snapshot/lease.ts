@@ -43,8 +43,8 @@ function encodeHolder(holder: Holder): Uint8Array {
   return Buffer.from(JSON.stringify(holder));
 }
 
-/** An unreadable holder, half a write of a store without atomic PUT, holds from when it was written. */
-function decodeHolder(bytes: Uint8Array, modifiedMs: number): Holder {
+/** Null: nothing that a holder wrote, half a write perhaps. */
+function decodeHolder(bytes: Uint8Array): Holder | null {
   try {
     const holder: Partial<Holder> | null = JSON.parse(Buffer.from(bytes).toString('utf8'));
     const { identity, token, untilMs } = holder ?? {};
@@ -54,13 +54,22 @@ function decodeHolder(bytes: Uint8Array, modifiedMs: number): Holder {
   } catch {
     // Not an error worth a word: the lease is expendable, see below.
   }
-  return { identity: '', token: '', untilMs: modifiedMs + leaseMs };
+  return null;
 }
 
-function heldForMs(holder: Holder, host: Host, nowMs: number): number {
-  if (host.isGone(holder.identity)) return 0;
-  // A holder's clock may run ahead: no lease is longer than a lease.
-  return Math.max(0, Math.min(holder.untilMs - nowMs, leaseMs));
+/** How long at the most what stands at `key` holds, milliseconds. No lease is longer than a lease, whatever it says of itself. */
+async function heldForMs(
+  { store, host }: LeasePorts,
+  key: string,
+  bytes: Uint8Array,
+): Promise<number> {
+  const holder = decodeHolder(bytes);
+  if (holder && host.isGone(holder.identity)) return 0;
+  const restMs = holder ? holder.untilMs - store.nowMs() : Number.POSITIVE_INFINITY;
+  if (restMs <= leaseMs) return Math.max(0, restMs);
+  // Unreadable, or a clock that runs ahead: from when it was written.
+  const written = (await store.list(key)).find((object) => object.key === key);
+  return written ? Math.max(0, written.modifiedMs + leaseMs - store.nowMs()) : 0;
 }
 
 /** Leases are numbered: the highest number holds, and taking over is creating the next. */
@@ -77,7 +86,7 @@ async function takeNumbered(
     if (last) {
       const bytes = await store.get(last.key);
       if (bytes === null) continue;
-      const restMs = heldForMs(decodeHolder(bytes, last.modifiedMs), host, store.nowMs());
+      const restMs = await heldForMs(ports, last.key, bytes);
       if (restMs > 0) return { heldForMs: restMs };
       number = Number(last.key.slice(leasePrefix.length)) + 1;
       if (!Number.isSafeInteger(number)) number = 1;
@@ -112,7 +121,7 @@ async function takeWritten(ports: LeasePorts): Promise<Lease | { heldForMs: numb
   const key = `${leasePrefix}holder`;
   const held = await store.get(key);
   if (held) {
-    const restMs = heldForMs(decodeHolder(held, store.nowMs()), host, store.nowMs());
+    const restMs = await heldForMs(ports, key, held);
     if (restMs > 0) return { heldForMs: restMs };
   }
   const holder = (): Holder => ({
@@ -123,7 +132,7 @@ async function takeWritten(ports: LeasePorts): Promise<Lease | { heldForMs: numb
   await store.put(key, encodeHolder(holder()));
   const isMine = async () => {
     const now = await store.get(key);
-    return now !== null && decodeHolder(now, store.nowMs()).token === token;
+    return now !== null && decodeHolder(now)?.token === token;
   };
   return keepLease(ports, {
     key,

@@ -13,6 +13,7 @@ import { stringifyCanonical } from './json.ts';
 import {
   checkpointKey,
   runPrefix,
+  sealRecordKey,
   snapshotName,
   snapshotTimeMs,
   type TargetKey,
@@ -64,6 +65,8 @@ export async function openRun(
       // A command starts anew at once, so there is nothing left to do; a timer tells it once.
       if (mode === 'timer' && refusal.code === 'RUN_ABANDONED') result.errors.push(refusal);
     }
+    // Whoever seals next must not wait for a run that is given up.
+    if (refusal) await store.delete(sealRecordKey(key, state.open.snapshot, state.open.run));
     state.open = null;
   }
   const snapshots = await listSnapshots(store, key);

@@ -238,7 +238,7 @@ export async function advanceRun(
     }
   }
 
-  async function seal(): Promise<Sealed> {
+  async function seal(): Promise<Sealed | null> {
     const { sealAttempts, snapshot } = checkpoint;
     if (Number.isFinite(budget.timeLeftMs()) && sealAttempts >= sealAttemptsMax) {
       throw new ExportError(
@@ -249,7 +249,8 @@ export async function advanceRun(
     }
     progress({ kind: 'seal', target, snapshot });
     await save({ ...checkpoint, sealAttempts: sealAttempts + 1 });
-    return sealRun({ ...ports, breathe, readPage: runPages.take }, target, prefix, checkpoint);
+    const mayWait = !Number.isFinite(budget.timeLeftMs());
+    return sealRun({ ...ports, breathe, mayWait, readPage: runPages.take }, target, checkpoint);
   }
 
   for (let first = ports.first; ; first = false) {
@@ -266,6 +267,7 @@ export async function advanceRun(
       continue;
     }
     const sealed = await seal();
+    if (!sealed) return { kind: 'paused' };
     const { rows, verdict, snapshot } = sealed.manifest;
     progress({ kind: 'sealed', target, snapshot, rows, verdict });
     log('info', 'sealed', { snapshot, rows, verdict, manifest: sealed.manifestKey });

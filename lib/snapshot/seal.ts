@@ -16,7 +16,9 @@ import {
   manifestPrefix,
   type PartFormat,
   parseManifestKey,
+  parseRunKey,
   partKey,
+  sealingPrefix,
   sealRecordKey,
   snapshotTimeMs,
   type TargetKey,
@@ -32,9 +34,13 @@ import {
 } from './manifest.ts';
 import { compareUtf8 } from './order.ts';
 import type { PageBody, PageHeader } from './page.ts';
-import type { Clock, Dataset, Encoder, Row, Store } from './ports.ts';
+import type { Clock, Dataset, Encoder, Row, Store, StoredObject } from './ports.ts';
 import { sha256 } from './state.ts';
 
+/** A record this old has lost its sealer, or was given up, milliseconds. */
+const rivalMs = 10 * 60_000;
+/** How often a command looks whether an older snapshot is sealed, milliseconds. */
+const turnPollMs = 1_000;
 /** More than this share of records without a key fails a run. */
 const rejectShareMax = 0.01;
 
@@ -46,6 +52,8 @@ export interface SealPorts {
   writer: string;
   /** Awaited between steps: gives a sign of life, throws when the run must stop. */
   breathe: () => Promise<void>;
+  /** Whether an older snapshot's seal is waited for: not by an invocation that is billed for it. */
+  mayWait: boolean;
   /** A stored page; each is read once, in order. */
   readPage: (
     checkpoint: Checkpoint,
@@ -95,18 +103,20 @@ export async function readManifest(
 
 /**
  * Everything written is a function of the seal record and the pages, so whoever seals, and however often, writes the same
- * bytes. Throws ProtocolError `TOO_MANY_REJECTS`; ExportError `OVERTAKEN` if a newer snapshot of the target is sealed.
+ * bytes. Null: another run of the target is sealing an older snapshot, and there is no time to wait for it. Throws
+ * ProtocolError `TOO_MANY_REJECTS`; ExportError `OVERTAKEN` if a newer snapshot of the target is sealed.
  */
 export async function sealRun(
   ports: SealPorts,
   target: TargetKey,
-  prefix: string,
   checkpoint: Checkpoint,
-): Promise<Sealed> {
+): Promise<Sealed | null> {
   const { store, clock, dataset, breathe } = ports;
-  const { snapshot } = checkpoint;
-  const snapshots = await listSnapshots(store, target);
-  if (!snapshots.includes(snapshot)) {
+  const { snapshot, run } = checkpoint;
+  const recordKey = sealRecordKey(target, snapshot, run);
+  for (;;) {
+    const snapshots = await listSnapshots(store, target);
+    if (snapshots.includes(snapshot)) break;
     const newest = snapshots[snapshots.length - 1];
     if (newest !== undefined && newest > snapshot) {
       throw new ExportError(
@@ -115,10 +125,9 @@ export async function sealRun(
         'The older run is given up; the newer snapshot stands.',
       );
     }
-    const previous = newest === undefined ? null : await previousOf(store, target, newest);
-    const record = await fixRecord(ports, prefix, {
+    const { record, settlesMonotonicMs } = await fixRecord(ports, recordKey, {
       sealedAtMs: Math.round(clock.nowMs()),
-      previous,
+      previous: newest === undefined ? null : await previousOf(store, target, newest),
       writer: ports.writer,
       checkpoint,
     });
@@ -126,16 +135,24 @@ export async function sealRun(
     const { rows, rejects } = contents;
     if (rejects.length > rejectShareMax * (rejects.length + rows.length)) {
       // Reading the list anew must not meet this record.
-      await store.delete(sealRecordKey(prefix));
+      await store.delete(recordKey);
       throw tooManyRejects(dataset, contents);
     }
-    // Parts first: the manifest's presence is the snapshot.
+    // Parts first: the manifest's presence is the snapshot. Records of the same moment land meanwhile.
     const parts = await writeParts(ports, target, record, contents);
+    if (settlesMonotonicMs !== null) {
+      await sleepUntil(clock, settlesMonotonicMs);
+      if (!(await stands(store, recordKey, record))) continue;
+    }
+    const turn = await waitForTurn(ports, target, checkpoint, snapshots);
+    if (turn === 'paused') return null;
+    if (turn === 'changed') continue;
     await breathe();
     const manifest = makeManifest(dataset, record, contents, parts);
     await store.put(manifestKey(target, snapshot), encodeManifest(manifest));
     // Another writer of the same manifest may still be landing: what stands afterwards is what the pointers name.
     if (store.settleMs > 0) await clock.sleep(store.settleMs);
+    break;
   }
   await breathe();
   const sealed = await readManifest(store, target, snapshot);
@@ -157,24 +174,62 @@ async function previousOf(store: Store, target: TargetKey, snapshot: string): Pr
   return { snapshot, manifestSha256: newest.manifestSha256 };
 }
 
-/** The first record to be written stands; later sealers follow it. */
+/** The first record to be written stands; later sealers follow it. `settlesMonotonicMs` null: it stood already. */
 async function fixRecord(
   { store, clock, breathe }: SealPorts,
-  prefix: string,
+  key: string,
   wanted: SealRecord,
-): Promise<SealRecord> {
-  const key = sealRecordKey(prefix);
+): Promise<{ record: SealRecord; settlesMonotonicMs: number | null }> {
   const standing = await store.get(key);
   if (standing) {
     const record = decodeSealRecord(key, standing);
     // A snapshot that was sealed in between belongs into the chain: an older record would fork it.
-    if (record.previous?.manifestSha256 === wanted.previous?.manifestSha256) return record;
+    if (record.previous?.manifestSha256 === wanted.previous?.manifestSha256) {
+      return { record, settlesMonotonicMs: null };
+    }
   }
   await breathe();
   await store.put(key, encodeSealRecord(wanted));
-  if (store.settleMs > 0) await clock.sleep(store.settleMs);
-  const written = await store.get(key);
-  return written ? decodeSealRecord(key, written) : wanted;
+  return { record: wanted, settlesMonotonicMs: clock.monotonicMs() + store.settleMs };
+}
+
+async function stands(store: Store, key: string, record: SealRecord): Promise<boolean> {
+  const standing = await store.get(key);
+  return standing !== null && Buffer.compare(standing, encodeSealRecord(record)) === 0;
+}
+
+async function sleepUntil(clock: Clock, monotonicMs: number): Promise<void> {
+  const delayMs = monotonicMs - clock.monotonicMs();
+  if (delayMs > 0) await clock.sleep(delayMs);
+}
+
+/**
+ * Two runs of one target that seal at once, the lease being no guard, would both name the same manifest as the one before. Each
+ * has written its record before it looks at the others', so one at least sees the other: the older snapshot goes first.
+ * `changed`: a snapshot was sealed meanwhile, so that the record may name the wrong one before it.
+ */
+async function waitForTurn(
+  { store, clock, breathe, mayWait }: SealPorts,
+  target: TargetKey,
+  own: { snapshot: string; run: string },
+  snapshots: readonly string[],
+): Promise<'mine' | 'changed' | 'paused'> {
+  for (;;) {
+    const newest = snapshots[snapshots.length - 1] ?? '';
+    const records = await store.list(sealingPrefix(target));
+    // After the records: who has gone from among them has sealed.
+    if ((await listSnapshots(store, target)).length !== snapshots.length) return 'changed';
+    const isElder = ({ key, modifiedMs }: StoredObject) => {
+      const other = parseRunKey(target, key);
+      if (!other || other.snapshot <= newest || modifiedMs < store.nowMs() - rivalMs) return false;
+      const before = other.snapshot < own.snapshot;
+      return before || (other.snapshot === own.snapshot && other.run < own.run);
+    };
+    if (!records.some(isElder)) return 'mine';
+    if (!mayWait) return 'paused';
+    await breathe();
+    await clock.sleep(turnPollMs);
+  }
 }
 
 /** A pointer never goes back to an older snapshot. */

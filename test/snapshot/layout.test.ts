@@ -17,6 +17,7 @@ import {
   runPrefix,
   runsPrefix,
   scheduleKey,
+  sealingPrefix,
   sealRecordKey,
   segmentKey,
   snapshotName,
@@ -53,7 +54,7 @@ test('every key is the one that users and other programs rely on', () => {
     latest: latestKey(target),
     head: headKey(target),
     checkpoint: checkpointKey(run),
-    sealRecord: sealRecordKey(run),
+    sealRecord: sealRecordKey(target, snapshot, '0123456789ab'),
     segment: segmentKey(run, 12, 'cdef'),
     private: [scheduleKey, quotaPrefix, leasePrefix],
   }).toEqual({
@@ -64,7 +65,7 @@ test('every key is the one that users and other programs rely on', () => {
     latest: '_latest/container_nodes/rgn=cn-south-4/prj=0f1e.json',
     head: '_head/container_nodes/rgn=cn-south-4/prj=0f1e.json',
     checkpoint: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/${snapshot}-0123456789ab/checkpoint.json`,
-    sealRecord: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/${snapshot}-0123456789ab/seal.json`,
+    sealRecord: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/sealing/${snapshot}-0123456789ab.json`,
     segment: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/${snapshot}-0123456789ab/pages/000012-cdef.gz`,
     private: ['_runs/schedule.json', '_quota/', '_lease/'],
   });
@@ -117,7 +118,9 @@ describe('keys', () => {
         expect(manifest.startsWith(manifestsPrefix)).toBe(true);
         const run = runPrefix(given, name, hash.slice(0, 12));
         expect(run.startsWith(runsPrefix(given))).toBe(true);
-        for (const key of [checkpointKey(run), sealRecordKey(run), segmentKey(run, 3, hash)]) {
+        const record = sealRecordKey(given, name, hash.slice(0, 12));
+        expect(record.startsWith(sealingPrefix(given))).toBe(true);
+        for (const key of [checkpointKey(run), record, segmentKey(run, 3, hash)]) {
           expect(parseRunKey(given, key)).toEqual({ snapshot: name, run: hash.slice(0, 12) });
         }
       }),

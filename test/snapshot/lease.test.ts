@@ -126,6 +126,8 @@ for (const [name, options] of kinds) {
       const ahead = { ...store, nowMs: () => clock.nowMs() + 3_600_000 };
       await clock.run(takeNow({ store: ahead }));
       expect(await clock.run(take())).toEqual({ heldForMs: leaseMs });
+      clock.advance(leaseMs);
+      await clock.run(takeNow());
     });
 
     test('that cannot be read holds for 30 s at the most', async () => {
@@ -136,6 +138,11 @@ for (const [name, options] of kinds) {
         await store.put(key, Buffer.from(half));
         expect(await clock.run(take()), half).toEqual({ heldForMs: leaseMs });
       }
+      // From when it was written, not from when it is looked at.
+      clock.advance(leaseMs - 1);
+      expect(await clock.run(take())).toEqual({ heldForMs: 1 });
+      clock.advance(1);
+      await clock.run(takeNow());
     });
 
     test('a store that fails at the end is a warning, and the lease ends by itself', async () => {

@@ -215,7 +215,7 @@ describe('time', () => {
     const late = limited(() => leastMs - 1);
     const paused = await advance(run.checkpoint, { budget: late, first: false });
     expect(paused).toEqual({ kind: 'paused' });
-    expect(store.dump().has(sealRecordKey(run.prefix))).toBe(false);
+    expect(store.dump().has(sealRecordKey(someTarget, snapshot, run.checkpoint.run))).toBe(false);
     const enough = limited(() => leastMs);
     expect((await advance(run.checkpoint, { budget: enough, first: false })).kind).toBe('sealed');
     const other = await storeRun(store, {

@@ -46,7 +46,8 @@ const third = '20261124T180000Z';
 
 /** A store that tells when a key of a reader's is written twice with different bytes. */
 function createRecordedStore(options: Partial<MemoryStoreOptions> = {}) {
-  const clock = createClock();
+  // Encoders compress on threads: no time may pass meanwhile.
+  const clock = createClock(undefined, 30);
   const store = createMemoryStore({ nowMs: clock.nowMs, ...options });
   const written = new Map<string, string>();
   const recorded: Store = {
@@ -268,7 +269,7 @@ describe('rejects', () => {
     await expect(failed).rejects.toThrow(/1 of 99 records have no usable host_id.*is missing/);
     expect(readers(store)).toEqual([]);
     // Nor does a record of this attempt bind the next, which reads the list anew.
-    expect(store.dump().has(sealRecordKey(run.prefix))).toBe(false);
+    expect(store.dump().has(sealRecordKey(someTarget, first, run.checkpoint.run))).toBe(false);
     expect(store.dump().has(checkpointKey(run.prefix))).toBe(true);
   });
 });
@@ -476,7 +477,7 @@ describe('the chain', () => {
       if (breaths > 1) throw new Error('killed');
     };
     await clock.run(sealStored({ ...ports, breathe }, run).catch(() => {}));
-    const recordKey = sealRecordKey(run.prefix);
+    const recordKey = sealRecordKey(someTarget, second, run.checkpoint.run);
     const record = () =>
       decodeSealRecord(recordKey, store.dump().get(recordKey)?.bytes ?? new Uint8Array());
     expect(record().previous).toBeNull();
@@ -484,6 +485,100 @@ describe('the chain', () => {
     const one = await clock.run(sealStored(ports, older));
     const two = await clock.run(sealStored(ports, run));
     expect(two.manifest.previous?.manifestSha256).toBe(one.manifestSha256);
+    expect((await verifyStore(store, () => {})).faults).toEqual([]);
+  });
+});
+
+describe('two runs of one target that seal at once, the lease being no guard', () => {
+  /** Both read to their end; each takes what the store does after random delays. */
+  async function sealBoth(seed: number, delays: { call: number; record: number }) {
+    const random = createRandom(seed);
+    const { clock, store, recorded } = createRecordedStore({
+      settleMs: 200,
+      onCall: ({ op, key, phase }) => {
+        const isRecord = op === 'put' && key.includes('/sealing/') && phase === 'before';
+        return clock.sleep(random() * (isRecord ? delays.record : delays.call));
+      },
+    });
+    const runs = await clock.run(
+      Promise.all(
+        [first, second].map((snapshot) => storeRun(recorded, { snapshot, pages: [many] })),
+      ),
+    );
+    const sealers = runs.map(async (run) => {
+      await clock.sleep(random() * 100);
+      return sealStored(createSealPorts(recorded, clock), run).catch((error: unknown) => error);
+    });
+    const ended = await clock.run(Promise.all(sealers));
+    const { faults } = await clock.run(verifyStore(store, () => {}));
+    return { ended, faults, snapshots: await clock.run(listSnapshots(store, someTarget)) };
+  }
+
+  test('the older goes first, the younger names it: 60 seeds', async () => {
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const { ended, faults, snapshots } = await sealBoth(seed, { call: 30, record: 150 });
+      expect({ seed, faults, snapshots }).toEqual({ seed, faults: [], snapshots: [first, second] });
+      expect(ended).toMatchObject([
+        { manifest: { previous: null } },
+        { manifest: { previous: { snapshot: first } } },
+      ]);
+    }
+  });
+
+  test('records that land long after they settle: overtaken at the worst, never a fork. 60 seeds', async () => {
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const { ended, faults, snapshots } = await sealBoth(seed, { call: 5, record: 5_000 });
+      expect({ seed, faults }).toEqual({ seed, faults: [] });
+      expect(snapshots).toContain(second);
+      for (const one of ended) {
+        if (one instanceof Error) expect(one).toMatchObject({ code: 'OVERTAKEN' });
+      }
+    }
+  });
+
+  test('a timer does not wait for its turn', async () => {
+    const { clock, recorded } = createRecordedStore();
+    const [older, younger] = [
+      await storeRun(recorded, { snapshot: first, pages: [many] }),
+      await storeRun(recorded, { snapshot: second, pages: [many] }),
+    ];
+    // Killed right after its record.
+    let breaths = 0;
+    const breathe = async () => {
+      breaths += 1;
+      if (breaths > 1) throw new Error('killed');
+    };
+    const ports = createSealPorts(recorded, clock);
+    await clock.run(sealStored({ ...ports, breathe }, older).catch(() => {}));
+    const sealing = clock.run(sealStored({ ...ports, mayWait: false }, younger));
+    await expect(sealing).rejects.toThrow('not its turn');
+    expect(await listSnapshots(recorded, someTarget)).toEqual([]);
+    // A sealer that is gone for long is waited for no more.
+    clock.advance(11 * 60_000);
+    const { manifest } = await clock.run(sealStored({ ...ports, mayWait: false }, younger));
+    expect(manifest.snapshot).toBe(second);
+  });
+
+  test('a record of another writer that lands while the manifest stands: that manifest is kept', async () => {
+    const { clock, store, recorded } = createRecordedStore({ settleMs: 200 });
+    const run = await storeRun(recorded, { snapshot: first, pages: [many] });
+    const own = createSealPorts(recorded, clock, { writer: 'own' });
+    let sealed: Promise<unknown> | null = null;
+    const slow: Store = {
+      ...recorded,
+      async put(key, bytes) {
+        // The other one begins while this record is under way, and has sealed before it lands.
+        if (key.includes('/sealing/')) {
+          sealed = sealed ?? sealStored(own, run);
+          await sealed;
+        }
+        await recorded.put(key, bytes);
+      },
+    };
+    const a = await clock.run(sealStored(createSealPorts(slow, clock, { writer: 'late' }), run));
+    const b = await sealed;
+    expect(a).toEqual(b);
+    expect(a.manifest.writer).toBe('own');
     expect((await verifyStore(store, () => {})).faults).toEqual([]);
   });
 });

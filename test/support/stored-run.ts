@@ -87,12 +87,15 @@ export function createSealPorts(
     encoders: [ndjsonEncoder],
     writer: 'cgs-export/test',
     breathe: async () => {},
+    mayWait: true,
     ...overrides,
   };
 }
 
-export function sealStored(ports: StoredSealPorts, run: StoredRun): Promise<Sealed> {
+export async function sealStored(ports: StoredSealPorts, run: StoredRun): Promise<Sealed> {
   const { target, prefix, checkpoint } = run;
   const readPage = openRunPages(ports.store, prefix, ports.breathe).take;
-  return sealRun({ ...ports, readPage }, target, prefix, checkpoint);
+  const sealed = await sealRun({ ...ports, readPage }, target, checkpoint);
+  if (!sealed) throw new Error('not its turn');
+  return sealed;
 }
