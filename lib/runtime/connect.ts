@@ -74,12 +74,12 @@ export function connect(config: Config, world: World): Connection {
   const { log, scrubber } = world;
   for (const secret of secretsOf(config)) scrubber.add(secret);
   const clock = systemClock;
-  const store = openStore(config, world);
+  /** Of the invocation under way: signing in, and the store, outlive it. */
+  let budget = openBudget(new AbortController().signal);
+  const store = openStore(config, world, () => budget.timeLeftMs());
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
   const { scheduleMs } = config;
   const fetch = createFetch({ proxyUrl: config.proxy.httpsProxy, noProxy: config.proxy.noProxy });
-  /** Of the invocation under way: signing in outlives it. */
-  let budget = openBudget(new AbortController().signal);
   const mayWait = (delayMs: number) => budget.takeWait(delayMs);
   const wiring: Wiring = { ...world, clock, fetch, quota, mayWait };
   const paths = new Map<Target, string>();
@@ -154,7 +154,7 @@ export function connect(config: Config, world: World): Connection {
   };
 }
 
-function openStore({ store, proxy }: Config, world: World): Store {
+function openStore({ store, proxy }: Config, world: World, timeLeftMs: () => number): Store {
   if (store.kind === 'file') return openFileStore({ root: store.root, clock: systemClock });
   return openObsStore({
     ...store,
@@ -164,6 +164,7 @@ function openStore({ store, proxy }: Config, world: World): Store {
     random: Math.random,
     scrub: world.scrubber.scrub,
     log: world.log,
+    timeLeftMs,
   });
 }
 

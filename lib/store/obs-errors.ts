@@ -12,6 +12,8 @@ export interface Attempted {
   bucket: string;
   endpoint: string;
   kms: boolean;
+  /** The key has a security token. */
+  temporary: boolean;
   /** Blacks out secrets in what the store said. */
   scrub: (text: string) => string;
 }
@@ -25,12 +27,14 @@ export interface Failure {
   again: 'no' | 'soon' | 'slowly' | 'once';
   /** The key was refused, or what it may do: a temporary key ends like this, under one code or another. */
   refused: boolean;
+  /** The key itself, whatever it is used for: to use it again may lock it. */
+  badKey: boolean;
 }
 
 /** What each call needs. Source: OBS API Reference, "Actions Supported by Policy-based Authorization", read 2026-11-24. */
 const actions: Record<Verb, string> = {
   write: 'obs:object:PutObject (and obs:object:GetObject, to check what was written)',
-  read: 'obs:object:GetObject (and obs:bucket:ListBucket, without which absent objects are refused too)',
+  read: 'obs:object:GetObject on the objects and obs:bucket:ListBucket on the bucket (either one missing looks like this: without ListBucket an absent object is refused, not said to be absent)',
   list: 'obs:bucket:ListBucket',
   delete: 'obs:object:DeleteObject',
 };
@@ -40,6 +44,9 @@ const keyHint =
 const wayHint =
   'It was tried several times. Check the network, the proxy and obs.endpoint; start again: the run goes on where it stopped.';
 
+const strangerHint =
+  'Something else answers there, a proxy or a login page: check HTTPS_PROXY, NO_PROXY and obs.endpoint; then start again.';
+
 /** By the code in the store's answer. S3 spells them so, and OBS after it: OBS API Reference, "Error Codes", read 2026-11-24. */
 const denials: Record<string, (attempted: Attempted) => [message: string, hint: string]> = {
   NoSuchBucket: ({ bucket, endpoint }) => [
@@ -47,7 +54,12 @@ const denials: Record<string, (attempted: Attempted) => [message: string, hint: 
     'Create it, or correct `store` and obs.endpoint: a bucket is found only at the endpoint of its own region.',
   ],
   InvalidBucketName: ({ bucket }) => [`${bucket} is no name of a bucket`, 'Correct `store`.'],
-  InvalidAccessKeyId: () => ['the store does not know the access key', keyHint],
+  InvalidAccessKeyId: ({ temporary }) => [
+    'the store does not know the access key',
+    temporary
+      ? 'It is a temporary one: has it ended? Give a new one, or one that is renewed by itself: the agency of a function, or a permanent key.'
+      : keyHint,
+  ],
   SignatureDoesNotMatch: () => [
     'the signature does not match: the secret key is not that of the access key',
     keyHint,
@@ -84,6 +96,13 @@ function wrongRegion({ bucket, endpoint }: Attempted): [string, string] {
   ];
 }
 
+/** The key is not one, or not any more. What it may do is another matter. */
+const badKeyCodes = [
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+  'InvalidSecurity',
+  'InvalidToken',
+];
 const expiredCodes = ['ExpiredToken', 'TokenRefreshRequired', 'RequestExpired'];
 const slowCodes = ['SlowDown', 'TooManyRequests', 'Throttling', 'ThrottlingException'];
 const dnsHint =
@@ -98,6 +117,14 @@ export function describeFailure(thrown: unknown, attempted: Attempted): Failure 
   if (network === null) throw thrown;
   const { verb, url, endpoint, scrub } = attempted;
   const message = `cannot ${verb} ${url}: ${scrub(network)}`;
+  if (/ALTNAME/.test(network)) {
+    const hint = `The certificate is not made for the host of ${endpoint}: correct obs.endpoint. With the bucket before the host's name it must cover that too; obs.pathStyle: true avoids it where the store allows it (OBS does not). Verification is never switched off.`;
+    return fail('STORE_DENIED', message, hint, 'no');
+  }
+  if (/^EPROTO$|^ERR_SSL|^ERR_TLS/.test(network)) {
+    const hint = `${endpoint} does not speak TLS as this host does: is it a port for plain http, or a proxy in between? Plain http is for this host only.`;
+    return fail('STORE_DENIED', message, hint, 'no');
+  }
   if (tlsCode.test(network)) {
     const hint = `The certificate of ${endpoint} is not trusted: set NODE_EXTRA_CA_CERTS to the CA that signed it (your proxy's, or your own store's). Verification is never switched off.`;
     return fail('STORE_DENIED', message, hint, 'no');
@@ -131,11 +158,18 @@ function describeAnswer(status: number, code: string, text: string, attempted: A
   if (known) {
     const [why, hint] = known(attempted);
     const again = code === 'RequestTimeTooSkewed' ? 'once' : 'no';
-    return { ...fail('STORE_DENIED', message(why), hint, again), refused };
+    const badKey = badKeyCodes.includes(code) || expiredCodes.includes(code);
+    return { ...fail('STORE_DENIED', message(why), hint, again), refused, badKey };
+  }
+  // A store says what is not there; a page of a proxy says nothing that one could read.
+  if (status === 404 && (code === '' || code === 'NotFound')) {
+    return fail('STORE_FAILED', message('not the store has answered'), strangerHint, 'soon');
   }
   if (refused) {
+    // A HEAD is refused without a word too.
+    const orElse = code === '' ? ` If it has that already: ${strangerHint}` : '';
     const forKey = kms ? ' With obs.kmsKeyId, the use of that KMS key must be granted too.' : '';
-    const hint = `Grant the identity ${actions[verb]} for this bucket and prefix, and look for a policy that denies it.${forKey}`;
+    const hint = `Grant the identity ${actions[verb]} for this bucket and prefix, and look for a policy that denies it.${forKey}${orElse}`;
     return { ...fail('STORE_DENIED', message('access denied'), hint, 'no'), refused };
   }
   if (status >= 300 && status < 400) {
@@ -159,7 +193,7 @@ function fail(
   again: Failure['again'],
 ): Failure {
   // Without the SDK's error as its cause: that holds the request, signature and access key.
-  return { error: new StoreError(code, message, hint), again, refused: false };
+  return { error: new StoreError(code, message, hint), again, refused: false, badKey: false };
 }
 
 /** What came back is not what was sent for; another try may mend it. */
@@ -176,10 +210,30 @@ export function describeTimeout(attempted: Attempted, timeoutMs: number): Failur
   return fail('STORE_FAILED', message, wayHint, 'soon');
 }
 
-/** The object, or its bucket, is not there. */
-export function isAbsent(thrown: unknown): boolean {
+/** The object is not there. `headless`: the answer was to a HEAD, whose refusals have no body to say it in. */
+export function isAbsent(thrown: unknown, headless: boolean): boolean {
   const { status, code } = readAnswer(thrown);
-  return status === 404 && ['NoSuchKey', 'NotFound', 'NoSuchVersion', ''].includes(code);
+  const codes = headless ? ['NoSuchKey', 'NotFound', ''] : ['NoSuchKey', 'NoSuchVersion'];
+  return status === 404 && codes.includes(code);
+}
+
+/** What came is a page for people, and no store has signed it with its request id. */
+export function describeStranger(attempted: Attempted): Failure {
+  const message = `cannot ${attempted.verb} ${attempted.url}: a page of HTML came, and not from the store`;
+  return fail('STORE_FAILED', message, strangerHint, 'soon');
+}
+
+/** A key that was refused is not used again for a while. */
+export function describeHeldKey(attempted: Attempted, refusal: ExportError): Failure {
+  const message = `cannot ${attempted.verb} ${attempted.url}: the key was refused before, and is not tried again`;
+  return fail('STORE_DENIED', message, refusal.hint, 'no');
+}
+
+/** This invocation has no time left for the call. */
+export function describeNoTime(attempted: Attempted): Failure {
+  const message = `cannot ${attempted.verb} ${attempted.url}: no time is left`;
+  const hint = 'The next invocation goes on. If this happens often, raise the time-out.';
+  return fail('STORE_FAILED', message, hint, 'no');
 }
 
 /** `status` null: no answer came. `code` is empty where the answer had no body (HEAD). */

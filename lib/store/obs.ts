@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { ListObjectsCommandOutput, PutObjectCommandInput } from '@aws-sdk/client-s3';
 import pRetry from 'p-retry';
-import { ConfigError, StoreError } from '../errors.ts';
+import { ConfigError, type ExportError, StoreError } from '../errors.ts';
 import { quotaPrefix } from '../snapshot/layout.ts';
 import { compareUtf8 } from '../snapshot/order.ts';
 import type { Clock, Log, Store, StoredObject } from '../snapshot/ports.ts';
@@ -13,7 +13,10 @@ import { createStoreClock } from './obs-clock.ts';
 import {
   type Attempted,
   describeFailure,
+  describeHeldKey,
   describeMismatch,
+  describeNoTime,
+  describeStranger,
   describeTimeout,
   type Failure,
   isAbsent,
@@ -53,6 +56,8 @@ export interface ObsStoreOptions {
   random: () => number;
   scrub: (text: string) => string;
   log: Log;
+  /** Until the invocation ends, milliseconds: no try outlives it. Default: for ever. */
+  timeLeftMs?: () => number;
   timeouts?: Partial<ObsTimeouts>;
   /** Before the second try; doubles with each, times a random 1 to 2. */
   backoffMs?: number;
@@ -81,8 +86,14 @@ const backoffMaxMs = 5_000;
 const slowFactor = 5;
 const listPageMax = 1_000;
 
-/** Small working state, written every few seconds: its PUT's own answer proves it. Everything else is looked at again. */
-const stateKey = /^_(runs|quota|lease|head|latest)\//;
+/** Working state that nothing names, written every few seconds: the store has checked its Content-MD5, and that is enough. */
+const unnamedKey = /^_(?:quota|lease)\/|^_runs\/(?!.*\/pages\/)/;
+/** Small, and read before much hangs on them: an ETag that is their MD5 proves them. Everything else is looked at again. */
+const smallKey = /^_(?:runs|head|latest)\//;
+/** A key that the store refused is left alone this long, milliseconds: five refusals may lock it. */
+const badKeyHoldMs = 15 * 60_000;
+/** No try is begun with less of the invocation's time left, milliseconds. */
+const timeLeastMs = 1_000;
 
 /** Objects of the store, each whole. Throws ConfigError for a bucket that its endpoint cannot address. */
 export function openObsStore(options: ObsStoreOptions): ObsStore {
@@ -103,7 +114,9 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
   const storeClock = createStoreClock(clock);
   /** Ledger objects just written: their time stamps in the next LIST tell the store's time in milliseconds. */
   const written = new Map<string, { sentMonotonicMs: number; receivedMonotonicMs: number }>();
+  const timeLeftMs = options.timeLeftMs ?? (() => Number.POSITIVE_INFINITY);
   let key: ObsKey | null = null;
+  let badKey: { key: ObsKey; error: ExportError; untilMonotonicMs: number } | null = null;
   let givenUpUntilMonotonicMs = Number.NEGATIVE_INFINITY;
   let opened: ReturnType<typeof openClient> | null = null;
 
@@ -134,6 +147,10 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
     again: boolean;
     /** Ends this try as a failure that another one may mend. */
     mismatch: (found: string) => never;
+    /** As `mismatch`: something answered that is not the store. */
+    stranger: () => never;
+    /** The answer has begun, and this many bytes are to come. */
+    expect: (bytes: number) => void;
   }
 
   /** The first value of `act`, or the last failure's error. `bytes`: the size of the body that travels, if known. */
@@ -149,9 +166,11 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
       bucket,
       endpoint,
       kms: kmsKeyId !== null,
+      temporary: key?.securityToken !== undefined,
       scrub,
     };
-    const requestMs = timeouts.requestMs + (bytes / bytesASecond) * 1_000;
+    const travelMs = (size: number) => timeouts.requestMs + (size / bytesASecond) * 1_000;
+    const requestMs = travelMs(bytes);
     const endMonotonicMs = clock.monotonicMs() + timeouts.wholeMs + requestMs - timeouts.requestMs;
     const isGivenUp = clock.monotonicMs() < givenUpUntilMonotonicMs;
     let failure: Failure | null = null;
@@ -165,26 +184,42 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
       tries += 1;
       failure = null;
       const mismatched = new Error('mismatch');
+      const fail = (found: Failure): never => {
+        failure = found;
+        throw mismatched;
+      };
       const controller = new AbortController();
+      let allowedMs = 0;
+      let timer: NodeJS.Timeout | undefined;
       // A real timer although there is a clock: it bounds real I/O.
-      const timer = setTimeout(() => controller.abort(), requestMs);
+      const allow = (size: number) => {
+        clearTimeout(timer);
+        allowedMs = Math.min(travelMs(size), Math.max(timeLeastMs, timeLeftMs()));
+        timer = setTimeout(() => controller.abort(), allowedMs);
+      };
+      allow(bytes);
       try {
+        if (timeLeftMs() < timeLeastMs) fail(describeNoTime(attempted));
         key = await options.credentials(refused);
+        attempted.temporary = key.securityToken !== undefined;
+        const held = badKey && isSameKey(badKey.key, key) ? badKey : null;
+        if (held && clock.monotonicMs() < held.untilMonotonicMs) {
+          fail(describeHeldKey(attempted, held.error));
+        }
         const { client, s3 } = await openOnce();
         const value = await act({
           client,
           s3,
-          send: { abortSignal: controller.signal, requestTimeout: Math.ceil(requestMs) },
+          send: { abortSignal: controller.signal, requestTimeout: Math.ceil(allowedMs) },
           again: tries > 1,
-          mismatch(found) {
-            failure = describeMismatch(attempted, found);
-            throw mismatched;
-          },
+          mismatch: (found) => fail(describeMismatch(attempted, found)),
+          stranger: () => fail(describeStranger(attempted)),
+          expect: allow,
         });
         end = { value };
         givenUpUntilMonotonicMs = Number.NEGATIVE_INFINITY;
       } catch (thrown) {
-        if (thrown !== mismatched) failure = judge(thrown, controller.signal.aborted);
+        if (thrown !== mismatched) failure = judge(thrown, controller.signal.aborted, allowedMs);
         if (failure === null) end = { thrown };
         else throw failure.error;
       } finally {
@@ -192,13 +227,21 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
       }
     }
 
-    function judge(thrown: unknown, timedOut: boolean): Failure | null {
-      if (timedOut) return describeTimeout(attempted, requestMs);
+    function judge(thrown: unknown, timedOut: boolean, allowedMs: number): Failure | null {
+      if (timedOut) return describeTimeout(attempted, allowedMs);
       try {
         return describeFailure(thrown, attempted);
       } catch {
         return null;
       }
+    }
+
+    /** False, since there is no other try. */
+    function holdKey({ badKey: isBad, error }: Failure): false {
+      if (isBad && key) {
+        badKey = { key, error, untilMonotonicMs: clock.monotonicMs() + badKeyHoldMs };
+      }
+      return false;
     }
 
     async function waitForMore(): Promise<boolean> {
@@ -208,17 +251,18 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
         // The only refusal that is tried again: with another key. The same one twice would only lock it.
         const used = key;
         const fresh = await options.credentials(used);
-        if (mended || fresh.securityToken === used.securityToken) return false;
+        if (mended || fresh.securityToken === used.securityToken) return holdKey(failure);
         mended = true;
         refused = used;
         log('debug', 'the temporary key was refused; there is a new one', { code: error.code });
         return true;
       }
-      if (again === 'no' || (again === 'once' && mended)) return false;
+      if (again === 'no' || (again === 'once' && mended)) return holdKey(failure);
       mended = mended || again === 'once';
       const least = backoffMs * 2 ** (tries - 1) * (again === 'slowly' ? slowFactor : 1);
       const delayMs = Math.min(least, backoffMaxMs) * (1 + random());
       if (clock.monotonicMs() + delayMs > endMonotonicMs) return false;
+      if (delayMs + timeLeastMs > timeLeftMs()) return false;
       log('debug', 'the store is tried again', { message: error.message, tries, delayMs });
       await clock.sleep(delayMs);
       return true;
@@ -272,7 +316,7 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
             const command = new s3.HeadObjectCommand({ Bucket: bucket, Key: root + objectKey });
             return await client.send(command, send);
           } catch (error) {
-            if (isAbsent(error)) return null;
+            if (isAbsent(error, true)) return null;
             throw error;
           }
         };
@@ -286,8 +330,9 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
         if (!again && objectKey.startsWith(quotaPrefix)) {
           remember(root + objectKey, sentMonotonicMs);
         }
-        const isProved = unquote(answer.ETag) === md5;
-        if (isProved && stateKey.test(objectKey)) return;
+        if (unnamedKey.test(objectKey)) return;
+        // With SSE-KMS an ETag is none.
+        if (smallKey.test(objectKey) && unquote(answer.ETag) === md5) return;
         const standing = await look();
         // By size: with writers at once, another's bytes may stand there by now.
         if (standing?.ContentLength !== body.length) {
@@ -302,21 +347,28 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
 
     async get(objectKey) {
       checkKey(objectKey);
-      return operate('read', objectKey, 0, async ({ client, s3, send, mismatch }) => {
+      let seen: string | null = null;
+      return operate('read', objectKey, 0, async (attempt) => {
+        const { client, s3, send, mismatch, stranger } = attempt;
         try {
           const command = new s3.GetObjectCommand({ Bucket: bucket, Key: root + objectKey });
-          const { Body, ContentLength, Metadata } = await client.send(command, send);
+          const answer = await client.send(command, send);
+          const { Body, ContentLength, Metadata, ContentType = '', $metadata } = answer;
+          if (/^text\/html/i.test(ContentType) && $metadata.requestId === undefined) stranger();
+          attempt.expect(ContentLength ?? 0);
           const bytes = await readBody(Body as AsyncIterable<Buffer>, ContentLength ?? 0);
           if (bytes.length !== ContentLength) {
             mismatch(`${bytes.length} of ${ContentLength} bytes came`);
           }
           const md5 = createHash('md5').update(bytes).digest('hex');
-          if (Metadata?.md5 !== undefined && Metadata.md5 !== md5) {
+          if (Metadata?.md5 !== undefined && Metadata.md5 !== md5 && seen !== md5) {
+            seen = md5;
             mismatch('other bytes came than were written');
           }
+          // The same ones twice: so they stand there, and whoever reads them judges them by the hash that they were named with.
           return bytes;
         } catch (error) {
-          if (isAbsent(error)) return null;
+          if (isAbsent(error, false)) return null;
           throw error;
         }
       });
@@ -371,7 +423,7 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
             send,
           );
         } catch (error) {
-          if (!isAbsent(error)) throw error;
+          if (!isAbsent(error, false)) throw error;
         }
       });
     },
@@ -419,6 +471,10 @@ async function readBody(body: AsyncIterable<Buffer>, bytes: number): Promise<Uin
 function unwrap<T>(end: { value: T } | { thrown: unknown }): T {
   if ('thrown' in end) throw end.thrown;
   return end.value;
+}
+
+function isSameKey(a: ObsKey, b: ObsKey): boolean {
+  return a.ak === b.ak && a.sk === b.sk && a.securityToken === b.securityToken;
 }
 
 function unquote(etag: string | undefined): string {

@@ -9,6 +9,7 @@ const attempted = {
   bucket: 'lake',
   endpoint: 'https://obs.example',
   kms: false,
+  temporary: false,
   scrub: (text: string) => text.replaceAll('TOPSECRET', '[redacted]'),
 };
 
@@ -103,7 +104,8 @@ describe('no answer', () => {
     ['CERT_HAS_EXPIRED', 'STORE_DENIED', 'no', 'NODE_EXTRA_CA_CERTS'],
     ['SELF_SIGNED_CERT_IN_CHAIN', 'STORE_DENIED', 'no', 'NODE_EXTRA_CA_CERTS'],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'STORE_DENIED', 'no', 'NODE_EXTRA_CA_CERTS'],
-    ['ERR_TLS_CERT_ALTNAME_INVALID', 'STORE_DENIED', 'no', 'NODE_EXTRA_CA_CERTS'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'STORE_DENIED', 'no', 'correct obs.endpoint'],
+    ['EPROTO', 'STORE_DENIED', 'no', 'plain http'],
   ])('%s → %s, again: %s', (code, expected, again, hint) => {
     for (const inner of [false, true]) {
       const failure = describeFailure(network(code, inner), attempted);
@@ -120,10 +122,31 @@ describe('no answer', () => {
   });
 });
 
-test('absent is an object that is not there, not a bucket', () => {
-  expect(isAbsent(answer(404, 'NoSuchKey'))).toBe(true);
-  expect(isAbsent(answer(404, 'NotFound'))).toBe(true);
-  expect(isAbsent(answer(404, 'NoSuchBucket'))).toBe(false);
-  expect(isAbsent(answer(403, 'AccessDenied'))).toBe(false);
-  expect(isAbsent(network('ECONNRESET'))).toBe(false);
+test('absent is an object that is not there, not a bucket, and not what something else answers', () => {
+  expect(isAbsent(answer(404, 'NoSuchKey'), false)).toBe(true);
+  expect(isAbsent(answer(404, ''), false)).toBe(false);
+  expect(isAbsent(answer(404, 'NotFound'), true)).toBe(true);
+  expect(isAbsent(answer(404, ''), true)).toBe(true);
+  for (const headless of [true, false]) {
+    expect(isAbsent(answer(404, 'NoSuchBucket'), headless)).toBe(false);
+    expect(isAbsent(answer(403, 'AccessDenied'), headless)).toBe(false);
+    expect(isAbsent(network('ECONNRESET'), headless)).toBe(false);
+  }
+});
+
+test('a 404 without a word is not the store: tried again, and the proxy named', () => {
+  const { error, again } = describeFailure(answer(404, 'UnknownError'), attempted);
+  expect([error.code, again]).toEqual(['STORE_FAILED', 'soon']);
+  expect(error.hint).toContain('NO_PROXY');
+});
+
+test('a key that is none is told from one that may not, and a temporary one is asked whether it ended', () => {
+  const badKeyOf = (name: string) => describeFailure(answer(403, name), attempted).badKey;
+  expect(['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'ExpiredToken'].every(badKeyOf)).toBe(
+    true,
+  );
+  expect(badKeyOf('AccessDenied')).toBe(false);
+  const temporary = { ...attempted, temporary: true };
+  const { error } = describeFailure(answer(403, 'InvalidAccessKeyId'), temporary);
+  expect(error.hint).toContain('has it ended');
 });

@@ -114,7 +114,7 @@ describe('what is sent', () => {
   });
 
   test('with a KMS key every PUT asks for it; a temporary key sends its token', async () => {
-    const text = '_runs/a';
+    const text = '_runs/a/pages/000000-ab.gz';
     const { store, asked } = await openScripted(
       [{ headers: { etag: '"no md5"' } }, { headers: { 'content-length': '1' } }],
       {
@@ -303,4 +303,133 @@ test('its url names bucket and prefix, and a dot in a bucket is refused where no
   await expect(
     openScripted([], { bucket: 'my.lake', endpoint: 'https://obs.example', pathStyle: false }),
   ).rejects.toThrow(ConfigError);
+});
+
+describe('what is looked at after a PUT', () => {
+  const noMd5: Answer = { headers: { etag: '"no md5"' } };
+  const there: Answer = { headers: { 'content-length': '1' } };
+
+  test.each<[string, Answer, string]>([
+    ['_runs/t/checkpoint.json', noMd5, 'PUT'],
+    ['_quota/1', noMd5, 'PUT'],
+    ['_lease/holder', noMd5, 'PUT'],
+    ['_runs/t/pages/000000-ab.gz', noMd5, 'PUT HEAD'],
+    ['_runs/t/pages/000000-ab.gz', stored('x'), 'PUT'],
+    ['_latest/t.json', noMd5, 'PUT HEAD'],
+    ['_latest/t.json', stored('x'), 'PUT'],
+    ['_manifests/t/a.json', stored('x'), 'PUT HEAD'],
+    ['container_nodes/a.parquet', stored('x'), 'PUT HEAD'],
+  ])('%s, %j: %s', async (key, answer, methods) => {
+    const { store, methods: sent } = await openScripted([answer, there]);
+    await store.put(key, utf8('x'));
+    expect(sent()).toBe(methods);
+  });
+});
+
+describe('bytes that are not those that were written', () => {
+  const other: Answer = { body: 'rotten', headers: { 'x-amz-meta-md5': md5('right') } };
+
+  test('hurt on the way: asked for again', async () => {
+    const right: Answer = { body: 'right', headers: { 'x-amz-meta-md5': md5('right') } };
+    const { store, asked } = await openScripted([other, right]);
+    expect(String(await store.get('a'))).toBe('right');
+    expect(asked).toHaveLength(2);
+  });
+
+  test('hurt where they lie: given as they are, for whoever knows their hash to judge', async () => {
+    const { store, asked } = await openScripted([other, other]);
+    expect(String(await store.get('a'))).toBe('rotten');
+    expect(asked).toHaveLength(2);
+  });
+});
+
+describe('who answers instead of the store', () => {
+  const page = (status: number): Answer => ({
+    status,
+    body: '<html>no backend</html>',
+    headers: { 'content-type': 'text/html' },
+  });
+
+  test.each([404, 200, 502])(
+    'a page with status %i is no object, and none is absent for it',
+    async (status) => {
+      const { store, asked } = await openScripted([page(status), { body: 'right' }]);
+      expect(String(await store.get('_runs/schedule.json'))).toBe('right');
+      expect(asked).toHaveLength(2);
+      const { store: lost } = await openScripted(Array(10).fill(page(status)));
+      const error = await failureOf(lost.get('_runs/schedule.json'));
+      expect(error.code).toBe('STORE_FAILED');
+    },
+  );
+
+  test('an object of HTML that the store gives is one', async () => {
+    const own = { ...page(200), headers: { 'content-type': 'text/html', 'x-amz-request-id': 'r' } };
+    const { store } = await openScripted([own]);
+    expect(String(await store.get('a'))).toContain('no backend');
+  });
+});
+
+describe('a key that was refused', () => {
+  test('is not used again, whatever for; another one is', async () => {
+    let sk = 'wrong';
+    const refused = refusal(403, 'SignatureDoesNotMatch');
+    const { store, asked } = await openScripted([refused, stored('x')], {
+      credentials: async () => ({ ak: 'a', sk }),
+    });
+    expect((await failureOf(store.get('a'))).message).toContain('signature');
+    const again = await failureOf(store.put('_lease/holder', utf8('x')));
+    expect(again.message).toContain('the key was refused before');
+    expect(again.hint).toContain('obs.credentials');
+    expect(asked).toHaveLength(1);
+    sk = 'right';
+    await store.put('_lease/holder', utf8('x'));
+    expect(asked).toHaveLength(2);
+  });
+
+  test('for what it may not do is used for what it may', async () => {
+    const { store, asked } = await openScripted([refusal(403, 'AccessDenied'), { body: 'x' }]);
+    await failureOf(store.delete('a'));
+    await store.get('a');
+    expect(asked).toHaveLength(2);
+  });
+});
+
+describe('the time that an invocation has left', () => {
+  test('bounds every try, and without any no try is begun', async () => {
+    const startMs = performance.now();
+    const { store, asked } = await openScripted([{ silent: true }, { silent: true }], {
+      timeLeftMs: () => 1_400 - (performance.now() - startMs),
+    });
+    const error = await failureOf(store.get('a'));
+    expect(error.code).toBe('STORE_FAILED');
+    expect(performance.now() - startMs).toBeLessThan(2_500);
+    expect(asked).toHaveLength(1);
+    expect((await failureOf(store.get('a'))).message).toContain('no time is left');
+    expect(asked).toHaveLength(1);
+  });
+
+  test('a large object may take as long as its size needs, once it comes', async () => {
+    const body = 'x'.repeat(100_000);
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-length': String(body.length) });
+      // Four fifths of a second for what the time-out alone would give a fifth.
+      for (let part = 0; part < 4; part += 1) {
+        setTimeout(
+          () => response.write(body.slice(part * 25_000, (part + 1) * 25_000)),
+          part * 130,
+        );
+      }
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    const { store } = await openScripted([], {
+      endpoint: `http://127.0.0.1:${port}`,
+      timeouts: { requestMs: 250 },
+    });
+    expect((await store.get('a'))?.length).toBe(100_000);
+  });
 });
