@@ -3,7 +3,8 @@
 // First: what comes after it loads packages that need it.
 import '../lib/runtime/node18.ts';
 import { join } from 'node:path';
-import { findActionable } from '../lib/runtime/alert.ts';
+import { ExportError } from '../lib/errors.ts';
+import { openAlerts } from '../lib/runtime/alert.ts';
 import { systemClock } from '../lib/runtime/clock.ts';
 import { loadConfig } from '../lib/runtime/config.ts';
 import { type Connection, connect } from '../lib/runtime/connect.ts';
@@ -15,7 +16,7 @@ import {
 } from '../lib/runtime/context.ts';
 import { saveMemory } from '../lib/runtime/heap.ts';
 import { createLog, createScrubber } from '../lib/runtime/log.ts';
-import { type DescribedResult, describeResult } from '../lib/runtime/result.ts';
+import { type DescribedResult, describeFailure, describeResult } from '../lib/runtime/result.ts';
 import { openTally } from '../lib/runtime/tally.ts';
 import type { Log, LogLevel } from '../lib/snapshot/ports.ts';
 
@@ -26,6 +27,7 @@ let context: FunctionContext = {};
 let log: Log = () => {};
 let connection: Connection | null = null;
 let level: LogLevel = 'info';
+const alerts = openAlerts(systemClock);
 
 /**
  * Returns what was done; throws only what a person must act on, so that the failure destination hears of it.
@@ -43,25 +45,37 @@ export async function handler(
   log = createLog({ ...options, level });
   const tally = openTally(systemClock, context.getMemorySize?.() ?? null);
   let outcome: object = { status: 'failed' };
-  try {
+  async function connectOnce(): Promise<Connection> {
+    if (connection) return connection;
     const file = env.CGS_EXPORT_CONFIG || join(__dirname, 'cgs-export.yml');
-    if (!connection) {
-      const config = await loadConfig({ file, env, cwd: __dirname, agencyPossible: true });
-      level = config.logLevel;
-      log = createLog({ ...options, level });
-      const agencyKey = () => readAgencyKey(context);
-      connection = connect(config, { log: (...line) => log(...line), scrubber, agencyKey });
+    const config = await loadConfig({ file, env, cwd: __dirname, agencyPossible: true });
+    level = config.logLevel;
+    log = createLog({ ...options, level });
+    const agencyKey = () => readAgencyKey(context);
+    connection = connect(config, { log: (...line) => log(...line), scrubber, agencyKey });
+    return connection;
+  }
+  async function collectOnce(): Promise<{ described: DescribedResult; fault: Error | null }> {
+    try {
+      const { collect } = await connectOnce();
+      const result = await collect('timer', {
+        signal: new AbortController().signal,
+        progress: tally.progress,
+        timeLeftMs: timeLeftOf(context),
+      });
+      tally.note(result);
+      return { described: describeResult(result, scrubber), fault: alerts.find(result) };
+    } catch (error) {
+      // Of the configuration: it is the same a minute later, and told already.
+      if (!(error instanceof ExportError)) throw error;
+      const described = describeFailure(error, scrubber);
+      return { described, fault: alerts.isNews(error) ? error : null };
     }
-    const result = await connection.collect('timer', {
-      signal: new AbortController().signal,
-      progress: tally.progress,
-      timeLeftMs: timeLeftOf(context),
-    });
-    const described = describeResult(result, scrubber);
-    tally.note(result);
-    outcome = { ...described };
-    const actionable = findActionable(result);
-    if (actionable) throw actionable;
+  }
+  try {
+    const { described, fault } = await collectOnce();
+    outcome = described;
+    if (fault) throw fault;
     return described;
   } catch (error) {
     if (!(error instanceof Error)) throw error;

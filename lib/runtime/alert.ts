@@ -1,14 +1,71 @@
-// Owns which outcomes of a timer's invocation a person must hear of. Refuses to say it: the platform's failure destination does.
+// Owns which outcomes of a timer's invocations a person must hear of, and how often. Refuses to say it: the platform's failure
+// destination does. What the store remembers is told once by it; what keeps the store from being reached is remembered here.
 
-import { DriftedError, type ExportError } from '../errors.ts';
+import { ConfigError, DriftedError, type ExportError, StoreError } from '../errors.ts';
 import { passesByItself } from '../snapshot/failure.ts';
 import type { CollectResult } from '../snapshot/invocation.ts';
+import type { Clock } from '../snapshot/ports.ts';
+import { keyHoldMs } from '../snapshot/schedule.ts';
 
-/** The worst thing that happened, or null. Each is told by the invocation in which it happens, and by no later one. */
-export function findActionable(result: CollectResult): ExportError | null {
-  const fault = result.errors.find((error) => !passesByItself(error));
-  if (fault) return fault;
-  const drifted = result.snapshots.find(({ manifest }) => manifest.verdict === 'drifted');
+/** A store that fails for this long in one instance is told, milliseconds. */
+const storeFailsMs = 10 * 60_000;
+const hourMs = 3_600_000;
+/** How often the timer fires at the least: the part of an hour in which an instance that remembers nothing tells of a failing store. */
+const tickMs = 60_000;
+
+export interface Alerts {
+  /** The worst thing that happened, or null: nothing did, or it was told. */
+  find(result: CollectResult): ExportError | null;
+  /** Whether what an invocation ended in is told: a fault that no store can hold is told anew after 15 minutes, doubling to 6 hours. */
+  isNews(error: ExportError): boolean;
+}
+
+/** Of one instance: another one tells what it meets for itself. */
+export function openAlerts(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): Alerts {
+  const told = new Map<string, { times: number; untilMonotonicMs: number }>();
+  let failsSinceMonotonicMs: number | null = null;
+
+  function isNews(error: ExportError): boolean {
+    if (!(error instanceof ConfigError || error instanceof StoreError)) return true;
+    const { times, untilMonotonicMs } = told.get(error.message) ?? {
+      times: 0,
+      untilMonotonicMs: 0,
+    };
+    const nowMonotonicMs = clock.monotonicMs();
+    if (times > 0 && nowMonotonicMs < untilMonotonicMs) return false;
+    told.set(error.message, {
+      times: times + 1,
+      untilMonotonicMs: nowMonotonicMs + keyHoldMs(times + 1),
+    });
+    return true;
+  }
+
+  /** It passes by itself, mostly; where it does not, nothing else would ever be told, since every state lies in the store. */
+  function findFailingStore(errors: readonly ExportError[]): ExportError | null {
+    const failed = errors.find(({ code }) => code === 'STORE_FAILED') ?? null;
+    if (!failed) {
+      failsSinceMonotonicMs = null;
+      return null;
+    }
+    failsSinceMonotonicMs ??= clock.monotonicMs();
+    const isLong = clock.monotonicMs() - failsSinceMonotonicMs >= storeFailsMs;
+    return isLong || clock.nowMs() % hourMs < tickMs ? failed : null;
+  }
+
+  return {
+    isNews,
+    find(result) {
+      const { errors } = result;
+      const faults = errors.filter((error) => !passesByItself(error));
+      if (faults.length === 0 && errors.length === 0) told.clear();
+      const candidates = [...faults, describeDrifted(result), findFailingStore(errors)];
+      return candidates.find((error) => error !== null && isNews(error)) ?? null;
+    },
+  };
+}
+
+function describeDrifted({ snapshots }: CollectResult): DriftedError | null {
+  const drifted = snapshots.find(({ manifest }) => manifest.verdict === 'drifted');
   if (!drifted) return null;
   const { table, snapshot, rows } = drifted.manifest;
   return new DriftedError(

@@ -5,6 +5,9 @@ import type { Clock } from '../snapshot/ports.ts';
 import type { Progress } from '../snapshot/run.ts';
 
 export interface Summary {
+  /** The run that was worked on last, and what its snapshot turned out to be; null: none. */
+  run: string | null;
+  verdict: string | null;
   pages: number;
   requests: number;
   throttled: number;
@@ -28,10 +31,14 @@ export interface Tally {
 export function openTally(clock: Pick<Clock, 'monotonicMs'>, memorySizeMb: number | null): Tally {
   const startMs = clock.monotonicMs();
   const counted = { pages: 0, requests: 0, throttled: 0, quotaWaitMs: 0 };
+  let run: string | null = null;
+  let verdict: string | null = null;
   return {
     progress(event) {
       if (event.kind === 'page') counted.pages += 1;
       if (event.kind === 'wait') counted.quotaWaitMs += Math.round(event.delayMs);
+      else run = event.run;
+      if (event.kind === 'sealed') verdict = event.verdict;
     },
     note({ requests, throttled }) {
       counted.requests = requests;
@@ -45,7 +52,7 @@ export function openTally(clock: Pick<Clock, 'monotonicMs'>, memorySizeMb: numbe
           ? null
           : Number(((durationMs / 1_000) * (memorySizeMb / 1_024)).toFixed(6));
       const peakMemoryMb = Math.ceil(peakBytes / 2 ** 20);
-      return { ...counted, durationMs, peakMemoryMb, memorySizeMb, gbSeconds };
+      return { run, verdict, ...counted, durationMs, peakMemoryMb, memorySizeMb, gbSeconds };
     },
   };
 }

@@ -175,7 +175,7 @@ async function workThrough(
     await lease.renew();
     await store.put(scheduleKey, encodeSchedule(schedule));
   };
-  if (mode === 'command') clearHolds(ports, schedule);
+  if (mode === 'command') clearHolds(schedule);
   const works = await findProjects(mode, ports, schedule, result, done, saveSchedule);
   let first = true;
   let paused = false;

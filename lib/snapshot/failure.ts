@@ -31,9 +31,9 @@ export function isKeyHeld({ store }: CollectPorts, schedule: Schedule, target: T
   return (schedule.holds[target.user]?.untilMs ?? 0) > store.nowMs();
 }
 
-/** An export by hand is the operator's word: nothing is held against it. */
-export function clearHolds({ targets }: CollectPorts, schedule: Schedule): void {
-  for (const { user } of targets) delete schedule.holds[user];
+/** An export by hand is the operator's word: nothing is held against it, nor against the timers after it, whatever keys they have. */
+export function clearHolds(schedule: Schedule): void {
+  schedule.holds = {};
   for (const state of Object.values(schedule.targets)) state.retryAtMs = 0;
 }
 
@@ -75,7 +75,8 @@ export async function noteFailure(
   if (error instanceof AuthError) {
     holdKey(ports, schedule, work.target, error);
   } else if (!passesByItself(error) || state.failures >= transientFailuresMax) {
-    state.retryAtMs = store.nowMs() + holdOffMs(state.failures);
+    const held = passesByItself(error) ? state.failures - transientFailuresMax + 1 : state.failures;
+    state.retryAtMs = store.nowMs() + holdOffMs(held);
   }
   if (error.code === 'OVERTAKEN') state.open = null;
   if (error instanceof ProtocolError && error.code === 'TOO_MANY_REJECTS' && state.open) {

@@ -14,7 +14,7 @@ import { type Sealed, sealRun } from './seal.ts';
 /** No request is begun with less time than this left, milliseconds. */
 const requestLeastMs = 2_000;
 /** What is kept for storing a page after its request, milliseconds. */
-const storeMarginMs = 1_000;
+const storeMarginMs = 1_500;
 /** Attempts to seal that were killed before the operator is asked. */
 const sealAttemptsMax = 3;
 
@@ -23,14 +23,22 @@ export type Progress = (
     | {
         kind: 'page';
         target: TargetKey;
+        run: string;
         snapshot: string;
         rows: number;
         total: number;
         pass: number;
       }
     | { kind: 'wait'; delayMs: number; reason: string }
-    | { kind: 'seal'; target: TargetKey; snapshot: string }
-    | { kind: 'sealed'; target: TargetKey; snapshot: string; rows: number; verdict: string },
+    | { kind: 'seal'; target: TargetKey; run: string; snapshot: string }
+    | {
+        kind: 'sealed';
+        target: TargetKey;
+        run: string;
+        snapshot: string;
+        rows: number;
+        verdict: string;
+      },
 ) => void;
 
 export interface RunPorts {
@@ -60,8 +68,8 @@ export type RunOutcome =
   | { kind: 'paused' };
 
 /** How long judging or sealing may take at the most, as far as one can say beforehand, milliseconds. */
-export function estimateSealMs(checkpoint: Checkpoint): number {
-  return 2_000 + checkpoint.pages.length * 100;
+export function estimateSealMs(checkpoint: Checkpoint, settleMs: number): number {
+  return 2_000 + 2 * settleMs + checkpoint.pages.length * 100;
 }
 
 /**
@@ -120,6 +128,7 @@ export async function advanceRun(
 
   async function collectPage(): Promise<'stored' | 'paused'> {
     if (budget.timeLeftMs() < requestLeastMs) return 'paused';
+    const waitedMs = budget.waitedMs();
     const { cursor } = checkpoint;
     // Counted on a copy: it becomes the checkpoint's with the page, or when the run pauses or fails.
     const evidence = { ...checkpoint.evidence };
@@ -169,12 +178,16 @@ export async function advanceRun(
     progress({
       kind: 'page',
       target,
+      run: checkpoint.run,
       snapshot: checkpoint.snapshot,
       rows: Math.min(checkpoint.cursor.offset + 1, body.totalNum),
       total: body.totalNum,
       pass: cursor.pass,
     });
-    log('debug', 'page', {
+    // A timer has no progress line, and only a few pages.
+    log(Number.isFinite(budget.timeLeftMs()) ? 'info' : 'debug', 'page', {
+      page: checkpoint.pages.length,
+      quotaWaitMs: Math.round(budget.waitedMs() - waitedMs),
       offset: cursor.offset,
       records: items.length,
       total: body.totalNum,
@@ -247,7 +260,7 @@ export async function advanceRun(
         'Raise the time-out or the memory of the function, or run `cgs-export export` once: it seals the stored pages.',
       );
     }
-    progress({ kind: 'seal', target, snapshot });
+    progress({ kind: 'seal', target, run: checkpoint.run, snapshot });
     await save({ ...checkpoint, sealAttempts: sealAttempts + 1 });
     const mayWait = !Number.isFinite(budget.timeLeftMs());
     return sealRun({ ...ports, breathe, mayWait, readPage: runPages.take }, target, checkpoint);
@@ -261,7 +274,8 @@ export async function advanceRun(
     }
     // What is reserved and not needed any more is others'.
     await ledger.release();
-    if (!first && budget.timeLeftMs() < estimateSealMs(checkpoint)) return { kind: 'paused' };
+    if (!first && budget.timeLeftMs() < estimateSealMs(checkpoint, store.settleMs))
+      return { kind: 'paused' };
     if (checkpoint.phase === 'judging') {
       await judge();
       continue;
@@ -269,7 +283,7 @@ export async function advanceRun(
     const sealed = await seal();
     if (!sealed) return { kind: 'paused' };
     const { rows, verdict, snapshot } = sealed.manifest;
-    progress({ kind: 'sealed', target, snapshot, rows, verdict });
+    progress({ kind: 'sealed', target, run: checkpoint.run, snapshot, rows, verdict });
     log('info', 'sealed', { snapshot, rows, verdict, manifest: sealed.manifestKey });
     return { kind: 'sealed', sealed };
   }

@@ -93,7 +93,7 @@ const smallKey = /^_(?:runs|head|latest)\//;
 /** A key that the store refused is left alone this long, milliseconds: five refusals may lock it. */
 const badKeyHoldMs = 15 * 60_000;
 /** No try is begun with less of the invocation's time left, milliseconds. */
-const timeLeastMs = 1_000;
+const timeLeastMs = 300;
 
 /** Objects of the store, each whole. Throws ConfigError for a bucket that its endpoint cannot address. */
 export function openObsStore(options: ObsStoreOptions): ObsStore {

@@ -67,7 +67,7 @@ describe('the line', () => {
 
 const target = { table: 'container_nodes', region: 'cn-south-4', projectId: 'p' };
 const page = (rows: number, total: number, pass = 1) =>
-  ({ kind: 'page', target, snapshot: '20261124T060000Z', rows, total, pass }) as const;
+  ({ kind: 'page', target, run: 'r', snapshot: '20261124T060000Z', rows, total, pass }) as const;
 
 describe('time left', () => {
   test('is reckoned by the quota, not by the burst that fits into a window', () => {
@@ -132,9 +132,12 @@ describe('what is told', () => {
   test('sealing, then the verdict', () => {
     const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
     const snapshot = '20261124T060000Z';
-    tracker.observe({ kind: 'seal', target, snapshot }, 0);
+    tracker.observe({ kind: 'seal', target, run: 'r', snapshot }, 0);
     expect(tracker.stateAt(0)?.note).toBe('sealing');
-    tracker.observe({ kind: 'sealed', target, snapshot, rows: 7, verdict: 'complete' }, 0);
+    tracker.observe(
+      { kind: 'sealed', target, run: 'r', snapshot, rows: 7, verdict: 'complete' },
+      0,
+    );
     expect(tracker.stateAt(0)).toMatchObject({ done: 7, total: 7, note: 'complete' });
   });
 });

@@ -86,9 +86,16 @@ describe('a file with a fault in it', () => {
   const original = () => readFile(join(import.meta.dirname, '../../serverless.yml'), 'utf8');
   test.each([
     ['memorySize: 256', 'memorysize: 256', "unrecognized property 'memorysize'"],
-    ['memorySize: 256', 'memorySize: 200', "'provider.memorySize'"],
+    ['memorySize: 256', 'memorySize: 200', 'functions.collect.memorySize: 200 MB is no size'],
     ['runtime: Node.js20.15', 'runtime: Node.js99', "'provider.runtime'"],
-    ['scheduleType: Rate', 'scheduleTyp: Rate', 'eventData'],
+    ['scheduleType: Rate', 'scheduleTyp: Rate', 'Did you mean scheduleType?'],
+    ['eventData:', 'eventDat:', 'functions.collect.events.0.eventDat: is no key of an event'],
+    ['name: huawei', 'name: huawie', 'provider.name: "huawie"'],
+    [
+      'handler: index.handler',
+      'handler: index.handle',
+      '"index.handle" is nothing that the zip has',
+    ],
     [
       'schedule: 1m',
       'schedule: 1s',
@@ -104,6 +111,54 @@ describe('a file with a fault in it', () => {
     expect(output).toContain(said);
     expect(output).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
     expect(exitCode).toBe(1);
+  });
+});
+
+describe('a command with a fault in it', () => {
+  test.each<[string[], string]>([
+    [
+      ['invoke', '-f', 'colect'],
+      '--function: there is no function colect\nserverless.yml has collect.',
+    ],
+    [['remove', '--stage', 'test'], 'cgs-export-collect is the same in every stage'],
+    [['logs', '-f', 'collect', '--tail'], '--tail: has no effect with this provider'],
+    [['invoke', '-f', 'collect', '--data', '{bad'], '--data: gives no event'],
+    [['invoke', '-f', 'collect', '--path', '/nowhere.json'], '--path: gives no event'],
+    [['invoke', 'local', '-f', 'collect', '--env', 'A'], '--env: "A" is no variable'],
+  ])('%j is refused before anything is sent', async (args, said) => {
+    const before = double.requests.length;
+    const { exitCode, output } = await say(...args);
+    expect(output).toContain(said);
+    expect(output).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
+    expect(exitCode).toBe(1);
+    expect(double.requests.length).toBe(before);
+  });
+
+  test('a stage that the name tells is one of its own', async () => {
+    const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
+    const staged = text.replace(
+      'name: cgs-export-collect',
+      'name: cgs-export-${sls:stage}-collect',
+    );
+    await checkout.write('serverless.yml', staged);
+    const { output } = await say('info', '--stage', 'prod');
+    await checkout.write('serverless.yml', text);
+    expect(output).toContain('cgs-export-prod-collect: not deployed');
+  });
+
+  test('a key that is written out is not packed, one that is missing is asked for where it belongs', async () => {
+    const config = (sk: string) =>
+      `store: obs://lake\naccounts: [{ name: prod, credentials: { ak: A, sk: ${sk} }, targets: [{ region: cn-south-4 }] }]\n`;
+    await checkout.write('cgs-export.yml', config('literal-secret-key'));
+    const packed = await say('package');
+    expect(packed.output).toContain('accounts.0.credentials.sk: is written out');
+    expect(packed.output).not.toContain('literal-secret-key');
+    expect(packed.exitCode).toBe(1);
+    await checkout.write('cgs-export.yml', config('${PROD_SK}'));
+    const { output } = await say('deploy');
+    expect(output).toContain('the environment variable PROD_SK is not set');
+    expect(output).toContain('Name it under secrets');
+    await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
   });
 });
 
@@ -200,7 +255,7 @@ describe('from deploy to remove', () => {
     const { output, exitCode } = await say('deploy');
     double.fail = () => null;
     expect(exitCode).toBe(1);
-    expect(output).toContain('failed; what was deployed before runs on');
+    expect(output).toContain('failed; the code that was deployed before runs on');
     expect(output).toContain('not done: configuration (memorySize)');
     expect(output).toMatch(/UpdateFunctionConfig: FSS\.0403 Forbidden \(request id [\w-]+\)/);
     expect((await double.fireTimers())[0]?.ok).toBe(true);

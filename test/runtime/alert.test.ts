@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   AuthError,
+  ConfigError,
   CorruptError,
   type ExportError,
   ProtocolError,
@@ -9,7 +10,7 @@ import {
   StoreError,
   TransientError,
 } from '../../lib/errors.ts';
-import { findActionable } from '../../lib/runtime/alert.ts';
+import { openAlerts } from '../../lib/runtime/alert.ts';
 import type { CollectResult } from '../../lib/snapshot/invocation.ts';
 
 const auth = new AuthError('UNAUTHORIZED', 'refused', 'check the key');
@@ -33,6 +34,21 @@ function resultOf(errors: ExportError[], verdicts: ('complete' | 'drifted')[] = 
   }));
   return { status: 'idle', snapshots, requests: 0, errors } as unknown as CollectResult;
 }
+
+const minuteMs = 60_000;
+
+/** An instance that is `startMs` into an hour. */
+function createInstance(startMs = 30 * minuteMs) {
+  let nowMs = startMs;
+  const alerts = openAlerts({ nowMs: () => nowMs, monotonicMs: () => nowMs });
+  return {
+    ...alerts,
+    pass(minutes: number) {
+      nowMs += minutes * minuteMs;
+    },
+  };
+}
+const findActionable = (result: CollectResult) => createInstance().find(result);
 
 describe('a person must hear of', () => {
   test.each(lasting.map((error) => [error.code, error] as const))('%s', (_code, error) => {
@@ -60,5 +76,59 @@ describe('nobody needs to hear of', () => {
   test('a snapshot that is complete, nor of nothing at all', () => {
     expect(findActionable(resultOf([], ['complete']))).toBeNull();
     expect(findActionable(resultOf([]))).toBeNull();
+  });
+});
+
+describe('how often', () => {
+  const denied = resultOf([new StoreError('STORE_DENIED', 'denied', 'grant')]);
+  const failed = resultOf([new StoreError('STORE_FAILED', 'timed out', 'again')]);
+
+  test('a store that refuses: at once, after 15 minutes, after 30 more, at last every 6 hours', () => {
+    const { find, pass } = createInstance();
+    const toldAt: number[] = [];
+    for (let minute = 0; minute < 24 * 60; minute += 1) {
+      if (find(denied)) toldAt.push(minute);
+      pass(1);
+    }
+    expect(toldAt).toEqual([0, 15, 45, 105, 225, 465, 825, 1185]);
+  });
+
+  test('anew once it had passed', () => {
+    const { find, pass } = createInstance();
+    expect(find(denied)).not.toBeNull();
+    pass(1);
+    expect(find(denied)).toBeNull();
+    find(resultOf([]));
+    expect(find(denied)).not.toBeNull();
+  });
+
+  test('a configuration that is broken: as a store that refuses', () => {
+    const { isNews, pass } = createInstance();
+    const broken = () =>
+      new ConfigError([{ path: 'store', message: 'is missing', hint: 'set it' }]);
+    expect([isNews(broken()), isNews(broken())]).toEqual([true, false]);
+    pass(15);
+    expect(isNews(broken())).toBe(true);
+  });
+
+  test('what the store itself keeps from being told twice: each time it comes', () => {
+    const { find } = createInstance();
+    for (const error of [auth, new ProtocolError('NOT_A_PAGE', 'no page', 'look')]) {
+      expect([find(resultOf([error])), find(resultOf([error]))]).toEqual([error, error]);
+    }
+  });
+
+  test('a store that fails: after ten minutes in one instance, once an hour in those that remember nothing', () => {
+    const { find, pass } = createInstance();
+    const toldAt: number[] = [];
+    for (let minute = 0; minute < 25; minute += 1) {
+      if (find(failed)) toldAt.push(minute);
+      pass(1);
+    }
+    expect(toldAt).toEqual([10]);
+    const ofAnHour = Array.from({ length: 60 }, (_, minute) =>
+      createInstance(minute * minuteMs).find(failed),
+    );
+    expect(ofAnHour.filter((error) => error !== null)).toHaveLength(1);
   });
 });

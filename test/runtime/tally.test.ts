@@ -8,13 +8,16 @@ const target = { table: 'container_nodes', region: 'r', projectId: 'p' };
 test('counts pages and waits, takes requests from the result, and says what is billed', () => {
   let nowMs = 5_000;
   const tally = openTally({ monotonicMs: () => nowMs }, 256);
-  const page = { kind: 'page' as const, target, snapshot: 's', rows: 1, total: 2, pass: 1 };
+  const place = { target, run: 'r', snapshot: 's' };
+  const page = { kind: 'page' as const, ...place, rows: 1, total: 2, pass: 1 };
   tally.progress(page);
   tally.progress({ kind: 'wait', delayMs: 120.4, reason: 'quota' });
   tally.progress(page);
   tally.note({ status: 'paused', snapshots: [], requests: 3, throttled: 1, errors: [] });
   nowMs += 2_000.2;
   expect(tally.summarize(100 * 2 ** 20 + 1)).toEqual({
+    run: 'r',
+    verdict: null,
     pages: 2,
     requests: 3,
     throttled: 1,
@@ -24,6 +27,8 @@ test('counts pages and waits, takes requests from the result, and says what is b
     memorySizeMb: 256,
     gbSeconds: 0.50025,
   });
+  tally.progress({ kind: 'sealed', ...place, rows: 2, verdict: 'complete' });
+  expect(tally.summarize(0).verdict).toBe('complete');
 });
 
 test('where nobody says the memory, nothing is said of the cost', () => {
@@ -31,5 +36,6 @@ test('where nobody says the memory, nothing is said of the cost', () => {
     memorySizeMb: null,
     gbSeconds: null,
     requests: 0,
+    run: null,
   });
 });
