@@ -106,12 +106,14 @@ interface Facts {
 export function classifyAnswer(peer: Peer, answer: Answer, nowMs: number): ExportError {
   const told = readErrorBody(answer.body);
   const code = told.code.replace(/^APIG\./, 'APIGW.');
+  // IAM tells it in a header alone.
+  const requestId = told.requestId || (answer.headers.get('x-request-id') ?? '');
   const quoted = [
     `${peer.name} answered ${answer.status}`,
     code && ` ${quote(peer, code)}`,
     told.message && `: "${quote(peer, told.message)}"`,
     isHtml(answer.body) && ' with an HTML page',
-    told.requestId && ` (request id ${quote(peer, told.requestId)})`,
+    requestId && ` (request id ${quote(peer, requestId)})`,
   ];
   const text = quoted.filter(Boolean).join('');
   const facts: Facts = {
