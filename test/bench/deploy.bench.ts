@@ -20,7 +20,8 @@ import { listPackages } from './bundle-packages.ts';
 
 const root = join(import.meta.dirname, '../..');
 const nodes = Number(process.argv[2] ?? 100_000);
-const memoryMb = 512;
+/** As serverless.yml has it. */
+const memoryMb = 256;
 /** How long a store makes a tick wait past its jitter: files not at all, OBS as its adapter says. */
 const stores = { files: 0, OBS: 1_500 };
 

@@ -76,7 +76,12 @@ describe.concurrent('kill -9', () => {
     const args = ['export', '--json', ...flagsFor(endpoint, quota)];
     const random = createRandom(20_261_124);
     // The last times while it seals: an object of this kind has just appeared.
-    const sealing = [/\/seal\.json$/, /\.parquet$/, /^_manifests\//, /^_manifests\/.*\.json$/];
+    const sealing = [
+      /\/sealing\/[^/]+\.json$/,
+      /\.parquet$/,
+      /^_manifests\//,
+      /^_manifests\/.*\.json$/,
+    ];
     const killsMax = 8 + sealing.length;
     let kills = 0;
     for (; kills < killsMax; kills += 1) {
