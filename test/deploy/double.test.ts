@@ -1,0 +1,45 @@
+// Owns the proof that `npm run double` is what the README says: what it prints is enough to deploy, and its timers fire by themselves.
+
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { createCheckout } from '../support/deploy-checkout.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+test('what it prints deploys a function, whose timers seal a snapshot', async () => {
+  const checkout = await createCheckout();
+  onTestFinished(() => checkout.remove());
+  const double = spawn(join(root, 'node_modules/.bin/tsx'), ['test/support/double.ts', '1200'], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise((resolve) => double.once('close', resolve));
+  let printed = '';
+  double.stdout.on('data', (data) => {
+    printed += String(data);
+  });
+  const until = async (text: string) => {
+    while (!printed.includes(text)) {
+      if (double.exitCode !== null) throw new Error(`it ended: ${printed}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  try {
+    await until('ctrl-C');
+    const [, config = ''] = /# cgs-export\.yml[^\n]*\n([\s\S]*?)\n\n/.exec(printed) ?? [];
+    const variables = [...printed.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]);
+    await checkout.write('cgs-export.yml', config);
+    const { output, exitCode } = await checkout.serverless(
+      ['deploy'],
+      Object.fromEntries(variables),
+    );
+    expect(output).toContain('timer every-minute created (1m)');
+    expect(exitCode).toBe(0);
+    await until('"status":"sealed"');
+    expect(printed).toContain('"rows":1200,"verdict":"complete"');
+  } finally {
+    double.kill('SIGINT');
+  }
+  expect(await ended).toBe(0);
+}, 60_000);
