@@ -21,6 +21,8 @@ import { openTally } from '../lib/runtime/tally.ts';
 import type { Log, LogLevel } from '../lib/snapshot/ports.ts';
 
 saveMemory();
+/** Kept of an invocation's time for its last line, milliseconds. */
+const endMarginMs = 500;
 const scrubber = createScrubber();
 /** Of the invocation under way: an instance has one at a time, and what is connected lives longer. */
 let context: FunctionContext = {};
@@ -57,11 +59,12 @@ export async function handler(
   }
   async function collectOnce(): Promise<{ described: DescribedResult; fault: Error | null }> {
     try {
+      const timeLeft = timeLeftOf(context);
       const { collect } = await connectOnce();
       const result = await collect('timer', {
         signal: new AbortController().signal,
         progress: tally.progress,
-        timeLeftMs: timeLeftOf(context),
+        timeLeftMs: () => timeLeft() - endMarginMs,
       });
       tally.note(result);
       return { described: describeResult(result, scrubber), fault: alerts.find(result) };

@@ -1,7 +1,13 @@
 // Owns which outcomes of a timer's invocations a person must hear of, and how often. Refuses to say it: the platform's failure
 // destination does. What the store remembers is told once by it; what keeps the store from being reached is remembered here.
 
-import { ConfigError, DriftedError, type ExportError, StoreError } from '../errors.ts';
+import {
+  ConfigError,
+  CorruptError,
+  DriftedError,
+  type ExportError,
+  StoreError,
+} from '../errors.ts';
 import { passesByItself } from '../snapshot/failure.ts';
 import type { CollectResult } from '../snapshot/invocation.ts';
 import type { Clock } from '../snapshot/ports.ts';
@@ -26,14 +32,17 @@ export function openAlerts(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): Alerts 
   let failsSinceMonotonicMs: number | null = null;
 
   function isNews(error: ExportError): boolean {
-    if (!(error instanceof ConfigError || error instanceof StoreError)) return true;
-    const { times, untilMonotonicMs } = told.get(error.message) ?? {
+    const kinds = [ConfigError, StoreError, CorruptError];
+    if (!kinds.some((kind) => error instanceof kind)) return true;
+    // Not by its words: one fault may have several, as its times differ.
+    const fault = `${error.code} ${error instanceof CorruptError ? error.key : ''}`;
+    const { times, untilMonotonicMs } = told.get(fault) ?? {
       times: 0,
       untilMonotonicMs: 0,
     };
     const nowMonotonicMs = clock.monotonicMs();
     if (times > 0 && nowMonotonicMs < untilMonotonicMs) return false;
-    told.set(error.message, {
+    told.set(fault, {
       times: times + 1,
       untilMonotonicMs: nowMonotonicMs + keyHoldMs(times + 1),
     });

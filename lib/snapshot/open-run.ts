@@ -121,7 +121,7 @@ function whyNotResume(
     return new ExportError(
       'SCOPE_CHANGED',
       `The open run ${snapshot} is abandoned: the configuration asks for another scope or other filters than it began with.`,
-      'A new run starts with the new scope. Nothing of the old one was published.',
+      'A new run starts with the new scope. What the old one had not published by now, it never will.',
     );
   }
   const silentMs = store.nowMs() - checkpoint.lastPageAtMs;

@@ -254,6 +254,8 @@ export async function advanceRun(
   async function seal(): Promise<Sealed | null> {
     const { sealAttempts, snapshot } = checkpoint;
     if (Number.isFinite(budget.timeLeftMs()) && sealAttempts >= sealAttemptsMax) {
+      // Told, and held off: after that it is tried anew, as what killed it may have passed.
+      await save({ ...checkpoint, sealAttempts: 0 });
       throw new ExportError(
         'SEAL_KILLED',
         `Sealing ${snapshot} was begun ${sealAttempts} times and killed each time.`,
@@ -263,7 +265,15 @@ export async function advanceRun(
     progress({ kind: 'seal', target, run: checkpoint.run, snapshot });
     await save({ ...checkpoint, sealAttempts: sealAttempts + 1 });
     const mayWait = !Number.isFinite(budget.timeLeftMs());
-    return sealRun({ ...ports, breathe, mayWait, readPage: runPages.take }, target, checkpoint);
+    const sealPorts = { ...ports, breathe, mayWait, readPage: runPages.take };
+    let sealed: Sealed | null = null;
+    try {
+      sealed = await sealRun(sealPorts, target, checkpoint);
+    } finally {
+      // Whoever comes here was not killed.
+      if (!sealed) await save({ ...checkpoint, sealAttempts }).catch(() => {});
+    }
+    return sealed;
   }
 
   for (let first = ports.first; ; first = false) {

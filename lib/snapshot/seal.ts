@@ -1,7 +1,7 @@
 // Owns sealing: stored pages become rows, rejects, parts and the manifest, in the order that makes the manifest the commit.
 
 import { gzipSync } from 'node:zlib';
-import { ExportError, ProtocolError } from '../errors.ts';
+import { CorruptError, ExportError, ProtocolError } from '../errors.ts';
 import {
   type Checkpoint,
   decodeSealRecord,
@@ -34,11 +34,13 @@ import {
 } from './manifest.ts';
 import { compareUtf8 } from './order.ts';
 import type { PageBody, PageHeader } from './page.ts';
-import type { Clock, Dataset, Encoder, Row, Store, StoredObject } from './ports.ts';
+import type { Clock, Dataset, Encoder, Log, Row, Store, StoredObject } from './ports.ts';
 import { sha256 } from './state.ts';
 
 /** A record this old has lost its sealer, or was given up, milliseconds. */
 const rivalMs = 10 * 60_000;
+/** A manifest that was under way when this record was written has landed by then, or never will, milliseconds. */
+const landMs = 20_000;
 /** How often a command looks whether an older snapshot is sealed, milliseconds. */
 const turnPollMs = 1_000;
 /** More than this share of records without a key fails a run. */
@@ -47,6 +49,7 @@ const rejectShareMax = 0.01;
 export interface SealPorts {
   store: Store;
   clock: Clock;
+  log: Log;
   dataset: Dataset;
   encoders: readonly Encoder[];
   writer: string;
@@ -168,9 +171,20 @@ export async function sealRun(
   return sealed;
 }
 
+/** Throws CorruptError if the manifest is not the one that `_head` names: the chain must not take over what was altered. */
 async function previousOf(store: Store, target: TargetKey, snapshot: string): Promise<Previous> {
   const newest = await readManifest(store, target, snapshot);
   if (!newest) throw new Error(`manifest of ${snapshot} vanished`);
+  const key = headKey(target);
+  const head = await store.get(key);
+  const pointer = head && decodePointer(key, head);
+  if (pointer?.snapshot === snapshot && pointer.manifestSha256 !== newest.manifestSha256) {
+    throw new CorruptError(
+      newest.manifestKey,
+      `does not match the hash in ${key}: it was altered`,
+      'Nothing was overwritten. Restore the manifest from a version of the bucket or a backup; `cgs-export verify` tells what else is affected.',
+    );
+  }
   return { snapshot, manifestSha256: newest.manifestSha256 };
 }
 
@@ -205,28 +219,37 @@ async function sleepUntil(clock: Clock, monotonicMs: number): Promise<void> {
 
 /**
  * Two runs of one target that seal at once, the lease being no guard, would both name the same manifest as the one before. Each
- * has written its record before it looks at the others', so one at least sees the other: the older snapshot goes first.
+ * has written its record before it looks at the others', so one at least sees the other: the older snapshot goes first, but for
+ * a younger one that may have looked before the older was there.
  * `changed`: a snapshot was sealed meanwhile, so that the record may name the wrong one before it.
  */
 async function waitForTurn(
-  { store, clock, breathe, mayWait }: SealPorts,
+  { store, clock, log, breathe, mayWait }: SealPorts,
   target: TargetKey,
   own: { snapshot: string; run: string },
   snapshots: readonly string[],
 ): Promise<'mine' | 'changed' | 'paused'> {
+  let said = false;
   for (;;) {
     const newest = snapshots[snapshots.length - 1] ?? '';
     const records = await store.list(sealingPrefix(target));
     // After the records: who has gone from among them has sealed.
     if ((await listSnapshots(store, target)).length !== snapshots.length) return 'changed';
-    const isElder = ({ key, modifiedMs }: StoredObject) => {
+    const nowMs = store.nowMs();
+    const ownKey = sealRecordKey(target, own.snapshot, own.run);
+    const ownMs = records.find(({ key }) => key === ownKey)?.modifiedMs ?? nowMs;
+    const isRival = ({ key, modifiedMs }: StoredObject) => {
       const other = parseRunKey(target, key);
-      if (!other || other.snapshot <= newest || modifiedMs < store.nowMs() - rivalMs) return false;
-      const before = other.snapshot < own.snapshot;
-      return before || (other.snapshot === own.snapshot && other.run < own.run);
+      if (!other || key === ownKey || other.snapshot <= newest) return false;
+      if (modifiedMs < nowMs - rivalMs) return false;
+      const isElder =
+        other.snapshot < own.snapshot || (other.snapshot === own.snapshot && other.run < own.run);
+      return isElder || (modifiedMs <= ownMs && nowMs < ownMs + landMs);
     };
-    if (!records.some(isElder)) return 'mine';
+    if (!records.some(isRival)) return 'mine';
     if (!mayWait) return 'paused';
+    if (!said) log('info', 'another run of this target is sealing too: waiting for its turn');
+    said = true;
     await breathe();
     await clock.sleep(turnPollMs);
   }

@@ -381,20 +381,23 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
       let marker: string | undefined;
       do {
         const from = marker;
-        const page: ListObjectsCommandOutput = await operate('list', listPrefix, 0, (attempt) =>
+        const page = await operate('list', listPrefix, 0, async (attempt) => {
           // The older LIST: OBS documents no list-type=2 (OBS API Reference, "Listing Objects in a Bucket", read 2026-11-24).
-          attempt.client.send(
-            new attempt.s3.ListObjectsCommand({
-              Bucket: bucket,
-              Prefix: root + listPrefix,
-              MaxKeys: listPageMax,
-              // XML carries not every sign that a key may hold.
-              EncodingType: 'url',
-              ...(from === undefined ? {} : { Marker: from }),
-            }),
-            attempt.send,
-          ),
-        );
+          const command = new attempt.s3.ListObjectsCommand({
+            Bucket: bucket,
+            Prefix: root + listPrefix,
+            MaxKeys: listPageMax,
+            // XML carries not every sign that a key may hold.
+            EncodingType: 'url',
+            ...(from === undefined ? {} : { Marker: from }),
+          });
+          const answer: ListObjectsCommandOutput = await attempt.client.send(command, attempt.send);
+          // A page of HTML may be XML too, and would be an empty list.
+          const { Name, IsTruncated, MaxKeys, Contents, $metadata } = answer;
+          const said = [Name, IsTruncated, MaxKeys, Contents, $metadata.requestId];
+          if (said.every((value) => value === undefined)) attempt.stranger();
+          return answer;
+        });
         const decode = (text: string) =>
           page.EncodingType === 'url' ? decodeURIComponent(text.replaceAll('+', ' ')) : text;
         let last: string | undefined;

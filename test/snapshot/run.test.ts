@@ -2,7 +2,7 @@
 // stored checkpoint with a source that answers from a list, every store call and sign of life recorded.
 
 import { describe, expect, test } from 'vitest';
-import { RateLimitedError, StoppedError, TransientError } from '../../lib/errors.ts';
+import { RateLimitedError, StoppedError, StoreError, TransientError } from '../../lib/errors.ts';
 import { limitBudget, openBudget } from '../../lib/snapshot/budget.ts';
 import {
   type Checkpoint,
@@ -247,8 +247,31 @@ describe('time', () => {
       code: 'SEAL_KILLED',
       hint: expect.stringContaining('memory'),
     });
+    // Told: what killed it may have passed by the time it is tried again.
+    const told = decodeCheckpoint(key, store.dump().get(key)?.bytes ?? new Uint8Array());
+    expect(told.sealAttempts).toBe(0);
     const unbounded = openBudget(new AbortController().signal);
     expect((await advance(checkpoint, { budget: unbounded })).kind).toBe('sealed');
+  });
+
+  test('an attempt to seal that the store failed is none that was killed', async () => {
+    const { store, advance } = createRun(0);
+    const run = await storeRun(store, { snapshot, pages: [{ records: [nodeText('a')] }] });
+    const key = checkpointKey(run.prefix);
+    const failing = {
+      ...store,
+      put: async (name: string, bytes: Uint8Array) => {
+        if (!name.startsWith('_')) throw new StoreError('STORE_FAILED', 'down', 'again');
+        await store.put(name, bytes);
+      },
+    };
+    const budget = limited(() => 900_000);
+    let { checkpoint } = run;
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      await expect(advance(checkpoint, { budget, store: failing })).rejects.toThrow('down');
+      checkpoint = decodeCheckpoint(key, store.dump().get(key)?.bytes ?? new Uint8Array());
+    }
+    expect((await advance(checkpoint, { budget })).kind).toBe('sealed');
   });
 });
 

@@ -436,6 +436,22 @@ describe('the chain', () => {
     expect(store.dump().has(latestKey(someTarget))).toBe(false);
   });
 
+  test('an altered manifest is not taken over by the next one', async () => {
+    const { clock, store, recorded, ports, sealed } = await seal({
+      snapshot: first,
+      pages: [many],
+    });
+    const text = Buffer.from(store.dump().get(sealed.manifestKey)?.bytes ?? []).toString();
+    const altered = Buffer.from(text.replace('"retries": 0', '"retries": 7'));
+    expect(altered.toString()).not.toBe(text);
+    await store.put(sealed.manifestKey, altered);
+    const next = await storeRun(recorded, { snapshot: second, pages: [many] });
+    const before = readers(store);
+    const failed = clock.run(sealStored(ports, next));
+    await expect(failed).rejects.toMatchObject({ code: 'CORRUPT', key: sealed.manifestKey });
+    expect(readers(store)).toEqual(before);
+  });
+
   test('a newer snapshot of the target is sealed: overtaken, nothing is written', async () => {
     const { clock, store, recorded, ports } = await seal({ snapshot: second, pages: [many] });
     const run = await storeRun(recorded, { snapshot: first, pages: [many] });
@@ -533,6 +549,33 @@ describe('two runs of one target that seal at once, the lease being no guard', (
       for (const one of ended) {
         if (one instanceof Error) expect(one).toMatchObject({ code: 'OVERTAKEN' });
       }
+    }
+  });
+
+  test('a manifest under way while the older one begins to seal: no fork, 20 seeds', async () => {
+    for (let seed = 1; seed <= 20; seed += 1) {
+      const random = createRandom(seed);
+      const { clock, store, recorded } = createRecordedStore({
+        settleMs: 200,
+        onCall: ({ op, key, phase }) => {
+          const isManifest = op === 'put' && key.endsWith(`${second}.json`) && phase === 'before';
+          return clock.sleep(random() * (isManifest && key.startsWith('_manifests/') ? 6_000 : 20));
+        },
+      });
+      const [older, younger] = await clock.run(
+        Promise.all(
+          [first, second].map((snapshot) => storeRun(recorded, { snapshot, pages: [many] })),
+        ),
+      );
+      if (!older || !younger) throw new Error('no runs');
+      const sealing = sealStored(createSealPorts(recorded, clock), younger);
+      const late = (async () => {
+        await clock.sleep(300 + random() * 2_000);
+        return sealStored(createSealPorts(recorded, clock), older).catch((error: unknown) => error);
+      })();
+      await clock.run(Promise.all([sealing, late]));
+      const { faults } = await clock.run(verifyStore(store, () => {}));
+      expect({ seed, faults }).toEqual({ seed, faults: [] });
     }
   });
 

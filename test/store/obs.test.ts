@@ -362,6 +362,12 @@ describe('who answers instead of the store', () => {
     },
   );
 
+  test('a page that is XML too is no empty list', async () => {
+    const blocked = { ...page(200), body: '<html><body>Blocked</body></html>' };
+    const { store } = await openScripted(Array(10).fill(blocked));
+    expect((await failureOf(store.list('_manifests/'))).message).toContain('a page of HTML came');
+  });
+
   test('an object of HTML that the store gives is one', async () => {
     const own = { ...page(200), headers: { 'content-type': 'text/html', 'x-amz-request-id': 'r' } };
     const { store } = await openScripted([own]);

@@ -86,6 +86,7 @@ export function createSealPorts(
     dataset: containerNodes,
     encoders: [ndjsonEncoder],
     writer: 'cgs-export/test',
+    log: () => {},
     breathe: async () => {},
     mayWait: true,
     ...overrides,
