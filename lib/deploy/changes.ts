@@ -9,6 +9,7 @@ export type Secrets = Readonly<Record<string, string>>;
 
 /** The readable variable that tells whether the encrypted ones, which nobody can read back, are still the same. */
 const secretsMark = 'DEPLOYED_SECRETS';
+const markBytes = 16;
 
 /** Takes the named secrets from `env`. Throws ConfigError with all that are missing. */
 export function takeSecrets(
@@ -26,8 +27,10 @@ export function takeSecrets(
     );
   }
   const taken = Object.fromEntries(settings.secrets.map((name) => [name, env[name] ?? '']));
-  const marked = userDataOf('', settings, taken);
-  const chars = JSON.stringify(marked).length + JSON.stringify(taken).length;
+  // The mark counts by its length alone: making it is slow.
+  const mark = settings.secrets.length > 0 ? '0'.repeat(2 * markBytes) : null;
+  const chars =
+    JSON.stringify(withMark(settings.environment, mark)).length + JSON.stringify(taken).length;
   if (chars > environmentMaxChars) {
     throw new ConfigError([
       {
@@ -41,13 +44,18 @@ export function takeSecrets(
 }
 
 /** Slow on purpose, salted by the function: the mark is readable, and a password could be guessed from a fast hash. */
-function markSecrets(urn: string, secrets: Secrets): string {
-  return scryptSync(JSON.stringify(Object.entries(secrets).sort()), urn, 16).toString('hex');
+function markSecrets(urn: string, secrets: Secrets): string | null {
+  if (Object.keys(secrets).length === 0) return null;
+  return scryptSync(JSON.stringify(Object.entries(secrets).sort()), urn, markBytes).toString('hex');
+}
+
+/** `mark` null: there are no secrets. */
+function withMark(variables: Readonly<Record<string, string>>, mark: string | null) {
+  return mark === null ? variables : { ...variables, [secretsMark]: mark };
 }
 
 export function userDataOf(urn: string, settings: FunctionSettings, secrets: Secrets) {
-  if (Object.keys(secrets).length === 0) return settings.environment;
-  return { ...settings.environment, [secretsMark]: markSecrets(urn, secrets) };
+  return withMark(settings.environment, markSecrets(urn, secrets));
 }
 
 /** Names of the settings that differ; empty: the configuration stands as it is wanted. */
@@ -169,15 +177,8 @@ export function restoreBody(
   secrets: Secrets | null,
 ): object {
   const { func_vpc: vpc, log_group_id: groupId, log_stream_id: streamId } = current;
-  const { [secretsMark]: mark, ...plain } = readUserData(current);
-  const marks =
-    secrets === null
-      ? mark === undefined
-        ? {}
-        : { [secretsMark]: mark }
-      : Object.keys(secrets).length > 0
-        ? { [secretsMark]: markSecrets(urn, secrets) }
-        : {};
+  const { [secretsMark]: mark = null, ...plain } = readUserData(current);
+  const standing = secrets === null ? mark : markSecrets(urn, secrets);
   return {
     func_name: current.func_name,
     runtime: current.runtime,
@@ -187,7 +188,7 @@ export function restoreBody(
     description: current.description ?? '',
     xrole: current.xrole ?? '',
     app_xrole: current.app_xrole ?? '',
-    user_data: JSON.stringify({ ...plain, ...marks }),
+    user_data: JSON.stringify(withMark(plain, standing)),
     ...(vpc ? { func_vpc: vpc } : {}),
     ...(groupId && streamId ? { log_config: { group_id: groupId, stream_id: streamId } } : {}),
   };

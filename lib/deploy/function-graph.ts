@@ -131,8 +131,13 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
     send<T>(what, request, (error) => statusOf(error) === 429);
 
   /** What answers 200 need not be FunctionGraph: a proxy's page would be taken for a deployment. */
-  async function made(what: string, member: string, answer: Promise<unknown>): Promise<void> {
-    const value = (await answer) as Record<string, unknown> | null;
+  async function made(
+    sending: typeof repeat,
+    what: string,
+    member: string,
+    request: () => Promise<unknown>,
+  ): Promise<void> {
+    const value = await sending<Record<string, unknown> | null>(what, request);
     if (typeof value === 'object' && value !== null && member in value) return;
     throw unexpected(`${what} answered without ${member}.`);
   }
@@ -150,17 +155,12 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
     findFunction: (urn) =>
       find('ShowFunctionConfig', () => client.showFunctionConfig({ function_urn: urn } as never)),
     createFunction: (body) =>
-      made(
-        'CreateFunction',
-        'func_urn',
-        call('CreateFunction', () => client.createFunction({ body } as never)),
-      ),
+      made(call, 'CreateFunction', 'func_urn', () => client.createFunction({ body } as never)),
     async updateCode(urn, body) {
       try {
-        const answer = repeat('UpdateFunctionCode', () =>
+        await made(repeat, 'UpdateFunctionCode', 'func_urn', () =>
           client.updateFunctionCode({ function_urn: urn, body } as never),
         );
-        await made('UpdateFunctionCode', 'func_urn', answer);
         return true;
       } catch (error) {
         if (codeOf(error) === 'FSS.0409') return false;
@@ -168,12 +168,8 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
       }
     },
     updateConfig: (urn, body) =>
-      made(
-        'UpdateFunctionConfig',
-        'func_urn',
-        repeat('UpdateFunctionConfig', () =>
-          client.updateFunctionConfig({ function_urn: urn, body } as never),
-        ),
+      made(repeat, 'UpdateFunctionConfig', 'func_urn', () =>
+        client.updateFunctionConfig({ function_urn: urn, body } as never),
       ),
     limitInstances: (urn, instances) =>
       repeat('UpdateFunctionMaxInstanceConfig', () =>
@@ -198,12 +194,8 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
       throw unexpected('ListFunctionTriggers gave no list.');
     },
     createTrigger: (urn, body) =>
-      made(
-        'CreateFunctionTrigger',
-        'trigger_id',
-        call('CreateFunctionTrigger', () =>
-          client.createFunctionTrigger({ function_urn: urn, body } as never),
-        ),
+      made(call, 'CreateFunctionTrigger', 'trigger_id', () =>
+        client.createFunctionTrigger({ function_urn: urn, body } as never),
       ),
     setTriggerStatus: (urn, { trigger_type_code, trigger_id }, status) =>
       repeat('UpdateTrigger', () =>

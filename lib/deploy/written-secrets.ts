@@ -3,6 +3,7 @@
 import type { ConfigIssue } from '../errors.ts';
 import { parseConfigText } from '../runtime/config-text.ts';
 import { isLoopback } from '../runtime/config-values.ts';
+import { asRecord } from '../source/answers.ts';
 
 const secretKeys = new Set(['sk', 'securityToken', 'iamPassword']);
 /** What every variable is taken for: whatever holds it is not written out. */
@@ -45,8 +46,4 @@ function findIn(credentials: unknown, path: string): ConfigIssue[] {
 function isLocal(endpoint: unknown): boolean {
   if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) return false;
   return isLoopback(new URL(endpoint).hostname);
-}
-
-function asRecord(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

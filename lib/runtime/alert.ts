@@ -36,16 +36,11 @@ export function openAlerts(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): Alerts 
     if (!kinds.some((kind) => error instanceof kind)) return true;
     // Not by its words: one fault may have several, as its times differ.
     const fault = `${error.code} ${error instanceof CorruptError ? error.key : ''}`;
-    const { times, untilMonotonicMs } = told.get(fault) ?? {
-      times: 0,
-      untilMonotonicMs: 0,
-    };
+    const before = told.get(fault);
     const nowMonotonicMs = clock.monotonicMs();
-    if (times > 0 && nowMonotonicMs < untilMonotonicMs) return false;
-    told.set(fault, {
-      times: times + 1,
-      untilMonotonicMs: nowMonotonicMs + keyHoldMs(times + 1),
-    });
+    if (before && nowMonotonicMs < before.untilMonotonicMs) return false;
+    const times = (before?.times ?? 0) + 1;
+    told.set(fault, { times, untilMonotonicMs: nowMonotonicMs + keyHoldMs(times) });
     return true;
   }
 
@@ -66,7 +61,7 @@ export function openAlerts(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): Alerts 
     find(result) {
       const { errors } = result;
       const faults = errors.filter((error) => !passesByItself(error));
-      if (faults.length === 0 && errors.length === 0) told.clear();
+      if (errors.length === 0) told.clear();
       const candidates = [...faults, describeDrifted(result), findFailingStore(errors)];
       return candidates.find((error) => error !== null && isNews(error)) ?? null;
     },

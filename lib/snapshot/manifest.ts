@@ -93,7 +93,8 @@ export function decodePointer(key: string, bytes: Uint8Array): Pointer {
   return decode(pointerShape, 'pointer to a manifest', key, bytes, pointerHint);
 }
 
-const restoreHint =
+/** What to do about a manifest that is not as it was written. */
+export const restoreHint =
   'Nothing was overwritten. Restore the object from a version of the bucket or a backup; `cgs-export verify` tells which others are affected.';
 const pointerHint =
   'Nothing was overwritten, and no snapshot hangs on it. Delete it, and start again: the next run writes it anew from the newest manifest.';

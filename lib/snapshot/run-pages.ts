@@ -93,20 +93,19 @@ export function openRunPages(store: Store, prefix: string, breathe: () => Promis
     const segment = segments[place];
     if (!segment) throw new Error(`page ${index} lies nowhere`);
     const bytes = await readSegment(places, place);
-    const start = pages.slice(segment.first, index).reduce((sum, each) => sum + each.bytes, 0);
+    const start = sizeOf(pages.slice(segment.first, index));
     return decodePage(keyOf(segment), page.hash, bytes.subarray(start, start + page.bytes));
   }
 
   return {
     async add(places, bytes, page) {
       let { segments, recent } = places;
-      const stored = recent.map((text) => Buffer.from(text, 'base64'));
-      const storedBytes = stored.reduce((sum, each) => sum + each.length, 0);
-      const isFull = recent.length >= segmentPages || storedBytes + bytes.length > recentBytesMax;
+      const first = places.pages.length - recent.length;
+      const recentBytes = sizeOf(places.pages.slice(first));
+      const isFull = recent.length >= segmentPages || recentBytes + bytes.length > recentBytesMax;
       if (isFull && recent.length > 0) {
-        const segment = Buffer.concat(stored);
+        const segment = Buffer.concat(recent.map((text) => Buffer.from(text, 'base64')));
         const hash = pageHash(segment);
-        const first = places.pages.length - recent.length;
         const key = segmentKey(prefix, first, hash);
         await breathe();
         await store.put(key, segment);
@@ -127,4 +126,8 @@ export function openRunPages(store: Store, prefix: string, breathe: () => Promis
       return read(places, index);
     },
   };
+}
+
+function sizeOf(pages: Places['pages']): number {
+  return pages.reduce((sum, { bytes }) => sum + bytes, 0);
 }

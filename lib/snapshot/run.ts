@@ -84,6 +84,8 @@ export async function advanceRun(
   const { store, clock, log, dataset, source, ledger, user, budget, progress, renew } = ports;
   const prefix = runPrefix(target, start.snapshot, start.run);
   const runPages = openRunPages(store, prefix, breathe);
+  /** A timer's invocation is billed while it waits, and has an end; a command has neither. */
+  const isBilled = Number.isFinite(budget.timeLeftMs());
   let checkpoint = start;
   let pass: Pass | null = hasPages(start) ? null : followPass();
 
@@ -185,7 +187,7 @@ export async function advanceRun(
       pass: cursor.pass,
     });
     // A timer has no progress line, and only a few pages.
-    log(Number.isFinite(budget.timeLeftMs()) ? 'info' : 'debug', 'page', {
+    log(isBilled ? 'info' : 'debug', 'page', {
       page: checkpoint.pages.length,
       quotaWaitMs: Math.round(budget.waitedMs() - waitedMs),
       offset: cursor.offset,
@@ -253,7 +255,7 @@ export async function advanceRun(
 
   async function seal(): Promise<Sealed | null> {
     const { sealAttempts, snapshot } = checkpoint;
-    if (Number.isFinite(budget.timeLeftMs()) && sealAttempts >= sealAttemptsMax) {
+    if (isBilled && sealAttempts >= sealAttemptsMax) {
       // Told, and held off: after that it is tried anew, as what killed it may have passed.
       await save({ ...checkpoint, sealAttempts: 0 });
       throw new ExportError(
@@ -264,8 +266,7 @@ export async function advanceRun(
     }
     progress({ kind: 'seal', target, run: checkpoint.run, snapshot });
     await save({ ...checkpoint, sealAttempts: sealAttempts + 1 });
-    const mayWait = !Number.isFinite(budget.timeLeftMs());
-    const sealPorts = { ...ports, breathe, mayWait, readPage: runPages.take };
+    const sealPorts = { ...ports, breathe, mayWait: !isBilled, readPage: runPages.take };
     let sealed: Sealed | null = null;
     try {
       sealed = await sealRun(sealPorts, target, checkpoint);

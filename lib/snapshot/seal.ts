@@ -31,6 +31,7 @@ import {
   type Manifest,
   type Part,
   type Previous,
+  restoreHint,
 } from './manifest.ts';
 import { compareUtf8 } from './order.ts';
 import type { PageBody, PageHeader } from './page.ts';
@@ -182,7 +183,7 @@ async function previousOf(store: Store, target: TargetKey, snapshot: string): Pr
     throw new CorruptError(
       newest.manifestKey,
       `does not match the hash in ${key}: it was altered`,
-      'Nothing was overwritten. Restore the manifest from a version of the bucket or a backup; `cgs-export verify` tells what else is affected.',
+      restoreHint,
     );
   }
   return { snapshot, manifestSha256: newest.manifestSha256 };
@@ -229,14 +230,14 @@ async function waitForTurn(
   own: { snapshot: string; run: string },
   snapshots: readonly string[],
 ): Promise<'mine' | 'changed' | 'paused'> {
+  const newest = snapshots[snapshots.length - 1] ?? '';
+  const ownKey = sealRecordKey(target, own.snapshot, own.run);
   let said = false;
   for (;;) {
-    const newest = snapshots[snapshots.length - 1] ?? '';
     const records = await store.list(sealingPrefix(target));
     // After the records: who has gone from among them has sealed.
     if ((await listSnapshots(store, target)).length !== snapshots.length) return 'changed';
     const nowMs = store.nowMs();
-    const ownKey = sealRecordKey(target, own.snapshot, own.run);
     const ownMs = records.find(({ key }) => key === ownKey)?.modifiedMs ?? nowMs;
     const isRival = ({ key, modifiedMs }: StoredObject) => {
       const other = parseRunKey(target, key);

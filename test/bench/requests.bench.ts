@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type RoadRequest, startFaultyProxy } from '../support/faulty-proxy.ts';
+import { countKinds, isPage, type RoadRequest, startFaultyProxy } from '../support/faulty-proxy.ts';
 import { createBucket, rgw } from '../support/rgw.ts';
 import { listNames } from '../support/signed-fetch.ts';
 
@@ -60,9 +60,6 @@ accounts:
   return { config, requests: road.requests, bucket };
 }
 
-const isCheckpoint = ({ method, name }: RoadRequest) =>
-  method === 'PUT' && name.endsWith('checkpoint.json');
-
 /** What the whole snapshot takes of the store, from the last page on, and what it leaves there. */
 async function measureSnapshot(): Promise<string> {
   const nodes = 10_000;
@@ -71,30 +68,22 @@ async function measureSnapshot(): Promise<string> {
   const code = await new Promise((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`export ended with ${code}`);
   const pages = Math.ceil((nodes - 1) / 199);
-  const lastPage = list.requests.findLastIndex(
-    (request, index) =>
-      isCheckpoint(request) &&
-      list.requests.slice(0, index + 1).filter(isCheckpoint).length <= pages + 1,
-  );
+  // The first of the checkpoint's PUTs opens the run.
+  const puts = list.requests.flatMap((request, index) => (isPage(request) ? [index] : []));
+  const afterPages = list.requests.length - 1 - (puts[pages] ?? Number.NaN);
   const objects = new Map<string, number>();
   for (const name of await listNames(rgw.key, rgw.url, list.bucket, 'lake/')) {
     const [, top = ''] = name.split('/');
     objects.set(top, (objects.get(top) ?? 0) + 1);
   }
   const left = [...objects].map(([top, times]) => `${times} ${top}`).join(', ');
-  return `snapshot of ${nodes} nodes: ${list.requests.length} requests, ${list.requests.length - lastPage - 1} of them after the last page; objects: ${left}`;
+  return `snapshot of ${nodes} nodes: ${list.requests.length} requests, ${afterPages} of them after the last page; objects: ${left}`;
 }
 
-/** A page is stored with the checkpoint that tells of it, so each of the checkpoint's PUTs is one. */
 function count(requests: readonly RoadRequest[], startMs: number, endMs: number) {
   const counted = requests.filter(({ atMs }) => atMs >= startMs && atMs < endMs);
-  const kinds = new Map<string, number>();
-  for (const { method, name } of counted) {
-    const kind = `${method} ${/_\w+/.exec(name)?.[0] ?? name}`;
-    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-  }
-  const pages = counted.filter(isCheckpoint).length;
-  return { pages, all: counted.length, kinds };
+  const pages = counted.filter(isPage).length;
+  return { pages, all: counted.length, kinds: countKinds(counted) };
 }
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));

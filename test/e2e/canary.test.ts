@@ -181,6 +181,17 @@ accounts:
     );
   }
 
+  async function exportRefused(endpoint: Endpoint) {
+    const cwd = createFolder();
+    writeConfig(cwd, endpoint, '{ requests: 1000, windowSeconds: 1 }');
+    const ended = await runCli(['export', ...debug], {
+      cwd,
+      env: { CANARY_PASSWORD: canary.password },
+    });
+    expectCode(ended, 3);
+    return { ended, cwd };
+  }
+
   test('a password and its tokens: signed in once, once more when the token has ended, nothing told', async () => {
     const endpoint = await startEndpoint({ ...echoing, signIn, faults: { 2: '500', 4: '403' } });
     const cwd = createFolder();
@@ -210,13 +221,7 @@ accounts:
 
   test('a token that is refused from the start is not renewed: one sign-in, one request, exit 3', async () => {
     const endpoint = await startEndpoint({ ...echoing, echo: false, signIn, always: '401' });
-    const cwd = createFolder();
-    writeConfig(cwd, endpoint, '{ requests: 1000, windowSeconds: 1 }');
-    const ended = await runCli(['export', ...debug], {
-      cwd,
-      env: { CANARY_PASSWORD: canary.password },
-    });
-    expectCode(ended, 3);
+    await exportRefused(endpoint);
     const report = await endpoint.report();
     expect(report.servings).toHaveLength(1);
     expect(report.iam).toHaveLength(1);
@@ -224,13 +229,7 @@ accounts:
 
   test('a password that is wrong: one sign-in, exit 3, nothing told', async () => {
     const endpoint = await startEndpoint({ ...echoing, signIn: { ...signIn, password: 'other' } });
-    const cwd = createFolder();
-    writeConfig(cwd, endpoint, '{ requests: 1000, windowSeconds: 1 }');
-    const ended = await runCli(['export', ...debug], {
-      cwd,
-      env: { CANARY_PASSWORD: canary.password },
-    });
-    expectCode(ended, 3);
+    const { ended, cwd } = await exportRefused(endpoint);
     expect(readJson(ended).errors[0]?.hint).toContain('iamPassword');
     const report = await endpoint.report();
     expect(report.iam).toHaveLength(1);

@@ -4,7 +4,9 @@
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
+  countKinds,
   type FaultyProxy,
+  isPage,
   type RoadFault,
   type RoadRequest,
   startFaultyProxy,
@@ -236,18 +238,6 @@ test('100,000 nodes in at most 256 MB', async () => {
   console.log(`peak memory with 100,000 nodes: ${(peakBytes / 1e6).toFixed(0)} MB`);
   expect(peakBytes).toBeLessThanOrEqual(256 * 2 ** 20);
 });
-
-const isPage = ({ method, name }: RoadRequest) =>
-  method === 'PUT' && name.endsWith('checkpoint.json');
-
-function countKinds(requests: readonly RoadRequest[]): Map<string, number> {
-  const kinds = new Map<string, number>();
-  for (const { method, name } of requests) {
-    const kind = `${method} ${/_\w+/.exec(name)?.[0] ?? name}`;
-    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-  }
-  return kinds;
-}
 
 // At the service's own quota, 5 in 60 s, the lease has more time to be renewed in: test/bench/requests.bench.ts counts that.
 describe('at most 4 requests to the store for a page', () => {

@@ -28,6 +28,21 @@ export interface RoadRequest {
   status: number | null;
 }
 
+/** A page is stored with the checkpoint that tells of it, so each of the checkpoint's PUTs is one. */
+export function isPage({ method, name }: RoadRequest): boolean {
+  return method === 'PUT' && name.endsWith('checkpoint.json');
+}
+
+/** How often what was asked of which part of the store. */
+export function countKinds(requests: readonly RoadRequest[]): Map<string, number> {
+  const kinds = new Map<string, number>();
+  for (const { method, name } of requests) {
+    const kind = `${method} ${/_\w+/.exec(name)?.[0] ?? name}`;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  return kinds;
+}
+
 export interface FaultyProxy {
   url: string;
   requests: RoadRequest[];
