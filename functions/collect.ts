@@ -4,7 +4,7 @@
 import '../lib/runtime/node18.ts';
 import { join } from 'node:path';
 import { ExportError } from '../lib/errors.ts';
-import { openAlerts } from '../lib/runtime/alert.ts';
+import { alarmOf, openAlerts } from '../lib/runtime/alert.ts';
 import { systemClock } from '../lib/runtime/clock.ts';
 import { loadConfig } from '../lib/runtime/config.ts';
 import { type Connection, connect } from '../lib/runtime/connect.ts';
@@ -57,7 +57,8 @@ export async function handler(
     connection = connect(config, { log: (...line) => log(...line), scrubber, agencyKey });
     return connection;
   }
-  async function collectOnce(): Promise<{ described: DescribedResult; fault: Error | null }> {
+  const startedAtMs = Date.now();
+  async function collectOnce(): Promise<{ described: DescribedResult; faults: ExportError[] }> {
     try {
       const timeLeft = timeLeftOf(context);
       const { collect } = await connectOnce();
@@ -67,18 +68,22 @@ export async function handler(
         timeLeftMs: () => timeLeft() - endMarginMs,
       });
       tally.note(result);
-      return { described: describeResult(result, scrubber), fault: alerts.find(result) };
+      return {
+        described: describeResult(result, scrubber),
+        faults: alerts.find(result, startedAtMs),
+      };
     } catch (error) {
       // Of the configuration: it is the same a minute later, and told already.
       if (!(error instanceof ExportError)) throw error;
       const described = describeFailure(error, scrubber);
-      return { described, fault: alerts.isNews(error) ? error : null };
+      return { described, faults: alerts.isNews(error) ? [error] : [] };
     }
   }
   try {
-    const { described, fault } = await collectOnce();
+    const { described, faults } = await collectOnce();
     outcome = described;
-    if (fault) throw fault;
+    const alarm = alarmOf(faults);
+    if (alarm) throw alarm;
     return described;
   } catch (error) {
     if (!(error instanceof Error)) throw error;

@@ -73,6 +73,7 @@ export function createTracker(quota: Quota, limit: number): Tracker {
       }
       waiting = null;
       label = `${event.target.table} ${event.target.region}`;
+      if (event.kind === 'run') return;
       if (event.kind === 'page') {
         const name = `${event.target.projectId} ${label} ${event.snapshot} ${event.pass}`;
         if (name !== series) first = { done: event.rows, atMs: nowMs };

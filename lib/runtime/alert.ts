@@ -1,33 +1,29 @@
 // Owns which outcomes of a timer's invocations a person must hear of, and how often. Refuses to say it: the platform's failure
 // destination does. What the store remembers is told once by it; what keeps the store from being reached is remembered here.
 
-import {
-  ConfigError,
-  CorruptError,
-  DriftedError,
-  type ExportError,
-  StoreError,
-} from '../errors.ts';
+import { ConfigError, CorruptError, DriftedError, ExportError, StoreError } from '../errors.ts';
 import { passesByItself } from '../snapshot/failure.ts';
 import type { CollectResult } from '../snapshot/invocation.ts';
+import { targetId } from '../snapshot/layout.ts';
 import type { Clock } from '../snapshot/ports.ts';
 import { keyHoldMs } from '../snapshot/schedule.ts';
+import type { Sealed } from '../snapshot/seal.ts';
 
 /** A store that fails for this long in one instance is told, milliseconds. */
 const storeFailsMs = 10 * 60_000;
 const hourMs = 3_600_000;
-/** How often the timer fires at the least: the part of an hour in which an instance that remembers nothing tells of a failing store. */
-const tickMs = 60_000;
+/** The part of an hour in which an instance that remembers nothing tells of a failing store: a timer must fire in it. */
+const tellingMs = 5 * 60_000;
 
 export interface Alerts {
-  /** The worst thing that happened, or null: nothing did, or it was told. */
-  find(result: CollectResult): ExportError | null;
+  /** What happened and was not told, the worst first. `startedAtMs`: of the invocation, since the epoch. */
+  find(result: CollectResult, startedAtMs: number): ExportError[];
   /** Whether what an invocation ended in is told: a fault that no store can hold is told anew after 15 minutes, doubling to 6 hours. */
   isNews(error: ExportError): boolean;
 }
 
 /** Of one instance: another one tells what it meets for itself. */
-export function openAlerts(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): Alerts {
+export function openAlerts(clock: Pick<Clock, 'monotonicMs'>): Alerts {
   const told = new Map<string, { times: number; untilMonotonicMs: number }>();
   let failsSinceMonotonicMs: number | null = null;
 
@@ -45,36 +41,47 @@ export function openAlerts(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): Alerts 
   }
 
   /** It passes by itself, mostly; where it does not, nothing else would ever be told, since every state lies in the store. */
-  function findFailingStore(errors: readonly ExportError[]): ExportError | null {
-    const failed = errors.find(({ code }) => code === 'STORE_FAILED') ?? null;
+  function findFailingStore(errors: readonly ExportError[], startedAtMs: number): ExportError[] {
+    const failed = errors.find(({ code }) => code === 'STORE_FAILED');
     if (!failed) {
       failsSinceMonotonicMs = null;
-      return null;
+      return [];
     }
     failsSinceMonotonicMs ??= clock.monotonicMs();
     const isLong = clock.monotonicMs() - failsSinceMonotonicMs >= storeFailsMs;
-    return isLong || clock.nowMs() % hourMs < tickMs ? failed : null;
+    // By its start: a store that never answers takes a minute.
+    return isLong || startedAtMs % hourMs < tellingMs ? [failed] : [];
   }
 
   return {
     isNews,
-    find(result) {
-      const { errors } = result;
+    find(result, startedAtMs) {
+      const { errors, snapshots } = result;
       const faults = errors.filter((error) => !passesByItself(error));
       if (errors.length === 0) told.clear();
-      const candidates = [...faults, describeDrifted(result), findFailingStore(errors)];
-      return candidates.find((error) => error !== null && isNews(error)) ?? null;
+      const drifted = snapshots.map(describeDrifted).filter((error) => error !== null);
+      return [...faults, ...drifted, ...findFailingStore(errors, startedAtMs)].filter(isNews);
     },
   };
 }
 
-function describeDrifted({ snapshots }: CollectResult): DriftedError | null {
-  const drifted = snapshots.find(({ manifest }) => manifest.verdict === 'drifted');
-  if (!drifted) return null;
-  const { table, snapshot, rows } = drifted.manifest;
+/** One for all: an invocation can throw but once, and its message is what a person gets to read. Null: there is none. */
+export function alarmOf(faults: readonly ExportError[]): ExportError | null {
+  const [worst] = faults;
+  if (!worst) return null;
+  const texts = faults.map(({ code, message, hint }) => `${code}: ${message}\n${hint}`);
+  // A new one: a store that refuses throws the same error again and again.
+  const alarm = new ExportError(worst.code, texts.join('\n\n'), worst.hint, { cause: worst.cause });
+  return Object.assign(alarm, { name: worst.name });
+}
+
+function describeDrifted({ manifest }: Sealed): DriftedError | null {
+  if (manifest.verdict !== 'drifted') return null;
+  const { snapshot, run, rows, scope, table } = manifest;
+  const id = targetId({ table, region: scope.region, projectId: scope.projectId });
   return new DriftedError(
     'DRIFTED',
-    `Snapshot ${snapshot} of ${table} is sealed with ${rows} rows, but the list moved out of order while it was read: completeness cannot be shown.`,
+    `Snapshot ${snapshot} of ${id} (run ${run}) is sealed with ${rows} rows, but the list moved out of order while it was read: completeness cannot be shown.`,
     'It is marked `drifted`, and _latest was not moved. The next slot tries again; `cgs-export export` does so now.',
   );
 }

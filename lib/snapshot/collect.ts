@@ -3,14 +3,7 @@
 import { ExportError, StoppedError, StoreError } from '../errors.ts';
 import { stopped } from './budget.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import {
-  clearHolds,
-  holdKey,
-  isKeyHeld,
-  noteFailure,
-  noteStall,
-  passesByItself,
-} from './failure.ts';
+import { clearHolds, holdKey, isKeyHeld, noteFailure, passesByItself } from './failure.ts';
 import type { CollectMode, CollectPorts, CollectResult, Target, Work } from './invocation.ts';
 import { scheduleKey, type TargetKey, targetId } from './layout.ts';
 import { type Lease, takeLease } from './lease.ts';
@@ -19,6 +12,7 @@ import { isDue, openRun } from './open-run.ts';
 import type { Clock } from './ports.ts';
 import { advanceRun } from './run.ts';
 import { decodeSchedule, encodeSchedule, type Schedule, targetStateOf } from './schedule.ts';
+import { isSilent, noteSilent, noteStall } from './stall.ts';
 import { tidyTarget } from './tidy.ts';
 
 /** Waits are slept in slices of this, so that the lease is renewed and a signal is heard, milliseconds. */
@@ -108,7 +102,7 @@ function hasWork(ports: CollectPorts, schedule: Schedule): boolean {
     if (isKeyHeld(ports, schedule, target)) return false;
     if (projectId === undefined) return true;
     const state = targetStateOf(schedule, targetId({ ...target, projectId }));
-    if (state.retryAtMs > ports.store.nowMs()) return false;
+    if (state.retryAtMs > ports.store.nowMs()) return isSilent(ports, state);
     return state.open !== null || isDue(ports, state);
   });
 }
@@ -177,6 +171,9 @@ async function workThrough(
   };
   if (mode === 'command') clearHolds(schedule);
   const works = await findProjects(mode, ports, schedule, result, done, saveSchedule);
+  for (const work of mode === 'timer' ? works : []) {
+    await noteSilent(ports, schedule, work, result, saveSchedule);
+  }
   let first = true;
   let paused = false;
   for (;;) {
@@ -184,10 +181,15 @@ async function workThrough(
     if (!work) return paused;
     let checkpoint: Checkpoint | null = null;
     let gotPage = false;
+    const tellStall = async (stalled: Checkpoint) => {
+      if (mode === 'command') return;
+      await noteStall(ports, schedule, work, stalled, result, saveSchedule);
+    };
     try {
       checkpoint = await openRun(mode, ports, schedule, work, result, saveSchedule);
       if (!checkpoint) continue;
-      const { run } = checkpoint;
+      const { run, snapshot: name } = checkpoint;
+      ports.progress({ kind: 'run', target: work.key, run, snapshot: name });
       const outcome = await advanceRun(
         {
           ...ports,
@@ -212,8 +214,7 @@ async function workThrough(
       );
       first = false;
       if (outcome.kind === 'paused') {
-        if (!gotPage)
-          await noteStall(mode, ports, schedule, work, checkpoint, result, saveSchedule);
+        if (!gotPage) await tellStall(checkpoint);
         return true;
       }
       result.snapshots.push(outcome.sealed);
@@ -228,10 +229,10 @@ async function workThrough(
       first = false;
       if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
       done.add(work.target);
-      const goesOn = await noteFailure(mode, ports, schedule, work, error, result, saveSchedule);
-      if (checkpoint && !gotPage && !(error instanceof StoreError)) {
-        await noteStall(mode, ports, schedule, work, checkpoint, result, saveSchedule);
-      }
+      const failed = { work, error, silent: gotPage ? null : checkpoint };
+      const goesOn = await noteFailure(mode, ports, schedule, failed, result, saveSchedule);
+      const isTold = error instanceof StoreError || !passesByItself(error);
+      if (checkpoint && !gotPage && !isTold) await tellStall(checkpoint);
       if (!goesOn) return true;
       paused = paused || passesByItself(error);
     }
@@ -267,7 +268,8 @@ async function findProjects(
       schedule.projects[target.projectQuestion] = projectId;
       asked = true;
     }
-    works.push({ target, projectId, id: targetId({ ...target, projectId }) });
+    const key: TargetKey = { table: target.table, region: target.region, projectId };
+    works.push({ target, projectId, key, id: targetId(key) });
   }
   if (asked) await saveSchedule();
   ports.checkDistinct(works);
@@ -299,13 +301,8 @@ function nextWork(
 /** Never fails an export that is already sealed. */
 async function tidy(ports: CollectPorts, work: Work): Promise<void> {
   const { store, log, keepPagesMs } = ports;
-  const key: TargetKey = {
-    table: work.target.table,
-    region: work.target.region,
-    projectId: work.projectId,
-  };
   try {
-    const removed = await tidyTarget(store, key, keepPagesMs);
+    const removed = await tidyTarget(store, work.key, keepPagesMs);
     if (removed > 0)
       log('debug', 'tidied away what no snapshot needs', { removed, target: work.id });
   } catch (error) {

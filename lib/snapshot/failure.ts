@@ -3,7 +3,7 @@
 import {
   AuthError,
   CorruptError,
-  ExportError,
+  type ExportError,
   ProtocolError,
   RateLimitedError,
   StoppedError,
@@ -12,8 +12,8 @@ import {
 } from '../errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { CollectMode, CollectPorts, CollectResult, Target, Work } from './invocation.ts';
-import { checkpointKey, runPrefix, scheduleKey, type TargetKey } from './layout.ts';
-import { holdOffMs, keyHoldMs, type Schedule, stallAfterMs, targetStateOf } from './schedule.ts';
+import { checkpointKey, runPrefix, scheduleKey } from './layout.ts';
+import { holdOffMs, keyHoldMs, type Schedule, targetStateOf } from './schedule.ts';
 
 /** Failing invocations in a row before a fault that passes by itself holds a target off. */
 const transientFailuresMax = 5;
@@ -49,13 +49,12 @@ export function holdKey(
   schedule.holds[target.user] = { failures, untilMs };
 }
 
-/** Stores what a failure means for the next invocations. False: this one must end. */
+/** Stores what a failure means for the next invocations; `silent`: the run that got no page in this one. False: this one must end. */
 export async function noteFailure(
   mode: CollectMode,
   ports: CollectPorts,
   schedule: Schedule,
-  work: Work,
-  error: ExportError,
+  { work, error, silent }: { work: Work; error: ExportError; silent: Checkpoint | null },
   result: CollectResult,
   saveSchedule: () => Promise<void>,
 ): Promise<boolean> {
@@ -72,6 +71,7 @@ export async function noteFailure(
   if (error instanceof RateLimitedError && mode === 'timer') return false;
   result.errors.push(error);
   state.failures += 1;
+  state.silentSinceMs = passesByItself(error) ? silent?.lastPageAtMs : undefined;
   if (error instanceof AuthError) {
     holdKey(ports, schedule, work.target, error);
   } else if (!passesByItself(error) || state.failures >= transientFailuresMax) {
@@ -81,43 +81,11 @@ export async function noteFailure(
   if (error.code === 'OVERTAKEN') state.open = null;
   if (error instanceof ProtocolError && error.code === 'TOO_MANY_REJECTS' && state.open) {
     // Its pages will not change: the next attempt reads the list anew.
-    const key: TargetKey = { ...work.target, projectId: work.projectId };
     const { snapshot, run } = state.open;
-    await store.delete(checkpointKey(runPrefix(key, snapshot, run)));
+    await store.delete(checkpointKey(runPrefix(work.key, snapshot, run)));
     state.open = null;
   }
   // A corrupt ledger or schedule must not be written over; what is noted here is another object.
   if (!(error instanceof CorruptError && error.key === scheduleKey)) await saveSchedule();
   return true;
-}
-
-/**
- * Tells a run that gets no page, once a stall: what passes by itself is never told otherwise, and may go on until the run is
- * abandoned. Not told beside a fault that is told anyway.
- */
-export async function noteStall(
-  mode: CollectMode,
-  ports: CollectPorts,
-  schedule: Schedule,
-  work: Work,
-  { lastPageAtMs, phase, snapshot }: Checkpoint,
-  result: CollectResult,
-  saveSchedule: () => Promise<void>,
-): Promise<void> {
-  const { store, quota, log } = ports;
-  if (mode !== 'timer' || phase !== 'collecting' || !result.errors.every(passesByItself)) return;
-  const state = targetStateOf(schedule, work.id);
-  const silentMs = store.nowMs() - lastPageAtMs;
-  if (state.open === null || state.stalledSinceMs === lastPageAtMs) return;
-  if (silentMs <= stallAfterMs(quota.windowMs)) return;
-  const stalled = new ExportError(
-    'RUN_STALLED',
-    `The open run ${snapshot} got no page for ${Math.round(silentMs / 60_000)} minutes.`,
-    'It goes on by itself as soon as one comes. See what was logged before: is it throttled, somebody else uses the key or the address; does nothing answer, check the network of the function.',
-  );
-  schedule.targets[work.id] = { ...state, stalledSinceMs: lastPageAtMs };
-  // Stored before it is told: told twice would be an alarm a minute.
-  await saveSchedule();
-  result.errors.push(stalled);
-  log('error', stalled.message, { code: stalled.code, hint: stalled.hint, target: work.id });
 }

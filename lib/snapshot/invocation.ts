@@ -2,6 +2,7 @@
 
 import type { ExportError } from '../errors.ts';
 import type { Budget } from './budget.ts';
+import type { TargetKey } from './layout.ts';
 import type { Scope } from './manifest.ts';
 import type { Clock, Dataset, Encoder, Host, Log, Source, Store } from './ports.ts';
 import type { Quota } from './quota.ts';
@@ -64,5 +65,7 @@ export interface CollectResult {
 export interface Work {
   target: Target;
   projectId: string;
+  key: TargetKey;
+  /** Of the key, for maps and messages. */
   id: string;
 }

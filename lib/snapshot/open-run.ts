@@ -44,14 +44,13 @@ export async function openRun(
   saveSchedule: () => Promise<void>,
 ): Promise<Checkpoint | null> {
   const { store, log, scheduleMs } = ports;
-  const { target, projectId, id } = work;
-  const key: TargetKey = { table: target.table, region: target.region, projectId };
+  const { target, projectId, key, id } = work;
   const scope = target.scopeOf(projectId);
   const state = targetStateOf(schedule, id);
   schedule.targets[id] = state;
   if (state.open) {
     const checkpoint = await readCheckpoint(store, key, state.open);
-    const refusal = checkpoint ? whyNotResume(ports, checkpoint, scope) : null;
+    const refusal = checkpoint ? whyNotResume(ports, checkpoint, scope, id) : null;
     if (checkpoint && !refusal) {
       log('info', 'going on with an open run', {
         snapshot: checkpoint.snapshot,
@@ -95,7 +94,8 @@ export async function openRun(
   return checkpoint;
 }
 
-async function readCheckpoint(
+/** Null: it is gone. Throws CorruptError. */
+export async function readCheckpoint(
   store: Store,
   key: TargetKey,
   open: { snapshot: string; run: string },
@@ -115,12 +115,13 @@ function whyNotResume(
   { store, scheduleMs }: CollectPorts,
   checkpoint: Checkpoint,
   scope: Scope,
+  id: string,
 ): ExportError | null {
-  const { snapshot } = checkpoint;
+  const { snapshot, run } = checkpoint;
   if (stringifyCanonical(checkpoint.scope) !== stringifyCanonical(scope)) {
     return new ExportError(
       'SCOPE_CHANGED',
-      `The open run ${snapshot} is abandoned: the configuration asks for another scope or other filters than it began with.`,
+      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: the configuration asks for another scope or other filters than it began with.`,
       'A new run starts with the new scope. What the old one had not published by now, it never will.',
     );
   }
@@ -128,7 +129,7 @@ function whyNotResume(
   if (silentMs > abandonAfterMs(scheduleMs) && checkpoint.phase === 'collecting') {
     return new ExportError(
       'RUN_ABANDONED',
-      `The open run ${snapshot} is abandoned: it got no page for ${Math.round(silentMs / 3_600_000)} hours.`,
+      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: it got no page for ${Math.round(silentMs / 3_600_000)} hours.`,
       'A new run starts with the newest slot. See the errors logged before for why no page came.',
     );
   }

@@ -19,7 +19,8 @@ const storeMarginMs = 1_500;
 const sealAttemptsMax = 3;
 
 export type Progress = (
-  event:
+  event: /** It is gone on with. */
+    | { kind: 'run'; target: TargetKey; run: string; snapshot: string }
     | {
         kind: 'page';
         target: TargetKey;

@@ -12,6 +12,8 @@ export interface TargetState {
   /** Failing invocations in a row, and until when the target is left alone, store time; 0 if it is not. */
   failures: number;
   retryAtMs: number;
+  /** When the last page had come when the target last failed by what passes by itself: held off, it is looked at no more. */
+  silentSinceMs?: number | undefined;
   /** When the last page came before the stall that was told: it is told once. */
   stalledSinceMs?: number;
 }

@@ -205,7 +205,11 @@ describe.concurrent('the built function', () => {
     const options = { key: agencyOf(endpoint) };
     const thrown = await invoke(folder, 'one', options);
     expect(thrown.error).toMatchObject({ name: 'AuthError', code: 'NOT_PERMITTED' });
+    expect(thrown.error?.message).toMatch(/^NOT_PERMITTED: .*\n\S/);
     expect(thrown.lines.some(({ level }) => level === 'error')).toBe(true);
+    expect(thrown.lines).toContainEqual(
+      expect.objectContaining({ message: 'done', run: expect.stringMatching(/^[0-9a-f]{12}$/) }),
+    );
     for (const requestId of ['two', 'three']) {
       const left = await invoke(folder, requestId, options);
       expect(left.error).toBeNull();

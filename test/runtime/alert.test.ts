@@ -10,7 +10,7 @@ import {
   StoreError,
   TransientError,
 } from '../../lib/errors.ts';
-import { openAlerts } from '../../lib/runtime/alert.ts';
+import { alarmOf, openAlerts } from '../../lib/runtime/alert.ts';
 import type { CollectResult } from '../../lib/snapshot/invocation.ts';
 
 const auth = new AuthError('UNAUTHORIZED', 'refused', 'check the key');
@@ -30,7 +30,14 @@ const lasting: ExportError[] = [
 
 function resultOf(errors: ExportError[], verdicts: ('complete' | 'drifted')[] = []): CollectResult {
   const snapshots = verdicts.map((verdict, index) => ({
-    manifest: { table: `t${index}`, snapshot: '20261124T060000Z', rows: 7, verdict },
+    manifest: {
+      table: `t${index}`,
+      scope: { region: 'r', projectId: 'p' },
+      run: 'abc',
+      snapshot: '20261124T060000Z',
+      rows: 7,
+      verdict,
+    },
   }));
   return { status: 'idle', snapshots, requests: 0, errors } as unknown as CollectResult;
 }
@@ -40,9 +47,10 @@ const minuteMs = 60_000;
 /** An instance that is `startMs` into an hour. */
 function createInstance(startMs = 30 * minuteMs) {
   let nowMs = startMs;
-  const alerts = openAlerts({ nowMs: () => nowMs, monotonicMs: () => nowMs });
+  const alerts = openAlerts({ monotonicMs: () => nowMs });
   return {
-    ...alerts,
+    isNews: alerts.isNews,
+    find: (result: CollectResult) => alerts.find(result, nowMs),
     pass(minutes: number) {
       nowMs += minutes * minuteMs;
     },
@@ -52,30 +60,46 @@ const findActionable = (result: CollectResult) => createInstance().find(result);
 
 describe('a person must hear of', () => {
   test.each(lasting.map((error) => [error.code, error] as const))('%s', (_code, error) => {
-    expect(findActionable(resultOf([error]))).toBe(error);
+    expect(findActionable(resultOf([error]))).toEqual([error]);
     // Whatever else was done or passes by itself.
-    expect(findActionable(resultOf([...passing, error], ['complete']))).toBe(error);
+    expect(findActionable(resultOf([...passing, error], ['complete']))).toEqual([error]);
   });
 
   test('a drifted snapshot, by name', () => {
-    const error = findActionable(resultOf([], ['complete', 'drifted']));
+    const [error] = findActionable(resultOf([], ['complete', 'drifted']));
     expect(error).toMatchObject({ name: 'DriftedError', code: 'DRIFTED' });
-    expect(error?.message).toContain('20261124T060000Z of t1 is sealed with 7 rows');
+    expect(error?.message).toContain(
+      '20261124T060000Z of t1/rgn=r/prj=p (run abc) is sealed with 7 rows',
+    );
   });
 
-  test('a fault rather than a drifted snapshot: an exception has room for one', () => {
-    expect(findActionable(resultOf([auth], ['drifted']))).toBe(auth);
+  test('all of it at once, since an invocation throws once: faults first, each with what to do', () => {
+    const faults = findActionable(
+      resultOf([auth, new ProtocolError('NOT_A_PAGE', 'no page', 'look')], ['drifted', 'drifted']),
+    );
+    expect(faults.map(({ code }) => code)).toEqual([
+      'UNAUTHORIZED',
+      'NOT_A_PAGE',
+      'DRIFTED',
+      'DRIFTED',
+    ]);
+    const alarm = alarmOf(faults);
+    expect(alarm).toMatchObject({ name: 'AuthError', code: 'UNAUTHORIZED', hint: 'check the key' });
+    expect(alarm?.message).toContain('UNAUTHORIZED: refused\ncheck the key\n\nNOT_A_PAGE: no page');
+    for (const table of ['t0', 't1']) expect(alarm?.message).toContain(`of ${table}/`);
+    expect(auth.message).toBe('refused');
+    expect(alarmOf([])).toBeNull();
   });
 });
 
 describe('nobody needs to hear of', () => {
   test('what passes by itself', () => {
-    expect(findActionable(resultOf(passing))).toBeNull();
-    for (const error of passing) expect(findActionable(resultOf([error]))).toBeNull();
+    expect(findActionable(resultOf(passing))).toEqual([]);
+    for (const error of passing) expect(findActionable(resultOf([error]))).toEqual([]);
   });
   test('a snapshot that is complete, nor of nothing at all', () => {
-    expect(findActionable(resultOf([], ['complete']))).toBeNull();
-    expect(findActionable(resultOf([]))).toBeNull();
+    expect(findActionable(resultOf([], ['complete']))).toEqual([]);
+    expect(findActionable(resultOf([]))).toEqual([]);
   });
 });
 
@@ -87,7 +111,7 @@ describe('how often', () => {
     const { find, pass } = createInstance();
     const toldAt: number[] = [];
     for (let minute = 0; minute < 24 * 60; minute += 1) {
-      if (find(denied)) toldAt.push(minute);
+      if (find(denied).length > 0) toldAt.push(minute);
       pass(1);
     }
     expect(toldAt).toEqual([0, 15, 45, 105, 225, 465, 825, 1185]);
@@ -95,11 +119,11 @@ describe('how often', () => {
 
   test('anew once it had passed', () => {
     const { find, pass } = createInstance();
-    expect(find(denied)).not.toBeNull();
+    expect(find(denied)).toHaveLength(1);
     pass(1);
-    expect(find(denied)).toBeNull();
+    expect(find(denied)).toEqual([]);
     find(resultOf([]));
-    expect(find(denied)).not.toBeNull();
+    expect(find(denied)).toHaveLength(1);
   });
 
   test('a configuration that is broken: as a store that refuses', () => {
@@ -114,21 +138,31 @@ describe('how often', () => {
   test('what the store itself keeps from being told twice: each time it comes', () => {
     const { find } = createInstance();
     for (const error of [auth, new ProtocolError('NOT_A_PAGE', 'no page', 'look')]) {
-      expect([find(resultOf([error])), find(resultOf([error]))]).toEqual([error, error]);
+      expect([find(resultOf([error])), find(resultOf([error]))]).toEqual([[error], [error]]);
     }
   });
 
-  test('a store that fails: after ten minutes in one instance, once an hour in those that remember nothing', () => {
+  test('a store that fails: after ten minutes in one instance, and once', () => {
     const { find, pass } = createInstance();
     const toldAt: number[] = [];
     for (let minute = 0; minute < 25; minute += 1) {
-      if (find(failed)) toldAt.push(minute);
+      if (find(failed).length > 0) toldAt.push(minute);
       pass(1);
     }
     expect(toldAt).toEqual([10]);
-    const ofAnHour = Array.from({ length: 60 }, (_, minute) =>
-      createInstance(minute * minuteMs).find(failed),
-    );
-    expect(ofAnHour.filter((error) => error !== null)).toHaveLength(1);
   });
+
+  test.each([1, 2, 5])(
+    'a store that fails, met by instances that remember nothing, every %i minutes: within each hour, in five minutes of it',
+    (everyMinutes) => {
+      for (let offset = 0; offset < everyMinutes; offset += 1) {
+        const toldAt = Array.from(
+          { length: 60 / everyMinutes },
+          (_, tick) => offset + tick * everyMinutes,
+        ).filter((minute) => createInstance((minute + 0.5) * minuteMs).find(failed).length > 0);
+        expect(toldAt.length).toBeGreaterThan(0);
+        expect(Math.max(...toldAt)).toBeLessThan(5);
+      }
+    },
+  );
 });

@@ -31,6 +31,12 @@ test('counts pages and waits, takes requests from the result, and says what is b
   expect(tally.summarize(0).verdict).toBe('complete');
 });
 
+test('a run that got no page is named', () => {
+  const tally = openTally({ monotonicMs: () => 0 }, null);
+  tally.progress({ kind: 'run', target, run: 'r', snapshot: 's' });
+  expect(tally.summarize(0)).toMatchObject({ run: 'r', verdict: null, pages: 0 });
+});
+
 test('where nobody says the memory, nothing is said of the cost', () => {
   expect(openTally({ monotonicMs: () => 0 }, null).summarize(0)).toMatchObject({
     memorySizeMb: null,

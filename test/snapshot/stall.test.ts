@@ -13,8 +13,9 @@ async function tickFor(world: ReturnType<typeof createWorld>, minutes: number) {
   let throttled = 0;
   for (let minute = 0; minute < minutes; minute += 1) {
     const result = await world.tick();
-    const actionable = openAlerts(world.clock).find(result);
-    if (actionable) told.push(`${minute} ${actionable.code}`);
+    // In no minute in which a store that fails is told.
+    const faults = openAlerts(world.clock).find(result, 30 * 60_000);
+    told.push(...faults.map(({ code }) => `${minute} ${code}`));
     throttled += result.throttled;
     world.clock.advance(60_000);
   }
@@ -35,13 +36,37 @@ test.each([
   expect((await tickFor(world, 25)).told).toEqual([]);
   const stalled = await tickFor(world, 240);
   expect(stalled.told).toHaveLength(1);
-  expect(stalled.told[0]).toContain('RUN_STALLED');
+  // At minute 31 without a page, though a target that fails is tried once an hour by then.
+  expect(stalled.told[0]).toMatch(/^[3-7] RUN_STALLED$/);
   works = true;
   expect((await tickFor(world, 70)).told).toEqual([]);
   works = false;
   const again = await tickFor(world, 240);
   expect(again.told).toHaveLength(1);
   expect(again.told[0]).toContain('RUN_STALLED');
+});
+
+test('two targets of which none gets a page: each told after half an hour, by its name', async () => {
+  const world = createWorld({ ids: nodes(60_000), quota: { requests: 2, windowSeconds: 60 } });
+  const targets = ['one_nodes', 'two_nodes'].map((table) => world.createTarget({ table }));
+  let works = true;
+  world.endpoint.beforeAnswer = () => {
+    if (!works) throw new TransientError('UNAVAILABLE', '503', 'wait');
+  };
+  const stalled: string[] = [];
+  for (let minute = 0; minute < 180; minute += 1) {
+    const { errors } = await world.tick({ targets });
+    for (const { code, message } of errors) {
+      if (code === 'RUN_STALLED') stalled.push(`${minute}: ${message}`);
+    }
+    // The first is begun, then the second too, as a target that fails is left for the other.
+    if (minute === 1) works = false;
+    world.clock.advance(60_000);
+  }
+  expect(stalled).toHaveLength(2);
+  expect(stalled.join('\n')).toMatch(/one_nodes\/rgn=.*\(run [0-9a-f]{12}\)/);
+  expect(stalled.join('\n')).toContain('two_nodes/');
+  for (const told of stalled) expect(Number.parseInt(told, 10)).toBeLessThan(45);
 });
 
 test('a throttled request is counted as one', async () => {
