@@ -23,7 +23,7 @@ export class ConfigError extends ExportError {
   readonly issues: readonly ConfigIssue[];
   constructor(issues: readonly ConfigIssue[]) {
     const lines = issues.map((issue) => `${issue.path || '(configuration)'}: ${issue.message}`);
-    super('CONFIG', lines.join('\n'), issues.map((issue) => issue.hint).join('\n'));
+    super('CONFIG', lines.join('\n'), [...new Set(issues.map((issue) => issue.hint))].join('\n'));
     this.issues = issues;
   }
 }

@@ -3,12 +3,10 @@
 import { scryptSync } from 'node:crypto';
 import { ConfigError } from '../errors.ts';
 import type { AsyncSettings, DeployedFunction, DeployedTrigger } from './function-graph.ts';
-import { environmentMaxChars, type FunctionSettings, type Timer } from './settings.ts';
+import { environmentMaxChars, type FunctionSettings, secretsMark, type Timer } from './settings.ts';
 
 export type Secrets = Readonly<Record<string, string>>;
 
-/** The readable variable that tells whether the encrypted ones, which nobody can read back, are still the same. */
-const secretsMark = 'DEPLOYED_SECRETS';
 const markBytes = 16;
 
 /** Takes the named secrets from `env`. Throws ConfigError with all that are missing. */
@@ -80,7 +78,7 @@ export function compareConfig(
     ['environment', sortKeys(plainBefore), sortKeys(plainAfter)],
     ['secrets', markBefore, markAfter],
   ];
-  // Leaving a VPC is not in the API: deployment.ts refuses it before.
+  // Leaving a VPC or an enterprise project is not in the API: deployment.ts says what stays.
   if (settings.vpc) {
     pairs.push(['vpcId', current.func_vpc?.vpc_id ?? '', settings.vpc.vpcId]);
     pairs.push(['subnetId', current.func_vpc?.subnet_id ?? '', settings.vpc.subnetId]);
@@ -177,6 +175,7 @@ export function restoreBody(
   secrets: Secrets | null,
 ): object {
   const { func_vpc: vpc, log_group_id: groupId, log_stream_id: streamId } = current;
+  const { enterprise_project_id: project } = current;
   const { [secretsMark]: mark = null, ...plain } = readUserData(current);
   const standing = secrets === null ? mark : markSecrets(urn, secrets);
   return {
@@ -191,7 +190,19 @@ export function restoreBody(
     user_data: JSON.stringify(withMark(plain, standing)),
     ...(vpc ? { func_vpc: vpc } : {}),
     ...(groupId && streamId ? { log_config: { group_id: groupId, stream_id: streamId } } : {}),
+    ...(project ? { enterprise_project_id: project } : {}),
   };
+}
+
+/** What `after` has and `before` had not, of what no call takes away again. */
+export function listAdded(before: DeployedFunction, after: DeployedFunction): string[] {
+  const isIn = (value: string | null | undefined) => Boolean(value) && value !== '0';
+  const kept: [string, (one: DeployedFunction) => string | null | undefined][] = [
+    ['vpcId', ({ func_vpc: vpc }) => vpc?.vpc_id],
+    ['ltsGroupId', ({ log_group_id: id }) => id],
+    ['enterpriseProjectId', ({ enterprise_project_id: id }) => id],
+  ];
+  return kept.filter(([, read]) => !isIn(read(before)) && isIn(read(after))).map(([name]) => name);
 }
 
 /** A tick that waited longer for its turn has been overtaken by sixty others. */

@@ -11,6 +11,7 @@ import {
   compareTimers,
   configBody,
   createBody,
+  listAdded,
   restoreBody,
   restoreTriggerBody,
   type Secrets,
@@ -33,6 +34,8 @@ export interface Deployment {
   notDone: string[];
   /** What runs after all; `unknown`: nobody answered. */
   stands: 'nothing' | 'old code' | 'new code' | 'unknown';
+  /** What it has and serverless.yml has not: the API documents no way to take it away. */
+  stays: string[];
   error: ExportError | null;
 }
 
@@ -78,7 +81,8 @@ export async function deployFunction(
   extent: Extent = 'all',
 ): Promise<Deployment> {
   const { api, progress } = ports;
-  const wish: Wish = { api, urn, settings, secrets, zip, extent };
+  const digest = createHash('sha512').update(zip).digest('hex');
+  const wish: Wish = { api, urn, settings, secrets, zip, digest, extent };
   progress(`${settings.name}: what is deployed`);
   const before = await readStanding(wish);
   checkStanding(wish, before);
@@ -90,7 +94,9 @@ export async function deployFunction(
   for (let step = rest[0]; step; step = rest[0]) {
     progress(`${settings.name}: ${step.what}`);
     try {
-      if ((await step.run()) !== false) done.set(step.id, step.what);
+      const isChanged = (await step.run()) !== false;
+      // As wanted already, after an answer that was lost: that one did it.
+      if (isChanged || tries.has(step.id)) done.set(step.id, step.what);
       rest = rest.slice(1);
     } catch (error) {
       if (!(error instanceof ExportError)) throw error;
@@ -108,7 +114,8 @@ export async function deployFunction(
       return endFailed(wish, { before, standing, done, rest, failed: step, error });
     }
   }
-  return { urn, done: [...done.values()], notDone: [], stands: 'new code', error: null };
+  const stays = extent === 'code' ? [] : listStays(settings, before.function);
+  return { urn, done: [...done.values()], notDone: [], stands: 'new code', stays, error: null };
 }
 
 interface Wish {
@@ -117,6 +124,8 @@ interface Wish {
   settings: FunctionSettings;
   secrets: Secrets;
   zip: Uint8Array;
+  /** Sha-512 of the zip, hex. */
+  digest: string;
   extent: Extent;
 }
 
@@ -130,21 +139,25 @@ async function readStanding({ api, urn, extent }: Wish): Promise<Standing> {
 
 /** Throws ConfigError for what no call to the API would bring about. */
 function checkStanding({ settings, extent }: Wish, { function: current }: Standing): void {
-  const { key, name, vpc } = settings;
-  if (!current && extent !== 'all') {
-    const hint = 'Run `serverless deploy` once: it makes the function and its timers.';
-    throw new ConfigError([{ path: `functions.${key}`, message: `${name} is not deployed`, hint }]);
-  }
-  const { vpc_id: vpcId } = current?.func_vpc ?? {};
-  if (vpcId && !vpc && extent !== 'code') {
-    const hint =
-      'The API documents no way to take a function out of its VPC: do it in the console, or `serverless remove` it and deploy again. Or keep vpcId and subnetId.';
-    const message = `is not set, but the deployed function is in ${vpcId}`;
-    throw new ConfigError([{ path: `functions.${key}.vpcId`, message, hint }]);
-  }
+  const { key, name } = settings;
+  if (current || extent === 'all') return;
+  const hint = 'Run `serverless deploy` once: it makes the function and its timers.';
+  throw new ConfigError([{ path: `functions.${key}`, message: `${name} is not deployed`, hint }]);
 }
 
-/** Says what stands. Only a refused code makes the configuration go back: the old code must not run under the new settings. */
+/** A log group is not among them: FunctionGraph makes one of its own, and nobody can tell whose it is. */
+function listStays(settings: FunctionSettings, current: DeployedFunction | null): string[] {
+  const { vpc_id: vpcId } = current?.func_vpc ?? {};
+  const { enterprise_project_id: project } = current ?? {};
+  return [
+    ...(vpcId && !settings.vpc ? [`VPC ${vpcId}`] : []),
+    ...(project && project !== '0' && settings.enterpriseProjectId === null
+      ? [`enterprise project ${project}`]
+      : []),
+  ];
+}
+
+/** Says what stands. Only where the old code is known to run on does the configuration go back: it must not run under the new one. */
 async function endFailed(
   wish: Wish,
   end: {
@@ -156,36 +169,79 @@ async function endFailed(
     error: ExportError;
   },
 ): Promise<Deployment> {
-  const { api, urn, secrets } = wish;
+  const { urn, settings } = wish;
   const { before, done, rest, failed, error } = end;
-  const configured = done.get('config');
-  let putBack = false;
-  if (failed.id === 'code' && before.function && configured !== undefined) {
-    const isSecret = compareConfig(urn, before.function, wish.settings, secrets).includes(
-      'secrets',
-    );
-    try {
-      await api.updateConfig(urn, restoreBody(urn, before.function, isSecret ? secrets : null));
-      putBack = true;
-      done.delete('config');
-      if (isSecret) done.set('secrets', 'secrets (nobody can read the old ones to put them back)');
-    } catch {
-      // The first error is the one to act on; what remains is said.
-      done.set('config', `${configured} (could not be put back)`);
-    }
-  }
-  const standing = putBack ? await readStanding(wish).catch(() => null) : end.standing;
+  const isKnown = end.standing !== null && before.function !== null;
+  const goesBack = failed.id === 'code' && done.has('config') && isKnown;
+  const standing =
+    goesBack && before.function ? await putBack(wish, before.function, done) : end.standing;
+  const isBack = goesBack && !done.has('config');
   const left = standing
     ? planSteps(wish, standing).filter(({ id }) => !done.has(id))
     : rest.filter(({ id }) => !done.has(id));
   const notDone = left.map(({ id, what }) => {
-    if (id === 'config' && putBack) return `${what} (put back)`;
-    return standing === null && id === failed.id ? `${what} (or it was: nobody answers)` : what;
+    if (id === 'config' && isBack) return `${what} (put back)`;
+    if (standing === null && id === failed.id) return `${what} (or it was: nobody answers)`;
+    return standing && isGone(id, before, standing) ? `${what}: the old one is gone` : what;
   });
-  const isNew = done.has('create') || done.has('code');
-  const code = isNew ? 'new code' : 'old code';
-  const stands = !standing ? 'unknown' : !standing.function ? 'nothing' : code;
-  return { urn, done: [...done.values()], notDone, stands, error };
+  const stays = standing ? listStays(settings, standing.function) : [];
+  const stands = nameCode(wish, before, standing, done);
+  return { urn, done: [...done.values()], notDone, stands, stays, error };
+}
+
+/** Judged by what stands then, which is returned, and noted in `done`. */
+async function putBack(
+  wish: Wish,
+  before: DeployedFunction,
+  done: Map<string, string>,
+): Promise<Standing | null> {
+  const { api, urn, settings, secrets } = wish;
+  const configured = done.get('config') ?? '';
+  const isSecret = compareConfig(urn, before, settings, secrets).includes('secrets');
+  const body = restoreBody(urn, before, isSecret ? secrets : null);
+  // The first error is the one to act on; what remains is said.
+  await api.updateConfig(urn, body).catch(() => {});
+  const standing = await readStanding(wish).catch(() => null);
+  if (!standing?.function) {
+    done.set('config', `${configured} (put back, or not: nobody answers)`);
+    return standing;
+  }
+  if (!isRestored(body, restoreBody(urn, standing.function, null))) {
+    done.set('config', `${configured} (could not be put back)`);
+    return standing;
+  }
+  done.delete('config');
+  if (isSecret) done.set('secrets', 'secrets (nobody can read the old ones to put them back)');
+  const added = listAdded(before, standing.function);
+  if (added.length > 0) {
+    done.set('added', `${added.join(', ')} (the API documents no way to take it back)`);
+  }
+  return standing;
+}
+
+function isRestored(wanted: object, current: object): boolean {
+  const now = current as Record<string, unknown>;
+  return Object.entries(wanted).every(
+    ([key, value]) => JSON.stringify(value) === JSON.stringify(now[key]),
+  );
+}
+
+function isGone(id: string, before: Standing, now: Standing): boolean {
+  const isTimer = ({ event_data }: DeployedTrigger) => id === `timer ${event_data.name}`;
+  return before.triggers.some(isTimer) && !now.triggers.some(isTimer);
+}
+
+function nameCode(
+  { digest, extent }: Wish,
+  before: Standing,
+  standing: Standing | null,
+  done: ReadonlyMap<string, string>,
+): Deployment['stands'] {
+  if (!standing) return 'unknown';
+  if (!standing.function) return 'nothing';
+  const isRead = standing.function.digest === digest && before.function?.digest !== digest;
+  const isNew = done.has('create') || done.has('code') || (extent !== 'config' && isRead);
+  return isNew ? 'new code' : 'old code';
 }
 
 function planSteps(wish: Wish, standing: Standing): Step[] {
@@ -212,7 +268,7 @@ function planCreation({ api, urn, settings, secrets, zip }: Wish): Step[] {
 }
 
 function planUpdate(
-  { api, urn, settings, secrets, zip, extent }: Wish,
+  { api, urn, settings, secrets, zip, digest, extent }: Wish,
   standing: Standing,
   current: DeployedFunction,
 ): Step[] {
@@ -224,7 +280,6 @@ function planUpdate(
       steps.push({ id: 'config', what: `configuration (${changed.join(', ')})`, run });
     }
   }
-  const digest = createHash('sha512').update(zip).digest('hex');
   if (extent !== 'config' && current.digest !== digest) {
     steps.push({ id: 'code', what: 'code', run: () => api.updateCode(urn, codeBody(zip)) });
   }

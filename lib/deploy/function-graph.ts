@@ -131,34 +131,66 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
     send<T>(what, request, (error) => statusOf(error) === 429);
 
   /** What answers 200 need not be FunctionGraph: a proxy's page would be taken for a deployment. */
-  async function made(
+  async function made<T>(
     sending: typeof repeat,
     what: string,
     member: string,
     request: () => Promise<unknown>,
-  ): Promise<void> {
-    const value = await sending<Record<string, unknown> | null>(what, request);
-    if (typeof value === 'object' && value !== null && member in value) return;
+  ): Promise<T> {
+    const value = await sending<T>(what, request);
+    if (typeof value === 'object' && value !== null && member in value) return value;
     throw unexpected(`${what} answered without ${member}.`);
   }
 
-  async function find<T>(what: string, request: () => Promise<unknown>): Promise<T | null> {
+  /** A deletion answers nothing that could be looked at, so what should be gone is looked for. */
+  async function remove(
+    what: string,
+    request: () => Promise<unknown>,
+    isThere: () => Promise<boolean>,
+  ): Promise<void> {
+    await orAbsent(() => repeat(what, request));
+    for (let tries = 1; await isThere(); tries += 1) {
+      if (tries === triesMax) throw unexpected(`${what} answered, but what it deletes is there.`);
+      await options.sleep(1_000);
+    }
+  }
+
+  async function orAbsent<T>(request: () => Promise<T>): Promise<T | null> {
     try {
-      return await repeat<T>(what, request);
+      return await request();
     } catch (error) {
       if (isAbsent(error)) return null;
       throw error;
     }
   }
 
+  const findFunction = (urn: string) =>
+    orAbsent(() =>
+      made<DeployedFunction>(repeat, 'ShowFunctionConfig', 'func_urn', () =>
+        client.showFunctionConfig({ function_urn: urn } as never),
+      ),
+    );
+
+  async function listTriggers(urn: string): Promise<DeployedTrigger[]> {
+    const answer = await repeat<unknown>('ListFunctionTriggers', () =>
+      client.listFunctionTriggers({ function_urn: urn } as never),
+    );
+    if (Array.isArray(answer)) return [...answer];
+    throw unexpected('ListFunctionTriggers gave no list.');
+  }
+
   return {
-    findFunction: (urn) =>
-      find('ShowFunctionConfig', () => client.showFunctionConfig({ function_urn: urn } as never)),
-    createFunction: (body) =>
-      made(call, 'CreateFunction', 'func_urn', () => client.createFunction({ body } as never)),
+    findFunction,
+    listTriggers,
+    async createFunction(body) {
+      await made(call, 'CreateFunction', 'func_urn', () =>
+        client.createFunction({ body } as never),
+      );
+    },
     async updateCode(urn, body) {
       try {
-        await made(repeat, 'UpdateFunctionCode', 'func_urn', () =>
+        // Not repeated: the second time it would be refused as unchanged, whatever the first one did.
+        await made(call, 'UpdateFunctionCode', 'func_urn', () =>
           client.updateFunctionCode({ function_urn: urn, body } as never),
         );
         return true;
@@ -167,48 +199,45 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
         throw error;
       }
     },
-    updateConfig: (urn, body) =>
-      made(repeat, 'UpdateFunctionConfig', 'func_urn', () =>
+    async updateConfig(urn, body) {
+      await made(repeat, 'UpdateFunctionConfig', 'func_urn', () =>
         client.updateFunctionConfig({ function_urn: urn, body } as never),
-      ),
-    limitInstances: (urn, instances) =>
-      repeat('UpdateFunctionMaxInstanceConfig', () =>
-        client.updateFunctionMaxInstanceConfig({
-          function_urn: urn,
-          body: { max_instance_num: instances },
-        } as never),
-      ),
-    findAsync: (urn) =>
-      find('ShowFunctionAsyncInvokeConfig', () =>
-        client.showFunctionAsyncInvokeConfig({ function_urn: urn } as never),
-      ),
-    updateAsync: (urn, body) =>
-      repeat('UpdateFunctionAsyncInvokeConfig', () =>
-        client.updateFunctionAsyncInvokeConfig({ function_urn: urn, body } as never),
-      ),
-    async listTriggers(urn) {
-      const answer = await repeat<unknown>('ListFunctionTriggers', () =>
-        client.listFunctionTriggers({ function_urn: urn } as never),
       );
-      if (Array.isArray(answer)) return [...answer];
-      throw unexpected('ListFunctionTriggers gave no list.');
     },
-    createTrigger: (urn, body) =>
-      made(call, 'CreateFunctionTrigger', 'trigger_id', () =>
+    async limitInstances(urn, instances) {
+      const body = { max_instance_num: instances };
+      await made(repeat, 'UpdateFunctionMaxInstanceConfig', 'func_urn', () =>
+        client.updateFunctionMaxInstanceConfig({ function_urn: urn, body } as never),
+      );
+    },
+    findAsync: (urn) =>
+      orAbsent(() =>
+        made(repeat, 'ShowFunctionAsyncInvokeConfig', 'max_async_retry_attempts', () =>
+          client.showFunctionAsyncInvokeConfig({ function_urn: urn } as never),
+        ),
+      ),
+    async updateAsync(urn, body) {
+      await made(repeat, 'UpdateFunctionAsyncInvokeConfig', 'max_async_retry_attempts', () =>
+        client.updateFunctionAsyncInvokeConfig({ function_urn: urn, body } as never),
+      );
+    },
+    async createTrigger(urn, body) {
+      await made(call, 'CreateFunctionTrigger', 'trigger_id', () =>
         client.createFunctionTrigger({ function_urn: urn, body } as never),
-      ),
-    setTriggerStatus: (urn, { trigger_type_code, trigger_id }, status) =>
-      repeat('UpdateTrigger', () =>
-        client.updateTrigger({
-          function_urn: urn,
-          trigger_type_code,
-          trigger_id,
-          body: { trigger_status: status },
-        } as never),
-      ),
+      );
+    },
+    async setTriggerStatus(urn, { trigger_type_code, trigger_id }, status) {
+      const request = { function_urn: urn, trigger_type_code, trigger_id };
+      await made(repeat, 'UpdateTrigger', 'trigger_id', () =>
+        client.updateTrigger({ ...request, body: { trigger_status: status } } as never),
+      );
+    },
     async deleteTrigger(urn, { trigger_type_code, trigger_id }) {
-      await find('DeleteFunctionTrigger', () =>
-        client.deleteFunctionTrigger({ function_urn: urn, trigger_type_code, trigger_id } as never),
+      const request = { function_urn: urn, trigger_type_code, trigger_id };
+      await remove(
+        'DeleteFunctionTrigger',
+        () => client.deleteFunctionTrigger(request as never),
+        async () => (await listTriggers(urn)).some((other) => other.trigger_id === trigger_id),
       );
     },
     async invoke(urn, event) {
@@ -234,9 +263,15 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
       return answer.invocations ?? [];
     },
     findLog: (urn) =>
-      find('ShowLtsLogDetails', () => client.showLtsLogDetails({ function_urn: urn } as never)),
+      orAbsent(() =>
+        repeat('ShowLtsLogDetails', () => client.showLtsLogDetails({ function_urn: urn } as never)),
+      ),
     async deleteFunction(urn) {
-      await find('DeleteFunction', () => client.deleteFunction({ function_urn: urn } as never));
+      await remove(
+        'DeleteFunction',
+        () => client.deleteFunction({ function_urn: urn } as never),
+        async () => (await findFunction(urn)) !== null,
+      );
     },
   };
 }

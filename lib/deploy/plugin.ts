@@ -1,6 +1,7 @@
 // Owns the commands that Serverless gives to this provider. Wiring only: settings, bundle, changes and API are their files'.
 
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, relative, resolve } from 'node:path';
@@ -37,11 +38,13 @@ import {
   readSettings,
 } from './settings.ts';
 import { eventSchema, functionSchema, providerSchema } from './settings-schema.ts';
+import { tellsStage } from './stage.ts';
 import { findWrittenSecrets } from './written-secrets.ts';
 
 /** What is used of Serverless. Source: osls 4.3.1, lib/classes, read 2026-11-24. */
 interface Serverless {
   serviceDir: string;
+  configurationFilename: string;
   service: {
     service: string;
     provider: ProviderSection & { name: string };
@@ -104,7 +107,7 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
     throw new serverless.classes.Error(message, 'CONFIG');
   }
   defineSchema(serverless);
-  const root = serverless.serviceDir;
+  const { serviceDir: root, configurationFilename: file } = serverless;
   const scrubber = createScrubber();
   const write = (text: string) => tools.writeText(scrubber.scrub(text));
   const progress = (text: string) => tools.progress.get('huawei').update(scrubber.scrub(text));
@@ -122,12 +125,13 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
     const foreign = foreignOptions.find((name) => given[name] !== undefined);
     if (foreign) throw refusal(`--${foreign}`, 'has no effect with this provider', 'Leave it out.');
     // Two stages under one name would overwrite, and remove, each other.
-    const fixed = picked.find(({ name }) => stage !== undefined && !name.includes(stage));
+    const text = stage === undefined ? '' : readFileSync(join(root, file), 'utf8');
+    const fixed = picked.find((one) => stage !== undefined && !tellsStage(one, stage, text));
     if (fixed) {
       const hint = `Write name: cgs-export-\${sls:stage}-${fixed.key}, and a store for each stage.`;
       throw refusal(
         `functions.${fixed.key}.name`,
-        `${fixed.name} is the same in every stage, so --stage ${stage} would be the one that is deployed already`,
+        `${fixed.name} does not tell the stage, so --stage ${stage} would be the one that is deployed already`,
         hint,
       );
     }
@@ -155,6 +159,18 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
       packed.push(`${relative(root, zipOf(one))}: ${zip.length} bytes, sha-256 ${hash}\n`);
     }
     return packed;
+  }
+
+  /** Of this command, or with --package of an earlier one. */
+  async function readZip(one: FunctionSettings): Promise<Buffer> {
+    try {
+      return await readFile(zipOf(one));
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      const path = relative(root, zipOf(one));
+      const hint = 'Make it with `serverless package --package <folder>`, or leave --package out.';
+      throw refusal('--package', `${path} cannot be read (${code})`, hint);
+    }
   }
 
   /** Empty: there is none. */
@@ -201,7 +217,7 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
     const secrets = settings.map((one) => takeSecrets(one, world.env));
     for (const value of secrets.flatMap((taken) => Object.values(taken))) scrubber.add(value);
     for (const [index, one] of settings.entries()) await checkConfig(one, secrets[index] ?? {});
-    const zips = await Promise.all(settings.map((one) => readFile(zipOf(one))));
+    const zips = await Promise.all(settings.map(readZip));
     const { api, place } = await open();
     let failed: Deployment | null = null;
     for (const [index, one] of settings.entries()) {

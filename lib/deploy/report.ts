@@ -18,11 +18,14 @@ const standings: Record<Deployment['stands'], string> = {
 
 export function describeDeployment(
   name: string,
-  { done, notDone, stands, error }: Deployment,
+  { done, notDone, stands, stays, error }: Deployment,
 ): string {
-  if (!error && done.length === 0) return `${name}: no change`;
-  const head = error ? `failed; ${standings[stands]}` : 'deployed';
-  return [`${name}: ${head}`, ...listSteps(done, notDone)].join('\n');
+  const success = done.length === 0 ? 'no change' : 'deployed';
+  const head = error ? `failed; ${standings[stands]}` : success;
+  const kept =
+    'serverless.yml does not name it, and the API documents no way to take it away: do it in the console, or remove and deploy again';
+  const rest = stays.length > 0 ? [`  stays: ${stays.join(' · ')} (${kept})`] : [];
+  return [`${name}: ${head}`, ...listSteps(done, notDone), ...rest].join('\n');
 }
 
 export function describeRemoval(name: string, { done, notDone, error }: Removal): string {

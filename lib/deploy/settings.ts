@@ -92,6 +92,9 @@ const handlerOfBundles = 'index.handler';
 /** Names and values together. Source: FunctionGraph User Guide, "Configuring Environment Variables", read 2026-11-24. */
 export const environmentMaxChars = 4_096;
 
+/** The readable variable that tells whether the encrypted ones, which nobody can read back, are still the same. */
+export const secretsMark = 'DEPLOYED_SECRETS';
+
 const secretName = /(^|_)(SK|KEY|SECRET|SECRETKEY|PASS|PASSWORD|PASSWD|PWD|TOKEN|CREDENTIALS?)$/i;
 
 /** Every function of the file. Throws ConfigError with every fault in it. */
@@ -185,6 +188,13 @@ function checkFunction(settings: FunctionSettings, both: SharedSection, report: 
       'The ids are what counts; the name is for people.',
     );
   }
+  for (const [section, names] of [
+    ['environment', Object.keys(settings.environment)],
+    ['secrets', settings.secrets],
+  ] as const) {
+    if (!names.includes(secretsMark)) continue;
+    report(section, `${secretsMark} is what deploy sets itself`, 'Choose another name.');
+  }
   for (const name of Object.keys(settings.environment)) {
     if (!secretName.test(name) && !settings.secrets.includes(name)) continue;
     const hint = `Put ${name} under secrets and its value into your shell's environment: deploy sends it encrypted.`;
@@ -213,11 +223,22 @@ function readLog(both: SharedSection): FunctionSettings['log'] {
   };
 }
 
+const onFailureKeys: Record<NonNullable<SharedSection['onFailure']>['destination'], string[]> = {
+  SMN: ['topicUrn'],
+  OBS: ['bucket', 'prefix', 'expires'],
+  FunctionGraph: ['funcUrn'],
+};
+
 /** Source: API Reference, "Configuring Asynchronous Execution Notification", param; read 2026-11-24. */
 function readOnFailure(both: SharedSection, report: Report): FunctionSettings['onFailure'] {
   const { onFailure } = both;
   if (!onFailure) return null;
   const { destination, topicUrn, bucket, prefix, expires, funcUrn } = onFailure;
+  const known = onFailureKeys[destination];
+  for (const key of Object.keys(onFailure)) {
+    if (key === 'destination' || known.includes(key)) continue;
+    report(`onFailure.${key}`, `is no key of ${destination}`, `It takes ${known.join(', ')}.`);
+  }
   const need = (name: string, value: string | undefined) => {
     if (value) return;
     report(`onFailure.${name}`, `is missing: ${destination} needs it`, `Set ${name}.`);

@@ -6,7 +6,7 @@ import { isLoopback } from '../runtime/config-values.ts';
 import { asRecord } from '../source/answers.ts';
 
 const secretKeys = new Set(['sk', 'securityToken', 'iamPassword']);
-/** What every variable is taken for: whatever holds it is not written out. */
+/** What every variable is taken for: what is made of nothing else is not written out. */
 const standIn = '\u{f0000}';
 const variables = new Proxy({}, { get: () => standIn, has: () => true });
 
@@ -20,12 +20,16 @@ export function findWrittenSecrets(text: string, name: string): ConfigIssue[] {
     return [];
   }
   const obs = asRecord(config.obs);
+  const isBucket = String(config.store).startsWith('obs://') && !isLocal(obs.endpoint);
   const accounts = Array.isArray(config.accounts) ? config.accounts.map(asRecord) : [];
   return [
     ...(isLocal(obs.endpoint) ? [] : findIn(obs.credentials, 'obs.credentials')),
     ...accounts.flatMap(({ credentials, targets }, index) => {
       const all = Array.isArray(targets) ? targets.map(asRecord) : [];
-      if (all.length > 0 && all.every(({ endpoint }) => isLocal(endpoint))) return [];
+      // The first account's key is also the bucket's, unless the bucket has one of its own.
+      const opensBucket = index === 0 && isBucket && obs.credentials === undefined;
+      const isHarmless = all.length > 0 && all.every(({ endpoint }) => isLocal(endpoint));
+      if (isHarmless && !opensBucket) return [];
       return findIn(credentials, `accounts.${index}.credentials`);
     }),
   ];
@@ -34,7 +38,7 @@ export function findWrittenSecrets(text: string, name: string): ConfigIssue[] {
 function findIn(credentials: unknown, path: string): ConfigIssue[] {
   return Object.entries(asRecord(credentials))
     .filter(
-      ([key, value]) => secretKeys.has(key) && value !== '' && !String(value).includes(standIn),
+      ([key, value]) => secretKeys.has(key) && String(value ?? '').replaceAll(standIn, '') !== '',
     )
     .map(([key]) => ({
       path: `${path}.${key}`,

@@ -31,6 +31,12 @@ const held = () => {
   return found;
 };
 const writes = () => double.requests.filter((request) => !request.startsWith('GET'));
+const refuseCode = () => {
+  double.fail = (method, path) =>
+    method === 'PUT' && path.endsWith('/code')
+      ? { status: 403, code: 'FSS.0403', message: 'No' }
+      : null;
+};
 const onFailure = { destination: 'SMN' as const, topicUrn: 'urn:smn:topic' };
 
 describe('what is deployed', () => {
@@ -197,7 +203,7 @@ describe('timers', () => {
         : null;
     const { notDone } = await deploy({ events: [timerOf('every-minute', '5m')] });
     // It is gone: what is left to do is to make it.
-    expect(notDone).toEqual(['timer every-minute created (5m)']);
+    expect(notDone).toEqual(['timer every-minute created (5m): the old one is gone']);
     double.fail = () => null;
     expect((await deploy()).done).toEqual(['timer every-minute created (1m)']);
   });
@@ -268,17 +274,6 @@ describe('an answer that is lost', () => {
     };
     expect(await deploy()).toMatchObject({ error: null });
     expect(posts).toBe(3);
-  });
-
-  test("a page of somebody else's with status 200 is no deployment", async () => {
-    await deploy();
-    double.fail = (method, path) =>
-      method === 'PUT' && path.endsWith('/config')
-        ? { status: 200, code: 'x', message: '<html>' }
-        : null;
-    const { error, notDone } = await deploy({ memorySize: 512 });
-    expect(error).toMatchObject({ code: 'UNEXPECTED_ANSWER' });
-    expect(notDone).toEqual(['configuration (memorySize)']);
   });
 });
 
@@ -413,21 +408,171 @@ describe('what no call would bring about is refused before the first', () => {
     expect(writes()).toEqual([]);
   });
 
-  test('to leave a VPC; the same one again is no change', async () => {
-    const inside = { vpcId: 'v', subnetId: 'n' };
-    await deploy(inside);
-    expect((await deploy(inside)).done).toEqual([]);
-    const before = writes().length;
-    await expect(deploy()).rejects.toThrow('is not set, but the deployed function is in v');
-    expect(writes().length).toBe(before);
-  });
-
   test('another enterprise project is a change', async () => {
     await deploy();
     expect((await deploy({ enterpriseProjectId: 'ep1' })).done).toEqual([
       'configuration (enterpriseProjectId)',
     ]);
     expect((await deploy({ enterpriseProjectId: 'ep1' })).done).toEqual([]);
+  });
+});
+
+describe('what no call takes away is said to stay', () => {
+  const inside = { vpcId: 'v', subnetId: 'n', enterpriseProjectId: 'ep1' };
+
+  test('a VPC and an enterprise project that serverless.yml no longer names', async () => {
+    await deploy(inside);
+    expect(await deploy(inside)).toMatchObject({ done: [], stays: [] });
+    const stays = ['VPC v', 'enterprise project ep1'];
+    expect(await deploy()).toMatchObject({ done: [], stays, error: null });
+    expect(await deploy({ memorySize: 512 })).toMatchObject({
+      done: ['configuration (memorySize)'],
+      stays,
+      error: null,
+    });
+  });
+
+  test('what came with a code that was refused; and the roll-back goes through', async () => {
+    await deploy();
+    refuseCode();
+    const added = { ...inside, ltsGroupId: 'g', ltsStreamId: 's', memorySize: 512 };
+    const failed = await deploy(added, 'two');
+    expect(failed.done).toEqual([
+      'vpcId, ltsGroupId, enterpriseProjectId (the API documents no way to take it back)',
+    ]);
+    expect(failed.notDone).toEqual(['configuration (memorySize) (put back)', 'code']);
+    double.fail = () => null;
+    expect(await deploy()).toMatchObject({ done: [], error: null });
+  });
+
+  test('a VPC, log group and enterprise project that were changed go back', async () => {
+    const before = { ...inside, ltsGroupId: 'g', ltsStreamId: 's' };
+    await deploy(before);
+    refuseCode();
+    const other = {
+      vpcId: 'w',
+      subnetId: 'm',
+      enterpriseProjectId: 'ep2',
+      ltsGroupId: 'h',
+      ltsStreamId: 't',
+    };
+    expect((await deploy(other, 'two')).done).toEqual([]);
+    double.fail = () => null;
+    expect((await deploy(before)).done).toEqual([]);
+  });
+});
+
+describe('code of which nobody says whether it came', () => {
+  const next = { memorySize: 512 };
+  const onCode = (method: string, path: string) => method === 'PUT' && path.endsWith('/code');
+
+  test.each([
+    ['is of the zip', false],
+    ['is of something else', true],
+  ])(
+    'one lost answer: done, though the same code is refused then; the digest %s',
+    async (_what, isOther) => {
+      await deploy();
+      let sent = 0;
+      double.lose = (method, path) => {
+        if (!onCode(method, path)) return false;
+        if (isOther) held().config.digest = 'of something else';
+        sent += 1;
+        return sent === 1;
+      };
+      expect(await deploy({}, 'two')).toMatchObject({ done: ['code'], error: null });
+      expect((await double.fireTimers())[0]?.result).toMatchObject({ answer: 'two' });
+    },
+  );
+
+  test('refused by a service that fails: the settings go back, and that is said', async () => {
+    await deploy();
+    double.fail = (method, path) =>
+      onCode(method, path) ? { status: 503, code: 'FSS.0503', message: 'down' } : null;
+    expect(await deploy(next, 'two')).toMatchObject({
+      done: [],
+      notDone: ['configuration (memorySize) (put back)', 'code'],
+      stands: 'old code',
+    });
+    expect(held().config.memory_size).toBe(256);
+  });
+
+  test('nobody answers any more: nothing is put back blindly', async () => {
+    await deploy();
+    let down = false;
+    double.lose = (method, path) => {
+      down ||= onCode(method, path);
+      return down;
+    };
+    double.fail = () => (down ? { status: 503, code: 'FSS.0503', message: 'down' } : null);
+    expect(await deploy(next, 'two')).toMatchObject({
+      done: ['configuration (memorySize)'],
+      notDone: ['code (or it was: nobody answers)'],
+      stands: 'unknown',
+    });
+    // The new code runs, under the settings that belong to it.
+    expect(held().config.memory_size).toBe(512);
+  });
+
+  test('the answer to putting back is lost: judged by what stands', async () => {
+    await deploy();
+    refuseCode();
+    let refused = false;
+    double.lose = (method, path) => {
+      refused ||= double.requests.some((request) => request.endsWith('/code'));
+      return refused && method === 'PUT' && path.endsWith('/config');
+    };
+    expect((await deploy(next, 'two')).notDone[0]).toBe('configuration (memorySize) (put back)');
+  });
+
+  test('putting back is refused: said', async () => {
+    await deploy();
+    let configs = 0;
+    double.fail = (method, path) => {
+      if (onCode(method, path)) return { status: 403, code: 'FSS.0403', message: 'No' };
+      if (method !== 'PUT' || !path.endsWith('/config')) return null;
+      configs += 1;
+      return configs > 1 ? { status: 403, code: 'FSS.0403', message: 'No' } : null;
+    };
+    expect((await deploy(next, 'two')).done).toEqual([
+      'configuration (memorySize) (could not be put back)',
+    ]);
+  });
+});
+
+describe("a page of somebody else's with status 200 is believed by no call", () => {
+  test.each([
+    ['GET', /\/config$/],
+    ['PUT', /\/config$/],
+    ['PUT', /\/code$/],
+    ['PUT', /\/config-max-instance$/],
+    ['GET', /\/async-invoke-config$/],
+    ['PUT', /\/async-invoke-config$/],
+    ['GET', /\/triggers\//],
+    ['POST', /\/triggers\//],
+    ['DELETE', /\/triggers\//],
+  ])('%s %s', async (wantedMethod, wantedPath) => {
+    await deploy();
+    double.fail = (method, path) =>
+      method === wantedMethod && wantedPath.test(path)
+        ? { status: 200, code: 'x', message: '<html>' }
+        : null;
+    const changed = { memorySize: 512, maxInstances: 2, onFailure, events: [timerOf('other')] };
+    const outcome = await deploy(changed, 'two').catch((error: unknown) => ({ error }));
+    expect(outcome.error).toMatchObject({ code: 'UNEXPECTED_ANSWER' });
+  });
+
+  test('nor is a function taken for removed that is still there', async () => {
+    await deploy();
+    double.fail = (method, path) =>
+      method === 'DELETE' && path.includes('/functions/')
+        ? { status: 200, code: 'x', message: '<html>' }
+        : null;
+    expect(await removeFunction({ api, progress: () => {} }, urn())).toMatchObject({
+      done: ['trigger every-minute'],
+      notDone: ['function'],
+      error: { code: 'UNEXPECTED_ANSWER' },
+    });
   });
 });
 

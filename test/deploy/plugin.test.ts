@@ -120,7 +120,9 @@ describe('a command with a fault in it', () => {
       ['invoke', '-f', 'colect'],
       '--function: there is no function colect\nserverless.yml has collect.',
     ],
-    [['remove', '--stage', 'test'], 'cgs-export-collect is the same in every stage'],
+    [['remove', '--stage', 'test'], 'cgs-export-collect does not tell the stage'],
+    [['remove', '--stage', 'collect'], 'cgs-export-collect does not tell the stage'],
+    [['deploy', '--package', 'nowhere'], '--package: nowhere/collect.zip cannot be read (ENOENT)'],
     [['logs', '-f', 'collect', '--tail'], '--tail: has no effect with this provider'],
     [['invoke', '-f', 'collect', '--data', '{bad'], '--data: gives no event'],
     [['invoke', '-f', 'collect', '--path', '/nowhere.json'], '--path: gives no event'],
@@ -166,6 +168,8 @@ describe('from deploy to remove', () => {
   test('deploy needs a key and a configuration that the function can use', async () => {
     const without = await checkout.serverless(['deploy'], { FUNCTIONGRAPH_ENDPOINT: double.url });
     expect(without.output).toContain('HUAWEICLOUD_SDK_AK: is not set');
+    // One thing to do for two faults is said once.
+    expect(without.output.split('of whoever deploys')).toHaveLength(2);
     await checkout.write('cgs-export.yml', 'store: file:/x\nacounts: []\n');
     const { output, exitCode } = await say('deploy');
     expect(output).toContain('acounts');

@@ -13,6 +13,18 @@ import { ProtocolError } from '../../lib/errors.ts';
 
 const error = new ProtocolError('FSS.0400', 'No', 'Do.');
 
+test('a deployment that keeps what serverless.yml no longer names', () => {
+  const text = describeDeployment('f', {
+    urn: 'u',
+    done: [],
+    notDone: [],
+    stands: 'new code',
+    stays: ['VPC v'],
+    error: null,
+  });
+  expect(text).toMatch(/^f: no change\n {2}stays: VPC v \(.*remove and deploy again\)$/);
+});
+
 test('a deployment: nothing, something, half of it, and what runs now', () => {
   const say = (done: string[], notDone: string[] = [], stands: Deployment['stands'] = 'old code') =>
     describeDeployment('f', {
@@ -20,6 +32,7 @@ test('a deployment: nothing, something, half of it, and what runs now', () => {
       done,
       notDone,
       stands,
+      stays: [],
       error: notDone.length > 0 ? error : null,
     });
   expect(say([])).toBe('f: no change');

@@ -106,6 +106,21 @@ describe('what a schema cannot say', () => {
     ],
     ['a large environment', { environment: { A: 'x'.repeat(4_090) } }, 'has 4098 characters'],
     ['no topic', { onFailure: { destination: 'SMN' } }, 'onFailure.topicUrn is missing'],
+    [
+      "another destination's key",
+      { onFailure: { destination: 'SMN', topicUrn: 'urn:smn:a', bucket: 'b' } },
+      'functions.collect.onFailure.bucket is no key of SMN',
+    ],
+    [
+      'the mark of secrets',
+      { environment: { DEPLOYED_SECRETS: 'x' } },
+      'functions.collect.environment DEPLOYED_SECRETS is what deploy sets',
+    ],
+    [
+      'the mark of secrets as one',
+      { secrets: ['DEPLOYED_SECRETS'] },
+      'functions.collect.secrets DEPLOYED_SECRETS is what deploy sets',
+    ],
     ['a bad rate', { events: [timer('a', '1s')] }, 'events.0.eventData.schedule "1s" is no rate'],
     [
       'one name twice',

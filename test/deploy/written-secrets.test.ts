@@ -28,11 +28,32 @@ accounts:
 });
 
 test.each([
+  [
+    'beside a variable',
+    "accounts: [{ credentials: { ak: A, sk: 'hunter2${EMPTY}' }, targets: [{ region: r }] }]",
+  ],
+  [
+    "that is also the bucket's",
+    "store: obs://lake\naccounts: [{ credentials: { ak: A, sk: hunter2 }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]",
+  ],
+])('one %s', (_what, text) => {
+  expect(pathsOf(text)).toEqual(['accounts.0.credentials.sk']);
+});
+
+test.each([
   ['variables', 'accounts: [{ credentials: { ak: ${AK}, sk: ${SK} }, targets: [{ region: r }] }]'],
   ['the agency', 'accounts: [{ credentials: agency, targets: [{ region: r }] }]'],
   [
     'a key that opens nothing but an endpoint on this host',
     "accounts: [{ credentials: { ak: A, sk: B }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]\nobs: { endpoint: 'http://localhost:7480', credentials: { ak: a, sk: b } }",
+  ],
+  [
+    'a key of endpoints on this host beside a bucket with a key of its own',
+    "store: obs://lake\nobs: { credentials: { ak: a, sk: '${SK}' } }\naccounts: [{ credentials: { ak: A, sk: B }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]",
+  ],
+  [
+    'two variables',
+    "accounts: [{ credentials: { ak: A, sk: '${A}${B}' }, targets: [{ region: r }] }]",
   ],
   ['nothing', ''],
   ['no mapping', '- a'],

@@ -187,12 +187,14 @@ export async function startFunctionGraph(
         return { body: show(held) };
       }
       case 'GET async-invoke-config':
-        return held.async ? { body: held.async } : refusal(404, 'FSS.0404', 'Not found.');
+        return held.async
+          ? { body: { func_urn: held.config.func_urn, ...held.async } }
+          : refusal(404, 'FSS.0404', 'Not found.');
       case 'PUT async-invoke-config': {
         const wrong = checkAsync(body);
         if (wrong) return wrong;
         held.async = body;
-        return { body };
+        return { body: { func_urn: held.config.func_urn, ...body } };
       }
       case 'GET async-invocations':
         return { body: { invocations: held.invocations, count: held.invocations.length } };
@@ -203,8 +205,8 @@ export async function startFunctionGraph(
       case 'POST invocations':
         return invoke(held, body);
       case 'DELETE':
-        await (await held.unpacked)?.remove();
         functions.delete(urnOf(held));
+        await (await held.unpacked)?.remove();
         return { body: {} };
       default:
         return refusal(404, 'APIGW.0101', `The API does not exist: ${action}`);
@@ -359,7 +361,8 @@ export async function startFunctionGraph(
     };
     let left = Number(held.async?.max_async_retry_attempts ?? 3);
     let outcome = await run(held, event);
-    for (; !outcome.ok && left > 0; left -= 1) outcome = await run(held, event);
+    for (; !outcome.ok && left > 0 && functions.has(urnOf(held)); left -= 1)
+      outcome = await run(held, event);
     held.invocations.unshift({
       request_id: randomUUID(),
       status: outcome.ok ? 'SUCCESS' : 'FAIL',

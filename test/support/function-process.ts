@@ -52,10 +52,19 @@ export async function unpackFunction(
 ): Promise<UnpackedFunction> {
   const folder = await mkdtemp(join(tmpdir(), 'function-'));
   await unpackArchive(archive, folder);
+  const running = new Set<Promise<RunOutcome>>();
   return {
     folder,
-    run: (options) => runOnce(folder, nodePath, options),
-    remove: () => rm(folder, { recursive: true, force: true }),
+    async run(options) {
+      const invocation = runOnce(folder, nodePath, options);
+      running.add(invocation);
+      return invocation.finally(() => running.delete(invocation));
+    },
+    // What runs ends first, as at the service.
+    async remove() {
+      await Promise.allSettled(running);
+      await rm(folder, { recursive: true, force: true });
+    },
   };
 }
 
