@@ -1,30 +1,12 @@
-// Owns the order in which a function is brought to what is wanted, and what is put back when that fails. Refuses to print.
-// Triggers come last: what fires is always configured as a whole, and an old function fires on until the new one stands.
+// Owns how a function is brought to what is wanted, and what is put back when that fails. Refuses to print.
 // Whoever gets no answer does not know whether it was done: then what stands is read, and what is left to do is planned anew.
 
 import { createHash } from 'node:crypto';
 import { ConfigError, ExportError, TransientError } from '../errors.ts';
-import {
-  asyncBody,
-  codeBody,
-  compareConfig,
-  compareTimers,
-  configBody,
-  createBody,
-  listAdded,
-  restoreBody,
-  restoreTriggerBody,
-  type Secrets,
-  type TimerChange,
-  triggerBody,
-} from './changes.ts';
-import type {
-  AsyncSettings,
-  DeployedFunction,
-  DeployedTrigger,
-  FunctionGraph,
-} from './function-graph.ts';
+import { compareConfig, listAdded, restoreBody, type Secrets } from './changes.ts';
+import type { DeployedFunction, DeployedTrigger, FunctionGraph } from './function-graph.ts';
 import type { FunctionSettings } from './settings.ts';
+import { type Extent, planSteps, type Standing, type Step, type Wish } from './steps.ts';
 
 export interface Deployment {
   urn: string;
@@ -43,24 +25,6 @@ export interface DeployPorts {
   api: FunctionGraph;
   /** Told before each step, for a person who watches. */
   progress: (text: string) => void;
-}
-
-/** `code` and `config` are one half each; triggers belong to the whole only. */
-export type Extent = 'all' | 'code' | 'config';
-
-/** What is at FunctionGraph. */
-interface Standing {
-  function: DeployedFunction | null;
-  async: AsyncSettings | null;
-  triggers: readonly DeployedTrigger[];
-}
-
-interface Step {
-  /** The same for the same wish, however much of it is left to do. */
-  id: string;
-  what: string;
-  /** False: it turned out to stand as wanted. */
-  run: () => Promise<unknown>;
 }
 
 /** A step whose answer was lost, and that is not done, is tried this often. */
@@ -116,17 +80,6 @@ export async function deployFunction(
   }
   const stays = extent === 'code' ? [] : listStays(settings, before.function);
   return { urn, done: [...done.values()], notDone: [], stands: 'new code', stays, error: null };
-}
-
-interface Wish {
-  api: FunctionGraph;
-  urn: string;
-  settings: FunctionSettings;
-  secrets: Secrets;
-  zip: Uint8Array;
-  /** Sha-512 of the zip, hex. */
-  digest: string;
-  extent: Extent;
 }
 
 async function readStanding({ api, urn, extent }: Wish): Promise<Standing> {
@@ -242,136 +195,4 @@ function nameCode(
   const isRead = standing.function.digest === digest && before.function?.digest !== digest;
   const isNew = done.has('create') || done.has('code') || (extent !== 'config' && isRead);
   return isNew ? 'new code' : 'old code';
-}
-
-function planSteps(wish: Wish, standing: Standing): Step[] {
-  return standing.function ? planUpdate(wish, standing, standing.function) : planCreation(wish);
-}
-
-function planCreation({ api, urn, settings, secrets, zip }: Wish): Step[] {
-  const steps: Step[] = [
-    {
-      id: 'create',
-      what: 'created',
-      run: () => api.createFunction(createBody(urn, settings, zip)),
-    },
-  ];
-  if (Object.keys(secrets).length > 0) {
-    // Assumed: encrypted variables are taken by an update only, as the public plugin has it.
-    const run = () => api.updateConfig(urn, configBody(urn, settings, secrets));
-    steps.push({ id: 'config', what: 'secrets', run });
-  }
-  steps.push(limitStep(api, urn, settings));
-  const async = asyncBody(null, settings);
-  if (async) steps.push(asyncStep(api, urn, async));
-  return [...steps, ...planTimers(api, urn, compareTimers([], settings.timers))];
-}
-
-function planUpdate(
-  { api, urn, settings, secrets, zip, digest, extent }: Wish,
-  standing: Standing,
-  current: DeployedFunction,
-): Step[] {
-  const steps: Step[] = [];
-  if (extent !== 'code') {
-    const changed = compareConfig(urn, current, settings, secrets);
-    if (changed.length > 0) {
-      const run = () => api.updateConfig(urn, configBody(urn, settings, secrets));
-      steps.push({ id: 'config', what: `configuration (${changed.join(', ')})`, run });
-    }
-  }
-  if (extent !== 'config' && current.digest !== digest) {
-    steps.push({ id: 'code', what: 'code', run: () => api.updateCode(urn, codeBody(zip)) });
-  }
-  if (extent === 'code') return steps;
-  if (current.strategy_config?.concurrency !== settings.maxInstances) {
-    steps.push(limitStep(api, urn, settings));
-  }
-  const async = asyncBody(standing.async, settings);
-  if (async) steps.push(asyncStep(api, urn, async));
-  if (extent === 'config') return steps;
-  return [...steps, ...planTimers(api, urn, compareTimers(standing.triggers, settings.timers))];
-}
-
-function limitStep(api: FunctionGraph, urn: string, { maxInstances }: FunctionSettings): Step {
-  return {
-    id: 'instances',
-    what: `instances: at most ${maxInstances}`,
-    run: () => api.limitInstances(urn, maxInstances),
-  };
-}
-
-function asyncStep(api: FunctionGraph, urn: string, body: object): Step {
-  return { id: 'async', what: 'failure destination', run: () => api.updateAsync(urn, body) };
-}
-
-function planTimers(api: FunctionGraph, urn: string, changes: readonly TimerChange[]): Step[] {
-  return changes.map((change) => {
-    if (change.kind === 'remove') {
-      const { trigger } = change;
-      const { name } = trigger.event_data;
-      // By its own id: two may have one name.
-      const id = `remove ${trigger.trigger_id}`;
-      return { id, what: `timer ${name} removed`, run: () => api.deleteTrigger(urn, trigger) };
-    }
-    const { timer } = change;
-    const id = `timer ${timer.name}`;
-    if (change.kind === 'create') {
-      const run = () => api.createTrigger(urn, triggerBody(timer));
-      return { id, what: `timer ${timer.name} created (${timer.schedule})`, run };
-    }
-    const { trigger } = change;
-    if (change.kind === 'status') {
-      const run = () => api.setTriggerStatus(urn, trigger, timer.status);
-      return { id, what: `timer ${timer.name} ${timer.status.toLowerCase()}`, run };
-    }
-    return {
-      id,
-      what: `timer ${timer.name} changed (${trigger.event_data.schedule} to ${timer.schedule})`,
-      async run() {
-        // Two of one name are refused, so the old one goes first; it comes back if the new one is refused.
-        await api.deleteTrigger(urn, trigger);
-        try {
-          await api.createTrigger(urn, triggerBody(timer));
-        } catch (error) {
-          // If that fails too, there is none, and what is left to do says so.
-          if (!(error instanceof TransientError)) {
-            await api.createTrigger(urn, restoreTriggerBody(trigger)).catch(() => {});
-          }
-          throw error;
-        }
-      },
-    };
-  });
-}
-
-export interface Removal {
-  done: string[];
-  notDone: string[];
-  error: ExportError | null;
-}
-
-/** Nothing done and no error: there was nothing. Triggers go first, so that nothing fires into what is being removed. */
-export async function removeFunction(
-  { api, progress }: DeployPorts,
-  urn: string,
-): Promise<Removal> {
-  if ((await api.findFunction(urn)) === null) return { done: [], notDone: [], error: null };
-  const steps = (await api.listTriggers(urn)).map((trigger) => ({
-    what: `trigger ${trigger.event_data.name ?? trigger.trigger_id}`,
-    run: () => api.deleteTrigger(urn, trigger),
-  }));
-  steps.push({ what: 'function', run: () => api.deleteFunction(urn) });
-  const done: string[] = [];
-  for (const { what, run } of steps) {
-    progress(`${what} of ${urn}`);
-    try {
-      await run();
-      done.push(what);
-    } catch (error) {
-      if (!(error instanceof ExportError)) throw error;
-      return { done, notDone: steps.slice(done.length).map((step) => step.what), error };
-    }
-  }
-  return { done, notDone: [], error: null };
 }

@@ -14,16 +14,11 @@ import { VERSION } from '../version.ts';
 import { writeArchive } from './archive.ts';
 import { buildBundles, bundleOf, collectFiles, configName } from './bundle.ts';
 import { type Secrets, takeSecrets } from './changes.ts';
-import {
-  type Deployment,
-  deployFunction,
-  type Extent,
-  removeFunction,
-  urnOf,
-} from './deployment.ts';
+import { type Deployment, deployFunction, urnOf } from './deployment.ts';
 import { type FunctionGraph, openFunctionGraph } from './function-graph.ts';
 import { createLocalContext, createTimerEvent } from './local-invocation.ts';
 import { findPlace, type Place, readAccess } from './place.ts';
+import { removeFunction } from './removal.ts';
 import {
   describeDeployment,
   describeFunction,
@@ -39,6 +34,7 @@ import {
 } from './settings.ts';
 import { eventSchema, functionSchema, providerSchema } from './settings-schema.ts';
 import { tellsStage } from './stage.ts';
+import type { Extent } from './steps.ts';
 import { findWrittenSecrets } from './written-secrets.ts';
 
 /** What is used of Serverless. Source: osls 4.3.1, lib/classes, read 2026-11-24. */

@@ -1,6 +1,6 @@
 // Owns what a person reads of deployments, functions and invocations. Refuses to ask the API for anything.
 
-import type { Deployment, Removal } from './deployment.ts';
+import type { Deployment } from './deployment.ts';
 import type {
   AsyncInvocation,
   AsyncSettings,
@@ -8,6 +8,7 @@ import type {
   DeployedTrigger,
   Invocation,
 } from './function-graph.ts';
+import type { Removal } from './removal.ts';
 
 const standings: Record<Deployment['stands'], string> = {
   nothing: 'nothing is deployed',

@@ -2,7 +2,7 @@
 // Method: the real client and SDK over http, against the double, which keeps what it was told and refuses what the service refuses.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { deployFunction, removeFunction, urnOf } from '../../lib/deploy/deployment.ts';
+import { deployFunction, urnOf } from '../../lib/deploy/deployment.ts';
 import type { FunctionGraph } from '../../lib/deploy/function-graph.ts';
 import type { FunctionSection } from '../../lib/deploy/settings.ts';
 import { connectTo, settingsOf, timerOf, zipAnswering } from '../support/deploy-api.ts';
@@ -560,47 +560,5 @@ describe("a page of somebody else's with status 200 is believed by no call", () 
     const changed = { memorySize: 512, maxInstances: 2, onFailure, events: [timerOf('other')] };
     const outcome = await deploy(changed, 'two').catch((error: unknown) => ({ error }));
     expect(outcome.error).toMatchObject({ code: 'UNEXPECTED_ANSWER' });
-  });
-
-  test('nor is a function taken for removed that is still there', async () => {
-    await deploy();
-    double.fail = (method, path) =>
-      method === 'DELETE' && path.includes('/functions/')
-        ? { status: 200, code: 'x', message: '<html>' }
-        : null;
-    expect(await removeFunction({ api, progress: () => {} }, urn())).toMatchObject({
-      done: ['trigger every-minute'],
-      notDone: ['function'],
-      error: { code: 'UNEXPECTED_ANSWER' },
-    });
-  });
-});
-
-describe('removing', () => {
-  test('takes triggers and function; what is not there is no error', async () => {
-    await deploy({ events: [timerOf('a'), timerOf('b')] });
-    expect(await removeFunction({ api, progress: () => {} }, urn())).toEqual({
-      done: ['trigger a', 'trigger b', 'function'],
-      notDone: [],
-      error: null,
-    });
-    expect(double.functions.size).toBe(0);
-    const [first, ...rest] = writes().slice(-3);
-    expect(first).toContain('/triggers/');
-    expect(rest.at(-1)).toMatch(/^DELETE .*\/functions\/urn/);
-    expect((await removeFunction({ api, progress: () => {} }, urn())).done).toEqual([]);
-  });
-
-  test('that fails midway says what is gone and what is not', async () => {
-    await deploy();
-    double.fail = (method, path) =>
-      method === 'DELETE' && path.includes('/functions/')
-        ? { status: 500, code: 'FSS.0500', message: 'No' }
-        : null;
-    expect(await removeFunction({ api, progress: () => {} }, urn())).toMatchObject({
-      done: ['trigger every-minute'],
-      notDone: ['function'],
-      error: { code: 'FSS.0500' },
-    });
   });
 });

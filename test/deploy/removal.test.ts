@@ -1,0 +1,68 @@
+// Owns the proof that a removed function is gone, triggers first, and that what is not gone is said.
+// Method: as deployment.test.ts.
+
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { deployFunction, urnOf } from '../../lib/deploy/deployment.ts';
+import type { FunctionGraph } from '../../lib/deploy/function-graph.ts';
+import { removeFunction } from '../../lib/deploy/removal.ts';
+import { connectTo, settingsOf, timerOf, zipAnswering } from '../support/deploy-api.ts';
+import { type FunctionGraphDouble, startFunctionGraph } from '../support/function-graph.ts';
+
+let double: FunctionGraphDouble;
+let api: FunctionGraph;
+beforeEach(async () => {
+  double = await startFunctionGraph();
+  api = await connectTo(double);
+});
+afterEach(() => double.stop());
+
+const urn = () => urnOf(double, settingsOf());
+const remove = () => removeFunction({ api, progress: () => {} }, urn());
+
+async function deploy(...timers: string[]) {
+  const settings = settingsOf({ events: timers.map((name) => timerOf(name)) });
+  const zip = await zipAnswering('one');
+  return deployFunction({ api, progress: () => {} }, urn(), settings, {}, zip);
+}
+
+const writes = () => double.requests.filter((request) => !request.startsWith('GET'));
+
+test('takes triggers and function; what is not there is no error', async () => {
+  await deploy('a', 'b');
+  expect(await remove()).toEqual({
+    done: ['trigger a', 'trigger b', 'function'],
+    notDone: [],
+    error: null,
+  });
+  expect(double.functions.size).toBe(0);
+  const [first, ...rest] = writes().slice(-3);
+  expect(first).toContain('/triggers/');
+  expect(rest.at(-1)).toMatch(/^DELETE .*\/functions\/urn/);
+  expect((await remove()).done).toEqual([]);
+});
+
+test('that fails midway says what is gone and what is not', async () => {
+  await deploy('every-minute');
+  double.fail = (method, path) =>
+    method === 'DELETE' && path.includes('/functions/')
+      ? { status: 500, code: 'FSS.0500', message: 'No' }
+      : null;
+  expect(await remove()).toMatchObject({
+    done: ['trigger every-minute'],
+    notDone: ['function'],
+    error: { code: 'FSS.0500' },
+  });
+});
+
+test('a page with status 200 removes nothing, and is not believed', async () => {
+  await deploy('every-minute');
+  double.fail = (method, path) =>
+    method === 'DELETE' && path.includes('/functions/')
+      ? { status: 200, code: 'x', message: '<html>' }
+      : null;
+  expect(await remove()).toMatchObject({
+    done: ['trigger every-minute'],
+    notDone: ['function'],
+    error: { code: 'UNEXPECTED_ANSWER' },
+  });
+});
