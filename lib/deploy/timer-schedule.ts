@@ -4,6 +4,7 @@
 const rateMax: Record<string, number> = { m: 60, h: 24, d: 30 };
 
 const months = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
+const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const weekdays = 'sun mon tue wed thu fri sat'.split(' ');
 
 interface Field {
@@ -48,13 +49,20 @@ function checkCron(schedule: string): string | null {
   if (parts.length !== 6) {
     return `"${schedule}" has ${parts.length} fields, not 6: seconds, minutes, hours, day of month, month, day of week`;
   }
+  const values: number[][] = [];
   for (const [index, part] of parts.entries()) {
     const field = fields[index] as Field;
-    if (!isField(part, field)) {
+    const listed = listValues(part, field);
+    if (!listed) {
       return `"${part}" is no ${field.name}: ${field.min} to ${field.max}, with , - * and /`;
     }
+    values.push(listed);
   }
-  return null;
+  const [, , , days = [], inMonths = []] = values;
+  // With a day of the week it fires on that, whatever the date.
+  const isByDate = /^[*?]$/.test(parts[5] ?? '');
+  const comes = inMonths.some((month) => days.some((day) => day <= (monthDays[month - 1] ?? 0)));
+  return isByDate && !comes ? `"${schedule}" never comes: no such month has that day` : null;
 }
 
 function isTimeZone(name: string): boolean {
@@ -65,16 +73,27 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-function isField(text: string, field: Field): boolean {
-  return text.split(',').every((item) => {
-    const [range = '', step, ...rest] = item.split('/');
-    if (rest.length > 0 || (step !== undefined && !/^[1-9]\d?$/.test(step))) return false;
-    if (range === '*' || (range === '?' && field.anyDay)) return true;
-    const [from = '', to = from, ...more] = range.split('-');
-    if (more.length > 0) return false;
-    const [first, last] = [readValue(from, field), readValue(to, field)];
-    return first !== null && last !== null && first <= last;
+/** Null: it is no such field. */
+function listValues(text: string, field: Field): number[] | null {
+  const lists = text.split(',').map((item) => {
+    const [range = '', step = '1', ...rest] = item.split('/');
+    const bounds = readRange(range, field);
+    if (rest.length > 0 || !/^[1-9]\d?$/.test(step) || !bounds) return null;
+    const [first, last] = bounds;
+    // From one value on, with a step, to the end.
+    const end = item.includes('/') && first === last ? field.max : last;
+    const count = Math.floor((end - first) / Number(step)) + 1;
+    return Array.from({ length: count }, (_, index) => first + index * Number(step));
   });
+  return lists.includes(null) ? null : lists.flatMap((list) => list ?? []);
+}
+
+function readRange(range: string, field: Field): [number, number] | null {
+  if (range === '*' || (range === '?' && field.anyDay)) return [field.min, field.max];
+  const [from = '', to = from, ...more] = range.split('-');
+  const [first, last] = [readValue(from, field), readValue(to, field)];
+  if (more.length > 0 || first === null || last === null || first > last) return null;
+  return [first, last];
 }
 
 function readValue(text: string, { min, max, names }: Field): number | null {
