@@ -41,28 +41,18 @@ test('takes triggers and function; what is not there is no error', async () => {
   expect((await remove()).done).toEqual([]);
 });
 
-test('that fails midway says what is gone and what is not', async () => {
+test.each([
+  ['that fails midway', 500, 'FSS.0500', 'FSS.0500'],
+  ["that a page of somebody else's answers with 200", 200, 'x', 'UNEXPECTED_ANSWER'],
+])('%s says what is gone and what is not', async (_what, status, answered, code) => {
   await deploy('every-minute');
   double.fail = (method, path) =>
     method === 'DELETE' && path.includes('/functions/')
-      ? { status: 500, code: 'FSS.0500', message: 'No' }
+      ? { status, code: answered, message: 'No' }
       : null;
   expect(await remove()).toMatchObject({
     done: ['trigger every-minute'],
     notDone: ['function'],
-    error: { code: 'FSS.0500' },
-  });
-});
-
-test('a page with status 200 removes nothing, and is not believed', async () => {
-  await deploy('every-minute');
-  double.fail = (method, path) =>
-    method === 'DELETE' && path.includes('/functions/')
-      ? { status: 200, code: 'x', message: '<html>' }
-      : null;
-  expect(await remove()).toMatchObject({
-    done: ['trigger every-minute'],
-    notDone: ['function'],
-    error: { code: 'UNEXPECTED_ANSWER' },
+    error: { code },
   });
 });
