@@ -9,11 +9,18 @@ export class ExportError extends Error {
   override readonly name: string = 'ExportError';
   readonly code: string;
   readonly hint: string;
+  /** Whom it is about, once that is known: target, account, run. Null: nobody, or the message says so. */
+  subject: string | null = null;
   constructor(code: string, message: string, hint: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
     this.hint = hint;
   }
+}
+
+/** What happened, and to whom. */
+export function tellError({ subject, message }: ExportError): string {
+  return subject === null ? message : `${subject}: ${message}`;
 }
 
 /** The configuration or the command line is wrong. Nothing was sent. Exit 2. */

@@ -1,7 +1,14 @@
 // Owns which outcomes of a timer's invocations a person must hear of, and how often. Refuses to say it: the platform's failure
 // destination does. What the store remembers is told once by it; what keeps the store from being reached is remembered here.
 
-import { ConfigError, CorruptError, DriftedError, ExportError, StoreError } from '../errors.ts';
+import {
+  ConfigError,
+  CorruptError,
+  DriftedError,
+  ExportError,
+  StoreError,
+  tellError,
+} from '../errors.ts';
 import { passesByItself } from '../snapshot/failure.ts';
 import type { CollectResult } from '../snapshot/invocation.ts';
 import { targetId } from '../snapshot/layout.ts';
@@ -26,12 +33,11 @@ export interface Alerts {
 export function openAlerts(clock: Pick<Clock, 'monotonicMs'>): Alerts {
   const told = new Map<string, { times: number; untilMonotonicMs: number }>();
   let failsSinceMonotonicMs: number | null = null;
+  let worked = false;
 
   function isNews(error: ExportError): boolean {
-    const kinds = [ConfigError, StoreError, CorruptError];
-    if (!kinds.some((kind) => error instanceof kind)) return true;
-    // Not by its words: one fault may have several, as its times differ.
-    const fault = `${error.code} ${error instanceof CorruptError ? error.key : ''}`;
+    const fault = nameFault(error);
+    if (fault === null) return true;
     const before = told.get(fault);
     const nowMonotonicMs = clock.monotonicMs();
     if (before && nowMonotonicMs < before.untilMonotonicMs) return false;
@@ -45,12 +51,13 @@ export function openAlerts(clock: Pick<Clock, 'monotonicMs'>): Alerts {
     const failed = errors.find(({ code }) => code === 'STORE_FAILED');
     if (!failed) {
       failsSinceMonotonicMs = null;
+      worked = true;
       return [];
     }
     failsSinceMonotonicMs ??= clock.monotonicMs();
     const isLong = clock.monotonicMs() - failsSinceMonotonicMs >= storeFailsMs;
     // By its start: a store that never answers takes a minute.
-    return isLong || startedAtMs % hourMs < tellingMs ? [failed] : [];
+    return isLong || (!worked && startedAtMs % hourMs < tellingMs) ? [failed] : [];
   }
 
   return {
@@ -58,18 +65,28 @@ export function openAlerts(clock: Pick<Clock, 'monotonicMs'>): Alerts {
     find(result, startedAtMs) {
       const { errors, snapshots } = result;
       const faults = errors.filter((error) => !passesByItself(error));
-      if (errors.length === 0) told.clear();
+      // What did not come again has passed.
+      const standing = new Set(errors.map(nameFault));
+      for (const fault of told.keys()) if (!standing.has(fault)) told.delete(fault);
       const drifted = snapshots.map(describeDrifted).filter((error) => error !== null);
       return [...faults, ...drifted, ...findFailingStore(errors, startedAtMs)].filter(isNews);
     },
   };
 }
 
+/** Of what nothing but this instance remembers; not by its words, as its times differ. Null: of the rest. */
+function nameFault(error: ExportError): string | null {
+  if (error instanceof CorruptError) return `${error.code} ${error.key}`;
+  if (error instanceof StoreError) return error.code;
+  if (!(error instanceof ConfigError)) return null;
+  return [error.code, ...error.issues.map(({ path }) => path)].join(' ');
+}
+
 /** One for all: an invocation can throw but once, and its message is what a person gets to read. Null: there is none. */
 export function alarmOf(faults: readonly ExportError[]): ExportError | null {
   const [worst] = faults;
   if (!worst) return null;
-  const texts = faults.map(({ code, message, hint }) => `${code}: ${message}\n${hint}`);
+  const texts = faults.map((fault) => `${fault.code}: ${tellError(fault)}\n${fault.hint}`);
   // A new one: a store that refuses throws the same error again and again.
   const alarm = new ExportError(worst.code, texts.join('\n\n'), worst.hint, { cause: worst.cause });
   return Object.assign(alarm, { name: worst.name });

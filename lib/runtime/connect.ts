@@ -76,12 +76,13 @@ export function connect(config: Config, world: World): Connection {
   const clock = systemClock;
   /** Of the invocation under way: signing in, and the store, outlive it. */
   let budget = openBudget(new AbortController().signal);
-  const store = openStore(config, world, () => budget.timeLeftMs());
+  const timeLeftMs = () => budget.timeLeftMs();
+  const store = openStore(config, world, timeLeftMs);
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
   const { scheduleMs } = config;
   const fetch = createFetch({ proxyUrl: config.proxy.httpsProxy, noProxy: config.proxy.noProxy });
   const mayWait = (delayMs: number) => budget.takeWait(delayMs);
-  const wiring: Wiring = { ...world, clock, fetch, quota, mayWait };
+  const wiring: Wiring = { ...world, clock, fetch, quota, mayWait, timeLeftMs };
   const paths = new Map<Target, string>();
   for (const account of config.accounts) {
     for (const target of account.targets) {
@@ -199,6 +200,7 @@ interface Wiring extends World {
   fetch: typeof fetch;
   quota: Quota;
   mayWait: (delayMs: number) => boolean;
+  timeLeftMs: () => number;
 }
 
 function createTarget(wiring: Wiring, account: Account, config: TargetConfig): Target {
@@ -218,8 +220,8 @@ function createTarget(wiring: Wiring, account: Account, config: TargetConfig): T
     projectQuestion: `${user} ${iamEndpoint} ${region}`,
     user,
     dataset,
-    async findProjectId({ signal, takeWait: mayWait }) {
-      const client = { fetch, clock, scrubber, backoffMs, signal, mayWait };
+    async findProjectId({ signal, takeWait: mayWait, timeLeftMs }) {
+      const client = { fetch, clock, scrubber, backoffMs, signal, mayWait, timeLeftMs };
       const options = { iamEndpoint, region, credentials, ...client };
       const found = await findProjectId(options).catch((error: unknown) => {
         if (!(error instanceof ConfigError)) throw error;
@@ -271,7 +273,7 @@ function identityOf({ name, credentials }: Account): string {
 }
 
 function createCredentials(
-  { agencyKey, clock, fetch, scrubber, mayWait }: Wiring,
+  { agencyKey, clock, fetch, scrubber, mayWait, timeLeftMs }: Wiring,
   { credentials }: Account,
   { region, projectId, iamEndpoint }: TargetConfig,
   backoffMs: number,
@@ -285,7 +287,7 @@ function createCredentials(
     return async () => readAgency(agencyKey);
   }
   const { iamUser: user, iamPassword: password, iamDomain: domain } = credentials;
-  const client = { fetch, clock, scrubber, backoffMs, mayWait };
+  const client = { fetch, clock, scrubber, backoffMs, mayWait, timeLeftMs };
   const options = { ...client, iamEndpoint, region, projectId };
   const provider = createTokenProvider({ ...options, user, password, domain });
   return async () => provider;

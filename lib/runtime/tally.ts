@@ -38,6 +38,7 @@ export function openTally(clock: Pick<Clock, 'monotonicMs'>, memorySizeMb: numbe
       if (event.kind === 'page') counted.pages += 1;
       if (event.kind === 'wait') counted.quotaWaitMs += Math.round(event.delayMs);
       else run = event.run;
+      if (event.kind === 'run') verdict = null;
       if (event.kind === 'sealed') verdict = event.verdict;
     },
     note({ requests, throttled }) {

@@ -1,17 +1,24 @@
 // Owns an invocation: which targets have work, in which order, and what becomes of those that fail. One bad target stops no other.
 
-import { ExportError, StoppedError, StoreError } from '../errors.ts';
+import { ExportError, RateLimitedError, StoppedError } from '../errors.ts';
 import { stopped } from './budget.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { clearHolds, holdKey, isKeyHeld, noteFailure, passesByItself } from './failure.ts';
+import { clearHolds, isKeyHeld, noteFailure, passesByItself } from './failure.ts';
 import type { CollectMode, CollectPorts, CollectResult, Target, Work } from './invocation.ts';
 import { scheduleKey, type TargetKey, targetId } from './layout.ts';
 import { type Lease, takeLease } from './lease.ts';
 import { type Ledger, openLedger } from './ledger.ts';
 import { isDue, openRun } from './open-run.ts';
 import type { Clock } from './ports.ts';
+import { askProject, isKnown, listWorks, questionId } from './projects.ts';
 import { advanceRun } from './run.ts';
-import { decodeSchedule, encodeSchedule, type Schedule, targetStateOf } from './schedule.ts';
+import {
+  decodeSchedule,
+  encodeSchedule,
+  type Schedule,
+  type TargetState,
+  targetStateOf,
+} from './schedule.ts';
 import { isSilent, noteSilent, noteStall } from './stall.ts';
 import { tidyTarget } from './tidy.ts';
 
@@ -19,6 +26,8 @@ import { tidyTarget } from './tidy.ts';
 const sliceMs = 5_000;
 /** How often a command looks whether the lease has come free, milliseconds. */
 const leasePollMs = 1_000;
+/** What is not begun with less time left, milliseconds. */
+const workLeastMs = 3_000;
 
 /** Faults are in the result, each once; only a programming error is thrown. */
 export async function collect(mode: CollectMode, ports: CollectPorts): Promise<CollectResult> {
@@ -99,11 +108,11 @@ function statusOf(result: CollectResult, paused: boolean): CollectResult['status
 function hasWork(ports: CollectPorts, schedule: Schedule): boolean {
   return ports.targets.some((target) => {
     const projectId = target.projectId ?? schedule.projects[target.projectQuestion];
-    if (isKeyHeld(ports, schedule, target)) return false;
-    if (projectId === undefined) return true;
-    const state = targetStateOf(schedule, targetId({ ...target, projectId }));
-    if (state.retryAtMs > ports.store.nowMs()) return isSilent(ports, state);
-    return state.open !== null || isDue(ports, state);
+    const id = projectId === undefined ? questionId(target) : targetId({ ...target, projectId });
+    const state = targetStateOf(schedule, id);
+    if (isSilent(ports, state)) return true;
+    if (isHeld(ports, schedule, target, state)) return false;
+    return projectId === undefined || state.open !== null || isDue(ports, state);
   });
 }
 
@@ -170,22 +179,43 @@ async function workThrough(
     await store.put(scheduleKey, encodeSchedule(schedule));
   };
   if (mode === 'command') clearHolds(schedule);
-  const works = await findProjects(mode, ports, schedule, result, done, saveSchedule);
-  for (const work of mode === 'timer' ? works : []) {
-    await noteSilent(ports, schedule, work, result, saveSchedule);
+  const works = listWorks(ports, schedule);
+  if (mode === 'timer') {
+    for (const work of works) await noteSilent(ports, schedule, work, result, saveSchedule);
   }
+  /** Whose quota this invocation has used up. */
+  const spent = new Set<string>();
+  /** Who had a turn: whoever comes after another with the same quota may get no page, and is not stalled by that. */
+  const served = new Set<string>();
   let first = true;
   let paused = false;
   for (;;) {
-    const work = nextWork(mode, ports, schedule, works, done);
+    // What is told once is told now: nothing that comes after it in this invocation can keep it from that.
+    if (mode === 'timer' && isAlarming(result)) return true;
+    ports.checkDistinct(works.filter(isKnown));
+    const isOver = (target: Target) => done.has(target) || spent.has(target.user);
+    const work = nextWork(mode, ports, schedule, works, isOver);
     if (!work) return paused;
+    const isShort = ports.budget.timeLeftMs() < workLeastMs;
+    if (isShort && !first) return true;
+    const { user } = work.target;
+    const isFirstOfUser = !served.has(user);
+    served.add(user);
     let checkpoint: Checkpoint | null = null;
     let gotPage = false;
-    const tellStall = async (stalled: Checkpoint) => {
+    const tellStall = async () => {
       if (mode === 'command') return;
-      await noteStall(ports, schedule, work, stalled, result, saveSchedule);
+      await noteStall(ports, schedule, work, checkpoint, result, saveSchedule);
     };
     try {
+      if (work.projectId === null) {
+        if (isShort) {
+          await tellStall();
+          return true;
+        }
+        works[works.indexOf(work)] = await askProject(ports, schedule, work, saveSchedule);
+        continue;
+      }
       checkpoint = await openRun(mode, ports, schedule, work, result, saveSchedule);
       if (!checkpoint) continue;
       const { run, snapshot: name } = checkpoint;
@@ -214,98 +244,92 @@ async function workThrough(
       );
       first = false;
       if (outcome.kind === 'paused') {
-        if (!gotPage) await tellStall(checkpoint);
-        return true;
+        paused = true;
+        spent.add(user);
+        if (!gotPage && isFirstOfUser) await tellStall();
+        const state = targetStateOf(schedule, work.id);
+        if (gotPage && state.failures > 0) {
+          state.failures = 0;
+          await saveSchedule();
+        }
+        continue;
       }
-      result.snapshots.push(outcome.sealed);
+      // What the schedule does not know would be told again.
+      if (mode === 'command') result.snapshots.push(outcome.sealed);
       // A timer's target may be due again by now.
       if (mode === 'command') done.add(work.target);
       const { snapshot } = outcome.sealed.manifest;
       delete schedule.holds[work.target.user];
       schedule.targets[work.id] = { open: null, sealed: snapshot, failures: 0, retryAtMs: 0 };
       await saveSchedule();
-      await tidy(ports, work);
+      if (mode === 'timer') result.snapshots.push(outcome.sealed);
+      await tidy(ports, work.key);
     } catch (error) {
       first = false;
+      if (ports.budget.signal.aborted) throw stopped();
       if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
       done.add(work.target);
-      const failed = { work, error, silent: gotPage ? null : checkpoint };
-      const goesOn = await noteFailure(mode, ports, schedule, failed, result, saveSchedule);
-      const isTold = error instanceof StoreError || !passesByItself(error);
-      if (checkpoint && !gotPage && !isTold) await tellStall(checkpoint);
-      if (!goesOn) return true;
+      const failure = { work, error, checkpoint, gotPage };
+      if (!(await noteFailure(mode, ports, schedule, failure, result, saveSchedule))) return true;
+      if (error instanceof RateLimitedError && mode === 'timer') spent.add(user);
+      const wasTried = checkpoint !== null || work.projectId === null;
+      if (wasTried && !gotPage && passesByItself(error)) await tellStall();
       paused = paused || passesByItself(error);
     }
   }
 }
 
-/** Names every target's project; a target whose project cannot be found fails alone. */
-async function findProjects(
-  mode: CollectMode,
-  ports: CollectPorts,
-  schedule: Schedule,
-  result: CollectResult,
-  done: Set<Target>,
-  saveSchedule: () => Promise<void>,
-): Promise<Work[]> {
-  const works: Work[] = [];
-  let asked = false;
-  for (const target of ports.targets) {
-    let projectId = target.projectId ?? schedule.projects[target.projectQuestion];
-    if (projectId === undefined) {
-      if (mode === 'timer' && isKeyHeld(ports, schedule, target)) continue;
-      try {
-        projectId = await target.findProjectId(ports.budget);
-      } catch (error) {
-        if (ports.budget.signal.aborted) throw stopped();
-        if (!(error instanceof ExportError)) throw error;
-        done.add(target);
-        holdKey(ports, schedule, target, error);
-        result.errors.push(error);
-        await saveSchedule();
-        continue;
-      }
-      schedule.projects[target.projectQuestion] = projectId;
-      asked = true;
-    }
-    const key: TargetKey = { table: target.table, region: target.region, projectId };
-    works.push({ target, projectId, key, id: targetId(key) });
-  }
-  if (asked) await saveSchedule();
-  ports.checkDistinct(works);
-  return works;
+/** What is told by the invocation that meets it, and by no other. */
+function isAlarming({ errors, snapshots }: CollectResult): boolean {
+  return (
+    errors.some(({ code }) => code === 'RUN_STALLED' || code === 'RUN_ABANDONED') ||
+    snapshots.some(({ manifest }) => manifest.verdict === 'drifted')
+  );
 }
 
-/** Open runs first, the oldest before the others, each to its end: a short scan drifts least. */
+function isHeld(ports: CollectPorts, schedule: Schedule, target: Target, state: TargetState) {
+  return isKeyHeld(ports, schedule, target) || state.retryAtMs > ports.store.nowMs();
+}
+
+/**
+ * Open runs first, the oldest before the others, each to its end: a short scan drifts least. Those that failed last come after
+ * those that did not: one that holds its key, or uses the time up, must not keep the others from ever being tried. Projects are
+ * asked by a command before it works for hours, by a timer when those that are known have had their turn.
+ */
 function nextWork(
   mode: CollectMode,
   ports: CollectPorts,
   schedule: Schedule,
   works: readonly Work[],
-  done: ReadonlySet<Target>,
+  isOver: (target: Target) => boolean,
 ): Work | null {
   const ready = works.filter((work) => {
-    if (done.has(work.target)) return false;
+    if (isOver(work.target)) return false;
     if (mode === 'command') return true;
     const state = targetStateOf(schedule, work.id);
-    if (isKeyHeld(ports, schedule, work.target)) return false;
-    if (state.retryAtMs > ports.store.nowMs()) return false;
-    return state.open !== null || isDue(ports, state);
+    if (isHeld(ports, schedule, work.target, state)) return false;
+    return work.projectId === null || state.open !== null || isDue(ports, state);
   });
-  const openOf = (work: Work) => targetStateOf(schedule, work.id).open;
-  const open = ready.filter((work) => openOf(work) !== null);
-  open.sort((a, b) => ((openOf(a)?.snapshot ?? '') < (openOf(b)?.snapshot ?? '') ? -1 : 1));
-  return open[0] ?? ready[0] ?? null;
+  const rankOf = ({ projectId, id }: Work): string => {
+    const { open, failures } = targetStateOf(schedule, id);
+    const fails = mode === 'timer' && failures > 0;
+    const isLast = (mode === 'command') === (projectId !== null);
+    return `${Number(isLast)}${Number(fails)}${Number(open === null)}${open?.snapshot ?? ''}`;
+  };
+  const ranked = ready.map((work) => ({ work, rank: rankOf(work) }));
+  // Stable: of equals, the one that the configuration names first.
+  ranked.sort((a, b) => (a.rank === b.rank ? 0 : a.rank < b.rank ? -1 : 1));
+  return ranked[0]?.work ?? null;
 }
 
 /** Never fails an export that is already sealed. */
-async function tidy(ports: CollectPorts, work: Work): Promise<void> {
+async function tidy(ports: CollectPorts, key: TargetKey): Promise<void> {
   const { store, log, keepPagesMs } = ports;
   try {
-    const removed = await tidyTarget(store, work.key, keepPagesMs);
+    const removed = await tidyTarget(store, key, keepPagesMs);
     if (removed > 0)
-      log('debug', 'tidied away what no snapshot needs', { removed, target: work.id });
+      log('debug', 'tidied away what no snapshot needs', { removed, target: targetId(key) });
   } catch (error) {
-    log('warn', 'tidying failed; the next run tries again', { error, target: work.id });
+    log('warn', 'tidying failed; the next run tries again', { error, target: targetId(key) });
   }
 }

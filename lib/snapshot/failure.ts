@@ -14,6 +14,7 @@ import type { Checkpoint } from './checkpoint.ts';
 import type { CollectMode, CollectPorts, CollectResult, Target, Work } from './invocation.ts';
 import { checkpointKey, runPrefix, scheduleKey } from './layout.ts';
 import { holdOffMs, keyHoldMs, type Schedule, targetStateOf } from './schedule.ts';
+import { beginSilence } from './stall.ts';
 
 /** Failing invocations in a row before a fault that passes by itself holds a target off. */
 const transientFailuresMax = 5;
@@ -37,24 +38,27 @@ export function clearHolds(schedule: Schedule): void {
   for (const state of Object.values(schedule.targets)) state.retryAtMs = 0;
 }
 
-export function holdKey(
-  ports: CollectPorts,
-  schedule: Schedule,
-  target: Target,
-  error: ExportError,
-): void {
-  if (!(error instanceof AuthError)) return;
+function holdKey(ports: CollectPorts, schedule: Schedule, target: Target): void {
   const failures = (schedule.holds[target.user]?.failures ?? 0) + 1;
   const untilMs = ports.store.nowMs() + keyHoldMs(failures);
   schedule.holds[target.user] = { failures, untilMs };
 }
 
-/** Stores what a failure means for the next invocations; `silent`: the run that got no page in this one. False: this one must end. */
+export interface Failure {
+  work: Work;
+  error: ExportError;
+  /** Null: there is none yet. */
+  checkpoint: Checkpoint | null;
+  /** In this invocation, before it failed. */
+  gotPage: boolean;
+}
+
+/** Stores what a failure means for the next invocations. False: this one must end. */
 export async function noteFailure(
   mode: CollectMode,
   ports: CollectPorts,
   schedule: Schedule,
-  { work, error, silent }: { work: Work; error: ExportError; silent: Checkpoint | null },
+  { work, error, checkpoint, gotPage }: Failure,
   result: CollectResult,
   saveSchedule: () => Promise<void>,
 ): Promise<boolean> {
@@ -68,18 +72,28 @@ export async function noteFailure(
   }
   const state = targetStateOf(schedule, work.id);
   schedule.targets[work.id] = state;
-  if (error instanceof RateLimitedError && mode === 'timer') return false;
+  if (error instanceof RateLimitedError && mode === 'timer') return true;
+  const { account } = work.target;
+  error.subject = `${work.id} (account ${account}${checkpoint ? `, run ${checkpoint.run}` : ''})`;
   result.errors.push(error);
-  state.failures += 1;
-  state.silentSinceMs = passesByItself(error) ? silent?.lastPageAtMs : undefined;
+  const passes = passesByItself(error);
+  // With a page it gets on, however slowly.
+  state.failures = passes && gotPage ? 1 : state.failures + 1;
+  if (!passes || gotPage) state.silentSinceMs = undefined;
+  else beginSilence(state, checkpoint?.lastPageAtMs ?? 0, store.nowMs());
   if (error instanceof AuthError) {
-    holdKey(ports, schedule, work.target, error);
-  } else if (!passesByItself(error) || state.failures >= transientFailuresMax) {
-    const held = passesByItself(error) ? state.failures - transientFailuresMax + 1 : state.failures;
+    holdKey(ports, schedule, work.target);
+  } else if (!passes || state.failures >= transientFailuresMax) {
+    const held = passes ? state.failures - transientFailuresMax + 1 : state.failures;
     state.retryAtMs = store.nowMs() + holdOffMs(held);
   }
   if (error.code === 'OVERTAKEN') state.open = null;
-  if (error instanceof ProtocolError && error.code === 'TOO_MANY_REJECTS' && state.open) {
+  if (
+    error instanceof ProtocolError &&
+    error.code === 'TOO_MANY_REJECTS' &&
+    state.open &&
+    work.key
+  ) {
     // Its pages will not change: the next attempt reads the list anew.
     const { snapshot, run } = state.open;
     await store.delete(checkpointKey(runPrefix(work.key, snapshot, run)));

@@ -62,10 +62,13 @@ export interface CollectResult {
 }
 
 /** A target whose project is known. */
-export interface Work {
+export interface KnownWork {
   target: Target;
   projectId: string;
   key: TargetKey;
   /** Of the key, for maps and messages. */
   id: string;
 }
+
+/** Null: its project must be asked for first. */
+export type Work = KnownWork | { target: Target; projectId: null; key: null; id: string };

@@ -8,7 +8,7 @@ import {
   runId,
   startCheckpoint,
 } from './checkpoint.ts';
-import type { CollectMode, CollectPorts, CollectResult, Work } from './invocation.ts';
+import type { CollectMode, CollectPorts, CollectResult, KnownWork } from './invocation.ts';
 import { stringifyCanonical } from './json.ts';
 import {
   checkpointKey,
@@ -39,7 +39,7 @@ export async function openRun(
   mode: CollectMode,
   ports: CollectPorts,
   schedule: Schedule,
-  work: Work,
+  work: KnownWork,
   result: CollectResult,
   saveSchedule: () => Promise<void>,
 ): Promise<Checkpoint | null> {
@@ -61,12 +61,16 @@ export async function openRun(
     }
     if (refusal) {
       log('error', refusal.message, { code: refusal.code, hint: refusal.hint, target: id });
-      // A command starts anew at once, so there is nothing left to do; a timer tells it once.
-      if (mode === 'timer' && refusal.code === 'RUN_ABANDONED') result.errors.push(refusal);
     }
     // Whoever seals next must not wait for a run that is given up.
     if (refusal) await store.delete(sealRecordKey(key, state.open.snapshot, state.open.run));
     state.open = null;
+    // A command starts anew at once, so there is nothing left to do; a timer tells it, and stored before: once.
+    if (mode === 'timer' && refusal?.code === 'RUN_ABANDONED') {
+      await saveSchedule();
+      result.errors.push(refusal);
+      return null;
+    }
   }
   const snapshots = await listSnapshots(store, key);
   const newest = snapshots[snapshots.length - 1] ?? null;

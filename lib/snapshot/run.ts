@@ -82,7 +82,7 @@ export async function advanceRun(
   target: TargetKey,
   start: Checkpoint,
 ): Promise<RunOutcome> {
-  const { store, clock, log, dataset, source, ledger, user, budget, progress, renew } = ports;
+  const { store, log, dataset, source, ledger, user, budget, progress, renew } = ports;
   const prefix = runPrefix(target, start.snapshot, start.run);
   const runPages = openRunPages(store, prefix, breathe);
   /** A timer's invocation is billed while it waits, and has an end; a command has neither. */
@@ -219,7 +219,7 @@ export async function advanceRun(
       ...checkpoint,
       ...places,
       phase: step.ended ? 'judging' : 'collecting',
-      lastPageAtMs: clock.nowMs(),
+      lastPageAtMs: Math.round(store.nowMs()),
       cursor: step.cursor,
       evidence: {
         ...evidence,

@@ -12,10 +12,10 @@ export interface TargetState {
   /** Failing invocations in a row, and until when the target is left alone, store time; 0 if it is not. */
   failures: number;
   retryAtMs: number;
-  /** When the last page had come when the target last failed by what passes by itself: held off, it is looked at no more. */
+  /** Since when it is tried in vain, by what passes by itself; of no meaning once a page came after it. */
   silentSinceMs?: number | undefined;
-  /** When the last page came before the stall that was told: it is told once. */
-  stalledSinceMs?: number;
+  /** The `silentSinceMs` of the stall that was told: it is told once. */
+  stalledSinceMs?: number | undefined;
 }
 
 /** A key that was refused, and until when it is not used by a timer. */
@@ -69,7 +69,7 @@ export function keyHoldMs(failures: number): number {
   return Math.min(15 * minuteMs * 2 ** Math.max(0, failures - 1), 6 * hourMs);
 }
 
-/** A run without a page for this long is told as stalled: half an hour by the service's own quota, milliseconds. */
+/** A run that is tried in vain for this long is told as stalled: half an hour by the service's own quota, milliseconds. */
 export function stallAfterMs(windowMs: number): number {
   return Math.max(30 * windowMs, 10 * minuteMs);
 }

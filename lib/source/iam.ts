@@ -1,6 +1,12 @@
 // Owns what IAM is asked: a region's project id, and sign-in tokens. Refuses to create anything there.
 
-import { AuthError, ConfigError, RateLimitedError, TransientError } from '../errors.ts';
+import {
+  AuthError,
+  ConfigError,
+  RateLimitedError,
+  StoppedError,
+  TransientError,
+} from '../errors.ts';
 import type { Clock } from '../snapshot/ports.ts';
 import {
   type Answer,
@@ -25,6 +31,9 @@ const triesMax = 4;
 /** Whoever asks for a longer wait is not waited for. */
 const waitMsMax = 30_000;
 const renewBeforeMs = 30 * 60_000;
+/** Kept of an invocation's time, to note what came of it; and what a request needs, milliseconds. */
+const marginMs = 2_000;
+const requestLeastMs = 500;
 /** A refused sign-in is not repeated for this long: repeating it locks the user. */
 const refusalMs = 5 * 60_000;
 
@@ -38,6 +47,8 @@ export interface IamOptions {
   signal?: AbortSignal;
   /** Whether so much may be waited before the next try; not given: up to 30 s a time. */
   mayWait?: (delayMs: number) => boolean;
+  /** Until the invocation must be over, milliseconds; not given: no end. */
+  timeLeftMs?: () => number;
 }
 
 /**
@@ -80,7 +91,6 @@ export async function findProjectId(
       clock.nowMs(),
     ),
     okStatus: 200,
-    timeoutMs: requestTimeoutMs,
   }));
   const value = parseBody(peer, answer.body);
   const { projects } = asRecord(value);
@@ -155,7 +165,6 @@ export function createTokenProvider(
         headers: { 'Content-Type': 'application/json' },
         body,
         okStatus: 201,
-        timeoutMs: requestTimeoutMs,
       }));
       cached = readToken(peer, answer);
       scrubber.add(cached.token);
@@ -217,13 +226,17 @@ function createPeer(
 async function sendWithRetry(
   peer: Peer,
   options: IamOptions,
-  makeRequest: () => HttpRequest,
+  makeRequest: () => Omit<HttpRequest, 'timeoutMs'>,
 ): Promise<Answer> {
   const { clock, backoffMs, signal, mayWait = () => true } = options;
+  const { timeLeftMs = () => Number.POSITIVE_INFINITY } = options;
   const stop = signal ? { signal } : {};
   async function tryOnce(): Promise<Try<Answer>> {
+    const timeoutMs = Math.min(requestTimeoutMs, timeLeftMs() - marginMs);
+    if (timeoutMs < requestLeastMs) throw describeNoTime(peer);
     const { answer, error, thrown } = await sendRequest(peer, {
       ...makeRequest(),
+      timeoutMs,
       ...stop,
     });
     if (thrown) throw thrown.value;
@@ -239,4 +252,12 @@ async function sendWithRetry(
     mayWait: (delayMs) => delayMs <= waitMsMax && mayWait(delayMs),
     onRetry: () => {},
   });
+}
+
+function describeNoTime({ name }: Peer): StoppedError {
+  return new StoppedError(
+    'NO_TIME',
+    `The invocation has no time left to ask ${name}.`,
+    "It goes on with the next one. If none gets further, raise the function's time-out.",
+  );
 }

@@ -135,6 +135,27 @@ describe('how often', () => {
     expect(isNews(broken())).toBe(true);
   });
 
+  test('two faults of one kind: each for itself, also while the other stands', () => {
+    const { find } = createInstance();
+    const of = (...paths: string[]) =>
+      resultOf(
+        paths.map((path) => new ConfigError([{ path, message: 'is unknown', hint: 'set it' }])),
+      );
+    expect(find(of('accounts.0', 'accounts.1'))).toHaveLength(2);
+    expect(find(of('accounts.0', 'accounts.1'))).toEqual([]);
+    // One has passed, and comes anew.
+    expect(find(of('accounts.0'))).toEqual([]);
+    expect(find(of('accounts.0', 'accounts.1'))).toMatchObject([
+      { message: 'accounts.1: is unknown' },
+    ]);
+  });
+
+  test('a store that fails for one tick of an instance that knew it better: nobody', () => {
+    const { find } = createInstance(0);
+    expect(find(resultOf([]))).toEqual([]);
+    expect(find(failed)).toEqual([]);
+  });
+
   test('what the store itself keeps from being told twice: each time it comes', () => {
     const { find } = createInstance();
     for (const error of [auth, new ProtocolError('NOT_A_PAGE', 'no page', 'look')]) {

@@ -323,7 +323,8 @@ test('a timer invocation does what its time allows, and another goes on', async 
   const tick = (timeLeftMs: number) =>
     connection.collect('timer', { ...connection.options, timeLeftMs: () => timeLeftMs });
   expect(await tick(1_000)).toMatchObject({ status: 'paused', requests: 0, errors: [] });
-  expect((await connection.status())[0]?.open).not.toBeNull();
+  // Too little even to ask for the project.
+  expect((await connection.status())[0]?.open).toBeNull();
   expect(await tick(60_000)).toMatchObject({ status: 'sealed', requests: 1 });
   expect(await tick(60_000)).toMatchObject({ status: 'idle', requests: 0 });
   expect(connection.scheduleMs).toBe(86_400_000);

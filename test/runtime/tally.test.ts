@@ -31,6 +31,13 @@ test('counts pages and waits, takes requests from the result, and says what is b
   expect(tally.summarize(0).verdict).toBe('complete');
 });
 
+test('one run gets no verdict of another', () => {
+  const tally = openTally({ monotonicMs: () => 0 }, null);
+  tally.progress({ kind: 'sealed', target, run: 'a', snapshot: 's', rows: 2, verdict: 'drifted' });
+  tally.progress({ kind: 'run', target, run: 'b', snapshot: 's' });
+  expect(tally.summarize(0)).toMatchObject({ run: 'b', verdict: null });
+});
+
 test('a run that got no page is named', () => {
   const tally = openTally({ monotonicMs: () => 0 }, null);
   tally.progress({ kind: 'run', target, run: 'r', snapshot: 's' });

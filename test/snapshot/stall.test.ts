@@ -2,7 +2,13 @@
 // Method: the timer under a virtual clock, a tick a minute; what a tick tells is what an instance that remembers nothing throws.
 
 import { expect, test } from 'vitest';
-import { RateLimitedError, TransientError } from '../../lib/errors.ts';
+import {
+  AuthError,
+  type ExportError,
+  RateLimitedError,
+  StoreError,
+  TransientError,
+} from '../../lib/errors.ts';
 import { openAlerts } from '../../lib/runtime/alert.ts';
 import { createWorld } from '../support/world.ts';
 
@@ -67,6 +73,137 @@ test('two targets of which none gets a page: each told after half an hour, by it
   expect(stalled.join('\n')).toMatch(/one_nodes\/rgn=.*\(run [0-9a-f]{12}\)/);
   expect(stalled.join('\n')).toContain('two_nodes/');
   for (const told of stalled) expect(Number.parseInt(told, 10)).toBeLessThan(45);
+});
+
+/** A target of its own project whose every request ends in `fault`; null: it is answered. */
+function failing(
+  world: ReturnType<typeof createWorld>,
+  name: string,
+  fault: () => ExportError | null,
+  user = name.padEnd(12, '0'),
+) {
+  return world.createTarget({
+    account: name,
+    user,
+    projectId: name,
+    openSource: () => ({
+      async fetchPage(page, attempts) {
+        const error = fault();
+        if (!error) return world.source.fetchPage(page, attempts);
+        if (!(await attempts.admit())) return 'paused';
+        await attempts.sent({ atMonotonicMs: world.clock.monotonicMs(), error });
+        throw error;
+      },
+    }),
+  });
+}
+
+test.each([
+  ['whose key is throttled for ever', () => new RateLimitedError('too many', 'wait', 60_000), 'b'],
+  ['that is refused, under the same key', () => new AuthError('NOT_PERMITTED', '403', 'x'), 'a'],
+  ['that nobody answers', () => new TransientError('TIMEOUT', 'no answer', 'wait'), 'b'],
+])('a target %s keeps no other from being exported', async (_what, fault, user) => {
+  const world = createWorld({ ids: nodes(300) });
+  const bad = failing(world, 'bad', fault, 'a'.padEnd(12, '0'));
+  const good = failing(world, 'good', () => null, user.padEnd(12, '0'));
+  let sealed = 0;
+  for (let minute = 0; minute < 72 * 60; minute += 1) {
+    sealed += (await world.tick({ targets: [bad, good] })).snapshots.length;
+    world.clock.advance(60_000);
+  }
+  expect(sealed).toBe(4);
+});
+
+test('a page an invocation, then a fault: it gets on at that pace, and is not stalled', async () => {
+  const world = createWorld({ ids: nodes(6_000) });
+  let answered = false;
+  const target = failing(world, 'slow', () => {
+    if (answered) return new TransientError('UNAVAILABLE', '503', 'wait');
+    answered = true;
+    return null;
+  });
+  let sealed = 0;
+  for (let minute = 0; minute < 40; minute += 1) {
+    answered = false;
+    const { snapshots, errors } = await world.tick({ targets: [target] });
+    sealed += snapshots.length;
+    expect(errors.map(({ code }) => code)).not.toContain('RUN_STALLED');
+    world.clock.advance(60_000);
+  }
+  expect(sealed).toBe(1);
+});
+
+test('whoever waited for its turn is not stalled: after 40 minutes of another with the same quota', async () => {
+  const world = createWorld({ ids: nodes(40_000) });
+  const targets = [world.createTarget(), world.createTarget({ table: 'other_nodes' })];
+  await tickFor(world, 3);
+  const [, other] = targets;
+  await world.exportNow({ targets: other ? [other] : [] });
+  for (let minute = 0; minute < 10; minute += 1) {
+    const { errors } = await world.tick({ targets });
+    expect(errors).toEqual([]);
+    world.clock.advance(60_000);
+  }
+});
+
+test('a stall is told by its own invocation: a kill in the work after it cannot swallow it', async () => {
+  const world = createWorld({ ids: nodes(30_000) });
+  const bad = failing(world, 'bad', () => new TransientError('UNAVAILABLE', '503', 'wait'));
+  const killed = failing(world, 'killed', () => {
+    throw new Error('killed');
+  });
+  const told: string[] = [];
+  for (let minute = 0; minute < 60; minute += 1) {
+    try {
+      const { errors } = await world.tick({ targets: [bad, killed] });
+      told.push(...errors.map(({ code }) => code).filter((code) => code === 'RUN_STALLED'));
+    } catch {
+      // The platform ended the process.
+    }
+    world.clock.advance(60_000);
+  }
+  expect(told).toEqual(['RUN_STALLED']);
+});
+
+test('a run that is given up is told once, though the store fails then', async () => {
+  let down = false;
+  const world = createWorld({
+    ids: nodes(12_000),
+    store: {
+      onCall({ op, key, phase }) {
+        if (down && phase === 'before' && op === 'list' && key.startsWith('_manifests')) {
+          throw new StoreError('STORE_FAILED', 'no answer', 'wait');
+        }
+      },
+    },
+  });
+  await tickFor(world, 2);
+  world.clock.advance(49 * 3_600_000);
+  down = true;
+  const { told } = await tickFor(world, 20);
+  expect(told.filter((one) => one.includes('RUN_ABANDONED'))).toHaveLength(1);
+});
+
+test('a drifted snapshot is told once, though the schedule cannot be saved then', async () => {
+  let down = false;
+  const world = createWorld({
+    ids: nodes(300),
+    store: {
+      onCall({ op, key, phase }) {
+        if (op === 'put' && key.startsWith('_manifests')) down = true;
+        if (down && phase === 'before' && op === 'put' && key.includes('schedule')) {
+          throw new StoreError('STORE_FAILED', 'no answer', 'wait');
+        }
+      },
+    },
+  });
+  world.endpoint.beforeAnswer = () => {
+    world.endpoint.ids = [...world.endpoint.ids].reverse();
+  };
+  const first = await tickFor(world, 3);
+  down = false;
+  const { told } = await tickFor(world, 10);
+  expect([...first.told, ...told].filter((one) => one.includes('DRIFTED'))).toHaveLength(1);
 });
 
 test('a throttled request is counted as one', async () => {

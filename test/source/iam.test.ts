@@ -70,6 +70,28 @@ describe('findProjectId', () => {
     await expect(find('http://127.0.0.1:1', token(null))).rejects.toBeInstanceOf(ConfigError);
   });
 
+  test('no answer outlives the invocation, and with no time left nothing is asked', async () => {
+    const { url, received } = await startServer(() => {});
+    const startedMs = performance.now();
+    const leftMs = (totalMs: number) => () => totalMs - (performance.now() - startedMs);
+    const ask = (totalMs: number) =>
+      findProjectId({
+        iamEndpoint: url,
+        region: 'cn-south-4',
+        credentials: key,
+        fetch,
+        clock: makeClock().clock,
+        scrubber: createScrubber(),
+        backoffMs: 0,
+        mayWait: () => false,
+        timeLeftMs: leftMs(totalMs),
+      });
+    await expect(ask(2_700)).rejects.toMatchObject({ code: 'TIMEOUT' });
+    expect(performance.now() - startedMs).toBeLessThan(2_700);
+    await expect(ask(2_700)).rejects.toMatchObject({ code: 'NO_TIME' });
+    expect(received).toHaveLength(1);
+  });
+
   test('a few tries where it passes by itself, one where it does not', async () => {
     const down = await startServer((response) => sendJson(response, 503, {}));
     await expect(find(down.url)).rejects.toBeInstanceOf(TransientError);
