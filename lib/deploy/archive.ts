@@ -1,6 +1,7 @@
-// Owns the zip: the same files always give the same bytes. Refuses to choose what goes in.
+// Owns the zip: the same files always give the same bytes, and what is in it. Refuses to choose what goes in.
 
 import { buffer } from 'node:stream/consumers';
+import { fromBufferPromise } from 'yauzl';
 import { ZipFile } from 'yazl';
 import { ConfigError } from '../errors.ts';
 
@@ -42,4 +43,13 @@ export async function writeArchive(files: readonly ArchivedFile[]): Promise<Buff
     ]);
   }
   return archive;
+}
+
+/** The bytes of one file of a zip, or null. Throws Error for what is no zip. */
+export async function readArchived(archive: Buffer, path: string): Promise<Buffer | null> {
+  const zip = await fromBufferPromise(archive);
+  for await (const entry of zip.eachEntry()) {
+    if (entry.fileName === path) return buffer(await zip.openReadStreamPromise(entry));
+  }
+  return null;
 }

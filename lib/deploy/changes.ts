@@ -14,7 +14,8 @@ export function takeSecrets(
   settings: FunctionSettings,
   env: Readonly<Record<string, string | undefined>>,
 ): Secrets {
-  const missing = settings.secrets.filter((name) => !env[name]);
+  // Own ones: an environment inherits names such as constructor.
+  const missing = settings.secrets.filter((name) => !Object.hasOwn(env, name) || !env[name]);
   if (missing.length > 0) {
     throw new ConfigError(
       missing.map((name) => ({

@@ -3,7 +3,13 @@
 
 import { createHash } from 'node:crypto';
 import { ConfigError, ExportError, TransientError } from '../errors.ts';
-import { compareConfig, listAdded, restoreBody, type Secrets } from './changes.ts';
+import {
+  compareConfig,
+  listAdded,
+  restoreBody,
+  restoreTriggerBody,
+  type Secrets,
+} from './changes.ts';
 import type { DeployedFunction, DeployedTrigger, FunctionGraph } from './function-graph.ts';
 import type { FunctionSettings } from './settings.ts';
 import { type Extent, planSteps, type Standing, type Step, type Wish } from './steps.ts';
@@ -66,14 +72,15 @@ export async function deployFunction(
       if (!(error instanceof ExportError)) throw error;
       tries.set(step.id, (tries.get(step.id) ?? 0) + 1);
       const standing = await readStanding(wish).catch(() => null);
-      if (standing && error instanceof TransientError) {
+      if (standing) {
         const { id, what } = step;
         rest = planRest(standing);
+        // Whatever was answered: it stands as wanted.
         if (!rest.some((other) => other.id === id)) {
           done.set(id, what);
           continue;
         }
-        if ((tries.get(id) ?? 0) < triesMax) continue;
+        if (error instanceof TransientError && (tries.get(id) ?? 0) < triesMax) continue;
       }
       return endFailed(wish, { before, standing, done, rest, failed: step, error });
     }
@@ -127,14 +134,19 @@ async function endFailed(
   const isKnown = end.standing !== null && before.function !== null;
   const goesBack = failed.id === 'code' && done.has('config') && isKnown;
   const standing =
-    goesBack && before.function ? await putBack(wish, before.function, done) : end.standing;
+    goesBack && before.function
+      ? await putBack(wish, before.function, done)
+      : await restoreTimer(wish, before, end.standing, failed);
   const isBack = goesBack && !done.has('config');
   const left = standing
     ? planSteps(wish, standing).filter(({ id }) => !done.has(id))
     : rest.filter(({ id }) => !done.has(id));
   const notDone = left.map(({ id, what }) => {
     if (id === 'config' && isBack) return `${what} (put back)`;
-    if (standing === null && id === failed.id) return `${what} (or it was: nobody answers)`;
+    if (standing === null && id === failed.id) {
+      const isTimer = findTimer(before, id) !== undefined;
+      return `${what} (or it was${isTimer ? ', or there is none now' : ''}: nobody answers)`;
+    }
     return standing && isGone(id, before, standing) ? `${what}: the old one is gone` : what;
   });
   const stays = standing ? listStays(settings, standing.function) : [];
@@ -179,9 +191,26 @@ function isRestored(wanted: object, current: object): boolean {
   );
 }
 
+function findTimer({ triggers }: Standing, id: string): DeployedTrigger | undefined {
+  return triggers.find(({ event_data }) => id === `timer ${event_data.name}`);
+}
+
 function isGone(id: string, before: Standing, now: Standing): boolean {
-  const isTimer = ({ event_data }: DeployedTrigger) => id === `timer ${event_data.name}`;
-  return before.triggers.some(isTimer) && !now.triggers.some(isTimer);
+  return findTimer(before, id) !== undefined && findTimer(now, id) === undefined;
+}
+
+/** A timer that was to be replaced may be gone, and its successor refused: the old one comes back, if anything does. */
+async function restoreTimer(
+  wish: Wish,
+  before: Standing,
+  standing: Standing | null,
+  failed: Step,
+): Promise<Standing | null> {
+  const old = findTimer(before, failed.id);
+  if (!old || (standing && findTimer(standing, failed.id))) return standing;
+  // If it is there after all, the service refuses a second one of its name.
+  await wish.api.createTrigger(wish.urn, restoreTriggerBody(old)).catch(() => {});
+  return readStanding(wish).catch(() => null);
 }
 
 function nameCode(

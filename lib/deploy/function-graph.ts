@@ -92,6 +92,8 @@ export interface FunctionGraphOptions {
   userAgent: string;
   proxyUrl: string | null;
   sleep: (delayMs: number) => Promise<void>;
+  /** Takes secrets out: the API may say what it was sent. */
+  scrub: (text: string) => string;
 }
 
 /** A call that takes longer has failed, milliseconds; an invocation may take its own 900 s. */
@@ -115,7 +117,7 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
       try {
         return (await request()) as T;
       } catch (thrown) {
-        const error = describeApiError(what, thrown);
+        const error = describeApiError(what, thrown, options.scrub);
         if (!(error instanceof TransientError) || tries === triesMax || !mayRepeat(error))
           throw error;
         await options.sleep(1_000 * 2 ** (tries - 1));
@@ -241,7 +243,7 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
       );
     },
     async invoke(urn, event) {
-      const answer = await call<Record<string, unknown>>('InvokeFunction', () =>
+      const answer = await made<Record<string, unknown>>(call, 'InvokeFunction', 'status', () =>
         patient.invokeFunction({
           function_urn: urn,
           body: event,
@@ -257,14 +259,21 @@ export async function openFunctionGraph(options: FunctionGraphOptions): Promise<
       };
     },
     async listInvocations(urn) {
-      const answer = await repeat<{ invocations?: AsyncInvocation[] }>('ListAsyncInvocations', () =>
-        client.listAsyncInvocations({ function_urn: urn, limit: '20' } as never),
+      const what = 'ListAsyncInvocations';
+      const { invocations } = await made<{ invocations: unknown }>(
+        repeat,
+        what,
+        'invocations',
+        () => client.listAsyncInvocations({ function_urn: urn, limit: '20' } as never),
       );
-      return answer.invocations ?? [];
+      if (Array.isArray(invocations)) return [...invocations];
+      throw unexpected(`${what} gave no list.`);
     },
     findLog: (urn) =>
       orAbsent(() =>
-        repeat('ShowLtsLogDetails', () => client.showLtsLogDetails({ function_urn: urn } as never)),
+        made(repeat, 'ShowLtsLogDetails', 'group_id', () =>
+          client.showLtsLogDetails({ function_urn: urn } as never),
+        ),
       ),
     async deleteFunction(urn) {
       await remove(
@@ -317,7 +326,8 @@ const absent = new Set(['FSS.0404', 'FSS.0410', 'FSS.1051']);
 
 function isAbsent(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== null && (absent.has(code) || code === 'HTTP_404');
+  // A 404 without the API's code is somebody else's page.
+  return code !== null && absent.has(code);
 }
 
 function unexpected(message: string): ProtocolError {
@@ -352,13 +362,18 @@ const settingOf: Record<string, string> = {
 };
 
 /** The error that a person can act on: the API's code, message and request id, and what to do. */
-export function describeApiError(what: string, error: unknown): ExportError {
+export function describeApiError(
+  what: string,
+  error: unknown,
+  scrub: (text: string) => string = (text) => text,
+): ExportError {
   const exception = error as SdkException & { message?: string };
   const { httpStatusCode, errorCode, requestId } = exception;
   const said = typeof exception.errorMsg === 'string' ? exception.errorMsg : exception.message;
   const id = requestId ? ` (request id ${requestId})` : '';
   const code = errorCode ?? (httpStatusCode ? `HTTP_${httpStatusCode}` : 'NETWORK');
-  const message = `${what}: ${code} ${String(said ?? '').slice(0, 500)}${id}`;
+  // Cut only then: half a secret would not be known as one.
+  const message = `${what}: ${code} ${scrub(String(said ?? '')).slice(0, 500)}${id}`;
   const options = { cause: exception };
   if (httpStatusCode === 401 || httpStatusCode === 403) {
     const hint =
@@ -380,8 +395,10 @@ export function describeApiError(what: string, error: unknown): ExportError {
     return refusal;
   }
   const hint =
-    httpStatusCode === 404
-      ? 'Is it deployed, in this region and project? `serverless info` shows it, `serverless deploy` makes it.'
-      : 'Look the code up in the FunctionGraph API Reference, "Error Codes", and change serverless.yml accordingly.';
+    errorCode === undefined
+      ? 'Check the endpoint and the proxy: this is no answer of FunctionGraph.'
+      : httpStatusCode === 404
+        ? 'Is it deployed, in this region and project? `serverless info` shows it, `serverless deploy` makes it.'
+        : 'Look the code up in the FunctionGraph API Reference, "Error Codes", and change serverless.yml accordingly.';
   return new ProtocolError(code, message, hint, options);
 }

@@ -8,10 +8,10 @@ import { join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { ConfigError, ProtocolError } from '../errors.ts';
-import { loadConfig } from '../runtime/config.ts';
+import { type Config, readConfig } from '../runtime/config.ts';
 import { createScrubber } from '../runtime/log.ts';
 import { VERSION } from '../version.ts';
-import { writeArchive } from './archive.ts';
+import { readArchived, writeArchive } from './archive.ts';
 import { buildBundles, bundleOf, collectFiles, configName } from './bundle.ts';
 import { type Secrets, takeSecrets } from './changes.ts';
 import { type Deployment, deployFunction, urnOf } from './deployment.ts';
@@ -140,14 +140,15 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
   /** Returns what was written, a line a zip. */
   async function pack(): Promise<string[]> {
     const settings = pickSettings();
-    const written = findWrittenSecrets(await readConfig(), configName);
-    if (written.length > 0) throw new ConfigError(written);
     const packed: string[] = [];
     progress('building');
     await buildBundles(root, world.nodePath);
     await mkdir(folder(), { recursive: true });
     for (const one of settings) {
-      const zip = await writeArchive(await collectFiles(root, one.key));
+      const files = await collectFiles(root, one.key);
+      const config = files.find(({ path }) => path === configName);
+      checkWrittenSecrets(String(config?.bytes ?? ''));
+      const zip = await writeArchive(files);
       await writeFile(zipOf(one), zip);
       const section = service.functions[one.key];
       if (section) section.package = { ...section.package, artifact: zipOf(one) };
@@ -169,9 +170,9 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
     }
   }
 
-  /** Empty: there is none. */
-  async function readConfig(): Promise<string> {
-    return readFile(join(root, configName), 'utf8').catch(() => '');
+  function checkWrittenSecrets(text: string): void {
+    const written = findWrittenSecrets(text, configName);
+    if (written.length > 0) throw new ConfigError(written);
   }
 
   /** Everything that needs an account. */
@@ -185,17 +186,37 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
       projectId: place.projectId,
       userAgent: `cgs-export/${VERSION}`,
       sleep: async (delayMs) => void (await sleep(delayMs)),
+      scrub: scrubber.scrub,
     });
     return { api, place };
   }
 
-  /** With what the function will know, and nothing else: a fault is told here and not once a minute by a timer. */
-  async function checkConfig(settings: FunctionSettings, secrets: Secrets): Promise<void> {
+  /** Of the zip, with what the function will know, and nothing else: a fault is told here and not once a minute by a timer. */
+  async function checkConfig(
+    settings: FunctionSettings,
+    secrets: Secrets,
+    zip: Buffer,
+  ): Promise<void> {
     const { CGS_EXPORT_CONFIG: elsewhere } = settings.environment;
     if (elsewhere) return;
+    const file = relative(root, zipOf(settings));
+    const bytes = await readArchived(zip, configName).catch((error: Error) => {
+      throw refusal('package', `${file} is no zip: ${error.message}`, 'Package it again.');
+    });
+    if (bytes === null) {
+      const hint = 'Write it (`node dist/cli.js init` makes one to edit) and package again.';
+      throw refusal('package', `${configName} is not in ${file}`, hint);
+    }
+    checkWrittenSecrets(String(bytes));
     const env = { ...settings.environment, ...secrets };
     try {
-      await loadConfig({ file: join(root, configName), env, cwd: root, agencyPossible: true });
+      const options = { env, agencyPossible: true };
+      const config = readConfig(String(bytes), join(root, configName), options);
+      if (!settings.agency && !settings.executionAgency && needsAgency(config)) {
+        const hint = 'Name the agency that the function is to be, or write credentials.';
+        const message = `is missing: the credentials of ${configName} are \`agency\``;
+        throw refusal(`functions.${settings.key}.agencyName`, message, hint);
+      }
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       const hint = `Name it under secrets (or environment) of functions.${settings.key} in serverless.yml; a secret's value is taken from this shell.`;
@@ -212,8 +233,10 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
     // All of them before the first change: a missing one must not leave half a deployment.
     const secrets = settings.map((one) => takeSecrets(one, world.env));
     for (const value of secrets.flatMap((taken) => Object.values(taken))) scrubber.add(value);
-    for (const [index, one] of settings.entries()) await checkConfig(one, secrets[index] ?? {});
     const zips = await Promise.all(settings.map(readZip));
+    for (const [index, one] of settings.entries()) {
+      await checkConfig(one, secrets[index] ?? {}, zips[index] ?? Buffer.alloc(0));
+    }
     const { api, place } = await open();
     let failed: Deployment | null = null;
     for (const [index, one] of settings.entries()) {
@@ -329,9 +352,10 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
       await work();
     } catch (error) {
       // A bundle that ran here has error classes of its own.
-      const { code, message, hint } = error as Partial<Record<string, string>>;
-      if (code === undefined || hint === undefined) throw error;
-      throw new serverless.classes.Error(scrubber.scrub(`${message}\n${hint}`), code);
+      const { code, message, syscall, hint = '' } = error as Partial<Record<string, string>>;
+      // Of the file system: its message says which file.
+      if (code === undefined || (hint === '' && syscall === undefined)) throw error;
+      throw new serverless.classes.Error(scrubber.scrub(`${message}\n${hint}`.trimEnd()), code);
     } finally {
       tools.progress.get('huawei').remove();
     }
@@ -358,6 +382,12 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
   };
   serverless.setProvider(providerName, plugin);
   return plugin;
+}
+
+function needsAgency({ accounts, store }: Config): boolean {
+  const isAgency = ({ credentials }: { credentials: { kind: string } }) =>
+    credentials.kind === 'agency';
+  return accounts.some(isAgency) || (store.kind === 'obs' && isAgency(store));
 }
 
 function refusal(path: string, message: string, hint: string): ConfigError {

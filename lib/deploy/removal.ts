@@ -2,6 +2,7 @@
 
 import { ExportError } from '../errors.ts';
 import type { DeployPorts } from './deployment.ts';
+import type { FunctionGraph } from './function-graph.ts';
 
 export interface Removal {
   done: string[];
@@ -9,27 +10,51 @@ export interface Removal {
   error: ExportError | null;
 }
 
-/** Nothing done and no error: there was nothing. Triggers go first, so that nothing fires into what is being removed. */
+interface Step {
+  id: string;
+  what: string;
+  run: () => Promise<void>;
+}
+
+/**
+ * Nothing done and no error: there was nothing. Triggers go first, so that nothing fires into what is being removed. Whoever gets
+ * no answer does not know: then what is still there is read.
+ */
 export async function removeFunction(
   { api, progress }: DeployPorts,
   urn: string,
 ): Promise<Removal> {
-  if ((await api.findFunction(urn)) === null) return { done: [], notDone: [], error: null };
-  const steps = (await api.listTriggers(urn)).map((trigger) => ({
-    what: `trigger ${trigger.event_data.name ?? trigger.trigger_id}`,
-    run: () => api.deleteTrigger(urn, trigger),
-  }));
-  steps.push({ what: 'function', run: () => api.deleteFunction(urn) });
   const done: string[] = [];
-  for (const { what, run } of steps) {
+  let left = await planRemoval(api, urn);
+  for (let step = left[0]; step; step = left[0]) {
+    const { id, what } = step;
     progress(`${what} of ${urn}`);
     try {
-      await run();
+      await step.run();
       done.push(what);
+      left = left.slice(1);
     } catch (error) {
       if (!(error instanceof ExportError)) throw error;
-      return { done, notDone: steps.slice(done.length).map((step) => step.what), error };
+      const there = await planRemoval(api, urn).catch(() => null);
+      if (there === null) {
+        const [first = '', ...others] = left.map((one) => one.what);
+        return { done, notDone: [`${first} (or it was: nobody answers)`, ...others], error };
+      }
+      const ids = new Set(there.map((one) => one.id));
+      done.push(...left.filter((one) => !ids.has(one.id)).map((one) => one.what));
+      left = there;
+      if (ids.has(id)) return { done, notDone: left.map((one) => one.what), error };
     }
   }
   return { done, notDone: [], error: null };
+}
+
+async function planRemoval(api: FunctionGraph, urn: string): Promise<Step[]> {
+  if ((await api.findFunction(urn)) === null) return [];
+  const steps = (await api.listTriggers(urn)).map((trigger) => ({
+    id: trigger.trigger_id,
+    what: `trigger ${trigger.event_data.name ?? trigger.trigger_id}`,
+    run: () => api.deleteTrigger(urn, trigger),
+  }));
+  return [...steps, { id: 'function', what: 'function', run: () => api.deleteFunction(urn) }];
 }

@@ -321,7 +321,9 @@ function readTimer(
     const said = JSON.stringify(scheduleType) ?? 'nothing';
     refuse('eventData.scheduleType', `${said} is no type of schedule`, 'Rate or Cron.');
   } else {
-    const refusal = checkSchedule(scheduleType, String(schedule ?? ''));
+    const isText = typeof schedule === 'string';
+    const said = JSON.stringify(schedule) ?? 'nothing';
+    const refusal = isText ? checkSchedule(scheduleType, schedule) : `${said} is no text`;
     if (refusal)
       refuse('eventData.schedule', refusal, 'Rate: 1m. Cron: 0 */5 * * * ?, or @every 90s.');
   }

@@ -4,8 +4,8 @@ import { parse } from 'yaml';
 import { asRecord } from '../source/answers.ts';
 
 /**
- * `name` as it is resolved, `text` the file it stands in: a name that is written out is the same in every stage, whatever it
- * holds. A text that cannot be read so (a script, functions of another file) leaves it to the name.
+ * `name` as it is resolved, `text` the file it stands in: a name that is not made of the stage is the same in every stage, whatever
+ * it holds. A text that cannot be read so (a script, functions of another file) leaves it to the name.
  */
 export function tellsStage(
   { key, name }: { key: string; name: string },
@@ -13,14 +13,14 @@ export function tellsStage(
   text: string,
 ): boolean {
   const written = nameIn(text, key);
-  if (written !== null && !written.includes('${')) return false;
+  if (written !== null && !/\$\{[^}]*\bstage\b/.test(written)) return false;
   // As a part of its own: prod is none of cgs-export-production.
   return `-${name}-`.replaceAll('_', '-').includes(`-${stage.replaceAll('_', '-')}-`);
 }
 
 function nameIn(text: string, key: string): string | null {
   try {
-    const functions = asRecord(asRecord(parse(text)).functions);
+    const functions = asRecord(asRecord(parse(text, { merge: true })).functions);
     if (!Object.hasOwn(functions, key)) return null;
     const { name = key } = asRecord(functions[key]);
     return String(name);

@@ -1,7 +1,6 @@
 // Owns the order in which a function is brought from what stands to what is wanted. Refuses to take the steps, and to mend them.
 // Triggers come last: what fires is always configured as a whole, and an old function fires on until the new one stands.
 
-import { TransientError } from '../errors.ts';
 import {
   asyncBody,
   codeBody,
@@ -9,7 +8,6 @@ import {
   compareTimers,
   configBody,
   createBody,
-  restoreTriggerBody,
   type Secrets,
   type TimerChange,
   triggerBody,
@@ -70,7 +68,7 @@ function planCreation({ api, urn, settings, secrets, zip }: Wish): Step[] {
   }
   steps.push(limitStep(api, urn, settings));
   const async = asyncBody(null, settings);
-  if (async) steps.push(asyncStep(api, urn, async));
+  if (async) steps.push(asyncStep(api, urn, settings, async));
   return [...steps, ...planTimers(api, urn, compareTimers([], settings.timers))];
 }
 
@@ -95,7 +93,7 @@ function planUpdate(
     steps.push(limitStep(api, urn, settings));
   }
   const async = asyncBody(standing.async, settings);
-  if (async) steps.push(asyncStep(api, urn, async));
+  if (async) steps.push(asyncStep(api, urn, settings, async));
   if (extent === 'config') return steps;
   return [...steps, ...planTimers(api, urn, compareTimers(standing.triggers, settings.timers))];
 }
@@ -108,8 +106,15 @@ function limitStep(api: FunctionGraph, urn: string, { maxInstances }: FunctionSe
   };
 }
 
-function asyncStep(api: FunctionGraph, urn: string, body: object): Step {
-  return { id: 'async', what: 'failure destination', run: () => api.updateAsync(urn, body) };
+function asyncStep(
+  api: FunctionGraph,
+  urn: string,
+  settings: FunctionSettings,
+  body: object,
+): Step {
+  const { asyncRetries, onFailure } = settings;
+  const what = `failures: ${asyncRetries} retries, told to ${onFailure?.destination ?? 'nobody'}`;
+  return { id: 'async', what, run: () => api.updateAsync(urn, body) };
 }
 
 function planTimers(api: FunctionGraph, urn: string, changes: readonly TimerChange[]): Step[] {
@@ -134,20 +139,20 @@ function planTimers(api: FunctionGraph, urn: string, changes: readonly TimerChan
     }
     return {
       id,
-      what: `timer ${timer.name} changed (${trigger.event_data.schedule} to ${timer.schedule})`,
+      what: `timer ${timer.name} changed (${describeChange(change)})`,
       async run() {
-        // Two of one name are refused, so the old one goes first; it comes back if the new one is refused.
+        // Two of one name are refused, so the old one goes first. Whether it comes back is deployment.ts's.
         await api.deleteTrigger(urn, trigger);
-        try {
-          await api.createTrigger(urn, triggerBody(timer));
-        } catch (error) {
-          // If that fails too, there is none, and what is left to do says so.
-          if (!(error instanceof TransientError)) {
-            await api.createTrigger(urn, restoreTriggerBody(trigger)).catch(() => {});
-          }
-          throw error;
-        }
+        await api.createTrigger(urn, triggerBody(timer));
       },
     };
   });
+}
+
+function describeChange({
+  timer,
+  trigger: { event_data: event },
+}: TimerChange & { kind: 'replace' }) {
+  const isSame = event.schedule === timer.schedule && event.schedule_type === timer.scheduleType;
+  return isSame ? 'userEvent' : `${event.schedule} to ${timer.schedule}`;
 }

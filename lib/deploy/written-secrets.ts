@@ -10,29 +10,61 @@ const secretKeys = new Set(['sk', 'securityToken', 'iamPassword']);
 const standIn = '\u{f0000}';
 const variables = new Proxy({}, { get: () => standIn, has: () => true });
 
-/** One issue for each; none for keys of an endpoint on this host, which open nothing, and for a text that is no configuration. */
+/** A key as it is written in YAML or JSON, and what looks like its value, long enough to be no word of a comment. */
+const writtenSecret =
+  /\b(?:sk|securityToken|iamPassword)\b["']?[ \t]*:[ \t]*["']?([^\s"',{}#]{8,})/g;
+const writtenPassword = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:([^\s/@]+)@/gi;
+
+/** One issue for each; none for keys of an endpoint on this host, which open nothing. */
 export function findWrittenSecrets(text: string, name: string): ConfigIssue[] {
+  const { issues, harmless } = readSecrets(text, name);
+  return issues.length > 0 ? issues : findInText(text, name, harmless);
+}
+
+/** Wherever it stands, in a comment or under a misspelt name: the file goes into the zip as it is. */
+function findInText(text: string, name: string, harmless: ReadonlySet<string>): ConfigIssue[] {
+  return text
+    .split('\n')
+    .flatMap((line, index) =>
+      [...line.matchAll(writtenSecret), ...line.matchAll(writtenPassword)]
+        .filter(([, value = '']) => !value.startsWith('$') && !harmless.has(value))
+        .map(() => describe(`${name}:${index + 1}`, 'a key is written out')),
+    );
+}
+
+function readSecrets(text: string, name: string): { issues: ConfigIssue[]; harmless: Set<string> } {
+  const harmless = new Set<string>();
   let config: Readonly<Record<string, unknown>>;
   try {
     config = parseConfigText(text, name, variables).value;
   } catch {
     // Told where it is loaded.
-    return [];
+    return { issues: [], harmless };
   }
+  const note = (credentials: unknown) => {
+    for (const value of Object.values(asRecord(credentials))) harmless.add(String(value));
+  };
   const obs = asRecord(config.obs);
   const isBucket = String(config.store).startsWith('obs://') && !isLocal(obs.endpoint);
   const accounts = Array.isArray(config.accounts) ? config.accounts.map(asRecord) : [];
-  return [
+  if (isLocal(obs.endpoint)) note(obs.credentials);
+  const issues = [
     ...(isLocal(obs.endpoint) ? [] : findIn(obs.credentials, 'obs.credentials')),
     ...accounts.flatMap(({ credentials, targets }, index) => {
       const all = Array.isArray(targets) ? targets.map(asRecord) : [];
       // The first account's key is also the bucket's, unless the bucket has one of its own.
       const opensBucket = index === 0 && isBucket && obs.credentials === undefined;
-      const isHarmless = all.length > 0 && all.every(({ endpoint }) => isLocal(endpoint));
-      if (isHarmless && !opensBucket) return [];
-      return findIn(credentials, `accounts.${index}.credentials`);
+      const isHarmless =
+        all.length > 0 &&
+        all.every(
+          ({ endpoint, iamEndpoint = endpoint }) => isLocal(endpoint) && isLocal(iamEndpoint),
+        );
+      if (!isHarmless || opensBucket) return findIn(credentials, `accounts.${index}.credentials`);
+      note(credentials);
+      return [];
     }),
   ];
+  return { issues, harmless };
 }
 
 function findIn(credentials: unknown, path: string): ConfigIssue[] {
@@ -40,11 +72,15 @@ function findIn(credentials: unknown, path: string): ConfigIssue[] {
     .filter(
       ([key, value]) => secretKeys.has(key) && String(value ?? '').replaceAll(standIn, '') !== '',
     )
-    .map(([key]) => ({
-      path: `${path}.${key}`,
-      message: 'is written out, and would go into the zip for whoever may read the function',
-      hint: 'Write ${NAME} here and NAME under `secrets:` in serverless.yml, and set it in the shell that deploys. Or use the agency.',
-    }));
+    .map(([key]) => describe(`${path}.${key}`, 'is written out'));
+}
+
+function describe(path: string, fault: string): ConfigIssue {
+  return {
+    path,
+    message: `${fault}, and would go into the zip for whoever may read the function`,
+    hint: 'Write ${NAME} here and NAME under `secrets:` in serverless.yml, and set it in the shell that deploys. Or use the agency.',
+  };
 }
 
 function isLocal(endpoint: unknown): boolean {

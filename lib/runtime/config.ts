@@ -131,12 +131,22 @@ export async function loadConfig(
     );
   }
   const path = resolve(cwd, options.file ?? (env.CGS_EXPORT_CONFIG || fileName));
-  const values = parseConfigText(await readText(path), basename(path), env);
+  return readConfig(await readText(path), path, options, flags.logLevel);
+}
+
+/** What `text` says, which stands or would stand in the file `path`. Throws ConfigError with every fault. */
+export function readConfig(
+  text: string,
+  path: string,
+  { env, agencyPossible = false }: ConfigOptions & { env: Environment },
+  logLevel?: string,
+): Config {
+  const values = parseConfigText(text, basename(path), env);
   return assembleConfig(checkShape(values.value, values.issues), {
     env,
-    agencyPossible: options.agencyPossible ?? false,
+    agencyPossible,
     folder: dirname(path),
-    logLevel: flags.logLevel,
+    logLevel,
     pathOf: (issuePath) => issuePath,
   });
 }

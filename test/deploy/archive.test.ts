@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { archiveMaxBytes, writeArchive } from '../../lib/deploy/archive.ts';
+import { archiveMaxBytes, readArchived, writeArchive } from '../../lib/deploy/archive.ts';
 import { readArchive } from '../support/archive-reader.ts';
 
 test('any files come back, and in whichever order they are given, the bytes are the same', async () => {
@@ -19,10 +19,12 @@ test('any files come back, and in whichever order they are given, the bytes are 
       const again = await writeArchive([...given].reverse());
       expect(again.equals(archive)).toBe(true);
       const entries = new Map(readArchive(archive).map((entry) => [entry.path, entry]));
+      expect(await readArchived(archive, 'none.js')).toBeNull();
       expect([...entries.keys()].sort()).toEqual(given.map((file) => file.path).sort());
       for (const one of given) {
         expect(entries.get(one.path)?.bytes.equals(Buffer.from(one.bytes))).toBe(true);
         expect(entries.get(one.path)?.mode).toBe(0o100644);
+        expect(await readArchived(archive, one.path)).toEqual(Buffer.from(one.bytes));
       }
     }),
     { numRuns: 50 },

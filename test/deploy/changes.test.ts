@@ -71,7 +71,7 @@ describe('secrets', () => {
   });
 });
 
-describe('failure destination', () => {
+describe('failures: 0 retries, told to nobody', () => {
   test('what others told to do on success stays', () => {
     const current = {
       max_async_event_age_in_seconds: 3_600,

@@ -55,7 +55,7 @@ describe('what is deployed', () => {
     expect(done).toEqual([
       'created',
       'instances: at most 1',
-      'failure destination',
+      'failures: 0 retries, told to SMN',
       'timer every-minute created (1m)',
     ]);
     const { config, async, triggers } = held();
@@ -113,7 +113,7 @@ describe('what is deployed', () => {
     ['agency', { agencyName: 'other', timeout: 30 }, 'configuration (timeout, agencyName)'],
     ['a variable gone', { environment: {} }, 'configuration (environment)'],
     ['instances', { environment: { A: 'a' }, maxInstances: 2 }, 'instances: at most 2'],
-    ['destination', { environment: { A: 'a' }, onFailure }, 'failure destination'],
+    ['destination', { environment: { A: 'a' }, onFailure }, 'failures: 0 retries, told to SMN'],
   ])('one change is one step: %s', async (_what, section, step) => {
     await deploy({ environment: { A: 'a' } });
     const base = { environment: { A: 'a' } };
@@ -181,6 +181,33 @@ describe('timers', () => {
     expect(schedules()).toEqual([['every-minute', '1m', 'ACTIVE']]);
   });
 
+  test('one that was deleted, and of which nobody says so, comes back, or may be gone', async () => {
+    await deploy();
+    double.fail = (method, path) =>
+      method === 'GET' && path.includes('/triggers/') && held().triggers.length === 0
+        ? { status: 403, code: 'FSS.0403', message: 'No' }
+        : null;
+    const changed = { events: [timerOf('every-minute', '5m')] };
+    expect((await deploy(changed)).notDone).toEqual(['timer every-minute changed (1m to 5m)']);
+    expect(held().triggers).toMatchObject([{ event_data: { schedule: '1m' } }]);
+    let deleted = false;
+    double.fail = (method) => {
+      deleted ||= double.requests.at(-1)?.startsWith('DELETE') ?? false;
+      return deleted && method !== 'DELETE' ? { status: 403, code: 'x', message: 'No' } : null;
+    };
+    double.requests.length = 0;
+    expect((await deploy(changed)).notDone).toEqual([
+      'timer every-minute changed (1m to 5m) (or it was, or there is none now: nobody answers)',
+    ]);
+  });
+
+  test('one whose event alone is changed says so', async () => {
+    await deploy();
+    const [timer] = [timerOf('every-minute')];
+    const events = [{ ...timer, eventData: { ...timer.eventData, userEvent: 'x' } }];
+    expect((await deploy({ events })).done).toEqual(['timer every-minute changed (userEvent)']);
+  });
+
   test('one that fails once is made the second time', async () => {
     await deploy();
     let posts = 0;
@@ -234,7 +261,7 @@ describe('an answer that is lost', () => {
     expect(done).toEqual([
       'configuration (memorySize)',
       'code',
-      'failure destination',
+      'failures: 0 retries, told to SMN',
       'timer other created (1m)',
       'timer every-minute removed',
     ]);
@@ -316,7 +343,7 @@ describe('a deploy that fails', () => {
     const { done, notDone, stands } = await deploy({ onFailure, events: [timerOf('b')] }, 'two');
     expect({ done, stands }).toEqual({ done: ['code'], stands: 'new code' });
     expect(notDone).toEqual([
-      'failure destination',
+      'failures: 0 retries, told to SMN',
       'timer b created (1m)',
       'timer every-minute removed',
     ]);
@@ -333,12 +360,15 @@ describe('a deploy that fails', () => {
     failOn('PUT', '/async-invoke-config');
     const { done, notDone, error } = await deploy();
     expect(done).toEqual(['created', 'instances: at most 1']);
-    expect(notDone).toEqual(['failure destination', 'timer every-minute created (1m)']);
+    expect(notDone).toEqual([
+      'failures: 0 retries, told to nobody',
+      'timer every-minute created (1m)',
+    ]);
     expect(error?.hint).toContain('FunctionGraph FullAccess');
     expect(await double.fireTimers()).toEqual([]);
     double.fail = () => null;
     expect((await deploy()).done).toEqual([
-      'failure destination',
+      'failures: 0 retries, told to nobody',
       'timer every-minute created (1m)',
     ]);
   });
@@ -538,6 +568,48 @@ describe('code of which nobody says whether it came', () => {
       'configuration (memorySize) (could not be put back)',
     ]);
   });
+});
+
+describe('what was done, whatever was answered', () => {
+  /** The request has its effect; what comes back is `answer`, for as long as `wanted` says. */
+  const answerAfter = (
+    wanted: (method: string, path: string) => boolean,
+    answer: { status: number; body: string },
+  ) => {
+    double.answerAfter = (method, path) => (wanted(method, path) ? answer : null);
+  };
+  const isConfig = (method: string, path: string) => method === 'PUT' && path.endsWith('/config');
+
+  test.each([
+    ['a page with status 200', { status: 200, body: '<html>' }],
+    ['an empty object', { status: 200, body: '{}' }],
+    ["a proxy's 408", { status: 408, body: '<html>' }],
+    ["a proxy's 404", { status: 404, body: '<html>' }],
+  ])('%s after the settings: done, and what follows is done too', async (_what, answer) => {
+    await deploy();
+    let sent = 0;
+    answerAfter((method, path) => {
+      if (!isConfig(method, path)) return false;
+      sent += 1;
+      return sent === 1;
+    }, answer);
+    expect(await deploy({ memorySize: 512 }, 'two')).toMatchObject({
+      done: ['configuration (memorySize)', 'code'],
+      notDone: [],
+      error: null,
+    });
+  });
+
+  test.each([404, 200])(
+    "somebody else's %i for everything is no absent function",
+    async (status) => {
+      await deploy();
+      answerAfter(() => true, { status, body: '<html>' });
+      await expect(deploy({ memorySize: 512 })).rejects.toThrow(/ShowFunctionConfig/);
+      double.answerAfter = () => null;
+      expect(await deploy()).toMatchObject({ done: [], error: null });
+    },
+  );
 });
 
 describe("a page of somebody else's with status 200 is believed by no call", () => {

@@ -136,6 +136,18 @@ describe('what passes by itself', () => {
     });
   });
 
+  test('something else that answers 200 is no list of invocations, no log and no invocation', async () => {
+    const server = createServer((_request, response) => response.end('{"hello":1}'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const api = await connectTo({ ...double, url });
+    const asked = [api.listInvocations(urn()), api.findLog(urn()), api.invoke(urn(), {})];
+    for (const outcome of await Promise.allSettled(asked)) {
+      expect(outcome).toMatchObject({ reason: { code: 'UNEXPECTED_ANSWER' } });
+    }
+    await new Promise((resolve) => server.close(resolve));
+  });
+
   test('something else that answers 200 is no list of triggers', async () => {
     const server = createServer((_request, response) => response.end('{"hello":1}'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -144,6 +156,13 @@ describe('what passes by itself', () => {
     await expect(api.listTriggers(urn())).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' });
     await new Promise((resolve) => server.close(resolve));
   });
+});
+
+test('a secret that the API says again is taken out before the text is cut', () => {
+  const errorMsg = `${'x'.repeat(490)}hunter2-hunter2-hunter2`;
+  const scrub = (text: string) => text.replaceAll('hunter2-hunter2-hunter2', '***');
+  const { message } = describeApiError('X', { httpStatusCode: 400, errorMsg }, scrub);
+  expect(message).not.toContain('hunter');
 });
 
 test('an error says no more than 500 characters of what came', () => {

@@ -124,6 +124,7 @@ describe('a command with a fault in it', () => {
     [['remove', '--stage', 'collect'], 'cgs-export-collect does not tell the stage'],
     [['deploy', '--package', 'nowhere'], '--package: nowhere/collect.zip cannot be read (ENOENT)'],
     [['logs', '-f', 'collect', '--tail'], '--tail: has no effect with this provider'],
+    [['package', '--package', 'package.json'], 'EEXIST'],
     [['invoke', '-f', 'collect', '--data', '{bad'], '--data: gives no event'],
     [['invoke', '-f', 'collect', '--path', '/nowhere.json'], '--path: gives no event'],
     [['invoke', 'local', '-f', 'collect', '--env', 'A'], '--env: "A" is no variable'],
@@ -176,6 +177,33 @@ describe('from deploy to remove', () => {
     expect(exitCode).toBe(1);
     expect(double.functions.size).toBe(0);
     await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
+  });
+
+  test('what is checked is what is sent: the configuration in the zip', async () => {
+    await checkout.write('cgs-export.yml', 'nonsense: 1\n');
+    expect((await say('package', '--package', 'packed')).exitCode).toBe(0);
+    await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
+    const { output, exitCode } = await say('deploy', '--package', 'packed');
+    expect(output).toContain('nonsense');
+    expect(exitCode).toBe(1);
+    await rm(join(checkout.root, 'packed'), { recursive: true });
+    expect(double.functions.size).toBe(0);
+  });
+
+  test('an agency that the configuration needs is asked for', async () => {
+    const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
+    await checkout.write('serverless.yml', text.replace('  agencyName: cgs-export\n', ''));
+    const { output, exitCode } = await say('deploy');
+    await checkout.write('serverless.yml', text);
+    expect(output).toContain('functions.collect.agencyName: is missing');
+    expect(exitCode).toBe(1);
+  });
+
+  test('no configuration is told before anything is sent', async () => {
+    await rm(join(checkout.root, 'cgs-export.yml'));
+    const { output } = await say('deploy');
+    await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
+    expect(output).toContain('cgs-export.yml is not in .serverless/collect.zip');
   });
 
   test('deploy, then timers, until a snapshot is sealed over several invocations', async () => {

@@ -41,6 +41,37 @@ test('takes triggers and function; what is not there is no error', async () => {
   expect((await remove()).done).toEqual([]);
 });
 
+test('what was removed though the answer was lost is said to be removed', async () => {
+  await deploy('a', 'b');
+  double.lose = (method) => method === 'DELETE';
+  expect(await remove()).toMatchObject({ notDone: [], error: null });
+  expect(double.functions.size).toBe(0);
+});
+
+test('nobody answers any more: not claimed either way', async () => {
+  await deploy('a', 'b');
+  let down = false;
+  double.lose = (method) => {
+    down ||= method === 'DELETE';
+    return down;
+  };
+  double.fail = () => (down ? { status: 503, code: 'FSS.0503', message: 'down' } : null);
+  expect(await remove()).toMatchObject({
+    done: [],
+    notDone: ['trigger a (or it was: nobody answers)', 'trigger b', 'function'],
+    error: { code: 'FSS.0503' },
+  });
+});
+
+test("somebody else's 404 is no function that was not deployed", async () => {
+  await deploy('a');
+  double.answerAfter = () => ({ status: 404, body: '<html>' });
+  await expect(remove()).rejects.toThrow(/ShowFunctionConfig/);
+  double.answerAfter = (method) => (method === 'DELETE' ? { status: 404, body: '<html>' } : null);
+  // The requests have their effect: what stands then is read.
+  expect(await remove()).toMatchObject({ notDone: [] });
+});
+
 test.each([
   ['that fails midway', 500, 'FSS.0500', 'FSS.0500'],
   ["that a page of somebody else's answers with 200", 200, 'x', 'UNEXPECTED_ANSWER'],

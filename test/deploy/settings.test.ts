@@ -121,6 +121,13 @@ describe('what a schema cannot say', () => {
       { secrets: ['DEPLOYED_SECRETS'] },
       'functions.collect.secrets DEPLOYED_SECRETS is what deploy sets',
     ],
+    [
+      'a schedule in brackets',
+      {
+        events: [{ ...timer('a'), eventData: { ...timer('a').eventData, schedule: ['1m'] } }],
+      },
+      'events.0.eventData.schedule ["1m"] is no text',
+    ],
     ['a bad rate', { events: [timer('a', '1s')] }, 'events.0.eventData.schedule "1s" is no rate'],
     [
       'one name twice',

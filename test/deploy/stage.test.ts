@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { tellsStage } from '../../lib/deploy/stage.ts';
 
-const tells = (name: string, stage: string, written: string | null = '${self:custom.name}') =>
+const tells = (name: string, stage: string, written: string | null = "cgs-${opt:stage, 'dev'}-x") =>
   tellsStage(
     { key: 'collect', name },
     stage,
@@ -32,7 +32,13 @@ test.each([
 
 test('a name that is written out is the same in every stage, whatever stands in it', () => {
   expect(tells('cgs-export-collect', 'collect', 'cgs-export-collect')).toBe(false);
+  expect(tells('cgs-export-collect', 'export', '${self:service}-collect')).toBe(false);
   expect(tellsStage({ key: 'prod', name: 'prod' }, 'prod', 'functions: { prod: {} }')).toBe(false);
+});
+
+test('a name that comes by a YAML merge', () => {
+  const text = 'x: &base { name: "cgs-${sls:stage}" }\nfunctions:\n  collect:\n    <<: *base\n';
+  expect(tellsStage({ key: 'collect', name: 'cgs-prod' }, 'prod', text)).toBe(true);
 });
 
 test.each(['export default {};', 'functions: ${file(functions.yml)}', '- a', '{'])(

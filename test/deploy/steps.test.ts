@@ -50,7 +50,7 @@ test('of a new function: itself, its secrets, what limits it, and only then what
     'create: created',
     'config: secrets',
     'instances: instances: at most 1',
-    'async: failure destination',
+    'async: failures: 0 retries, told to nobody',
     'timer one: timer one created (1m)',
   ]);
 });
@@ -67,7 +67,7 @@ test('of one that stands: settings before code, timers last, the new one before 
     'config: configuration (memorySize)',
     'code: code',
     'instances: instances: at most 2',
-    'async: failure destination',
+    'async: failures: 1 retries, told to nobody',
     'timer two: timer two created (1m)',
     'remove t1: timer one removed',
   ]);
@@ -78,7 +78,7 @@ test('half of it: the code alone, the settings alone; timers belong to the whole
   expect(plan(standing, all, 'new', 'config')).toEqual([
     'config: configuration (memorySize)',
     'instances: instances: at most 2',
-    'async: failure destination',
+    'async: failures: 1 retries, told to nobody',
   ]);
 });
 

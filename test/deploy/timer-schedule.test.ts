@@ -39,6 +39,7 @@ describe('cron expressions', () => {
     '0 0 0 31 */2 ?',
     '0 0 0 20/11 1 ?',
     '0 0 0 31 2 MON',
+    '0 00 03 01 01 ?',
     '@every 90s',
     '@every 1h30m',
     '@every 1.5h',

@@ -28,6 +28,22 @@ accounts:
 });
 
 test.each([
+  ['in a comment', 'store: file:/x\n# credentials: { ak: A, sk: hunter2-hunter2 }', 2],
+  ['in a file that does not parse', 'accounts: [{ credentials: { ak: A, sk: hunter2-hunter2 }', 1],
+  ['under a misspelt name', 'accounts:\n  - credential: { ak: A, sk: "hunter2-hunter2" }', 2],
+  ['in JSON under a misspelt name', '{\n"account": [{ "sk": "hunter2-hunter2" }] }', 2],
+  ['in an address', "obs: { endpoint: 'https://u:hunter2@obs.example' }", 1],
+])('one %s', (_what, text, line) => {
+  expect(pathsOf(text)).toEqual([`cgs-export.yml:${line}`]);
+});
+
+test('the key of an endpoint on this host opens the IAM that is not', () => {
+  const text =
+    "accounts: [{ credentials: { ak: A, sk: hunter2 }, targets: [{ endpoint: 'http://127.0.0.1:80', iamEndpoint: 'https://iam.example' }] }]";
+  expect(pathsOf(text)).toEqual(['accounts.0.credentials.sk']);
+});
+
+test.each([
   [
     'beside a variable',
     "accounts: [{ credentials: { ak: A, sk: 'hunter2${EMPTY}' }, targets: [{ region: r }] }]",
@@ -54,6 +70,10 @@ test.each([
   [
     'two variables',
     "accounts: [{ credentials: { ak: A, sk: '${A}${B}' }, targets: [{ region: r }] }]",
+  ],
+  [
+    'a comment that speaks of keys',
+    '# sk: the key, securityToken: ${TOKEN}\n# see https://example/a:b@c',
   ],
   ['nothing', ''],
   ['no mapping', '- a'],

@@ -22,6 +22,7 @@ export function connectTo(
     userAgent: 'cgs-export/test',
     proxyUrl: null,
     sleep: async (delayMs) => void sleeps.push(delayMs),
+    scrub: (text) => text,
   });
 }
 

@@ -157,7 +157,7 @@ function isRate(text: string): boolean {
 function isCron(text: string): boolean {
   if (/^@every (\d+(\.\d+)?(ns|µs|us|ms|s|m|h))+$/.test(text)) return true;
   const day = '(sun|mon|tue|wed|thu|fri|sat|[0-6])';
-  const month = '(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|1[0-2]|[1-9])';
+  const month = '(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|1[0-2]|0?[1-9])';
   const field = (value: string, other = '') => {
     const item = `(\\*${other}|${value}(-${value})?)(/[1-9]\\d?)?`;
     return `${item}(,${item})*`;

@@ -61,6 +61,8 @@ export interface FunctionGraphDouble {
   fail: (method: string, path: string) => Refusal | null;
   /** True: the request has its effect, and nobody hears of it. */
   lose: (method: string, path: string) => boolean;
+  /** What comes back instead of the answer, though the request had its effect. */
+  answerAfter: (method: string, path: string) => { status: number; body: string } | null;
   /** What failure destinations were sent. */
   delivered: { destination: string; param: string; error: string }[];
   /** Every active timer of every function, once, one after the other. */
@@ -95,6 +97,7 @@ export async function startFunctionGraph(
     requests: [],
     fail: () => null,
     lose: () => false,
+    answerAfter: () => null,
     delivered: [],
     fireTimers,
     stop,
@@ -145,7 +148,9 @@ export async function startFunctionGraph(
       return send(response, refusal(406, 'FSS.0406', 'Not acceptable.'));
     }
     const result = await route(method, path.slice(`/v2/${projectId}/fgs`.length), parsed);
+    const other = double.answerAfter(method, path);
     if (double.lose(method, path)) request.socket.destroy();
+    else if (other) response.writeHead(other.status).end(other.body);
     else send(response, result);
   }
 
@@ -200,7 +205,13 @@ export async function startFunctionGraph(
         return { body: { invocations: held.invocations, count: held.invocations.length } };
       case 'GET lts-log-detail':
         return held.config.log_group_id
-          ? { body: { group_name: 'group', stream_name: 'stream' } }
+          ? {
+              body: {
+                group_id: held.config.log_group_id,
+                group_name: 'group',
+                stream_name: 'stream',
+              },
+            }
           : refusal(404, 'FSS.0404', 'Not found.');
       case 'POST invocations':
         return invoke(held, body);
