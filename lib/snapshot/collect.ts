@@ -190,12 +190,12 @@ async function workThrough(
   let first = true;
   let paused = false;
   for (;;) {
-    // What is told once is told now: nothing that comes after it in this invocation can keep it from that.
-    if (mode === 'timer' && isAlarming(result)) return true;
     ports.checkDistinct(works.filter(isKnown));
     const isOver = (target: Target) => done.has(target) || spent.has(target.user);
     const work = nextWork(mode, ports, schedule, works, isOver);
     if (!work) return paused;
+    // What is told once is told now: nothing that comes after it in this invocation can keep it from that.
+    if (mode === 'timer' && isAlarming(result)) return true;
     const isShort = ports.budget.timeLeftMs() < workLeastMs;
     if (isShort && !first) return true;
     const { user } = work.target;

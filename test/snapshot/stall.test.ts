@@ -16,6 +16,7 @@ const nodes = (count: number) => Array.from({ length: count }, (_, index) => `ho
 
 async function tickFor(world: ReturnType<typeof createWorld>, minutes: number) {
   const told: string[] = [];
+  const statuses: string[] = [];
   let throttled = 0;
   for (let minute = 0; minute < minutes; minute += 1) {
     const result = await world.tick();
@@ -23,9 +24,10 @@ async function tickFor(world: ReturnType<typeof createWorld>, minutes: number) {
     const faults = openAlerts(world.clock).find(result, 30 * 60_000);
     told.push(...faults.map(({ code }) => `${minute} ${code}`));
     throttled += result.throttled;
+    statuses.push(result.status);
     world.clock.advance(60_000);
   }
-  return { told, throttled };
+  return { told, throttled, statuses };
 }
 
 test.each([
@@ -224,7 +226,8 @@ test('a drifted snapshot is told by the tick that seals it, and by no other', as
       return (seed >>> 16) % 2 === 0 ? 1 : -1;
     });
   };
-  const { told } = await tickFor(world, 60);
+  const { told, statuses } = await tickFor(world, 60);
   expect(told).toHaveLength(1);
   expect(told[0]).toContain('DRIFTED');
+  expect(statuses.filter((status) => status === 'sealed')).toHaveLength(1);
 });
