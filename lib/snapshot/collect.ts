@@ -7,7 +7,7 @@ import { clearHolds, isKeyHeld, noteFailure, passesByItself } from './failure.ts
 import type { CollectMode, CollectPorts, CollectResult, Target, Work } from './invocation.ts';
 import { scheduleKey, type TargetKey, targetId } from './layout.ts';
 import { type Lease, takeLease } from './lease.ts';
-import { type Ledger, openLedger } from './ledger.ts';
+import { type Ledger, openLedger, type WaitReason } from './ledger.ts';
 import { isDue, openRun } from './open-run.ts';
 import type { Clock } from './ports.ts';
 import { askProject, isKnown, listWorks, questionId } from './projects.ts';
@@ -44,6 +44,7 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
     let schedule: Schedule | null = null;
     if (mode === 'timer') {
       schedule = decodeSchedule(await store.get(scheduleKey));
+      ports.checkDistinct(listWorks(ports, schedule).filter(isKnown));
       if (!hasWork(ports, schedule)) {
         log('debug', 'nothing is due');
         return result;
@@ -110,8 +111,7 @@ function hasWork(ports: CollectPorts, schedule: Schedule): boolean {
     const projectId = target.projectId ?? schedule.projects[target.projectQuestion];
     const id = projectId === undefined ? questionId(target) : targetId({ ...target, projectId });
     const state = targetStateOf(schedule, id);
-    if (isSilent(ports, state)) return true;
-    if (isHeld(ports, schedule, target, state)) return false;
+    if (isHeld(ports, schedule, target, state)) return isSilent(ports, state);
     return projectId === undefined || state.open !== null || isDue(ports, state);
   });
 }
@@ -145,12 +145,22 @@ async function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promis
   }
 }
 
-function openQuota(mode: CollectMode, ports: CollectPorts, lease: Lease): Ledger {
+interface QuotaOfInvocation extends Ledger {
+  /** Why the last request was not admitted; null: it was, or none was asked for. */
+  refusedFor(): WaitReason | null;
+}
+
+function openQuota(mode: CollectMode, ports: CollectPorts, lease: Lease): QuotaOfInvocation {
   const { clock, budget, log, progress } = ports;
-  return openLedger({
+  let refusedFor: WaitReason | null = null;
+  const ledger = openLedger({
     ...ports,
     heldFrom: mode === 'command' ? 'answer' : 'departure',
-    mayWait: (delayMs) => budget.takeWait(delayMs),
+    mayWait(delayMs, reason) {
+      const isGranted = budget.takeWait(delayMs);
+      if (!isGranted) refusedFor = reason;
+      return isGranted;
+    },
     async wait(delayMs, reason) {
       progress({ kind: 'wait', delayMs, reason });
       if (delayMs >= 1_000) log('debug', 'waiting for the quota', { delayMs, reason });
@@ -161,6 +171,14 @@ function openQuota(mode: CollectMode, ports: CollectPorts, lease: Lease): Ledger
       }
     },
   });
+  return {
+    ...ledger,
+    refusedFor: () => refusedFor,
+    admit(user, want) {
+      refusedFor = null;
+      return ledger.admit(user, want);
+    },
+  };
 }
 
 /** True if the invocation ended before its work did. */
@@ -170,7 +188,7 @@ async function workThrough(
   result: CollectResult,
   done: Set<Target>,
   lease: Lease,
-  ledger: Ledger,
+  ledger: QuotaOfInvocation,
   schedule: Schedule,
 ): Promise<boolean> {
   const { store, log } = ports;
@@ -181,17 +199,22 @@ async function workThrough(
   if (mode === 'command') clearHolds(schedule);
   const works = listWorks(ports, schedule);
   if (mode === 'timer') {
-    for (const work of works) await noteSilent(ports, schedule, work, result, saveSchedule);
+    // Whoever is not held off is tried first: a page may come.
+    for (const work of works) {
+      const isTried = !isHeld(ports, schedule, work.target, targetStateOf(schedule, work.id));
+      if (!isTried) await noteSilent(ports, schedule, work, result, saveSchedule);
+    }
   }
-  /** Whose quota this invocation has used up. */
-  const spent = new Set<string>();
-  /** Who had a turn: whoever comes after another with the same quota may get no page, and is not stalled by that. */
-  const served = new Set<string>();
+  /** Who is throttled by the service. */
+  const throttled = new Set<string>();
+  /** The exporter's own quota, or the time, is used up: nothing is left but to ask for projects. */
+  let isUsedUp = false;
   let first = true;
   let paused = false;
   for (;;) {
     ports.checkDistinct(works.filter(isKnown));
-    const isOver = (target: Target) => done.has(target) || spent.has(target.user);
+    const isOver = ({ target, projectId }: Work) =>
+      done.has(target) || (projectId !== null && (isUsedUp || throttled.has(target.user)));
     const work = nextWork(mode, ports, schedule, works, isOver);
     if (!work) return paused;
     // What is told once is told now: nothing that comes after it in this invocation can keep it from that.
@@ -199,8 +222,6 @@ async function workThrough(
     const isShort = ports.budget.timeLeftMs() < workLeastMs;
     if (isShort && !first) return true;
     const { user } = work.target;
-    const isFirstOfUser = !served.has(user);
-    served.add(user);
     let checkpoint: Checkpoint | null = null;
     let gotPage = false;
     const tellStall = async () => {
@@ -242,11 +263,15 @@ async function workThrough(
         { ...work.target, projectId: work.projectId },
         checkpoint,
       );
+      const wasFirst = first;
       first = false;
       if (outcome.kind === 'paused') {
         paused = true;
-        spent.add(user);
-        if (!gotPage && isFirstOfUser) await tellStall();
+        const isThrottled = ledger.refusedFor() === 'throttled';
+        if (isThrottled) throttled.add(user);
+        else isUsedUp = true;
+        // Whoever comes after another may get no page, and is not stalled by that.
+        if (!gotPage && (wasFirst || isThrottled)) await tellStall();
         const state = targetStateOf(schedule, work.id);
         if (gotPage && state.failures > 0) {
           state.failures = 0;
@@ -271,7 +296,7 @@ async function workThrough(
       done.add(work.target);
       const failure = { work, error, checkpoint, gotPage };
       if (!(await noteFailure(mode, ports, schedule, failure, result, saveSchedule))) return true;
-      if (error instanceof RateLimitedError && mode === 'timer') spent.add(user);
+      if (error instanceof RateLimitedError && checkpoint && mode === 'timer') throttled.add(user);
       const wasTried = checkpoint !== null || work.projectId === null;
       if (wasTried && !gotPage && passesByItself(error)) await tellStall();
       paused = paused || passesByItself(error);
@@ -292,8 +317,8 @@ function isHeld(ports: CollectPorts, schedule: Schedule, target: Target, state: 
 }
 
 /**
- * Open runs first, the oldest before the others, each to its end: a short scan drifts least. Those that failed last come after
- * those that did not: one that holds its key, or uses the time up, must not keep the others from ever being tried. Projects are
+ * Open runs first, the oldest before the others, each to its end: a short scan drifts least. Those that fail again and again
+ * come after those that do not: one that holds its key, or uses the time up, must not keep the others from ever being tried. Projects are
  * asked by a command before it works for hours, by a timer when those that are known have had their turn.
  */
 function nextWork(
@@ -301,10 +326,10 @@ function nextWork(
   ports: CollectPorts,
   schedule: Schedule,
   works: readonly Work[],
-  isOver: (target: Target) => boolean,
+  isOver: (work: Work) => boolean,
 ): Work | null {
   const ready = works.filter((work) => {
-    if (isOver(work.target)) return false;
+    if (isOver(work)) return false;
     if (mode === 'command') return true;
     const state = targetStateOf(schedule, work.id);
     if (isHeld(ports, schedule, work.target, state)) return false;
@@ -312,7 +337,8 @@ function nextWork(
   });
   const rankOf = ({ projectId, id }: Work): string => {
     const { open, failures } = targetStateOf(schedule, id);
-    const fails = mode === 'timer' && failures > 0;
+    // Once is a blip.
+    const fails = mode === 'timer' && failures > 1;
     const isLast = (mode === 'command') === (projectId !== null);
     return `${Number(isLast)}${Number(fails)}${Number(open === null)}${open?.snapshot ?? ''}`;
   };

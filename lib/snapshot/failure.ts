@@ -2,6 +2,7 @@
 
 import {
   AuthError,
+  ConfigError,
   CorruptError,
   type ExportError,
   ProtocolError,
@@ -44,6 +45,12 @@ function holdKey(ports: CollectPorts, schedule: Schedule, target: Target): void 
   schedule.holds[target.user] = { failures, untilMs };
 }
 
+function nameSubject({ target, key, id }: Work, checkpoint: Checkpoint | null): string {
+  const { table, region, account } = target;
+  const run = checkpoint ? `, run ${checkpoint.run}` : '';
+  return `${key ? id : `${table}/rgn=${region}`} (account ${account}${run})`;
+}
+
 export interface Failure {
   work: Work;
   error: ExportError;
@@ -73,8 +80,8 @@ export async function noteFailure(
   const state = targetStateOf(schedule, work.id);
   schedule.targets[work.id] = state;
   if (error instanceof RateLimitedError && mode === 'timer') return true;
-  const { account } = work.target;
-  error.subject = `${work.id} (account ${account}${checkpoint ? `, run ${checkpoint.run}` : ''})`;
+  // A ConfigError says by its path whom it is about.
+  if (!(error instanceof ConfigError)) error.subject = nameSubject(work, checkpoint);
   result.errors.push(error);
   const passes = passesByItself(error);
   // With a page it gets on, however slowly.

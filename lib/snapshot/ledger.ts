@@ -35,6 +35,9 @@ export interface Ledger {
   release(): Promise<void>;
 }
 
+/** `throttled`: one user is, after a 429; the rest is everybody's. */
+export type WaitReason = 'quota' | 'throttled' | 'contention';
+
 interface Reservation {
   key: string;
   token: string;
@@ -63,9 +66,9 @@ export function openLedger(ports: {
   /** In [0, 1). */
   random: () => number;
   /** Whether the quota may be waited for this long. */
-  mayWait: (delayMs: number) => boolean;
+  mayWait: (delayMs: number, reason: WaitReason) => boolean;
   /** Waits, gives signs of life meanwhile, and throws when the run must stop. */
-  wait: (delayMs: number, reason: 'quota' | 'throttled' | 'contention') => Promise<void>;
+  wait: (delayMs: number, reason: WaitReason) => Promise<void>;
 }): Ledger {
   const { store, clock, log, quota, requestTimeoutMs, heldFrom, random, mayWait, wait } = ports;
   let held: Reservation | null = null;
@@ -139,7 +142,7 @@ export function openLedger(ports: {
   ): Promise<boolean> {
     const delayMs = readyMonotonicMs - clock.monotonicMs();
     if (delayMs <= 0) return true;
-    if (!mayWait(delayMs)) return false;
+    if (!mayWait(delayMs, reason)) return false;
     await wait(delayMs, reason);
     return true;
   }
@@ -183,7 +186,7 @@ export function openLedger(ports: {
       await store.delete(key);
       const delayMs = 20 + random() * Math.min(100 * 2 ** tries, 2_000);
       log('debug', 'another exporter reserved at the same moment; trying again', { delayMs });
-      if (!mayWait(delayMs)) return false;
+      if (!mayWait(delayMs, 'contention')) return false;
       await wait(delayMs, 'contention');
     }
   }

@@ -1,12 +1,6 @@
 // Owns what IAM is asked: a region's project id, and sign-in tokens. Refuses to create anything there.
 
-import {
-  AuthError,
-  ConfigError,
-  RateLimitedError,
-  StoppedError,
-  TransientError,
-} from '../errors.ts';
+import { AuthError, ConfigError, RateLimitedError, TransientError } from '../errors.ts';
 import type { Clock } from '../snapshot/ports.ts';
 import {
   type Answer,
@@ -254,8 +248,8 @@ async function sendWithRetry(
   });
 }
 
-function describeNoTime({ name }: Peer): StoppedError {
-  return new StoppedError(
+function describeNoTime({ name }: Peer): TransientError {
+  return new TransientError(
     'NO_TIME',
     `The invocation has no time left to ask ${name}.`,
     "It goes on with the next one. If none gets further, raise the function's time-out.",

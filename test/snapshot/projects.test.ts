@@ -2,7 +2,13 @@
 // Method: the timer under a virtual clock, a tick a minute.
 
 import { expect, test } from 'vitest';
-import { ConfigError, type ExportError, ProtocolError, TransientError } from '../../lib/errors.ts';
+import {
+  ConfigError,
+  type ExportError,
+  ProtocolError,
+  TransientError,
+  tellError,
+} from '../../lib/errors.ts';
 import { openAlerts } from '../../lib/runtime/alert.ts';
 import type { Target } from '../../lib/snapshot/invocation.ts';
 import { createWorld } from '../support/world.ts';
@@ -59,9 +65,10 @@ test.each([
   const { told } = await tickFor(world, 120, targets);
   const minutes = told.map(({ minute }) => minute);
   expect([...new Set(minutes)]).toEqual([0, 5, 15, 35, 75]);
-  const subjects = told.map(({ fault: { subject } }) => subject);
-  expect(subjects.filter((subject) => subject?.includes('account one'))).toHaveLength(5);
-  expect(subjects.filter((subject) => subject?.includes('account two'))).toHaveLength(5);
+  const named = told.map(({ fault }) => tellError(fault));
+  for (const name of ['one', 'two']) {
+    expect(named.filter((text) => text.split(/\W/).includes(name))).toHaveLength(5);
+  }
 });
 
 test('the others are exported meanwhile, and first', async () => {
@@ -87,6 +94,16 @@ test('once it is known it is asked no more, also for another target of the same 
   const targets = [target, { ...target, table: 'other_nodes' }];
   const { sealed } = await tickFor(world, 5, targets);
   expect([sealed, asked]).toEqual([2, 3]);
+});
+
+test('a project that is none is told at once, though another target uses the quota up', async () => {
+  const world = createWorld({ ids: Array.from({ length: 20_000 }, (_, index) => `h${index}`) });
+  const wrong = unknown(world, 'wrong', async () => {
+    throw new ConfigError([{ path: 'accounts.1', message: 'none', hint: 'set it' }]);
+  });
+  const busy = world.createTarget({ user: wrong.user });
+  const { told } = await tickFor(world, 3, [busy, wrong]);
+  expect(told.map(({ minute, fault }) => [minute, fault.code])).toEqual([[0, 'CONFIG']]);
 });
 
 test('a command asks for all projects before it works', async () => {

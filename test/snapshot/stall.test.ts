@@ -148,6 +148,47 @@ test('whoever waited for its turn is not stalled: after 40 minutes of another wi
   }
 });
 
+test('two accounts that take turns for hours: nobody is stalled, and no run is opened before its turn', async () => {
+  const world = createWorld({ ids: nodes(40_000) });
+  const targets = ['one', 'two'].map((name) => failing(world, name, () => null));
+  const sealed: string[] = [];
+  for (let minute = 0; minute < 100; minute += 1) {
+    const { errors, snapshots } = await world.tick({ targets });
+    expect(errors).toEqual([]);
+    sealed.push(...snapshots.map(({ manifest }) => manifest.scope.projectId));
+    const open = [...world.store.dump().keys()].filter((key) => key.endsWith('/checkpoint.json'));
+    // A sealed one's stays for a while.
+    expect(open.length).toBeLessThanOrEqual(1 + sealed.length);
+    world.clock.advance(60_000);
+  }
+  expect(sealed).toHaveLength(2);
+});
+
+test('one tick in vain, and then another has its turn for long: not stalled', async () => {
+  const world = createWorld({ ids: nodes(40_000) });
+  let down = true;
+  const fault = () => (down ? new TransientError('UNAVAILABLE', '503', 'wait') : null);
+  const targets = ['one', 'two'].map((name) => failing(world, name, fault));
+  for (let minute = 0; minute < 100; minute += 1) {
+    const { errors } = await world.tick({ targets });
+    expect(errors.map(({ code }) => code)).not.toContain('RUN_STALLED');
+    down = false;
+    world.clock.advance(60_000);
+  }
+});
+
+test('a timer slower than a stall: one tick in vain, and the next one tries before it tells', async () => {
+  const world = createWorld({ ids: nodes(600) });
+  let down = true;
+  const target = failing(world, 'slow', () =>
+    down ? new TransientError('UNAVAILABLE', '503', 'wait') : null,
+  );
+  await world.tick({ targets: [target] });
+  world.clock.advance(60 * 60_000);
+  down = false;
+  expect(await world.tick({ targets: [target] })).toMatchObject({ status: 'sealed', errors: [] });
+});
+
 test('a stall is told by its own invocation: a kill in the work after it cannot swallow it', async () => {
   const world = createWorld({ ids: nodes(30_000) });
   const bad = failing(world, 'bad', () => new TransientError('UNAVAILABLE', '503', 'wait'));
@@ -157,7 +198,8 @@ test('a stall is told by its own invocation: a kill in the work after it cannot 
   const told: string[] = [];
   for (let minute = 0; minute < 60; minute += 1) {
     try {
-      const { errors } = await world.tick({ targets: [bad, killed] });
+      const targets = minute < 25 ? [bad] : [bad, killed];
+      const { errors } = await world.tick({ targets });
       told.push(...errors.map(({ code }) => code).filter((code) => code === 'RUN_STALLED'));
     } catch {
       // The platform ended the process.
