@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { ConfigError, ProtocolError } from '../errors.ts';
@@ -117,6 +117,10 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
       const hint = `serverless.yml has ${all.map(({ key }) => key).join(', ') || 'none'}.`;
       throw refusal('--function', `there is no function ${wanted}`, hint);
     }
+    if (all.length === 0) {
+      const hint = "Write one there, named as its file in functions/, as in the project's own.";
+      throw refusal('functions', 'serverless.yml has none', hint);
+    }
     const given = options as Readonly<Record<string, unknown>>;
     const foreign = foreignOptions.find((name) => given[name] !== undefined);
     if (foreign) throw refusal(`--${foreign}`, 'has no effect with this provider', 'Leave it out.');
@@ -147,7 +151,7 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
     for (const one of settings) {
       const files = await collectFiles(root, one.key);
       const config = files.find(({ path }) => path === configName);
-      checkWrittenSecrets(String(config?.bytes ?? ''));
+      if (config) checkWrittenSecrets(String(config.bytes));
       const zip = await writeArchive(files);
       await writeFile(zipOf(one), zip);
       const section = service.functions[one.key];
@@ -197,17 +201,18 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
     secrets: Secrets,
     zip: Buffer,
   ): Promise<void> {
-    const { CGS_EXPORT_CONFIG: elsewhere } = settings.environment;
-    if (elsewhere) return;
+    const { CGS_EXPORT_CONFIG: elsewhere = configName } = settings.environment;
     const file = relative(root, zipOf(settings));
     const bytes = await readArchived(zip, configName).catch((error: Error) => {
       throw refusal('package', `${file} is no zip: ${error.message}`, 'Package it again.');
     });
+    if (bytes !== null) checkWrittenSecrets(String(bytes));
+    // Another file's name is not of the zip.
+    if (basename(elsewhere) !== configName) return;
     if (bytes === null) {
       const hint = 'Write it (`node dist/cli.js init` makes one to edit) and package again.';
       throw refusal('package', `${configName} is not in ${file}`, hint);
     }
-    checkWrittenSecrets(String(bytes));
     const env = { ...settings.environment, ...secrets };
     try {
       const options = { env, agencyPossible: true };
@@ -355,7 +360,9 @@ export function createPlugin(serverless: Serverless, options: Options, tools: To
       const { code, message, syscall, hint = '' } = error as Partial<Record<string, string>>;
       // Of the file system: its message says which file.
       if (code === undefined || (hint === '' && syscall === undefined)) throw error;
-      throw new serverless.classes.Error(scrubber.scrub(`${message}\n${hint}`.trimEnd()), code);
+      // A function's alarm says it already.
+      const text = message?.includes(hint) ? message : `${message}\n${hint}`;
+      throw new serverless.classes.Error(scrubber.scrub(text), code);
     } finally {
       tools.progress.get('huawei').remove();
     }

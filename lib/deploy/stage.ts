@@ -22,7 +22,10 @@ function nameIn(text: string, key: string): string | null {
   try {
     const functions = asRecord(asRecord(parse(text, { merge: true })).functions);
     if (!Object.hasOwn(functions, key)) return null;
-    const { name = key } = asRecord(functions[key]);
+    const section = functions[key];
+    // Of a file of its own.
+    if (typeof section !== 'object' || section === null) return null;
+    const { name = key } = asRecord(section);
     return String(name);
   } catch {
     return null;

@@ -1,6 +1,6 @@
 // Owns finding secrets that are written out in cgs-export.yml, which goes into the zip as it stands. Refuses to check anything else of it.
 
-import type { ConfigIssue } from '../errors.ts';
+import { ConfigError, type ConfigIssue } from '../errors.ts';
 import { parseConfigText } from '../runtime/config-text.ts';
 import { isLoopback } from '../runtime/config-values.ts';
 import { asRecord } from '../source/answers.ts';
@@ -10,12 +10,18 @@ const secretKeys = new Set(['sk', 'securityToken', 'iamPassword']);
 const standIn = '\u{f0000}';
 const variables = new Proxy({}, { get: () => standIn, has: () => true });
 
-/** A key as it is written in YAML or JSON, and what looks like its value, long enough to be no word of a comment. */
+/** A key as it is written in YAML, JSON or a shell, whatever the case. */
 const writtenSecret =
-  /\b(?:sk|securityToken|iamPassword)\b["']?[ \t]*:[ \t]*["']?([^\s"',{}#]{8,})/g;
+  /(?:^|[^A-Za-z])(?:sk|secret[-_ ]?key|secret[-_ ]?access[-_ ]?key|security[-_]?token|iam[-_]?password|password)\b["']?[ \t]*[:=][ \t]*["']?([^\s"'{}]+)/gi;
 const writtenPassword = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:([^\s/@]+)@/gi;
 
-/** One issue for each; none for keys of an endpoint on this host, which open nothing. */
+/** Rather than a word of a comment, or a variable. */
+function looksLikeSecret(value: string): boolean {
+  if (/^\$\{?\w/.test(value)) return false;
+  return /^[A-Za-z0-9+/=_]{16,}/.test(value) || (value.length >= 8 && /\d/.test(value));
+}
+
+/** One issue for each, and for what keeps the text from being read; none for keys of an endpoint on this host, which open nothing. */
 export function findWrittenSecrets(text: string, name: string): ConfigIssue[] {
   const { issues, harmless } = readSecrets(text, name);
   return issues.length > 0 ? issues : findInText(text, name, harmless);
@@ -27,7 +33,9 @@ function findInText(text: string, name: string, harmless: ReadonlySet<string>): 
     .split('\n')
     .flatMap((line, index) =>
       [...line.matchAll(writtenSecret), ...line.matchAll(writtenPassword)]
-        .filter(([, value = '']) => !value.startsWith('$') && !harmless.has(value))
+        .filter(
+          ([, value = '']) => looksLikeSecret(value) && !harmless.has(value.replace(/,$/, '')),
+        )
         .map(() => describe(`${name}:${index + 1}`, 'a key is written out')),
     );
 }
@@ -37,15 +45,18 @@ function readSecrets(text: string, name: string): { issues: ConfigIssue[]; harml
   let config: Readonly<Record<string, unknown>>;
   try {
     config = parseConfigText(text, name, variables).value;
-  } catch {
-    // Told where it is loaded.
-    return { issues: [], harmless };
+  } catch (error) {
+    // Nobody can say what it holds.
+    if (!(error instanceof ConfigError)) throw error;
+    return { issues: [...error.issues], harmless };
   }
   const note = (credentials: unknown) => {
     for (const value of Object.values(asRecord(credentials))) harmless.add(String(value));
   };
   const obs = asRecord(config.obs);
-  const isBucket = String(config.store).startsWith('obs://') && !isLocal(obs.endpoint);
+  const store = String(config.store);
+  const isBucket =
+    (store.startsWith('obs://') || store.includes(standIn)) && !isLocal(obs.endpoint);
   const accounts = Array.isArray(config.accounts) ? config.accounts.map(asRecord) : [];
   if (isLocal(obs.endpoint)) note(obs.credentials);
   const issues = [

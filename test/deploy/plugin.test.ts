@@ -190,6 +190,22 @@ describe('from deploy to remove', () => {
     expect(double.functions.size).toBe(0);
   });
 
+  test('a file that the environment names is the one in the zip, if it is called so', async () => {
+    const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
+    const named = text.replace(
+      '    # environment: { CGS_EXPORT_LOG_LEVEL: debug }',
+      '    environment: { CGS_EXPORT_CONFIG: /opt/function/code/cgs-export.yml }',
+    );
+    expect(named).not.toBe(text);
+    await checkout.write('serverless.yml', named);
+    await checkout.write('cgs-export.yml', 'store: file:/x\nacounts: []\n');
+    const { output, exitCode } = await say('deploy');
+    await checkout.write('serverless.yml', text);
+    await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
+    expect(output).toContain('acounts');
+    expect(exitCode).toBe(1);
+  });
+
   test('an agency that the configuration needs is asked for', async () => {
     const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
     await checkout.write('serverless.yml', text.replace('  agencyName: cgs-export\n', ''));

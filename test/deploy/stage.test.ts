@@ -41,13 +41,13 @@ test('a name that comes by a YAML merge', () => {
   expect(tellsStage({ key: 'collect', name: 'cgs-prod' }, 'prod', text)).toBe(true);
 });
 
-test.each(['export default {};', 'functions: ${file(functions.yml)}', '- a', '{'])(
-  'a file that is read otherwise leaves it to the name: %s',
-  (text) => {
-    const named = { key: 'collect', name: 'cgs-export-prod-collect' };
-    expect([tellsStage(named, 'prod', text), tellsStage(named, 'test', text)]).toEqual([
-      true,
-      false,
-    ]);
-  },
-);
+test.each([
+  'export default {};',
+  'functions: ${file(functions.yml)}',
+  'functions: { collect: "${file(collect.yml)}" }',
+  '- a',
+  '{',
+])('a file that is read otherwise leaves it to the name: %s', (text) => {
+  const named = { key: 'collect', name: 'cgs-export-prod-collect' };
+  expect([tellsStage(named, 'prod', text), tellsStage(named, 'test', text)]).toEqual([true, false]);
+});

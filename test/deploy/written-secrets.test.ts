@@ -29,12 +29,18 @@ accounts:
 
 test.each([
   ['in a comment', 'store: file:/x\n# credentials: { ak: A, sk: hunter2-hunter2 }', 2],
-  ['in a file that does not parse', 'accounts: [{ credentials: { ak: A, sk: hunter2-hunter2 }', 1],
+  ['in a comment, as a shell has it', 'store: file:/x\n# HUAWEICLOUD_SDK_SK=hunter2-hunter2', 2],
   ['under a misspelt name', 'accounts:\n  - credential: { ak: A, sk: "hunter2-hunter2" }', 2],
+  ['under another misspelt name', 'accounts:\n  - { secretKey: ABCDEFGHIJKLMNOP }', 2],
+  ['in the wrong case', 'accounts:\n  - { securitytoken: hunter2-hunter2 }', 2],
   ['in JSON under a misspelt name', '{\n"account": [{ "sk": "hunter2-hunter2" }] }', 2],
-  ['in an address', "obs: { endpoint: 'https://u:hunter2@obs.example' }", 1],
+  ['in an address', "obs: { endpoint: 'https://u:hunter22@obs.example' }", 1],
 ])('one %s', (_what, text, line) => {
   expect(pathsOf(text)).toEqual([`cgs-export.yml:${line}`]);
+});
+
+test.each(['accounts: [', '- a', 'x: {\n'])('what cannot be read is told: %s', (text) => {
+  expect(pathsOf(text)).toEqual(['']);
 });
 
 test('the key of an endpoint on this host opens the IAM that is not', () => {
@@ -47,6 +53,10 @@ test.each([
   [
     'beside a variable',
     "accounts: [{ credentials: { ak: A, sk: 'hunter2${EMPTY}' }, targets: [{ region: r }] }]",
+  ],
+  [
+    "that may be the bucket's",
+    "store: ${STORE}\naccounts: [{ credentials: { ak: A, sk: hunter2 }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]",
   ],
   [
     "that is also the bucket's",
@@ -64,6 +74,10 @@ test.each([
     "accounts: [{ credentials: { ak: A, sk: B }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]\nobs: { endpoint: 'http://localhost:7480', credentials: { ak: a, sk: b } }",
   ],
   [
+    'words',
+    'store: file:/x\n# sk: required when\n# iamPassword: whatever\n# sk: your-secret-access-key\n# http://user:password@proxy',
+  ],
+  [
     'a key of endpoints on this host beside a bucket with a key of its own',
     "store: obs://lake\nobs: { credentials: { ak: a, sk: '${SK}' } }\naccounts: [{ credentials: { ak: A, sk: B }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]",
   ],
@@ -73,11 +87,8 @@ test.each([
   ],
   [
     'a comment that speaks of keys',
-    '# sk: the key, securityToken: ${TOKEN}\n# see https://example/a:b@c',
+    'store: file:/x\n# sk: the key, securityToken: ${TOKEN}\n# see https://example/a:b@c',
   ],
-  ['nothing', ''],
-  ['no mapping', '- a'],
-  ['broken', 'accounts: ['],
   ['odd shapes', 'accounts: 5\nobs: [1]'],
 ])('nothing is found in %s', (_what, text) => {
   expect(pathsOf(text)).toEqual([]);
