@@ -79,7 +79,7 @@ export function compareConfig(
     ['environment', sortKeys(plainBefore), sortKeys(plainAfter)],
     ['secrets', markBefore, markAfter],
   ];
-  // Leaving a VPC or an enterprise project is not in the API: deployment.ts says what stays.
+  // Leaving a VPC or an enterprise project is not in the API: listStays says what stays.
   if (settings.vpc) {
     pairs.push(['vpcId', current.func_vpc?.vpc_id ?? '', settings.vpc.vpcId]);
     pairs.push(['subnetId', current.func_vpc?.subnet_id ?? '', settings.vpc.subnetId]);
@@ -204,6 +204,18 @@ export function listAdded(before: DeployedFunction, after: DeployedFunction): st
     ['enterpriseProjectId', ({ enterprise_project_id: id }) => id],
   ];
   return kept.filter(([, read]) => !isIn(read(before)) && isIn(read(after))).map(([name]) => name);
+}
+
+/** What `current` has and `settings` have not. No log group: FunctionGraph makes one of its own, and nobody can tell whose it is. */
+export function listStays(settings: FunctionSettings, current: DeployedFunction | null): string[] {
+  const { vpc_id: vpcId } = current?.func_vpc ?? {};
+  const { enterprise_project_id: project } = current ?? {};
+  return [
+    ...(vpcId && !settings.vpc ? [`VPC ${vpcId}`] : []),
+    ...(project && project !== '0' && settings.enterpriseProjectId === null
+      ? [`enterprise project ${project}`]
+      : []),
+  ];
 }
 
 /** A tick that waited longer for its turn has been overtaken by sixty others. */

@@ -6,6 +6,7 @@ import { ConfigError, ExportError, TransientError } from '../errors.ts';
 import {
   compareConfig,
   listAdded,
+  listStays,
   restoreBody,
   restoreTriggerBody,
   type Secrets,
@@ -105,18 +106,6 @@ function checkStanding({ settings, extent }: Wish, { function: current }: Standi
   throw new ConfigError([{ path: `functions.${key}`, message: `${name} is not deployed`, hint }]);
 }
 
-/** A log group is not among them: FunctionGraph makes one of its own, and nobody can tell whose it is. */
-function listStays(settings: FunctionSettings, current: DeployedFunction | null): string[] {
-  const { vpc_id: vpcId } = current?.func_vpc ?? {};
-  const { enterprise_project_id: project } = current ?? {};
-  return [
-    ...(vpcId && !settings.vpc ? [`VPC ${vpcId}`] : []),
-    ...(project && project !== '0' && settings.enterpriseProjectId === null
-      ? [`enterprise project ${project}`]
-      : []),
-  ];
-}
-
 /** Says what stands. Only where the old code is known to run on does the configuration go back: it must not run under the new one. */
 async function endFailed(
   wish: Wish,
@@ -131,13 +120,13 @@ async function endFailed(
 ): Promise<Deployment> {
   const { urn, settings } = wish;
   const { before, done, rest, failed, error } = end;
-  const isKnown = end.standing !== null && before.function !== null;
-  const goesBack = failed.id === 'code' && done.has('config') && isKnown;
+  const isKnown = failed.id === 'code' && done.has('config') && end.standing !== null;
+  const goesBack = isKnown ? before.function : null;
   const standing =
-    goesBack && before.function
-      ? await putBack(wish, before.function, done)
+    goesBack !== null
+      ? await putBack(wish, goesBack, done)
       : await restoreTimer(wish, before, end.standing, failed);
-  const isBack = goesBack && !done.has('config');
+  const isBack = goesBack !== null && !done.has('config');
   const left = standing
     ? planSteps(wish, standing).filter(({ id }) => !done.has(id))
     : rest.filter(({ id }) => !done.has(id));

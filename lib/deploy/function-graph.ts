@@ -394,11 +394,15 @@ export function describeApiError(
     refusal.cause = exception;
     return refusal;
   }
-  const hint =
-    errorCode === undefined
-      ? 'Check the endpoint and the proxy: this is no answer of FunctionGraph.'
-      : httpStatusCode === 404
-        ? 'Is it deployed, in this region and project? `serverless info` shows it, `serverless deploy` makes it.'
-        : 'Look the code up in the FunctionGraph API Reference, "Error Codes", and change serverless.yml accordingly.';
-  return new ProtocolError(code, message, hint, options);
+  return new ProtocolError(code, message, hintFor(httpStatusCode, errorCode), options);
+}
+
+function hintFor(status: number, errorCode: string | undefined): string {
+  if (errorCode === undefined) {
+    return 'Check the endpoint and the proxy: this is no answer of FunctionGraph.';
+  }
+  if (status === 404) {
+    return 'Is it deployed, in this region and project? `serverless info` shows it, `serverless deploy` makes it.';
+  }
+  return 'Look the code up in the FunctionGraph API Reference, "Error Codes", and change serverless.yml accordingly.';
 }

@@ -3,17 +3,12 @@
 import { ExportError } from '../errors.ts';
 import type { DeployPorts } from './deployment.ts';
 import type { FunctionGraph } from './function-graph.ts';
+import type { Step } from './steps.ts';
 
 export interface Removal {
   done: string[];
   notDone: string[];
   error: ExportError | null;
-}
-
-interface Step {
-  id: string;
-  what: string;
-  run: () => Promise<void>;
 }
 
 /**
@@ -51,10 +46,12 @@ export async function removeFunction(
 
 async function planRemoval(api: FunctionGraph, urn: string): Promise<Step[]> {
   if ((await api.findFunction(urn)) === null) return [];
-  const steps = (await api.listTriggers(urn)).map((trigger) => ({
-    id: trigger.trigger_id,
-    what: `trigger ${trigger.event_data.name ?? trigger.trigger_id}`,
-    run: () => api.deleteTrigger(urn, trigger),
-  }));
+  const steps = (await api.listTriggers(urn)).map(
+    (trigger): Step => ({
+      id: trigger.trigger_id,
+      what: `trigger ${trigger.event_data.name ?? trigger.trigger_id}`,
+      run: () => api.deleteTrigger(urn, trigger),
+    }),
+  );
   return [...steps, { id: 'function', what: 'function', run: () => api.deleteFunction(urn) }];
 }

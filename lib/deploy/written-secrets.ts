@@ -41,6 +41,7 @@ function findInText(text: string, name: string, harmless: ReadonlySet<string>): 
 }
 
 function readSecrets(text: string, name: string): { issues: ConfigIssue[]; harmless: Set<string> } {
+  const issues: ConfigIssue[] = [];
   const harmless = new Set<string>();
   let config: Readonly<Record<string, unknown>>;
   try {
@@ -50,32 +51,34 @@ function readSecrets(text: string, name: string): { issues: ConfigIssue[]; harml
     if (!(error instanceof ConfigError)) throw error;
     return { issues: [...error.issues], harmless };
   }
-  const note = (credentials: unknown) => {
-    for (const value of Object.values(asRecord(credentials))) harmless.add(String(value));
-  };
+  for (const { credentials, path, opens } of listCredentials(config)) {
+    if (opens) issues.push(...findIn(credentials, path));
+    else for (const value of Object.values(asRecord(credentials))) harmless.add(String(value));
+  }
+  return { issues, harmless };
+}
+
+/** `opens`: something that is not on this host. */
+function listCredentials(config: Readonly<Record<string, unknown>>) {
   const obs = asRecord(config.obs);
   const store = String(config.store);
   const isBucket =
     (store.startsWith('obs://') || store.includes(standIn)) && !isLocal(obs.endpoint);
   const accounts = Array.isArray(config.accounts) ? config.accounts.map(asRecord) : [];
-  if (isLocal(obs.endpoint)) note(obs.credentials);
-  const issues = [
-    ...(isLocal(obs.endpoint) ? [] : findIn(obs.credentials, 'obs.credentials')),
-    ...accounts.flatMap(({ credentials, targets }, index) => {
+  return [
+    { credentials: obs.credentials, path: 'obs.credentials', opens: !isLocal(obs.endpoint) },
+    ...accounts.map(({ credentials, targets }, index) => {
       const all = Array.isArray(targets) ? targets.map(asRecord) : [];
-      // The first account's key is also the bucket's, unless the bucket has one of its own.
-      const opensBucket = index === 0 && isBucket && obs.credentials === undefined;
-      const isHarmless =
+      const isHere =
         all.length > 0 &&
         all.every(
           ({ endpoint, iamEndpoint = endpoint }) => isLocal(endpoint) && isLocal(iamEndpoint),
         );
-      if (!isHarmless || opensBucket) return findIn(credentials, `accounts.${index}.credentials`);
-      note(credentials);
-      return [];
+      // The first account's key is also the bucket's, unless the bucket has one of its own.
+      const opensBucket = index === 0 && isBucket && obs.credentials === undefined;
+      return { credentials, path: `accounts.${index}.credentials`, opens: !isHere || opensBucket };
     }),
   ];
-  return { issues, harmless };
 }
 
 function findIn(credentials: unknown, path: string): ConfigIssue[] {

@@ -201,8 +201,8 @@ async function workThrough(
   if (mode === 'timer') {
     // Whoever is not held off is tried first: a page may come.
     for (const work of works) {
-      const isTried = !isHeld(ports, schedule, work.target, targetStateOf(schedule, work.id));
-      if (!isTried) await noteSilent(ports, schedule, work, result, saveSchedule);
+      if (!isHeld(ports, schedule, work.target, targetStateOf(schedule, work.id))) continue;
+      await noteSilent(ports, schedule, work, result, saveSchedule);
     }
   }
   /** Who is throttled by the service. */
@@ -318,8 +318,8 @@ function isHeld(ports: CollectPorts, schedule: Schedule, target: Target, state: 
 
 /**
  * Open runs first, the oldest before the others, each to its end: a short scan drifts least. Those that fail again and again
- * come after those that do not: one that holds its key, or uses the time up, must not keep the others from ever being tried. Projects are
- * asked by a command before it works for hours, by a timer when those that are known have had their turn.
+ * come after those that do not: one that holds its key, or uses the time up, must not keep the others from ever being tried.
+ * Projects are asked by a command before it works for hours, by a timer when those that are known have had their turn.
  */
 function nextWork(
   mode: CollectMode,

@@ -9,21 +9,12 @@ import {
   takeSecrets,
   userDataOf,
 } from '../../lib/deploy/changes.ts';
-import type { DeployedFunction, DeployedTrigger } from '../../lib/deploy/function-graph.ts';
+import type { DeployedTrigger } from '../../lib/deploy/function-graph.ts';
 import type { Timer } from '../../lib/deploy/settings.ts';
 import { ConfigError } from '../../lib/errors.ts';
-import { settingsOf } from '../support/deploy-api.ts';
+import { deployed, settingsOf } from '../support/deploy-api.ts';
 
-const urn = 'urn:fss:r:p:function:default:cgs-export-collect';
-const deployed: DeployedFunction = {
-  func_urn: urn,
-  func_name: 'cgs-export-collect',
-  runtime: 'Node.js20.15',
-  handler: 'index.handler',
-  memory_size: 256,
-  timeout: 60,
-  xrole: 'cgs-export',
-};
+const urn = deployed.func_urn;
 
 describe('configuration', () => {
   test.each([undefined, null, '', '{}'])('no variables may be told as %j', (user_data) => {

@@ -1,25 +1,14 @@
 // Owns the proof of the order: settings before code, what fires last, and no step for what stands as wanted.
 
 import { expect, test } from 'vitest';
-import type { DeployedFunction, FunctionGraph } from '../../lib/deploy/function-graph.ts';
+import type { FunctionGraph } from '../../lib/deploy/function-graph.ts';
 import type { FunctionSection } from '../../lib/deploy/settings.ts';
 import { type Extent, planSteps, type Standing } from '../../lib/deploy/steps.ts';
-import { settingsOf, timerOf } from '../support/deploy-api.ts';
+import { deployed, settingsOf, timerOf } from '../support/deploy-api.ts';
 
-const urn = 'urn:f';
-const deployed: DeployedFunction = {
-  func_urn: urn,
-  func_name: 'cgs-export-collect',
-  runtime: 'Node.js20.15',
-  handler: 'index.handler',
-  memory_size: 256,
-  timeout: 60,
-  xrole: 'cgs-export',
-  digest: 'old',
-  strategy_config: { concurrency: 1 },
-};
+const urn = deployed.func_urn;
 const standing: Standing = {
-  function: deployed,
+  function: { ...deployed, digest: 'old', strategy_config: { concurrency: 1 } },
   async: {
     max_async_event_age_in_seconds: 3_600,
     max_async_retry_attempts: 0,

@@ -12,6 +12,7 @@ import {
 import { openAlerts } from '../../lib/runtime/alert.ts';
 import { createWorld } from '../support/world.ts';
 
+const noAnswer = () => new StoreError('STORE_FAILED', 'no answer', 'wait');
 const nodes = (count: number) => Array.from({ length: count }, (_, index) => `host-${index}`);
 
 async function tickFor(world: ReturnType<typeof createWorld>, minutes: number) {
@@ -216,7 +217,7 @@ test('a run that is given up is told once, though the store fails then', async (
     store: {
       onCall({ op, key, phase }) {
         if (down && phase === 'before' && op === 'list' && key.startsWith('_manifests')) {
-          throw new StoreError('STORE_FAILED', 'no answer', 'wait');
+          throw noAnswer();
         }
       },
     },
@@ -236,7 +237,7 @@ test('a drifted snapshot is told once, though the schedule cannot be saved then'
       onCall({ op, key, phase }) {
         if (op === 'put' && key.startsWith('_manifests')) down = true;
         if (down && phase === 'before' && op === 'put' && key.includes('schedule')) {
-          throw new StoreError('STORE_FAILED', 'no answer', 'wait');
+          throw noAnswer();
         }
       },
     },

@@ -1,7 +1,11 @@
 // Owns the real client, connected to a double. Refuses to sleep: retries come at once, and are counted.
 
 import { writeArchive } from '../../lib/deploy/archive.ts';
-import { type FunctionGraph, openFunctionGraph } from '../../lib/deploy/function-graph.ts';
+import {
+  type DeployedFunction,
+  type FunctionGraph,
+  openFunctionGraph,
+} from '../../lib/deploy/function-graph.ts';
 import {
   type FunctionSection,
   type FunctionSettings,
@@ -36,6 +40,17 @@ export function settingsOf(section: FunctionSection = {}): FunctionSettings {
   if (!settings) throw new Error('no settings');
   return settings;
 }
+
+/** What `settingsOf()` looks like once it stands, as far as the configuration goes. */
+export const deployed: DeployedFunction = {
+  func_urn: 'urn:fss:r:p:function:default:cgs-export-collect',
+  func_name: 'cgs-export-collect',
+  runtime: 'Node.js20.15',
+  handler: 'index.handler',
+  memory_size: 256,
+  timeout: 60,
+  xrole: 'cgs-export',
+};
 
 export const timerOf = (
   name: string,
