@@ -1,24 +1,24 @@
 // The timer's function: goes on with what is due, as far as the quota and the time left allow, and stops. Wiring only.
 
 // First: what comes after it loads packages that need it.
-import '../lib/runtime/node18.ts';
+import '../lib/platform/node18.ts';
 import { join } from 'node:path';
-import { ExportError } from '../lib/errors.ts';
-import { alarmOf, openAlerts } from '../lib/runtime/alert.ts';
-import { systemClock } from '../lib/runtime/clock.ts';
-import { loadConfig } from '../lib/runtime/config.ts';
-import { type Connection, connect } from '../lib/runtime/connect.ts';
+import { alarmOf, openAlerts } from '../lib/alerts/function-alerts.ts';
+import { type Connection, connect } from '../lib/app/connect.ts';
+import { type DescribedResult, describeFailure, describeResult } from '../lib/app/result.ts';
+import { openTally } from '../lib/app/tally.ts';
+import { loadConfig } from '../lib/config/load.ts';
+import { ExportError } from '../lib/core/errors.ts';
+import type { Log, LogLevel } from '../lib/core/ports.ts';
+import { systemClock } from '../lib/platform/clock.ts';
 import {
   type FunctionContext,
   readAgencyKey,
   readEnvironment,
   timeLeftOf,
-} from '../lib/runtime/context.ts';
-import { saveMemory } from '../lib/runtime/heap.ts';
-import { createLog, createScrubber } from '../lib/runtime/log.ts';
-import { type DescribedResult, describeFailure, describeResult } from '../lib/runtime/result.ts';
-import { openTally } from '../lib/runtime/tally.ts';
-import type { Log, LogLevel } from '../lib/snapshot/ports.ts';
+} from '../lib/platform/function-context.ts';
+import { createLog, createScrubber } from '../lib/platform/log.ts';
+import { saveMemory } from '../lib/platform/memory.ts';
 
 saveMemory();
 /** Kept of an invocation's time for its last line, milliseconds. */

@@ -19,8 +19,8 @@ async function makeTree(files: Record<string, string>): Promise<string> {
   roots.push(root);
   for (const [path, content] of Object.entries({
     'package.json': '{"version":"1.2.3","type":"module"}',
-    'lib/version.ts': await readFile(join(import.meta.dirname, '../lib/version.ts'), 'utf8'),
-    'lib/errors.ts': await readFile(join(import.meta.dirname, '../lib/errors.ts'), 'utf8'),
+    'lib/version.ts': await readFile(join(import.meta.dirname, '../lib/core/version.ts'), 'utf8'),
+    'lib/errors.ts': await readFile(join(import.meta.dirname, '../lib/core/errors.ts'), 'utf8'),
     ...files,
   })) {
     await mkdir(dirname(join(root, path)), { recursive: true });

@@ -64,23 +64,32 @@ function importsOf(file: ts.SourceFile): string[] {
   return names;
 }
 
-/** `lib/source/sign.ts` → `source`; files at the root of lib by their own name; functions/ → `functions`. */
+/** The room of a file: `lib/api/sign.ts` → `api`, `functions/collect.ts` → `functions`. */
 function layerOf(path: string): string {
-  const [top = '', second = '', ...rest] = path.split('/');
-  if (top !== 'lib') return top;
-  return rest.length === 0 ? basename(second, '.ts') : second;
+  const [top = '', second = ''] = path.split('/');
+  return top === 'lib' ? second : top;
 }
 
-const adapters = ['source', 'store', 'encode', 'datasets', 'simulator'];
+const core = ['core'];
+const adapters = ['api', 'store', 'formats', 'datasets'];
+const evidence = ['snapshots', 'reading', 'quota', ...core];
+const application = ['app', 'alerts', 'runs', 'config', 'platform', ...adapters, ...evidence];
+/** Arrows point down only. Rooms that are not listed here do not exist. */
 const mayImport: Record<string, readonly string[]> = {
-  errors: [],
-  version: [],
-  snapshot: ['errors'],
-  ...Object.fromEntries(adapters.map((layer) => [layer, ['snapshot', 'errors']])),
-  runtime: [...adapters, 'snapshot', 'errors', 'version'],
-  cli: ['runtime', ...adapters, 'snapshot', 'errors', 'version'],
-  functions: ['runtime', ...adapters, 'snapshot', 'errors', 'version'],
-  deploy: ['runtime', ...adapters, 'snapshot', 'errors', 'version'],
+  core: [],
+  ...Object.fromEntries(adapters.map((room) => [room, core])),
+  quota: core,
+  reading: core,
+  platform: core,
+  simulator: core,
+  snapshots: ['reading', 'quota', ...core],
+  config: ['datasets', ...core],
+  runs: evidence,
+  alerts: evidence,
+  app: ['alerts', 'runs', 'config', 'platform', ...adapters, ...evidence],
+  cli: [...application, 'simulator'],
+  functions: application,
+  deploy: application,
 };
 
 function findWrongImports(path: string, file: ts.SourceFile): string[] {
@@ -181,19 +190,21 @@ describe('arrows point one way', () => {
     expect([...new Set(ours.map(layerOf))].filter((layer) => !mayImport[layer])).toEqual([]);
   });
 
-  test('functions, cli → runtime → adapters → snapshot → errors; adapters never import each other', () => {
+  test('a file imports only its own room and the rooms below it', () => {
     expect(ours.flatMap((path) => findWrongImports(path, parse(path)))).toEqual([]);
   });
 
   test('the rule sees what it should', () => {
     const wrong = (path: string, text: string) => findWrongImports(path, source(text)).length;
-    expect(wrong('lib/source/a.ts', "import type { A } from '../store/file.ts';")).toBe(1);
-    expect(wrong('lib/snapshot/a.ts', "export * from '../datasets/index.ts';")).toBe(1);
-    expect(wrong('lib/snapshot/a.ts', "const a = await import('../runtime/log.ts');")).toBe(1);
-    expect(wrong('lib/errors.ts', "type A = import('./snapshot/ports.ts').Store;")).toBe(1);
+    expect(wrong('lib/api/a.ts', "import type { A } from '../store/file.ts';")).toBe(1);
+    expect(wrong('lib/runs/a.ts', "export * from '../datasets/index.ts';")).toBe(1);
+    expect(wrong('lib/snapshots/a.ts', "const a = await import('../platform/log.ts');")).toBe(1);
+    expect(wrong('lib/core/a.ts', "type A = import('../runs/run.ts').Progress;")).toBe(1);
     expect(wrong('lib/cli/a.ts', "import '../../test/support/world.ts';")).toBe(1);
-    expect(wrong('lib/runtime/a.ts', "import '../cli/main.ts';")).toBe(1);
-    expect(wrong('lib/cli/a.ts', "import '../simulator/a.ts'; import '../errors.ts';")).toBe(0);
+    expect(wrong('lib/app/a.ts', "import '../cli/main.ts';")).toBe(1);
+    expect(wrong('lib/cli/a.ts', "import '../simulator/a.ts'; import '../core/errors.ts';")).toBe(
+      0,
+    );
   });
 
   test('relative imports name their file, ending and all', () => {
@@ -205,9 +216,10 @@ describe('arrows point one way', () => {
 });
 
 describe('the core touches nothing', () => {
-  const core = library.filter((path) => ['snapshot', 'datasets'].includes(layerOf(path)));
+  const pure = ['core', 'datasets', 'quota', 'reading', 'snapshots', 'runs'];
+  const core = library.filter((path) => pure.includes(layerOf(path)));
 
-  test('no clock, randomness, timer, process, network, console or I/O in snapshot and datasets', () => {
+  test('no clock, randomness, timer, process, network, console or I/O in core, datasets, quota, reading, snapshots and runs', () => {
     expect(core.length).toBeGreaterThan(5);
     expect(core.flatMap((path) => findImpurities(path, parse(path)))).toEqual([]);
   });
@@ -250,7 +262,7 @@ describe('the core touches nothing', () => {
 
   test('the environment is read by the configuration; entry points hand it in', () => {
     const readers = ours.filter((path) => readsEnvironment(parse(path)));
-    const allowed = /^(lib\/runtime\/config\.ts|lib\/cli\/main\.ts|functions\/[^/]+\.ts)$/;
+    const allowed = /^(lib\/config\/load\.ts|lib\/cli\/main\.ts|functions\/[^/]+\.ts)$/;
     expect(readers.filter((path) => !allowed.test(path))).toEqual([]);
     expect(readsEnvironment(source("process['env'].X"))).toBe(true);
     expect(readsEnvironment(source('// process.env'))).toBe(false);
@@ -259,26 +271,27 @@ describe('the core touches nothing', () => {
 
 /** Files whose proof lies elsewhere, and where. */
 const provedElsewhere: Record<string, string> = {
-  'lib/errors.ts': 'declarations; the test of whoever throws one reads its code, message and hint',
-  'lib/version.ts': 'test/build.test.ts: what a build puts in',
-  'lib/runtime/config-text.ts': 'test/runtime/config.test.ts, through loadConfig',
-  'lib/runtime/config-shape.ts': 'test/runtime/config.test.ts, through loadConfig',
-  'lib/runtime/config-values.ts': 'test/runtime/config.test.ts, through loadConfig',
-  'lib/runtime/config-rules.ts': 'test/runtime/config.test.ts, through loadConfig',
-  'lib/runtime/environment.ts': 'test/runtime/config.test.ts, through loadConfig',
+  'lib/core/errors.ts':
+    'declarations; the test of whoever throws one reads its code, message and hint',
+  'lib/core/version.ts': 'test/build.test.ts: what a build puts in',
+  'lib/config/text.ts': 'test/config/load.test.ts, through loadConfig',
+  'lib/config/schema.ts': 'test/config/load.test.ts, through loadConfig',
+  'lib/config/values.ts': 'test/config/load.test.ts, through loadConfig',
+  'lib/config/rules.ts': 'test/config/load.test.ts, through loadConfig',
+  'lib/config/environment.ts': 'test/config/load.test.ts, through loadConfig',
   'lib/deploy/bundle.ts': 'test/deploy/plugin.test.ts, as `serverless package` runs it',
   'lib/deploy/settings-schema.ts': 'test/deploy/plugin.test.ts, as Serverless checks it',
   'lib/datasets/index.ts': 'a list; test/datasets/container-nodes.test.ts',
   'lib/simulator/access.ts': 'test/simulator/simulator.test.ts, by its answers',
-  'lib/simulator/answers.ts': 'test/simulator/simulator.test.ts, by its answers',
-  'lib/simulator/iam.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/responses.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/iam-endpoint.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/listing.ts': 'test/simulator/simulator.test.ts, by its answers',
-  'lib/simulator/options.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/simulator-options.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/wire.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/random.ts': 'test/simulator/nodes.test.ts: the same seed, the same nodes',
-  'lib/snapshot/failure.ts': 'test/snapshot/collect.test.ts, as later invocations see it',
-  'lib/snapshot/open-run.ts': 'test/snapshot/collect.test.ts, as later invocations see it',
-  'lib/runtime/heap.ts': 'test/bench/export.bench.ts: a peak, not a result',
+  'lib/runs/failure.ts': 'test/runs/collect.test.ts, as later invocations see it',
+  'lib/runs/open-run.ts': 'test/runs/collect.test.ts, as later invocations see it',
+  'lib/platform/memory.ts': 'test/bench/export.bench.ts: a peak, not a result',
   'functions/collect.ts': 'test/e2e/function.test.ts, as the platform runs it',
 };
 
@@ -321,7 +334,7 @@ describe('what each file owes', () => {
         .filter((node) => ts.isClassDeclaration(node) || ts.isClassExpression(node))
         .map((node) => `${path} ${node.name?.text}`),
     );
-    const allowed = /^(lib\/errors\.ts \w+Error|lib\/snapshot\/json\.ts RawNumber)$/;
+    const allowed = /^(lib\/core\/errors\.ts \w+Error|lib\/core\/exact-json\.ts RawNumber)$/;
     expect(classes.filter((name) => !allowed.test(name))).toEqual([]);
   });
 });

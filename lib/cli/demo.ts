@@ -2,15 +2,16 @@
 
 import { join, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
-import { configFromFlags } from '../runtime/config.ts';
-import { connect } from '../runtime/connect.ts';
-import { describeResult } from '../runtime/result.ts';
+import { connect } from '../app/connect.ts';
+import { describeResult } from '../app/result.ts';
+import { configFromFlags } from '../config/load.ts';
+import { type ExitCode, exitCodes } from '../core/error-policy.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
-import { type ExitCode, exitCodeOfResult, exitCodes, worstOf } from './exit-code.ts';
+import { exitCodeOfResult, worstOf } from './exit-code.ts';
+import { describeSnapshots } from './format.ts';
 import { addCommonOptions, addHelp, type CommonOptions, outputVariables } from './options.ts';
 import type { Outcome } from './outcome.ts';
 import { createTracker } from './progress.ts';
-import { describeSnapshots } from './report.ts';
 import type { Session } from './session.ts';
 import { describeVerification, verifyWithProgress } from './verify.ts';
 

@@ -1,30 +1,8 @@
 // Owns the one table from what happened to what a command exits with. Refuses to exit.
 
-import {
-  AuthError,
-  ConfigError,
-  CorruptError,
-  DriftedError,
-  type ExportError,
-  RateLimitedError,
-  StoppedError,
-  StoreError,
-  TransientError,
-} from '../errors.ts';
-import { passesByItself } from '../snapshot/failure.ts';
-import type { CollectMode, CollectResult } from '../snapshot/invocation.ts';
-
-/** By what a caller does next: nothing, report, fix the call, fix the rights, run again, investigate, look at the list. */
-export const exitCodes = {
-  complete: 0,
-  fault: 1,
-  usage: 2,
-  denied: 3,
-  paused: 4,
-  integrity: 5,
-  drifted: 6,
-} as const;
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+import { type ExitCode, exitCodes, policyOf, recoversByItself } from '../core/error-policy.ts';
+import type { ExportError } from '../core/errors.ts';
+import type { CollectMode, CollectResult } from '../runs/invocation.ts';
 
 /** The first that occurs is the answer: what is worst for the data comes first. */
 const precedence: readonly ExitCode[] = [5, 1, 2, 3, 4, 6, 0];
@@ -40,21 +18,6 @@ export const exitCodeHelp: Readonly<Record<ExitCode, string>> = {
   6: 'sealed, but the list drifted beyond proof',
 };
 
-const codesOfStore: Readonly<Record<string, ExitCode>> = { DISK_FULL: 1, STORE_DENIED: 3 };
-
-export function exitCodeOfError(error: unknown): ExitCode {
-  if (error instanceof ConfigError) return exitCodes.usage;
-  if (error instanceof AuthError) return exitCodes.denied;
-  if (error instanceof CorruptError) return exitCodes.integrity;
-  if (error instanceof DriftedError) return exitCodes.drifted;
-  if (error instanceof StoreError) return codesOfStore[error.code] ?? exitCodes.paused;
-  const isPassing =
-    error instanceof TransientError ||
-    error instanceof RateLimitedError ||
-    error instanceof StoppedError;
-  return isPassing ? exitCodes.paused : exitCodes.fault;
-}
-
 /** 0 for none. */
 export function worstOf(codes: readonly ExitCode[]): ExitCode {
   return precedence.find((code) => codes.includes(code)) ?? exitCodes.complete;
@@ -63,8 +26,9 @@ export function worstOf(codes: readonly ExitCode[]): ExitCode {
 export function exitCodeOfResult(result: CollectResult, mode: CollectMode): ExitCode {
   const { status, snapshots, errors } = result;
   // A timer comes again: what passes by itself is its business, a drifted list is the next slot's. A signal is a person's.
-  if (mode === 'timer') return worstOf(errors.filter(concernsTimer).map(exitCodeOfError));
-  const codes = errors.map(exitCodeOfError);
+  if (mode === 'timer')
+    return worstOf(errors.filter(concernsTimer).map((error) => policyOf(error).exitCode));
+  const codes = errors.map((error) => policyOf(error).exitCode);
   if (status === 'paused') codes.push(exitCodes.paused);
   if (status === 'failed' && errors.length === 0) codes.push(exitCodes.fault);
   if (snapshots.some(({ manifest }) => manifest.verdict === 'drifted')) {
@@ -74,5 +38,5 @@ export function exitCodeOfResult(result: CollectResult, mode: CollectMode): Exit
 }
 
 function concernsTimer(error: ExportError): boolean {
-  return !passesByItself(error) || error.code === 'STOPPED';
+  return !recoversByItself(error) || error.code === 'STOPPED';
 }

@@ -1,9 +1,10 @@
 // Owns `export`: a snapshot of every target now. Refuses to know how one is made.
 
 import type { Command } from 'commander';
-import { connect } from '../runtime/connect.ts';
-import { describeResult } from '../runtime/result.ts';
+import { connect } from '../app/connect.ts';
+import { describeResult } from '../app/result.ts';
 import { exitCodeOfResult } from './exit-code.ts';
+import { describeSnapshots } from './format.ts';
 import {
   addCommonOptions,
   addHelp,
@@ -15,7 +16,6 @@ import {
 } from './options.ts';
 import type { Outcome } from './outcome.ts';
 import { createTracker } from './progress.ts';
-import { describeSnapshots } from './report.ts';
 import type { Session } from './session.ts';
 
 export function addExport(program: Command): Command {

@@ -3,9 +3,9 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { ConfigError } from '../errors.ts';
-import { exampleConfig } from '../runtime/example-config.ts';
-import { exitCodes } from './exit-code.ts';
+import { exampleConfig } from '../config/example.ts';
+import { exitCodes } from '../core/error-policy.ts';
+import { ConfigError } from '../core/errors.ts';
 import { addCommonOptions, addHelp, type CommonOptions, outputVariables } from './options.ts';
 import type { Outcome } from './outcome.ts';
 import type { Session } from './session.ts';

@@ -1,7 +1,7 @@
 // Owns the process: its arguments, streams, signals and end. Refuses to know any command. The entry of the built file.
 
 import { basename, relative } from 'node:path';
-import { saveMemory } from '../runtime/heap.ts';
+import { saveMemory } from '../platform/memory.ts';
 import { reportCrash, runProgram } from './program.ts';
 import type { Output, SignalName, World } from './session.ts';
 

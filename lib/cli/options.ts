@@ -1,10 +1,11 @@
 // Owns the options that commands share, and what their help says alike. Refuses to act on any.
 
 import { type Command, Option } from 'commander';
-import { ConfigError } from '../errors.ts';
-import { type Config, type ConfigFlags, loadConfig } from '../runtime/config.ts';
-import { suggest } from '../runtime/suggest.ts';
-import { type ExitCode, exitCodeHelp } from './exit-code.ts';
+import { type Config, type ConfigFlags, loadConfig } from '../config/load.ts';
+import { suggest } from '../config/suggest.ts';
+import type { ExitCode } from '../core/error-policy.ts';
+import { ConfigError } from '../core/errors.ts';
+import { exitCodeHelp } from './exit-code.ts';
 import type { World } from './session.ts';
 
 export interface CommonOptions {

@@ -1,7 +1,7 @@
 // Owns what a command gives back, and how it reaches stdout and stderr. Refuses to know any command.
 
-import type { DescribedError } from '../runtime/result.ts';
-import type { ExitCode } from './exit-code.ts';
+import type { DescribedError } from '../app/result.ts';
+import type { ExitCode } from '../core/error-policy.ts';
 import type { Session } from './session.ts';
 
 export interface Outcome {

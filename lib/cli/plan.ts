@@ -1,13 +1,15 @@
 // Owns `plan`: what exports will cost in requests, time and quota. Refuses to ask the service unless told to.
 
 import type { Command } from 'commander';
-import { AuthError, ExportError, StoppedError } from '../errors.ts';
-import { type Connection, connect } from '../runtime/connect.ts';
-import { describeError } from '../runtime/result.ts';
-import type { Target } from '../snapshot/invocation.ts';
-import { quotaShare, requestsFor, spanMs } from '../snapshot/plan.ts';
-import type { TargetStatus } from '../snapshot/status.ts';
-import { exitCodeOfError, worstOf } from './exit-code.ts';
+import { type Connection, connect } from '../app/connect.ts';
+import { describeError } from '../app/result.ts';
+import { policyOf } from '../core/error-policy.ts';
+import { AuthError, ExportError, StoppedError } from '../core/errors.ts';
+import { quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
+import type { Target } from '../runs/invocation.ts';
+import type { TargetStatus } from '../runs/target-status.ts';
+import { worstOf } from './exit-code.ts';
+import { formatPlural, formatTable } from './format.ts';
 import {
   addCommonOptions,
   addHelp,
@@ -19,7 +21,6 @@ import {
 } from './options.ts';
 import type { Outcome } from './outcome.ts';
 import { createTracker, formatCount, formatDuration } from './progress.ts';
-import { formatPlural, formatTable } from './report.ts';
 import type { Session } from './session.ts';
 
 interface PlanOptions extends TargetOptions {
@@ -73,7 +74,7 @@ export async function runPlan(options: PlanOptions, session: Session): Promise<O
   const described = errors.flatMap((error) => describeError(error, scrubber));
   const { quota, scheduleMs } = connection;
   return {
-    exitCode: worstOf(errors.map(exitCodeOfError)),
+    exitCode: worstOf(errors.map((error) => policyOf(error).exitCode)),
     json: {
       status: errors.length > 0 ? 'failed' : 'ok',
       targets,

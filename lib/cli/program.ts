@@ -1,11 +1,12 @@
 // Owns the command line: which commands there are, what a call means, what becomes of its failure. Refuses to know process.
 
 import { Command, CommanderError } from 'commander';
-import { createScrubber, type Scrubber } from '../runtime/log.ts';
-import { describeFailure } from '../runtime/result.ts';
-import { VERSION } from '../version.ts';
+import { describeFailure } from '../app/result.ts';
+import { exitCodes, policyOf } from '../core/error-policy.ts';
+import type { Scrubber } from '../core/ports.ts';
+import { VERSION } from '../core/version.ts';
+import { createScrubber } from '../platform/log.ts';
 import { addDemo, runDemo } from './demo.ts';
-import { exitCodeOfError, exitCodes } from './exit-code.ts';
 import { addExport, runExport } from './export.ts';
 import { addInit, runInit } from './init.ts';
 import type { CommonOptions } from './options.ts';
@@ -142,7 +143,7 @@ function fail(call: Call, name: string | undefined, error: unknown): number {
 function failIn(session: Session, name: string | undefined, error: unknown): number {
   const described = describeFailure(error, session.scrubber);
   if (session.json) printJson(session.world, described, name);
-  const exitCode = exitCodeOfError(error);
+  const exitCode = policyOf(error).exitCode;
   printOutcome(session, { exitCode, json: null, text: '', errors: described.errors });
   // The stack is all there is to go by, but noise to whoever cannot read it.
   session.log('debug', 'failed', { error });

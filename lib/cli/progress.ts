@@ -1,8 +1,8 @@
 // Owns what is told of work under way: done, rate, time left, waits, and the one line that shows it. Refuses the terminal.
 
-import { requestsFor } from '../snapshot/plan.ts';
-import type { Quota } from '../snapshot/quota.ts';
-import type { Progress } from '../snapshot/run.ts';
+import type { Quota } from '../quota/window.ts';
+import { requestsFor } from '../runs/cost.ts';
+import type { Progress } from '../runs/run.ts';
 
 export type ProgressEvent = Parameters<Progress>[0];
 

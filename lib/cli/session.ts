@@ -1,9 +1,9 @@
 // Owns what a command meets: the world outside, its log, its progress, its stop. Refuses to know any command.
 
-import { StoppedError } from '../errors.ts';
-import { type Environment, logLevelOf } from '../runtime/config.ts';
-import { createLog, type Scrubber } from '../runtime/log.ts';
-import type { Log } from '../snapshot/ports.ts';
+import { logLevelOf } from '../config/load.ts';
+import { StoppedError } from '../core/errors.ts';
+import type { Environment, Log, Scrubber } from '../core/ports.ts';
+import { createLog } from '../platform/log.ts';
 import type { ProgressState } from './progress.ts';
 import { formatDuration, renderProgress } from './progress.ts';
 import { createStatusLine } from './status-line.ts';

@@ -1,12 +1,12 @@
 // Owns `simulate`: the local endpoint from a command line, until it is stopped. Refuses any address but loopback.
 
 import { type Command, Option } from 'commander';
-import { ConfigError } from '../errors.ts';
+import { exitCodes } from '../core/error-policy.ts';
+import { ConfigError } from '../core/errors.ts';
 import { type Drift, parseDrift } from '../simulator/drift.ts';
 import { type FaultRule, parseFault } from '../simulator/faults.ts';
-import type { SimulatorOptions } from '../simulator/options.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
-import { exitCodes } from './exit-code.ts';
+import type { SimulatorOptions } from '../simulator/simulator-options.ts';
 import {
   addCommonOptions,
   addHelp,

@@ -1,9 +1,10 @@
 // Owns `status`: what a store tells of its targets, for people and programs. Refuses to send anything to the service.
 
 import type { Command } from 'commander';
-import { connect } from '../runtime/connect.ts';
-import { readStatus, type TargetStatus } from '../snapshot/status.ts';
-import { exitCodes } from './exit-code.ts';
+import { connect } from '../app/connect.ts';
+import { exitCodes } from '../core/error-policy.ts';
+import { readStatus, type TargetStatus } from '../runs/target-status.ts';
+import { formatTable } from './format.ts';
 import {
   addCommonOptions,
   addHelp,
@@ -15,7 +16,6 @@ import {
 } from './options.ts';
 import type { Outcome } from './outcome.ts';
 import { formatCount, formatDuration } from './progress.ts';
-import { formatTable } from './report.ts';
 import type { Session } from './session.ts';
 import { findStoredTargets, openStoreByFlags } from './stored-targets.ts';
 

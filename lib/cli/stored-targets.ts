@@ -1,16 +1,16 @@
 // Owns reading a store by its address alone: which it is and what it holds. Refuses keys and regions.
 
-import { configFromFlags } from '../runtime/config.ts';
-import { connect } from '../runtime/connect.ts';
+import { connect } from '../app/connect.ts';
+import { configFromFlags } from '../config/load.ts';
 import {
   manifestsPrefix,
   parseManifestKey,
   scheduleKey,
   type TargetKey,
   targetId,
-} from '../snapshot/layout.ts';
-import type { Store } from '../snapshot/ports.ts';
-import { decodeSchedule } from '../snapshot/schedule.ts';
+} from '../core/object-keys.ts';
+import type { Store } from '../core/ports.ts';
+import { decodeSchedule } from '../runs/schedule.ts';
 import type { TargetOptions } from './options.ts';
 import { toConfigFlags } from './options.ts';
 import type { Session } from './session.ts';

@@ -1,9 +1,10 @@
 // Owns `tick`: what one timer invocation does, from a command line. Refuses to wait for the quota.
 
 import type { Command } from 'commander';
-import { connect } from '../runtime/connect.ts';
-import { describeResult } from '../runtime/result.ts';
+import { connect } from '../app/connect.ts';
+import { describeResult } from '../app/result.ts';
 import { exitCodeOfResult } from './exit-code.ts';
+import { describeSnapshots, formatPlural } from './format.ts';
 import {
   addCommonOptions,
   addHelp,
@@ -15,7 +16,6 @@ import {
   type TargetOptions,
 } from './options.ts';
 import type { Outcome } from './outcome.ts';
-import { describeSnapshots, formatPlural } from './report.ts';
 import type { Session } from './session.ts';
 
 interface TickOptions extends TargetOptions {

@@ -1,11 +1,12 @@
 // Owns `verify`: the proof that a store still holds what was sealed, told to people and programs. Refuses to repair.
 
 import type { Command } from 'commander';
-import { ConfigError } from '../errors.ts';
-import { connect } from '../runtime/connect.ts';
-import type { Store } from '../snapshot/ports.ts';
-import { type Verification, verifyStore } from '../snapshot/verify.ts';
-import { exitCodes } from './exit-code.ts';
+import { connect } from '../app/connect.ts';
+import { exitCodes } from '../core/error-policy.ts';
+import { ConfigError } from '../core/errors.ts';
+import type { Store } from '../core/ports.ts';
+import { type Verification, verifyStore } from '../snapshots/verification.ts';
+import { formatBytes, formatPlural } from './format.ts';
 import {
   addCommonOptions,
   addHelp,
@@ -17,7 +18,6 @@ import {
 } from './options.ts';
 import type { Outcome } from './outcome.ts';
 import type { ProgressState } from './progress.ts';
-import { formatBytes, formatPlural } from './report.ts';
 import type { Session } from './session.ts';
 import { openStoreByFlags } from './stored-targets.ts';
 

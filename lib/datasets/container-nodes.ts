@@ -1,7 +1,7 @@
 // Owns the dataset `container_nodes`: its request, its columns, and how a record becomes a row. Refuses I/O and clocks.
 
-import { RawNumber, stringifyExact } from '../snapshot/json.ts';
-import type { Cell, Column, ColumnType, Dataset, Row, RowContext } from '../snapshot/ports.ts';
+import { RawNumber, stringifyExact } from '../core/exact-json.ts';
+import type { Cell, Column, ColumnType, Dataset, Row, RowContext } from '../core/ports.ts';
 
 /**
  * Fields of one node as the API names them, in column order.

@@ -1,6 +1,6 @@
 // Owns the list of datasets that can be exported. Refuses to know what is in them.
 
-import type { Dataset } from '../snapshot/ports.ts';
+import type { Dataset } from '../core/ports.ts';
 import { containerNodes, type NodeScope, pathOf, queryOf } from './container-nodes.ts';
 
 /** A dataset and how its list is asked for. */

@@ -3,7 +3,7 @@
 import { buffer } from 'node:stream/consumers';
 import { fromBufferPromise } from 'yauzl';
 import { ZipFile } from 'yazl';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../core/errors.ts';
 
 /** Of one zip sent through the API. Source: FunctionGraph User Guide, "Notes and Constraints", read 2026-11-24. */
 export const archiveMaxBytes = 50 * 2 ** 20;

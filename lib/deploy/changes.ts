@@ -1,7 +1,7 @@
 // Owns the difference between what is wanted and what is deployed, and the bodies that close it. Pure.
 
 import { scryptSync } from 'node:crypto';
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../core/errors.ts';
 import type { AsyncSettings, DeployedFunction, DeployedTrigger } from './function-graph.ts';
 import { environmentMaxChars, type FunctionSettings, secretsMark, type Timer } from './settings.ts';
 

@@ -2,7 +2,7 @@
 // Whoever gets no answer does not know whether it was done: then what stands is read, and what is left to do is planned anew.
 
 import { createHash } from 'node:crypto';
-import { ConfigError, ExportError, TransientError } from '../errors.ts';
+import { ConfigError, ExportError, TransientError } from '../core/errors.ts';
 import {
   compareConfig,
   listAdded,

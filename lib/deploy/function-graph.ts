@@ -2,7 +2,13 @@
 
 import type { BasicCredentials as Credentials } from '@huaweicloud/huaweicloud-sdk-core';
 import type { FunctionGraphClient } from '@huaweicloud/huaweicloud-sdk-functiongraph';
-import { AuthError, ConfigError, ExportError, ProtocolError, TransientError } from '../errors.ts';
+import {
+  AuthError,
+  ConfigError,
+  ExportError,
+  ProtocolError,
+  TransientError,
+} from '../core/errors.ts';
 
 /** What the API tells of a function, as far as it is compared. Null and absent mean the same. */
 export interface DeployedFunction {

@@ -1,6 +1,6 @@
 // Owns what an invocation is where there is no FunctionGraph: its event and its context. Refuses to run anything.
 
-import type { FunctionContext } from '../runtime/context.ts';
+import type { FunctionContext } from '../platform/function-context.ts';
 import type { FunctionSettings } from './settings.ts';
 
 export type Variables = Readonly<Record<string, string | undefined>>;

@@ -1,10 +1,10 @@
 // Owns where functions are deployed and with which key: region, project, endpoints, proxy. Refuses to create a project.
 
-import { ConfigError, type ConfigIssue } from '../errors.ts';
-import { systemClock } from '../runtime/clock.ts';
-import type { Scrubber } from '../runtime/log.ts';
-import { findProjectId } from '../source/iam.ts';
-import { createFetch } from '../source/proxy.ts';
+import { findProjectId } from '../api/iam.ts';
+import { createFetch } from '../api/proxy.ts';
+import { ConfigError, type ConfigIssue } from '../core/errors.ts';
+import type { Scrubber } from '../core/ports.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { ProviderSection } from './settings.ts';
 
 export interface Access {

@@ -7,10 +7,10 @@ import { createRequire } from 'node:module';
 import { basename, join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { ConfigError, ProtocolError } from '../errors.ts';
-import { type Config, readConfig } from '../runtime/config.ts';
-import { createScrubber } from '../runtime/log.ts';
-import { VERSION } from '../version.ts';
+import { type Config, readConfig } from '../config/load.ts';
+import { ConfigError, ProtocolError } from '../core/errors.ts';
+import { VERSION } from '../core/version.ts';
+import { createScrubber } from '../platform/log.ts';
 import { readArchived, writeArchive } from './archive.ts';
 import { buildBundles, bundleOf, collectFiles, configName } from './bundle.ts';
 import { type Secrets, takeSecrets } from './changes.ts';
@@ -20,13 +20,6 @@ import { createLocalContext, createTimerEvent } from './local-invocation.ts';
 import { findPlace, type Place, readAccess } from './place.ts';
 import { removeFunction } from './removal.ts';
 import {
-  describeDeployment,
-  describeFunction,
-  describeInvocation,
-  describeInvocations,
-  describeRemoval,
-} from './report.ts';
-import {
   type FunctionSection,
   type FunctionSettings,
   type ProviderSection,
@@ -35,6 +28,13 @@ import {
 import { eventSchema, functionSchema, providerSchema } from './settings-schema.ts';
 import { tellsStage } from './stage.ts';
 import type { Extent } from './steps.ts';
+import {
+  describeDeployment,
+  describeFunction,
+  describeInvocation,
+  describeInvocations,
+  describeRemoval,
+} from './summary.ts';
 import { findWrittenSecrets } from './written-secrets.ts';
 
 /** What is used of Serverless. Source: osls 4.3.1, lib/classes, read 2026-11-24. */

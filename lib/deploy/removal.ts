@@ -1,6 +1,6 @@
 // Owns the removal of a function and its triggers. Refuses to touch what it wrote, and where.
 
-import { ExportError } from '../errors.ts';
+import { ExportError } from '../core/errors.ts';
 import type { DeployPorts } from './deployment.ts';
 import type { FunctionGraph } from './function-graph.ts';
 import type { Step } from './steps.ts';

@@ -1,7 +1,7 @@
 // Owns what serverless.yml means for each function, defaults and all, and what is wrong with it. Refuses to read files or the environment.
 
-import { ConfigError, type ConfigIssue } from '../errors.ts';
-import { suggest } from '../runtime/suggest.ts';
+import { suggest } from '../config/suggest.ts';
+import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import { checkSchedule } from './timer-schedule.ts';
 
 /** What provider and function may both say; the function's word counts. */

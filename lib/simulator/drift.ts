@@ -1,6 +1,6 @@
 // Owns how the list moves between two requests. Refuses to answer any: it only changes the array it is given.
 
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../core/errors.ts';
 import type { NodeRecord } from './nodes.ts';
 import { drawCount, drawInteger, type Random } from './random.ts';
 

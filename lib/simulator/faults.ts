@@ -1,6 +1,6 @@
 // Owns which request fails and how. Refuses to write any answer: simulator.ts does what is decided here.
 
-import { ConfigError } from '../errors.ts';
+import { ConfigError } from '../core/errors.ts';
 import { createRandom, drawOne } from './random.ts';
 
 /**

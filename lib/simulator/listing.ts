@@ -1,6 +1,6 @@
 // Owns ListContainerNodes: its parameters, filters and page. Refuses to change the list it reads.
 
-import { stringifyExact } from '../snapshot/json.ts';
+import { stringifyExact } from '../core/exact-json.ts';
 import { enterpriseProjectIdOf, type Flavour, type NodeRecord } from './nodes.ts';
 
 const limitMin = 10;

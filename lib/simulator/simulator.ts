@@ -3,22 +3,22 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createAccess } from './access.ts';
+import { applyDrift, type DriftCounts } from './drift.ts';
+import { createFaultPlan, type Fault, type FaultKind } from './faults.ts';
+import { answerProjects, answerToken } from './iam-endpoint.ts';
+import { parseListing, renderPage } from './listing.ts';
+import { createNodeMaker, generateNodes, type NodeRecord } from './nodes.ts';
+import { createRandom } from './random.ts';
+import { createQuotaCounter, describeQuota } from './request-window.ts';
 import {
   type Answer,
   answerFault,
   answerGatewayError,
   answerJson,
   answerThrottled,
-} from './answers.ts';
-import { applyDrift, type DriftCounts } from './drift.ts';
-import { createFaultPlan, type Fault, type FaultKind } from './faults.ts';
-import { answerProjects, answerToken } from './iam.ts';
-import { parseListing, renderPage } from './listing.ts';
-import { createNodeMaker, generateNodes, type NodeRecord } from './nodes.ts';
-import { completeOptions, type Identity, type SimulatorOptions } from './options.ts';
-import { createQuotaCounter, describeQuota } from './quota.ts';
-import { createRandom } from './random.ts';
+} from './responses.ts';
 import type { WireRequest } from './signature.ts';
+import { completeOptions, type Identity, type SimulatorOptions } from './simulator-options.ts';
 import { host, listen, readBody, sendAnswer, toWireRequest } from './wire.ts';
 
 export interface NodeRequest {

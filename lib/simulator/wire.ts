@@ -2,9 +2,9 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { ConfigError } from '../errors.ts';
-import type { Answer } from './answers.ts';
+import { ConfigError } from '../core/errors.ts';
 import type { FaultKind } from './faults.ts';
+import type { Answer } from './responses.ts';
 import type { WireRequest } from './signature.ts';
 
 /** The only address the simulator listens on. */

@@ -14,10 +14,10 @@ import {
   unlink,
 } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import { StoreError } from '../errors.ts';
-import { compareUtf8 } from '../snapshot/order.ts';
-import type { Clock, Store, StoredObject } from '../snapshot/ports.ts';
-import { badKey, checkKey } from './object-key.ts';
+import { StoreError } from '../core/errors.ts';
+import type { Clock, Store, StoredObject } from '../core/ports.ts';
+import { compareUtf8 } from '../core/utf8-order.ts';
+import { badKey, checkKey } from './key-check.ts';
 
 /**
  * Half-written files live here, at the root: on the same file system as every object, out of every

@@ -1,6 +1,6 @@
 // Owns what an OBS store's own clock says, from the times in its answers. Refuses to ask for the time.
 
-import type { Clock } from '../snapshot/ports.ts';
+import type { Clock } from '../core/ports.ts';
 
 /** How far two clocks may part, as a share of the time that passed. Clocks that are kept by NTP stay below it. */
 const driftShare = 200e-6;

@@ -1,6 +1,6 @@
 // Owns what a failed call to OBS means: which error, which hint, whether another try helps. Refuses to try.
 
-import { type ExportError, StoreError } from '../errors.ts';
+import { type ExportError, StoreError } from '../core/errors.ts';
 
 export type Verb = 'write' | 'read' | 'list' | 'delete';
 

@@ -3,11 +3,11 @@
 import { createHash } from 'node:crypto';
 import type { ListObjectsCommandOutput, PutObjectCommandInput } from '@aws-sdk/client-s3';
 import pRetry from 'p-retry';
-import { ConfigError, type ExportError, StoreError } from '../errors.ts';
-import { quotaPrefix } from '../snapshot/layout.ts';
-import { compareUtf8 } from '../snapshot/order.ts';
-import type { Clock, Log, Store, StoredObject } from '../snapshot/ports.ts';
-import { checkKey } from './object-key.ts';
+import { ConfigError, type ExportError, StoreError } from '../core/errors.ts';
+import { quotaPrefix } from '../core/object-keys.ts';
+import type { Clock, Log, Store, StoredObject } from '../core/ports.ts';
+import { compareUtf8 } from '../core/utf8-order.ts';
+import { checkKey } from './key-check.ts';
 import { type ObsTimeouts, openClient, type S3 } from './obs-client.ts';
 import { createStoreClock } from './obs-clock.ts';
 import {

@@ -2,7 +2,7 @@
 
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
-import type { Column, Row } from '../../lib/snapshot/ports.ts';
+import type { Column, Row } from '../../lib/core/ports.ts';
 
 export function toSchema(columns: readonly Column[]): SchemaElement[] {
   return [

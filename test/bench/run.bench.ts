@@ -2,10 +2,10 @@
 // timer's invocations wait. The real core in a world with a virtual clock; only the sealing is timed, in real time.
 // Run: npx tsx test/bench/run.bench.ts
 
+import type { Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
-import { ndjsonEncoder } from '../../lib/encode/ndjson.ts';
-import { parquetEncoder } from '../../lib/encode/parquet.ts';
-import type { Row } from '../../lib/snapshot/ports.ts';
+import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createWorld } from '../support/world.ts';
 import { encodePlain } from './plain-writer.ts';

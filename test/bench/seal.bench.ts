@@ -11,12 +11,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
+import type { Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
-import { ndjsonEncoder } from '../../lib/encode/ndjson.ts';
-import { parquetEncoder } from '../../lib/encode/parquet.ts';
-import type { Row } from '../../lib/snapshot/ports.ts';
-import { createRows } from '../encode/inventory.ts';
-import { writeParquetjs } from '../encode/readers.ts';
+import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { createRows } from '../formats/inventory.ts';
+import { writeParquetjs } from '../formats/readers.ts';
 import { encodePlain, toColumnData, toSchema } from './plain-writer.ts';
 
 const { columns } = containerNodes;

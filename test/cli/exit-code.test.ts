@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  exitCodeHelp,
-  exitCodeOfError,
-  exitCodeOfResult,
-  exitCodes,
-  worstOf,
-} from '../../lib/cli/exit-code.ts';
+import { exitCodeHelp, exitCodeOfResult, worstOf } from '../../lib/cli/exit-code.ts';
+import { exitCodes, policyOf } from '../../lib/core/error-policy.ts';
 import {
   AuthError,
   ConfigError,
@@ -17,8 +12,8 @@ import {
   StoppedError,
   StoreError,
   TransientError,
-} from '../../lib/errors.ts';
-import type { CollectResult } from '../../lib/snapshot/invocation.ts';
+} from '../../lib/core/errors.ts';
+import type { CollectResult } from '../../lib/runs/invocation.ts';
 
 const stopped = new StoppedError('STOPPED', 'm', 'h');
 const table: [string, Error, number][] = [
@@ -39,7 +34,7 @@ const table: [string, Error, number][] = [
 ];
 
 test.each(table)('%s', (_name, error, code) => {
-  expect(exitCodeOfError(error)).toBe(code);
+  expect(policyOf(error).exitCode).toBe(code);
 });
 
 test('5 before 1, 2, 3, 4, 6, 0, in any order', () => {

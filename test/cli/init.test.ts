@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { exampleConfig } from '../../lib/runtime/example-config.ts';
+import { exampleConfig } from '../../lib/config/example.ts';
 import { call, createFolder } from './world.ts';
 
 test('writes ./cgs-export.yml, once', async () => {

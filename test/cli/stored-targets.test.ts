@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { openSession } from '../../lib/cli/session.ts';
 import { findStoredTargets, openStoreByFlags } from '../../lib/cli/stored-targets.ts';
-import { createScrubber } from '../../lib/runtime/log.ts';
-import { scheduleKey } from '../../lib/snapshot/layout.ts';
-import { encodeSchedule } from '../../lib/snapshot/schedule.ts';
+import { scheduleKey } from '../../lib/core/object-keys.ts';
+import { createScrubber } from '../../lib/platform/log.ts';
+import { encodeSchedule } from '../../lib/runs/schedule.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { createTestWorld } from './world.ts';
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { runProgram } from '../../lib/cli/program.ts';
 import type { SignalName, World } from '../../lib/cli/session.ts';
-import type { SimulatorOptions } from '../../lib/simulator/options.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
+import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
 
 export interface TestWorld extends World {
   out(): string;

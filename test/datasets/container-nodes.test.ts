@@ -3,10 +3,10 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseExact, RawNumber, stringifyExact } from '../../lib/core/exact-json.ts';
+import type { Cell, RowContext } from '../../lib/core/ports.ts';
 import { containerNodes, pathOf, queryOf } from '../../lib/datasets/container-nodes.ts';
 import { listings } from '../../lib/datasets/index.ts';
-import { parseExact, RawNumber, stringifyExact } from '../../lib/snapshot/json.ts';
-import type { Cell, RowContext } from '../../lib/snapshot/ports.ts';
 
 const context: RowContext = {
   snapshotAtMs: Date.UTC(2026, 10, 24, 6),

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ConfigError } from '../../lib/core/errors.ts';
 import {
   asyncBody,
   compareConfig,
@@ -11,7 +12,6 @@ import {
 } from '../../lib/deploy/changes.ts';
 import type { DeployedTrigger } from '../../lib/deploy/function-graph.ts';
 import type { Timer } from '../../lib/deploy/settings.ts';
-import { ConfigError } from '../../lib/errors.ts';
 import { deployed, settingsOf } from '../support/deploy-api.ts';
 
 const urn = deployed.func_urn;

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { createLocalContext, createTimerEvent } from '../../lib/deploy/local-invocation.ts';
-import { readAgencyKey } from '../../lib/runtime/context.ts';
+import { readAgencyKey } from '../../lib/platform/function-context.ts';
 import { settingsOf, timerOf } from '../support/deploy-api.ts';
 
 test('the event is that of the first timer', () => {

@@ -1,12 +1,12 @@
 // Owns the proof of what serverless.yml means: defaults, whose word counts, and every fault at once.
 
 import { describe, expect, test } from 'vitest';
+import { ConfigError } from '../../lib/core/errors.ts';
 import {
   type FunctionSection,
   type ProviderSection,
   readSettings,
 } from '../../lib/deploy/settings.ts';
-import { ConfigError } from '../../lib/errors.ts';
 
 const timer = (name: string, schedule = '1m', scheduleType: 'Rate' | 'Cron' = 'Rate') => ({
   triggerTypeCode: 'TIMER' as const,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'vitest';
-import { openDuck } from '../encode/readers.ts';
+import { openDuck } from '../formats/readers.ts';
 import type { Report } from '../support/plain-endpoint.ts';
 
 type Type = 'string' | 'boolean' | 'int32' | 'timestamp';

@@ -8,7 +8,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { StoreError } from '../../lib/errors.ts';
+import { StoreError } from '../../lib/core/errors.ts';
 import type { ObsKey, ObsStore } from '../../lib/store/obs.ts';
 import { type FaultyProxy, type RoadFault, startFaultyProxy } from '../support/faulty-proxy.ts';
 import { allow, assumeRole, createBucket, openStore, rgw } from '../support/rgw.ts';

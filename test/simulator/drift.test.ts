@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ConfigError } from '../../lib/errors.ts';
+import { ConfigError } from '../../lib/core/errors.ts';
 import { applyDrift, parseDrift } from '../../lib/simulator/drift.ts';
 import { createNodeMaker, type NodeRecord } from '../../lib/simulator/nodes.ts';
 import { createRandom } from '../../lib/simulator/random.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ConfigError } from '../../lib/errors.ts';
+import { ConfigError } from '../../lib/core/errors.ts';
 import { createFaultPlan, type FaultRule, parseFault } from '../../lib/simulator/faults.ts';
 
 function kindsOf(rules: readonly FaultRule[], count: number) {

@@ -4,11 +4,11 @@
 import { connect } from 'node:net';
 import { AKSKSigner } from '@huaweicloud/huaweicloud-sdk-core/auth/AKSKSigner.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import { ConfigError } from '../../lib/errors.ts';
+import { ConfigError } from '../../lib/core/errors.ts';
+import { RawNumber } from '../../lib/core/exact-json.ts';
 import { enterpriseProjectIdOf, type NodeRecord } from '../../lib/simulator/nodes.ts';
-import type { SimulatorOptions } from '../../lib/simulator/options.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
-import { RawNumber } from '../../lib/snapshot/json.ts';
+import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
 
 const running: Simulator[] = [];
 afterEach(async () => {

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { compareUtf8 } from '../../lib/snapshot/order.ts';
-import type { Store } from '../../lib/snapshot/ports.ts';
+import type { Store } from '../../lib/core/ports.ts';
+import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 
 export interface OpenedStores {
   store: Store;

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ExportError } from '../../lib/errors.ts';
+import { ExportError } from '../../lib/core/errors.ts';
 import { openFileStore, toStoreError } from '../../lib/store/file.ts';
 import { describeStore } from './contract.ts';
 

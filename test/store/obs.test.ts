@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ConfigError, StoreError } from '../../lib/errors.ts';
-import { systemClock } from '../../lib/runtime/clock.ts';
+import { ConfigError, StoreError } from '../../lib/core/errors.ts';
+import { systemClock } from '../../lib/platform/clock.ts';
 import { type ObsKey, type ObsStoreOptions, openObsStore } from '../../lib/store/obs.ts';
 
 interface Answer {

@@ -1,7 +1,7 @@
 // Owns a store in memory that behaves like an object store without conditional PUT. Refuses to be used outside tests.
 
-import { compareUtf8 } from '../../lib/snapshot/order.ts';
-import type { Store } from '../../lib/snapshot/ports.ts';
+import type { Store } from '../../lib/core/ports.ts';
+import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 
 type StoreOperation = 'put' | 'putIfAbsent' | 'get' | 'list' | 'delete';
 

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { systemClock } from '../../lib/runtime/clock.ts';
+import { systemClock } from '../../lib/platform/clock.ts';
 import { type ObsStore, type ObsStoreOptions, openObsStore } from '../../lib/store/obs.ts';
 import { type PlainKey, signedFetch } from './signed-fetch.ts';
 

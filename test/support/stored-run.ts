@@ -1,17 +1,17 @@
 // Owns runs that are stored up to their last page, ready to be sealed, without the reading. Refuses to seal by itself.
 
+import { checkpointKey, runPrefix, type TargetKey } from '../../lib/core/object-keys.ts';
+import type { Clock, Store } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
-import { ndjsonEncoder } from '../../lib/encode/ndjson.ts';
+import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import {
   type Checkpoint,
   encodeCheckpoint,
   startCheckpoint,
-} from '../../lib/snapshot/checkpoint.ts';
-import { checkpointKey, runPrefix, type TargetKey } from '../../lib/snapshot/layout.ts';
-import { encodePage } from '../../lib/snapshot/page.ts';
-import type { Clock, Store } from '../../lib/snapshot/ports.ts';
-import { openRunPages, type Places } from '../../lib/snapshot/run-pages.ts';
-import { type Sealed, type SealPorts, sealRun } from '../../lib/snapshot/seal.ts';
+} from '../../lib/reading/checkpoint.ts';
+import { encodePage } from '../../lib/reading/page.ts';
+import { openRunPages, type Places } from '../../lib/reading/page-store.ts';
+import { type Sealed, type SealPorts, sealRun } from '../../lib/snapshots/seal.ts';
 
 export const someTarget: TargetKey = {
   table: 'container_nodes',

@@ -1,14 +1,14 @@
 // Owns a world for the core under a clock that only moves when everybody waits: an endpoint that holds the quota and a list
 // that may move, and the ports that collect() needs. Refuses to be a mock: what it serves is a list, and it counts.
 
+import { RateLimitedError } from '../../lib/core/errors.ts';
+import type { Clock, Dataset, Host, Log, Source, Store } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
-import { ndjsonEncoder } from '../../lib/encode/ndjson.ts';
-import { RateLimitedError } from '../../lib/errors.ts';
-import { limitBudget, openBudget } from '../../lib/snapshot/budget.ts';
-import { collect } from '../../lib/snapshot/collect.ts';
-import type { CollectPorts, CollectResult, Target } from '../../lib/snapshot/invocation.ts';
-import type { Clock, Dataset, Host, Log, Source, Store } from '../../lib/snapshot/ports.ts';
-import { wholeQuota } from '../../lib/snapshot/quota.ts';
+import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { limitBudget, openBudget } from '../../lib/quota/budget.ts';
+import { wholeQuota } from '../../lib/quota/window.ts';
+import { collect } from '../../lib/runs/collect.ts';
+import type { CollectPorts, CollectResult, Target } from '../../lib/runs/invocation.ts';
 import { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 import { createRandom } from './moving-list.ts';
 

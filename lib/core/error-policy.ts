@@ -1,0 +1,81 @@
+// Responsible for what follows from an error: who can recover from it, the exit code and the alert. Not responsible for acting on it.
+
+import {
+  AuthError,
+  ConfigError,
+  CorruptError,
+  DriftedError,
+  type ExportError,
+  RateLimitedError,
+  StoppedError,
+  StoreError,
+  TransientError,
+} from './errors.ts';
+
+/** Exit codes of the CLI, named by what the caller does next. The contract fixes the numbers. */
+export const exitCodes = {
+  complete: 0,
+  fault: 1,
+  usage: 2,
+  denied: 3,
+  paused: 4,
+  integrity: 5,
+  drifted: 6,
+} as const;
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+export interface ErrorPolicy {
+  /** `automatic`: a later invocation can succeed without help. `operator`: a person must act. */
+  recovery: 'automatic' | 'operator';
+  exitCode: ExitCode;
+  /**
+   * When a timer's function throws it, so that the failure destination receives it.
+   * `never`: not at all. `always`: each time. `withBackoff`: at once, then after 15 minutes, doubling to 6 hours,
+   * because no store keeps that state. `ifLasting`: once it has lasted for 10 minutes.
+   */
+  alert: 'never' | 'always' | 'withBackoff' | 'ifLasting';
+}
+
+type ErrorClass = abstract new (...args: never[]) => ExportError;
+
+const temporary: ErrorPolicy = {
+  recovery: 'automatic',
+  exitCode: exitCodes.paused,
+  alert: 'never',
+};
+const fault: ErrorPolicy = { recovery: 'operator', exitCode: exitCodes.fault, alert: 'always' };
+
+const policyByStoreCode: Readonly<Record<string, ErrorPolicy>> = {
+  DISK_FULL: { recovery: 'operator', exitCode: exitCodes.fault, alert: 'withBackoff' },
+  STORE_DENIED: { recovery: 'operator', exitCode: exitCodes.denied, alert: 'withBackoff' },
+  STORE_FAILED: { recovery: 'automatic', exitCode: exitCodes.paused, alert: 'ifLasting' },
+};
+
+const policyByClass: readonly (readonly [ErrorClass, ErrorPolicy])[] = [
+  [ConfigError, { recovery: 'operator', exitCode: exitCodes.usage, alert: 'withBackoff' }],
+  [AuthError, { recovery: 'operator', exitCode: exitCodes.denied, alert: 'always' }],
+  [CorruptError, { recovery: 'operator', exitCode: exitCodes.integrity, alert: 'withBackoff' }],
+  [DriftedError, { recovery: 'operator', exitCode: exitCodes.drifted, alert: 'always' }],
+  [RateLimitedError, temporary],
+  [TransientError, temporary],
+  [StoppedError, temporary],
+];
+
+/** The one table from an error to its consequences. Anything that is not an ExportError is a bug: a fault. */
+export function policyOf(error: unknown): ErrorPolicy {
+  if (error instanceof StoreError) return policyByStoreCode[error.code] ?? fault;
+  return policyByClass.find(([type]) => error instanceof type)?.[1] ?? fault;
+}
+
+/** True if a later invocation can succeed without help from a person. */
+export function recoversByItself(error: ExportError): boolean {
+  return policyOf(error).recovery === 'automatic';
+}
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+
+/** How long a refused access key is left unused: 15 minutes, doubling to 6 hours. Five refused requests lock a key. */
+export function keyHoldMs(failures: number): number {
+  return Math.min(15 * minuteMs * 2 ** Math.max(0, failures - 1), 6 * hourMs);
+}

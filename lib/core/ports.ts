@@ -1,0 +1,169 @@
+// Owns the contracts between the core and the world. Refuses implementations: those live in source/, store/, encode/ and runtime/.
+
+import type { ExportError } from './errors.ts';
+
+export interface Clock {
+  /** This host's wall clock, milliseconds since 1970-01-01T00:00:00Z. May step in either direction. */
+  nowMs(): number;
+  /** Milliseconds from an arbitrary point; never steps back. */
+  monotonicMs(): number;
+  /** Resolves after `delayMs`, or rejects with the signal's reason at once when it aborts. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface StoredObject {
+  /** Relative to the store's root, `/` between parts. */
+  key: string;
+  bytes: number;
+  modifiedMs: number;
+}
+
+/** Whole objects by key. Reads see every earlier write; of two writers at once the last wins. */
+export interface Store {
+  /** `file:/abs/dir` or `obs://bucket/prefix`, for people. */
+  readonly url: string;
+  /** How long after its start a competing PUT may still land, milliseconds; 0 where writes are serial. */
+  readonly settleMs: number;
+  /** The store's own clock, milliseconds since the epoch: what all its users agree on. Never ahead of it. */
+  nowMs(): number;
+  /** How far `nowMs()` may be behind the store's own clock now, milliseconds; not there: not at all. */
+  doubtMs?(): number;
+  /** All or nothing: a reader sees the old bytes or the new ones, never a part. */
+  put(key: string, bytes: Uint8Array): Promise<void>;
+  /** Creates, or returns false if the key exists. Only where the store really guarantees it. */
+  putIfAbsent?(key: string, bytes: Uint8Array): Promise<boolean>;
+  /** Null: there is no such object. */
+  get(key: string): Promise<Uint8Array | null>;
+  /** Every object whose key starts with `prefix`, ascending by the key's UTF-8 bytes. */
+  list(prefix: string): Promise<StoredObject[]>;
+  /** An absent object is no error. */
+  delete(key: string): Promise<void>;
+}
+
+/** How one request ended, for the quota ledger. */
+export interface Sent {
+  /** Monotonic time at which the request's bytes left, or the latest moment they can have. */
+  atMonotonicMs: number;
+  error: ExportError | null;
+}
+
+/** What a source must ask and tell around each request that costs quota. */
+export interface Attempts {
+  /** Resolves true when one request may leave now; false when none may in the time there is. */
+  admit(): Promise<boolean>;
+  /** Told after every request, answered or not, before the next admit. */
+  sent(outcome: Sent): Promise<void>;
+  /** Whether `delayMs` may be spent waiting before the next try. */
+  mayWait(delayMs: number): boolean;
+  /** Milliseconds left for one request; at most the source's own time-out is used of it. */
+  timeLeftMs(): number;
+  readonly signal: AbortSignal;
+}
+
+export interface FetchedPage {
+  /** The body as it came. Parsed once by the source, so it is known to be a page. */
+  body: string;
+  /** Wall clock when the body was complete. */
+  fetchedAtMs: number;
+}
+
+/** One target's list at the API. */
+export interface Source {
+  /**
+   * One page, retried inside `attempts`. `paused`: the quota or the time left allows no (further) request now.
+   * Throws AuthError, ProtocolError (a few tries), TransientError or RateLimitedError (all tries used, or waiting refused).
+   */
+  fetchPage(
+    request: { offset: number; limit: number },
+    attempts: Attempts,
+  ): Promise<FetchedPage | 'paused'>;
+}
+
+export type ColumnType = 'string' | 'boolean' | 'int32' | 'timestamp';
+export interface Column {
+  name: string;
+  type: ColumnType;
+  /** True: never null. */
+  required?: boolean;
+}
+/** A timestamp is milliseconds since the epoch, UTC. */
+export type Cell = string | number | boolean | null;
+/** One cell per column of the dataset, in its order. */
+export type Row = readonly Cell[];
+
+/** What all rows of one page share. */
+export interface RowContext {
+  snapshotAtMs: number;
+  fetchedAtMs: number;
+  account: string;
+  region: string;
+  projectId: string;
+}
+
+/** One kind of row: where it is listed and how a record becomes a row. Pure. */
+export interface Dataset {
+  readonly name: string;
+  readonly schemaVersion: number;
+  /** Rows a page, the most the API gives. */
+  readonly limit: number;
+  /** The greatest offset the API accepts. */
+  readonly offsetMax: number;
+  readonly columns: readonly Column[];
+  /** The column that identifies a row and orders a snapshot. */
+  readonly keyColumn: string;
+  /** Fields the schema knows of the API, by name. */
+  readonly fields: ReadonlySet<string>;
+  /** Columns whose values are counted in the manifest. */
+  readonly countedColumns: readonly string[];
+  /** Columns with a documented set of values; others pass through and are counted as unknown. */
+  readonly knownValues: Readonly<Record<string, readonly string[]>>;
+  /** The record's identity, or null if it has none: then it is a reject. */
+  keyOf(record: unknown): string | null;
+  /** A record with a key becomes a row. Never throws, never drops. */
+  normalize(record: Readonly<Record<string, unknown>>, context: RowContext): Row;
+  /** Why a record without a key is a reject, for people. */
+  rejectReason(record: unknown): string;
+}
+
+/** Rows to one object's bytes; the same rows always give the same bytes. */
+export interface Encoder {
+  readonly format: 'parquet' | 'ndjson';
+  /** `breathe` is awaited between row groups: the place for signs of life; it may throw to stop. */
+  encode(
+    rows: readonly Row[],
+    columns: readonly Column[],
+    options: { createdBy: string; breathe: () => Promise<void> },
+  ): Promise<Uint8Array>;
+}
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+/** One line: a message for people, fields for machines. */
+export type Log = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
+
+/** What the lease must know of the process that holds it. */
+export interface Host {
+  /** Names this process and nothing else, across hosts and reboots. */
+  readonly identity: string;
+  /** True only if `identity` was a process of this host and is certainly gone. */
+  isGone(identity: string): boolean;
+}
+
+/** Environment variables by name, as `process.env` holds them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** An access key. */
+export interface KeyCredentials {
+  kind: 'aksk';
+  ak: string;
+  sk: string;
+  /** Only temporary keys have one. */
+  securityToken?: string;
+}
+
+/** Removes known secrets from text. */
+export interface Scrubber {
+  /** Secrets shorter than 4 characters are ignored: they would match parts of ordinary words. */
+  add(secret: string): void;
+  /** The text with every known secret replaced, also where it is JSON-escaped, URI-encoded or in base64. */
+  scrub(text: string): string;
+}

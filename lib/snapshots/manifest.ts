@@ -1,0 +1,126 @@
+// Owns the manifest, the pointers to it and the chain they form: encode, decode, validate. Refuses I/O.
+
+import * as v from 'valibot';
+import { CorruptError } from '../core/errors.ts';
+import { snapshotTimeMs } from '../core/object-keys.ts';
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const counts = v.record(v.string(), count);
+const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const isoTime = v.pipe(v.string(), v.isoTimestamp());
+const snapshot = v.pipe(
+  v.string(),
+  v.check((name) => snapshotTimeMs(name) !== null, 'is no snapshot name'),
+);
+
+const scopeShape = v.object({
+  account: v.string(),
+  region: v.string(),
+  projectId: v.string(),
+  endpoint: v.string(),
+  enterpriseProjectId: v.nullable(v.string()),
+  filters: v.record(v.string(), v.string()),
+});
+const evidenceShape = v.object({
+  pages: count,
+  requests: count,
+  retries: count,
+  throttled: count,
+  realigned: count,
+  repeats: count,
+  passes: count,
+  totalNumFirst: count,
+  totalNumLast: count,
+});
+const previousShape = v.object({ snapshot, manifestSha256: hash });
+const partShape = v.object({
+  format: v.picklist(['parquet', 'ndjson', 'rejects']),
+  key: v.string(),
+  rows: count,
+  bytes: count,
+  sha256: hash,
+});
+const manifestShape = v.object({
+  manifestVersion: v.literal(1),
+  table: v.string(),
+  schemaVersion: count,
+  snapshot,
+  run: v.string(),
+  scope: scopeShape,
+  startedAt: isoTime,
+  sealedAt: isoTime,
+  verdict: v.picklist(['complete', 'drifted']),
+  rows: count,
+  rejects: count,
+  evidence: evidenceShape,
+  values: v.record(v.string(), counts),
+  unknownValues: v.record(v.string(), counts),
+  unknownFields: v.array(v.string()),
+  mistyped: counts,
+  parts: v.array(partShape),
+  previous: v.nullable(previousShape),
+  writer: v.string(),
+});
+const pointerShape = v.object({ snapshot, manifest: v.string(), manifestSha256: hash });
+
+/** What a run reads: it never changes while the run is open. */
+export type Scope = v.InferOutput<typeof scopeShape>;
+/**
+ * How the list was read. `pages`: stored, of all passes · `requests`: sent, failed ones included · `retries`: requests
+ * beyond those that gave a page · `realigned`: pages that did not start with the anchor · `repeats`: records met again,
+ * anchors apart.
+ */
+export type Evidence = v.InferOutput<typeof evidenceShape>;
+export type Previous = v.InferOutput<typeof previousShape>;
+export type Part = v.InferOutput<typeof partShape>;
+export type Manifest = v.InferOutput<typeof manifestShape>;
+/** `_latest` and `_head`. */
+export type Pointer = v.InferOutput<typeof pointerShape>;
+
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  return Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
+  return decode(manifestShape, 'manifest', key, bytes, restoreHint);
+}
+
+export function encodePointer(pointer: Pointer): Uint8Array {
+  return Buffer.from(`${JSON.stringify(pointer)}\n`);
+}
+
+export function decodePointer(key: string, bytes: Uint8Array): Pointer {
+  return decode(pointerShape, 'pointer to a manifest', key, bytes, pointerHint);
+}
+
+/** What to do about a manifest that is not as it was written. */
+export const restoreHint =
+  'Nothing was overwritten. Restore the object from a version of the bucket or a backup; `cgs-export verify` tells which others are affected.';
+const pointerHint =
+  'Nothing was overwritten, and no snapshot hangs on it. Delete it, and start again: the next run writes it anew from the newest manifest.';
+
+/** Throws CorruptError naming `key`. Members that a later minor version may add are kept out, not refused. */
+function decode<S extends v.GenericSchema>(
+  shape: S,
+  what: string,
+  key: string,
+  bytes: Uint8Array,
+  hint: string,
+): v.InferOutput<S> {
+  let parsed: unknown;
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    // The last byte that encode writes: without it JSON would read on as if nothing was cut.
+    if (!text.endsWith('\n')) throw new SyntaxError('no line feed at its end');
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new CorruptError(key, `does not parse as a ${what}: it was cut short or altered`, hint, {
+      cause,
+    });
+  }
+  const result = v.safeParse(shape, parsed);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const path = v.getDotPath(issue) ?? '(root)';
+  throw new CorruptError(key, `is no valid ${what}: ${path} ${issue.message}`, hint);
+}

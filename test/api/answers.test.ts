@@ -1,0 +1,175 @@
+// Owns the proof that each answer becomes the error that helps against it, and says what to do.
+
+import { describe, expect, test } from 'vitest';
+import { classifyAnswer, describeShape, type Peer, parseBody } from '../../lib/api/answers.ts';
+import {
+  AuthError,
+  ProtocolError,
+  RateLimitedError,
+  TransientError,
+} from '../../lib/core/errors.ts';
+
+const nowMs = Date.parse('2026-11-24T06:00:00Z');
+const peer: Peer = {
+  fetch,
+  clock: { nowMs: () => nowMs, monotonicMs: () => 0, sleep: async () => {} },
+  scrub: (text) => text.replaceAll('SECRET', '[redacted]').replaceAll('sec\u0001ret', '[redacted]'),
+  name: 'the container nodes API',
+  identityHint: 'IDENTITY',
+  permissionHint: 'PERMISSION',
+  windowMs: 61_000,
+};
+
+function classify(status: number, body: unknown, headers: Record<string, string> = {}) {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return classifyAnswer(peer, { status, headers: new Headers(headers), body: text }, nowMs);
+}
+const gateway = (code: string, message = 'm') => ({
+  error_msg: message,
+  error_code: code,
+  request_id: 'r-1',
+});
+const html = '<!DOCTYPE html><html><body>Bad Gateway</body></html>';
+
+// CGS API Reference 2021-12-23, A.1 and A.2; API Gateway error codes.
+test.each([
+  [202, {}, ProtocolError, 'UNEXPECTED_STATUS'],
+  [204, '', ProtocolError, 'UNEXPECTED_STATUS'],
+  [300, {}, ProtocolError, 'REDIRECTED'],
+  [302, html, ProtocolError, 'REDIRECTED'],
+  [400, gateway('HSS.0001', 'invalid param error'), ProtocolError, 'REQUEST_REFUSED'],
+  [401, gateway('APIGW.0301'), AuthError, 'REFUSED'],
+  [401, '', AuthError, 'REFUSED'],
+  [401, html, AuthError, 'REFUSED'],
+  [403, gateway('APIGW.0302'), AuthError, 'NOT_PERMITTED'],
+  [403, {}, AuthError, 'NOT_PERMITTED'],
+  [403, gateway('APIGW.0310'), AuthError, 'PROJECT_UNAVAILABLE'],
+  [404, gateway('APIGW.0101'), ProtocolError, 'NO_SUCH_API'],
+  [404, gateway('APIG.0101'), ProtocolError, 'NO_SUCH_API'],
+  [404, {}, ProtocolError, 'NOT_FOUND'],
+  [405, {}, ProtocolError, 'REQUEST_REFUSED'],
+  [406, {}, ProtocolError, 'REQUEST_REFUSED'],
+  [407, '', ProtocolError, 'PROXY_REFUSED'],
+  [408, '', TransientError, 'SERVER'],
+  [409, {}, ProtocolError, 'REQUEST_REFUSED'],
+  [413, gateway('APIGW.0201'), ProtocolError, 'REQUEST_REFUSED'],
+  [429, '', RateLimitedError, 'RATE_LIMITED'],
+  [403, gateway('APIGW.0308'), RateLimitedError, 'RATE_LIMITED'],
+  [429, gateway('APIG.0308'), RateLimitedError, 'RATE_LIMITED'],
+  [500, gateway('HSS.0041', 'Query host extend info error'), TransientError, 'SERVER'],
+  [501, {}, ProtocolError, 'NOT_IMPLEMENTED'],
+  [501, html, TransientError, 'SERVER'],
+  [502, html, TransientError, 'SERVER'],
+  [503, gateway('APIGW.0613'), TransientError, 'SERVER'],
+  [504, gateway('APIGW.0201'), TransientError, 'SERVER'],
+  [520, '', TransientError, 'SERVER'],
+])('%i %j', (status, body, kind, code) => {
+  const error = classify(status, body);
+  expect(error).toBeInstanceOf(kind);
+  expect(error.code).toBe(code);
+  expect(error.hint).not.toBe('');
+  expect(error.message).toContain(`the container nodes API answered ${status}`);
+});
+
+test('code, message and request id are told, in the form of the gateway and of IAM', () => {
+  expect(classify(400, gateway('HSS.0001', 'invalid param error')).message).toBe(
+    'the container nodes API answered 400 HSS.0001: "invalid param error" (request id r-1)',
+  );
+  expect(classify(401, { error: { code: 401, message: 'requires authentication' } }).message).toBe(
+    'the container nodes API answered 401 401: "requires authentication"',
+  );
+  expect(classify(502, html).message).toBe(
+    'the container nodes API answered 502 with an HTML page',
+  );
+});
+
+describe('refused', () => {
+  test('a permission is named', () => {
+    expect(classify(403, gateway('APIGW.0302')).hint).toBe('PERMISSION');
+    expect(classify(401, gateway('APIGW.0301')).hint).toBe('IDENTITY');
+    expect(classify(403, gateway('APIGW.0303')).hint).toBe('IDENTITY');
+  });
+  test('a skewed clock is told with its size and side, from more than 5 minutes on', () => {
+    const at = (time: string) => classify(401, gateway('APIGW.0301'), { date: time });
+    const behind = at('Tue, 24 Nov 2026 06:17:00 GMT');
+    expect(behind.code).toBe('CLOCK_SKEW');
+    expect(behind.hint).toMatch(/clock is 17 minutes behind the server's/);
+    expect(at('Tue, 24 Nov 2026 05:40:00 GMT').hint).toMatch(/20 minutes ahead of/);
+    expect(at('Tue, 24 Nov 2026 06:05:00 GMT').hint).toBe('IDENTITY');
+    expect(at('nonsense').hint).toBe('IDENTITY');
+  });
+  test('a locked key', () => {
+    const message =
+      'Incorrect IAM authentication information: AK access failed to reach the limit,forbidden.';
+    const error = classify(401, gateway('APIG.0301', message));
+    expect(error.code).toBe('KEY_LOCKED');
+    expect(error.hint).toMatch(/5 minutes/);
+  });
+});
+
+describe('waiting', () => {
+  const limit = (message: string, headers: Record<string, string> = {}) =>
+    (classify(429, gateway('APIGW.0308', message), headers) as RateLimitedError).retryAfterMs;
+  test.each([
+    ['policy user over ratelimit,limit:5,time:1 minute', {}, 60_000],
+    ['policy ip over ratelimit,limit:100,time:10 second', {}, 10_000],
+    ['limit:5,time:2 hours', {}, 7_200_000],
+    ['nothing to read', {}, 61_000],
+    ['limit:5,time:1 minute', { 'retry-after': '7' }, 7000],
+    ['', { 'retry-after': 'Tue, 24 Nov 2026 06:00:30 GMT' }, 30_000],
+    // The server's clock counts, not ours.
+    [
+      '',
+      { 'retry-after': 'Tue, 24 Nov 2026 09:00:30 GMT', date: 'Tue, 24 Nov 2026 09:00:00 GMT' },
+      30_000,
+    ],
+    ['', { 'retry-after': 'Tue, 24 Nov 2026 05:00:00 GMT' }, 0],
+    ['', { 'retry-after': '99999999999' }, 86_400_000],
+    ['', { 'retry-after': '-5' }, 61_000],
+  ])('%s %j', (message, headers, expected) => {
+    expect(limit(message, headers as Record<string, string>)).toBe(expected);
+  });
+  test('a server that is down may say for how long', () => {
+    const down = classify(503, '', { 'retry-after': '120' }) as TransientError;
+    expect(down.retryAfterMs).toBe(120_000);
+    expect((classify(503, '') as TransientError).retryAfterMs).toBeNull();
+  });
+});
+
+describe('quoted', () => {
+  test('at most 200 characters, none of them control', () => {
+    const { message } = classify(400, gateway('X', `a\u0000\u001b[31m\nb${'y'.repeat(1000)}`));
+    expect(message).toMatch(/"a\[31mby+…"/);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    expect(message).not.toMatch(/[\u0000-\u001f]/);
+    expect((/"(.*)"/.exec(message)?.[1] ?? '').length).toBe(200);
+  });
+  test('a secret is gone wherever it stands, also one that control characters had cut', () => {
+    const body = { error_msg: 'SEC\u0000RET SECRET', error_code: 'SECRET', request_id: 'SECRET' };
+    expect(classify(400, body).message).toBe(
+      'the container nodes API answered 400 [redacted]: "[redacted] [redacted]" (request id [redacted])',
+    );
+    // This one has a control character in itself.
+    expect(classify(400, gateway('X', 'sec\u0001ret')).message).not.toMatch(/sec/);
+    const signature = `Signature=${'a1'.repeat(32)}`;
+    expect(classify(400, gateway('X', signature)).message).toContain('"Signature=[redacted]"');
+  });
+});
+
+describe('bodies', () => {
+  test('what is not JSON', () => {
+    expect(() => parseBody(peer, html)).toThrow(ProtocolError);
+    expect(() => parseBody(peer, html)).toThrow('an HTML page, not the container nodes API');
+    expect(() => parseBody(peer, '{"total_num":1,"data')).toThrow(TransientError);
+    expect(() => parseBody(peer, '')).toThrow(/an empty body/);
+  });
+  test.each([
+    [null, 'JSON null'],
+    [[], 'a JSON array'],
+    ['x', 'JSON string'],
+    [{}, 'an empty JSON object'],
+    [{ a: 1, SECRET: 2 }, 'a JSON object with the fields a, [redacted]'],
+  ])('%j', (value, expected) => {
+    expect(describeShape(peer, value)).toBe(expected);
+  });
+});

@@ -1,0 +1,436 @@
+// Owns the proof that a page is asked for, checked, retried and paid for as the ports say, against real sockets.
+
+import type { ServerResponse } from 'node:http';
+import { inspect } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test, vi } from 'vitest';
+import { createSource, type SourceOptions } from '../../lib/api/pages.ts';
+import type { CredentialsProvider, Token } from '../../lib/api/sign.ts';
+import {
+  AuthError,
+  ProtocolError,
+  RateLimitedError,
+  StoppedError,
+  TransientError,
+} from '../../lib/core/errors.ts';
+import type { Attempts, Sent } from '../../lib/core/ports.ts';
+import { createLog, createScrubber } from '../../lib/platform/log.ts';
+import { type Received, sendJson, startServer } from './answering-server.ts';
+
+const clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep: async () => {},
+};
+const key: CredentialsProvider = async () => ({ kind: 'aksk', ak: 'TESTAK01', sk: 'test-secret' });
+
+function makeSource(url: string, more: Partial<SourceOptions> = {}) {
+  return createSource({
+    name: 'the container nodes API',
+    path: '/v5/0f1e2d/container/nodes',
+    permission: 'hss:containers:list',
+    query: {},
+    endpoint: url,
+    region: 'cn-south-4',
+    projectId: '0f1e2d',
+    credentials: key,
+    fetch,
+    clock,
+    scrubber: createScrubber(),
+    log: () => {},
+    backoffMs: 0,
+    windowMs: 60_000,
+    ...more,
+  });
+}
+
+/** Admits `admits` requests and notes, in order, what it is asked and told. */
+function makeAttempts(more: Partial<Attempts> & { admits?: number } = {}) {
+  const events: string[] = [];
+  const sent: Sent[] = [];
+  let left = more.admits ?? 100;
+  const attempts: Attempts = {
+    async admit() {
+      left -= 1;
+      events.push(left >= 0 ? 'admit' : 'refuse');
+      return left >= 0;
+    },
+    async sent(outcome) {
+      events.push('sent');
+      sent.push(outcome);
+    },
+    mayWait: () => true,
+    timeLeftMs: () => 60_000,
+    signal: new AbortController().signal,
+    ...more,
+  };
+  return { attempts, events, sent };
+}
+
+const node = { host_id: 'caa958ad', host_name: 'test' };
+const page = { total_num: 1, data_list: [node] };
+const first = { offset: 0, limit: 200 };
+const later = (response: ServerResponse, n: number, failures: (() => void)[]) =>
+  n < failures.length ? failures[n]?.() : sendJson(response, 200, page);
+
+test('the request and the page', async () => {
+  const text = '{ "total_num": 2,\n "data_list": [{"host_id":"ä","big":12345678901234567890}] }';
+  const { url, received } = await startServer((response) => response.end(text));
+  const query = { host_name: '网 a+b', enterprise_project_id: 'all_granted_eps' };
+  const { attempts, events, sent } = makeAttempts();
+  const before = Date.now();
+  const got = await makeSource(url, { query }).fetchPage({ offset: 199, limit: 200 }, attempts);
+  expect(got).toEqual({ body: text, fetchedAtMs: expect.any(Number) });
+  expect((got as { fetchedAtMs: number }).fetchedAtMs).toBeGreaterThanOrEqual(before);
+  const { method, url: path, headers } = received[0] as Received;
+  expect(method).toBe('GET');
+  expect(path).toBe(
+    '/v5/0f1e2d/container/nodes?host_name=%E7%BD%91%20a%2Bb&enterprise_project_id=all_granted_eps&limit=200&offset=199',
+  );
+  expect(headers.region).toBe('cn-south-4');
+  expect(headers['x-project-id']).toBe('0f1e2d');
+  expect(headers.authorization).toMatch(
+    /^SDK-HMAC-SHA256 Access=TESTAK01, SignedHeaders=content-type;host;region;x-project-id;x-sdk-date, Signature=[0-9a-f]{64}$/,
+  );
+  expect(headers['x-sdk-date']).toMatch(/^\d{8}T\d{6}Z$/);
+  expect(events).toEqual(['admit', 'sent']);
+  expect(sent[0]?.error).toBeNull();
+});
+
+test('temporary keys are asked for anew at each try, and their token is signed', async () => {
+  let n = 0;
+  const credentials: CredentialsProvider = async () => ({
+    kind: 'aksk',
+    ak: `TESTAK0${n++}`,
+    sk: 'test-secret',
+    securityToken: 'temporary',
+  });
+  const { url, received } = await startServer((response, _request, count) =>
+    later(response, count, [() => sendJson(response, 503, {})]),
+  );
+  await makeSource(url, { credentials }).fetchPage(first, makeAttempts().attempts);
+  expect(received.map(({ headers }) => headers['x-security-token'])).toEqual(
+    Array(2).fill('temporary'),
+  );
+  expect(received[1]?.headers.authorization).toMatch(/Access=TESTAK01.*x-security-token/);
+});
+
+describe('shape', () => {
+  test.each([
+    ['no nodes', '{"total_num":0,"data_list":null}'],
+    ['no list at all', '{"total_num":0}'],
+    ['elements of any kind', '{"total_num":9,"data_list":[null,1,"x",[],{}]}'],
+    ['an empty page past the end', '{"total_num":7,"data_list":[]}'],
+  ])('%s is a page', async (_name, body) => {
+    const { url } = await startServer((response) => response.end(body));
+    const got = await makeSource(url).fetchPage(first, makeAttempts().attempts);
+    expect(got).toMatchObject({ body });
+  });
+
+  test.each([
+    ['an HTML page', '<html>login</html>', /^an HTML page, not the container nodes API$/],
+    ['a JSON array', '[]', /^a JSON array, not/],
+    ['an error in disguise', '{"error_code":"X"}', /fields error_code, not/],
+    ['no total', '{"data_list":[]}', /fields data_list/],
+    ['a total that is no count', '{"total_num":-1,"data_list":[]}', /total_num is no count/],
+    ['a total as text', '{"total_num":"1","data_list":[]}', /total_num is no count/],
+    ['half a total', '{"total_num":1.5,"data_list":[]}', /total_num is no count/],
+    ['a total past counting', '{"total_num":1e400,"data_list":[]}', /total_num is no count/],
+    ['a list that is none', '{"total_num":1,"data_list":{}}', /data_list is no list/],
+    ['a total without a list', '{"total_num":1,"data_list":null}', /a total of 1 without/],
+    ['more than asked', '{"total_num":3,"data_list":[1,2,3]}', /a page of 3 where 2 were asked/],
+    ['broken JSON', '{"total_num":3,"data_l', /cut short or broken/],
+  ])('%s: three tries, then ProtocolError', async (_name, body, message) => {
+    const { url, received } = await startServer((response) => response.end(body));
+    const { attempts, sent } = makeAttempts();
+    const end = makeSource(url).fetchPage({ offset: 0, limit: 2 }, attempts);
+    const error = await end.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ProtocolError);
+    expect((error as Error).message).toMatch(message);
+    expect(received).toHaveLength(3);
+    expect(sent[2]?.error).toBe(error);
+  });
+
+  test('a body cut short inside its compression passes by itself', async () => {
+    const { url } = await startServer((response, _request, n) => {
+      if (n > 0) return sendJson(response, 200, page);
+      response.writeHead(200, { 'content-encoding': 'gzip' });
+      response.end(gzipSync(JSON.stringify({ total_num: 1, x: 'y'.repeat(999) })).subarray(0, 22));
+    });
+    const { attempts, sent } = makeAttempts();
+    expect(await makeSource(url).fetchPage(first, attempts)).toMatchObject({
+      body: JSON.stringify(page),
+    });
+    expect(sent[0]?.error).toBeInstanceOf(TransientError);
+  });
+});
+
+describe('tries', () => {
+  test('what passes by itself, and the quota asked and told around each', async () => {
+    const { url, received } = await startServer((response, _request, n) =>
+      later(response, n, [
+        () => sendJson(response, 500, {}),
+        () => response.socket?.resetAndDestroy(),
+        () => response.end('<html>'),
+        () => sendJson(response, 429, {}),
+      ]),
+    );
+    const { attempts, events, sent } = makeAttempts();
+    expect(await makeSource(url).fetchPage(first, attempts)).not.toBe('paused');
+    expect(received).toHaveLength(5);
+    expect(events).toEqual(Array(5).fill(['admit', 'sent']).flat());
+    expect(sent.map(({ error }) => error?.name ?? null)).toEqual([
+      'TransientError',
+      'TransientError',
+      'ProtocolError',
+      'RateLimitedError',
+      null,
+    ]);
+    expect(sent.map(({ atMonotonicMs }) => atMonotonicMs)).toEqual(
+      sent.map(({ atMonotonicMs }) => atMonotonicMs).sort((a, b) => a - b),
+    );
+  });
+
+  test.each([
+    [503, TransientError, 10],
+    [429, RateLimitedError, 10],
+    [400, ProtocolError, 1],
+    [404, ProtocolError, 1],
+    [202, ProtocolError, 1],
+    [302, ProtocolError, 1],
+    [401, AuthError, 1],
+    [403, AuthError, 1],
+  ])('%i for good', async (status, kind, tries) => {
+    const { url, received } = await startServer((response) => sendJson(response, status, {}));
+    const end = makeSource(url).fetchPage(first, makeAttempts().attempts);
+    await expect(end).rejects.toBeInstanceOf(kind);
+    expect(received).toHaveLength(tries);
+  });
+
+  test('the quota may end them: paused', async () => {
+    const { url, received } = await startServer((response) => sendJson(response, 503, {}));
+    const { attempts, events } = makeAttempts({ admits: 2 });
+    expect(await makeSource(url).fetchPage(first, attempts)).toBe('paused');
+    expect(received).toHaveLength(2);
+    expect(events.at(-1)).toBe('refuse');
+  });
+
+  test('no time left: paused, and no quota is asked for', async () => {
+    const { attempts, events } = makeAttempts({ timeLeftMs: () => 0 });
+    expect(await makeSource('http://127.0.0.1:1').fetchPage(first, attempts)).toBe('paused');
+    expect(events).toEqual([]);
+  });
+
+  test('a key that no header can carry is told to the ledger like any other end', async () => {
+    const credentials: CredentialsProvider = async () => ({ kind: 'aksk', ak: 'A\nK1', sk: 's' });
+    const { attempts, events } = makeAttempts();
+    const source = makeSource('http://127.0.0.1:1', { credentials });
+    await expect(source.fetchPage(first, attempts)).rejects.toBeInstanceOf(AuthError);
+    expect(events).toEqual(['admit', 'sent']);
+  });
+
+  test('a wait that is refused ends them with the error', async () => {
+    const { url, received } = await startServer((response) =>
+      sendJson(response, 503, {}, { 'retry-after': '30' }),
+    );
+    const mayWait = vi.fn(() => false);
+    const end = makeSource(url).fetchPage(first, makeAttempts({ mayWait }).attempts);
+    await expect(end).rejects.toBeInstanceOf(TransientError);
+    expect(mayWait).toHaveBeenCalledWith(30_000);
+    expect(received).toHaveLength(1);
+  });
+
+  test('the time left bounds a request', async () => {
+    const { url } = await startServer(() => {});
+    const { attempts } = makeAttempts({ timeLeftMs: () => 50, mayWait: () => false });
+    await expect(makeSource(url).fetchPage(first, attempts)).rejects.toThrow(/within 0.05 s/);
+  });
+
+  test('the signal ends the request with its reason, after the ledger was told', async () => {
+    const { url } = await startServer(() => {});
+    const controller = new AbortController();
+    const reason = new StoppedError('STOPPED', 'enough', 'go on');
+    setTimeout(() => controller.abort(reason), 30);
+    const { attempts, events } = makeAttempts({ signal: controller.signal });
+    await expect(makeSource(url).fetchPage(first, attempts)).rejects.toBe(reason);
+    expect(events).toEqual(['admit', 'sent']);
+  });
+
+  test('faults of ours come out unchanged: of the ledger, the credentials, fetch', async () => {
+    const { url } = await startServer((response) => sendJson(response, 200, page));
+    const fault = new TypeError('fetch failed');
+    const fail = async () => {
+      throw fault;
+    };
+    for (const attempts of [makeAttempts({ admit: fail }), makeAttempts({ sent: fail })]) {
+      const end = makeSource(url).fetchPage(first, attempts.attempts);
+      await expect(end).rejects.toBe(fault);
+    }
+    const bad = makeSource(url, { credentials: fail });
+    const { attempts, events } = makeAttempts();
+    await expect(bad.fetchPage(first, attempts)).rejects.toBe(fault);
+    expect(events).toEqual([]);
+    const own = new RangeError('ours');
+    const broken = makeSource(url, {
+      fetch: async () => {
+        throw own;
+      },
+    });
+    await expect(broken.fetchPage(first, attempts)).rejects.toBe(own);
+    expect(events).toEqual(['admit', 'sent']);
+  });
+});
+
+describe('sign-in token', () => {
+  function makeProvider(expiresInMs = 3_600_000) {
+    let n = 1;
+    const invalidated: string[] = [];
+    const token = (): Token => ({
+      token: `token-${n}`,
+      expiresAtMs: Date.now() + expiresInMs,
+      projectId: null,
+    });
+    const credentials: CredentialsProvider = async () => ({
+      kind: 'token',
+      getToken: async () => token(),
+      invalidate: (refused) => {
+        invalidated.push(refused);
+        n += 1;
+      },
+    });
+    return { credentials, invalidated };
+  }
+  /** Takes the tokens in `valid` only. */
+  const takes = (valid: Set<string>) => (response: ServerResponse, request: Received) =>
+    valid.has(String(request.headers['x-auth-token']))
+      ? sendJson(response, 200, page)
+      : sendJson(response, 401, { error_code: 'APIGW.0307', error_msg: 'must be updated' });
+
+  test('instead of a signature', async () => {
+    const { url, received } = await startServer(takes(new Set(['token-1'])));
+    const { credentials } = makeProvider();
+    await makeSource(url, { credentials }).fetchPage(first, makeAttempts().attempts);
+    expect(received[0]?.headers.authorization).toBeUndefined();
+    expect(received[0]?.headers.region).toBe('cn-south-4');
+  });
+
+  test('refused from the start: not tried again', async () => {
+    const { url, received } = await startServer(takes(new Set()));
+    const { credentials, invalidated } = makeProvider();
+    const end = makeSource(url, { credentials }).fetchPage(first, makeAttempts().attempts);
+    await expect(end).rejects.toBeInstanceOf(AuthError);
+    expect(received).toHaveLength(1);
+    expect(invalidated).toEqual([]);
+  });
+
+  test('ended after it was taken: renewed once, through the quota', async () => {
+    const valid = new Set(['token-1']);
+    const { url } = await startServer(takes(valid));
+    const { credentials, invalidated } = makeProvider();
+    const source = makeSource(url, { credentials });
+    await source.fetchPage(first, makeAttempts().attempts);
+    valid.clear();
+    valid.add('token-2');
+    const { attempts, events, sent } = makeAttempts();
+    expect(await source.fetchPage(first, attempts)).not.toBe('paused');
+    expect(invalidated).toEqual(['token-1']);
+    expect(events).toEqual(['admit', 'sent', 'admit', 'sent']);
+    expect(sent[0]?.error).toBeInstanceOf(AuthError);
+
+    valid.clear();
+    const again = makeAttempts();
+    await expect(source.fetchPage(first, again.attempts)).rejects.toBeInstanceOf(AuthError);
+    expect(again.events).toEqual(['admit', 'sent', 'admit', 'sent']);
+  });
+
+  test('past its end though never taken: renewed once', async () => {
+    const { url, received } = await startServer(takes(new Set(['token-2'])));
+    const { credentials } = makeProvider(-1);
+    await makeSource(url, { credentials }).fetchPage(first, makeAttempts().attempts);
+    expect(received).toHaveLength(2);
+  });
+});
+
+// Goal: nothing leaks, whatever the server echoes. Method: secrets of any make, sent back in every spelling and place a
+// server has, by every kind of answer; then every error and every log line, JSON and pretty, is searched for them.
+test('no secret in any error or log line', { timeout: 60_000 }, async () => {
+  const canary = fc
+    .string({ unit: 'grapheme-ascii', minLength: 6, maxLength: 40 })
+    .map((text) => `Zq7${text.trim()}`);
+  const spell = fc.constantFrom<(secret: string) => string>(
+    (secret) => secret,
+    (secret) => JSON.stringify(secret),
+    (secret) => encodeURIComponent(secret),
+    (secret) => Buffer.from(secret).toString('base64'),
+    (secret) => Buffer.from(`user:${secret}`).toString('base64'),
+    (secret) => [...secret].join('\u0000'),
+    (secret) => `${secret.slice(0, 3)}\u001b\u200b${secret.slice(3)}`,
+  );
+  let answer: (response: ServerResponse) => void = () => {};
+  const { url } = await startServer((response) => answer(response));
+  const wrap = fc.constantFrom<(text: string) => string>(
+    (text) => JSON.stringify({ error_msg: text, error_code: text, request_id: text }),
+    (text) => JSON.stringify({ error: { code: text, message: text } }),
+    (text) => JSON.stringify({ [text]: 1 }),
+    (text) => JSON.stringify({ error_msg: 'x'.repeat(190) + text }),
+    (text) => JSON.stringify({ total_num: text }),
+    (text) => `<html>${text}`,
+    (text) => text,
+  );
+  const status = fc.constantFrom(200, 202, 302, 400, 401, 403, 404, 407, 429, 500, 503);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({ ak: canary, sk: canary, securityToken: canary }),
+      spell,
+      wrap,
+      status,
+      async (secrets, spelled, wrapped, code) => {
+        const scrubber = createScrubber();
+        const lines: string[] = [];
+        const logs = [false, true].map((pretty) =>
+          createLog({
+            level: 'debug',
+            write: (line) => lines.push(line),
+            pretty,
+            colour: false,
+            scrubber,
+            base: {},
+            nowMs: () => 0,
+          }),
+        );
+        const echo = wrapped(Object.values(secrets).map(spelled).join(' '));
+        answer = (response) => {
+          response.writeHead(code, {
+            'retry-after': '1',
+            location: `/${encodeURIComponent(echo)}`,
+          });
+          response.end(echo);
+        };
+        const source = makeSource(url, {
+          credentials: async () => ({ kind: 'aksk', ...secrets }),
+          scrubber,
+          log: (level, message, fields) => {
+            for (const log of logs) log(level, message, fields);
+          },
+        });
+        const { attempts, sent } = makeAttempts();
+        const error = await source.fetchPage(first, attempts).catch((thrown: unknown) => thrown);
+        for (const log of logs) log('error', String(error), { error, echo });
+        const told = [
+          ...lines,
+          ...sent.map((outcome) => inspect(outcome.error)),
+          inspect(error),
+          JSON.stringify(error),
+        ].join('\n');
+        for (const secret of Object.values(secrets)) {
+          expect(told).not.toContain(secret);
+          expect(told).not.toContain(JSON.stringify(secret).slice(1, -1));
+          expect(told).not.toContain(encodeURIComponent(secret));
+          expect(told).not.toContain(Buffer.from(secret).toString('base64').replace(/.?=*$/, ''));
+        }
+      },
+    ),
+    { numRuns: 150 },
+  );
+});

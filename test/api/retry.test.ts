@@ -1,0 +1,172 @@
+// Owns the proof that tries are bounded, waits are asked for and spread, and nothing changes what is thrown.
+
+import fc from 'fast-check';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { type RetryOptions, retry } from '../../lib/api/retry.ts';
+import { ProtocolError, RateLimitedError, TransientError } from '../../lib/core/errors.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const passing = (retryAfterMs: number | null = null) =>
+  new TransientError('SERVER', 'down', 'wait', { retryAfterMs });
+
+function makeOptions(more: Partial<RetryOptions> = {}) {
+  const slept: number[] = [];
+  const asked: number[] = [];
+  const options: RetryOptions = {
+    triesMax: 10,
+    backoffMs: 0,
+    clock: {
+      nowMs: () => 0,
+      monotonicMs: () => 0,
+      sleep: async (delayMs) => {
+        slept.push(delayMs);
+      },
+    },
+    isRetryable: (error) => error instanceof TransientError || error instanceof RateLimitedError,
+    waitsByItself: (error) => error instanceof RateLimitedError,
+    mayWait: (delayMs) => {
+      asked.push(delayMs);
+      return true;
+    },
+    onRetry: () => {},
+    ...more,
+  };
+  return { options, slept, asked };
+}
+
+test('ten tries, then the last error itself', async () => {
+  const errors = Array.from({ length: 12 }, () => passing());
+  let tries = 0;
+  const { options } = makeOptions();
+  const end = retry(async () => ({ error: errors[tries++] as TransientError }), options);
+  await expect(end).rejects.toBe(errors[9]);
+  expect(tries).toBe(10);
+});
+
+test('errors that wait by themselves are bounded too, also mixed with others', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.infiniteStream(fc.boolean()), async (kinds) => {
+      let tries = 0;
+      const { options } = makeOptions();
+      const end = retry(async () => {
+        tries += 1;
+        const limited = kinds.next().value;
+        return { error: limited ? new RateLimitedError('m', 'h', 5) : passing() };
+      }, options);
+      await expect(end).rejects.toThrow();
+      expect(tries).toBe(10);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('the backoff doubles from backoffMs with jitter up to twice, to 60 s at most', async () => {
+  vi.useFakeTimers();
+  const { options, asked } = makeOptions({ backoffMs: 1000 });
+  const times: number[] = [];
+  const end = retry(async () => {
+    times.push(Date.now());
+    return { error: passing() };
+  }, options);
+  const settled = expect(end).rejects.toThrow('down');
+  await vi.runAllTimersAsync();
+  await settled;
+  const waits = times.slice(1).map((time, index) => time - (times[index] as number));
+  const lows = [1, 2, 4, 8, 16, 32, 60, 60, 60].map((seconds) => seconds * 1000);
+  expect(waits).toHaveLength(9);
+  for (const [index, wait] of waits.entries()) {
+    const low = lows[index] as number;
+    expect(wait).toBeGreaterThanOrEqual(low);
+    expect(wait).toBeLessThanOrEqual(Math.min(low * 2, 60_000));
+    // What was asked for covers what was then waited.
+    expect(asked[index]).toBeGreaterThanOrEqual(wait);
+  }
+  expect(asked).toEqual([2, 4, 8, 16, 32, 60, 60, 60, 60].map((seconds) => seconds * 1000));
+});
+
+test('Retry-After stretches the wait, and the whole wait is asked for', async () => {
+  vi.useFakeTimers();
+  const { options, slept, asked } = makeOptions({ backoffMs: 1000 });
+  let tries = 0;
+  const end = retry(async () => {
+    tries += 1;
+    return tries === 1 ? { error: passing(30_000) } : { value: 'page' };
+  }, options);
+  await vi.runAllTimersAsync();
+  expect(await end).toBe('page');
+  // The rest, 1 to 2 s, is the backoff.
+  expect(slept).toEqual([29_000]);
+  expect(asked).toEqual([31_000]);
+});
+
+test('a wait that is refused ends the tries', async () => {
+  const error = passing();
+  const { options } = makeOptions({ mayWait: () => false });
+  const once = vi.fn(async () => ({ error }));
+  await expect(retry(once, options)).rejects.toBe(error);
+  expect(once).toHaveBeenCalledOnce();
+});
+
+describe('comes out unchanged, at once', () => {
+  test.each([
+    ['an error that is not to be retried', new ProtocolError('X', 'm', 'h')],
+    ['a TypeError', new TypeError('x is not a function')],
+    ['a TypeError that looks like the network', new TypeError('terminated')],
+    ['what is no error', 'a text'],
+    ['undefined', undefined],
+  ])('%s', async (_name, thrown) => {
+    const { options } = makeOptions();
+    const once = vi.fn(async (): Promise<{ value: string }> => {
+      throw thrown;
+    });
+    const caught = await retry(once, options).then(
+      () => 'no throw',
+      (error: unknown) => ({ error }),
+    );
+    expect(caught).toEqual({ error: thrown });
+    expect((caught as { error: unknown }).error).toBe(thrown);
+    expect(once).toHaveBeenCalledOnce();
+  });
+});
+
+describe('the signal', () => {
+  test('ends the wait with its reason', async () => {
+    vi.useFakeTimers();
+    const controller = new AbortController();
+    const reason = new Error('stop');
+    const { options } = makeOptions({ backoffMs: 50_000, signal: controller.signal });
+    const end = retry(async () => ({ error: passing() }), options);
+    const settled = expect(end).rejects.toBe(reason);
+    await vi.advanceTimersByTimeAsync(10);
+    controller.abort(reason);
+    await settled;
+  });
+  test('a reason that is no error comes out as it is', async () => {
+    const controller = new AbortController();
+    const { options } = makeOptions({ signal: controller.signal });
+    const end = retry(async () => {
+      controller.abort('why not');
+      return { error: passing() };
+    }, options);
+    await expect(end).rejects.toBe('why not');
+  });
+  test('does not take away what came before it', async () => {
+    const controller = new AbortController();
+    const { options } = makeOptions({ signal: controller.signal });
+    const end = retry(async () => {
+      controller.abort(new Error('stop'));
+      return { value: 'page' };
+    }, options);
+    expect(await end).toBe('page');
+  });
+  test('aborted before the start: nothing is tried', async () => {
+    const reason = new Error('stop');
+    const once = vi.fn(async () => ({ value: 1 }));
+    const { options } = makeOptions({ signal: AbortSignal.abort(reason) });
+    await expect(retry(once, options)).rejects.toBe(reason);
+    expect(once).not.toHaveBeenCalled();
+  });
+});

@@ -1,0 +1,332 @@
+// Goal: what is configured is what happens, from the sign-in to the sealed snapshot. Method: in this process, through a real socket,
+// against the simulator, which checks signatures, tokens and the quota; the store is a temporary folder.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { connect, type World } from '../../lib/app/connect.ts';
+import { type Config, loadConfig } from '../../lib/config/load.ts';
+import { ConfigError } from '../../lib/core/errors.ts';
+import { createScrubber } from '../../lib/platform/log.ts';
+import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
+import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
+import { verifyStore } from '../../lib/snapshots/verification.ts';
+
+const quota = { requests: 20, windowSeconds: 1 };
+
+async function start(options: SimulatorOptions = {}): Promise<Simulator> {
+  const simulator = await startSimulator({ nodes: 450, quota, ...options });
+  onTestFinished(() => simulator.stop());
+  return simulator;
+}
+
+interface Wanted {
+  accounts: { name: string; credentials: unknown; targets: Record<string, unknown>[] }[];
+  more?: Record<string, unknown>;
+  agencyPossible?: boolean;
+}
+
+async function configure({ accounts, more = {}, agencyPossible = false }: Wanted): Promise<Config> {
+  const folder = mkdtempSync(join(tmpdir(), 'cgs-connect-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'cgs-export.json');
+  writeFileSync(file, JSON.stringify({ store: 'file:./lake', quota, accounts, ...more }));
+  return loadConfig({ file, env: {}, cwd: folder, agencyPossible });
+}
+
+function targetAt({ url, region }: Simulator, more: Record<string, unknown> = {}) {
+  return { region, endpoint: url, iamEndpoint: url, api: 'hss', ...more };
+}
+
+function keyOf({ ak, sk }: Simulator) {
+  return { ak, sk };
+}
+
+function signInOf({ iamUser, iamPassword, iamDomain }: Simulator) {
+  return { iamUser, iamPassword, iamDomain };
+}
+
+function open(config: Config, overrides: Partial<World> = {}) {
+  const lines: string[] = [];
+  const log: World['log'] = (...line) => lines.push(JSON.stringify(line));
+  const connection = connect(config, { log, scrubber: createScrubber(), ...overrides });
+  const signal = new AbortController().signal;
+  const options = { signal, progress: () => {} };
+  return {
+    ...connection,
+    lines,
+    options,
+    run: () => connection.collect('command', options),
+  };
+}
+
+test('by key, project id asked of IAM: sealed, whole, in both formats, told by status', async () => {
+  const simulator = await start();
+  const config = await configure({
+    accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
+  });
+  const connection = open(config);
+  const result = await connection.run();
+  expect(result).toMatchObject({ status: 'sealed', errors: [], requests: 3 });
+  const [sealed] = result.snapshots;
+  expect(sealed?.manifest).toMatchObject({
+    rows: 450,
+    verdict: 'complete',
+    scope: {
+      account: 'prod',
+      region: simulator.region,
+      projectId: simulator.projectId,
+      endpoint: simulator.url,
+      enterpriseProjectId: 'all_granted_eps',
+      filters: {},
+    },
+    writer: expect.stringMatching(/^cgs-export\/\d+\.\d+\.\d+/),
+  });
+  expect(sealed?.manifest.parts.map(({ format }) => format)).toEqual(['parquet', 'ndjson']);
+  expect(await verifyStore(connection.store, () => {})).toMatchObject({
+    faults: [],
+    unnamed: [],
+    parts: 2,
+  });
+  const { nodeRequests, throttled, unauthenticated } = simulator.stats();
+  expect([nodeRequests, throttled, unauthenticated]).toEqual([3, 0, 0]);
+  const [status] = await connection.status();
+  expect(status).toMatchObject({
+    projectId: simulator.projectId,
+    due: false,
+    last: { rows: 450, verdict: 'complete' },
+  });
+  // A second export remembers the project: the only other request of the first was for it.
+  const asked = simulator.stats().requests;
+  expect(asked).toBe(4);
+  expect((await connection.run()).status).toBe('sealed');
+  expect(simulator.stats().requests).toBe(asked + 3);
+});
+
+test('by sign-in: one token for all requests, the project it was issued for, no secret told', async () => {
+  const simulator = await start();
+  const config = await configure({
+    accounts: [{ name: 'prod', credentials: signInOf(simulator), targets: [targetAt(simulator)] }],
+  });
+  const connection = open(config);
+  const result = await connection.run();
+  expect(result).toMatchObject({ status: 'sealed', errors: [] });
+  expect(result.snapshots[0]?.manifest).toMatchObject({
+    rows: 450,
+    scope: { projectId: simulator.projectId },
+  });
+  expect(simulator.stats()).toMatchObject({ tokensIssued: 1, unauthenticated: 0 });
+  expect(connection.lines.length).toBeGreaterThan(0);
+  const stored = await readStore(connection.store);
+  for (const text of [...connection.lines, ...stored]) {
+    expect(text).not.toContain(simulator.iamPassword);
+    expect(text).not.toContain(simulator.iamUser);
+  }
+});
+
+async function readStore(store: ReturnType<typeof open>['store']): Promise<string[]> {
+  const objects = await store.list('');
+  const texts = objects.map(
+    async ({ key }) => `${key} ${Buffer.from((await store.get(key)) ?? [])}`,
+  );
+  return Promise.all(texts);
+}
+
+test('two targets that turn out to be one: nothing is exported, both are named', async () => {
+  const simulator = await start();
+  const config = await configure({
+    accounts: [
+      { name: 'by-key', credentials: keyOf(simulator), targets: [targetAt(simulator)] },
+      { name: 'by-sign-in', credentials: signInOf(simulator), targets: [targetAt(simulator)] },
+    ],
+  });
+  const connection = open(config);
+  const result = await connection.run();
+  expect(result).toMatchObject({ status: 'failed', snapshots: [], requests: 0 });
+  const [error] = result.errors;
+  expect(error).toBeInstanceOf(ConfigError);
+  expect(error?.message).toContain('accounts.1.targets.0');
+  expect(error?.message).toContain('accounts.0.targets.0');
+  expect(simulator.stats().nodeRequests).toBe(0);
+});
+
+test('two targets of one project by different tables are two', async () => {
+  const simulator = await start({ nodes: 20 });
+  const filtered = { filters: { agentStatus: 'offline' }, table: 'offline_nodes' };
+  const config = await configure({
+    accounts: [
+      {
+        name: 'prod',
+        credentials: keyOf(simulator),
+        targets: [targetAt(simulator), targetAt(simulator, filtered)],
+      },
+    ],
+    more: { formats: ['ndjson'] },
+  });
+  const { snapshots, errors } = await open(config).run();
+  expect(errors).toEqual([]);
+  const [all, offline] = snapshots.map(({ manifest }) => manifest);
+  expect(all?.parts.map(({ format }) => format)).toEqual(['ndjson']);
+  expect(all).toMatchObject({ table: 'container_nodes', rows: 20, scope: { filters: {} } });
+  expect(offline).toMatchObject({
+    table: 'offline_nodes',
+    scope: { filters: { agentStatus: 'offline' } },
+    values: { agent_status: { offline: offline?.rows } },
+  });
+});
+
+test('a region that IAM knows no project of: said at its place, nothing created, the others exported', async () => {
+  const simulator = await start({ nodes: 20 });
+  const config = await configure({
+    accounts: [
+      {
+        name: 'prod',
+        credentials: keyOf(simulator),
+        targets: [targetAt(simulator, { region: 'cn-north-9' }), targetAt(simulator)],
+      },
+    ],
+  });
+  const { status, snapshots, errors } = await open(config).run();
+  expect(status).toBe('failed');
+  expect(snapshots).toHaveLength(1);
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toBeInstanceOf(ConfigError);
+  expect(errors[0]?.message).toMatch(/^accounts\.0\.targets\.0\.projectId: .*cn-north-9/);
+});
+
+test('only the accounts and tables that are picked', async () => {
+  const simulator = await start();
+  const targets = [targetAt(simulator), targetAt(simulator, { table: 'other_nodes' })];
+  const config = await configure({
+    accounts: [
+      { name: 'one', credentials: keyOf(simulator), targets },
+      {
+        name: 'two',
+        credentials: keyOf(simulator),
+        targets: [targetAt(simulator, { table: 'third' })],
+      },
+    ],
+  });
+  const picked = (pick: World['pick']) =>
+    open(config, pick ? { pick } : {}).targets.map(({ account, table }) => `${account} ${table}`);
+  expect(picked(undefined)).toEqual(['one container_nodes', 'one other_nodes', 'two third']);
+  expect(picked({ accounts: ['one'] })).toEqual(['one container_nodes', 'one other_nodes']);
+  expect(picked({ tables: ['third', 'other_nodes'] })).toEqual(['one other_nodes', 'two third']);
+  expect(picked({ accounts: ['one'], tables: ['third'] })).toEqual([]);
+});
+
+describe('users of the quota', () => {
+  test('are told apart by key and by sign-in, and none bears its key', async () => {
+    const simulator = await start();
+    const { ak, sk } = simulator;
+    const account = (name: string, credentials: unknown) => ({
+      name,
+      credentials,
+      targets: [targetAt(simulator, { table: `t_${name}` })],
+    });
+    const config = await configure({
+      agencyPossible: true,
+      accounts: [
+        account('a', { ak, sk }),
+        account('b', { ak, sk: 'another' }),
+        account('c', { ak: 'ANOTHER', sk }),
+        account('d', signInOf(simulator)),
+        account('e', 'agency'),
+        account('f', 'agency'),
+      ],
+    });
+    const users = open(config).targets.map(({ user }) => user);
+    expect(users[0]).toBe(users[1]);
+    expect(new Set(users).size).toBe(5);
+    for (const user of users) expect(user).toMatch(/^[0-9a-f]{12}$/);
+  });
+});
+
+describe('an agency', () => {
+  test('gives its key at each request', async () => {
+    const simulator = await start({ nodes: 450, securityToken: 'temporary-token' });
+    const config = await configure({
+      agencyPossible: true,
+      accounts: [{ name: 'prod', credentials: 'agency', targets: [targetAt(simulator)] }],
+    });
+    let asked = 0;
+    const connection = open(config, {
+      agencyKey: () => {
+        asked += 1;
+        return { kind: 'aksk', ...keyOf(simulator), securityToken: 'temporary-token' };
+      },
+    });
+    expect(await connection.run()).toMatchObject({ status: 'sealed', errors: [] });
+    // Three pages and the project.
+    expect(asked).toBeGreaterThanOrEqual(4);
+  });
+
+  test('that there is none of outside a function is a fault of the configuration', async () => {
+    const simulator = await start();
+    const config = await configure({
+      agencyPossible: true,
+      accounts: [{ name: 'prod', credentials: 'agency', targets: [targetAt(simulator)] }],
+    });
+    const { status, errors } = await open(config).run();
+    expect(status).toBe('failed');
+    expect(errors[0]).toBeInstanceOf(ConfigError);
+    expect(simulator.stats().requests).toBe(0);
+  });
+});
+
+test('a wrong secret: refused once, not tried again, not told', async () => {
+  const simulator = await start();
+  const sk = 'wrong-secret-of-the-test';
+  const config = await configure({
+    accounts: [
+      {
+        name: 'prod',
+        credentials: { ak: simulator.ak, sk },
+        targets: [targetAt(simulator, { projectId: simulator.projectId })],
+      },
+    ],
+  });
+  const connection = open(config);
+  const result = await connection.run();
+  expect(result).toMatchObject({ status: 'failed', requests: 1 });
+  expect(result.errors[0]).toMatchObject({ name: 'AuthError' });
+  expect(simulator.stats()).toMatchObject({ unauthenticated: 1, requests: 1 });
+  const texts = [...connection.lines, ...(await readStore(connection.store))];
+  const [error] = result.errors;
+  texts.push(`${error?.message} ${error?.hint} ${error?.stack}`);
+  for (const text of texts) expect(text).not.toContain(sk);
+});
+
+test('a probe tells how many nodes there are, by one request within the quota', async () => {
+  const simulator = await start();
+  const config = await configure({
+    accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
+  });
+  const connection = open(config);
+  const [target] = connection.targets;
+  if (!target) throw new Error('no target');
+  expect(await connection.probe(target, connection.options)).toBe(450);
+  expect(simulator.stats().nodeRequests).toBe(1);
+  // It is in the ledger as any other request, and nothing else is in the store.
+  const keys = (await connection.store.list('')).map(({ key }) => key);
+  expect(keys).toEqual([expect.stringMatching(/^_quota\/\d{13}-[0-9a-f]{12}-1-\d+$/)]);
+});
+
+test('a timer invocation does what its time allows, and another goes on', async () => {
+  const simulator = await start({ nodes: 20 });
+  const config = await configure({
+    accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
+    more: { schedule: '1d' },
+  });
+  const connection = open(config);
+  const tick = (timeLeftMs: number) =>
+    connection.collect('timer', { ...connection.options, timeLeftMs: () => timeLeftMs });
+  expect(await tick(1_000)).toMatchObject({ status: 'paused', requests: 0, errors: [] });
+  // Too little even to ask for the project.
+  expect((await connection.status())[0]?.open).toBeNull();
+  expect(await tick(60_000)).toMatchObject({ status: 'sealed', requests: 1 });
+  expect(await tick(60_000)).toMatchObject({ status: 'idle', requests: 0 });
+  expect(connection.scheduleMs).toBe(86_400_000);
+  expect(connection.quota).toEqual({ requests: 20, windowMs: 1_000 });
+});

@@ -1,0 +1,57 @@
+// Owns the proof that the example is a configuration that loads, commented parts included.
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { exampleConfig } from '../../lib/config/example.ts';
+import { loadConfig } from '../../lib/config/load.ts';
+
+const env = { PROD_AK: 'a', PROD_SK: 's', PROD_TOKEN: 't', OBS_AK: 'oa', OBS_SK: 'os' };
+
+async function load(text: string) {
+  const folder = await mkdtemp(join(tmpdir(), 'example-'));
+  try {
+    const file = join(folder, 'cgs-export.yml');
+    await writeFile(file, text);
+    return await loadConfig({ file, env, cwd: folder });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('the file in the repository is the text that init writes', async () => {
+  const file = join(import.meta.dirname, '../../cgs-export.example.yml');
+  expect(await readFile(file, 'utf8')).toBe(exampleConfig);
+});
+
+test('it loads as it is', async () => {
+  expect(await load(exampleConfig)).toMatchObject({
+    store: { kind: 'file' },
+    accounts: [{ name: 'prod', targets: [{ region: 'cn-south-4', api: 'cgs' }] }],
+  });
+});
+
+test('it loads with every alternative that is commented out', async () => {
+  // A commented line without a space after `# ` at its indentation is prose; a setting has a colon after a name.
+  const setting = /^( *)# ((?: {2}|- )*)([a-zA-Z]+:.*)$/;
+  let text = exampleConfig
+    .replace('store: file:./export', '')
+    .replace(/^# store: file:.*$/m, '')
+    .replace(/^ *credentials: \{ ak: "\$\{PROD_AK\}", sk: "\$\{PROD_SK\}" \}$/m, '')
+    .replace(/^ *# credentials: (agency|\{ iamUser.*)$/gm, '');
+  text = text
+    .split('\n')
+    .map((line) => line.replace(setting, '$1$2$3'))
+    .filter((line) => !/^(cgs-export|It divides).*/.test(line))
+    .join('\n');
+  expect(await load(text)).toMatchObject({
+    store: { kind: 'obs', bucket: 'my-bucket', credentials: { ak: 'oa' } },
+    accounts: [
+      {
+        credentials: { kind: 'key', securityToken: 't' },
+        targets: [{ api: 'hss' }, { table: 'offline_web_nodes' }],
+      },
+    ],
+  });
+});

@@ -1,0 +1,32 @@
+// Owns the proof that a slip finds its name and that nothing else does.
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { suggest } from '../../lib/config/suggest.ts';
+
+const known = ['store', 'schedule', 'formats', 'projectId', 'iamEndpoint', 'endpoint', 'ak', 'sk'];
+
+test.each([
+  ['scheduel', 'schedule'],
+  ['project_id', 'projectId'],
+  ['PROJECT-ID', 'projectId'],
+  ['endpoints', 'endpoint'],
+  ['iamEndpont', 'iamEndpoint'],
+  ['format', 'formats'],
+  ['zebra', null],
+  ['', null],
+  ['accounts', null],
+])('%s → %s', (given, expected) => {
+  expect(suggest(given, known)).toBe(expected);
+});
+
+test('one letter left out, added or changed in a long name is always found', () => {
+  const name = fc.constantFrom('schedule', 'formats', 'projectId', 'iamEndpoint');
+  fc.assert(
+    fc.property(name, fc.nat(), fc.constantFrom('', 'x', 'keep+'), (whole, position, change) => {
+      const at = position % whole.length;
+      const middle = change === 'keep+' ? `${whole[at]}x` : change;
+      expect(suggest(whole.slice(0, at) + middle + whole.slice(at + 1), known)).toBe(whole);
+    }),
+  );
+});

@@ -1,0 +1,46 @@
+// Tests the table from an error to its recovery, exit code and alert.
+
+import { describe, expect, test } from 'vitest';
+import { keyHoldMs, policyOf, recoversByItself } from '../../lib/core/error-policy.ts';
+import {
+  AuthError,
+  ConfigError,
+  CorruptError,
+  DriftedError,
+  ExportError,
+  ProtocolError,
+  RateLimitedError,
+  StoppedError,
+  StoreError,
+  TransientError,
+} from '../../lib/core/errors.ts';
+
+describe('the policy of an error', () => {
+  test.each([
+    ['a configuration error', new ConfigError([]), 'operator', 2, 'withBackoff'],
+    ['a refused identity', new AuthError('X', '', ''), 'operator', 3, 'always'],
+    ['a 429', new RateLimitedError('', '', 1), 'automatic', 4, 'never'],
+    ['a network fault', new TransientError('X', '', ''), 'automatic', 4, 'never'],
+    ['a stop on request', new StoppedError('STOPPED', '', ''), 'automatic', 4, 'never'],
+    ['a broken protocol', new ProtocolError('X', '', ''), 'operator', 1, 'always'],
+    ['a corrupt object', new CorruptError('k', '', ''), 'operator', 5, 'withBackoff'],
+    ['a drifted snapshot', new DriftedError('DRIFTED', '', ''), 'operator', 6, 'always'],
+    ['a full disk', new StoreError('DISK_FULL', '', ''), 'operator', 1, 'withBackoff'],
+    ['a store that denies', new StoreError('STORE_DENIED', '', ''), 'operator', 3, 'withBackoff'],
+    ['a store that fails', new StoreError('STORE_FAILED', '', ''), 'automatic', 4, 'ifLasting'],
+    ['any other deliberate error', new ExportError('X', '', ''), 'operator', 1, 'always'],
+    ['a bug', new TypeError('x'), 'operator', 1, 'always'],
+  ] as const)('%s', (_name, error, recovery, exitCode, alert) => {
+    expect(policyOf(error)).toEqual({ recovery, exitCode, alert });
+  });
+
+  test('only automatic recovery counts as recovering by itself', () => {
+    expect(recoversByItself(new TransientError('X', '', ''))).toBe(true);
+    expect(recoversByItself(new AuthError('X', '', ''))).toBe(false);
+  });
+});
+
+test('a refused key is held for 15 minutes, doubling to 6 hours', () => {
+  const minutes = [1, 2, 3, 4, 5, 6, 100].map((failures) => keyHoldMs(failures) / 60_000);
+  expect(minutes).toEqual([15, 30, 60, 120, 240, 360, 360]);
+});

@@ -1,0 +1,183 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  checkpointKey,
+  headKey,
+  latestKey,
+  leasePrefix,
+  manifestKey,
+  manifestPrefix,
+  manifestsPrefix,
+  parseManifestKey,
+  parsePartKey,
+  parseRunKey,
+  partKey,
+  partPrefix,
+  quotaPrefix,
+  runPrefix,
+  runsPrefix,
+  scheduleKey,
+  sealingPrefix,
+  sealRecordKey,
+  segmentKey,
+  snapshotName,
+  snapshotTimeMs,
+  targetId,
+} from '../../lib/core/object-keys.ts';
+import { compareUtf8 } from '../../lib/core/utf8-order.ts';
+
+const target = { table: 'container_nodes', region: 'cn-south-4', projectId: '0f1e' };
+const snapshot = '20261124T060000Z';
+const sha256 = 'ab'.repeat(32);
+
+const targets = fc.record({
+  table: fc
+    .stringMatching(/^[a-z][a-z0-9_]{0,20}$/)
+    .filter((table) => !/_(ndjson|rejects|changes)$/.test(table)),
+  region: fc.stringMatching(/^[a-z]{2,8}(-[a-z0-9]{1,8}){1,3}$/),
+  projectId: fc.stringMatching(/^[\w-]{1,40}$/),
+});
+const seconds = fc
+  .integer({ min: 0, max: Date.UTC(9999, 11, 31) / 1_000 })
+  .map((second) => second * 1_000);
+const formats = fc.constantFrom('parquet', 'ndjson', 'rejects');
+const hashes = fc.stringMatching(/^[0-9a-f]{64}$/);
+
+test('every key is the one that users and other programs rely on', () => {
+  const place = 'dt=2026-11-24/rgn=cn-south-4/prj=0f1e';
+  const run = runPrefix(target, snapshot, '0123456789ab');
+  expect({
+    parquet: partKey(target, 'parquet', snapshot, sha256),
+    ndjson: partKey(target, 'ndjson', snapshot, sha256),
+    rejects: partKey(target, 'rejects', snapshot, sha256),
+    manifest: manifestKey(target, snapshot),
+    latest: latestKey(target),
+    head: headKey(target),
+    checkpoint: checkpointKey(run),
+    sealRecord: sealRecordKey(target, snapshot, '0123456789ab'),
+    segment: segmentKey(run, 12, 'cdef'),
+    private: [scheduleKey, quotaPrefix, leasePrefix],
+  }).toEqual({
+    parquet: `container_nodes/${place}/${snapshot}-abababababab.parquet`,
+    ndjson: `container_nodes_ndjson/${place}/${snapshot}-abababababab.ndjson.gz`,
+    rejects: `container_nodes_rejects/${place}/${snapshot}-abababababab.ndjson.gz`,
+    manifest: `_manifests/container_nodes/rgn=cn-south-4/prj=0f1e/${snapshot}.json`,
+    latest: '_latest/container_nodes/rgn=cn-south-4/prj=0f1e.json',
+    head: '_head/container_nodes/rgn=cn-south-4/prj=0f1e.json',
+    checkpoint: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/${snapshot}-0123456789ab/checkpoint.json`,
+    sealRecord: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/sealing/${snapshot}-0123456789ab.json`,
+    segment: `_runs/container_nodes/rgn=cn-south-4/prj=0f1e/${snapshot}-0123456789ab/pages/000012-cdef.gz`,
+    private: ['_runs/schedule.json', '_quota/', '_lease/'],
+  });
+});
+
+describe('snapshot names', () => {
+  test('and times are each other', () => {
+    fc.assert(
+      fc.property(seconds, (timeMs) => {
+        const name = snapshotName(timeMs);
+        expect(name).toMatch(/^\d{8}T\d{6}Z$/);
+        expect(snapshotTimeMs(name)).toBe(timeMs);
+        expect(snapshotName(timeMs + 999)).toBe(name);
+      }),
+    );
+  });
+  test('stand in the order of their times', () => {
+    fc.assert(
+      fc.property(seconds, seconds, (a, b) => {
+        expect(Math.sign(compareUtf8(snapshotName(a), snapshotName(b)))).toBe(Math.sign(a - b));
+      }),
+    );
+  });
+  test.each([
+    '',
+    '20261124T060000',
+    '2026-11-24T06:00:00Z',
+    '20261324T060000Z',
+    '20260230T060000Z',
+    '20261124T240000Z',
+    '20261124T060060Z',
+    ' 20261124T060000Z',
+    '20261124T060000Z.json',
+  ])('%j is none', (name) => {
+    expect(snapshotTimeMs(name)).toBeNull();
+  });
+});
+
+describe('keys', () => {
+  test('are read back as they were built, and lie under their prefix', () => {
+    fc.assert(
+      fc.property(targets, seconds, formats, hashes, (given, timeMs, format, hash) => {
+        const name = snapshotName(timeMs);
+        const part = partKey(given, format, name, hash);
+        expect(parsePartKey(part)).toEqual({ target: given, format, snapshot: name });
+        expect(part.startsWith(partPrefix(given, format, name))).toBe(true);
+        const manifest = manifestKey(given, name);
+        expect(parseManifestKey(manifest)).toEqual({ target: given, snapshot: name });
+        expect(manifest.startsWith(manifestPrefix(given))).toBe(true);
+        expect(manifest.startsWith(manifestsPrefix)).toBe(true);
+        const run = runPrefix(given, name, hash.slice(0, 12));
+        expect(run.startsWith(runsPrefix(given))).toBe(true);
+        const record = sealRecordKey(given, name, hash.slice(0, 12));
+        expect(record.startsWith(sealingPrefix(given))).toBe(true);
+        for (const key of [checkpointKey(run), record, segmentKey(run, 3, hash)]) {
+          expect(parseRunKey(given, key)).toEqual({ snapshot: name, run: hash.slice(0, 12) });
+        }
+      }),
+    );
+  });
+
+  test('of different targets, formats, snapshots and contents are different', () => {
+    const place = fc.tuple(targets, formats, seconds, hashes);
+    fc.assert(
+      fc.property(place, place, (a, b) => {
+        const keyOf = ([given, format, timeMs, hash]: typeof a) =>
+          partKey(given, format, snapshotName(timeMs), hash);
+        const isSame =
+          targetId(a[0]) === targetId(b[0]) &&
+          a[1] === b[1] &&
+          a[2] === b[2] &&
+          a[3].slice(0, 12) === b[3].slice(0, 12);
+        expect(keyOf(a) === keyOf(b)).toBe(isSame);
+      }),
+    );
+  });
+
+  test("one project's prefix takes in no other project whose id begins alike", () => {
+    const longer = { ...target, projectId: `${target.projectId}2` };
+    expect(manifestKey(longer, snapshot).startsWith(manifestPrefix(target))).toBe(false);
+    expect(runPrefix(longer, snapshot, 'ab').startsWith(runsPrefix(target))).toBe(false);
+    expect(
+      partKey(longer, 'ndjson', snapshot, sha256).startsWith(
+        partPrefix(target, 'ndjson', snapshot),
+      ),
+    ).toBe(false);
+  });
+
+  test('pages stand in the order of their index', () => {
+    const keys = [0, 9, 10, 99, 100, 99_999].map((index) => segmentKey('p/', index, 'ff'));
+    expect([...keys].sort()).toEqual(keys);
+  });
+
+  test.each([
+    `container_nodes/dt=2026-11-24/rgn=a/prj=b/${snapshot}-0123456789ab.csv`,
+    `container_nodes/dt=2026-11-24/rgn=a/prj=b/${snapshot}-0123456789ab.ndjson.gz`,
+    `container_nodes/dt=2026-11-24/rgn=a/prj=b/${snapshot}-0123456789AB.parquet`,
+    `container_nodes/dt=2026-11-24/rgn=a/prj=b/c/${snapshot}-0123456789ab.parquet`,
+    `container_nodes/rgn=a/prj=b/${snapshot}-0123456789ab.parquet`,
+    '_manifests/x',
+    'README',
+  ])("%s is no part's key", (key) => {
+    expect(parsePartKey(key)).toBeNull();
+  });
+
+  test.each([
+    `_manifests/t/rgn=a/prj=b/${snapshot}.json.tmp`,
+    `_manifests/t/rgn=a/prj=b/c/${snapshot}.json`,
+    `_manifests/t/prj=b/${snapshot}.json`,
+    `_manifests/t/rgn=a/prj=b/latest.json`,
+    `x/_manifests/t/rgn=a/prj=b/${snapshot}.json`,
+  ])("%s is no manifest's key", (key) => {
+    expect(parseManifestKey(key)).toBeNull();
+  });
+});

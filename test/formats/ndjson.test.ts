@@ -1,0 +1,114 @@
+// Goal: every line is the whole row, exactly, to any JSON reader. Method: read back by JSON.parse and by DuckDB.
+
+import { writeFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Cell, Row } from '../../lib/core/ports.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { createRows, oddNames } from './inventory.ts';
+import { createTempDir, type Duck, findDifference, openDuck } from './readers.ts';
+
+const { columns } = containerNodes;
+const breathe = async () => {};
+const encode = (rows: readonly Row[]) =>
+  ndjsonEncoder.encode(rows, columns, { createdBy: 'x', breathe });
+const oddRows = oddNames.map((name) =>
+  columns.map(({ type }, c): Cell => (type === 'string' ? name : (createRows(1)[0]?.[c] ?? null))),
+);
+
+const temp = createTempDir();
+let duck: Duck;
+beforeAll(async () => {
+  duck = await openDuck();
+});
+afterAll(() => {
+  duck.close();
+  temp.remove();
+});
+
+test.each([0, 1, 500, 501, 25_000])('%i rows, line by line', async (count) => {
+  const rows = createRows(count, count + 1);
+  const text = gunzipSync(await encode(rows)).toString('utf8');
+  const lines = text.split('\n');
+  expect(lines.pop()).toBe(''); // the last line ends, too
+  const read = lines.map((line) => {
+    const record = JSON.parse(line) as Record<string, Cell>;
+    expect(Object.keys(record)).toEqual(columns.map(({ name }) => name));
+    return columns.map(({ name, type }) =>
+      type === 'timestamp' ? Date.parse(record[name] as string) : (record[name] as Cell),
+    );
+  });
+  expect(findDifference(read, rows)).toBeNull();
+});
+
+test('one row, to the byte', async () => {
+  const row: Row = columns.map(({ name, type }): Cell => {
+    if (type === 'timestamp') return Date.UTC(2026, 10, 24, 6, 0, 0, 7);
+    if (name === 'extra') return '{"a":"\\u0000","b":[1.50]}';
+    if (name === 'host_name') return '节点\n"1"';
+    if (type === 'boolean') return name === 'protect_interrupt';
+    if (type === 'int32') return name === 'asset' ? -1 : null;
+    return name === 'host_id' ? 'h' : name === 'public_ip' ? '' : null;
+  });
+  expect(gunzipSync(await encode([row])).toString('utf8')).toBe(
+    `${[
+      '{"snapshot_at":"2026-11-24T06:00:00.007Z","fetched_at":"2026-11-24T06:00:00.007Z"',
+      '"account":null,"region":null,"project_id":null,"host_id":"h","host_name":"节点\\n\\"1\\""',
+      '"host_status":null,"agent_status":null,"agent_status_raw":null,"protect_status":null',
+      '"agent_id":null,"protect_interrupt":true,"protect_degradation":false',
+      '"degradation_reason":null,"container_tags":null,"private_ip":null,"public_ip":""',
+      '"resource_id":null,"group_name":null,"enterprise_project_name":null,"detect_result":null',
+      '"asset":-1,"vulnerability":null,"intrusion":null,"policy_group_id":null',
+      '"policy_group_name":null,"extra":"{\\"a\\":\\"\\\\u0000\\",\\"b\\":[1.50]}"}',
+    ].join(',')}\n`,
+  );
+});
+
+const duckTypes = {
+  string: 'VARCHAR',
+  boolean: 'BOOLEAN',
+  int32: 'INTEGER',
+  timestamp: 'TIMESTAMPTZ',
+};
+test.each([
+  ['no rows', []],
+  ['odd names', oddRows],
+  ['10,001 rows', createRows(10_001, 9)],
+])('%s, by DuckDB', async (name, rows) => {
+  const path = temp.path(`${name}.ndjson.gz`);
+  writeFileSync(path, await encode(rows));
+  const types = columns.map((column) => `${column.name}: '${duckTypes[column.type]}'`).join(', ');
+  const read = await duck.readRows(
+    `read_json('${path}', format = 'newline_delimited', columns = {${types}})`,
+  );
+  expect(findDifference(read, rows)).toBeNull();
+});
+
+test('the same rows give the same bytes', async () => {
+  const [a, b] = [await encode(createRows(10_500, 3)), await encode(createRows(10_500, 3))];
+  expect(Buffer.compare(a, b)).toBe(0);
+});
+
+test('a sign of life every 10,000 rows; what it throws stops the file', async () => {
+  const rows = createRows(25_000, 3);
+  let breaths = 0;
+  const count = async () => void breaths++;
+  await ndjsonEncoder.encode(rows, columns, { createdBy: 'x', breathe: count });
+  expect(breaths).toBe(4); // two while the rows are checked, two while they are written
+  const stop = new Error('stop');
+  const stopLate = async () => {
+    if (++breaths > 4 + 3) throw stop; // after some lines have gone into the stream
+  };
+  await expect(
+    ndjsonEncoder.encode(rows, columns, { createdBy: 'x', breathe: stopLate }),
+  ).rejects.toBe(stop);
+});
+
+test('the event loop turns while it is written', async () => {
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  await encode(createRows(20_000, 3));
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(5);
+});

@@ -1,0 +1,276 @@
+// Goal: any engine reads exactly the rows that went in, and its pruning by statistics loses none.
+// Method: files of 0 to 25,000 rows, odd names among them, read back by DuckDB and by parquetjs-lite.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Cell, Column, Row } from '../../lib/core/ports.ts';
+import { compareUtf8 } from '../../lib/core/utf8-order.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { createRandom, createRows, oddNames, projectId } from './inventory.ts';
+import {
+  createTempDir,
+  type Duck,
+  findDifference,
+  openDuck,
+  readParquetjs,
+  writeParquetjs,
+} from './readers.ts';
+
+const { columns } = containerNodes;
+const columnIndex = (name: string) => columns.findIndex((column) => column.name === name);
+const breathe = async () => {};
+const options = { createdBy: 'cgs-export/0.0.0-test', breathe };
+const encode = (rows: readonly Row[]) => parquetEncoder.encode(rows, columns, options);
+
+const temp = createTempDir();
+let duck: Duck;
+beforeAll(async () => {
+  duck = await openDuck();
+});
+afterAll(() => {
+  duck.close();
+  temp.remove();
+});
+
+async function writeTemp(name: string, rows: readonly Row[]): Promise<string> {
+  const path = temp.path(name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, await encode(rows));
+  return path;
+}
+
+/** One valid row, some of its cells replaced. */
+function createRow(cells: Record<string, Cell>): Row {
+  const row = [...(createRows(1)[0] as Row)];
+  for (const [name, cell] of Object.entries(cells)) row[columnIndex(name)] = cell;
+  return row;
+}
+
+describe('round trips', () => {
+  // 10,000 fill one row group, 10,001 begin a second.
+  test.each([0, 1, 2, 10_000, 10_001, 25_000])('%i rows, by DuckDB', async (count) => {
+    const rows = createRows(count, count + 1);
+    const path = await writeTemp(`duck-${count}.parquet`, rows);
+    expect(findDifference(await duck.readRows(`'${path}'`), rows)).toBeNull();
+  });
+
+  test.each([0, 1, 25_000])('%i rows, by parquetjs-lite', async (count) => {
+    const rows = createRows(count, count + 1);
+    const file = await readParquetjs(await encode(rows));
+    expect(file.columns).toEqual(columns.map(({ name }) => name));
+    expect(file.createdBy).toBe('cgs-export/0.0.0-test');
+    expect(findDifference(file.rows, rows)).toBeNull();
+  });
+
+  test('every odd name in every string column, by both', async () => {
+    const rows = oddNames.map((name) =>
+      columns.map((column, c): Cell => {
+        if (column.type === 'string') return name;
+        return (createRow({})[c] as Cell) ?? null;
+      }),
+    );
+    const path = await writeTemp('odd.parquet', rows);
+    expect(findDifference(await duck.readRows(`'${path}'`), rows)).toBeNull();
+    expect(findDifference((await readParquetjs(await encode(rows))).rows, rows)).toBeNull();
+  });
+
+  test('cells at their limits, by both', async () => {
+    const rows = [
+      createRow({ snapshot_at: -62_167_219_200_000, asset: -(2 ** 31), vulnerability: 0 }),
+      createRow({ snapshot_at: 253_402_300_799_999, asset: 2 ** 31 - 1, protect_interrupt: null }),
+      createRow({ snapshot_at: 0, fetched_at: null, asset: null, protect_interrupt: true }),
+    ];
+    const path = await writeTemp('limits.parquet', rows);
+    expect(findDifference(await duck.readRows(`'${path}'`), rows)).toBeNull();
+    expect(findDifference((await readParquetjs(await encode(rows))).rows, rows)).toBeNull();
+  });
+
+  test('columns that are null throughout, by both', async () => {
+    const rows = Array.from({ length: 40 }, (_, i) =>
+      columns.map(({ name }): Cell => (name === 'host_id' ? `host-${i}` : null)),
+    );
+    const path = await writeTemp('nulls.parquet', rows);
+    expect(findDifference(await duck.readRows(`'${path}'`), rows)).toBeNull();
+    expect(findDifference((await readParquetjs(await encode(rows))).rows, rows)).toBeNull();
+  });
+
+  test('any well-formed text and any nulls, by DuckDB', async () => {
+    const shape: Column[] = [
+      { name: 'id', type: 'string', required: true },
+      { name: 'text', type: 'string' },
+      { name: 'flag', type: 'boolean' },
+      { name: 'count', type: 'int32' },
+      { name: 'at', type: 'timestamp' },
+    ];
+    const text = fc.string({ unit: 'binary', maxLength: 80 });
+    const nullable = <T>(value: fc.Arbitrary<T>) => fc.option(value, { freq: 3 });
+    const row = fc.tuple(
+      text,
+      nullable(text),
+      nullable(fc.boolean()),
+      nullable(fc.integer()),
+      nullable(fc.integer({ min: -62_167_219_200_000, max: 253_402_300_799_999 })),
+    );
+    let n = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(row, { maxLength: 60, size: 'max' }), async (rows) => {
+        const path = temp.path(`any-${n++}.parquet`);
+        writeFileSync(path, await parquetEncoder.encode(rows, shape, options));
+        expect(findDifference(await duck.readRows(`'${path}'`, shape), rows, shape)).toBeNull();
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('metadata', () => {
+  const duckTypes = {
+    string: 'VARCHAR',
+    boolean: 'BOOLEAN',
+    int32: 'INTEGER',
+    timestamp: 'TIMESTAMP WITH TIME ZONE',
+  };
+
+  test.each([0, 3])('DESCRIBE of %i rows: every column, in order, of its type', async (count) => {
+    const path = await writeTemp(`describe-${count}.parquet`, createRows(count));
+    const described = await duck.query(`DESCRIBE SELECT * FROM '${path}'`);
+    expect(described.map(([name, type]) => [name, type])).toEqual(
+      columns.map(({ name, type }) => [name, duckTypes[type]]),
+    );
+  });
+
+  test('only host_id is required; timestamps are UTC microseconds', async () => {
+    const path = await writeTemp('schema.parquet', createRows(1));
+    const schema = await duck.query(
+      `SELECT name, repetition_type, logical_type FROM parquet_schema('${path}') WHERE num_children IS NULL`,
+    );
+    expect(schema.filter(([, kind]) => kind === 'REQUIRED').map(([name]) => name)).toEqual([
+      'host_id',
+    ]);
+    expect(schema[0]?.[2]).toMatch(/Timestamp.*isAdjustedToUTC=1.*MICROS/);
+  });
+
+  test('null counts and bounds of every column of every row group are those of its cells', async () => {
+    const rows = createRows(12_000, 5);
+    const path = await writeTemp('statistics.parquet', rows);
+    const groups = [rows.slice(0, 10_000), rows.slice(10_000)];
+    const found = await duck.query(
+      `SELECT row_group_id, path_in_schema, stats_null_count, stats_min_value, stats_max_value, row_group_num_rows, compression
+       FROM parquet_metadata('${path}') ORDER BY row_group_id, column_id`,
+    );
+    expect(found).toHaveLength(2 * columns.length);
+    for (const [group, name, nulls, min, max, size, compression] of found) {
+      const cells = groups[group as number]?.map((row) => row[columnIndex(name as string)] as Cell);
+      expect([name, nulls]).toEqual([name, cells?.filter((cell) => cell === null).length]);
+      expect([name, size]).toEqual([name, cells?.length]);
+      expect(compression).toBe('GZIP');
+      if (columns[columnIndex(name as string)]?.type !== 'string') continue;
+      const texts =
+        cells
+          ?.filter((cell) => cell !== null)
+          .map(String)
+          .sort(compareUtf8) ?? [];
+      const [first = '', last = ''] = [texts[0], texts.at(-1)];
+      // A cut bound may be lower or higher, never inside.
+      expect(compareUtf8(min as string, first), `${name} min`).toBeLessThanOrEqual(0);
+      expect(compareUtf8(max as string, last), `${name} max`).toBeGreaterThanOrEqual(0);
+    }
+  });
+
+  test('a project id of 32 characters stands whole in the bounds, exact', async () => {
+    const path = await writeTemp('exact.parquet', createRows(50));
+    const found = await duck.query(
+      // The flags are written only where they are false.
+      `SELECT stats_min_value, stats_max_value, min_is_exact IS DISTINCT FROM false, max_is_exact IS DISTINCT FROM false
+       FROM parquet_metadata('${path}') WHERE path_in_schema = 'project_id'`,
+    );
+    expect(found).toEqual([[projectId, projectId, true, true]]);
+  });
+
+  test('createdBy is told', async () => {
+    const path = await writeTemp('created.parquet', createRows(1));
+    expect(
+      await duck.query(`SELECT created_by, num_rows FROM parquet_file_metadata('${path}')`),
+    ).toEqual([['cgs-export/0.0.0-test', 1]]);
+  });
+});
+
+describe('readers that prune', () => {
+  // Emoji come after full-width forms in UTF-8 and before them in UTF-16: bounds in the wrong order hide rows.
+  const random = createRandom(81);
+  const names = Array.from({ length: 400 }, (_, i) => {
+    const first = [0x1f600, 0xff21, 0x4e00, 0x61, 0x20bb7][i % 5] as number;
+    return `${String.fromCodePoint(first + Math.floor(random() * 24))}-node-${i}`;
+  });
+  const rows = names.map((name, i) =>
+    createRow({ host_id: `host-${String(i).padStart(4, '0')}`, host_name: name }),
+  );
+  async function countLost(path: string): Promise<number> {
+    let lost = 0;
+    for (const name of names) {
+      const found = await duck.query(`SELECT host_id FROM '${path}' WHERE host_name = ?`, [name]);
+      if (found.length !== 1) lost++;
+    }
+    return lost;
+  }
+
+  test('400 equality probes find 400 rows where emoji and full width share a row group', async () => {
+    expect(await countLost(await writeTemp('probes.parquet', rows))).toBe(0);
+  });
+
+  test('the probes can fail: parquetjs-lite, which orders by UTF-16, loses some', async () => {
+    const path = temp.path('probes-parquetjs.parquet');
+    await writeParquetjs(path, rows);
+    expect(await countLost(path)).toBeGreaterThan(0);
+  });
+
+  test('a partitioned directory is read with its keys, and by its own columns', async () => {
+    await writeTemp(`lake/t/dt=2026-11-24/rgn=cn-south-4/prj=${projectId}/a.parquet`, rows);
+    const other = projectId.replaceAll('0', '9');
+    await writeTemp(
+      `lake/t/dt=2026-11-25/rgn=cn-north-1/prj=${other}/b.parquet`,
+      createRows(30).map((row) => row.with(columnIndex('project_id'), other)),
+    );
+    const lake = `read_parquet('${temp.path('lake/t/**/*.parquet')}', hive_partitioning = true)`;
+    expect(
+      await duck.query(
+        `SELECT dt::VARCHAR, rgn, prj, typeof(dt), typeof(prj), count(*) FROM ${lake} GROUP BY ALL ORDER BY 1`,
+      ),
+    ).toEqual([
+      ['2026-11-24', 'cn-south-4', projectId, 'DATE', 'VARCHAR', 400],
+      ['2026-11-25', 'cn-north-1', other, 'DATE', 'VARCHAR', 30],
+    ]);
+    for (const key of ['prj', 'project_id']) {
+      const found = await duck.query(`SELECT count(*) FROM ${lake} WHERE ${key} = ?`, [other]);
+      expect([key, found]).toEqual([key, [[30]]]);
+    }
+  });
+});
+
+describe('bytes and breath', () => {
+  test('the same rows give the same bytes', async () => {
+    const [a, b] = [await encode(createRows(10_500, 3)), await encode(createRows(10_500, 3))];
+    expect(Buffer.compare(a, b)).toBe(0);
+    const other = await encode(createRows(10_500, 4));
+    expect(Buffer.compare(a, other)).not.toBe(0);
+  });
+
+  test('a sign of life between row groups; what it throws stops the file', async () => {
+    const rows = createRows(25_000, 3);
+    let breaths = 0;
+    await parquetEncoder.encode(rows, columns, {
+      createdBy: 'x',
+      breathe: async () => void breaths++,
+    });
+    expect(breaths).toBe(4); // two while the rows are checked, two while they are written
+    const stop = new Error('stop');
+    const stopped = parquetEncoder.encode(rows, columns, {
+      createdBy: 'x',
+      breathe: () => Promise.reject(stop),
+    });
+    await expect(stopped).rejects.toBe(stop);
+  });
+});

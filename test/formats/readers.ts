@@ -1,0 +1,165 @@
+// Owns the independent readers that the encoders' files are read back with. Refuses to use the library that wrote them.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DuckDBInstance, DuckDBTimestampTZValue, type DuckDBValue } from '@duckdb/node-api';
+import type { Cell, Column, Row } from '../../lib/core/ports.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+
+export interface Duck {
+  /** Values as they came; timestamps with zone as milliseconds, other bigints as numbers. */
+  query(sql: string, parameters?: string[]): Promise<unknown[][]>;
+  /** `columns` of all rows of `from`, in the file's order. */
+  readRows(from: string, columns?: readonly Column[]): Promise<unknown[][]>;
+  close(): void;
+}
+
+export async function openDuck(): Promise<Duck> {
+  const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+  const connection = await instance.connect();
+  await connection.run("SET TimeZone = 'Asia/Shanghai'"); // not UTC: a local time in a file would show
+  async function query(sql: string, parameters: string[] = []): Promise<unknown[][]> {
+    const result = await connection.runAndReadAll(sql, parameters);
+    return result.getRows().map((row) => row.map(toPlain));
+  }
+  return {
+    query,
+    async readRows(from, columns = containerNodes.columns) {
+      // Texts get a first character: the client's decoder eats a byte order mark in front.
+      const list = columns.map(({ name, type }) =>
+        type === 'string' ? `'=' || "${name}"` : `"${name}"`,
+      );
+      const rows = await query(`SELECT ${list.join(', ')} FROM ${from}`);
+      return rows.map((row) =>
+        row.map((cell, c) =>
+          columns[c]?.type === 'string' && cell !== null ? String(cell).slice(1) : cell,
+        ),
+      );
+    },
+    close() {
+      connection.closeSync();
+      instance.closeSync();
+    },
+  };
+}
+
+function toPlain(value: DuckDBValue): unknown {
+  if (value instanceof DuckDBTimestampTZValue) {
+    return value.micros % 1000n === 0n ? Number(value.micros / 1000n) : value.micros;
+  }
+  return typeof value === 'bigint' ? Number(value) : value;
+}
+
+export function createTempDir(): { path(name: string): string; remove(): void } {
+  const dir = mkdtempSync(join(tmpdir(), 'cgs-export-encode-'));
+  return {
+    path: (name) => join(dir, name),
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
+
+const require = createRequire(import.meta.url);
+// RLE_DICTIONARY is the newer name of PLAIN_DICTIONARY's data pages, the bytes are the same (parquet-format,
+// Encodings.md, "Dictionary Encoding", read 2026-11-24); parquetjs-lite 0.8.7 knows the old name only.
+const codecs = require('parquetjs-lite/lib/codec');
+codecs.RLE_DICTIONARY ??= codecs.PLAIN_DICTIONARY;
+const parquetjs = require('parquetjs-lite');
+
+interface ParquetjsFile {
+  columns: string[];
+  createdBy: string;
+  rows: Row[];
+}
+
+/**
+ * Through parquetjs-lite 0.8.7, which needs some help: it refuses the file version 2 that V2 data pages come
+ * with though it reads those, and it cannot make times of dictionary values. Levels, pages and cells are its own.
+ */
+export async function readParquetjs(
+  bytes: Uint8Array,
+  columns: readonly Column[] = containerNodes.columns,
+): Promise<ParquetjsFile> {
+  const envelope = await parquetjs.ParquetEnvelopeReader.openBuffer(Buffer.from(bytes));
+  await envelope.readHeader();
+  const metadata = await envelope.readFooter();
+  metadata.version = 1;
+  for (const element of metadata.schema) {
+    if (columns.some(({ name, type }) => name === element.name && type === 'timestamp')) {
+      element.converted_type = null;
+    }
+  }
+  const reader = new parquetjs.ParquetReader(metadata, envelope);
+  const cursor = reader.getCursor();
+  const rows: Row[] = [];
+  for (;;) {
+    const record = await cursor.next();
+    if (record === null) break;
+    rows.push(columns.map((column) => toCell(record[column.name], column)));
+  }
+  const file = {
+    columns: Object.keys(reader.getSchema().fields),
+    createdBy: metadata.created_by,
+    rows,
+  };
+  await reader.close();
+  return file;
+}
+
+/** Dictionary values come as text, so numbers are made of them again. */
+function toCell(value: unknown, { type }: Column): Cell {
+  if (value === undefined || value === null) return null;
+  if (type === 'timestamp') return Number(BigInt(value as string) / 1000n);
+  return type === 'int32' ? Number(value) : (value as Cell);
+}
+
+/** The same names and types, written by parquetjs-lite; null cells are left out, as it wants them. */
+export async function writeParquetjs(
+  path: string,
+  rows: readonly Row[],
+  columns: readonly Column[] = containerNodes.columns,
+): Promise<void> {
+  const types = {
+    string: 'UTF8',
+    boolean: 'BOOLEAN',
+    int32: 'INT32',
+    timestamp: 'TIMESTAMP_MICROS',
+  };
+  const schema = new parquetjs.ParquetSchema(
+    Object.fromEntries(
+      columns.map(({ name, type, required }) => [
+        name,
+        { type: types[type], optional: required !== true, compression: 'GZIP' },
+      ]),
+    ),
+  );
+  const writer = await parquetjs.ParquetWriter.openFile(schema, path, { rowGroupSize: 10_000 });
+  for (const row of rows) {
+    const record: Record<string, Cell> = {};
+    columns.forEach(({ name, type }, c) => {
+      const cell = row[c] as Cell;
+      if (cell !== null) record[name] = type === 'timestamp' ? (cell as number) * 1000 : cell;
+    });
+    await writer.appendRow(record); // not awaited, it writes rows twice
+  }
+  await writer.close();
+}
+
+/** The first difference, or null. Told cell by cell: a diff of 25,000 rows tells nobody anything. */
+export function findDifference(
+  actual: readonly (readonly unknown[])[],
+  expected: readonly Row[],
+  columns: readonly Column[] = containerNodes.columns,
+): string | null {
+  if (actual.length !== expected.length) return `${actual.length} rows, not ${expected.length}`;
+  for (let r = 0; r < expected.length; r++) {
+    for (let c = 0; c < columns.length; c++) {
+      const [is, due] = [actual[r]?.[c], expected[r]?.[c]];
+      if (is !== due) {
+        return `row ${r}, ${columns[c]?.name}: ${JSON.stringify(is)}, not ${JSON.stringify(due)}`;
+      }
+    }
+  }
+  return null;
+}

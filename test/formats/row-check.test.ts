@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import { ExportError } from '../../lib/core/errors.ts';
+import type { Cell, Row } from '../../lib/core/ports.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { checkRows } from '../../lib/formats/row-check.ts';
+import { createRows } from './inventory.ts';
+
+const { columns } = containerNodes;
+const breathe = async () => {};
+
+/** Three rows, the last with one cell replaced. */
+function createFaulty(name: string, cell: unknown): Row[] {
+  const rows = createRows(3);
+  const c = columns.findIndex((column) => column.name === name);
+  return [...rows.slice(0, 2), (rows[2] as Row).with(c, cell as Cell)];
+}
+
+const faults: [column: string, cell: unknown, fault: string][] = [
+  ['host_id', null, 'null in a required column'],
+  ['host_name', undefined, 'no value where null was due'],
+  ['host_name', 7, 'a number, not a string'],
+  ['host_name', 'web-\ud83d', 'not well-formed Unicode (lone surrogate)'],
+  ['host_name', '\ude00-web', 'not well-formed Unicode (lone surrogate)'],
+  ['protect_interrupt', 'true', 'a string, not a boolean'],
+  ['protect_degradation', 1, 'a number, not a boolean'],
+  ['asset', '7', 'a string, not an int32'],
+  ['asset', 7.5, 'not an int32'],
+  ['asset', 2 ** 31, 'not an int32'],
+  ['vulnerability', -(2 ** 31) - 1, 'not an int32'],
+  ['intrusion', Number.NaN, 'not an int32'],
+  ['intrusion', Number.POSITIVE_INFINITY, 'not an int32'],
+  ['snapshot_at', Number.NaN, 'not whole milliseconds between the years 0000 and 9999'],
+  ['snapshot_at', 0.5, 'not whole milliseconds between the years 0000 and 9999'],
+  ['fetched_at', 253_402_300_800_000, 'not whole milliseconds between the years 0000 and 9999'],
+  ['fetched_at', -62_167_219_200_001, 'not whole milliseconds between the years 0000 and 9999'],
+  ['fetched_at', '2026-11-24T06:00:00Z', 'a string, not a timestamp'],
+];
+
+describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
+  test.each(faults)('%s = %j is refused by row and column', async (name, cell, fault) => {
+    const encoding = encoder.encode(createFaulty(name, cell), columns, { createdBy: 'x', breathe });
+    const error = await encoding.then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(ExportError);
+    expect(error).toMatchObject({
+      code: 'ROW_INVALID',
+      message: `row 2, column ${name}: ${fault}`,
+    });
+  });
+});
+
+test('a row of another width is refused', async () => {
+  const rows = createRows(2);
+  const short = [rows[0] as Row, (rows[1] as Row).slice(1)];
+  await expect(checkRows(short, columns, breathe)).rejects.toThrow(
+    'row 1 has 27 cells, the dataset 28 columns',
+  );
+});
+
+test('a cell that is wrong in row 0 already is found there', async () => {
+  const rows = createFaulty('snapshot_at', Number.NaN).slice(2);
+  await expect(checkRows([...rows, ...rows], columns, breathe)).rejects.toThrow(
+    'row 0, column snapshot_at',
+  );
+  const holed = createFaulty('extra', undefined).slice(2);
+  await expect(checkRows(holed, columns, breathe)).rejects.toThrow('row 0, column extra: no value');
+});

@@ -1,0 +1,86 @@
+// Goal: a process is taken for gone when it certainly is, and never otherwise. Method: real processes that live, end, and end without
+// anybody waiting for them; then names that are not of this host. Only Linux tells any of it.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { describeHost } from '../../lib/platform/host.ts';
+
+const own = describeHost(() => 0.5);
+const module = new URL('../../lib/platform/host.ts', import.meta.url).href;
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const script = `
+  import { describeHost } from ${JSON.stringify(module)};
+  console.log(describeHost(Math.random).identity);
+  if (process.argv[1] === 'stay') setInterval(() => {}, 60_000);
+`;
+const args = ['--import', 'tsx', '--input-type=module', '-e', script];
+
+async function readLine(child: ChildProcess): Promise<string> {
+  if (!child.stdout) throw new Error('no stdout');
+  for await (const line of createInterface({ input: child.stdout })) return line;
+  throw new Error('it said nothing');
+}
+
+async function until(isTrue: () => boolean): Promise<boolean> {
+  for (let tries = 0; tries < 200 && !isTrue(); tries += 1) await sleep(20);
+  return isTrue();
+}
+
+describe.runIf(process.platform === 'linux')('on Linux', () => {
+  test('another process is not gone while it lives, and gone once it was killed', async () => {
+    const child = spawn(process.execPath, [...args, 'stay'], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const identity = await readLine(child);
+    expect(identity).toContain(`:${child.pid}:`);
+    expect(own.isGone(identity)).toBe(false);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(own.isGone(identity)).toBe(true);
+  });
+
+  test('one that ended, but that nobody waits for, is gone: a zombie works no more', async () => {
+    // The shell becomes a sleep, which never asks what became of the child it did not start.
+    const parent = spawn('sh', ['-c', '"$0" "$@" & exec sleep 30', process.execPath, ...args], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void parent.kill('SIGKILL'));
+    const identity = await readLine(parent);
+    expect(await until(() => own.isGone(identity))).toBe(true);
+    const [pid = ''] = identity.split(':').slice(2);
+    // Its entry is still there: kill(pid, 0) would have taken it for alive.
+    expect(() => process.kill(Number(pid), 0)).not.toThrow();
+  });
+
+  test('this process is not gone', () => {
+    expect(own.isGone(own.identity)).toBe(false);
+    expect(describeHost(() => 0.1).identity).toBe(own.identity);
+  });
+
+  /** Of an earlier process under this one's number. */
+  const gone = own.identity.replace(/\d+$/, (start) => String(Number(start) - 1));
+
+  test('a later process under the same number is another one', () => {
+    expect(own.isGone(gone)).toBe(true);
+  });
+
+  test.each([
+    ['another boot', gone.replace(/^[^:]+/, '00000000-0000-0000-0000-000000000000')],
+    ['another pid namespace', gone.replace(/^([^:]+):\d/, '$1:0')],
+    ['a name that begins alike', `${own.identity.split(':').slice(0, 2).join(':')}1:1:1`],
+    ['no start', own.identity.split(':').slice(0, 3).join(':')],
+    ['no number', own.identity.replace(/:\d+:\d+$/, ':self:1')],
+    ['a path', own.identity.replace(/:\d+:\d+$/, ':1/../self:1')],
+    ['what a host says that cannot tell', 'unknown:1:abc'],
+    ['nothing', ''],
+  ])('%s: never taken for gone', (_name, identity) => {
+    expect(own.isGone(identity)).toBe(false);
+  });
+});

@@ -1,0 +1,159 @@
+// Goal: every page comes back as it was added, wherever it lies by then, and nothing altered comes back at all. Method: pages of
+// seeded sizes added one after the other, read by the process that added them and by one that only has what is stored.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { CorruptError } from '../../lib/core/errors.ts';
+import { checkpointKey, runPrefix } from '../../lib/core/object-keys.ts';
+import { startCheckpoint } from '../../lib/reading/checkpoint.ts';
+import { encodePage } from '../../lib/reading/page.ts';
+import {
+  openRunPages,
+  type Places,
+  type RunPages,
+  segmentPages,
+} from '../../lib/reading/page-store.ts';
+import { createMemoryStore, type MemoryStoreOptions } from '../support/memory-store.ts';
+import { createRandom } from '../support/moving-list.ts';
+import { someTarget } from '../support/stored-run.ts';
+
+const snapshot = '20261124T060000Z';
+const prefix = runPrefix(someTarget, snapshot, 'abcdefabcdef');
+const breathe = async () => {};
+
+function startPlaces(): Places {
+  const scope = {
+    account: 'prod',
+    region: someTarget.region,
+    projectId: someTarget.projectId,
+    endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
+    enterpriseProjectId: null,
+    filters: {},
+  };
+  return startCheckpoint({ target: someTarget, schemaVersion: 1, snapshot, scope, startedAtMs: 0 });
+}
+
+/** A page of incompressible text of about this size. */
+function createPage(index: number, bytes: number): Uint8Array {
+  const random = createRandom(index + 1);
+  const text = Array.from({ length: Math.ceil(bytes / 2) }, () =>
+    Math.floor(random() * 2 ** 12).toString(36),
+  ).join('');
+  const header = { index, pass: 1, offset: index * 199, fetchedAtMs: index };
+  return encodePage(header, `{"total_num":1,"data_list":[{"host_id":"h${index}","x":"${text}"}]}`);
+}
+
+async function addPages(pages: RunPages, sizes: readonly number[]): Promise<Places> {
+  let places = startPlaces();
+  for (const [index, bytes] of sizes.entries()) {
+    const from = index === 0 ? 'start' : 'anchor';
+    places = await pages.add(places, createPage(index, bytes), { pass: 1, from });
+  }
+  return places;
+}
+
+function createStore(options: Partial<MemoryStoreOptions> = {}) {
+  return createMemoryStore({ nowMs: () => 0, ...options });
+}
+
+describe('pages', () => {
+  test('come back in any order, in the process that added them and in another', async () => {
+    const sizes = fc.array(fc.constantFrom(10, 2_000, 100_000, 400_000), { maxLength: 35 });
+    await fc.assert(
+      fc.asyncProperty(sizes, async (given) => {
+        const store = createStore();
+        const own = openRunPages(store, prefix, breathe);
+        const places = await addPages(own, given);
+        const other = openRunPages(store, prefix, breathe);
+        for (let index = given.length - 1; index >= 0; index -= 1) {
+          for (const pages of [own, other]) {
+            const { header, body } = await pages.read(places, index);
+            expect(header).toEqual({ index, pass: 1, offset: index * 199, fetchedAtMs: index });
+            expect(body.records).toMatchObject([{ host_id: `h${index}` }]);
+          }
+        }
+        // What the places say and what lies there are the same pages.
+        expect(places.pages).toHaveLength(given.length);
+        expect([...store.dump().keys()]).toHaveLength(places.segments.length);
+        expect(places.recent.length).toBeLessThanOrEqual(segmentPages);
+        const carried = places.recent.reduce((sum, text) => sum + (text.length / 4) * 3, 0);
+        expect(places.recent.length <= 1 || carried <= 512 * 1_024 + 30).toBe(true);
+      }),
+      { numRuns: 30 },
+    );
+  }, 60_000);
+
+  test('one write in ten, and one read in ten', async () => {
+    const calls: string[] = [];
+    const store = createStore({
+      onCall({ op, phase }) {
+        if (phase === 'before') calls.push(op);
+      },
+    });
+    const places = await addPages(openRunPages(store, prefix, breathe), Array(45).fill(1_000));
+    expect(calls).toEqual(['put', 'put', 'put', 'put']);
+    expect(places.segments.map(({ first }) => first)).toEqual([0, 10, 20, 30]);
+    const other = openRunPages(store, prefix, breathe);
+    for (let index = 0; index < 45; index += 1) await other.take(places, index);
+    expect(calls.slice(4)).toEqual(['get', 'get', 'get', 'get']);
+    // What was taken is let go: reading it once more fetches it.
+    await other.read(places, 0);
+    expect(calls.length).toBeGreaterThan(8);
+  });
+
+  test('adding leaves the places it was given as they were', async () => {
+    const pages = openRunPages(createStore(), prefix, breathe);
+    const places = await addPages(pages, Array(10).fill(10));
+    const before = structuredClone(places);
+    await pages.add(places, createPage(10, 10), { pass: 1, from: 'anchor' });
+    expect(places).toEqual(before);
+  });
+
+  test('a sign of life comes before every call to the store, and whoever must stop writes nothing', async () => {
+    const store = createStore();
+    const places = await addPages(openRunPages(store, prefix, breathe), Array(10).fill(10));
+    const stopped = openRunPages(store, prefix, async () => {
+      throw new Error('lost');
+    });
+    const page = { pass: 1, from: 'anchor' } as const;
+    await expect(stopped.add(places, createPage(10, 10), page)).rejects.toThrow('lost');
+    await expect(stopped.read(places, 0)).rejects.toThrow('lost');
+    expect(store.dump().size).toBe(0);
+  });
+});
+
+describe('altered', () => {
+  test('any byte of an object of pages, any cut, its absence: found, and named', async () => {
+    const store = createStore();
+    const places = await addPages(openRunPages(store, prefix, breathe), Array(11).fill(100));
+    const [key = '', object] = [...store.dump()][0] ?? [];
+    const bytes = object?.bytes ?? new Uint8Array();
+    const harm = fc.record({
+      at: fc.nat(bytes.length - 1),
+      change: fc.integer({ min: 1, max: 255 }),
+      cut: fc.boolean(),
+      page: fc.nat(9),
+    });
+    await fc.assert(
+      fc.asyncProperty(harm, async ({ at, change, cut, page }) => {
+        const altered = cut ? bytes.slice(0, at) : Uint8Array.from(bytes);
+        if (!cut) altered[at] = (altered[at] ?? 0) ^ change;
+        store.restore(new Map([[key, { bytes: altered, modifiedMs: 0 }]]));
+        const reading = openRunPages(store, prefix, breathe).read(places, page);
+        await expect(reading).rejects.toMatchObject({ code: 'CORRUPT', key });
+      }),
+    );
+    store.restore(new Map());
+    const reading = openRunPages(store, prefix, breathe).read(places, 3);
+    await expect(reading).rejects.toThrow(`${key}: is missing`);
+  });
+
+  test('a page in the checkpoint: found, and the checkpoint named', async () => {
+    const pages = openRunPages(createStore(), prefix, breathe);
+    const places = await addPages(pages, [100, 100]);
+    const recent = [places.recent[0] ?? '', Buffer.from('other').toString('base64')];
+    const reading = pages.read({ ...places, recent }, 1);
+    await expect(reading).rejects.toThrow(CorruptError);
+    await expect(reading).rejects.toMatchObject({ key: checkpointKey(prefix) });
+  });
+});

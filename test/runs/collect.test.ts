@@ -1,0 +1,516 @@
+// Goal: promises 1, 3, 4 and 5 and the rules of runs, at the level of one invocation. Method: collect() in a world whose clock
+// only moves when everybody waits, with an endpoint that counts arrivals; each process has an identity of its own.
+
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { AuthError, ProtocolError, TransientError } from '../../lib/core/errors.ts';
+import { scheduleKey } from '../../lib/core/object-keys.ts';
+import type { Store } from '../../lib/core/ports.ts';
+import { openBudget } from '../../lib/quota/budget.ts';
+import { collect } from '../../lib/runs/collect.ts';
+import { requestsFor } from '../../lib/runs/cost.ts';
+import type { Manifest } from '../../lib/snapshots/manifest.ts';
+import { verifyStore } from '../../lib/snapshots/verification.ts';
+import type { MemoryStore } from '../support/memory-store.ts';
+import { createRandom } from '../support/moving-list.ts';
+import { createWorld, mostInWindow, type World } from '../support/world.ts';
+
+const hourMs = 3_600_000;
+
+function idsOf(store: MemoryStore, manifest: Manifest): string[] {
+  const part = manifest.parts.find(({ format }) => format === 'ndjson');
+  const object = store.dump().get(part?.key ?? '');
+  if (!object) throw new Error('no part');
+  const lines = gunzipSync(object.bytes).toString('utf8').split('\n').filter(Boolean);
+  return lines.map((line) => (JSON.parse(line) as { host_id: string }).host_id);
+}
+
+function nodes(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `host-${index}`);
+}
+
+describe('export', () => {
+  test('1,000 nodes: sealed, sorted, exact, in the least requests, never over the quota', async () => {
+    const world = createWorld({ ids: nodes(1_000) });
+    const result = await world.exportNow();
+    expect(result).toMatchObject({
+      status: 'sealed',
+      requests: requestsFor(1_000, 200),
+      errors: [],
+    });
+    const [sealed] = result.snapshots;
+    expect(sealed?.manifest).toMatchObject({ rows: 1_000, verdict: 'complete', previous: null });
+    expect(sealed?.manifest.evidence).toMatchObject({
+      pages: 6,
+      requests: 6,
+      throttled: 0,
+      passes: 1,
+    });
+    expect(idsOf(world.store, sealed?.manifest as Manifest)).toEqual(nodes(1_000).sort());
+    expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
+    expect(world.endpoint.throttled).toBe(0);
+    expect(await verifyStore(world.store as Store, () => {})).toMatchObject({
+      faults: [],
+      unnamed: [],
+    });
+  });
+
+  test('0 nodes is a valid, empty snapshot', async () => {
+    const world = createWorld({ ids: [] });
+    const result = await world.exportNow();
+    expect(result.status).toBe('sealed');
+    expect(result.snapshots[0]?.manifest).toMatchObject({ rows: 0, verdict: 'complete' });
+  });
+
+  test('twice within one second: the later takes the next second, and the chain holds', async () => {
+    const world = createWorld({ ids: nodes(3) });
+    const first = await world.exportNow();
+    const second = await world.exportNow();
+    const names = [first, second].map(({ snapshots }) => snapshots[0]?.manifest.snapshot);
+    expect(names).toEqual(['20261124T060000Z', '20261124T060001Z']);
+    expect(second.snapshots[0]?.manifest.previous?.snapshot).toBe('20261124T060000Z');
+    expect((await verifyStore(world.store as Store, () => {})).faults).toEqual([]);
+  });
+
+  test('a clock that stepped back: names still grow', async () => {
+    const world = createWorld({ ids: nodes(3) });
+    await world.exportNow();
+    world.clock.step(-hourMs);
+    const second = await world.exportNow();
+    expect(second.snapshots[0]?.manifest.snapshot).toBe('20261124T060001Z');
+  });
+
+  test('stopped by a signal, gone on with in another process, the quota kept', async () => {
+    const world = createWorld({ ids: nodes(3_000) });
+    const controller = new AbortController();
+    world.endpoint.beforeAnswer = (index) => {
+      if (index === 7) controller.abort(new Error('SIGINT'));
+    };
+    const stopped = await world.exportNow({ budget: openBudget(controller.signal) });
+    expect(stopped).toMatchObject({ status: 'paused', snapshots: [] });
+    expect(stopped.errors[0]?.code).toBe('STOPPED');
+    world.endpoint.beforeAnswer = () => {};
+    const result = await world.exportNow();
+    expect(result.status).toBe('sealed');
+    expect(idsOf(world.store, result.snapshots[0]?.manifest as Manifest)).toHaveLength(3_000);
+    expect(world.endpoint.arrivals.length).toBeLessThanOrEqual(requestsFor(3_000, 200) + 1);
+    expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
+  });
+
+  test('drifts: every survivor once, realignment counted', async () => {
+    const world = createWorld({ ids: nodes(2_000), seed: 3 });
+    const random = createRandom(5);
+    world.endpoint.beforeAnswer = (index) => {
+      const { ids } = world.endpoint;
+      ids.splice(Math.floor(random() * ids.length), 0, `new-${index}`);
+      if (index % 2 === 0) ids.splice(Math.floor(random() * ids.length), 1);
+    };
+    const result = await world.exportNow();
+    const manifest = result.snapshots[0]?.manifest as Manifest;
+    expect(manifest.verdict).toBe('complete');
+    expect(manifest.evidence.realigned).toBeGreaterThan(0);
+    const read = new Set(idsOf(world.store, manifest));
+    expect(read.size).toBe(manifest.rows);
+    const survivors = world.endpoint.ids.filter((id) => id.startsWith('host-'));
+    expect(survivors.filter((id) => !read.has(id))).toEqual([]);
+  });
+
+  test('a list in disorder: sealed as drifted, latest does not move', async () => {
+    const world = createWorld({ ids: nodes(450) });
+    const complete = await world.exportNow();
+    const random = createRandom(9);
+    world.endpoint.beforeAnswer = () => {
+      world.endpoint.ids = world.endpoint.ids
+        .map((id) => ({ id, at: random() }))
+        .sort((a, b) => a.at - b.at)
+        .map(({ id }) => id);
+    };
+    const result = await world.exportNow();
+    expect(result.snapshots[0]?.manifest.verdict).toBe('drifted');
+    const objects = world.store.dump();
+    const pointer = (key: string) =>
+      JSON.parse(Buffer.from(objects.get(key)?.bytes ?? []).toString()) as { snapshot: string };
+    const place = 'container_nodes/rgn=cn-south-4/prj=p1.json';
+    expect(pointer(`_latest/${place}`).snapshot).toBe(complete.snapshots[0]?.manifest.snapshot);
+    expect(pointer(`_head/${place}`).snapshot).toBe(result.snapshots[0]?.manifest.snapshot);
+    expect((await verifyStore(world.store as Store, () => {})).faults).toEqual([]);
+  });
+
+  test('one bad target stops no other', async () => {
+    const world = createWorld({ ids: nodes(10) });
+    const bad = world.createTarget({
+      table: 'bad_nodes',
+      openSource: () => ({
+        fetchPage: async () => {
+          throw new ProtocolError('NOT_A_PAGE', 'no page', 'look');
+        },
+      }),
+    });
+    const result = await world.exportNow({ targets: [bad, world.createTarget()] });
+    expect(result.status).toBe('failed');
+    expect(result.errors.map(({ code }) => code)).toEqual(['NOT_A_PAGE']);
+    expect(result.snapshots).toHaveLength(1);
+  });
+
+  test('more than 1 % rejects: nothing published, and the next run reads anew', async () => {
+    const world = createWorld({ ids: [...nodes(50), ''] });
+    const failed = await world.exportNow();
+    expect(failed.status).toBe('failed');
+    expect(failed.errors[0]?.code).toBe('TOO_MANY_REJECTS');
+    expect([...world.store.dump().keys()].filter((key) => !key.startsWith('_'))).toEqual([]);
+    world.endpoint.ids = nodes(50);
+    world.clock.advance(2_000);
+    expect((await world.exportNow()).snapshots[0]?.manifest).toMatchObject({
+      rows: 50,
+      rejects: 0,
+    });
+  });
+
+  test('a reject within 1 % is kept verbatim beside the rows', async () => {
+    const world = createWorld({ ids: [...nodes(150), ''] });
+    const result = await world.exportNow();
+    const manifest = result.snapshots[0]?.manifest as Manifest;
+    expect(manifest).toMatchObject({ rows: 150, rejects: 1, verdict: 'complete' });
+    const part = manifest.parts.find(({ format }) => format === 'rejects');
+    const bytes = world.store.dump().get(part?.key ?? '')?.bytes ?? new Uint8Array();
+    expect(JSON.parse(gunzipSync(bytes).toString())).toMatchObject({
+      reason: 'host_id is empty',
+      record: { host_id: '', agent_status: 'online' },
+    });
+  });
+
+  test.each([
+    ['files', { exclusive: true }],
+    ['objects', { settleMs: 200 }],
+  ])('waits for another exporter and says so: lease on %s', async (_name, store) => {
+    const world = createWorld({ ids: nodes(2_000), store });
+    const both = await world.clock.run(
+      Promise.all([
+        collect('command', world.createPorts()),
+        collect('command', world.createPorts()),
+      ]),
+    );
+    expect(both.map(({ status }) => status)).toEqual(['sealed', 'sealed']);
+    expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
+    expect(world.logs.some(({ message }) => message.includes('waiting for it to end'))).toBe(true);
+    expect((await verifyStore(world.store as Store, () => {})).faults).toEqual([]);
+  });
+});
+
+describe('timer', () => {
+  async function tickUntilSealed(world: World, ticksMax: number) {
+    for (let ticks = 1; ticks <= ticksMax; ticks += 1) {
+      const startMs = world.clock.monotonicMs();
+      const result = await world.tick();
+      if (result.status !== 'paused') return { ticks, result };
+      world.clock.advance(60_000 - (world.clock.monotonicMs() - startMs));
+    }
+    throw new Error('not sealed');
+  }
+
+  test('a first tick starts at once; the snapshot is named by its slot; then idle with one read', async () => {
+    let reads = 0;
+    const world = createWorld({
+      ids: nodes(1_500),
+      store: {
+        onCall: ({ phase }) => {
+          if (phase === 'before') reads += 1;
+        },
+      },
+    });
+    world.clock.advance(1_234_000);
+    const { ticks, result } = await tickUntilSealed(world, 5);
+    expect(ticks).toBe(2);
+    expect(result.snapshots[0]?.manifest.snapshot).toBe('20261124T000000Z');
+    reads = 0;
+    expect((await world.tick()).status).toBe('idle');
+    expect(reads).toBe(1);
+  });
+
+  test('due again at the next slot, not before', async () => {
+    const world = createWorld({ ids: nodes(10), scheduleMs: 6 * hourMs });
+    await world.tick();
+    world.clock.advance(6 * hourMs - 1_000);
+    expect((await world.tick()).status).toBe('idle');
+    world.clock.advance(1_000);
+    expect((await world.tick()).snapshots[0]?.manifest.snapshot).toBe('20261124T120000Z');
+  });
+
+  test('an export by hand within the slot leaves nothing due', async () => {
+    const world = createWorld({ ids: nodes(10), scheduleMs: 6 * hourMs });
+    world.clock.advance(hourMs);
+    await world.exportNow();
+    expect((await world.tick()).status).toBe('idle');
+    world.clock.advance(5 * hourMs);
+    expect((await world.tick()).status).toBe('sealed');
+  });
+
+  test('a run that outlives its slots: finished, then the newest due slot, no backlog', async () => {
+    const world = createWorld({ ids: nodes(3_000), scheduleMs: 60_000 });
+    const names: string[] = [];
+    for (let tick = 0; tick < 12; tick += 1) {
+      const startMs = world.clock.monotonicMs();
+      const result = await world.tick();
+      for (const { manifest } of result.snapshots) names.push(manifest.snapshot);
+      world.clock.advance(60_000 - (world.clock.monotonicMs() - startMs));
+    }
+    expect(names.slice(0, 2)).toEqual(['20261124T060000Z', '20261124T060300Z']);
+  });
+
+  test('100 ticks a minute apart use at least 98 % of the quota and wait at most 3 s each', async () => {
+    const world = createWorld({ ids: nodes(200 + 199 * 600) });
+    const random = createRandom(11);
+    world.endpoint.latencyMs = () => 50 + random() * 150;
+    let waitedMsMax = 0;
+    let busyMs = 0;
+    let waitedMs = 0;
+    for (let tick = 0; tick < 100; tick += 1) {
+      const startMs = world.clock.monotonicMs();
+      let waited = 0;
+      const result = await world.tick({
+        progress: (event) => {
+          if (event.kind === 'wait') waited += event.delayMs;
+        },
+      });
+      expect(result.status).toBe('paused');
+      waitedMsMax = Math.max(waitedMsMax, waited);
+      waitedMs += waited;
+      busyMs += world.clock.monotonicMs() - startMs;
+      world.clock.advance(60_000 - (world.clock.monotonicMs() - startMs));
+    }
+    expect(waitedMsMax).toBeLessThanOrEqual(3_000);
+    expect(world.endpoint.arrivals.length / 500).toBeGreaterThanOrEqual(0.98);
+    expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
+    expect(world.endpoint.throttled).toBe(0);
+    expect(waitedMs / (100 * 60_000)).toBeLessThan(0.05);
+    expect(busyMs).toBeGreaterThan(0);
+  });
+
+  test('a refused key is held: no request and no error until the hold ends, then longer', async () => {
+    const world = createWorld({ ids: nodes(10) });
+    let refused = 0;
+    const target = world.createTarget({
+      openSource: () => ({
+        fetchPage: async () => {
+          refused += 1;
+          throw new AuthError('UNAUTHORIZED', 'refused', 'check the key');
+        },
+      }),
+    });
+    const codes: string[][] = [];
+    for (let minute = 0; minute < 60; minute += 1) {
+      const result = await world.tick({ targets: [target] });
+      if (result.errors.length > 0) codes.push(result.errors.map(({ code }) => code));
+      world.clock.advance(60_000);
+    }
+    expect(refused).toBe(3);
+    expect(codes).toEqual([['UNAUTHORIZED'], ['UNAUTHORIZED'], ['UNAUTHORIZED']]);
+    // By hand: the hold is lifted.
+    expect((await world.exportNow({ targets: [world.createTarget()] })).status).toBe('sealed');
+    expect((await world.tick()).status).toBe('idle');
+  });
+
+  test('a changed key is not held', async () => {
+    const world = createWorld({ ids: nodes(10) });
+    const target = world.createTarget({
+      openSource: () => ({
+        fetchPage: async () => {
+          throw new AuthError('UNAUTHORIZED', 'refused', 'check the key');
+        },
+      }),
+    });
+    await world.tick({ targets: [target] });
+    const changed = world.createTarget({ user: 'ffffffffffff' });
+    expect((await world.tick({ targets: [changed] })).status).toBe('sealed');
+  });
+
+  test('a failing run is held off while the others go on, and abandoned once', async () => {
+    const world = createWorld({ ids: nodes(10), scheduleMs: 6 * hourMs });
+    let asked = 0;
+    const bad = world.createTarget({
+      table: 'bad_nodes',
+      openSource: () => ({
+        fetchPage: async () => {
+          asked += 1;
+          throw new ProtocolError('NOT_A_PAGE', 'no page', 'look');
+        },
+      }),
+    });
+    const targets = [bad, world.createTarget()];
+    const codes: string[] = [];
+    let sealed = 0;
+    for (let minute = 0; minute < 26 * 60; minute += 5) {
+      const result = await world.tick({ targets });
+      sealed += result.snapshots.length;
+      codes.push(...result.errors.map(({ code }) => code));
+      world.clock.advance(5 * 60_000);
+    }
+    expect(sealed).toBe(5);
+    expect(asked).toBeLessThan(35);
+    expect(codes.filter((code) => code === 'RUN_ABANDONED')).toHaveLength(1);
+  });
+
+  test('faults that pass by themselves pause; only the fifth in a row holds off', async () => {
+    const world = createWorld({ ids: nodes(1_000) });
+    world.endpoint.beforeAnswer = (index) => {
+      if (index < 3) throw new TransientError('UNAVAILABLE', '503', 'wait');
+    };
+    const statuses: string[] = [];
+    for (let tick = 0; tick < 6; tick += 1) {
+      statuses.push((await world.tick()).status);
+      world.clock.advance(60_000);
+    }
+    expect(statuses).toEqual(['paused', 'paused', 'paused', 'paused', 'sealed', 'idle']);
+  });
+
+  test('a changed scope abandons the open run, and says so', async () => {
+    const world = createWorld({ ids: nodes(2_000) });
+    expect((await world.tick()).status).toBe('paused');
+    const target = world.createTarget();
+    const changed = {
+      ...target,
+      scopeOf: (projectId: string) => ({
+        ...target.scopeOf(projectId),
+        enterpriseProjectId: 'all',
+      }),
+    };
+    world.clock.advance(61_000);
+    const result = await world.tick({ targets: [changed] });
+    expect(result.errors).toEqual([]);
+    expect(world.logs.some(({ fields }) => fields.code === 'SCOPE_CHANGED')).toBe(true);
+    world.clock.advance(61_000);
+    await world.tick({ targets: [changed] });
+    world.clock.advance(61_000);
+    const last = await world.tick({ targets: [changed] });
+    expect(last.snapshots[0]?.manifest).toMatchObject({
+      rows: 2_000,
+      scope: { enterpriseProjectId: 'all' },
+    });
+  });
+
+  test('somebody else uses the quota: waited for once, not an error, the configured quota stands', async () => {
+    const world = createWorld({ ids: nodes(1_000) });
+    // Three requests of somebody else, right before the first of ours.
+    const nowMs = world.clock.monotonicMs();
+    world.endpoint.arrivals.push(nowMs, nowMs, nowMs);
+    const first = await world.tick();
+    expect(first).toMatchObject({ status: 'paused', errors: [], requests: 3 });
+    const { ticks, result } = await tickUntilSealed(world, 10);
+    expect(result.snapshots[0]?.manifest.evidence.throttled).toBe(1);
+    expect(ticks).toBeLessThanOrEqual(4);
+  });
+
+  test('suspended for longer than its lease lasts: waits for its turn and goes on', async () => {
+    const world = createWorld({ ids: nodes(3_000), store: { exclusive: true } });
+    let overtaken: Promise<unknown> | null = null;
+    const first = collect('command', world.createPorts());
+    world.endpoint.beforeAnswer = (index) => {
+      if (index !== 4) return;
+      world.clock.advance(100_000);
+      overtaken = collect('command', world.createPorts());
+    };
+    // The other one resumes and seals the same run; the first finds it sealed, and exports anew.
+    expect(await world.clock.run(first)).toMatchObject({ status: 'sealed', errors: [] });
+    expect(await world.clock.run(overtaken ?? Promise.reject())).toMatchObject({
+      status: 'sealed',
+    });
+    expect((await verifyStore(world.store as Store, () => {})).faults).toEqual([]);
+    expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
+  });
+
+  test('leaves at once when somebody else is at work', async () => {
+    const world = createWorld({ ids: nodes(2_000) });
+    const slow = collect('command', world.createPorts());
+    const both = world.clock.run(
+      Promise.all([
+        slow,
+        world.clock.sleep(10_000).then(() => collect('timer', world.createPorts())),
+      ]),
+    );
+    const [exported, ticked] = await both;
+    expect(exported.status).toBe('sealed');
+    expect(ticked).toMatchObject({ status: 'idle', requests: 0 });
+  });
+
+  test('no time left: nothing is begun', async () => {
+    const world = createWorld({ ids: nodes(10) });
+    expect(await world.tick({}, 1_500)).toMatchObject({ status: 'paused', requests: 0 });
+  });
+
+  test('a project id is asked for once and remembered', async () => {
+    const world = createWorld({ ids: nodes(10), scheduleMs: hourMs });
+    let asked = 0;
+    const target = world.createTarget({
+      projectId: null,
+      findProjectId: async () => {
+        asked += 1;
+        return 'p9';
+      },
+    });
+    await world.tick({ targets: [target] });
+    world.clock.advance(hourMs);
+    const result = await world.tick({ targets: [target] });
+    expect(result.snapshots[0]?.manifestKey).toContain('prj=p9');
+    expect(asked).toBe(1);
+  });
+});
+
+describe('stored state that was cut short or altered', () => {
+  async function paused(): Promise<World> {
+    const world = createWorld({ ids: nodes(2_000) });
+    expect((await world.tick()).status).toBe('paused');
+    world.clock.advance(61_000);
+    return world;
+  }
+  const victims: [string, (key: string) => boolean][] = [
+    ['the schedule', (key) => key === scheduleKey],
+    ['a checkpoint', (key) => key.endsWith('checkpoint.json')],
+    ['the ledger', (key) => key.startsWith('_quota/')],
+  ];
+  const harms: [string, (bytes: Uint8Array) => Uint8Array][] = [
+    ['cut short', (bytes) => bytes.subarray(0, bytes.length - 3)],
+    ['emptied', () => new Uint8Array()],
+  ];
+  for (const [victim, matches] of victims) {
+    for (const [harm, change] of harms) {
+      test(`${victim} ${harm}: named, nothing overwritten, nothing sent`, async () => {
+        const world = await paused();
+        const objects = world.store.dump();
+        const key = [...objects.keys()].filter(matches).pop() as string;
+        const object = objects.get(key) as { bytes: Uint8Array; modifiedMs: number };
+        const harmed = { ...object, bytes: change(object.bytes) };
+        world.store.restore(new Map([...objects, [key, harmed]]));
+        const sent = world.endpoint.arrivals.length;
+        const result = await world.exportNow();
+        expect(result.status).toBe('failed');
+        expect(result.errors[0]).toMatchObject({ code: 'CORRUPT', key });
+        expect(result.errors[0]?.message).toContain(key);
+        expect(world.store.dump().get(key)?.bytes).toEqual(harmed.bytes);
+        expect(world.endpoint.arrivals.length).toBe(sent);
+      });
+    }
+  }
+  test('a page altered: named when it is read back, nothing published', async () => {
+    const world = createWorld({ ids: nodes(3_000), quota: { requests: 12, windowSeconds: 60 } });
+    expect((await world.tick()).status).toBe('paused');
+    world.clock.advance(61_000);
+    const objects = world.store.dump();
+    const key = [...objects.keys()].find((name) => name.includes('/pages/')) as string;
+    const bytes = Uint8Array.from(objects.get(key)?.bytes ?? []);
+    bytes[bytes.length - 9] = (bytes[bytes.length - 9] ?? 0) ^ 1;
+    world.store.restore(new Map([...objects, [key, { bytes, modifiedMs: 0 }]]));
+    const result = await world.exportNow();
+    expect(result.errors[0]).toMatchObject({ code: 'CORRUPT', key });
+    expect([...world.store.dump().keys()].filter((name) => !name.startsWith('_'))).toEqual([]);
+  });
+  test('one character of a checkpoint changed: found by its own hash', async () => {
+    const world = await paused();
+    const objects = world.store.dump();
+    const key = [...objects.keys()].find((name) => name.endsWith('checkpoint.json')) as string;
+    const text = Buffer.from(objects.get(key)?.bytes ?? []).toString();
+    const changed = Buffer.from(text.replace('"totalNumFirst":2000', '"totalNumFirst":2001'));
+    expect(changed.toString()).not.toBe(text);
+    world.store.restore(new Map([...objects, [key, { bytes: changed, modifiedMs: 0 }]]));
+    expect((await world.exportNow()).errors[0]).toMatchObject({ code: 'CORRUPT', key });
+  });
+});

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { quotaShare, requestsFor, spanMs } from '../../lib/runs/cost.ts';
+
+const quota = { requests: 5, windowMs: 60_000 };
+
+// Each page but the first starts with the last row of the one before: 200 rows, then 199 more each.
+test.each([
+  [0, 1],
+  [1, 1],
+  [200, 1],
+  [201, 2],
+  [399, 2],
+  [400, 3],
+  [1_000, 6],
+  [10_000, 51],
+  [100_000, 503],
+])('%i rows by 200: %i requests', (rows, requests) => {
+  expect(requestsFor(rows, 200)).toBe(requests);
+});
+
+test.each([
+  [1, 0],
+  [5, 0],
+  [6, 60_000],
+  [10, 60_000],
+  [11, 120_000],
+  [503, 100 * 60_000],
+])('%i requests take %i ms from the first to the last', (requests, ms) => {
+  expect(spanMs(requests, quota)).toBe(ms);
+});
+
+test('the share of the quota that a schedule uses', () => {
+  expect(quotaShare(300, quota, 3_600_000)).toBe(1);
+  expect(quotaShare(72, quota, 24 * 3_600_000)).toBeCloseTo(0.01);
+});

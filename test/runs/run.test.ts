@@ -1,0 +1,419 @@
+// Goal: the order of effects and the bounds of one run, as far as collect.test.ts does not show them. Method: advanceRun() on a
+// stored checkpoint with a source that answers from a list, every store call and sign of life recorded.
+
+import { describe, expect, test } from 'vitest';
+import {
+  RateLimitedError,
+  StoppedError,
+  StoreError,
+  TransientError,
+} from '../../lib/core/errors.ts';
+import { checkpointKey, runPrefix, sealRecordKey } from '../../lib/core/object-keys.ts';
+import type { Attempts, Source } from '../../lib/core/ports.ts';
+import { limitBudget, openBudget } from '../../lib/quota/budget.ts';
+import type { Ledger } from '../../lib/quota/ledger.ts';
+import {
+  type Checkpoint,
+  decodeCheckpoint,
+  startCheckpoint,
+} from '../../lib/reading/checkpoint.ts';
+import { advanceRun, estimateSealMs, type Progress, type RunPorts } from '../../lib/runs/run.ts';
+import { nodeText, someTarget, storeRun } from '../support/stored-run.ts';
+import { createWorld } from '../support/world.ts';
+
+const snapshot = '20261124T060000Z';
+
+/** A ledger that always admits, and counts. */
+function createLedger() {
+  const wants: number[] = [];
+  let released = 0;
+  const ledger: Ledger = {
+    async admit(_user, want) {
+      wants.push(want);
+      return true;
+    },
+    async sent() {},
+    async release() {
+      released += 1;
+    },
+  };
+  return { ledger, wants, released: () => released };
+}
+
+function createRun(size: number) {
+  const events: string[] = [];
+  const world = createWorld({
+    ids: Array.from({ length: size }, (_, index) => `n${index}`),
+    store: {
+      onCall: ({ op, key, phase }) => {
+        if (phase === 'before' && op !== 'get') {
+          const name = key.replace(/.*\/(?=[^/]+\/[^/]*$)/, '').replace(/-?[0-9a-f]{12,}/g, '');
+          events.push(`${op} ${name}`);
+        }
+      },
+    },
+  });
+  const { clock, store, dataset } = world;
+  const { scopeOf } = world.createTarget();
+  const start = startCheckpoint({
+    target: someTarget,
+    schemaVersion: dataset.schemaVersion,
+    snapshot,
+    scope: scopeOf('p1'),
+    startedAtMs: clock.nowMs(),
+  });
+  const prefix = runPrefix(someTarget, snapshot, start.run);
+  const counted = createLedger();
+  const progressed: Parameters<Progress>[0][] = [];
+  const source: Source = {
+    async fetchPage({ offset, limit }, attempts) {
+      if (!(await attempts.admit())) return 'paused';
+      events.push(`request ${offset}`);
+      const records = world.endpoint.ids.slice(offset, offset + limit).map((id) => nodeText(id));
+      await attempts.sent({ atMonotonicMs: clock.monotonicMs(), error: null });
+      const body = `{"total_num":${world.endpoint.ids.length},"data_list":[${records.join(',')}]}`;
+      return { body, fetchedAtMs: clock.nowMs() };
+    },
+  };
+  function portsOf(overrides: Partial<RunPorts> = {}): RunPorts {
+    return {
+      ...world.createPorts(),
+      dataset,
+      source,
+      ledger: counted.ledger,
+      user: 'aaaaaaaaaaaa',
+      renew: async () => {},
+      progress: (event) => progressed.push(event),
+      first: true,
+      requested: () => {},
+      ...overrides,
+    };
+  }
+  const stored = (): Checkpoint => {
+    const key = checkpointKey(prefix);
+    return decodeCheckpoint(key, store.dump().get(key)?.bytes ?? new Uint8Array());
+  };
+  const advance = (checkpoint: Checkpoint, overrides: Partial<RunPorts> = {}) =>
+    clock.run(advanceRun(portsOf(overrides), someTarget, checkpoint));
+  return { ...world, ...counted, start, prefix, events, progressed, source, stored, advance };
+}
+
+function limited(timeLeftMs: () => number, signal = new AbortController().signal) {
+  return limitBudget({ windowMs: 60_000, timeLeftMs, signal });
+}
+
+test('each page is stored in the one write that also says where the run stands, before the next request', async () => {
+  const { advance, start, events } = createRun(350);
+  await advance(start);
+  expect(events.slice(0, 6)).toEqual([
+    'request 0',
+    expect.stringMatching(/^put .*checkpoint.json$/),
+    'request 199',
+    expect.stringMatching(/^put .*checkpoint.json$/),
+    // Judged complete, then the attempt to seal is counted before it begins.
+    expect.stringMatching(/^put .*checkpoint.json$/),
+    expect.stringMatching(/^put .*checkpoint.json$/),
+  ]);
+});
+
+test('ten pages leave the checkpoint together, before the one that does not find room in it', async () => {
+  const { advance, start, events } = createRun(2_189);
+  await advance(start);
+  const writes = events.map((event) => event.replace(/.*\/|-$/g, ''));
+  const requests = writes.map((event, index) => (event.startsWith('request') ? index : -1));
+  const eleventh = requests.filter((index) => index >= 0)[10] ?? 0;
+  expect(writes.slice(eleventh, eleventh + 3)).toEqual([
+    'request 1990',
+    expect.stringMatching(/^000000/),
+    'checkpoint.json',
+  ]);
+  expect(events.filter((event) => event.includes('pages/'))).toHaveLength(1);
+});
+
+test('a sign of life comes before every effect, and a lost lease lets none happen', async () => {
+  const undisturbed = createRun(350);
+  let renewals = 0;
+  await undisturbed.advance(undisturbed.start, {
+    renew: async () => {
+      renewals += 1;
+    },
+  });
+  expect(renewals).toBeGreaterThan(10);
+  for (let allowed = 0; allowed < renewals; allowed += 1) {
+    const { advance, start, events } = createRun(350);
+    let left = allowed;
+    let eventsWhenLost = -1;
+    const renew = async () => {
+      if (left-- > 0) return;
+      eventsWhenLost = events.length;
+      throw new StoppedError('LEASE_LOST', 'lost', 'wait');
+    };
+    await expect(advance(start, { renew })).rejects.toMatchObject({ code: 'LEASE_LOST' });
+    expect(events.length, `renewal ${allowed}`).toBe(eventsWhenLost);
+  }
+});
+
+test('no two effects without a sign of life between them, but the two pointers', async () => {
+  const { advance, start, events } = createRun(350);
+  await advance(start, {
+    renew: async () => {
+      events.push('renew');
+    },
+  });
+  const effects = events.filter((event) => !event.startsWith('list '));
+  const unguarded = effects.filter(
+    (event, index) => event !== 'renew' && index > 0 && effects[index - 1] !== 'renew',
+  );
+  expect(effects[0]).toBe('renew');
+  expect(unguarded).toEqual([expect.stringMatching(/^put .*prj=p1.json$/)]);
+});
+
+test('the ledger is told how many requests lie ahead, and gets back what is left when all is read', async () => {
+  const { advance, start, wants, released } = createRun(1_000);
+  await advance(start);
+  expect(wants).toEqual([1, 5, 4, 3, 2, 1]);
+  expect(released()).toBeGreaterThanOrEqual(1);
+});
+
+test('progress: rows of the total, page by page, then the seal', async () => {
+  const { advance, start, progressed } = createRun(400);
+  await advance(start);
+  expect(
+    progressed.map((event) => ('rows' in event ? [event.kind, event.rows] : event.kind)),
+  ).toEqual([['page', 200], ['page', 399], ['page', 400], 'seal', ['sealed', 400]]);
+});
+
+describe('time', () => {
+  test('no request is begun with less than 2 s left', async () => {
+    const { advance, start, events } = createRun(10);
+    expect(await advance(start, { budget: limited(() => 1_999) })).toEqual({ kind: 'paused' });
+    expect(events).toEqual([]);
+    // With 2 s the page is read; sealing it is left to an invocation that begins with it.
+    expect(await advance(start, { budget: limited(() => 2_000) })).toEqual({ kind: 'paused' });
+    expect(events[0]).toBe('request 0');
+    expect(events).toHaveLength(2);
+  });
+
+  test('what is kept for storing a page is not given to its request', async () => {
+    const { advance, start } = createRun(10);
+    let given = 0;
+    const source: Source = {
+      async fetchPage(_request: unknown, attempts: Attempts) {
+        given = attempts.timeLeftMs();
+        return 'paused';
+      },
+    };
+    await advance(start, { budget: limited(() => 5_000), source });
+    expect(given).toBe(3_500);
+  });
+
+  test('sealing waits for an invocation with enough time, but is tried by one that begins with it', async () => {
+    const { store, advance } = createRun(0);
+    const run = await storeRun(store, { snapshot, pages: [{ records: [nodeText('a')] }] });
+    const leastMs = estimateSealMs(run.checkpoint, 0);
+    expect(leastMs).toBe(2_100);
+    const late = limited(() => leastMs - 1);
+    const paused = await advance(run.checkpoint, { budget: late, first: false });
+    expect(paused).toEqual({ kind: 'paused' });
+    expect(store.dump().has(sealRecordKey(someTarget, snapshot, run.checkpoint.run))).toBe(false);
+    const enough = limited(() => leastMs);
+    expect((await advance(run.checkpoint, { budget: enough, first: false })).kind).toBe('sealed');
+    const other = await storeRun(store, {
+      snapshot: '20261124T060001Z',
+      pages: [{ records: [nodeText('a')] }],
+    });
+    expect((await advance(other.checkpoint, { budget: late, first: true })).kind).toBe('sealed');
+  });
+
+  test('after three attempts to seal that were killed a timer asks for help, a command tries again', async () => {
+    const { store, advance } = createRun(0);
+    const run = await storeRun(store, { snapshot, pages: [{ records: [nodeText('a')] }] });
+    let checkpoint = run.checkpoint;
+    const key = checkpointKey(run.prefix);
+    const renew = async () => {
+      // Killed as soon as the attempt is counted.
+      const bytes = store.dump().get(key)?.bytes ?? new Uint8Array();
+      if (decodeCheckpoint(key, bytes).sealAttempts > checkpoint.sealAttempts) {
+        throw new StoppedError('LEASE_LOST', 'killed', 'again');
+      }
+    };
+    const budget = limited(() => 900_000);
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      await expect(advance(checkpoint, { budget, renew })).rejects.toThrow('killed');
+      checkpoint = decodeCheckpoint(key, store.dump().get(key)?.bytes ?? new Uint8Array());
+      expect(checkpoint.sealAttempts).toBe(attempt);
+    }
+    await expect(advance(checkpoint, { budget })).rejects.toMatchObject({
+      code: 'SEAL_KILLED',
+      hint: expect.stringContaining('memory'),
+    });
+    // Told: what killed it may have passed by the time it is tried again.
+    const told = decodeCheckpoint(key, store.dump().get(key)?.bytes ?? new Uint8Array());
+    expect(told.sealAttempts).toBe(0);
+    const unbounded = openBudget(new AbortController().signal);
+    expect((await advance(checkpoint, { budget: unbounded })).kind).toBe('sealed');
+  });
+
+  test('an attempt to seal that the store failed is none that was killed', async () => {
+    const { store, advance } = createRun(0);
+    const run = await storeRun(store, { snapshot, pages: [{ records: [nodeText('a')] }] });
+    const key = checkpointKey(run.prefix);
+    const failing = {
+      ...store,
+      put: async (name: string, bytes: Uint8Array) => {
+        if (!name.startsWith('_')) throw new StoreError('STORE_FAILED', 'down', 'again');
+        await store.put(name, bytes);
+      },
+    };
+    const budget = limited(() => 900_000);
+    let { checkpoint } = run;
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      await expect(advance(checkpoint, { budget, store: failing })).rejects.toThrow('down');
+      checkpoint = decodeCheckpoint(key, store.dump().get(key)?.bytes ?? new Uint8Array());
+    }
+    expect((await advance(checkpoint, { budget })).kind).toBe('sealed');
+  });
+});
+
+describe('evidence', () => {
+  test('of a request that failed is kept, with the run where it was', async () => {
+    const { advance, start, stored, source } = createRun(500);
+    let asked = 0;
+    const flaky: Source = {
+      async fetchPage(request, attempts) {
+        asked += 1;
+        if (asked < 3) return source.fetchPage(request, attempts);
+        for (const error of [
+          new TransientError('UNAVAILABLE', '503', 'wait'),
+          new RateLimitedError('429', 'wait', 1_000),
+        ]) {
+          await attempts.admit();
+          await attempts.sent({ atMonotonicMs: 0, error });
+        }
+        throw new TransientError('UNAVAILABLE', '503', 'wait');
+      },
+    };
+    let requests = 0;
+    const requested = () => {
+      requests += 1;
+    };
+    await expect(advance(start, { source: flaky, requested })).rejects.toThrow('503');
+    expect(requests).toBe(4);
+    expect(stored()).toMatchObject({
+      phase: 'collecting',
+      cursor: { offset: 398 },
+      evidence: { pages: 2, requests: 4, retries: 2, throttled: 1, totalNumFirst: 500 },
+    });
+    const outcome = await advance(stored());
+    if (outcome.kind !== 'sealed') throw new Error(outcome.kind);
+    expect(outcome.sealed.manifest.evidence).toMatchObject({ pages: 3, requests: 5, retries: 2 });
+  });
+
+  test('of a request before a pause is kept too', async () => {
+    const { advance, start, stored } = createRun(500);
+    const source: Source = {
+      async fetchPage(_request, attempts) {
+        await attempts.admit();
+        await attempts.sent({ atMonotonicMs: 0, error: new TransientError('X', 'x', 'x') });
+        return 'paused';
+      },
+    };
+    expect(await advance(start, { source })).toEqual({ kind: 'paused' });
+    expect(stored()).toMatchObject({ evidence: { pages: 0, requests: 1, retries: 1 } });
+  });
+
+  test('totals of the first and the last answer', async () => {
+    const { advance, start, endpoint, source } = createRun(500);
+    let asked = 0;
+    const growing: Source = {
+      async fetchPage(request, attempts) {
+        asked += 1;
+        if (asked === 3) endpoint.ids.push('new');
+        return source.fetchPage(request, attempts);
+      },
+    };
+    const outcome = await advance(start, { source: growing });
+    if (outcome.kind !== 'sealed') throw new Error(outcome.kind);
+    expect(outcome.sealed.manifest).toMatchObject({
+      rows: 501,
+      evidence: { totalNumFirst: 500, totalNumLast: 501, passes: 1 },
+    });
+  });
+});
+
+describe('a run that another process goes on with', () => {
+  test('knows from its stored pages what the first one knew, and only reads them when it must', async () => {
+    const gets: string[] = [];
+    const { advance, start, stored, endpoint, store, source } = createRun(4_400);
+    let asked = 0;
+    const until =
+      (count: number): Source['fetchPage'] =>
+      async (request, attempts) =>
+        asked++ < count ? source.fetchPage(request, attempts) : 'paused';
+    expect(await advance(start, { source: { fetchPage: until(21) } })).toEqual({ kind: 'paused' });
+    const reading = {
+      ...store,
+      get(key: string) {
+        if (key.includes('/pages/')) gets.push(key);
+        return store.get(key);
+      },
+    };
+    // Aligned: nothing is read back to join the next page.
+    asked = 0;
+    await advance(stored(), { source: { fetchPage: until(1) }, store: reading });
+    expect(gets).toEqual([]);
+    // The last row read is gone: only the stored pages tell which of those that stand there are known.
+    endpoint.ids.splice(stored().cursor.offset, 1);
+    const outcome = await advance(stored(), { store: reading });
+    if (outcome.kind !== 'sealed') throw new Error(outcome.kind);
+    // Twenty of the pages lie in two objects, each fetched once; the others are in the checkpoint.
+    expect(gets).toHaveLength(2);
+    expect(new Set(gets).size).toBe(2);
+    expect(outcome.sealed.manifest).toMatchObject({ rows: 4_400, verdict: 'complete' });
+  });
+
+  test('judges a second pass by the pages of that pass alone', async () => {
+    const { advance, start, stored, endpoint, source } = createRun(600);
+    let asked = 0;
+    const moving: Source = {
+      async fetchPage(request, attempts) {
+        asked += 1;
+        // A row that was read moves on over others that were read: the first pass meets it twice, out of order.
+        if (asked === 2) endpoint.ids.splice(449, 0, ...endpoint.ids.splice(100, 1));
+        const isSecond = asked > 1 && stored().cursor.pass === 2;
+        return isSecond && request.offset > 0 ? 'paused' : source.fetchPage(request, attempts);
+      },
+    };
+    expect(await advance(start, { source: moving })).toEqual({ kind: 'paused' });
+    expect(stored()).toMatchObject({ phase: 'collecting', cursor: { pass: 2 } });
+    const outcome = await advance(stored());
+    if (outcome.kind !== 'sealed') throw new Error(outcome.kind);
+    expect(outcome.sealed.manifest).toMatchObject({
+      rows: 600,
+      verdict: 'complete',
+      evidence: { passes: 2 },
+    });
+  });
+
+  test('a signal stops it before anything else happens', async () => {
+    const { advance, start, events } = createRun(100);
+    const controller = new AbortController();
+    controller.abort();
+    const budget = openBudget(controller.signal);
+    await expect(advance(start, { budget })).rejects.toMatchObject({ code: 'STOPPED' });
+    expect(events).toEqual([]);
+  });
+
+  test('a signal during a request: stopped, whatever the request ended in', async () => {
+    const { advance, start } = createRun(100);
+    const controller = new AbortController();
+    const source: Source = {
+      async fetchPage() {
+        controller.abort(new Error('SIGTERM'));
+        throw new Error('aborted');
+      },
+    };
+    const budget = openBudget(controller.signal);
+    await expect(advance(start, { budget, source })).rejects.toThrow(StoppedError);
+  });
+});

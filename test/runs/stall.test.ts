@@ -1,0 +1,276 @@
+// Owns the proof that a run without pages is told: once a stall, to the failure destination, and not what passes within half an hour.
+// Method: the timer under a virtual clock, a tick a minute; what a tick tells is what an instance that remembers nothing throws.
+
+import { expect, test } from 'vitest';
+import { openAlerts } from '../../lib/alerts/function-alerts.ts';
+import {
+  AuthError,
+  type ExportError,
+  RateLimitedError,
+  StoreError,
+  TransientError,
+} from '../../lib/core/errors.ts';
+import { createWorld } from '../support/world.ts';
+
+const noAnswer = () => new StoreError('STORE_FAILED', 'no answer', 'wait');
+const nodes = (count: number) => Array.from({ length: count }, (_, index) => `host-${index}`);
+
+async function tickFor(world: ReturnType<typeof createWorld>, minutes: number) {
+  const told: string[] = [];
+  const statuses: string[] = [];
+  let throttled = 0;
+  for (let minute = 0; minute < minutes; minute += 1) {
+    const result = await world.tick();
+    // In no minute in which a store that fails is told.
+    const faults = openAlerts(world.clock).find(result, 30 * 60_000);
+    told.push(...faults.map(({ code }) => `${minute} ${code}`));
+    throttled += result.throttled;
+    statuses.push(result.status);
+    world.clock.advance(60_000);
+  }
+  return { told, throttled, statuses };
+}
+
+test.each([
+  ['somebody else uses up the quota', () => new RateLimitedError('too many', 'wait', 60_000)],
+  ['nothing answers', () => new TransientError('UNAVAILABLE', '503', 'wait')],
+])('%s: told once after half an hour, and again only after another page', async (_what, fault) => {
+  const world = createWorld({ ids: nodes(60_000), quota: { requests: 1, windowSeconds: 60 } });
+  let works = true;
+  world.endpoint.beforeAnswer = () => {
+    if (!works) throw fault();
+  };
+  expect((await tickFor(world, 3)).told).toEqual([]);
+  works = false;
+  expect((await tickFor(world, 25)).told).toEqual([]);
+  const stalled = await tickFor(world, 240);
+  expect(stalled.told).toHaveLength(1);
+  // At minute 31 without a page, though a target that fails is tried once an hour by then.
+  expect(stalled.told[0]).toMatch(/^[3-7] RUN_STALLED$/);
+  works = true;
+  expect((await tickFor(world, 70)).told).toEqual([]);
+  works = false;
+  const again = await tickFor(world, 240);
+  expect(again.told).toHaveLength(1);
+  expect(again.told[0]).toContain('RUN_STALLED');
+});
+
+test('two targets of which none gets a page: each told after half an hour, by its name', async () => {
+  const world = createWorld({ ids: nodes(60_000), quota: { requests: 2, windowSeconds: 60 } });
+  const targets = ['one_nodes', 'two_nodes'].map((table) => world.createTarget({ table }));
+  let works = true;
+  world.endpoint.beforeAnswer = () => {
+    if (!works) throw new TransientError('UNAVAILABLE', '503', 'wait');
+  };
+  const stalled: string[] = [];
+  for (let minute = 0; minute < 180; minute += 1) {
+    const { errors } = await world.tick({ targets });
+    for (const { code, message } of errors) {
+      if (code === 'RUN_STALLED') stalled.push(`${minute}: ${message}`);
+    }
+    // The first is begun, then the second too, as a target that fails is left for the other.
+    if (minute === 1) works = false;
+    world.clock.advance(60_000);
+  }
+  expect(stalled).toHaveLength(2);
+  expect(stalled.join('\n')).toMatch(/one_nodes\/rgn=.*\(run [0-9a-f]{12}\)/);
+  expect(stalled.join('\n')).toContain('two_nodes/');
+  for (const told of stalled) expect(Number.parseInt(told, 10)).toBeLessThan(45);
+});
+
+/** A target of its own project whose every request ends in `fault`; null: it is answered. */
+function failing(
+  world: ReturnType<typeof createWorld>,
+  name: string,
+  fault: () => ExportError | null,
+  user = name.padEnd(12, '0'),
+) {
+  return world.createTarget({
+    account: name,
+    user,
+    projectId: name,
+    openSource: () => ({
+      async fetchPage(page, attempts) {
+        const error = fault();
+        if (!error) return world.source.fetchPage(page, attempts);
+        if (!(await attempts.admit())) return 'paused';
+        await attempts.sent({ atMonotonicMs: world.clock.monotonicMs(), error });
+        throw error;
+      },
+    }),
+  });
+}
+
+test.each([
+  ['whose key is throttled for ever', () => new RateLimitedError('too many', 'wait', 60_000), 'b'],
+  ['that is refused, under the same key', () => new AuthError('NOT_PERMITTED', '403', 'x'), 'a'],
+  ['that nobody answers', () => new TransientError('TIMEOUT', 'no answer', 'wait'), 'b'],
+])('a target %s keeps no other from being exported', async (_what, fault, user) => {
+  const world = createWorld({ ids: nodes(300) });
+  const bad = failing(world, 'bad', fault, 'a'.padEnd(12, '0'));
+  const good = failing(world, 'good', () => null, user.padEnd(12, '0'));
+  let sealed = 0;
+  for (let minute = 0; minute < 72 * 60; minute += 1) {
+    sealed += (await world.tick({ targets: [bad, good] })).snapshots.length;
+    world.clock.advance(60_000);
+  }
+  expect(sealed).toBe(4);
+});
+
+test('a page an invocation, then a fault: it gets on at that pace, and is not stalled', async () => {
+  const world = createWorld({ ids: nodes(6_000) });
+  let answered = false;
+  const target = failing(world, 'slow', () => {
+    if (answered) return new TransientError('UNAVAILABLE', '503', 'wait');
+    answered = true;
+    return null;
+  });
+  let sealed = 0;
+  for (let minute = 0; minute < 40; minute += 1) {
+    answered = false;
+    const { snapshots, errors } = await world.tick({ targets: [target] });
+    sealed += snapshots.length;
+    expect(errors.map(({ code }) => code)).not.toContain('RUN_STALLED');
+    world.clock.advance(60_000);
+  }
+  expect(sealed).toBe(1);
+});
+
+test('whoever waited for its turn is not stalled: after 40 minutes of another with the same quota', async () => {
+  const world = createWorld({ ids: nodes(40_000) });
+  const targets = [world.createTarget(), world.createTarget({ table: 'other_nodes' })];
+  await tickFor(world, 3);
+  const [, other] = targets;
+  await world.exportNow({ targets: other ? [other] : [] });
+  for (let minute = 0; minute < 10; minute += 1) {
+    const { errors } = await world.tick({ targets });
+    expect(errors).toEqual([]);
+    world.clock.advance(60_000);
+  }
+});
+
+test('two accounts that take turns for hours: nobody is stalled, and no run is opened before its turn', async () => {
+  const world = createWorld({ ids: nodes(40_000) });
+  const targets = ['one', 'two'].map((name) => failing(world, name, () => null));
+  const sealed: string[] = [];
+  for (let minute = 0; minute < 100; minute += 1) {
+    const { errors, snapshots } = await world.tick({ targets });
+    expect(errors).toEqual([]);
+    sealed.push(...snapshots.map(({ manifest }) => manifest.scope.projectId));
+    const open = [...world.store.dump().keys()].filter((key) => key.endsWith('/checkpoint.json'));
+    // A sealed one's stays for a while.
+    expect(open.length).toBeLessThanOrEqual(1 + sealed.length);
+    world.clock.advance(60_000);
+  }
+  expect(sealed).toHaveLength(2);
+});
+
+test('one tick in vain, and then another has its turn for long: not stalled', async () => {
+  const world = createWorld({ ids: nodes(40_000) });
+  let down = true;
+  const fault = () => (down ? new TransientError('UNAVAILABLE', '503', 'wait') : null);
+  const targets = ['one', 'two'].map((name) => failing(world, name, fault));
+  for (let minute = 0; minute < 100; minute += 1) {
+    const { errors } = await world.tick({ targets });
+    expect(errors.map(({ code }) => code)).not.toContain('RUN_STALLED');
+    down = false;
+    world.clock.advance(60_000);
+  }
+});
+
+test('a timer slower than a stall: one tick in vain, and the next one tries before it tells', async () => {
+  const world = createWorld({ ids: nodes(600) });
+  let down = true;
+  const target = failing(world, 'slow', () =>
+    down ? new TransientError('UNAVAILABLE', '503', 'wait') : null,
+  );
+  await world.tick({ targets: [target] });
+  world.clock.advance(60 * 60_000);
+  down = false;
+  expect(await world.tick({ targets: [target] })).toMatchObject({ status: 'sealed', errors: [] });
+});
+
+test('a stall is told by its own invocation: a kill in the work after it cannot swallow it', async () => {
+  const world = createWorld({ ids: nodes(30_000) });
+  const bad = failing(world, 'bad', () => new TransientError('UNAVAILABLE', '503', 'wait'));
+  const killed = failing(world, 'killed', () => {
+    throw new Error('killed');
+  });
+  const told: string[] = [];
+  for (let minute = 0; minute < 60; minute += 1) {
+    try {
+      const targets = minute < 25 ? [bad] : [bad, killed];
+      const { errors } = await world.tick({ targets });
+      told.push(...errors.map(({ code }) => code).filter((code) => code === 'RUN_STALLED'));
+    } catch {
+      // The platform ended the process.
+    }
+    world.clock.advance(60_000);
+  }
+  expect(told).toEqual(['RUN_STALLED']);
+});
+
+test('a run that is given up is told once, though the store fails then', async () => {
+  let down = false;
+  const world = createWorld({
+    ids: nodes(12_000),
+    store: {
+      onCall({ op, key, phase }) {
+        if (down && phase === 'before' && op === 'list' && key.startsWith('_manifests')) {
+          throw noAnswer();
+        }
+      },
+    },
+  });
+  await tickFor(world, 2);
+  world.clock.advance(49 * 3_600_000);
+  down = true;
+  const { told } = await tickFor(world, 20);
+  expect(told.filter((one) => one.includes('RUN_ABANDONED'))).toHaveLength(1);
+});
+
+test('a drifted snapshot is told once, though the schedule cannot be saved then', async () => {
+  let down = false;
+  const world = createWorld({
+    ids: nodes(300),
+    store: {
+      onCall({ op, key, phase }) {
+        if (op === 'put' && key.startsWith('_manifests')) down = true;
+        if (down && phase === 'before' && op === 'put' && key.includes('schedule')) {
+          throw noAnswer();
+        }
+      },
+    },
+  });
+  world.endpoint.beforeAnswer = () => {
+    world.endpoint.ids = [...world.endpoint.ids].reverse();
+  };
+  const first = await tickFor(world, 3);
+  down = false;
+  const { told } = await tickFor(world, 10);
+  expect([...first.told, ...told].filter((one) => one.includes('DRIFTED'))).toHaveLength(1);
+});
+
+test('a throttled request is counted as one', async () => {
+  const world = createWorld({ ids: nodes(10) });
+  world.endpoint.beforeAnswer = (index) => {
+    if (index === 0) throw new RateLimitedError('too many', 'wait', 60_000);
+  };
+  expect(await world.tick()).toMatchObject({ requests: 1, throttled: 1, status: 'paused' });
+});
+
+test('a drifted snapshot is told by the tick that seals it, and by no other', async () => {
+  const world = createWorld({ ids: nodes(600), scheduleMs: 86_400_000 });
+  // Every answer comes from a list in another order: no pass can be shown to be complete.
+  let seed = 1;
+  world.endpoint.beforeAnswer = () => {
+    world.endpoint.ids = [...world.endpoint.ids].sort(() => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+      return (seed >>> 16) % 2 === 0 ? 1 : -1;
+    });
+  };
+  const { told, statuses } = await tickFor(world, 60);
+  expect(told).toHaveLength(1);
+  expect(told[0]).toContain('DRIFTED');
+  expect(statuses.filter((status) => status === 'sealed')).toHaveLength(1);
+});

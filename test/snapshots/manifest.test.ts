@@ -1,0 +1,174 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { CorruptError } from '../../lib/core/errors.ts';
+import { snapshotName } from '../../lib/core/object-keys.ts';
+import {
+  decodeManifest,
+  decodePointer,
+  encodeManifest,
+  encodePointer,
+  type Manifest,
+  type Pointer,
+} from '../../lib/snapshots/manifest.ts';
+
+const key = '_manifests/container_nodes/rgn=cn-south-4/prj=p1/20261124T060000Z.json';
+
+const count = fc.nat();
+const text = fc.string({ unit: 'grapheme', maxLength: 12 });
+const times = fc.date({ min: new Date(0), max: new Date('2999-12-31'), noInvalidDate: true });
+const isoTime = times.map((time) => time.toISOString());
+const snapshot = times.map((time) => snapshotName(time.getTime()));
+const hash = fc.stringMatching(/^[0-9a-f]{64}$/);
+// valibot leaves these three out of what it hands back. They stay in the bytes, which are what is hashed.
+const leftOut = ['__proto__', 'prototype', 'constructor'];
+const name = fc
+  .oneof(fc.constantFrom('toString', 'hasOwnProperty'), text)
+  .filter((given) => !leftOut.includes(given));
+const counts = fc.dictionary(name, count, { maxKeys: 3, noNullPrototype: true });
+
+const manifests: fc.Arbitrary<Manifest> = fc.record({
+  manifestVersion: fc.constant(1 as const),
+  table: text,
+  schemaVersion: count,
+  snapshot,
+  run: text,
+  scope: fc.record({
+    account: text,
+    region: text,
+    projectId: text,
+    endpoint: text,
+    enterpriseProjectId: fc.option(text),
+    filters: fc.dictionary(name, text, { maxKeys: 3, noNullPrototype: true }),
+  }),
+  startedAt: isoTime,
+  sealedAt: isoTime,
+  verdict: fc.constantFrom('complete', 'drifted'),
+  rows: count,
+  rejects: count,
+  evidence: fc.record({
+    pages: count,
+    requests: count,
+    retries: count,
+    throttled: count,
+    realigned: count,
+    repeats: count,
+    passes: count,
+    totalNumFirst: count,
+    totalNumLast: count,
+  }),
+  values: fc.dictionary(name, counts, { maxKeys: 3, noNullPrototype: true }),
+  unknownValues: fc.dictionary(name, counts, { maxKeys: 3, noNullPrototype: true }),
+  unknownFields: fc.array(text, { maxLength: 4 }),
+  mistyped: counts,
+  parts: fc.array(
+    fc.record({
+      format: fc.constantFrom('parquet', 'ndjson', 'rejects'),
+      key: text,
+      rows: count,
+      bytes: count,
+      sha256: hash,
+    }),
+    { maxLength: 3 },
+  ),
+  previous: fc.option(fc.record({ snapshot, manifestSha256: hash })),
+  writer: text,
+});
+const pointers: fc.Arbitrary<Pointer> = fc.record({
+  snapshot,
+  manifest: text,
+  manifestSha256: hash,
+});
+
+const [manifest] = fc.sample(manifests, { numRuns: 1, seed: 1 }) as [Manifest];
+
+test('a manifest that was encoded is decoded to itself', () => {
+  fc.assert(
+    fc.property(manifests, (given) => {
+      expect(decodeManifest(key, encodeManifest(given))).toEqual(given);
+    }),
+  );
+});
+
+test('a pointer that was encoded is decoded to itself', () => {
+  fc.assert(
+    fc.property(pointers, (given) => {
+      expect(decodePointer(key, encodePointer(given))).toEqual(given);
+    }),
+  );
+});
+
+test('members come in the order of the contract, and end with a line feed', () => {
+  const written = encodeManifest(manifest).toString();
+  expect(Object.keys(JSON.parse(written) as object)).toEqual(Object.keys(manifest));
+  expect(written.startsWith('{\n  "manifestVersion": 1,\n')).toBe(true);
+  expect(written.endsWith('}\n')).toBe(true);
+});
+
+test('any cut is found', () => {
+  const bytes = encodeManifest(manifest);
+  for (let length = 0; length < bytes.length; length += 1) {
+    expect(() => decodeManifest(key, bytes.subarray(0, length)), `${length}`).toThrow(CorruptError);
+  }
+  const [pointer] = fc.sample(pointers, { numRuns: 1, seed: 1 }) as [Pointer];
+  const short = encodePointer(pointer);
+  for (let length = 0; length < short.length; length += 1) {
+    expect(() => decodePointer(key, short.subarray(0, length)), `${length}`).toThrow(CorruptError);
+  }
+});
+
+test('members of a later minor version are not refused', () => {
+  const later = { ...manifest, pages: 3, scope: { ...manifest.scope, tenant: 'x' } };
+  expect(decodeManifest(key, Buffer.from(`${JSON.stringify(later)}\n`))).toEqual(manifest);
+});
+
+describe('what is no manifest is refused, named by key and member', () => {
+  const part = { format: 'parquet', key: 'k', rows: 1, bytes: 1, sha256: 'ab'.repeat(32) };
+  const wrong: [string, object][] = [
+    ['manifestVersion', { manifestVersion: 2 }],
+    ['snapshot', { snapshot: '20260230T000000Z' }],
+    ['rows', { rows: -1 }],
+    ['rows', { rows: 1.5 }],
+    ['rows', { rows: '1' }],
+    ['verdict', { verdict: 'fine' }],
+    ['startedAt', { startedAt: 'yesterday' }],
+    ['evidence.pages', { evidence: { ...manifest.evidence, pages: null } }],
+    ['scope.filters.a', { scope: { ...manifest.scope, filters: { a: 1 } } }],
+    ['parts.0.sha256', { parts: [{ ...part, sha256: 'AB'.repeat(32) }] }],
+    ['parts.0.sha256', { parts: [{ ...part, sha256: 'ab' }] }],
+    ['parts.0.format', { parts: [{ ...part, format: 'csv' }] }],
+    ['previous.manifestSha256', { previous: { snapshot: '20261124T060000Z', manifestSha256: '' } }],
+    ['values.a.b', { values: { a: { b: 'x' } } }],
+  ];
+  test.each(wrong)('%s: %j', (path, change) => {
+    const bytes = Buffer.from(`${JSON.stringify({ ...manifest, ...change })}\n`);
+    let thrown: unknown;
+    try {
+      decodeManifest(key, bytes);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(CorruptError);
+    expect((thrown as CorruptError).key).toBe(key);
+    expect((thrown as CorruptError).message).toContain(`${key}: is no valid manifest: ${path} `);
+    expect((thrown as CorruptError).hint).toContain('verify');
+  });
+
+  test.each(Object.keys(manifest))('without %s', (member) => {
+    const { [member as keyof Manifest]: _gone, ...rest } = manifest;
+    expect(() => decodeManifest(key, Buffer.from(`${JSON.stringify(rest)}\n`))).toThrow(member);
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['a list', '[]\n'],
+    ['null', 'null\n'],
+  ])('%s', (_name, written) => {
+    expect(() => decodeManifest(key, Buffer.from(written))).toThrow(CorruptError);
+  });
+
+  test('what is not UTF-8', () => {
+    const bytes = Uint8Array.from(encodeManifest({ ...manifest, writer: 'wwww' }));
+    bytes[Buffer.from(bytes).indexOf('wwww')] = 0xff;
+    expect(() => decodeManifest(key, bytes)).toThrow(/does not parse/);
+  });
+});

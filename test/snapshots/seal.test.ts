@@ -1,0 +1,668 @@
+// Goal: promises 3, 4 and 6 for the last step. Whoever seals, however often and wherever the one before was killed, writes the same
+// bytes; nothing is named before it is there; each manifest names the one before. Method: stored runs, sealed in virtual time,
+// with every write to the store recorded: no key is ever written with other bytes.
+
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { CorruptError, ExportError, ProtocolError } from '../../lib/core/errors.ts';
+import {
+  checkpointKey,
+  headKey,
+  latestKey,
+  manifestKey,
+  manifestPrefix,
+  sealRecordKey,
+  segmentKey,
+} from '../../lib/core/object-keys.ts';
+import type { Store } from '../../lib/core/ports.ts';
+import { sha256 } from '../../lib/core/state.ts';
+import { compareUtf8 } from '../../lib/core/utf8-order.ts';
+import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { decodeSealRecord } from '../../lib/reading/checkpoint.ts';
+import { decodePointer, type Manifest } from '../../lib/snapshots/manifest.ts';
+import { listSnapshots, readManifest, type SealPorts } from '../../lib/snapshots/seal.ts';
+import { verifyStore } from '../../lib/snapshots/verification.ts';
+import {
+  createMemoryStore,
+  type MemoryStore,
+  type MemoryStoreOptions,
+} from '../support/memory-store.ts';
+import { createRandom } from '../support/moving-list.ts';
+import {
+  createSealPorts,
+  nodeText,
+  pageTimeMs,
+  type RunToStore,
+  sealStored,
+  someTarget,
+  storeRun,
+} from '../support/stored-run.ts';
+import { createClock } from '../support/world.ts';
+
+const first = '20261124T060000Z';
+const second = '20261124T120000Z';
+const third = '20261124T180000Z';
+
+/** A store that tells when a key of a reader's is written twice with different bytes. */
+function createRecordedStore(options: Partial<MemoryStoreOptions> = {}) {
+  // Encoders compress on threads: no time may pass meanwhile.
+  const clock = createClock(undefined, 30);
+  const store = createMemoryStore({ nowMs: clock.nowMs, ...options });
+  const written = new Map<string, string>();
+  const recorded: Store = {
+    ...store,
+    put(key, bytes) {
+      const isImmutable = !key.startsWith('_') || key.startsWith('_manifests/');
+      const hash = sha256(bytes);
+      if (isImmutable) expect(written.get(key) ?? hash, `${key} written anew`).toBe(hash);
+      written.set(key, hash);
+      return store.put(key, bytes);
+    },
+  };
+  return { clock, store, recorded };
+}
+
+async function seal(run: RunToStore, overrides: Partial<Omit<SealPorts, 'readPage'>> = {}) {
+  const { clock, store, recorded } = createRecordedStore();
+  const stored = await storeRun(recorded, run);
+  const ports = createSealPorts(recorded, clock, overrides);
+  const sealed = await clock.run(sealStored(ports, stored));
+  return { clock, store, recorded, stored, ports, sealed, manifest: sealed.manifest };
+}
+
+function linesOf(store: MemoryStore, manifest: Manifest, format: 'ndjson' | 'rejects'): unknown[] {
+  const key = manifest.parts.find((part) => part.format === format)?.key ?? '';
+  const text = gunzipSync(store.dump().get(key)?.bytes ?? new Uint8Array()).toString('utf8');
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line): unknown => JSON.parse(line));
+}
+
+function readers(store: MemoryStore): string[] {
+  return [...store.dump().keys()].filter((key) => !/^_(runs|quota|lease)\//.test(key));
+}
+
+const pages = [
+  { records: [nodeText('b'), nodeText('a')] },
+  { records: [nodeText('a'), nodeText('c'), '{"host_name":"nameless"}'] },
+];
+const many = { records: Array.from({ length: 300 }, (_, index) => nodeText(`n${index}`)) };
+
+describe('the manifest', () => {
+  test('says what was sealed, from the record alone', async () => {
+    const { store, manifest, sealed, stored } = await seal({
+      snapshot: first,
+      pages: [many, ...pages],
+    });
+    const [part, rejects] = manifest.parts;
+    expect(manifest).toEqual({
+      manifestVersion: 1,
+      table: 'container_nodes',
+      schemaVersion: 1,
+      snapshot: first,
+      run: stored.checkpoint.run,
+      scope: stored.checkpoint.scope,
+      startedAt: '2026-11-24T06:00:00.000Z',
+      sealedAt: '2026-11-24T06:00:00.000Z',
+      verdict: 'complete',
+      rows: 303,
+      rejects: 1,
+      evidence: stored.checkpoint.evidence,
+      values: { agent_status: { online: 303 }, protect_status: {}, host_status: {} },
+      unknownValues: {},
+      unknownFields: [],
+      mistyped: {},
+      parts: [part, rejects],
+      previous: null,
+      writer: 'cgs-export/test',
+    });
+    for (const { key, bytes, sha256: hash, rows, format } of manifest.parts) {
+      const object = store.dump().get(key)?.bytes ?? new Uint8Array();
+      expect([object.length, sha256(object)]).toEqual([bytes, hash]);
+      expect(key).toContain(`/${first}-${hash.slice(0, 12)}.`);
+      expect(rows).toBe(format === 'rejects' ? 1 : 303);
+    }
+    expect(sealed.manifestKey).toBe(manifestKey(someTarget, first));
+    const manifestBytes = store.dump().get(sealed.manifestKey)?.bytes ?? new Uint8Array();
+    expect(sealed.manifestSha256).toBe(sha256(manifestBytes));
+    for (const key of [headKey(someTarget), latestKey(someTarget)]) {
+      expect(decodePointer(key, store.dump().get(key)?.bytes ?? new Uint8Array())).toEqual({
+        snapshot: first,
+        manifest: sealed.manifestKey,
+        manifestSha256: sealed.manifestSha256,
+      });
+    }
+  });
+
+  test('counts values, unknown values, unknown fields and mistyped ones, each sorted', async () => {
+    const records = [
+      nodeText('a', { agent_status: 'not_register', host_status: 'ACTIVE' }),
+      nodeText('b', { agent_status: 'not_installed', detect_result: 'odd' }),
+      nodeText('c', { agent_status: 'zzz', protect_status: null, newer: 1, asset: 'many' }),
+      nodeText('d', { agent_status: 'aaa', protect_status: 'opened', asset: 1.5 }),
+      nodeText('e', { agent_status: 'zzz', private_ip: 7, newer: 2, Älter: null, '😀': 1 }),
+      '{"host_id":"f","agent_status":"__proto__","vulnerability":1.0,"constructor":2.50}',
+      nodeText('g', { agent_status: '' }),
+    ];
+    const { manifest, store } = await seal({ snapshot: first, pages: [{ records }] });
+    // As it is in the bytes.
+    const written = JSON.parse(
+      Buffer.from(store.dump().get(manifestKey(someTarget, first))?.bytes ?? []).toString(),
+    ) as Manifest;
+    const statuses = Object.entries(written.values.agent_status ?? {});
+    expect(statuses).toEqual([
+      ['', 1],
+      ['__proto__', 1],
+      ['aaa', 1],
+      ['not_installed', 2],
+      ['zzz', 2],
+    ]);
+    expect(written.values).toMatchObject({
+      protect_status: { opened: 1 },
+      host_status: { ACTIVE: 1 },
+    });
+    expect(Object.keys(written.values)).toEqual(['agent_status', 'protect_status', 'host_status']);
+    expect(Object.entries(written.unknownValues.agent_status ?? {})).toEqual([
+      ['', 1],
+      ['__proto__', 1],
+      ['aaa', 1],
+      ['zzz', 2],
+    ]);
+    expect(written.unknownValues.detect_result).toEqual({ odd: 1 });
+    expect(Object.keys(written.unknownValues)).toHaveLength(2);
+    expect(manifest.unknownFields).toEqual(['constructor', 'newer', 'Älter', '😀']);
+    expect(manifest.mistyped).toEqual({ asset: 2, private_ip: 1 });
+  });
+
+  test('counts the rows that were sealed, not the records that were met', async () => {
+    const { manifest } = await seal({
+      snapshot: first,
+      pages: [
+        { records: [nodeText('a', { agent_status: 'odd' }), nodeText('b')] },
+        { records: [nodeText('b'), nodeText('a', { agent_status: 'offline' })], pass: 2 },
+      ],
+    });
+    expect(manifest.rows).toBe(2);
+    expect(manifest.values.agent_status).toEqual({ offline: 1, online: 1 });
+    expect(manifest.unknownValues).toEqual({});
+  });
+});
+
+describe('rows', () => {
+  test('of several records of one node, in one pass or several, the newest stands', async () => {
+    const { store, manifest } = await seal({
+      snapshot: first,
+      pages: [
+        { records: [nodeText('a', { host_name: 'oldest' }), nodeText('b', { host_name: 'only' })] },
+        { records: [nodeText('a', { host_name: 'older' })] },
+        { records: [nodeText('a', { host_name: 'newest' })], pass: 2 },
+      ],
+    });
+    expect(linesOf(store, manifest, 'ndjson')).toMatchObject([
+      { host_id: 'a', host_name: 'newest', fetched_at: new Date(pageTimeMs + 2_000).toISOString() },
+      { host_id: 'b', host_name: 'only', fetched_at: new Date(pageTimeMs).toISOString() },
+    ]);
+    expect(linesOf(store, manifest, 'ndjson')[0]).toMatchObject({
+      snapshot_at: '2026-11-24T06:00:00.000Z',
+      account: 'prod',
+      region: 'cn-south-4',
+      project_id: 'p1',
+    });
+  });
+
+  test('stand in the order of the UTF-8 bytes of host_id', async () => {
+    const ids = ['😀', 'Ａ', 'a', 'é', 'Z', '10', '9', 'aa', '\u{10ffff}', '\uffff'];
+    const { store, manifest } = await seal({
+      snapshot: first,
+      pages: [{ records: ids.map((id) => nodeText(id)) }],
+    });
+    const read = linesOf(store, manifest, 'ndjson').map(
+      (row) => (row as { host_id: string }).host_id,
+    );
+    const byBytes = [...ids].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    expect(read).toEqual(byBytes);
+    expect(read).toEqual([...ids].sort(compareUtf8));
+    expect(read).not.toEqual([...ids].sort());
+  });
+});
+
+describe('rejects', () => {
+  test('count once, however many pages and passes they were met in, and are kept verbatim', async () => {
+    const nameless = '{"host_name":"x","n":1.0}';
+    const { store, manifest } = await seal({
+      snapshot: first,
+      pages: [
+        many,
+        { records: [nameless, '{"host_id":5}', nameless] },
+        { records: [nameless, '{"host_name":"x","n":1.00}'], pass: 2 },
+      ],
+    });
+    expect(manifest).toMatchObject({ rows: 300, rejects: 3 });
+    const key = manifest.parts.find(({ format }) => format === 'rejects')?.key ?? '';
+    const text = gunzipSync(store.dump().get(key)?.bytes ?? new Uint8Array()).toString();
+    const at = (index: number) => new Date(pageTimeMs + index * 1_000).toISOString();
+    expect(text.split('\n')).toEqual([
+      `{"reason":"host_id is missing","fetched_at":"${at(1)}","record":${nameless}}`,
+      `{"reason":"host_id is a number, not a string","fetched_at":"${at(1)}","record":{"host_id":5}}`,
+      `{"reason":"host_id is missing","fetched_at":"${at(2)}","record":{"host_name":"x","n":1.00}}`,
+      '',
+    ]);
+  });
+
+  test('one in a hundred is still sealed, one in ninety-nine is not', async () => {
+    const nodes = (count: number) =>
+      Array.from({ length: count }, (_, index) => nodeText(`n${index}`));
+    const { manifest } = await seal({
+      snapshot: first,
+      pages: [{ records: [...nodes(99), '{}'] }],
+    });
+    expect(manifest).toMatchObject({ rows: 99, rejects: 1 });
+    const { clock, store, recorded } = createRecordedStore();
+    const run = await storeRun(recorded, {
+      snapshot: first,
+      pages: [{ records: [...nodes(98), '{}'] }],
+    });
+    const failed = clock.run(sealStored(createSealPorts(recorded, clock), run));
+    await expect(failed).rejects.toThrow(ProtocolError);
+    await expect(failed).rejects.toThrow(/1 of 99 records have no usable host_id.*is missing/);
+    expect(readers(store)).toEqual([]);
+    // Nor does a record of this attempt bind the next, which reads the list anew.
+    expect(store.dump().has(sealRecordKey(someTarget, first, run.checkpoint.run))).toBe(false);
+    expect(store.dump().has(checkpointKey(run.prefix))).toBe(true);
+  });
+});
+
+describe('sealing again', () => {
+  test('by another version, hours later, after manifest and pointers were lost: the same bytes', async () => {
+    const { clock, store, recorded, stored, ports } = await seal(
+      { snapshot: first, pages: [many, ...pages] },
+      { encoders: [parquetEncoder, ndjsonEncoder] },
+    );
+    const before = store.dump();
+    for (const key of [...before.keys()]) {
+      if (key.startsWith('_manifests/') || /^_(head|latest)\//.test(key)) await store.delete(key);
+    }
+    clock.advance(3 * 3_600_000);
+    await clock.run(sealStored({ ...ports, store: recorded, writer: 'cgs-export/later' }, stored));
+    const after = store.dump();
+    expect([...after.keys()].sort()).toEqual([...before.keys()].sort());
+    for (const [key, { bytes }] of before) expect(after.get(key)?.bytes, key).toEqual(bytes);
+  });
+
+  test('what is sealed and pointed to writes nothing', async () => {
+    const { clock, stored, ports, store } = await seal({ snapshot: first, pages: [many] });
+    const before = store.dump();
+    clock.advance(60_000);
+    await clock.run(sealStored(ports, stored));
+    expect(store.dump()).toEqual(before);
+  });
+
+  test('a stored page that was altered since: named, nothing published', async () => {
+    const { clock, store, recorded } = createRecordedStore();
+    const run = await storeRun(recorded, { snapshot: first, pages: Array(12).fill(many) });
+    const [segment] = run.checkpoint.segments;
+    const key = segmentKey(run.prefix, 0, segment?.hash ?? '');
+    await store.put(key, Buffer.from('other'));
+    const failed = clock.run(sealStored(createSealPorts(recorded, clock), run));
+    await expect(failed).rejects.toThrow(CorruptError);
+    await expect(failed).rejects.toMatchObject({ key });
+    expect(readers(store)).toEqual([]);
+  });
+
+  test('killed at every call to the store, before and after its effect: nothing half, then the same bytes', async () => {
+    /** Seals `run` and is killed there; `calls`: how many calls an undisturbed seal makes. */
+    async function sealAndKill(kill: { index: number; phase: 'before' | 'after' } | null) {
+      let dead = false;
+      let armed = false;
+      let calls = 0;
+      const onCall: NonNullable<MemoryStoreOptions['onCall']> = ({ phase }) => {
+        if (!armed) return;
+        if (dead) throw new Error('killed');
+        if (kill && calls === kill.index && phase === kill.phase) {
+          dead = true;
+          throw new Error('killed');
+        }
+        if (phase === 'after') calls += 1;
+      };
+      const { clock, store, recorded } = createRecordedStore({ onCall });
+      const before = await storeRun(recorded, { snapshot: first, pages: [many] });
+      await clock.run(sealStored(createSealPorts(recorded, clock), before));
+      // Thirteen pages: ten of them lie in an object of their own.
+      const several = [...Array(11).fill(many), ...pages];
+      const run = await storeRun(recorded, { snapshot: second, pages: several });
+      const encoders = [parquetEncoder, ndjsonEncoder];
+      const ports = createSealPorts(recorded, clock, { encoders });
+      armed = true;
+      const killed = await clock.run(
+        sealStored(ports, run).then(
+          () => false,
+          () => true,
+        ),
+      );
+      armed = false;
+      return { clock, store, run, ports, calls, killed };
+    }
+    const { calls } = await sealAndKill(null);
+    expect(calls).toBeGreaterThan(12);
+    let halves = 0;
+    for (let index = 0; index < calls; index += 1) {
+      for (const phase of ['before', 'after'] as const) {
+        const where = `call ${index} ${phase}`;
+        const { clock, store, run, ports, killed } = await sealAndKill({ index, phase });
+        expect(killed, where).toBe(true);
+        const left = store.dump();
+        if (!left.has(manifestKey(someTarget, second))) halves += 1;
+        // What a reader finds after the kill is whole: the old snapshot, or both; pointers may lag behind.
+        const { faults } = await verifyStore(store, () => {});
+        const missing = faults.filter(({ message }) => !message.includes(`is ${second}`));
+        expect(missing, where).toEqual([]);
+        clock.advance(3_600_000);
+        await clock.run(sealStored({ ...ports, writer: 'cgs-export/later' }, run));
+        const after = store.dump();
+        for (const [key, { bytes }] of left) {
+          if (!/^_(head|latest)\//.test(key))
+            expect(after.get(key)?.bytes, `${where} ${key}`).toEqual(bytes);
+        }
+        // No part of the killed attempt is left beside those that the manifest names.
+        const verified = await verifyStore(store, () => {});
+        expect(verified, where).toMatchObject({ faults: [], unnamed: [], manifests: 2 });
+      }
+    }
+    expect(halves).toBeGreaterThan(15);
+  });
+
+  test('two sealers at once, 40 seeds: no key is written with two contents, and all is named', async () => {
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const random = createRandom(seed);
+      const { clock, store, recorded } = createRecordedStore({
+        settleMs: 200,
+        onCall: () => clock.sleep(random() * 40),
+      });
+      const run = await clock.run(storeRun(recorded, { snapshot: first, pages: [many, ...pages] }));
+      const sealers = ['one', 'two'].map(async (writer) => {
+        await clock.sleep(random() * (seed % 2 === 0 ? 60 : 1_000));
+        const startMs = clock.monotonicMs();
+        const own = { ...clock, nowMs: () => clock.nowMs() + startMs };
+        return sealStored(createSealPorts(recorded, own, { writer }), run);
+      });
+      const [one, two] = await clock.run(Promise.all(sealers));
+      expect(one, `seed ${seed}`).toEqual(two);
+      const verified = await clock.run(verifyStore(store, () => {}));
+      expect(verified, `seed ${seed}`).toMatchObject({ faults: [], unnamed: [], manifests: 1 });
+    }
+  });
+});
+
+describe('the chain', () => {
+  test('each manifest names the one before, of any verdict; latest names the newest complete one', async () => {
+    const { clock, store, recorded } = createRecordedStore();
+    const ports = createSealPorts(recorded, clock);
+    const sealed = [];
+    for (const [snapshot, verdict] of [
+      [first, 'complete'],
+      [second, 'drifted'],
+      [third, 'complete'],
+    ] as const) {
+      const run = await storeRun(recorded, { snapshot, pages: [many], verdict });
+      sealed.push(await clock.run(sealStored(ports, run)));
+      const pointed = (key: string) =>
+        decodePointer(key, store.dump().get(key)?.bytes ?? new Uint8Array()).snapshot;
+      expect(pointed(headKey(someTarget))).toBe(snapshot);
+      expect(pointed(latestKey(someTarget))).toBe(verdict === 'drifted' ? first : snapshot);
+    }
+    const [one, two, three] = sealed;
+    expect(one?.manifest.previous).toBeNull();
+    expect(two?.manifest.previous).toEqual({
+      snapshot: first,
+      manifestSha256: one?.manifestSha256,
+    });
+    expect(three?.manifest.previous).toEqual({
+      snapshot: second,
+      manifestSha256: two?.manifestSha256,
+    });
+    expect(await listSnapshots(store, someTarget)).toEqual([first, second, third]);
+    expect((await readManifest(store, someTarget, second))?.manifest.verdict).toBe('drifted');
+    expect(await readManifest(store, someTarget, '20261125T000000Z')).toBeNull();
+  });
+
+  test('no verdict at all is sealed as drifted', async () => {
+    const { clock, store, recorded } = createRecordedStore();
+    const run = await storeRun(recorded, { snapshot: first, pages: [many] });
+    const undecided = { ...run, checkpoint: { ...run.checkpoint, verdict: null } };
+    const { manifest } = await clock.run(sealStored(createSealPorts(recorded, clock), undecided));
+    expect(manifest.verdict).toBe('drifted');
+    expect(store.dump().has(latestKey(someTarget))).toBe(false);
+  });
+
+  test('an altered manifest is not taken over by the next one', async () => {
+    const { clock, store, recorded, ports, sealed } = await seal({
+      snapshot: first,
+      pages: [many],
+    });
+    const text = Buffer.from(store.dump().get(sealed.manifestKey)?.bytes ?? []).toString();
+    const altered = Buffer.from(text.replace('"retries": 0', '"retries": 7'));
+    expect(altered.toString()).not.toBe(text);
+    await store.put(sealed.manifestKey, altered);
+    const next = await storeRun(recorded, { snapshot: second, pages: [many] });
+    const before = readers(store);
+    const failed = clock.run(sealStored(ports, next));
+    await expect(failed).rejects.toMatchObject({ code: 'CORRUPT', key: sealed.manifestKey });
+    expect(readers(store)).toEqual(before);
+  });
+
+  test('a newer snapshot of the target is sealed: overtaken, nothing is written', async () => {
+    const { clock, store, recorded, ports } = await seal({ snapshot: second, pages: [many] });
+    const run = await storeRun(recorded, { snapshot: first, pages: [many] });
+    const before = store.dump();
+    const failed = clock.run(sealStored(ports, run));
+    await expect(failed).rejects.toThrow(ExportError);
+    await expect(failed).rejects.toMatchObject({ code: 'OVERTAKEN' });
+    expect(store.dump()).toEqual(before);
+  });
+
+  test("another target's newer snapshot overtakes nothing", async () => {
+    const { clock, recorded, ports } = await seal({ snapshot: second, pages: [many] });
+    const target = { ...someTarget, projectId: 'p12' };
+    const run = await storeRun(recorded, { snapshot: first, pages: [many], target });
+    const { manifest } = await clock.run(sealStored(ports, run));
+    expect(manifest.previous).toBeNull();
+  });
+
+  test('sealed again when a newer one exists: the pointers do not go back', async () => {
+    const { clock, store, recorded, stored, ports } = await seal({
+      snapshot: first,
+      pages: [many],
+    });
+    const newer = await storeRun(recorded, { snapshot: second, pages: [many] });
+    await clock.run(sealStored(ports, newer));
+    const before = store.dump();
+    await clock.run(sealStored(ports, stored));
+    expect(store.dump()).toEqual(before);
+  });
+
+  test('a record of an attempt before another snapshot was sealed does not fork the chain', async () => {
+    const { clock, store, recorded } = createRecordedStore();
+    const ports = createSealPorts(recorded, clock);
+    const run = await storeRun(recorded, { snapshot: second, pages: [many] });
+    // Killed right after its record.
+    let breaths = 0;
+    const breathe = async () => {
+      breaths += 1;
+      if (breaths > 1) throw new Error('killed');
+    };
+    await clock.run(sealStored({ ...ports, breathe }, run).catch(() => {}));
+    const recordKey = sealRecordKey(someTarget, second, run.checkpoint.run);
+    const record = () =>
+      decodeSealRecord(recordKey, store.dump().get(recordKey)?.bytes ?? new Uint8Array());
+    expect(record().previous).toBeNull();
+    const older = await storeRun(recorded, { snapshot: first, pages: [many] });
+    const one = await clock.run(sealStored(ports, older));
+    const two = await clock.run(sealStored(ports, run));
+    expect(two.manifest.previous?.manifestSha256).toBe(one.manifestSha256);
+    expect((await verifyStore(store, () => {})).faults).toEqual([]);
+  });
+});
+
+describe('two runs of one target that seal at once, the lease being no guard', () => {
+  /** Both read to their end; each takes what the store does after random delays. */
+  async function sealBoth(seed: number, delays: { call: number; record: number }) {
+    const random = createRandom(seed);
+    const { clock, store, recorded } = createRecordedStore({
+      settleMs: 200,
+      onCall: ({ op, key, phase }) => {
+        const isRecord = op === 'put' && key.includes('/sealing/') && phase === 'before';
+        return clock.sleep(random() * (isRecord ? delays.record : delays.call));
+      },
+    });
+    const runs = await clock.run(
+      Promise.all(
+        [first, second].map((snapshot) => storeRun(recorded, { snapshot, pages: [many] })),
+      ),
+    );
+    const sealers = runs.map(async (run) => {
+      await clock.sleep(random() * 100);
+      return sealStored(createSealPorts(recorded, clock), run).catch((error: unknown) => error);
+    });
+    const ended = await clock.run(Promise.all(sealers));
+    const { faults } = await clock.run(verifyStore(store, () => {}));
+    return { ended, faults, snapshots: await clock.run(listSnapshots(store, someTarget)) };
+  }
+
+  test('the older goes first, the younger names it: 60 seeds', async () => {
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const { ended, faults, snapshots } = await sealBoth(seed, { call: 30, record: 150 });
+      expect({ seed, faults, snapshots }).toEqual({ seed, faults: [], snapshots: [first, second] });
+      expect(ended).toMatchObject([
+        { manifest: { previous: null } },
+        { manifest: { previous: { snapshot: first } } },
+      ]);
+    }
+  });
+
+  test('records that land long after they settle: overtaken at the worst, never a fork. 60 seeds', async () => {
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const { ended, faults, snapshots } = await sealBoth(seed, { call: 5, record: 5_000 });
+      expect({ seed, faults }).toEqual({ seed, faults: [] });
+      expect(snapshots).toContain(second);
+      for (const one of ended) {
+        if (one instanceof Error) expect(one).toMatchObject({ code: 'OVERTAKEN' });
+      }
+    }
+  });
+
+  test('a manifest under way while the older one begins to seal: no fork, 20 seeds', async () => {
+    for (let seed = 1; seed <= 20; seed += 1) {
+      const random = createRandom(seed);
+      const { clock, store, recorded } = createRecordedStore({
+        settleMs: 200,
+        onCall: ({ op, key, phase }) => {
+          const isManifest = op === 'put' && key.endsWith(`${second}.json`) && phase === 'before';
+          return clock.sleep(random() * (isManifest && key.startsWith('_manifests/') ? 6_000 : 20));
+        },
+      });
+      const [older, younger] = await clock.run(
+        Promise.all(
+          [first, second].map((snapshot) => storeRun(recorded, { snapshot, pages: [many] })),
+        ),
+      );
+      if (!older || !younger) throw new Error('no runs');
+      const sealing = sealStored(createSealPorts(recorded, clock), younger);
+      const late = (async () => {
+        await clock.sleep(300 + random() * 2_000);
+        return sealStored(createSealPorts(recorded, clock), older).catch((error: unknown) => error);
+      })();
+      await clock.run(Promise.all([sealing, late]));
+      const { faults } = await clock.run(verifyStore(store, () => {}));
+      expect({ seed, faults }).toEqual({ seed, faults: [] });
+    }
+  });
+
+  test('a timer does not wait for its turn', async () => {
+    const { clock, recorded } = createRecordedStore();
+    const [older, younger] = [
+      await storeRun(recorded, { snapshot: first, pages: [many] }),
+      await storeRun(recorded, { snapshot: second, pages: [many] }),
+    ];
+    // Killed right after its record.
+    let breaths = 0;
+    const breathe = async () => {
+      breaths += 1;
+      if (breaths > 1) throw new Error('killed');
+    };
+    const ports = createSealPorts(recorded, clock);
+    await clock.run(sealStored({ ...ports, breathe }, older).catch(() => {}));
+    const sealing = clock.run(sealStored({ ...ports, mayWait: false }, younger));
+    await expect(sealing).rejects.toThrow('not its turn');
+    expect(await listSnapshots(recorded, someTarget)).toEqual([]);
+    // A sealer that is gone for long is waited for no more.
+    clock.advance(11 * 60_000);
+    const { manifest } = await clock.run(sealStored({ ...ports, mayWait: false }, younger));
+    expect(manifest.snapshot).toBe(second);
+  });
+
+  test('a record of another writer that lands while the manifest stands: that manifest is kept', async () => {
+    const { clock, store, recorded } = createRecordedStore({ settleMs: 200 });
+    const run = await storeRun(recorded, { snapshot: first, pages: [many] });
+    const own = createSealPorts(recorded, clock, { writer: 'own' });
+    let sealed: Promise<unknown> | null = null;
+    const slow: Store = {
+      ...recorded,
+      async put(key, bytes) {
+        // The other one begins while this record is under way, and has sealed before it lands.
+        if (key.includes('/sealing/')) {
+          sealed = sealed ?? sealStored(own, run);
+          await sealed;
+        }
+        await recorded.put(key, bytes);
+      },
+    };
+    const a = await clock.run(sealStored(createSealPorts(slow, clock, { writer: 'late' }), run));
+    const b = await sealed;
+    expect(a).toEqual(b);
+    expect(a.manifest.writer).toBe('own');
+    expect((await verifyStore(store, () => {})).faults).toEqual([]);
+  });
+});
+
+describe('whoever must stop', () => {
+  test('stops between any two steps, before the manifest at the latest', async () => {
+    for (let allowed = 0; ; allowed += 1) {
+      const { clock, store, recorded } = createRecordedStore();
+      const run = await storeRun(recorded, { snapshot: first, pages: [many, ...pages] });
+      let left = allowed;
+      const breathe = async () => {
+        if (left-- === 0) throw new Error('stop');
+      };
+      const ended = await clock.run(
+        sealStored(createSealPorts(recorded, clock, { breathe }), run).then(
+          () => true,
+          () => false,
+        ),
+      );
+      if (ended) {
+        expect(allowed).toBeGreaterThan(5);
+        return;
+      }
+      const manifests = [...store.dump().keys()].filter((key) => key.startsWith('_manifests/'));
+      const pointers = [...store.dump().keys()].filter((key) => /^_(head|latest)\//.test(key));
+      // Only the last sign of life is given when the manifest is there already.
+      expect(pointers).toEqual([]);
+      expect(manifests.length).toBeLessThanOrEqual(1);
+    }
+  });
+
+  test('a manifest that vanishes as soon as it is written is said so', async () => {
+    const { clock, recorded } = createRecordedStore();
+    const run = await storeRun(recorded, { snapshot: first, pages: [many] });
+    const forgetful: Store = {
+      ...recorded,
+      put: async (key, bytes) => {
+        if (!key.startsWith(manifestPrefix(someTarget))) await recorded.put(key, bytes);
+      },
+    };
+    const failed = clock.run(sealStored(createSealPorts(forgetful, clock), run));
+    await expect(failed).rejects.toMatchObject({ code: 'MANIFEST_LOST' });
+  });
+});

@@ -1,0 +1,169 @@
+// Goal: what no snapshot needs goes, and nothing else ever does. Method: a store of several runs and snapshots, tidied at chosen times;
+// what is left is compared by name.
+
+import { describe, expect, test } from 'vitest';
+import {
+  checkpointKey,
+  headKey,
+  manifestKey,
+  partKey,
+  runPrefix,
+  runsPrefix,
+  scheduleKey,
+  segmentKey,
+  snapshotName,
+} from '../../lib/core/object-keys.ts';
+import { tidyTarget } from '../../lib/snapshots/tidy.ts';
+import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
+import {
+  createSealPorts,
+  nodeText,
+  sealStored,
+  someTarget,
+  storeRun,
+} from '../support/stored-run.ts';
+import { createClock } from '../support/world.ts';
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+const keepPagesMs = 7 * dayMs;
+
+function createWorld() {
+  const clock = createClock();
+  const store = createMemoryStore({ nowMs: clock.nowMs });
+  async function seal(target = someTarget) {
+    const snapshot = snapshotName(clock.nowMs());
+    const records = [nodeText('a'), nodeText(`n-${snapshot}`)];
+    const run = await storeRun(store, { snapshot, pages: [{ records }], target });
+    await clock.run(sealStored(createSealPorts(store, clock), run));
+    return { ...run, snapshot };
+  }
+  const put = async (key: string) => {
+    await store.put(key, Buffer.from('x'));
+    return key;
+  };
+  return { clock, store, seal, put };
+}
+
+function keysOf(store: MemoryStore): string[] {
+  return [...store.dump().keys()].sort();
+}
+
+describe('working state of runs', () => {
+  test('goes when all of a run is older than the pages are kept, and the snapshots stay', async () => {
+    const { clock, store, seal } = createWorld();
+    const old = await seal();
+    clock.advance(keepPagesMs - 1_000);
+    const young = await seal();
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
+    clock.advance(1_001);
+    const before = keysOf(store);
+    // Its checkpoint and its seal record.
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(2);
+    const ofOld = `${old.checkpoint.snapshot}-${old.checkpoint.run}`;
+    expect(keysOf(store)).toEqual(
+      before.filter((key) => !key.startsWith('_runs/') || !key.includes(ofOld)),
+    );
+    expect(keysOf(store).some((key) => key.startsWith(young.prefix))).toBe(true);
+    expect(await verifyStore(store, () => {})).toMatchObject({ faults: [], manifests: 2 });
+  });
+
+  test('stays whole while anything of it is young: a long run keeps its first pages', async () => {
+    const { clock, store } = createWorld();
+    const prefix = runPrefix(someTarget, snapshotName(clock.nowMs()), '0123456789ab');
+    await store.put(segmentKey(prefix, 0, 'aa'), Buffer.from('x'));
+    clock.advance(10 * dayMs);
+    await store.put(checkpointKey(prefix), Buffer.from('x'));
+    clock.advance(6 * dayMs);
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
+  });
+
+  test("of another target, and what is no run's, stays", async () => {
+    const { clock, store, seal, put } = createWorld();
+    await seal({ ...someTarget, projectId: 'p12' });
+    await put(scheduleKey);
+    await put(`${runsPrefix(someTarget)}junk`);
+    await put('_quota/junk');
+    clock.advance(100 * dayMs);
+    const before = keysOf(store);
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
+    expect(keysOf(store)).toEqual(before);
+  });
+});
+
+describe('parts that no manifest names', () => {
+  const hash = '0123456789abcdef';
+
+  test('go after a day: of a run that died, and of a snapshot whose manifest names others', async () => {
+    const { clock, store, seal, put } = createWorld();
+    const { snapshot } = await seal();
+    const died = snapshotName(clock.nowMs() + 1_000);
+    const doomed = [
+      await put(partKey(someTarget, 'parquet', died, hash)),
+      await put(partKey(someTarget, 'ndjson', died, hash)),
+      await put(partKey(someTarget, 'rejects', died, hash)),
+      await put(partKey(someTarget, 'ndjson', snapshot, hash)),
+    ];
+    const before = keysOf(store);
+    clock.advance(dayMs - 1);
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
+    clock.advance(1);
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(4);
+    expect(keysOf(store)).toEqual(before.filter((key) => !doomed.includes(key)));
+    expect(await verifyStore(store, () => {})).toMatchObject({ faults: [], unnamed: [] });
+  });
+
+  test('that were written a moment ago stay, whatever date they bear: somebody may be sealing', async () => {
+    const { clock, store, seal, put } = createWorld();
+    await seal();
+    clock.advance(2 * dayMs);
+    await put(partKey(someTarget, 'ndjson', snapshotName(clock.nowMs() - dayMs), hash));
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
+  });
+
+  test('of another target, of another name, or older than the last three dates stay', async () => {
+    const { clock, store, seal, put } = createWorld();
+    const { snapshot } = await seal();
+    await put(partKey({ ...someTarget, projectId: 'p12' }, 'ndjson', snapshot, hash));
+    await put(partKey({ ...someTarget, table: 'other' }, 'ndjson', snapshot, hash));
+    const own = partKey(someTarget, 'ndjson', snapshot, hash);
+    await put(own.replace(/[^/]+$/, 'notes.txt'));
+    clock.advance(2 * dayMs);
+    const late = await put(partKey(someTarget, 'ndjson', '20261120T060000Z', hash));
+    clock.advance(dayMs);
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
+    expect(keysOf(store)).toContain(late);
+  });
+
+  test('no part goes whose manifest cannot be read', async () => {
+    const { clock, store, seal } = createWorld();
+    const { snapshot } = await seal();
+    await store.put(manifestKey(someTarget, snapshot), Buffer.from('half'));
+    clock.advance(dayMs);
+    const before = keysOf(store);
+    await expect(tidyTarget(store, someTarget, keepPagesMs)).rejects.toMatchObject({
+      code: 'CORRUPT',
+      key: manifestKey(someTarget, snapshot),
+    });
+    expect(keysOf(store)).toEqual(before);
+  });
+});
+
+test('snapshots, pointers and manifests are never touched, however old', async () => {
+  const { clock, store, seal } = createWorld();
+  for (let count = 0; count < 5; count += 1) {
+    await seal();
+    clock.advance(dayMs);
+  }
+  clock.advance(1_000 * dayMs);
+  await tidyTarget(store, someTarget, keepPagesMs);
+  expect(keysOf(store).filter((key) => key.startsWith('_runs/'))).toEqual([]);
+  expect(keysOf(store)).toContain(headKey(someTarget));
+  expect(await verifyStore(store, () => {})).toMatchObject({
+    faults: [],
+    manifests: 5,
+    parts: 5,
+    unnamed: [],
+  });
+});
