@@ -128,11 +128,11 @@ export interface Dataset {
 /** Rows to one object's bytes; the same rows always give the same bytes. */
 export interface Encoder {
   readonly format: 'parquet' | 'ndjson';
-  /** `breathe` is awaited between row groups: the place for signs of life; it may throw to stop. */
+  /** `keepAlive` is awaited between row groups: the place for signs of life; it may throw to stop. */
   encode(
     rows: readonly Row[],
     columns: readonly Column[],
-    options: { createdBy: string; breathe: () => Promise<void> },
+    options: { createdBy: string; keepAlive: () => Promise<void> },
   ): Promise<Uint8Array>;
 }
 

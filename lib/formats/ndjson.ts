@@ -12,12 +12,12 @@ const rowsPerWrite = 500;
 /** Timestamps are ISO 8601, UTC, with milliseconds; nulls are written; `createdBy` has no place in this format. */
 export const ndjsonEncoder: Encoder = {
   format: 'ndjson',
-  async encode(rows, columns, { breathe }) {
-    await checkRows(rows, columns, breathe);
+  async encode(rows, columns, { keepAlive }) {
+    await checkRows(rows, columns, keepAlive);
     const chunks: Buffer[] = [];
     // Level 6 is zlib's own default; named, because the bytes are part of the contract. Its header carries no time.
     await pipeline(
-      Readable.from(formatLines(rows, columns, breathe)),
+      Readable.from(formatLines(rows, columns, keepAlive)),
       createGzip({ level: 6 }),
       async (compressed: AsyncIterable<Buffer>) => {
         for await (const chunk of compressed) chunks.push(chunk);
@@ -30,11 +30,11 @@ export const ndjsonEncoder: Encoder = {
 async function* formatLines(
   rows: readonly Row[],
   columns: readonly Column[],
-  breathe: () => Promise<void>,
+  keepAlive: () => Promise<void>,
 ): AsyncGenerator<string> {
   const formatRow = createRowFormatter(columns);
   for (let start = 0; start < rows.length; start += rowsPerWrite) {
-    if (start > 0 && start % rowsPerGroup === 0) await breathe();
+    if (start > 0 && start % rowsPerGroup === 0) await keepAlive();
     yield rows
       .slice(start, start + rowsPerWrite)
       .map(formatRow)

@@ -22,8 +22,8 @@ const gzipLevel = 6;
 /** Output is a function of rows, columns and `createdBy` (and of the zlib that Node was built with). */
 export const parquetEncoder: Encoder = {
   format: 'parquet',
-  async encode(rows, columns, { createdBy, breathe }) {
-    await checkRows(rows, columns, breathe);
+  async encode(rows, columns, { createdBy, keepAlive }) {
+    await checkRows(rows, columns, keepAlive);
     const bytes = new ByteWriter();
     const file = new ParquetWriter({
       writer: bytes,
@@ -34,7 +34,7 @@ export const parquetEncoder: Encoder = {
       createdBy,
     });
     for (let start = 0; start < rows.length; start += rowsPerGroup) {
-      if (start > 0) await breathe();
+      if (start > 0) await keepAlive();
       const group = rows.slice(start, start + rowsPerGroup);
       // Never a promise: a ByteWriter does not flush.
       file.write({

@@ -22,12 +22,12 @@ const loneSurrogate = /\p{Surrogate}/u;
 export async function checkRows(
   rows: readonly Row[],
   columns: readonly Column[],
-  breathe: () => Promise<void>,
+  keepAlive: () => Promise<void>,
 ): Promise<void> {
   // Cells that were right in the row before need no second look: most columns repeat.
   let before: Row = [];
   for (let r = 0; r < rows.length; r++) {
-    if (r > 0 && r % rowsPerGroup === 0) await breathe();
+    if (r > 0 && r % rowsPerGroup === 0) await keepAlive();
     const row = rows[r] as Row;
     if (row.length !== columns.length) {
       throw invalid(`row ${r} has ${row.length} cells, the dataset ${columns.length} columns`);

@@ -35,8 +35,8 @@ export interface RunPages {
   take(places: Places, index: number): Promise<{ header: PageHeader; body: PageBody }>;
 }
 
-/** `prefix`: the run's, as runPrefix gives it. `breathe` is awaited before every write and read. */
-export function openRunPages(store: Store, prefix: string, breathe: () => Promise<void>): RunPages {
+/** `prefix`: the run's, as runPrefix gives it. `keepAlive` is awaited before every write and read. */
+export function openRunPages(store: Store, prefix: string, keepAlive: () => Promise<void>): RunPages {
   const memory = new Map<string, Uint8Array>();
   const coming = new Map<string, Promise<Uint8Array | null>>();
   let memoryBytes = 0;
@@ -80,7 +80,7 @@ export function openRunPages(store: Store, prefix: string, breathe: () => Promis
     segmentKey(prefix, first, hash);
 
   async function read(places: Places, index: number) {
-    await breathe();
+    await keepAlive();
     const { pages, segments, recent } = places;
     const page = pages[index];
     if (!page) throw new Error(`no page ${index}`);
@@ -107,7 +107,7 @@ export function openRunPages(store: Store, prefix: string, breathe: () => Promis
         const segment = Buffer.concat(recent.map((text) => Buffer.from(text, 'base64')));
         const hash = pageHash(segment);
         const key = segmentKey(prefix, first, hash);
-        await breathe();
+        await keepAlive();
         await store.put(key, segment);
         remember(key, segment);
         segments = [...segments, { first, hash }];

@@ -91,20 +91,20 @@ export async function advanceRun(
 ): Promise<RunOutcome> {
   const { store, log, dataset, source, ledger, user, budget, progress, renew } = ports;
   const prefix = runPrefix(target, start.snapshot, start.run);
-  const runPages = openRunPages(store, prefix, breathe);
+  const runPages = openRunPages(store, prefix, keepAlive);
   /** A timer's invocation is billed while it waits, and has an end; a command has neither. */
   const isBilled = Number.isFinite(budget.timeLeftMs());
   let checkpoint = start;
   let pass: Pass | null = hasPages(start) ? null : followPass();
 
   /** Before every effect: whoever must stop stops here, with everything before it stored. */
-  async function breathe(): Promise<void> {
+  async function keepAlive(): Promise<void> {
     if (budget.signal.aborted) throw stopped();
     await renew();
   }
 
   async function save(next: Checkpoint): Promise<void> {
-    await breathe();
+    await keepAlive();
     await store.put(checkpointKey(prefix), encodeCheckpoint(next));
     checkpoint = next;
   }
@@ -149,7 +149,7 @@ export async function advanceRun(
         { offset: cursor.offset, limit: dataset.limit },
         {
           admit: async () => {
-            await breathe();
+            await keepAlive();
             return ledger.admit(user, ahead);
           },
           sent: async (outcome) => {
@@ -274,7 +274,7 @@ export async function advanceRun(
     }
     progress({ kind: 'seal', target, run: checkpoint.run, snapshot });
     await save({ ...checkpoint, sealAttempts: sealAttempts + 1 });
-    const sealPorts = { ...ports, breathe, mayWait: !isBilled, readPage: runPages.take };
+    const sealPorts = { ...ports, keepAlive, mayWait: !isBilled, readPage: runPages.take };
     let sealed: Sealed | null = null;
     try {
       sealed = await sealRun(sealPorts, target, checkpoint);
@@ -286,7 +286,7 @@ export async function advanceRun(
   }
 
   for (let first = ports.first; ; first = false) {
-    await breathe();
+    await keepAlive();
     if (checkpoint.phase === 'collecting') {
       if ((await collectPage()) === 'paused') return { kind: 'paused' };
       continue;

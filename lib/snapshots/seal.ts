@@ -55,7 +55,7 @@ export interface SealPorts {
   encoders: readonly Encoder[];
   writer: string;
   /** Awaited between steps: gives a sign of life, throws when the run must stop. */
-  breathe: () => Promise<void>;
+  keepAlive: () => Promise<void>;
   /** Whether an older snapshot's seal is waited for: not by an invocation that is billed for it. */
   mayWait: boolean;
   /** A stored page; each is read once, in order. */
@@ -115,7 +115,7 @@ export async function sealRun(
   target: TargetKey,
   checkpoint: Checkpoint,
 ): Promise<Sealed | null> {
-  const { store, clock, dataset, breathe } = ports;
+  const { store, clock, dataset, keepAlive } = ports;
   const { snapshot, run } = checkpoint;
   const recordKey = sealRecordKey(target, snapshot, run);
   for (;;) {
@@ -151,14 +151,14 @@ export async function sealRun(
     const turn = await waitForTurn(ports, target, checkpoint, snapshots);
     if (turn === 'paused') return null;
     if (turn === 'changed') continue;
-    await breathe();
+    await keepAlive();
     const manifest = makeManifest(dataset, record, contents, parts);
     await store.put(manifestKey(target, snapshot), encodeManifest(manifest));
     // Another writer of the same manifest may still be landing: what stands afterwards is what the pointers name.
     if (store.settleMs > 0) await clock.sleep(store.settleMs);
     break;
   }
-  await breathe();
+  await keepAlive();
   const sealed = await readManifest(store, target, snapshot);
   if (!sealed) {
     throw new ExportError(
@@ -191,7 +191,7 @@ async function previousOf(store: Store, target: TargetKey, snapshot: string): Pr
 
 /** The first record to be written stands; later sealers follow it. `settlesMonotonicMs` null: it stood already. */
 async function fixRecord(
-  { store, clock, breathe }: SealPorts,
+  { store, clock, keepAlive }: SealPorts,
   key: string,
   wanted: SealRecord,
 ): Promise<{ record: SealRecord; settlesMonotonicMs: number | null }> {
@@ -203,7 +203,7 @@ async function fixRecord(
       return { record, settlesMonotonicMs: null };
     }
   }
-  await breathe();
+  await keepAlive();
   await store.put(key, encodeSealRecord(wanted));
   return { record: wanted, settlesMonotonicMs: clock.monotonicMs() + store.settleMs };
 }
@@ -225,7 +225,7 @@ async function sleepUntil(clock: Clock, monotonicMs: number): Promise<void> {
  * `changed`: a snapshot was sealed meanwhile, so that the record may name the wrong one before it.
  */
 async function waitForTurn(
-  { store, clock, log, breathe, mayWait }: SealPorts,
+  { store, clock, log, keepAlive, mayWait }: SealPorts,
   target: TargetKey,
   own: { snapshot: string; run: string },
   snapshots: readonly string[],
@@ -251,7 +251,7 @@ async function waitForTurn(
     if (!mayWait) return 'paused';
     if (!said) log('info', 'another run of this target is sealing too: waiting for its turn');
     said = true;
-    await breathe();
+    await keepAlive();
     await clock.sleep(turnPollMs);
   }
 }
@@ -316,7 +316,7 @@ function tooManyRejects(dataset: Dataset, { rows, rejects }: Contents): Protocol
 
 /** Each part is written as soon as it is encoded, so that one at a time is in memory. */
 async function writeParts(
-  { store, dataset, encoders, breathe }: SealPorts,
+  { store, dataset, encoders, keepAlive }: SealPorts,
   target: TargetKey,
   record: SealRecord,
   { rows, rejects }: Contents,
@@ -324,14 +324,14 @@ async function writeParts(
   const { snapshot } = record.checkpoint;
   const parts: Part[] = [];
   async function write(format: PartFormat, count: number, bytes: Uint8Array): Promise<void> {
-    await breathe();
+    await keepAlive();
     const hash = sha256(bytes);
     const key = partKey(target, format, snapshot, hash);
     await store.put(key, bytes);
     parts.push({ format, key, rows: count, bytes: bytes.length, sha256: hash });
   }
   for (const encoder of encoders) {
-    const options = { createdBy: record.writer, breathe };
+    const options = { createdBy: record.writer, keepAlive };
     await write(encoder.format, rows.length, await encoder.encode(rows, dataset.columns, options));
   }
   if (rejects.length > 0) await write('rejects', rejects.length, encodeRejects(rejects));

@@ -20,8 +20,8 @@ import { writeParquetjs } from '../formats/readers.ts';
 import { encodePlain, toColumnData, toSchema } from './plain-writer.ts';
 
 const { columns } = containerNodes;
-const breathe = async () => {};
-const options = { createdBy: 'cgs-export/bench', breathe };
+const keepAlive = async () => {};
+const options = { createdBy: 'cgs-export/bench', keepAlive };
 
 /** Each from the same rows to the bytes of one file. */
 const contenders: Record<string, (rows: readonly Row[]) => Promise<Uint8Array>> = {

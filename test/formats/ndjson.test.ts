@@ -10,9 +10,9 @@ import { createRows, oddNames } from './inventory.ts';
 import { createTempDir, type Duck, findDifference, openDuck } from './readers.ts';
 
 const { columns } = containerNodes;
-const breathe = async () => {};
+const keepAlive = async () => {};
 const encode = (rows: readonly Row[]) =>
-  ndjsonEncoder.encode(rows, columns, { createdBy: 'x', breathe });
+  ndjsonEncoder.encode(rows, columns, { createdBy: 'x', keepAlive });
 const oddRows = oddNames.map((name) =>
   columns.map(({ type }, c): Cell => (type === 'string' ? name : (createRows(1)[0]?.[c] ?? null))),
 );
@@ -94,14 +94,14 @@ test('a sign of life every 10,000 rows; what it throws stops the file', async ()
   const rows = createRows(25_000, 3);
   let breaths = 0;
   const count = async () => void breaths++;
-  await ndjsonEncoder.encode(rows, columns, { createdBy: 'x', breathe: count });
+  await ndjsonEncoder.encode(rows, columns, { createdBy: 'x', keepAlive: count });
   expect(breaths).toBe(4); // two while the rows are checked, two while they are written
   const stop = new Error('stop');
   const stopLate = async () => {
     if (++breaths > 4 + 3) throw stop; // after some lines have gone into the stream
   };
   await expect(
-    ndjsonEncoder.encode(rows, columns, { createdBy: 'x', breathe: stopLate }),
+    ndjsonEncoder.encode(rows, columns, { createdBy: 'x', keepAlive: stopLate }),
   ).rejects.toBe(stop);
 });
 

@@ -21,8 +21,8 @@ import {
 
 const { columns } = containerNodes;
 const columnIndex = (name: string) => columns.findIndex((column) => column.name === name);
-const breathe = async () => {};
-const options = { createdBy: 'cgs-export/0.0.0-test', breathe };
+const keepAlive = async () => {};
+const options = { createdBy: 'cgs-export/0.0.0-test', keepAlive };
 const encode = (rows: readonly Row[]) => parquetEncoder.encode(rows, columns, options);
 
 const temp = createTempDir();
@@ -263,13 +263,13 @@ describe('bytes and breath', () => {
     let breaths = 0;
     await parquetEncoder.encode(rows, columns, {
       createdBy: 'x',
-      breathe: async () => void breaths++,
+      keepAlive: async () => void breaths++,
     });
     expect(breaths).toBe(4); // two while the rows are checked, two while they are written
     const stop = new Error('stop');
     const stopped = parquetEncoder.encode(rows, columns, {
       createdBy: 'x',
-      breathe: () => Promise.reject(stop),
+      keepAlive: () => Promise.reject(stop),
     });
     await expect(stopped).rejects.toBe(stop);
   });

@@ -8,7 +8,7 @@ import { checkRows } from '../../lib/formats/row-check.ts';
 import { createRows } from './inventory.ts';
 
 const { columns } = containerNodes;
-const breathe = async () => {};
+const keepAlive = async () => {};
 
 /** Three rows, the last with one cell replaced. */
 function createFaulty(name: string, cell: unknown): Row[] {
@@ -40,7 +40,7 @@ const faults: [column: string, cell: unknown, fault: string][] = [
 
 describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
   test.each(faults)('%s = %j is refused by row and column', async (name, cell, fault) => {
-    const encoding = encoder.encode(createFaulty(name, cell), columns, { createdBy: 'x', breathe });
+    const encoding = encoder.encode(createFaulty(name, cell), columns, { createdBy: 'x', keepAlive });
     const error = await encoding.then(
       () => null,
       (thrown: unknown) => thrown,
@@ -56,16 +56,16 @@ describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
 test('a row of another width is refused', async () => {
   const rows = createRows(2);
   const short = [rows[0] as Row, (rows[1] as Row).slice(1)];
-  await expect(checkRows(short, columns, breathe)).rejects.toThrow(
+  await expect(checkRows(short, columns, keepAlive)).rejects.toThrow(
     'row 1 has 27 cells, the dataset 28 columns',
   );
 });
 
 test('a cell that is wrong in row 0 already is found there', async () => {
   const rows = createFaulty('snapshot_at', Number.NaN).slice(2);
-  await expect(checkRows([...rows, ...rows], columns, breathe)).rejects.toThrow(
+  await expect(checkRows([...rows, ...rows], columns, keepAlive)).rejects.toThrow(
     'row 0, column snapshot_at',
   );
   const holed = createFaulty('extra', undefined).slice(2);
-  await expect(checkRows(holed, columns, breathe)).rejects.toThrow('row 0, column extra: no value');
+  await expect(checkRows(holed, columns, keepAlive)).rejects.toThrow('row 0, column extra: no value');
 });

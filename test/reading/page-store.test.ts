@@ -19,7 +19,7 @@ import { someTarget } from '../support/stored-run.ts';
 
 const snapshot = '20261124T060000Z';
 const prefix = runPrefix(someTarget, snapshot, 'abcdefabcdef');
-const breathe = async () => {};
+const keepAlive = async () => {};
 
 function startPlaces(): Places {
   const scope = {
@@ -62,9 +62,9 @@ describe('pages', () => {
     await fc.assert(
       fc.asyncProperty(sizes, async (given) => {
         const store = createStore();
-        const own = openRunPages(store, prefix, breathe);
+        const own = openRunPages(store, prefix, keepAlive);
         const places = await addPages(own, given);
-        const other = openRunPages(store, prefix, breathe);
+        const other = openRunPages(store, prefix, keepAlive);
         for (let index = given.length - 1; index >= 0; index -= 1) {
           for (const pages of [own, other]) {
             const { header, body } = await pages.read(places, index);
@@ -90,10 +90,10 @@ describe('pages', () => {
         if (phase === 'before') calls.push(op);
       },
     });
-    const places = await addPages(openRunPages(store, prefix, breathe), Array(45).fill(1_000));
+    const places = await addPages(openRunPages(store, prefix, keepAlive), Array(45).fill(1_000));
     expect(calls).toEqual(['put', 'put', 'put', 'put']);
     expect(places.segments.map(({ first }) => first)).toEqual([0, 10, 20, 30]);
-    const other = openRunPages(store, prefix, breathe);
+    const other = openRunPages(store, prefix, keepAlive);
     for (let index = 0; index < 45; index += 1) await other.take(places, index);
     expect(calls.slice(4)).toEqual(['get', 'get', 'get', 'get']);
     // What was taken is let go: reading it once more fetches it.
@@ -102,7 +102,7 @@ describe('pages', () => {
   });
 
   test('adding leaves the places it was given as they were', async () => {
-    const pages = openRunPages(createStore(), prefix, breathe);
+    const pages = openRunPages(createStore(), prefix, keepAlive);
     const places = await addPages(pages, Array(10).fill(10));
     const before = structuredClone(places);
     await pages.add(places, createPage(10, 10), { pass: 1, from: 'anchor' });
@@ -111,7 +111,7 @@ describe('pages', () => {
 
   test('a sign of life comes before every call to the store, and whoever must stop writes nothing', async () => {
     const store = createStore();
-    const places = await addPages(openRunPages(store, prefix, breathe), Array(10).fill(10));
+    const places = await addPages(openRunPages(store, prefix, keepAlive), Array(10).fill(10));
     const stopped = openRunPages(store, prefix, async () => {
       throw new Error('lost');
     });
@@ -125,7 +125,7 @@ describe('pages', () => {
 describe('altered', () => {
   test('any byte of an object of pages, any cut, its absence: found, and named', async () => {
     const store = createStore();
-    const places = await addPages(openRunPages(store, prefix, breathe), Array(11).fill(100));
+    const places = await addPages(openRunPages(store, prefix, keepAlive), Array(11).fill(100));
     const [key = '', object] = [...store.dump()][0] ?? [];
     const bytes = object?.bytes ?? new Uint8Array();
     const harm = fc.record({
@@ -139,17 +139,17 @@ describe('altered', () => {
         const altered = cut ? bytes.slice(0, at) : Uint8Array.from(bytes);
         if (!cut) altered[at] = (altered[at] ?? 0) ^ change;
         store.restore(new Map([[key, { bytes: altered, modifiedMs: 0 }]]));
-        const reading = openRunPages(store, prefix, breathe).read(places, page);
+        const reading = openRunPages(store, prefix, keepAlive).read(places, page);
         await expect(reading).rejects.toMatchObject({ code: 'CORRUPT', key });
       }),
     );
     store.restore(new Map());
-    const reading = openRunPages(store, prefix, breathe).read(places, 3);
+    const reading = openRunPages(store, prefix, keepAlive).read(places, 3);
     await expect(reading).rejects.toThrow(`${key}: is missing`);
   });
 
   test('a page in the checkpoint: found, and the checkpoint named', async () => {
-    const pages = openRunPages(createStore(), prefix, breathe);
+    const pages = openRunPages(createStore(), prefix, keepAlive);
     const places = await addPages(pages, [100, 100]);
     const recent = [places.recent[0] ?? '', Buffer.from('other').toString('base64')];
     const reading = pages.read({ ...places, recent }, 1);

@@ -488,11 +488,11 @@ describe('the chain', () => {
     const run = await storeRun(recorded, { snapshot: second, pages: [many] });
     // Killed right after its record.
     let breaths = 0;
-    const breathe = async () => {
+    const keepAlive = async () => {
       breaths += 1;
       if (breaths > 1) throw new Error('killed');
     };
-    await clock.run(sealStored({ ...ports, breathe }, run).catch(() => {}));
+    await clock.run(sealStored({ ...ports, keepAlive }, run).catch(() => {}));
     const recordKey = sealRecordKey(someTarget, second, run.checkpoint.run);
     const record = () =>
       decodeSealRecord(recordKey, store.dump().get(recordKey)?.bytes ?? new Uint8Array());
@@ -587,12 +587,12 @@ describe('two runs of one target that seal at once, the lease being no guard', (
     ];
     // Killed right after its record.
     let breaths = 0;
-    const breathe = async () => {
+    const keepAlive = async () => {
       breaths += 1;
       if (breaths > 1) throw new Error('killed');
     };
     const ports = createSealPorts(recorded, clock);
-    await clock.run(sealStored({ ...ports, breathe }, older).catch(() => {}));
+    await clock.run(sealStored({ ...ports, keepAlive }, older).catch(() => {}));
     const sealing = clock.run(sealStored({ ...ports, mayWait: false }, younger));
     await expect(sealing).rejects.toThrow('not its turn');
     expect(await listSnapshots(recorded, someTarget)).toEqual([]);
@@ -632,11 +632,11 @@ describe('whoever must stop', () => {
       const { clock, store, recorded } = createRecordedStore();
       const run = await storeRun(recorded, { snapshot: first, pages: [many, ...pages] });
       let left = allowed;
-      const breathe = async () => {
+      const keepAlive = async () => {
         if (left-- === 0) throw new Error('stop');
       };
       const ended = await clock.run(
-        sealStored(createSealPorts(recorded, clock, { breathe }), run).then(
+        sealStored(createSealPorts(recorded, clock, { keepAlive }), run).then(
           () => true,
           () => false,
         ),

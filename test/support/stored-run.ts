@@ -87,7 +87,7 @@ export function createSealPorts(
     encoders: [ndjsonEncoder],
     writer: 'cgs-export/test',
     log: () => {},
-    breathe: async () => {},
+    keepAlive: async () => {},
     mayWait: true,
     ...overrides,
   };
@@ -95,7 +95,7 @@ export function createSealPorts(
 
 export async function sealStored(ports: StoredSealPorts, run: StoredRun): Promise<Sealed> {
   const { target, prefix, checkpoint } = run;
-  const readPage = openRunPages(ports.store, prefix, ports.breathe).take;
+  const readPage = openRunPages(ports.store, prefix, ports.keepAlive).take;
   const sealed = await sealRun({ ...ports, readPage }, target, checkpoint);
   if (!sealed) throw new Error('not its turn');
   return sealed;
