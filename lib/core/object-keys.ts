@@ -7,7 +7,13 @@ export interface TargetKey {
   projectId: string;
 }
 
-export type PartFormat = 'parquet' | 'ndjson' | 'rejects';
+export type PartRole = 'rows' | 'rejects';
+export type PartFormat = 'parquet' | 'ndjson';
+/** What a part holds, and how it is encoded. */
+export interface PartKind {
+  role: PartRole;
+  format: PartFormat;
+}
 
 /** A snapshot's name is its start, to the second, UTC: `20261124T060000Z`. */
 export function snapshotName(timeMs: number): string {
@@ -33,49 +39,57 @@ export function targetId(target: TargetKey): string {
   return `${target.table}/${partitionOf(target)}`;
 }
 
-const directorySuffix: Record<PartFormat, string> = {
-  parquet: '',
-  ndjson: '_ndjson',
-  rejects: '_rejects',
-};
-const extension: Record<PartFormat, string> = {
-  parquet: 'parquet',
-  ndjson: 'ndjson.gz',
-  rejects: 'ndjson.gz',
-};
+/** Each kind of part has a directory of its own beside the table: readers expect one format in a directory. */
+const partDirectories: readonly (PartKind & { suffix: string; extension: string })[] = [
+  { role: 'rows', format: 'parquet', suffix: '', extension: 'parquet' },
+  { role: 'rows', format: 'ndjson', suffix: '_ndjson', extension: 'ndjson.gz' },
+  { role: 'rejects', format: 'ndjson', suffix: '_rejects', extension: 'ndjson.gz' },
+];
+export const partKinds: readonly PartKind[] = partDirectories.map(({ role, format }) => ({
+  role,
+  format,
+}));
 
-/** The directory of one format's parts of one target on the snapshot's date. */
-export function partPrefix(target: TargetKey, format: PartFormat, snapshot: string): string {
-  const date = `${snapshot.slice(0, 4)}-${snapshot.slice(4, 6)}-${snapshot.slice(6, 8)}`;
-  return `${target.table}${directorySuffix[format]}/dt=${date}/${partitionOf(target)}/`;
+function partDirectory({ role, format }: PartKind) {
+  const found = partDirectories.find((one) => one.role === role && one.format === format);
+  if (!found) throw new Error(`no directory for ${role} in ${format}`);
+  return found;
 }
 
-/** `sha256` is the hash of the part's own bytes, so another content is another object. */
+/** The directory of the target's parts of one kind, on the snapshot's date. */
+export function partPrefix(target: TargetKey, kind: PartKind, snapshot: string): string {
+  const date = `${snapshot.slice(0, 4)}-${snapshot.slice(4, 6)}-${snapshot.slice(6, 8)}`;
+  return `${target.table}${partDirectory(kind).suffix}/dt=${date}/${partitionOf(target)}/`;
+}
+
+/** `sha256`: hash of the part's bytes, so that other bytes get another key. */
 export function partKey(
   target: TargetKey,
-  format: PartFormat,
+  kind: PartKind,
   snapshot: string,
   sha256: string,
 ): string {
-  return `${partPrefix(target, format, snapshot)}${snapshot}-${sha256.slice(0, 12)}.${extension[format]}`;
+  const { extension } = partDirectory(kind);
+  return `${partPrefix(target, kind, snapshot)}${snapshot}-${sha256.slice(0, 12)}.${extension}`;
 }
 
-/** The snapshot that a part's key names, or null if it is not a part's key. */
+/** What a part's key says; null if it is not the key of a part. */
 export function parsePartKey(
   key: string,
-): { target: TargetKey; format: PartFormat; snapshot: string } | null {
+): { target: TargetKey; kind: PartKind; snapshot: string } | null {
   const match =
     /^([a-z][a-z0-9_]*)\/dt=\d{4}-\d\d-\d\d\/rgn=([^/]+)\/prj=([^/]+)\/(\d{8}T\d{6}Z)-[0-9a-f]{12}\.(parquet|ndjson\.gz)$/.exec(
       key,
     );
   if (!match) return null;
-  const [, directory = '', region = '', projectId = '', snapshot = '', ending] = match;
-  const format: PartFormat =
-    ending === 'parquet' ? 'parquet' : directory.endsWith('_rejects') ? 'rejects' : 'ndjson';
-  const suffix = directorySuffix[format];
-  if (!directory.endsWith(suffix)) return null;
+  const [, directory = '', region = '', projectId = '', snapshot = '', extension = ''] = match;
+  const found = partDirectories.findLast(
+    (one) => one.extension === extension && directory.endsWith(one.suffix),
+  );
+  if (!found) return null;
+  const { role, format, suffix } = found;
   const table = directory.slice(0, directory.length - suffix.length);
-  return { target: { table, region, projectId }, format, snapshot };
+  return { target: { table, region, projectId }, kind: { role, format }, snapshot };
 }
 
 export const manifestsPrefix = '_manifests/';
@@ -96,12 +110,17 @@ export function parseManifestKey(key: string): { target: TargetKey; snapshot: st
   return { target: { table, region, projectId }, snapshot };
 }
 
+export const latestPrefix = '_latest/';
+export const headsPrefix = '_head/';
+
+/** The pointer to the target's newest complete snapshot. */
 export function latestKey(target: TargetKey): string {
-  return `_latest/${targetId(target)}.json`;
+  return `${latestPrefix}${targetId(target)}.json`;
 }
 
+/** The pointer to the target's newest snapshot of any verdict. */
 export function headKey(target: TargetKey): string {
-  return `_head/${targetId(target)}.json`;
+  return `${headsPrefix}${targetId(target)}.json`;
 }
 
 export const scheduleKey = '_runs/schedule.json';

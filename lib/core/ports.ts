@@ -111,6 +111,8 @@ export interface Dataset {
   readonly columns: readonly Column[];
   /** The column that identifies a row and orders a snapshot. */
   readonly keyColumn: string;
+  /** The column that holds, as JSON, every field that the other columns do not. */
+  readonly extraColumn: string;
   /** Fields the schema knows of the API, by name. */
   readonly fields: ReadonlySet<string>;
   /** Columns whose values are counted in the manifest. */

@@ -206,6 +206,7 @@ export const containerNodes: Dataset = {
   offsetMax: 2_000_000,
   columns,
   keyColumn: 'host_id',
+  extraColumn: 'extra',
   fields: new Set(fields.keys()),
   countedColumns: ['agent_status', 'protect_status', 'host_status'],
   // The 2021 reference's tables 3-2 and 3-5, and what HSS adds in requests and responses.

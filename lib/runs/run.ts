@@ -1,5 +1,6 @@
 // Owns the one loop that advances a run: page by page, then the verdict, then the seal. It owns the order of effects.
 
+import { type Sealed } from '../snapshots/catalog.ts';
 import { ExportError, RateLimitedError } from '../core/errors.ts';
 import { checkpointKey, runPrefix, type TargetKey } from '../core/object-keys.ts';
 import type { Clock, Dataset, Encoder, FetchedPage, Log, Source, Store } from '../core/ports.ts';
@@ -16,7 +17,7 @@ import {
   type Step,
   startPass,
 } from '../reading/paging.ts';
-import { type Sealed, sealRun } from '../snapshots/seal.ts';
+import { sealRun } from '../snapshots/seal.ts';
 
 /** No request is begun with less time than this left, milliseconds. */
 const requestLeastMs = 2_000;

@@ -1,5 +1,6 @@
 // Owns what a store tells of its targets: open runs, last snapshots, holds. Reads only.
 
+import { readManifest } from '../snapshots/catalog.ts';
 import {
   checkpointKey,
   headKey,
@@ -14,7 +15,6 @@ import {
 import type { Store } from '../core/ports.ts';
 import { decodeCheckpoint } from '../reading/checkpoint.ts';
 import { decodePointer, type Manifest } from '../snapshots/manifest.ts';
-import { readManifest } from '../snapshots/seal.ts';
 import { decodeSchedule, slotMs, targetStateOf } from './schedule.ts';
 
 export interface TargetStatus {

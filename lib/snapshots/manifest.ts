@@ -1,4 +1,4 @@
-// Owns the manifest, the pointers to it and the chain they form: encode, decode, validate. Refuses I/O.
+// Responsible for the bytes of manifests and pointers: encode, decode, validate. Not responsible for reading or writing them.
 
 import * as v from 'valibot';
 import { CorruptError } from '../core/errors.ts';
@@ -10,7 +10,7 @@ const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const isoTime = v.pipe(v.string(), v.isoTimestamp());
 const snapshot = v.pipe(
   v.string(),
-  v.check((name) => snapshotTimeMs(name) !== null, 'is no snapshot name'),
+  v.check((name) => snapshotTimeMs(name) !== null, 'is not a snapshot name'),
 );
 
 const scopeShape = v.object({
@@ -34,7 +34,8 @@ const evidenceShape = v.object({
 });
 const previousShape = v.object({ snapshot, manifestSha256: hash });
 const partShape = v.object({
-  format: v.picklist(['parquet', 'ndjson', 'rejects']),
+  role: v.picklist(['rows', 'rejects']),
+  format: v.picklist(['parquet', 'ndjson']),
   key: v.string(),
   rows: count,
   bytes: count,
@@ -42,6 +43,7 @@ const partShape = v.object({
 });
 const manifestShape = v.object({
   manifestVersion: v.literal(1),
+  dataset: v.string(),
   table: v.string(),
   schemaVersion: count,
   snapshot,
@@ -63,12 +65,12 @@ const manifestShape = v.object({
 });
 const pointerShape = v.object({ snapshot, manifest: v.string(), manifestSha256: hash });
 
-/** What a run reads: it never changes while the run is open. */
+/** What a run reads. It never changes while the run is open. */
 export type Scope = v.InferOutput<typeof scopeShape>;
 /**
- * How the list was read. `pages`: stored, of all passes · `requests`: sent, failed ones included · `retries`: requests
- * beyond those that gave a page · `realigned`: pages that did not start with the anchor · `repeats`: records met again,
- * anchors apart.
+ * How the list was read. `pages`: stored pages of all passes. `requests`: sent requests, failed ones included. `retries`:
+ * requests that returned no page. `realigned`: pages that did not start with the anchor. `repeats`: records read again,
+ * without anchors.
  */
 export type Evidence = v.InferOutput<typeof evidenceShape>;
 export type Previous = v.InferOutput<typeof previousShape>;
@@ -93,13 +95,13 @@ export function decodePointer(key: string, bytes: Uint8Array): Pointer {
   return decode(pointerShape, 'pointer to a manifest', key, bytes, pointerHint);
 }
 
-/** What to do about a manifest that is not as it was written. */
+/** For a manifest that differs from the bytes that were written. */
 export const restoreHint =
-  'Nothing was overwritten. Restore the object from a version of the bucket or a backup; `cgs-export verify` tells which others are affected.';
+  'Nothing was overwritten. Restore the object from an earlier version in the bucket or from a backup. `cgs-export verify` lists all affected objects.';
 const pointerHint =
-  'Nothing was overwritten, and no snapshot hangs on it. Delete it, and start again: the next run writes it anew from the newest manifest.';
+  'Nothing was overwritten. No snapshot depends on this object. Delete it and export again: the next run writes it from the newest manifest.';
 
-/** Throws CorruptError naming `key`. Members that a later minor version may add are kept out, not refused. */
+/** Throws CorruptError that names `key`. Unknown members, which a later version may add, are ignored. */
 function decode<S extends v.GenericSchema>(
   shape: S,
   what: string,
@@ -110,11 +112,11 @@ function decode<S extends v.GenericSchema>(
   let parsed: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    // The last byte that encode writes: without it JSON would read on as if nothing was cut.
-    if (!text.endsWith('\n')) throw new SyntaxError('no line feed at its end');
+    // Encoding ends with a line feed. JSON.parse alone would not notice that this last byte is missing.
+    if (!text.endsWith('\n')) throw new SyntaxError('no line feed at the end');
     parsed = JSON.parse(text);
   } catch (cause) {
-    throw new CorruptError(key, `does not parse as a ${what}: it was cut short or altered`, hint, {
+    throw new CorruptError(key, `does not parse as a ${what}: it was truncated or altered`, hint, {
       cause,
     });
   }
@@ -122,5 +124,5 @@ function decode<S extends v.GenericSchema>(
   if (result.success) return result.output;
   const [issue] = result.issues;
   const path = v.getDotPath(issue) ?? '(root)';
-  throw new CorruptError(key, `is no valid ${what}: ${path} ${issue.message}`, hint);
+  throw new CorruptError(key, `is not a valid ${what}: ${path} ${issue.message}`, hint);
 }

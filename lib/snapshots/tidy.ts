@@ -1,37 +1,38 @@
-// Owns what may be deleted after a snapshot is sealed: working state of old runs and parts that no manifest names.
+// Responsible for deleting what a target no longer needs: state of old runs, and parts that no manifest names.
 
 import {
   parsePartKey,
   parseRunKey,
+  partKinds,
   partPrefix,
   runsPrefix,
   snapshotName,
   type TargetKey,
 } from '../core/object-keys.ts';
 import type { Store, StoredObject } from '../core/ports.ts';
-import { listSnapshots, readManifest } from './seal.ts';
+import { listSnapshots, readManifest } from './catalog.ts';
 
 const dayMs = 24 * 3_600_000;
-/** Parts without a manifest are left alone this long: a run may still be sealing them. */
+/** Younger parts without a manifest are kept: a run may still be sealing them. */
 const unnamedPartMs = dayMs;
-/** How far back unnamed parts are looked for: a run that dies leaves them on its own date. */
+/** Days to search for unnamed parts. A run that was killed leaves its parts on the date of its snapshot. */
 const lookBackDays = 3;
 
-/** How many objects were deleted. */
+/** Returns the number of deleted objects. Call only when the target has no open run. */
 export async function tidyTarget(
   store: Store,
   target: TargetKey,
   keepPagesMs: number,
 ): Promise<number> {
-  const doomed = [
+  const keys = [
     ...(await findOldRunObjects(store, target, keepPagesMs)),
     ...(await findUnnamedParts(store, target)),
   ];
-  for (const key of doomed) await store.delete(key);
-  return doomed.length;
+  for (const key of keys) await store.delete(key);
+  return keys.length;
 }
 
-/** Everything of a run whose newest object is older than `keepPagesMs`. The open run was just sealed: there is no other. */
+/** All objects of each run whose newest object is older than `keepPagesMs`. */
 async function findOldRunObjects(
   store: Store,
   target: TargetKey,
@@ -57,8 +58,8 @@ async function findUnnamedParts(store: Store, target: TargetKey): Promise<string
   const unnamed: string[] = [];
   for (let day = 1; day <= lookBackDays; day += 1) {
     const date = snapshotName(store.nowMs() - day * dayMs);
-    for (const format of ['parquet', 'ndjson', 'rejects'] as const) {
-      for (const { key, modifiedMs } of await store.list(partPrefix(target, format, date))) {
+    for (const kind of partKinds) {
+      for (const { key, modifiedMs } of await store.list(partPrefix(target, kind, date))) {
         const part = parsePartKey(key);
         if (!part || modifiedMs > store.nowMs() - unnamedPartMs) continue;
         const named = sealed.has(part.snapshot)

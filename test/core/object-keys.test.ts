@@ -8,10 +8,12 @@ import {
   manifestKey,
   manifestPrefix,
   manifestsPrefix,
+  type PartKind,
   parseManifestKey,
   parsePartKey,
   parseRunKey,
   partKey,
+  partKinds,
   partPrefix,
   quotaPrefix,
   runPrefix,
@@ -40,16 +42,17 @@ const targets = fc.record({
 const seconds = fc
   .integer({ min: 0, max: Date.UTC(9999, 11, 31) / 1_000 })
   .map((second) => second * 1_000);
-const formats = fc.constantFrom('parquet', 'ndjson', 'rejects');
+const [rowsParquet, rowsNdjson, rejectsNdjson] = partKinds as [PartKind, PartKind, PartKind];
+const formats = fc.constantFrom(...partKinds);
 const hashes = fc.stringMatching(/^[0-9a-f]{64}$/);
 
 test('every key is the one that users and other programs rely on', () => {
   const place = 'dt=2026-11-24/rgn=cn-south-4/prj=0f1e';
   const run = runPrefix(target, snapshot, '0123456789ab');
   expect({
-    parquet: partKey(target, 'parquet', snapshot, sha256),
-    ndjson: partKey(target, 'ndjson', snapshot, sha256),
-    rejects: partKey(target, 'rejects', snapshot, sha256),
+    parquet: partKey(target, rowsParquet, snapshot, sha256),
+    ndjson: partKey(target, rowsNdjson, snapshot, sha256),
+    rejects: partKey(target, rejectsNdjson, snapshot, sha256),
     manifest: manifestKey(target, snapshot),
     latest: latestKey(target),
     head: headKey(target),
@@ -110,7 +113,7 @@ describe('keys', () => {
       fc.property(targets, seconds, formats, hashes, (given, timeMs, format, hash) => {
         const name = snapshotName(timeMs);
         const part = partKey(given, format, name, hash);
-        expect(parsePartKey(part)).toEqual({ target: given, format, snapshot: name });
+        expect(parsePartKey(part)).toEqual({ target: given, kind: format, snapshot: name });
         expect(part.startsWith(partPrefix(given, format, name))).toBe(true);
         const manifest = manifestKey(given, name);
         expect(parseManifestKey(manifest)).toEqual({ target: given, snapshot: name });
@@ -148,8 +151,8 @@ describe('keys', () => {
     expect(manifestKey(longer, snapshot).startsWith(manifestPrefix(target))).toBe(false);
     expect(runPrefix(longer, snapshot, 'ab').startsWith(runsPrefix(target))).toBe(false);
     expect(
-      partKey(longer, 'ndjson', snapshot, sha256).startsWith(
-        partPrefix(target, 'ndjson', snapshot),
+      partKey(longer, rowsNdjson, snapshot, sha256).startsWith(
+        partPrefix(target, rowsNdjson, snapshot),
       ),
     ).toBe(false);
   });

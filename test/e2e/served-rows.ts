@@ -74,7 +74,7 @@ interface ManifestParts {
   rejects: number;
   evidence: Record<string, number>;
   scope: { account: string; region: string; projectId: string };
-  parts: { format: string; key: string; rows: number }[];
+  parts: { role: string; format: string; key: string; rows: number }[];
 }
 
 function readManifest(store: string, key: string): ManifestParts {
@@ -91,7 +91,11 @@ export interface SnapshotRows {
 export async function readSnapshot(store: string, manifestKey: string): Promise<SnapshotRows> {
   const manifest = readManifest(store, manifestKey);
   const pathOf = (format: string) =>
-    join(store, manifest.parts.find((part) => part.format === format)?.key ?? 'missing');
+    join(
+      store,
+      manifest.parts.find((part) => part.role === 'rows' && part.format === format)?.key ??
+        'missing',
+    );
   const duck = await openDuck();
   try {
     const described = await duck.query(

@@ -144,7 +144,14 @@ interface Manifest {
   snapshot: string;
   verdict: string;
   rows: number;
-  parts: { format: string; key: string; sha256: string; rows: number; bytes: number }[];
+  parts: {
+    role: string;
+    format: string;
+    key: string;
+    sha256: string;
+    rows: number;
+    bytes: number;
+  }[];
   previous: { snapshot: string; manifestSha256: string } | null;
 }
 
@@ -157,11 +164,11 @@ export async function readSnapshot(
   if (bytes === null) throw new Error(`no ${manifestKey}`);
   const manifest = JSON.parse(bytes.toString()) as Manifest;
   const parts = new Map<string, Buffer>();
-  for (const { format, key, sha256: hash } of manifest.parts) {
+  for (const { role, format, key, sha256: hash } of manifest.parts) {
     const part = await readObject(rgw.key, rgw.url, bucket, `lake/${key}`);
     if (part === null) throw new Error(`${manifestKey} names ${key}, which is not there`);
     if (sha256(part) !== hash) throw new Error(`${key} has other bytes than its manifest says`);
-    parts.set(format, part);
+    if (role === 'rows') parts.set(format, part);
   }
   return { manifest, manifestSha256: sha256(bytes), parts };
 }

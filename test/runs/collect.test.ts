@@ -171,7 +171,7 @@ describe('export', () => {
     const result = await world.exportNow();
     const manifest = result.snapshots[0]?.manifest as Manifest;
     expect(manifest).toMatchObject({ rows: 150, rejects: 1, verdict: 'complete' });
-    const part = manifest.parts.find(({ format }) => format === 'rejects');
+    const part = manifest.parts.find(({ role }) => role === 'rejects');
     const bytes = world.store.dump().get(part?.key ?? '')?.bytes ?? new Uint8Array();
     expect(JSON.parse(gunzipSync(bytes).toString())).toMatchObject({
       reason: 'host_id is empty',

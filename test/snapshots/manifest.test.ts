@@ -28,6 +28,7 @@ const counts = fc.dictionary(name, count, { maxKeys: 3, noNullPrototype: true })
 
 const manifests: fc.Arbitrary<Manifest> = fc.record({
   manifestVersion: fc.constant(1 as const),
+  dataset: text,
   table: text,
   schemaVersion: count,
   snapshot,
@@ -62,7 +63,8 @@ const manifests: fc.Arbitrary<Manifest> = fc.record({
   mistyped: counts,
   parts: fc.array(
     fc.record({
-      format: fc.constantFrom('parquet', 'ndjson', 'rejects'),
+      role: fc.constantFrom('rows', 'rejects'),
+      format: fc.constantFrom('parquet', 'ndjson'),
       key: text,
       rows: count,
       bytes: count,
@@ -122,7 +124,14 @@ test('members of a later minor version are not refused', () => {
 });
 
 describe('what is no manifest is refused, named by key and member', () => {
-  const part = { format: 'parquet', key: 'k', rows: 1, bytes: 1, sha256: 'ab'.repeat(32) };
+  const part = {
+    role: 'rows',
+    format: 'parquet',
+    key: 'k',
+    rows: 1,
+    bytes: 1,
+    sha256: 'ab'.repeat(32),
+  };
   const wrong: [string, object][] = [
     ['manifestVersion', { manifestVersion: 2 }],
     ['snapshot', { snapshot: '20260230T000000Z' }],
@@ -136,6 +145,8 @@ describe('what is no manifest is refused, named by key and member', () => {
     ['parts.0.sha256', { parts: [{ ...part, sha256: 'AB'.repeat(32) }] }],
     ['parts.0.sha256', { parts: [{ ...part, sha256: 'ab' }] }],
     ['parts.0.format', { parts: [{ ...part, format: 'csv' }] }],
+    ['parts.0.role', { parts: [{ ...part, role: 'columns' }] }],
+    ['dataset', { dataset: 7 }],
     ['previous.manifestSha256', { previous: { snapshot: '20261124T060000Z', manifestSha256: '' } }],
     ['values.a.b', { values: { a: { b: 'x' } } }],
   ];
@@ -149,7 +160,7 @@ describe('what is no manifest is refused, named by key and member', () => {
     }
     expect(thrown).toBeInstanceOf(CorruptError);
     expect((thrown as CorruptError).key).toBe(key);
-    expect((thrown as CorruptError).message).toContain(`${key}: is no valid manifest: ${path} `);
+    expect((thrown as CorruptError).message).toContain(`${key}: is not a valid manifest: ${path} `);
     expect((thrown as CorruptError).hint).toContain('verify');
   });
 

@@ -20,8 +20,9 @@ import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { decodeSealRecord } from '../../lib/reading/checkpoint.ts';
+import { listSnapshots, readManifest } from '../../lib/snapshots/catalog.ts';
 import { decodePointer, type Manifest } from '../../lib/snapshots/manifest.ts';
-import { listSnapshots, readManifest, type SealPorts } from '../../lib/snapshots/seal.ts';
+import type { SealPorts } from '../../lib/snapshots/seal.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
 import {
   createMemoryStore,
@@ -71,8 +72,9 @@ async function seal(run: RunToStore, overrides: Partial<Omit<SealPorts, 'readPag
   return { clock, store, recorded, stored, ports, sealed, manifest: sealed.manifest };
 }
 
-function linesOf(store: MemoryStore, manifest: Manifest, format: 'ndjson' | 'rejects'): unknown[] {
-  const key = manifest.parts.find((part) => part.format === format)?.key ?? '';
+function linesOf(store: MemoryStore, manifest: Manifest, role: 'rows' | 'rejects'): unknown[] {
+  const part = manifest.parts.find((one) => one.role === role && one.format === 'ndjson');
+  const key = part?.key ?? '';
   const text = gunzipSync(store.dump().get(key)?.bytes ?? new Uint8Array()).toString('utf8');
   return text
     .split('\n')
@@ -99,6 +101,7 @@ describe('the manifest', () => {
     const [part, rejects] = manifest.parts;
     expect(manifest).toEqual({
       manifestVersion: 1,
+      dataset: 'container_nodes',
       table: 'container_nodes',
       schemaVersion: 1,
       snapshot: first,
@@ -118,11 +121,15 @@ describe('the manifest', () => {
       previous: null,
       writer: 'cgs-export/test',
     });
-    for (const { key, bytes, sha256: hash, rows, format } of manifest.parts) {
+    expect(manifest.parts.map(({ role, format }) => [role, format])).toEqual([
+      ['rows', 'ndjson'],
+      ['rejects', 'ndjson'],
+    ]);
+    for (const { key, bytes, sha256: hash, rows, role } of manifest.parts) {
       const object = store.dump().get(key)?.bytes ?? new Uint8Array();
       expect([object.length, sha256(object)]).toEqual([bytes, hash]);
       expect(key).toContain(`/${first}-${hash.slice(0, 12)}.`);
-      expect(rows).toBe(format === 'rejects' ? 1 : 303);
+      expect(rows).toBe(role === 'rejects' ? 1 : 303);
     }
     expect(sealed.manifestKey).toBe(manifestKey(someTarget, first));
     const manifestBytes = store.dump().get(sealed.manifestKey)?.bytes ?? new Uint8Array();
@@ -200,11 +207,11 @@ describe('rows', () => {
         { records: [nodeText('a', { host_name: 'newest' })], pass: 2 },
       ],
     });
-    expect(linesOf(store, manifest, 'ndjson')).toMatchObject([
+    expect(linesOf(store, manifest, 'rows')).toMatchObject([
       { host_id: 'a', host_name: 'newest', fetched_at: new Date(pageTimeMs + 2_000).toISOString() },
       { host_id: 'b', host_name: 'only', fetched_at: new Date(pageTimeMs).toISOString() },
     ]);
-    expect(linesOf(store, manifest, 'ndjson')[0]).toMatchObject({
+    expect(linesOf(store, manifest, 'rows')[0]).toMatchObject({
       snapshot_at: '2026-11-24T06:00:00.000Z',
       account: 'prod',
       region: 'cn-south-4',
@@ -218,7 +225,7 @@ describe('rows', () => {
       snapshot: first,
       pages: [{ records: ids.map((id) => nodeText(id)) }],
     });
-    const read = linesOf(store, manifest, 'ndjson').map(
+    const read = linesOf(store, manifest, 'rows').map(
       (row) => (row as { host_id: string }).host_id,
     );
     const byBytes = [...ids].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -240,7 +247,7 @@ describe('rejects', () => {
       ],
     });
     expect(manifest).toMatchObject({ rows: 300, rejects: 3 });
-    const key = manifest.parts.find(({ format }) => format === 'rejects')?.key ?? '';
+    const key = manifest.parts.find(({ role }) => role === 'rejects')?.key ?? '';
     const text = gunzipSync(store.dump().get(key)?.bytes ?? new Uint8Array()).toString();
     const at = (index: number) => new Date(pageTimeMs + index * 1_000).toISOString();
     expect(text.split('\n')).toEqual([

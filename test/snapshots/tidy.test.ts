@@ -25,6 +25,9 @@ import {
 } from '../support/stored-run.ts';
 import { createClock } from '../support/world.ts';
 
+const rowsParquet = { role: 'rows', format: 'parquet' } as const;
+const rowsNdjson = { role: 'rows', format: 'ndjson' } as const;
+const rejectsNdjson = { role: 'rejects', format: 'ndjson' } as const;
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 const keepPagesMs = 7 * dayMs;
@@ -100,10 +103,10 @@ describe('parts that no manifest names', () => {
     const { snapshot } = await seal();
     const died = snapshotName(clock.nowMs() + 1_000);
     const doomed = [
-      await put(partKey(someTarget, 'parquet', died, hash)),
-      await put(partKey(someTarget, 'ndjson', died, hash)),
-      await put(partKey(someTarget, 'rejects', died, hash)),
-      await put(partKey(someTarget, 'ndjson', snapshot, hash)),
+      await put(partKey(someTarget, rowsParquet, died, hash)),
+      await put(partKey(someTarget, rowsNdjson, died, hash)),
+      await put(partKey(someTarget, rejectsNdjson, died, hash)),
+      await put(partKey(someTarget, rowsNdjson, snapshot, hash)),
     ];
     const before = keysOf(store);
     clock.advance(dayMs - 1);
@@ -118,19 +121,19 @@ describe('parts that no manifest names', () => {
     const { clock, store, seal, put } = createWorld();
     await seal();
     clock.advance(2 * dayMs);
-    await put(partKey(someTarget, 'ndjson', snapshotName(clock.nowMs() - dayMs), hash));
+    await put(partKey(someTarget, rowsNdjson, snapshotName(clock.nowMs() - dayMs), hash));
     expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
   });
 
   test('of another target, of another name, or older than the last three dates stay', async () => {
     const { clock, store, seal, put } = createWorld();
     const { snapshot } = await seal();
-    await put(partKey({ ...someTarget, projectId: 'p12' }, 'ndjson', snapshot, hash));
-    await put(partKey({ ...someTarget, table: 'other' }, 'ndjson', snapshot, hash));
-    const own = partKey(someTarget, 'ndjson', snapshot, hash);
+    await put(partKey({ ...someTarget, projectId: 'p12' }, rowsNdjson, snapshot, hash));
+    await put(partKey({ ...someTarget, table: 'other' }, rowsNdjson, snapshot, hash));
+    const own = partKey(someTarget, rowsNdjson, snapshot, hash);
     await put(own.replace(/[^/]+$/, 'notes.txt'));
     clock.advance(2 * dayMs);
-    const late = await put(partKey(someTarget, 'ndjson', '20261120T060000Z', hash));
+    const late = await put(partKey(someTarget, rowsNdjson, '20261120T060000Z', hash));
     clock.advance(dayMs);
     expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
     expect(keysOf(store)).toContain(late);

@@ -225,7 +225,7 @@ describe('besides', () => {
   test('anything else among the manifests is a fault', async () => {
     const key = '_manifests/web_nodes/rgn=cn-south-4/prj=p2/notes.txt';
     const { faults } = await replaced(key, Buffer.from('x'));
-    expect(faults).toEqual([{ key, message: 'is no manifest: nothing else may lie here' }]);
+    expect(faults).toEqual([{ key, message: 'is not a manifest: only manifests belong here' }]);
   });
 
   test('a manifest copied to another target or moment is told to have been moved', async () => {
@@ -257,7 +257,7 @@ describe('besides', () => {
     const bytes = encodeManifest({ ...manifest, parts });
     await store.put(manifestKey, bytes);
     const { faults } = await verifyStore(store, () => {});
-    const message = `has ${part.bytes} bytes, the manifest says ${part.bytes + 1}`;
+    const message = `has ${part.bytes} bytes, but its manifest says ${part.bytes + 1}`;
     expect(faults).toContainEqual({ key: part.key, message });
   });
 

@@ -1,0 +1,57 @@
+// Responsible for the counts in a manifest: values, unknown values, unknown fields and fields of the wrong type. Pure.
+
+import { parseExact } from '../core/exact-json.ts';
+import type { Dataset, Row } from '../core/ports.ts';
+import { compareUtf8 } from '../core/utf8-order.ts';
+import type { Manifest } from './manifest.ts';
+
+export type Statistics = Pick<Manifest, 'values' | 'unknownValues' | 'unknownFields' | 'mistyped'>;
+
+/** Depends on the rows alone, so that sealing again gives the same manifest. Nulls are not counted. */
+export function countRows(dataset: Dataset, rows: readonly Row[]): Statistics {
+  const { countedColumns, knownValues, fields } = dataset;
+  const columnIndex = new Map(dataset.columns.map(({ name }, index) => [name, index]));
+  const valueCounts = new Map(
+    [...countedColumns, ...Object.keys(knownValues)].map((name) => [name, new Map()]),
+  );
+  const unknownFields = new Set<string>();
+  const mistyped = new Map<string, number>();
+  const extraIndex = columnIndex.get(dataset.extraColumn) ?? -1;
+  for (const row of rows) {
+    for (const [name, counts] of valueCounts) {
+      const value = row[columnIndex.get(name) ?? -1];
+      if (typeof value === 'string') increment(counts, value);
+    }
+    const extra = row[extraIndex];
+    if (typeof extra !== 'string') continue;
+    // The extra column holds unknown fields, and known fields whose value had the wrong type.
+    for (const field of Object.keys(parseExact(extra) as object)) {
+      if (fields.has(field)) increment(mistyped, field);
+      else unknownFields.add(field);
+    }
+  }
+  const sortedCounts = (name: string) => sortCounts(valueCounts.get(name) ?? new Map());
+  const unknownValues = Object.entries(knownValues)
+    .map(([name, known]): [string, [string, number][]] => [
+      name,
+      sortedCounts(name).filter(([value]) => !known.includes(value)),
+    ])
+    .filter(([, unknown]) => unknown.length > 0);
+  const values = countedColumns.map((name) => [name, Object.fromEntries(sortedCounts(name))]);
+  return {
+    values: Object.fromEntries(values),
+    unknownValues: Object.fromEntries(
+      unknownValues.map(([name, unknown]) => [name, Object.fromEntries(unknown)]),
+    ),
+    unknownFields: [...unknownFields].sort(compareUtf8),
+    mistyped: Object.fromEntries(sortCounts(mistyped)),
+  };
+}
+
+function increment(counts: Map<string, number>, value: string): void {
+  counts.set(value, (counts.get(value) ?? 0) + 1);
+}
+
+function sortCounts(counts: ReadonlyMap<string, number>): [string, number][] {
+  return [...counts].sort(([a], [b]) => compareUtf8(a, b));
+}
