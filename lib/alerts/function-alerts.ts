@@ -1,11 +1,11 @@
 // Owns which outcomes of a timer's invocations a person must hear of, and how often. Refuses to say it: the platform's failure
 // destination does. What the store remembers is told once by it; what keeps the store from being reached is remembered here.
 
-import { type Sealed } from '../snapshots/catalog.ts';
 import { keyHoldMs, policyOf, recoversByItself } from '../core/error-policy.ts';
 import { ConfigError, CorruptError, DriftedError, ExportError, tellError } from '../core/errors.ts';
 import { targetId } from '../core/object-keys.ts';
 import type { Clock } from '../core/ports.ts';
+import type { Sealed } from '../snapshots/catalog.ts';
 
 /** A store that fails for this long in one instance is told, milliseconds. */
 const storeFailsMs = 10 * 60_000;

@@ -1,6 +1,6 @@
 // Owns what people read on stdout: summaries, tables, sizes. Refuses to decide anything.
 
-import { type Sealed } from '../snapshots/catalog.ts';
+import type { Sealed } from '../snapshots/catalog.ts';
 import { formatCount } from './progress.ts';
 
 /** Columns as wide as their widest cell; the last one is not padded. */

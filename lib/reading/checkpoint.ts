@@ -1,9 +1,9 @@
-// Owns what a run remembers between invocations: the checkpoint and the seal record. Refuses I/O.
+// Responsible for the checkpoint: what a run remembers between invocations.
 
 import { stringifyCanonical } from '../core/exact-json.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import { decodeState, encodeState, sha256 } from '../core/state.ts';
-import type { Evidence, Previous, Scope } from '../snapshots/manifest.ts';
+import type { Evidence, Scope } from './evidence.ts';
 import { type Cursor, type PassEvidence, startPass } from './paging.ts';
 
 /** Everything needed to go on in another process. Written with every page. */
@@ -33,16 +33,7 @@ export interface Checkpoint {
   sealAttempts: number;
 }
 
-/** Fixes, before the first part is written, all that parts and manifest depend on besides the pages. */
-export interface SealRecord {
-  sealedAtMs: number;
-  previous: Previous | null;
-  writer: string;
-  checkpoint: Checkpoint;
-}
-
 const checkpointVersion = 2;
-const sealRecordVersion = 2;
 
 /** Twelve hex digits: the same for everyone who builds this snapshot of this target under this scope. */
 export function runId(target: TargetKey, snapshot: string, scope: Scope): string {
@@ -94,13 +85,4 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
 /** Throws CorruptError. */
 export function decodeCheckpoint(key: string, bytes: Uint8Array): Checkpoint {
   return decodeState<Checkpoint>('checkpoint', checkpointVersion, key, bytes);
-}
-
-export function encodeSealRecord(record: SealRecord): Uint8Array {
-  return encodeState('seal record', sealRecordVersion, record);
-}
-
-/** Throws CorruptError. */
-export function decodeSealRecord(key: string, bytes: Uint8Array): SealRecord {
-  return decodeState<SealRecord>('seal record', sealRecordVersion, key, bytes);
 }

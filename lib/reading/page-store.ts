@@ -36,7 +36,11 @@ export interface RunPages {
 }
 
 /** `prefix`: the run's, as runPrefix gives it. `keepAlive` is awaited before every write and read. */
-export function openRunPages(store: Store, prefix: string, keepAlive: () => Promise<void>): RunPages {
+export function openRunPages(
+  store: Store,
+  prefix: string,
+  keepAlive: () => Promise<void>,
+): RunPages {
   const memory = new Map<string, Uint8Array>();
   const coming = new Map<string, Promise<Uint8Array | null>>();
   let memoryBytes = 0;

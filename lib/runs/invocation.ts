@@ -1,12 +1,12 @@
 // Owns what an invocation is given and gives back. Refuses to do anything: collect.ts does.
 
-import { type Sealed } from '../snapshots/catalog.ts';
 import type { ExportError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import type { Clock, Dataset, Encoder, Host, Log, Source, Store } from '../core/ports.ts';
 import type { Budget } from '../quota/budget.ts';
 import type { Quota } from '../quota/window.ts';
-import type { Scope } from '../snapshots/manifest.ts';
+import type { Scope } from '../reading/evidence.ts';
+import type { Sealed } from '../snapshots/catalog.ts';
 import type { Progress } from './run.ts';
 
 /** One list of nodes to be exported, as the configuration names it. */

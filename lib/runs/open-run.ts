@@ -1,6 +1,5 @@
 // Owns which run a target goes on with: the open one, or a new one under the right name. Refuses to advance it.
 
-import { listSnapshots } from '../snapshots/catalog.ts';
 import { ExportError } from '../core/errors.ts';
 import { stringifyCanonical } from '../core/exact-json.ts';
 import {
@@ -19,7 +18,8 @@ import {
   runId,
   startCheckpoint,
 } from '../reading/checkpoint.ts';
-import type { Scope } from '../snapshots/manifest.ts';
+import type { Scope } from '../reading/evidence.ts';
+import { listSnapshots } from '../snapshots/catalog.ts';
 import type { CollectMode, CollectPorts, CollectResult, KnownWork } from './invocation.ts';
 import {
   abandonAfterMs,

@@ -1,6 +1,5 @@
 // Owns the one loop that advances a run: page by page, then the verdict, then the seal. It owns the order of effects.
 
-import { type Sealed } from '../snapshots/catalog.ts';
 import { ExportError, RateLimitedError } from '../core/errors.ts';
 import { checkpointKey, runPrefix, type TargetKey } from '../core/object-keys.ts';
 import type { Clock, Dataset, Encoder, FetchedPage, Log, Source, Store } from '../core/ports.ts';
@@ -17,6 +16,7 @@ import {
   type Step,
   startPass,
 } from '../reading/paging.ts';
+import type { Sealed } from '../snapshots/catalog.ts';
 import { sealRun } from '../snapshots/seal.ts';
 
 /** No request is begun with less time than this left, milliseconds. */

@@ -1,6 +1,5 @@
 // Owns what a store tells of its targets: open runs, last snapshots, holds. Reads only.
 
-import { readManifest } from '../snapshots/catalog.ts';
 import {
   checkpointKey,
   headKey,
@@ -14,6 +13,7 @@ import {
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { decodeCheckpoint } from '../reading/checkpoint.ts';
+import { readManifest } from '../snapshots/catalog.ts';
 import { decodePointer, type Manifest } from '../snapshots/manifest.ts';
 import { decodeSchedule, slotMs, targetStateOf } from './schedule.ts';
 

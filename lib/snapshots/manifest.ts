@@ -3,8 +3,8 @@
 import * as v from 'valibot';
 import { CorruptError } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
+import { count, evidenceShape, scopeShape } from '../reading/evidence.ts';
 
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const counts = v.record(v.string(), count);
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const isoTime = v.pipe(v.string(), v.isoTimestamp());
@@ -13,25 +13,6 @@ const snapshot = v.pipe(
   v.check((name) => snapshotTimeMs(name) !== null, 'is not a snapshot name'),
 );
 
-const scopeShape = v.object({
-  account: v.string(),
-  region: v.string(),
-  projectId: v.string(),
-  endpoint: v.string(),
-  enterpriseProjectId: v.nullable(v.string()),
-  filters: v.record(v.string(), v.string()),
-});
-const evidenceShape = v.object({
-  pages: count,
-  requests: count,
-  retries: count,
-  throttled: count,
-  realigned: count,
-  repeats: count,
-  passes: count,
-  totalNumFirst: count,
-  totalNumLast: count,
-});
 const previousShape = v.object({ snapshot, manifestSha256: hash });
 const partShape = v.object({
   role: v.picklist(['rows', 'rejects']),
@@ -65,14 +46,6 @@ const manifestShape = v.object({
 });
 const pointerShape = v.object({ snapshot, manifest: v.string(), manifestSha256: hash });
 
-/** What a run reads. It never changes while the run is open. */
-export type Scope = v.InferOutput<typeof scopeShape>;
-/**
- * How the list was read. `pages`: stored pages of all passes. `requests`: sent requests, failed ones included. `retries`:
- * requests that returned no page. `realigned`: pages that did not start with the anchor. `repeats`: records read again,
- * without anchors.
- */
-export type Evidence = v.InferOutput<typeof evidenceShape>;
 export type Previous = v.InferOutput<typeof previousShape>;
 export type Part = v.InferOutput<typeof partShape>;
 export type Manifest = v.InferOutput<typeof manifestShape>;

@@ -10,12 +10,7 @@ import {
   type TargetKey,
 } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
-import {
-  type Checkpoint,
-  decodeSealRecord,
-  encodeSealRecord,
-  type SealRecord,
-} from '../reading/checkpoint.ts';
+import type { Checkpoint } from '../reading/checkpoint.ts';
 import { listSnapshots, readManifest, type Sealed } from './catalog.ts';
 import { type Contents, type ReadPage, readContents } from './contents.ts';
 import {
@@ -28,6 +23,7 @@ import {
   restoreHint,
 } from './manifest.ts';
 import { type PartPorts, writeParts } from './parts.ts';
+import { decodeSealRecord, encodeSealRecord, type SealRecord } from './seal-record.ts';
 import { type TurnPorts, waitForTurn } from './seal-turn.ts';
 import { countRows } from './statistics.ts';
 

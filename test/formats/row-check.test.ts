@@ -40,7 +40,10 @@ const faults: [column: string, cell: unknown, fault: string][] = [
 
 describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
   test.each(faults)('%s = %j is refused by row and column', async (name, cell, fault) => {
-    const encoding = encoder.encode(createFaulty(name, cell), columns, { createdBy: 'x', keepAlive });
+    const encoding = encoder.encode(createFaulty(name, cell), columns, {
+      createdBy: 'x',
+      keepAlive,
+    });
     const error = await encoding.then(
       () => null,
       (thrown: unknown) => thrown,
@@ -67,5 +70,7 @@ test('a cell that is wrong in row 0 already is found there', async () => {
     'row 0, column snapshot_at',
   );
   const holed = createFaulty('extra', undefined).slice(2);
-  await expect(checkRows(holed, columns, keepAlive)).rejects.toThrow('row 0, column extra: no value');
+  await expect(checkRows(holed, columns, keepAlive)).rejects.toThrow(
+    'row 0, column extra: no value',
+  );
 });

@@ -19,10 +19,10 @@ import { sha256 } from '../../lib/core/state.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
-import { decodeSealRecord } from '../../lib/reading/checkpoint.ts';
 import { listSnapshots, readManifest } from '../../lib/snapshots/catalog.ts';
 import { decodePointer, type Manifest } from '../../lib/snapshots/manifest.ts';
 import type { SealPorts } from '../../lib/snapshots/seal.ts';
+import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
 import {
   createMemoryStore,

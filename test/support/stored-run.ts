@@ -1,6 +1,5 @@
 // Owns runs that are stored up to their last page, ready to be sealed, without the reading. Refuses to seal by itself.
 
-import { type Sealed } from '../../lib/snapshots/catalog.ts';
 import { checkpointKey, runPrefix, type TargetKey } from '../../lib/core/object-keys.ts';
 import type { Clock, Store } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
@@ -12,6 +11,7 @@ import {
 } from '../../lib/reading/checkpoint.ts';
 import { encodePage } from '../../lib/reading/page.ts';
 import { openRunPages, type Places } from '../../lib/reading/page-store.ts';
+import type { Sealed } from '../../lib/snapshots/catalog.ts';
 import { type SealPorts, sealRun } from '../../lib/snapshots/seal.ts';
 
 export const someTarget: TargetKey = {

@@ -1,0 +1,36 @@
+// Tests the encoding of the seal record.
+
+import { expect, test } from 'vitest';
+import { CorruptError } from '../../lib/core/errors.ts';
+import {
+  decodeCheckpoint,
+  encodeCheckpoint,
+  startCheckpoint,
+} from '../../lib/reading/checkpoint.ts';
+import { decodeSealRecord, encodeSealRecord } from '../../lib/snapshots/seal-record.ts';
+
+const checkpoint = startCheckpoint({
+  target: { table: 'container_nodes', region: 'cn-south-4', projectId: 'p1' },
+  schemaVersion: 1,
+  snapshot: '20261124T060000Z',
+  scope: {
+    account: 'prod',
+    region: 'cn-south-4',
+    projectId: 'p1',
+    endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
+    enterpriseProjectId: null,
+    filters: {},
+  },
+  startedAtMs: 1_795_500_000_000,
+});
+const previous = { snapshot: '20261123T060000Z', manifestSha256: 'ab'.repeat(32) };
+const record = { sealedAtMs: 5, previous, writer: 'w', checkpoint };
+
+test('decodes what it encoded', () => {
+  expect(decodeSealRecord('s', encodeSealRecord(record))).toEqual(record);
+});
+
+test('does not accept a checkpoint as a seal record, nor a seal record as a checkpoint', () => {
+  expect(() => decodeSealRecord('c', encodeCheckpoint(checkpoint))).toThrow(CorruptError);
+  expect(() => decodeCheckpoint('s', encodeSealRecord(record))).toThrow(/^s: is no checkpoint/);
+});
