@@ -1,23 +1,27 @@
-// Owns what an invocation is given and gives back. Refuses to do anything: collect.ts does.
+// Responsible for what one invocation works with: ports, policy, schedule, result. Not responsible for the work (collect.ts).
 
 import type { ExportError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
-import type { Clock, Dataset, Encoder, Host, Log, Source, Store } from '../core/ports.ts';
+import type { Clock, Dataset, Encoder, Host, Log, LogLevel, Source, Store } from '../core/ports.ts';
 import type { Budget } from '../quota/budget.ts';
+import type { Lease } from '../quota/lease.ts';
+import type { Ledger, WaitReason } from '../quota/ledger.ts';
 import type { Quota } from '../quota/window.ts';
+import type { Checkpoint } from '../reading/checkpoint.ts';
 import type { Scope } from '../reading/evidence.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
 import type { Progress } from './run.ts';
+import type { Schedule } from './schedule.ts';
 
-/** One list of nodes to be exported, as the configuration names it. */
+/** One list to export, as the configuration names it. */
 export interface Target {
   account: string;
   table: string;
   region: string;
-  /** Null: `findProjectId` asks. */
+  /** Null: not configured; `findProjectId` asks IAM. */
   projectId: string | null;
   findProjectId: (budget: Budget) => Promise<string>;
-  /** Under which an answer of `findProjectId` is remembered. */
+  /** The key under which the schedule remembers the answer of `findProjectId`. */
   projectQuestion: string;
   /** Hash of the access key. */
   user: string;
@@ -26,49 +30,116 @@ export interface Target {
   openSource: (projectId: string) => Source;
 }
 
+export type CollectMode = 'timer' | 'command';
+
+/** All differences between a timer's invocation and a command. */
+export interface Policy {
+  /** `due`: targets whose slot has begun and that are not held off. `all`: every target once, and holds are cleared. */
+  selects: 'due' | 'all';
+  /** Whether to wait for another exporter: for the lease, and for an older run that must seal first. */
+  waitsForOthers: boolean;
+  /** See ledger.ts: a command waits for answers anyway, a timer must not. */
+  quotaHeldFrom: 'answer' | 'departure';
+  /** A new snapshot is named after the begun slot, or after the current second. */
+  snapshotNamedBy: 'slot' | 'now';
+  /** Whether stalls and abandoned runs are errors of the invocation, each reported once. A command shows progress. */
+  reportsStalls: boolean;
+  /** After this many interrupted attempts to seal, the invocation fails instead of trying again. */
+  sealAttemptsMax: number;
+  /** The level of the log line for each page. */
+  pageLogLevel: LogLevel;
+}
+
+export const policies: Readonly<Record<CollectMode, Policy>> = {
+  timer: {
+    selects: 'due',
+    waitsForOthers: false,
+    quotaHeldFrom: 'departure',
+    snapshotNamedBy: 'slot',
+    reportsStalls: true,
+    sealAttemptsMax: 3,
+    pageLogLevel: 'info',
+  },
+  command: {
+    selects: 'all',
+    waitsForOthers: true,
+    quotaHeldFrom: 'answer',
+    snapshotNamedBy: 'now',
+    reportsStalls: false,
+    sealAttemptsMax: Number.POSITIVE_INFINITY,
+    pageLogLevel: 'debug',
+  },
+};
+
 export interface CollectPorts {
   store: Store;
   clock: Clock;
   host: Host;
   log: Log;
+  /** In [0, 1). */
   random: () => number;
   encoders: readonly Encoder[];
   quota: Quota;
   requestTimeoutMs: number;
   scheduleMs: number;
   keepPagesMs: number;
+  /** Name and version of this program, for parts and manifests. */
   writer: string;
   targets: readonly Target[];
   budget: Budget;
   progress: Progress;
-  /** Throws ConfigError when two targets turn out to be one. */
+  /** Throws ConfigError if two targets turn out to be the same list. */
   checkDistinct: (targets: readonly { target: Target; projectId: string }[]) => void;
 }
 
-/**
- * `timer`: what is due, as far as the quota and the time left allow; leaves at once when somebody else works.
- * `command`: every target now; waits.
- */
-export type CollectMode = 'timer' | 'command';
+/** What is needed to decide which targets have work. */
+export interface Agenda extends CollectPorts {
+  policy: Policy;
+  /** Changed in place; `saveSchedule` stores it. */
+  schedule: Schedule;
+}
+
+/** One invocation that holds the lease. */
+export interface Invocation extends Agenda {
+  lease: Lease;
+  ledger: InvocationLedger;
+  result: CollectResult;
+  /** Renews the lease first. Throws StoppedError if the lease is lost. */
+  saveSchedule: () => Promise<void>;
+}
+
+export interface InvocationLedger extends Ledger {
+  /** Why the last request was not admitted. Null: it was admitted, or there was none. */
+  refusedFor(): WaitReason | null;
+}
 
 export interface CollectResult {
   status: 'sealed' | 'paused' | 'failed' | 'idle';
   snapshots: Sealed[];
   requests: number;
-  /** Of them, refused because somebody else shares the quota. */
+  /** Requests that the service refused with 429. */
   throttled: number;
-  /** What went wrong, each once; `failed` if any of them needs more than another invocation. */
+  /** Each fault once. */
   errors: ExportError[];
 }
 
-/** A target whose project is known. */
-export interface KnownWork {
+/** A target of this invocation whose project is known. */
+export interface ResolvedTask {
   target: Target;
   projectId: string;
   key: TargetKey;
-  /** Of the key, for maps and messages. */
+  /** `key` as one text, for maps and messages. */
   id: string;
 }
 
-/** Null: its project must be asked for first. */
-export type Work = KnownWork | { target: Target; projectId: null; key: null; id: string };
+/** A target of this invocation. `projectId` null: IAM must be asked first. */
+export type Task = ResolvedTask | { target: Target; projectId: null; key: null; id: string };
+
+/** One attempt to export a target, as far as it has come. */
+export interface Attempt<T extends Task = Task> {
+  task: T;
+  /** Null: no run is open yet. */
+  checkpoint: Checkpoint | null;
+  /** Whether this invocation has stored a page of it. */
+  gotPage: boolean;
+}

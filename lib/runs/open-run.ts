@@ -1,4 +1,4 @@
-// Owns which run a target goes on with: the open one, or a new one under the right name. Refuses to advance it.
+// Responsible for the run that a target continues: the open one, or a new one under the right name.
 
 import { ExportError } from '../core/errors.ts';
 import { stringifyCanonical } from '../core/exact-json.ts';
@@ -20,85 +20,87 @@ import {
 } from '../reading/checkpoint.ts';
 import type { Scope } from '../reading/evidence.ts';
 import { listSnapshots } from '../snapshots/catalog.ts';
-import type { CollectMode, CollectPorts, CollectResult, KnownWork } from './invocation.ts';
-import {
-  abandonAfterMs,
-  type Schedule,
-  slotMs,
-  type TargetState,
-  targetStateOf,
-} from './schedule.ts';
+import type { Invocation, ResolvedTask } from './invocation.ts';
+import { abandonAfterMs, isDue, slotMs, type TargetState, targetStateOf } from './schedule.ts';
 
-/** Whether a slot has begun since the newest snapshot. */
-export function isDue({ store, scheduleMs }: CollectPorts, state: TargetState): boolean {
-  return state.sealed === null || snapshotName(slotMs(store.nowMs(), scheduleMs)) > state.sealed;
+/** The checkpoint to continue from. Null: the target has nothing to do now. */
+export async function openRun(
+  invocation: Invocation,
+  task: ResolvedTask,
+): Promise<Checkpoint | null> {
+  const { schedule } = invocation;
+  const state = targetStateOf(schedule, task.id);
+  schedule.targets[task.id] = state;
+  if (state.open) {
+    const resumed = await resumeRun(invocation, task, state, state.open);
+    if (resumed === 'reported') return null;
+    if (resumed) return resumed;
+  }
+  return startRun(invocation, task, state);
 }
 
-/** The checkpoint to go on from; null if the target turns out to have nothing to do now. */
-export async function openRun(
-  mode: CollectMode,
-  ports: CollectPorts,
-  schedule: Schedule,
-  work: KnownWork,
-  result: CollectResult,
-  saveSchedule: () => Promise<void>,
-): Promise<Checkpoint | null> {
-  const { store, log, scheduleMs } = ports;
-  const { target, projectId, key, id } = work;
+/**
+ * Null: the open run is gone or cannot be continued, and a new one may start. `reported`: it was abandoned, which is an
+ * error of this invocation; the new run starts in the next one.
+ */
+async function resumeRun(
+  { policy, store, log, scheduleMs, result, saveSchedule }: Invocation,
+  { target, projectId, key, id }: ResolvedTask,
+  state: TargetState,
+  open: { snapshot: string; run: string },
+): Promise<Checkpoint | null | 'reported'> {
+  const checkpoint = await readCheckpoint(store, key, open);
   const scope = target.scopeOf(projectId);
-  const state = targetStateOf(schedule, id);
-  schedule.targets[id] = state;
-  if (state.open) {
-    const checkpoint = await readCheckpoint(store, key, state.open);
-    const refusal = checkpoint ? whyNotResume(ports, checkpoint, scope, id) : null;
-    if (checkpoint && !refusal) {
-      log('info', 'going on with an open run', {
-        snapshot: checkpoint.snapshot,
-        run: checkpoint.run,
-        pages: checkpoint.pages.length,
-      });
-      return checkpoint;
-    }
-    if (refusal) {
-      log('error', refusal.message, { code: refusal.code, hint: refusal.hint, target: id });
-    }
-    // Whoever seals next must not wait for a run that is given up.
-    if (refusal) await store.delete(sealRecordKey(key, state.open.snapshot, state.open.run));
-    state.open = null;
-    // A command starts anew at once, so there is nothing left to do; a timer tells it, and stored before: once.
-    if (mode === 'timer' && refusal?.code === 'RUN_ABANDONED') {
-      await saveSchedule();
-      result.errors.push(refusal);
-      return null;
-    }
+  const reason =
+    checkpoint && whyAbandon({ checkpoint, scope, id, nowMs: store.nowMs(), scheduleMs });
+  if (checkpoint && !reason) {
+    const { snapshot, run, pages } = checkpoint;
+    log('info', 'continuing an open run', { snapshot, run, pages: pages.length });
+    return checkpoint;
   }
-  const snapshots = await listSnapshots(store, key);
-  const newest = snapshots[snapshots.length - 1] ?? null;
+  state.open = null;
+  if (!reason) return null;
+  log('error', reason.message, { code: reason.code, hint: reason.hint, target: id });
+  // Otherwise the next run would wait for the abandoned one to seal.
+  await store.delete(sealRecordKey(key, open.snapshot, open.run));
+  if (!policy.reportsStalls || reason.code !== 'RUN_ABANDONED') return null;
+  // Stored before it is reported, so that it is reported once.
+  await saveSchedule();
+  result.errors.push(reason);
+  return 'reported';
+}
+
+async function startRun(
+  { policy, store, log, scheduleMs, saveSchedule }: Invocation,
+  { target, projectId, key, id }: ResolvedTask,
+  state: TargetState,
+): Promise<Checkpoint | null> {
+  const newest = (await listSnapshots(store, key)).at(-1) ?? null;
   if (newest !== null && newest > (state.sealed ?? '')) state.sealed = newest;
-  if (mode === 'timer' && !isDue(ports, state)) {
+  if (policy.selects === 'due' && !isDue(state.sealed, store.nowMs(), scheduleMs)) {
     await saveSchedule();
     return null;
   }
   const startedAtMs = Math.round(store.nowMs());
   const snapshot =
-    mode === 'timer'
+    policy.snapshotNamedBy === 'slot'
       ? snapshotName(slotMs(startedAtMs, scheduleMs))
       : nameAfter(state.sealed, startedAtMs);
+  const scope = target.scopeOf(projectId);
   const run = runId(key, snapshot, scope);
-  // The schedule before the checkpoint: a run that nobody knows of would be lost, one without a checkpoint just begins.
+  // The schedule before the checkpoint: a run without a checkpoint just starts, one without a schedule entry is lost.
   state.open = { snapshot, run };
   await saveSchedule();
-  const standing = await readCheckpoint(store, key, state.open);
-  if (standing) return standing;
+  const existing = await readCheckpoint(store, key, state.open);
+  if (existing) return existing;
   const { schemaVersion } = target.dataset;
   const checkpoint = startCheckpoint({ target: key, schemaVersion, snapshot, scope, startedAtMs });
-  const prefix = runPrefix(key, snapshot, run);
-  await store.put(checkpointKey(prefix), encodeCheckpoint(checkpoint));
-  log('info', 'a new run', { snapshot, run, target: id });
+  await store.put(checkpointKey(runPrefix(key, snapshot, run)), encodeCheckpoint(checkpoint));
+  log('info', 'starting a new run', { snapshot, run, target: id });
   return checkpoint;
 }
 
-/** Null: it is gone. Throws CorruptError. */
+/** Null: it does not exist. Throws CorruptError. */
 export async function readCheckpoint(
   store: Store,
   key: TargetKey,
@@ -109,32 +111,35 @@ export async function readCheckpoint(
   return bytes ? decodeCheckpoint(objectKey, bytes) : null;
 }
 
-/** Names of one target only grow, also within one second and after a clock that stepped back. */
+/** Names of one target only increase, even within one second or after a clock that stepped back. */
 function nameAfter(sealed: string | null, nowMs: number): string {
-  const after = sealed === null ? 0 : (snapshotTimeMs(sealed) ?? 0) + 1_000;
-  return snapshotName(Math.max(nowMs, after));
+  const afterMs = sealed === null ? 0 : (snapshotTimeMs(sealed) ?? 0) + 1_000;
+  return snapshotName(Math.max(nowMs, afterMs));
 }
 
-function whyNotResume(
-  { store, scheduleMs }: CollectPorts,
-  checkpoint: Checkpoint,
-  scope: Scope,
-  id: string,
-): ExportError | null {
-  const { snapshot, run } = checkpoint;
+/** Null: the run can be continued. */
+function whyAbandon(context: {
+  checkpoint: Checkpoint;
+  scope: Scope;
+  id: string;
+  nowMs: number;
+  scheduleMs: number;
+}): ExportError | null {
+  const { checkpoint, scope, id, nowMs, scheduleMs } = context;
+  const { snapshot, run, phase, lastPageAtMs } = checkpoint;
   if (stringifyCanonical(checkpoint.scope) !== stringifyCanonical(scope)) {
     return new ExportError(
       'SCOPE_CHANGED',
-      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: the configuration asks for another scope or other filters than it began with.`,
-      'A new run starts with the new scope. What the old one had not published by now, it never will.',
+      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: the configuration now asks for another scope or other filters.`,
+      'A new run starts with the new scope. The abandoned run will not publish a snapshot.',
     );
   }
-  const silentMs = store.nowMs() - checkpoint.lastPageAtMs;
-  if (silentMs > abandonAfterMs(scheduleMs) && checkpoint.phase === 'collecting') {
+  const silentMs = nowMs - lastPageAtMs;
+  if (silentMs > abandonAfterMs(scheduleMs) && phase === 'collecting') {
     return new ExportError(
       'RUN_ABANDONED',
-      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: it got no page for ${Math.round(silentMs / 3_600_000)} hours.`,
-      'A new run starts with the newest slot. See the errors logged before for why no page came.',
+      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: it received no page for ${Math.round(silentMs / 3_600_000)} hours.`,
+      'A new run starts with the newest slot. The errors logged before say why no page arrived.',
     );
   }
   return null;

@@ -1,43 +1,43 @@
-// Owns which targets' projects are known, and asking for the others. Refuses to say what becomes of a target whose project cannot
-// be found: it fails as any target does.
+// Responsible for the project id of each target: configured, remembered in the schedule, or asked of IAM.
 
 import { type TargetKey, targetId } from '../core/object-keys.ts';
-import type { CollectPorts, KnownWork, Target, Work } from './invocation.ts';
+import type { Agenda, Invocation, ResolvedTask, Target, Task } from './invocation.ts';
 import type { Schedule } from './schedule.ts';
 
-/** What a target is called before its project is known. */
-export function questionId({ account, table, region }: Target): string {
-  return `${table}/rgn=${region}/account=${account}`;
+/** Null: IAM must be asked. */
+export function knownProjectId(target: Target, schedule: Schedule): string | null {
+  return target.projectId ?? schedule.projects[target.projectQuestion] ?? null;
 }
 
-export function isKnown(work: Work): work is KnownWork {
-  return work.projectId !== null;
+export function isResolved(task: Task): task is ResolvedTask {
+  return task.projectId !== null;
 }
 
-function toWork(target: Target, projectId: string): KnownWork {
+export function toTask(target: Target, projectId: string | null): Task {
+  const { table, region, account } = target;
+  if (projectId !== null) return resolve(target, projectId);
+  return { target, projectId, key: null, id: `${table}/rgn=${region}/account=${account}` };
+}
+
+function resolve(target: Target, projectId: string): ResolvedTask {
   const key: TargetKey = { table: target.table, region: target.region, projectId };
   return { target, projectId, key, id: targetId(key) };
 }
 
-export function listWorks({ targets }: CollectPorts, schedule: Schedule): Work[] {
-  return targets.map((target): Work => {
-    const projectId = target.projectId ?? schedule.projects[target.projectQuestion];
-    if (projectId !== undefined) return toWork(target, projectId);
-    return { target, projectId: null, key: null, id: questionId(target) };
-  });
+export function listTasks({ targets, schedule }: Agenda): Task[] {
+  return targets.map((target) => toTask(target, knownProjectId(target, schedule)));
 }
 
-/** Remembers the answer. Throws as `findProjectId` does. */
-export async function askProject(
-  { budget }: CollectPorts,
-  schedule: Schedule,
-  { target, id }: Work,
-  saveSchedule: () => Promise<void>,
-): Promise<KnownWork> {
+/** Asks IAM unless the schedule has the answer, and remembers it there. Throws what `findProjectId` throws. */
+export async function resolveProject(
+  { budget, schedule, saveSchedule }: Invocation,
+  { target, id }: Task,
+): Promise<ResolvedTask> {
   const known = schedule.projects[target.projectQuestion];
   const projectId = known ?? (await target.findProjectId(budget));
   schedule.projects[target.projectQuestion] = projectId;
+  // The state under the name without a project is no longer used.
   delete schedule.targets[id];
   if (known === undefined) await saveSchedule();
-  return toWork(target, projectId);
+  return resolve(target, projectId);
 }

@@ -1,99 +1,95 @@
-// Owns that a target which is tried in vain is told, once a stall: what passes by itself is never told otherwise, and may go on
-// until the run is given up. Refuses to mend it.
+// Responsible for detecting targets whose attempts bring no page, and for reporting each such stall once.
+// Faults that can pass by themselves are not reported otherwise, and the run stays open until it is abandoned.
 
 import { ExportError, StoreError } from '../core/errors.ts';
-import type { Checkpoint } from '../reading/checkpoint.ts';
-import type { CollectPorts, CollectResult, Work } from './invocation.ts';
+import type { Agenda, Attempt, Invocation, Task } from './invocation.ts';
 import { readCheckpoint } from './open-run.ts';
-import { type Schedule, stallAfterMs, type TargetState, targetStateOf } from './schedule.ts';
+import { stallAfterMs, type TargetState, targetStateOf } from './schedule.ts';
 
-/** Whether there is, as far as the schedule knows, a stall that nobody was told of. */
-export function isSilent({ store, quota }: CollectPorts, state: TargetState): boolean {
-  const { silentSinceMs, stalledSinceMs } = state;
-  if (silentSinceMs === undefined || silentSinceMs === stalledSinceMs) return false;
-  return store.nowMs() - silentSinceMs > stallAfterMs(quota.windowMs);
+/** True if, as far as the schedule knows, the target is stalled and that was not reported. */
+export function hasUnreportedStall({ store, quota }: Agenda, state: TargetState): boolean {
+  const { noPageSinceMs, reportedStallMs } = state;
+  if (noPageSinceMs === undefined || noPageSinceMs === reportedStallMs) return false;
+  return store.nowMs() - noPageSinceMs > stallAfterMs(quota.windowMs);
 }
 
-/** Whether that is news. From the first time in vain, not from the last page: whoever waits for its turn is not silent. */
-export function beginSilence(state: TargetState, lastPageAtMs: number, nowMs: number): boolean {
-  const { silentSinceMs } = state;
-  if (silentSinceMs !== undefined && silentSinceMs >= lastPageAtMs) return false;
-  state.silentSinceMs = Math.round(nowMs);
+/**
+ * Records since when attempts bring no page. Returns false if that was recorded already. The time counts from the first
+ * failed attempt, not from the last page: a target that waits for its turn is not stalled.
+ */
+export function noteNoPage(state: TargetState, lastPageAtMs: number, nowMs: number): boolean {
+  const { noPageSinceMs } = state;
+  if (noPageSinceMs !== undefined && noPageSinceMs >= lastPageAtMs) return false;
+  state.noPageSinceMs = Math.round(nowMs);
   return true;
 }
 
-/** Of a target that was tried in vain in this invocation; `checkpoint` null: its project could not be asked. */
-export async function noteStall(
-  ports: CollectPorts,
-  schedule: Schedule,
-  work: Work,
-  checkpoint: Checkpoint | null,
-  result: CollectResult,
-  saveSchedule: () => Promise<void>,
-): Promise<void> {
-  const { store, log } = ports;
+/** For a target whose attempt brought no page. Reports a stall, if the policy asks for it and it lasts long enough. */
+export async function noteStall(invocation: Invocation, attempt: Attempt): Promise<void> {
+  const { policy, store, log, schedule, result, saveSchedule } = invocation;
+  const { task, checkpoint } = attempt;
+  if (!policy.reportsStalls) return;
   if (checkpoint && checkpoint.phase !== 'collecting') return;
-  const state = targetStateOf(schedule, work.id);
-  schedule.targets[work.id] = state;
-  if (beginSilence(state, checkpoint?.lastPageAtMs ?? 0, store.nowMs())) {
+  const state = targetStateOf(schedule, task.id);
+  schedule.targets[task.id] = state;
+  if (noteNoPage(state, checkpoint?.lastPageAtMs ?? 0, store.nowMs())) {
     await saveSchedule();
     return;
   }
-  if (!isSilent(ports, state)) return;
-  const minutes = Math.round((store.nowMs() - (state.silentSinceMs ?? 0)) / 60_000);
-  const stalled = describeStall(work, checkpoint, minutes);
-  state.stalledSinceMs = state.silentSinceMs;
-  // Stored before it is told: told twice would be an alarm a minute.
+  if (!hasUnreportedStall(invocation, state)) return;
+  const minutes = Math.round((store.nowMs() - (state.noPageSinceMs ?? 0)) / 60_000);
+  const error = describeStall(attempt, minutes);
+  state.reportedStallMs = state.noPageSinceMs;
+  // Stored before it is reported: otherwise a failed write would repeat the alarm every minute.
   await saveSchedule();
-  result.errors.push(stalled);
-  log('error', stalled.message, { code: stalled.code, hint: stalled.hint, target: work.id });
+  result.errors.push(error);
+  log('error', error.message, { code: error.code, hint: error.hint, target: task.id });
 }
 
-function describeStall(work: Work, checkpoint: Checkpoint | null, minutes: number): ExportError {
+function describeStall({ task, checkpoint }: Attempt, minutes: number): ExportError {
   if (checkpoint) {
     const { snapshot, run } = checkpoint;
     return new ExportError(
       'RUN_STALLED',
-      `The open run ${snapshot} of ${work.id} (run ${run}) got no page for ${minutes} minutes.`,
-      'It goes on by itself as soon as one comes. See what was logged before: is it throttled, somebody else uses the key or the address; does nothing answer, check the network of the function.',
+      `The open run ${snapshot} of ${task.id} (run ${run}) received no page for ${minutes} minutes.`,
+      'It continues by itself as soon as a page arrives. Check the earlier log lines. If requests are throttled, another client uses the same key or address. If nothing answers, check the network of the function.',
     );
   }
-  const { table, region, account } = work.target;
+  const { table, region, account } = task.target;
   return new ExportError(
     'RUN_STALLED',
-    `No run of ${table} in ${region} (account ${account}) can begin: IAM could not be asked for its project for ${minutes} minutes.`,
-    "It begins by itself as soon as IAM answers. See what was logged before, and check the function's way to iamEndpoint (a VPC needs a NAT gateway for it). Or set the target's projectId: then it is not asked.",
+    `No run of ${table} in ${region} (account ${account}) can start: IAM did not return its project id for ${minutes} minutes.`,
+    "It starts by itself as soon as IAM answers. Check the earlier log lines and the function's route to iamEndpoint (a VPC needs a NAT gateway). To avoid the question, set the target's projectId.",
   );
 }
 
-/** Of targets that are held off, too: nobody tries them. One that cannot be read is told where it is tried. */
-export async function noteSilent(
-  ports: CollectPorts,
-  schedule: Schedule,
-  work: Work,
-  result: CollectResult,
-  saveSchedule: () => Promise<void>,
-): Promise<void> {
-  const state = targetStateOf(schedule, work.id);
-  if (!isSilent(ports, state)) return;
+/**
+ * For a target that is held off, so that nothing tries it in this invocation. A checkpoint that cannot be read is not
+ * reported here but by the attempt that needs it. Throws StoreError.
+ */
+export async function noteStallOfHeldTarget(invocation: Invocation, task: Task): Promise<void> {
+  const { store, schedule, saveSchedule } = invocation;
+  const state = targetStateOf(schedule, task.id);
+  if (!hasUnreportedStall(invocation, state)) return;
   try {
     const { open } = state;
-    const checkpoint = open && work.key && (await readCheckpoint(ports.store, work.key, open));
-    if (isInVain(work, state, checkpoint)) {
-      await noteStall(ports, schedule, work, checkpoint, result, saveSchedule);
+    const checkpoint = open && task.key && (await readCheckpoint(store, task.key, open));
+    const attempt = { task, checkpoint, gotPage: false };
+    if (isStillWithoutPage(attempt, state)) {
+      await noteStall(invocation, attempt);
       return;
     }
-    state.silentSinceMs = undefined;
+    state.noPageSinceMs = undefined;
     await saveSchedule();
   } catch (error) {
     if (!(error instanceof ExportError) || error instanceof StoreError) throw error;
   }
 }
 
-/** A page may have come since, or the run may be gone. */
-function isInVain(work: Work, state: TargetState, checkpoint: Checkpoint | null): boolean {
-  if (work.projectId === null) return true;
+/** A page may have arrived since, or the run may not exist any more. */
+function isStillWithoutPage({ task, checkpoint }: Attempt, state: TargetState): boolean {
+  if (task.projectId === null) return true;
   return (
-    checkpoint?.phase === 'collecting' && checkpoint.lastPageAtMs <= (state.silentSinceMs ?? 0)
+    checkpoint?.phase === 'collecting' && checkpoint.lastPageAtMs <= (state.noPageSinceMs ?? 0)
   );
 }

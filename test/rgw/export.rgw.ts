@@ -130,7 +130,7 @@ test('two at once: the lease makes one wait, and both seal', async () => {
   while (simulator.stats().pages < 1) await new Promise((resolve) => setTimeout(resolve, 5));
   const ended = await Promise.all([early, runCli('export', { simulator, bucket, quota })]);
   expect(ended.map(({ code }) => code)).toEqual([0, 0]);
-  expect(ended.map(({ logs }) => logs).join('')).toContain('waiting for it to end');
+  expect(ended.map(({ logs }) => logs).join('')).toContain('waiting until it has finished');
   expect(busiestWindow(simulator, 1_000)).toBeLessThanOrEqual(5);
   const [first, second] = ended
     .flatMap(({ result }) => result.snapshots)
@@ -174,7 +174,7 @@ test('a command and the function at once: the function leaves, and later the com
   while (simulator.stats().pages < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   const left = await invoke();
   expect(left.result).toMatchObject({ status: 'idle', requests: 0 });
-  expect(left.logs).toContain('another exporter is at work on this store');
+  expect(left.logs).toContain('another exporter is working on this store');
   const first = await exporting;
   expect(first.code).toBe(0);
   // Nothing is due any more; a list that was never read is. The function is at work on it when the command comes.
@@ -188,7 +188,7 @@ test('a command and the function at once: the function leaves, and later the com
   while (other.stats().pages < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   const second = await runCli('export', { simulator, bucket, quota });
   expect(second.code).toBe(0);
-  expect(second.logs).toContain('waiting for it to end');
+  expect(second.logs).toContain('waiting until it has finished');
   expect((await invoked).result).toMatchObject({ status: 'sealed', snapshots: [{ rows: 20_000 }] });
   expect(busiestWindow(simulator, 1_000)).toBeLessThanOrEqual(5);
   expect((await runCli('verify', { simulator, bucket })).code).toBe(0);

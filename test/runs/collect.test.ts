@@ -192,7 +192,7 @@ describe('export', () => {
     );
     expect(both.map(({ status }) => status)).toEqual(['sealed', 'sealed']);
     expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
-    expect(world.logs.some(({ message }) => message.includes('waiting for it to end'))).toBe(true);
+    expect(world.logs.some(({ message }) => message.includes('waiting until it has finished'))).toBe(true);
     expect((await verifyStore(world.store as Store, () => {})).faults).toEqual([]);
   });
 });

@@ -48,7 +48,7 @@ test('IAM does not answer: told once, after half an hour, and asked ever more se
   });
   const { told } = await tickFor(world, 24 * 60, [target]);
   expect(told.map(({ minute, fault }) => [minute, fault.code])).toEqual([[31, 'RUN_STALLED']]);
-  expect(told[0]?.fault.message).toContain('container_nodes in far (account far) can begin');
+  expect(told[0]?.fault.message).toContain('container_nodes in far (account far) can start');
   expect(asked).toBeLessThan(40);
 });
 

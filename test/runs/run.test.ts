@@ -17,6 +17,7 @@ import {
   decodeCheckpoint,
   startCheckpoint,
 } from '../../lib/reading/checkpoint.ts';
+import { policies } from '../../lib/runs/invocation.ts';
 import { advanceRun, estimateSealMs, type Progress, type RunPorts } from '../../lib/runs/run.ts';
 import { nodeText, someTarget, storeRun } from '../support/stored-run.ts';
 import { createWorld } from '../support/world.ts';
@@ -76,8 +77,13 @@ function createRun(size: number) {
     },
   };
   function portsOf(overrides: Partial<RunPorts> = {}): RunPorts {
+    const budget = overrides.budget ?? openBudget(new AbortController().signal);
+    // A limited budget is a timer's.
+    const isTimer = Number.isFinite(budget.timeLeftMs());
     return {
       ...world.createPorts(),
+      policy: isTimer ? policies.timer : policies.command,
+      budget,
       dataset,
       source,
       ledger: counted.ledger,

@@ -1,0 +1,82 @@
+// Responsible for the state of a run while one process advances it: the stored checkpoint, and the pass as read so far.
+
+import { checkpointKey, runPrefix, type TargetKey } from '../core/object-keys.ts';
+import { stopped } from '../quota/budget.ts';
+import { type Checkpoint, encodeCheckpoint } from '../reading/checkpoint.ts';
+import { type Item, toItem } from '../reading/page.ts';
+import { openRunPages, type RunPages } from '../reading/page-store.ts';
+import { followPass, type Pass } from '../reading/paging.ts';
+import type { RunPorts } from './run.ts';
+
+export interface RunState {
+  readonly ports: RunPorts;
+  readonly target: TargetKey;
+  readonly pages: RunPages;
+  /** As it is stored. */
+  checkpoint(): Checkpoint;
+  /** Called before every side effect; throws if the run is aborted or the lease is lost. Earlier work is stored. */
+  keepAlive(): Promise<void>;
+  save(next: Checkpoint): Promise<void>;
+  /** The pass as far as this process knows it; null: it must be read back from the stored pages. */
+  knownPass(): Pass | null;
+  /** Reads the current pass back from its stored pages, unless this process followed it from its start. */
+  loadPass(): Promise<Pass>;
+  /** Keys of all records in passes before `pass`. */
+  readKeysBefore(pass: number): Promise<Set<string>>;
+  /** Forgets the pass. `isNew`: the next one starts now, so that this process can follow it. */
+  endPass(isNew: boolean): void;
+}
+
+export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoint): RunState {
+  const { store, dataset, budget } = ports;
+  const prefix = runPrefix(target, start.snapshot, start.run);
+  const pages = openRunPages(store, prefix, keepAlive);
+  let checkpoint = start;
+  const hasPages = start.pages.some((page) => page.pass === start.cursor.pass);
+  let pass: Pass | null = hasPages ? null : followPass();
+
+  async function keepAlive(): Promise<void> {
+    if (budget.signal.aborted) throw stopped();
+    await ports.renew();
+  }
+
+  async function readItems(index: number): Promise<Item[]> {
+    const { body } = await pages.read(checkpoint, index);
+    return body.records.map((record) => toItem(dataset, record));
+  }
+
+  return {
+    ports,
+    target,
+    pages,
+    keepAlive,
+    checkpoint: () => checkpoint,
+    async save(next) {
+      await keepAlive();
+      await store.put(checkpointKey(prefix), encodeCheckpoint(next));
+      checkpoint = next;
+    },
+    knownPass: () => pass,
+    async loadPass() {
+      if (pass) return pass;
+      const loaded = followPass();
+      for (const [index, page] of checkpoint.pages.entries()) {
+        if (page.pass !== checkpoint.cursor.pass) continue;
+        loaded.add(await readItems(index), page.from);
+      }
+      pass = loaded;
+      return loaded;
+    },
+    async readKeysBefore(number) {
+      const keys = new Set<string>();
+      for (const [index, page] of checkpoint.pages.entries()) {
+        if (page.pass >= number) continue;
+        for (const { key } of await readItems(index)) if (key !== null) keys.add(key);
+      }
+      return keys;
+    },
+    endPass(isNew) {
+      pass = isNew ? followPass() : null;
+    },
+  };
+}

@@ -1,0 +1,229 @@
+// Responsible for one invocation's work under the lease: task after task, until nothing is left, or the quota or the time is
+// used up. One failing target does not stop the others.
+
+import { recoversByItself } from '../core/error-policy.ts';
+import { ExportError, RateLimitedError, StoppedError } from '../core/errors.ts';
+import { targetId } from '../core/object-keys.ts';
+import { stopped } from '../quota/budget.ts';
+import type { Sealed } from '../snapshots/catalog.ts';
+import { tidyTarget } from '../snapshots/tidy.ts';
+import { clearHolds, noteFailure } from './failure.ts';
+import type {
+  Attempt,
+  CollectResult,
+  Invocation,
+  ResolvedTask,
+  Target,
+  Task,
+} from './invocation.ts';
+import { isHeldOff, pickNextTask } from './next-task.ts';
+import { openRun } from './open-run.ts';
+import { isResolved, listTasks, resolveProject } from './projects.ts';
+import { advanceRun, type RunOutcome } from './run.ts';
+import { targetStateOf } from './schedule.ts';
+import { noteStall, noteStallOfHeldTarget } from './stall.ts';
+
+/** No task starts with less time left than this, milliseconds. */
+const taskTimeMinMs = 3_000;
+
+/** How far the work has come. */
+interface WorkState {
+  /** Targets that this invocation does not try again. */
+  done: Set<Target>;
+  /** Users (key hashes) that the service throttles. */
+  throttledUsers: Set<string>;
+  /** The exporter's own quota, or the time, is used up: only projects can still be resolved. */
+  isQuotaUsedUp: boolean;
+  /** Nothing was tried yet. */
+  isFirst: boolean;
+  isPaused: boolean;
+}
+
+/** `done`: targets to skip; finished ones are added. `paused`: the invocation ended before its work did. */
+export async function workThrough(
+  invocation: Invocation,
+  done: Set<Target>,
+): Promise<'finished' | 'paused'> {
+  const { policy, schedule, budget, result } = invocation;
+  if (policy.selects === 'all') clearHolds(schedule);
+  const tasks = listTasks(invocation);
+  if (policy.selects === 'due') await noteHeldTargets(invocation, tasks);
+  const state: WorkState = {
+    done,
+    throttledUsers: new Set(),
+    isQuotaUsedUp: false,
+    isFirst: true,
+    isPaused: false,
+  };
+  for (;;) {
+    invocation.checkDistinct(tasks.filter(isResolved));
+    const task = pickNextTask(invocation, tasks, (other) => isOver(state, other));
+    if (!task) return state.isPaused ? 'paused' : 'finished';
+    // Errors that are reported once end the invocation: nothing after them can keep them from being reported.
+    if (policy.reportsStalls && hasErrorToReportOnce(result)) return 'paused';
+    const isShortOfTime = budget.timeLeftMs() < taskTimeMinMs;
+    if (isShortOfTime && !state.isFirst) return 'paused';
+    const attempt: Attempt = { task, checkpoint: null, gotPage: false };
+    try {
+      if (isResolved(task)) {
+        await tryTask(invocation, state, attempt as Attempt<ResolvedTask>);
+      } else if (isShortOfTime) {
+        await noteStall(invocation, attempt);
+        return 'paused';
+      } else {
+        tasks[tasks.indexOf(task)] = await resolveProject(invocation, task);
+      }
+    } catch (error) {
+      if (!(await handleFailure(invocation, state, attempt, error))) return 'paused';
+    }
+  }
+}
+
+/** Targets that are not held off are tried below: a page may arrive. */
+async function noteHeldTargets(invocation: Invocation, tasks: readonly Task[]): Promise<void> {
+  for (const task of tasks) {
+    const state = targetStateOf(invocation.schedule, task.id);
+    if (isHeldOff(invocation, task.target, state)) await noteStallOfHeldTarget(invocation, task);
+  }
+}
+
+function isOver({ done, isQuotaUsedUp, throttledUsers }: WorkState, { target, projectId }: Task) {
+  if (done.has(target)) return true;
+  return projectId !== null && (isQuotaUsedUp || throttledUsers.has(target.user));
+}
+
+function hasErrorToReportOnce({ errors, snapshots }: CollectResult): boolean {
+  return (
+    errors.some(({ code }) => code === 'RUN_STALLED' || code === 'RUN_ABANDONED') ||
+    snapshots.some(({ manifest }) => manifest.verdict === 'drifted')
+  );
+}
+
+async function tryTask(
+  invocation: Invocation,
+  state: WorkState,
+  attempt: Attempt<ResolvedTask>,
+): Promise<void> {
+  const { task } = attempt;
+  attempt.checkpoint = await openRun(invocation, task);
+  if (!attempt.checkpoint) return;
+  const { run, snapshot } = attempt.checkpoint;
+  invocation.progress({ kind: 'run', target: task.key, run, snapshot });
+  const outcome = await advance(invocation, state, attempt);
+  const wasFirst = state.isFirst;
+  state.isFirst = false;
+  if (outcome.kind === 'sealed') await noteSealed(invocation, state, task, outcome.sealed);
+  else await notePaused(invocation, state, attempt, wasFirst);
+}
+
+async function advance(
+  invocation: Invocation,
+  state: WorkState,
+  attempt: Attempt<ResolvedTask>,
+): Promise<RunOutcome> {
+  const { lease, log, progress, result } = invocation;
+  const { target, key, id, projectId } = attempt.task;
+  if (!attempt.checkpoint) throw new Error('no run is open');
+  const { run } = attempt.checkpoint;
+  return advanceRun(
+    {
+      ...invocation,
+      first: state.isFirst,
+      dataset: target.dataset,
+      user: target.user,
+      source: target.openSource(projectId),
+      renew: () => lease.renew(),
+      log: (level, message, fields) => log(level, message, { run, target: id, ...fields }),
+      progress: (event) => {
+        if (event.kind === 'page') attempt.gotPage = true;
+        progress(event);
+      },
+      requested: (error) => {
+        result.requests += 1;
+        if (error instanceof RateLimitedError) result.throttled += 1;
+      },
+    },
+    key,
+    attempt.checkpoint,
+  );
+}
+
+async function noteSealed(
+  invocation: Invocation,
+  state: WorkState,
+  { target, key, id }: ResolvedTask,
+  sealed: Sealed,
+): Promise<void> {
+  const { policy, schedule, result, saveSchedule } = invocation;
+  const isTimer = policy.selects === 'due';
+  if (!isTimer) {
+    result.snapshots.push(sealed);
+    // Each target once. A timer's target may be due again by now.
+    state.done.add(target);
+  }
+  delete schedule.holds[target.user];
+  const { snapshot } = sealed.manifest;
+  schedule.targets[id] = { open: null, sealed: snapshot, failures: 0, retryAtMs: 0 };
+  await saveSchedule();
+  // After the schedule: a timer that could not save it meets the snapshot again, and reports it then.
+  if (isTimer) result.snapshots.push(sealed);
+  await tidy(invocation, key);
+}
+
+async function notePaused(
+  invocation: Invocation,
+  state: WorkState,
+  attempt: Attempt<ResolvedTask>,
+  wasFirst: boolean,
+): Promise<void> {
+  const { ledger, schedule, saveSchedule } = invocation;
+  const { task, gotPage } = attempt;
+  const isThrottled = ledger.refusedFor() === 'throttled';
+  state.isPaused = true;
+  if (isThrottled) state.throttledUsers.add(task.target.user);
+  else state.isQuotaUsedUp = true;
+  // A target that only found the quota used up by the targets before it is not stalled.
+  if (!gotPage && (wasFirst || isThrottled)) await noteStall(invocation, attempt);
+  const targetState = targetStateOf(schedule, task.id);
+  if (gotPage && targetState.failures > 0) {
+    targetState.failures = 0;
+    await saveSchedule();
+  }
+}
+
+/** Returns false if the invocation must end. Rethrows stops, and errors that are bugs. */
+async function handleFailure(
+  invocation: Invocation,
+  state: WorkState,
+  attempt: Attempt,
+  error: unknown,
+): Promise<boolean> {
+  const { policy, budget } = invocation;
+  const { task, checkpoint, gotPage } = attempt;
+  state.isFirst = false;
+  if (budget.signal.aborted) throw stopped();
+  if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
+  state.done.add(task.target);
+  if (!(await noteFailure(invocation, attempt, error))) return false;
+  if (error instanceof RateLimitedError && checkpoint && policy.selects === 'due') {
+    state.throttledUsers.add(task.target.user);
+  }
+  const wasTried = checkpoint !== null || task.projectId === null;
+  if (wasTried && !gotPage && recoversByItself(error)) await noteStall(invocation, attempt);
+  if (recoversByItself(error)) state.isPaused = true;
+  return true;
+}
+
+/** A failure here does not fail an export that is already sealed. */
+async function tidy(
+  { store, log, keepPagesMs }: Invocation,
+  key: ResolvedTask['key'],
+): Promise<void> {
+  const target = targetId(key);
+  try {
+    const removed = await tidyTarget(store, key, keepPagesMs);
+    if (removed > 0) log('debug', 'deleted objects that no snapshot needs', { removed, target });
+  } catch (error) {
+    log('warn', 'old objects could not be deleted; the next run tries again', { error, target });
+  }
+}
