@@ -291,6 +291,10 @@ const provedElsewhere: Record<string, string> = {
   'lib/simulator/random.ts': 'test/simulator/nodes.test.ts: the same seed, the same nodes',
   'lib/runs/failure.ts': 'test/runs/collect.test.ts, as later invocations see it',
   'lib/runs/open-run.ts': 'test/runs/collect.test.ts, as later invocations see it',
+  'lib/runs/invocation.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
+  'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
+  'lib/runs/read-page.ts': 'test/runs/run.test.ts, through advanceRun',
+  'lib/runs/run-state.ts': 'test/runs/run.test.ts, through advanceRun',
   'lib/platform/memory.ts': 'test/bench/export.bench.ts: a peak, not a result',
   'functions/collect.ts': 'test/e2e/function.test.ts, as the platform runs it',
 };

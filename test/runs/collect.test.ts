@@ -192,7 +192,9 @@ describe('export', () => {
     );
     expect(both.map(({ status }) => status)).toEqual(['sealed', 'sealed']);
     expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
-    expect(world.logs.some(({ message }) => message.includes('waiting until it has finished'))).toBe(true);
+    expect(
+      world.logs.some(({ message }) => message.includes('waiting until it has finished')),
+    ).toBe(true);
     expect((await verifyStore(world.store as Store, () => {})).faults).toEqual([]);
   });
 });

@@ -2,7 +2,6 @@
 // bytes; nothing is named before it is there; each manifest names the one before. Method: stored runs, sealed in virtual time,
 // with every write to the store recorded: no key is ever written with other bytes.
 
-import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { CorruptError, ExportError, ProtocolError } from '../../lib/core/errors.ts';
 import {
@@ -16,81 +15,31 @@ import {
 } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
 import { sha256 } from '../../lib/core/state.ts';
-import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { listSnapshots, readManifest } from '../../lib/snapshots/catalog.ts';
-import { decodePointer, type Manifest } from '../../lib/snapshots/manifest.ts';
-import type { SealPorts } from '../../lib/snapshots/seal.ts';
+import { decodePointer } from '../../lib/snapshots/manifest.ts';
 import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
-import {
-  createMemoryStore,
-  type MemoryStore,
-  type MemoryStoreOptions,
-} from '../support/memory-store.ts';
+import type { MemoryStoreOptions } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
+import {
+  createRecordedStore,
+  first,
+  many,
+  pages,
+  readerKeys,
+  seal,
+  second,
+  third,
+} from '../support/sealed-run.ts';
 import {
   createSealPorts,
   nodeText,
-  pageTimeMs,
-  type RunToStore,
   sealStored,
   someTarget,
   storeRun,
 } from '../support/stored-run.ts';
-import { createClock } from '../support/world.ts';
-
-const first = '20261124T060000Z';
-const second = '20261124T120000Z';
-const third = '20261124T180000Z';
-
-/** A store that tells when a key of a reader's is written twice with different bytes. */
-function createRecordedStore(options: Partial<MemoryStoreOptions> = {}) {
-  // Encoders compress on threads: no time may pass meanwhile.
-  const clock = createClock(undefined, 30);
-  const store = createMemoryStore({ nowMs: clock.nowMs, ...options });
-  const written = new Map<string, string>();
-  const recorded: Store = {
-    ...store,
-    put(key, bytes) {
-      const isImmutable = !key.startsWith('_') || key.startsWith('_manifests/');
-      const hash = sha256(bytes);
-      if (isImmutable) expect(written.get(key) ?? hash, `${key} written anew`).toBe(hash);
-      written.set(key, hash);
-      return store.put(key, bytes);
-    },
-  };
-  return { clock, store, recorded };
-}
-
-async function seal(run: RunToStore, overrides: Partial<Omit<SealPorts, 'readPage'>> = {}) {
-  const { clock, store, recorded } = createRecordedStore();
-  const stored = await storeRun(recorded, run);
-  const ports = createSealPorts(recorded, clock, overrides);
-  const sealed = await clock.run(sealStored(ports, stored));
-  return { clock, store, recorded, stored, ports, sealed, manifest: sealed.manifest };
-}
-
-function linesOf(store: MemoryStore, manifest: Manifest, role: 'rows' | 'rejects'): unknown[] {
-  const part = manifest.parts.find((one) => one.role === role && one.format === 'ndjson');
-  const key = part?.key ?? '';
-  const text = gunzipSync(store.dump().get(key)?.bytes ?? new Uint8Array()).toString('utf8');
-  return text
-    .split('\n')
-    .filter(Boolean)
-    .map((line): unknown => JSON.parse(line));
-}
-
-function readers(store: MemoryStore): string[] {
-  return [...store.dump().keys()].filter((key) => !/^_(runs|quota|lease)\//.test(key));
-}
-
-const pages = [
-  { records: [nodeText('b'), nodeText('a')] },
-  { records: [nodeText('a'), nodeText('c'), '{"host_name":"nameless"}'] },
-];
-const many = { records: Array.from({ length: 300 }, (_, index) => nodeText(`n${index}`)) };
 
 describe('the manifest', () => {
   test('says what was sealed, from the record alone', async () => {
@@ -142,122 +91,9 @@ describe('the manifest', () => {
       });
     }
   });
-
-  test('counts values, unknown values, unknown fields and mistyped ones, each sorted', async () => {
-    const records = [
-      nodeText('a', { agent_status: 'not_register', host_status: 'ACTIVE' }),
-      nodeText('b', { agent_status: 'not_installed', detect_result: 'odd' }),
-      nodeText('c', { agent_status: 'zzz', protect_status: null, newer: 1, asset: 'many' }),
-      nodeText('d', { agent_status: 'aaa', protect_status: 'opened', asset: 1.5 }),
-      nodeText('e', { agent_status: 'zzz', private_ip: 7, newer: 2, Älter: null, '😀': 1 }),
-      '{"host_id":"f","agent_status":"__proto__","vulnerability":1.0,"constructor":2.50}',
-      nodeText('g', { agent_status: '' }),
-    ];
-    const { manifest, store } = await seal({ snapshot: first, pages: [{ records }] });
-    // As it is in the bytes.
-    const written = JSON.parse(
-      Buffer.from(store.dump().get(manifestKey(someTarget, first))?.bytes ?? []).toString(),
-    ) as Manifest;
-    const statuses = Object.entries(written.values.agent_status ?? {});
-    expect(statuses).toEqual([
-      ['', 1],
-      ['__proto__', 1],
-      ['aaa', 1],
-      ['not_installed', 2],
-      ['zzz', 2],
-    ]);
-    expect(written.values).toMatchObject({
-      protect_status: { opened: 1 },
-      host_status: { ACTIVE: 1 },
-    });
-    expect(Object.keys(written.values)).toEqual(['agent_status', 'protect_status', 'host_status']);
-    expect(Object.entries(written.unknownValues.agent_status ?? {})).toEqual([
-      ['', 1],
-      ['__proto__', 1],
-      ['aaa', 1],
-      ['zzz', 2],
-    ]);
-    expect(written.unknownValues.detect_result).toEqual({ odd: 1 });
-    expect(Object.keys(written.unknownValues)).toHaveLength(2);
-    expect(manifest.unknownFields).toEqual(['constructor', 'newer', 'Älter', '😀']);
-    expect(manifest.mistyped).toEqual({ asset: 2, private_ip: 1 });
-  });
-
-  test('counts the rows that were sealed, not the records that were met', async () => {
-    const { manifest } = await seal({
-      snapshot: first,
-      pages: [
-        { records: [nodeText('a', { agent_status: 'odd' }), nodeText('b')] },
-        { records: [nodeText('b'), nodeText('a', { agent_status: 'offline' })], pass: 2 },
-      ],
-    });
-    expect(manifest.rows).toBe(2);
-    expect(manifest.values.agent_status).toEqual({ offline: 1, online: 1 });
-    expect(manifest.unknownValues).toEqual({});
-  });
-});
-
-describe('rows', () => {
-  test('of several records of one node, in one pass or several, the newest stands', async () => {
-    const { store, manifest } = await seal({
-      snapshot: first,
-      pages: [
-        { records: [nodeText('a', { host_name: 'oldest' }), nodeText('b', { host_name: 'only' })] },
-        { records: [nodeText('a', { host_name: 'older' })] },
-        { records: [nodeText('a', { host_name: 'newest' })], pass: 2 },
-      ],
-    });
-    expect(linesOf(store, manifest, 'rows')).toMatchObject([
-      { host_id: 'a', host_name: 'newest', fetched_at: new Date(pageTimeMs + 2_000).toISOString() },
-      { host_id: 'b', host_name: 'only', fetched_at: new Date(pageTimeMs).toISOString() },
-    ]);
-    expect(linesOf(store, manifest, 'rows')[0]).toMatchObject({
-      snapshot_at: '2026-11-24T06:00:00.000Z',
-      account: 'prod',
-      region: 'cn-south-4',
-      project_id: 'p1',
-    });
-  });
-
-  test('stand in the order of the UTF-8 bytes of host_id', async () => {
-    const ids = ['😀', 'Ａ', 'a', 'é', 'Z', '10', '9', 'aa', '\u{10ffff}', '\uffff'];
-    const { store, manifest } = await seal({
-      snapshot: first,
-      pages: [{ records: ids.map((id) => nodeText(id)) }],
-    });
-    const read = linesOf(store, manifest, 'rows').map(
-      (row) => (row as { host_id: string }).host_id,
-    );
-    const byBytes = [...ids].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-    expect(read).toEqual(byBytes);
-    expect(read).toEqual([...ids].sort(compareUtf8));
-    expect(read).not.toEqual([...ids].sort());
-  });
 });
 
 describe('rejects', () => {
-  test('count once, however many pages and passes they were met in, and are kept verbatim', async () => {
-    const nameless = '{"host_name":"x","n":1.0}';
-    const { store, manifest } = await seal({
-      snapshot: first,
-      pages: [
-        many,
-        { records: [nameless, '{"host_id":5}', nameless] },
-        { records: [nameless, '{"host_name":"x","n":1.00}'], pass: 2 },
-      ],
-    });
-    expect(manifest).toMatchObject({ rows: 300, rejects: 3 });
-    const key = manifest.parts.find(({ role }) => role === 'rejects')?.key ?? '';
-    const text = gunzipSync(store.dump().get(key)?.bytes ?? new Uint8Array()).toString();
-    const at = (index: number) => new Date(pageTimeMs + index * 1_000).toISOString();
-    expect(text.split('\n')).toEqual([
-      `{"reason":"host_id is missing","fetched_at":"${at(1)}","record":${nameless}}`,
-      `{"reason":"host_id is a number, not a string","fetched_at":"${at(1)}","record":{"host_id":5}}`,
-      `{"reason":"host_id is missing","fetched_at":"${at(2)}","record":{"host_name":"x","n":1.00}}`,
-      '',
-    ]);
-  });
-
   test('one in a hundred is still sealed, one in ninety-nine is not', async () => {
     const nodes = (count: number) =>
       Array.from({ length: count }, (_, index) => nodeText(`n${index}`));
@@ -274,7 +110,7 @@ describe('rejects', () => {
     const failed = clock.run(sealStored(createSealPorts(recorded, clock), run));
     await expect(failed).rejects.toThrow(ProtocolError);
     await expect(failed).rejects.toThrow(/1 of 99 records have no usable host_id.*is missing/);
-    expect(readers(store)).toEqual([]);
+    expect(readerKeys(store)).toEqual([]);
     // Nor does a record of this attempt bind the next, which reads the list anew.
     expect(store.dump().has(sealRecordKey(someTarget, first, run.checkpoint.run))).toBe(false);
     expect(store.dump().has(checkpointKey(run.prefix))).toBe(true);
@@ -315,7 +151,7 @@ describe('sealing again', () => {
     const failed = clock.run(sealStored(createSealPorts(recorded, clock), run));
     await expect(failed).rejects.toThrow(CorruptError);
     await expect(failed).rejects.toMatchObject({ key });
-    expect(readers(store)).toEqual([]);
+    expect(readerKeys(store)).toEqual([]);
   });
 
   test('killed at every call to the store, before and after its effect: nothing half, then the same bytes', async () => {
@@ -453,10 +289,10 @@ describe('the chain', () => {
     expect(altered.toString()).not.toBe(text);
     await store.put(sealed.manifestKey, altered);
     const next = await storeRun(recorded, { snapshot: second, pages: [many] });
-    const before = readers(store);
+    const before = readerKeys(store);
     const failed = clock.run(sealStored(ports, next));
     await expect(failed).rejects.toMatchObject({ code: 'CORRUPT', key: sealed.manifestKey });
-    expect(readers(store)).toEqual(before);
+    expect(readerKeys(store)).toEqual(before);
   });
 
   test('a newer snapshot of the target is sealed: overtaken, nothing is written', async () => {
@@ -508,127 +344,6 @@ describe('the chain', () => {
     const one = await clock.run(sealStored(ports, older));
     const two = await clock.run(sealStored(ports, run));
     expect(two.manifest.previous?.manifestSha256).toBe(one.manifestSha256);
-    expect((await verifyStore(store, () => {})).faults).toEqual([]);
-  });
-});
-
-describe('two runs of one target that seal at once, the lease being no guard', () => {
-  /** Both read to their end; each takes what the store does after random delays. */
-  async function sealBoth(seed: number, delays: { call: number; record: number }) {
-    const random = createRandom(seed);
-    const { clock, store, recorded } = createRecordedStore({
-      settleMs: 200,
-      onCall: ({ op, key, phase }) => {
-        const isRecord = op === 'put' && key.includes('/sealing/') && phase === 'before';
-        return clock.sleep(random() * (isRecord ? delays.record : delays.call));
-      },
-    });
-    const runs = await clock.run(
-      Promise.all(
-        [first, second].map((snapshot) => storeRun(recorded, { snapshot, pages: [many] })),
-      ),
-    );
-    const sealers = runs.map(async (run) => {
-      await clock.sleep(random() * 100);
-      return sealStored(createSealPorts(recorded, clock), run).catch((error: unknown) => error);
-    });
-    const ended = await clock.run(Promise.all(sealers));
-    const { faults } = await clock.run(verifyStore(store, () => {}));
-    return { ended, faults, snapshots: await clock.run(listSnapshots(store, someTarget)) };
-  }
-
-  test('the older goes first, the younger names it: 60 seeds', async () => {
-    for (let seed = 1; seed <= 60; seed += 1) {
-      const { ended, faults, snapshots } = await sealBoth(seed, { call: 30, record: 150 });
-      expect({ seed, faults, snapshots }).toEqual({ seed, faults: [], snapshots: [first, second] });
-      expect(ended).toMatchObject([
-        { manifest: { previous: null } },
-        { manifest: { previous: { snapshot: first } } },
-      ]);
-    }
-  });
-
-  test('records that land long after they settle: overtaken at the worst, never a fork. 60 seeds', async () => {
-    for (let seed = 1; seed <= 60; seed += 1) {
-      const { ended, faults, snapshots } = await sealBoth(seed, { call: 5, record: 5_000 });
-      expect({ seed, faults }).toEqual({ seed, faults: [] });
-      expect(snapshots).toContain(second);
-      for (const one of ended) {
-        if (one instanceof Error) expect(one).toMatchObject({ code: 'OVERTAKEN' });
-      }
-    }
-  });
-
-  test('a manifest under way while the older one begins to seal: no fork, 20 seeds', async () => {
-    for (let seed = 1; seed <= 20; seed += 1) {
-      const random = createRandom(seed);
-      const { clock, store, recorded } = createRecordedStore({
-        settleMs: 200,
-        onCall: ({ op, key, phase }) => {
-          const isManifest = op === 'put' && key.endsWith(`${second}.json`) && phase === 'before';
-          return clock.sleep(random() * (isManifest && key.startsWith('_manifests/') ? 6_000 : 20));
-        },
-      });
-      const [older, younger] = await clock.run(
-        Promise.all(
-          [first, second].map((snapshot) => storeRun(recorded, { snapshot, pages: [many] })),
-        ),
-      );
-      if (!older || !younger) throw new Error('no runs');
-      const sealing = sealStored(createSealPorts(recorded, clock), younger);
-      const late = (async () => {
-        await clock.sleep(300 + random() * 2_000);
-        return sealStored(createSealPorts(recorded, clock), older).catch((error: unknown) => error);
-      })();
-      await clock.run(Promise.all([sealing, late]));
-      const { faults } = await clock.run(verifyStore(store, () => {}));
-      expect({ seed, faults }).toEqual({ seed, faults: [] });
-    }
-  });
-
-  test('a timer does not wait for its turn', async () => {
-    const { clock, recorded } = createRecordedStore();
-    const [older, younger] = [
-      await storeRun(recorded, { snapshot: first, pages: [many] }),
-      await storeRun(recorded, { snapshot: second, pages: [many] }),
-    ];
-    // Killed right after its record.
-    let breaths = 0;
-    const keepAlive = async () => {
-      breaths += 1;
-      if (breaths > 1) throw new Error('killed');
-    };
-    const ports = createSealPorts(recorded, clock);
-    await clock.run(sealStored({ ...ports, keepAlive }, older).catch(() => {}));
-    const sealing = clock.run(sealStored({ ...ports, mayWait: false }, younger));
-    await expect(sealing).rejects.toThrow('not its turn');
-    expect(await listSnapshots(recorded, someTarget)).toEqual([]);
-    // A sealer that is gone for long is waited for no more.
-    clock.advance(11 * 60_000);
-    const { manifest } = await clock.run(sealStored({ ...ports, mayWait: false }, younger));
-    expect(manifest.snapshot).toBe(second);
-  });
-
-  test('a record of another writer that lands while the manifest stands: that manifest is kept', async () => {
-    const { clock, store, recorded } = createRecordedStore({ settleMs: 200 });
-    const run = await storeRun(recorded, { snapshot: first, pages: [many] });
-    const own = createSealPorts(recorded, clock, { writer: 'own' });
-    let sealed: Promise<unknown> | null = null;
-    const slow: Store = {
-      ...recorded,
-      async put(key, bytes) {
-        // The other one begins while this record is under way, and has sealed before it lands.
-        if (key.includes('/sealing/')) {
-          sealed = sealed ?? sealStored(own, run);
-          await sealed;
-        }
-        await recorded.put(key, bytes);
-      },
-    };
-    const a = await clock.run(sealStored(createSealPorts(slow, clock, { writer: 'late' }), run));
-    const b = await sealed;
-    expect(a).toEqual(b);
-    expect(a.manifest.writer).toBe('own');
     expect((await verifyStore(store, () => {})).faults).toEqual([]);
   });
 });

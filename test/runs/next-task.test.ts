@@ -1,0 +1,71 @@
+// Tests which targets have work and in which order they are tried, for a timer and for a command.
+
+import { describe, expect, test } from 'vitest';
+import { type Agenda, policies } from '../../lib/runs/invocation.ts';
+import { hasWork, pickNextTask } from '../../lib/runs/next-task.ts';
+import { listTasks } from '../../lib/runs/projects.ts';
+import { emptySchedule, type TargetState } from '../../lib/runs/schedule.ts';
+import { createWorld } from '../support/world.ts';
+
+const fresh: TargetState = { open: null, sealed: null, failures: 0, retryAtMs: 0 };
+
+/** Targets p1, p2, ... with the given states; a null state is a target whose project is not known. */
+function createAgenda(mode: 'timer' | 'command', states: (Partial<TargetState> | null)[]): Agenda {
+  const world = createWorld();
+  const schedule = emptySchedule();
+  const targets = states.map((state, index) => {
+    const projectId = `p${index + 1}`;
+    const id = `container_nodes/rgn=cn-south-4/prj=${projectId}`;
+    if (state) schedule.targets[id] = { ...fresh, ...state };
+    const name = { account: projectId, projectQuestion: projectId };
+    return world.createTarget({ ...name, projectId: state === null ? null : projectId });
+  });
+  return { ...world.createPorts({ targets }), policy: policies[mode], schedule };
+}
+
+/** Account names in the order in which the targets are tried. */
+function orderOf(agenda: Agenda): string[] {
+  const tasks = listTasks(agenda);
+  const tried: string[] = [];
+  for (;;) {
+    const task = pickNextTask(agenda, tasks, ({ target }) => tried.includes(target.account));
+    if (!task) return tried;
+    tried.push(task.target.account);
+  }
+}
+
+const later = Number.MAX_SAFE_INTEGER;
+const sealedNow = { sealed: '20261124T060000Z' };
+const openRun = (snapshot: string) => ({ open: { snapshot, run: 'aaaaaaaaaaaa' } });
+
+describe('a timer', () => {
+  test('continues open runs first, the oldest first, then starts due targets in file order', () => {
+    const states = [{}, openRun('20261124T060000Z'), {}, openRun('20261123T060000Z')];
+    expect(orderOf(createAgenda('timer', states))).toEqual(['p4', 'p2', 'p1', 'p3']);
+  });
+
+  test('tries targets that failed more than once after all others', () => {
+    const states = [{ ...openRun('20261123T060000Z'), failures: 2 }, {}, { failures: 1 }];
+    expect(orderOf(createAgenda('timer', states))).toEqual(['p2', 'p3', 'p1']);
+  });
+
+  test('resolves unknown projects last', () => {
+    expect(orderOf(createAgenda('timer', [null, {}]))).toEqual(['p2', 'p1']);
+  });
+
+  test('skips targets that are not due or held off', () => {
+    const states = [sealedNow, { retryAtMs: later }, {}];
+    expect(orderOf(createAgenda('timer', states))).toEqual(['p3']);
+  });
+
+  test('has no work if nothing is due, and none for held-off targets', () => {
+    expect(hasWork(createAgenda('timer', [sealedNow, { retryAtMs: later }]))).toBe(false);
+    expect(hasWork(createAgenda('timer', [sealedNow, {}]))).toBe(true);
+    expect(hasWork(createAgenda('timer', [null]))).toBe(true);
+  });
+});
+
+test('a command resolves unknown projects first and exports every target, due or not', () => {
+  const states = [sealedNow, { retryAtMs: later }, null, openRun('20261124T060000Z')];
+  expect(orderOf(createAgenda('command', states))).toEqual(['p3', 'p4', 'p1', 'p2']);
+});
