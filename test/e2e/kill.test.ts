@@ -163,7 +163,9 @@ describe.concurrent('kill -9', () => {
     expect(told.map(({ snapshots }) => snapshots[0]?.rows)).toEqual([1_500, 1_500]);
     // Each made its own, one after the other.
     expect(new Set(told.map(({ snapshots }) => snapshots[0]?.snapshot)).size).toBe(2);
-    expect(ended.filter(({ err }) => err.includes('waiting until it has finished'))).toHaveLength(1);
+    expect(ended.filter(({ err }) => err.includes('waiting until it has finished'))).toHaveLength(
+      1,
+    );
     const report = await endpoint.report();
     expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(
       quota.requests,

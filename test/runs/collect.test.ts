@@ -1,5 +1,5 @@
-// Goal: promises 1, 3, 4 and 5 and the rules of runs, at the level of one invocation. Method: collect() in a world whose clock
-// only moves when everybody waits, with an endpoint that counts arrivals; each process has an identity of its own.
+// Tests one invocation from start to end: promises 1, 3, 4 and 5, and the rules of runs. collect() runs under a virtual clock
+// against an endpoint that counts arrivals. Each simulated process has its own identity.
 
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -30,7 +30,7 @@ function nodes(count: number): string[] {
 }
 
 describe('export', () => {
-  test('1,000 nodes: sealed, sorted, exact, in the least requests, never over the quota', async () => {
+  test('seals 1,000 nodes sorted and exact, with the fewest requests, within the quota', async () => {
     const world = createWorld({ ids: nodes(1_000) });
     const result = await world.exportNow();
     expect(result).toMatchObject({
@@ -55,14 +55,14 @@ describe('export', () => {
     });
   });
 
-  test('0 nodes is a valid, empty snapshot', async () => {
+  test('seals an empty list as a valid, empty snapshot', async () => {
     const world = createWorld({ ids: [] });
     const result = await world.exportNow();
     expect(result.status).toBe('sealed');
     expect(result.snapshots[0]?.manifest).toMatchObject({ rows: 0, verdict: 'complete' });
   });
 
-  test('twice within one second: the later takes the next second, and the chain holds', async () => {
+  test('names the second of two exports within one second after the next second, and the chain holds', async () => {
     const world = createWorld({ ids: nodes(3) });
     const first = await world.exportNow();
     const second = await world.exportNow();
@@ -72,7 +72,7 @@ describe('export', () => {
     expect((await verifyStore(world.store as Store, () => {})).faults).toEqual([]);
   });
 
-  test('a clock that stepped back: names still grow', async () => {
+  test('snapshot names increase even if the clock steps back', async () => {
     const world = createWorld({ ids: nodes(3) });
     await world.exportNow();
     world.clock.step(-hourMs);
@@ -80,7 +80,7 @@ describe('export', () => {
     expect(second.snapshots[0]?.manifest.snapshot).toBe('20261124T060001Z');
   });
 
-  test('stopped by a signal, gone on with in another process, the quota kept', async () => {
+  test('continues in another process after a signal, within the quota', async () => {
     const world = createWorld({ ids: nodes(3_000) });
     const controller = new AbortController();
     world.endpoint.beforeAnswer = (index) => {
@@ -97,7 +97,7 @@ describe('export', () => {
     expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
   });
 
-  test('drifts: every survivor once, realignment counted', async () => {
+  test('keeps every surviving node exactly once while the list drifts, and counts realignments', async () => {
     const world = createWorld({ ids: nodes(2_000), seed: 3 });
     const random = createRandom(5);
     world.endpoint.beforeAnswer = (index) => {
@@ -115,7 +115,7 @@ describe('export', () => {
     expect(survivors.filter((id) => !read.has(id))).toEqual([]);
   });
 
-  test('a list in disorder: sealed as drifted, latest does not move', async () => {
+  test('seals a list that changes its order as drifted, and does not move _latest', async () => {
     const world = createWorld({ ids: nodes(450) });
     const complete = await world.exportNow();
     const random = createRandom(9);
@@ -136,7 +136,7 @@ describe('export', () => {
     expect((await verifyStore(world.store as Store, () => {})).faults).toEqual([]);
   });
 
-  test('one bad target stops no other', async () => {
+  test('a failing target does not stop the others', async () => {
     const world = createWorld({ ids: nodes(10) });
     const bad = world.createTarget({
       table: 'bad_nodes',
@@ -152,7 +152,7 @@ describe('export', () => {
     expect(result.snapshots).toHaveLength(1);
   });
 
-  test('more than 1 % rejects: nothing published, and the next run reads anew', async () => {
+  test('publishes nothing above 1 % rejects, and reads the list again in the next run', async () => {
     const world = createWorld({ ids: [...nodes(50), ''] });
     const failed = await world.exportNow();
     expect(failed.status).toBe('failed');
@@ -166,7 +166,7 @@ describe('export', () => {
     });
   });
 
-  test('a reject within 1 % is kept verbatim beside the rows', async () => {
+  test('keeps a reject verbatim in a part of its own', async () => {
     const world = createWorld({ ids: [...nodes(150), ''] });
     const result = await world.exportNow();
     const manifest = result.snapshots[0]?.manifest as Manifest;
@@ -182,7 +182,7 @@ describe('export', () => {
   test.each([
     ['files', { exclusive: true }],
     ['objects', { settleMs: 200 }],
-  ])('waits for another exporter and says so: lease on %s', async (_name, store) => {
+  ])('waits for another exporter and logs it: lease on %s', async (_name, store) => {
     const world = createWorld({ ids: nodes(2_000), store });
     const both = await world.clock.run(
       Promise.all([
@@ -210,7 +210,7 @@ describe('timer', () => {
     throw new Error('not sealed');
   }
 
-  test('a first tick starts at once; the snapshot is named by its slot; then idle with one read', async () => {
+  test('starts at once, names the snapshot after its slot, and then is idle with one read', async () => {
     let reads = 0;
     const world = createWorld({
       ids: nodes(1_500),
@@ -229,7 +229,7 @@ describe('timer', () => {
     expect(reads).toBe(1);
   });
 
-  test('due again at the next slot, not before', async () => {
+  test('is due again at the next slot, not before', async () => {
     const world = createWorld({ ids: nodes(10), scheduleMs: 6 * hourMs });
     await world.tick();
     world.clock.advance(6 * hourMs - 1_000);
@@ -238,7 +238,7 @@ describe('timer', () => {
     expect((await world.tick()).snapshots[0]?.manifest.snapshot).toBe('20261124T120000Z');
   });
 
-  test('an export by hand within the slot leaves nothing due', async () => {
+  test('is not due after a manual export within the slot', async () => {
     const world = createWorld({ ids: nodes(10), scheduleMs: 6 * hourMs });
     world.clock.advance(hourMs);
     await world.exportNow();
@@ -247,7 +247,7 @@ describe('timer', () => {
     expect((await world.tick()).status).toBe('sealed');
   });
 
-  test('a run that outlives its slots: finished, then the newest due slot, no backlog', async () => {
+  test('finishes a run that outlasts its slots, then exports the newest slot only', async () => {
     const world = createWorld({ ids: nodes(3_000), scheduleMs: 60_000 });
     const names: string[] = [];
     for (let tick = 0; tick < 12; tick += 1) {
@@ -259,7 +259,7 @@ describe('timer', () => {
     expect(names.slice(0, 2)).toEqual(['20261124T060000Z', '20261124T060300Z']);
   });
 
-  test('100 ticks a minute apart use at least 98 % of the quota and wait at most 3 s each', async () => {
+  test('uses at least 98 % of the quota over 100 ticks, one per minute, and waits at most 3 s in each', async () => {
     const world = createWorld({ ids: nodes(200 + 199 * 600) });
     const random = createRandom(11);
     world.endpoint.latencyMs = () => 50 + random() * 150;
@@ -288,7 +288,7 @@ describe('timer', () => {
     expect(busyMs).toBeGreaterThan(0);
   });
 
-  test('a refused key is held: no request and no error until the hold ends, then longer', async () => {
+  test('holds a refused key without requests or errors, and holds it longer after the next refusal', async () => {
     const world = createWorld({ ids: nodes(10) });
     let refused = 0;
     const target = world.createTarget({
@@ -307,12 +307,12 @@ describe('timer', () => {
     }
     expect(refused).toBe(3);
     expect(codes).toEqual([['UNAUTHORIZED'], ['UNAUTHORIZED'], ['UNAUTHORIZED']]);
-    // By hand: the hold is lifted.
+    // A manual export lifts the hold.
     expect((await world.exportNow({ targets: [world.createTarget()] })).status).toBe('sealed');
     expect((await world.tick()).status).toBe('idle');
   });
 
-  test('a changed key is not held', async () => {
+  test('does not hold a changed key', async () => {
     const world = createWorld({ ids: nodes(10) });
     const target = world.createTarget({
       openSource: () => ({
@@ -326,7 +326,7 @@ describe('timer', () => {
     expect((await world.tick({ targets: [changed] })).status).toBe('sealed');
   });
 
-  test('a failing run is held off while the others go on, and abandoned once', async () => {
+  test('holds off a failing run while the others continue, and reports its abandonment once', async () => {
     const world = createWorld({ ids: nodes(10), scheduleMs: 6 * hourMs });
     let asked = 0;
     const bad = world.createTarget({
@@ -352,7 +352,7 @@ describe('timer', () => {
     expect(codes.filter((code) => code === 'RUN_ABANDONED')).toHaveLength(1);
   });
 
-  test('faults that pass by themselves pause; only the fifth in a row holds off', async () => {
+  test('pauses on faults that pass by themselves, and holds off after the fifth in a row', async () => {
     const world = createWorld({ ids: nodes(1_000) });
     world.endpoint.beforeAnswer = (index) => {
       if (index < 3) throw new TransientError('UNAVAILABLE', '503', 'wait');
@@ -365,7 +365,7 @@ describe('timer', () => {
     expect(statuses).toEqual(['paused', 'paused', 'paused', 'paused', 'sealed', 'idle']);
   });
 
-  test('a changed scope abandons the open run, and says so', async () => {
+  test('abandons the open run when the scope changed, and logs it', async () => {
     const world = createWorld({ ids: nodes(2_000) });
     expect((await world.tick()).status).toBe('paused');
     const target = world.createTarget();
@@ -390,9 +390,9 @@ describe('timer', () => {
     });
   });
 
-  test('somebody else uses the quota: waited for once, not an error, the configured quota stands', async () => {
+  test('waits once, without an error, if another client uses the quota; the configured quota still holds', async () => {
     const world = createWorld({ ids: nodes(1_000) });
-    // Three requests of somebody else, right before the first of ours.
+    // Three requests of another client, right before our first.
     const nowMs = world.clock.monotonicMs();
     world.endpoint.arrivals.push(nowMs, nowMs, nowMs);
     const first = await world.tick();
@@ -402,7 +402,7 @@ describe('timer', () => {
     expect(ticks).toBeLessThanOrEqual(4);
   });
 
-  test('suspended for longer than its lease lasts: waits for its turn and goes on', async () => {
+  test('waits for the lease again and continues after it was suspended for longer than the lease lasts', async () => {
     const world = createWorld({ ids: nodes(3_000), store: { exclusive: true } });
     let overtaken: Promise<unknown> | null = null;
     const first = collect('command', world.createPorts());
@@ -411,7 +411,7 @@ describe('timer', () => {
       world.clock.advance(100_000);
       overtaken = collect('command', world.createPorts());
     };
-    // The other one resumes and seals the same run; the first finds it sealed, and exports anew.
+    // The other process resumes and seals the same run. The first finds it sealed and exports again.
     expect(await world.clock.run(first)).toMatchObject({ status: 'sealed', errors: [] });
     expect(await world.clock.run(overtaken ?? Promise.reject())).toMatchObject({
       status: 'sealed',
@@ -420,7 +420,7 @@ describe('timer', () => {
     expect(mostInWindow(world.endpoint.arrivals, 60_000)).toBeLessThanOrEqual(5);
   });
 
-  test('leaves at once when somebody else is at work', async () => {
+  test('leaves at once if another exporter works on the store', async () => {
     const world = createWorld({ ids: nodes(2_000) });
     const slow = collect('command', world.createPorts());
     const both = world.clock.run(
@@ -434,12 +434,12 @@ describe('timer', () => {
     expect(ticked).toMatchObject({ status: 'idle', requests: 0 });
   });
 
-  test('no time left: nothing is begun', async () => {
+  test('starts nothing without time left', async () => {
     const world = createWorld({ ids: nodes(10) });
     expect(await world.tick({}, 1_500)).toMatchObject({ status: 'paused', requests: 0 });
   });
 
-  test('a project id is asked for once and remembered', async () => {
+  test('asks for a project id once and remembers it', async () => {
     const world = createWorld({ ids: nodes(10), scheduleMs: hourMs });
     let asked = 0;
     const target = world.createTarget({
@@ -457,7 +457,7 @@ describe('timer', () => {
   });
 });
 
-describe('stored state that was cut short or altered', () => {
+describe('truncated or altered state', () => {
   async function paused(): Promise<World> {
     const world = createWorld({ ids: nodes(2_000) });
     expect((await world.tick()).status).toBe('paused');
@@ -469,30 +469,30 @@ describe('stored state that was cut short or altered', () => {
     ['a checkpoint', (key) => key.endsWith('checkpoint.json')],
     ['the ledger', (key) => key.startsWith('_quota/')],
   ];
-  const harms: [string, (bytes: Uint8Array) => Uint8Array][] = [
+  const damages: [string, (bytes: Uint8Array) => Uint8Array][] = [
     ['cut short', (bytes) => bytes.subarray(0, bytes.length - 3)],
     ['emptied', () => new Uint8Array()],
   ];
   for (const [victim, matches] of victims) {
-    for (const [harm, change] of harms) {
-      test(`${victim} ${harm}: named, nothing overwritten, nothing sent`, async () => {
+    for (const [damage, change] of damages) {
+      test(`${victim} ${damage}: names it, overwrites nothing, sends nothing`, async () => {
         const world = await paused();
         const objects = world.store.dump();
         const key = [...objects.keys()].filter(matches).pop() as string;
         const object = objects.get(key) as { bytes: Uint8Array; modifiedMs: number };
-        const harmed = { ...object, bytes: change(object.bytes) };
-        world.store.restore(new Map([...objects, [key, harmed]]));
+        const damaged = { ...object, bytes: change(object.bytes) };
+        world.store.restore(new Map([...objects, [key, damaged]]));
         const sent = world.endpoint.arrivals.length;
         const result = await world.exportNow();
         expect(result.status).toBe('failed');
         expect(result.errors[0]).toMatchObject({ code: 'CORRUPT', key });
         expect(result.errors[0]?.message).toContain(key);
-        expect(world.store.dump().get(key)?.bytes).toEqual(harmed.bytes);
+        expect(world.store.dump().get(key)?.bytes).toEqual(damaged.bytes);
         expect(world.endpoint.arrivals.length).toBe(sent);
       });
     }
   }
-  test('a page altered: named when it is read back, nothing published', async () => {
+  test('names an altered page when it is read back, and publishes nothing', async () => {
     const world = createWorld({ ids: nodes(3_000), quota: { requests: 12, windowSeconds: 60 } });
     expect((await world.tick()).status).toBe('paused');
     world.clock.advance(61_000);
@@ -505,7 +505,7 @@ describe('stored state that was cut short or altered', () => {
     expect(result.errors[0]).toMatchObject({ code: 'CORRUPT', key });
     expect([...world.store.dump().keys()].filter((name) => !name.startsWith('_'))).toEqual([]);
   });
-  test('one character of a checkpoint changed: found by its own hash', async () => {
+  test('detects one changed character of a checkpoint by its hash', async () => {
     const world = await paused();
     const objects = world.store.dump();
     const key = [...objects.keys()].find((name) => name.endsWith('checkpoint.json')) as string;

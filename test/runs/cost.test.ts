@@ -3,7 +3,7 @@ import { quotaShare, requestsFor, spanMs } from '../../lib/runs/cost.ts';
 
 const quota = { requests: 5, windowMs: 60_000 };
 
-// Each page but the first starts with the last row of the one before: 200 rows, then 199 more each.
+// The first page brings 200 rows. Each later page starts with the last row of the page before and brings 199.
 test.each([
   [0, 1],
   [1, 1],
@@ -29,7 +29,7 @@ test.each([
   expect(spanMs(requests, quota)).toBe(ms);
 });
 
-test('the share of the quota that a schedule uses', () => {
+test('computes the share of the quota that a schedule uses', () => {
   expect(quotaShare(300, quota, 3_600_000)).toBe(1);
   expect(quotaShare(72, quota, 24 * 3_600_000)).toBeCloseTo(0.01);
 });

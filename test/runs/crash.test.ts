@@ -1,7 +1,7 @@
-// Goal: promise 3 and 4. Killed before or after any call to the store or the source, a run goes on in another process: the sealed
-// rows are the same, at most one page is fetched twice, the quota holds, and no reader ever sees half a snapshot.
-// Method: count the calls of an undisturbed export, then repeat it once for every call and phase, crashing there, with a reader
-// that looks at the store after every call.
+// Tests promises 3 and 4: a run that is killed before or after any call to the store or the source continues in another process.
+// The sealed rows are the same, at most one page is fetched twice, the quota holds, and no reader sees half a snapshot.
+// The test counts the calls of an undisturbed export. Then it repeats the export once per call and phase, kills it there, and
+// checks the store as a reader does after every call.
 
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -14,17 +14,17 @@ import { verifyStore } from '../../lib/snapshots/verification.ts';
 import type { StoreCall } from '../support/memory-store.ts';
 import { createWorld, mostInWindow, type World } from '../support/world.ts';
 
-/** As a killed process: it does nothing any more, not even give its lease back. */
+/** Like a killed process, it does nothing more: it does not even release its lease. */
 class Crash extends Error {}
 
 interface Plan {
-  /** The store call and phase that kills, or null. */
+  /** The store call and phase at which the process is killed, or null. */
   storeCall: { index: number; phase: 'before' | 'after' } | null;
-  /** The request that kills before it is answered, or null. */
+  /** The request during which the process is killed, or null. */
   request: number | null;
 }
 
-/** Twelve pages: ten of them leave the checkpoint as one object. */
+/** Twelve pages: ten of them move from the checkpoint into one object. */
 const size = 2_300;
 
 function createCrashingWorld(plan: Plan) {
@@ -59,7 +59,7 @@ function createCrashingWorld(plan: Plan) {
   };
 }
 
-/** Whatever a manifest names is there and whole, and latest names a manifest that is there. */
+/** Every part that a manifest names exists with its bytes, and _latest names an existing manifest. */
 function checkReader({ store }: World): void {
   const objects = store.dump();
   for (const [key, { bytes }] of objects) {
@@ -79,7 +79,7 @@ function checkReader({ store }: World): void {
   }
 }
 
-/** Rows without the time they were fetched at, which another fetch of the same page changes. */
+/** Rows without fetched_at, which changes if the same page is fetched again. */
 function sealedRows({ store }: World): string[] {
   const parts = [...store.dump()].filter(([key]) => key.startsWith('container_nodes_ndjson/'));
   expect(parts).toHaveLength(1);
@@ -106,7 +106,7 @@ describe('a run that is killed', () => {
     return { rows: sealedRows(world), calls: calls(), requests: world.endpoint.arrivals.length };
   }
 
-  test('at every store call, before and after its effect', async () => {
+  test('continues when killed at any store call, before or after its effect', async () => {
     const { rows, calls } = await undisturbed;
     expect(rows).toHaveLength(size);
     expect(calls).toBeGreaterThan(30);
@@ -122,7 +122,7 @@ describe('a run that is killed', () => {
           const manifests = [...world.store.dump().keys()].filter((key) =>
             key.startsWith('_manifests/'),
           );
-          // Killed after the snapshot was sealed and closed, the second export is a new snapshot of its own.
+          // If the snapshot was sealed and recorded before the kill, the second export is a new snapshot.
           if (manifests.length === 1) expect(sealedRows(world), where).toEqual(rows);
           else expect(manifests, where).toHaveLength(2);
           const expected =
@@ -135,7 +135,7 @@ describe('a run that is killed', () => {
     }
   }, 120_000);
 
-  test('at every request, before its answer', async () => {
+  test('continues when killed at any request, before its response', async () => {
     const { rows, requests } = await undisturbed;
     for (let request = 0; request < requests; request += 1) {
       const { world, result } = await crashAndResume({ storeCall: null, request });
@@ -147,13 +147,13 @@ describe('a run that is killed', () => {
   });
 });
 
-describe('two exporters with the lease defeated', () => {
-  test('20 seeds: the quota holds, one snapshot, the chain holds', async () => {
+describe('two exporters without a working lease', () => {
+  test('keep the quota, seal one snapshot and keep the chain, for 20 seeds', async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const ids = Array.from({ length: 2_500 }, (_, index) => `host-${index}`);
       const world = createWorld({ ids, seed, store: { settleMs: 20 } });
       world.endpoint.latencyMs = (index) => 40 + ((index * 37 + seed) % 90);
-      // Whoever holds the lease is always taken for gone: every exporter gets it and, renewing late, loses nothing by it.
+      // Every holder of the lease counts as gone, so each exporter gets the lease.
       const defeated = () =>
         world.createPorts({ host: { identity: `p${Math.random()}`, isGone: () => true } });
       const results = await world.clock.run(
@@ -161,7 +161,7 @@ describe('two exporters with the lease defeated', () => {
       );
       expect(mostInWindow(world.endpoint.arrivals, 60_000), `seed ${seed}`).toBeLessThanOrEqual(5);
       expect(world.endpoint.throttled, `seed ${seed}`).toBe(0);
-      // Whoever was left behind goes on; what is sealed by then is whole.
+      // The other exporter continues; what is sealed by then is complete.
       expect(results.length).toBe(2);
       const last = await world.exportNow();
       expect(last.errors, `seed ${seed}`).toEqual([]);

@@ -1,5 +1,5 @@
-// Owns the proof that a project which cannot be asked for fails its target alone: held off, told, and in nobody's way.
-// Method: the timer under a virtual clock, a tick a minute.
+// Tests that a project id which IAM does not return fails its own target only: the target is held off and reported, and the
+// others continue. A timer ticks once per minute under a virtual clock.
 
 import { expect, test } from 'vitest';
 import { openAlerts } from '../../lib/alerts/function-alerts.ts';
@@ -27,51 +27,54 @@ const unknown = (world: World, name: string, ask: () => Promise<string>) =>
 
 async function tickFor(world: World, minutes: number, targets: readonly Target[]) {
   const alerts = openAlerts(world.clock);
-  const told: { minute: number; fault: ExportError }[] = [];
+  const reported: { minute: number; fault: ExportError }[] = [];
   let sealed = 0;
   for (let minute = 0; minute < minutes; minute += 1) {
     const result = await world.tick({ targets });
     sealed += result.snapshots.length;
-    // In no minute in which a store that fails is told.
-    for (const fault of alerts.find(result, 30 * 60_000)) told.push({ minute, fault });
+    // Not in a minute in which a failing store would be reported.
+    for (const fault of alerts.find(result, 30 * 60_000)) reported.push({ minute, fault });
     world.clock.advance(60_000);
   }
-  return { told, sealed };
+  return { reported, sealed };
 }
 
-test('IAM does not answer: told once, after half an hour, and asked ever more seldom', async () => {
+test('reports once, after half an hour, that IAM does not answer, and asks less and less often', async () => {
   const world = createWorld();
   let asked = 0;
   const target = unknown(world, 'far', async () => {
     asked += 1;
     throw new TransientError('TIMEOUT', 'no answer', 'wait');
   });
-  const { told } = await tickFor(world, 24 * 60, [target]);
-  expect(told.map(({ minute, fault }) => [minute, fault.code])).toEqual([[31, 'RUN_STALLED']]);
-  expect(told[0]?.fault.message).toContain('container_nodes in far (account far) can start');
+  const { reported } = await tickFor(world, 24 * 60, [target]);
+  expect(reported.map(({ minute, fault }) => [minute, fault.code])).toEqual([[31, 'RUN_STALLED']]);
+  expect(reported[0]?.fault.message).toContain('container_nodes in far (account far) can start');
   expect(asked).toBeLessThan(40);
 });
 
 test.each([
-  ['is none of IAM', (_path: string) => new ProtocolError('NOT_A_PAGE', 'HTML', 'look')],
+  ['does not come from IAM', (_path: string) => new ProtocolError('NOT_A_PAGE', 'HTML', 'look')],
   ['names no project', (path: string) => new ConfigError([{ path, message: 'none', hint: 'x' }])],
-])('an answer that %s: told each time it is tried, which is held off', async (_what, fault) => {
-  const world = createWorld();
-  const failing = (name: string) =>
-    unknown(world, name, async () => {
-      throw fault(name);
-    });
-  const targets = [failing('one'), failing('two')];
-  const { told } = await tickFor(world, 120, targets);
-  const minutes = told.map(({ minute }) => minute);
-  expect([...new Set(minutes)]).toEqual([0, 5, 15, 35, 75]);
-  const named = told.map(({ fault }) => tellError(fault));
-  for (const name of ['one', 'two']) {
-    expect(named.filter((text) => text.split(/\W/).includes(name))).toHaveLength(5);
-  }
-});
+])(
+  'reports an answer that %s at each attempt, and holds off the next ones',
+  async (_what, fault) => {
+    const world = createWorld();
+    const failing = (name: string) =>
+      unknown(world, name, async () => {
+        throw fault(name);
+      });
+    const targets = [failing('one'), failing('two')];
+    const { reported } = await tickFor(world, 120, targets);
+    const minutes = reported.map(({ minute }) => minute);
+    expect([...new Set(minutes)]).toEqual([0, 5, 15, 35, 75]);
+    const named = reported.map(({ fault }) => tellError(fault));
+    for (const name of ['one', 'two']) {
+      expect(named.filter((text) => text.split(/\W/).includes(name))).toHaveLength(5);
+    }
+  },
+);
 
-test('the others are exported meanwhile, and first', async () => {
+test('exports the other targets meanwhile, and first', async () => {
   const world = createWorld({ ids: ['host-1'] });
   let sealedBefore = false;
   const slow = unknown(world, 'far', async () => {
@@ -82,7 +85,7 @@ test('the others are exported meanwhile, and first', async () => {
   expect([sealed, sealedBefore]).toEqual([1, true]);
 });
 
-test('once it is known it is asked no more, also for another target of the same question', async () => {
+test('asks once per question, also for several targets', async () => {
   const world = createWorld({ ids: ['host-1'] });
   let asked = 0;
   const ask = async () => {
@@ -96,17 +99,17 @@ test('once it is known it is asked no more, also for another target of the same 
   expect([sealed, asked]).toEqual([2, 3]);
 });
 
-test('a project that is none is told at once, though another target uses the quota up', async () => {
+test('reports an invalid project at once, although another target uses up the quota', async () => {
   const world = createWorld({ ids: Array.from({ length: 20_000 }, (_, index) => `h${index}`) });
   const wrong = unknown(world, 'wrong', async () => {
     throw new ConfigError([{ path: 'accounts.1', message: 'none', hint: 'set it' }]);
   });
   const busy = world.createTarget({ user: wrong.user });
-  const { told } = await tickFor(world, 3, [busy, wrong]);
-  expect(told.map(({ minute, fault }) => [minute, fault.code])).toEqual([[0, 'CONFIG']]);
+  const { reported } = await tickFor(world, 3, [busy, wrong]);
+  expect(reported.map(({ minute, fault }) => [minute, fault.code])).toEqual([[0, 'CONFIG']]);
 });
 
-test('a command asks for all projects before it works', async () => {
+test('a command resolves all projects before it reads a list', async () => {
   const world = createWorld({ ids: ['host-1'] });
   let requests = -1;
   const target = unknown(world, 'far', async () => {

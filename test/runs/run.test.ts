@@ -1,5 +1,5 @@
-// Goal: the order of effects and the bounds of one run, as far as collect.test.ts does not show them. Method: advanceRun() on a
-// stored checkpoint with a source that answers from a list, every store call and sign of life recorded.
+// Tests the order of side effects and the time limits of one run. advanceRun() starts from a stored checkpoint, with a source that
+// answers from a list; every store call and lease renewal is recorded. Rules of whole invocations: collect.test.ts.
 
 import { describe, expect, test } from 'vitest';
 import {
@@ -24,7 +24,7 @@ import { createWorld } from '../support/world.ts';
 
 const snapshot = '20261124T060000Z';
 
-/** A ledger that always admits, and counts. */
+/** A ledger that admits every request and counts them. */
 function createLedger() {
   const wants: number[] = [];
   let released = 0;
@@ -78,7 +78,7 @@ function createRun(size: number) {
   };
   function portsOf(overrides: Partial<RunPorts> = {}): RunPorts {
     const budget = overrides.budget ?? openBudget(new AbortController().signal);
-    // A limited budget is a timer's.
+    // Only a timer has a limited budget.
     const isTimer = Number.isFinite(budget.timeLeftMs());
     return {
       ...world.createPorts(),
@@ -108,7 +108,7 @@ function limited(timeLeftMs: () => number, signal = new AbortController().signal
   return limitBudget({ windowMs: 60_000, timeLeftMs, signal });
 }
 
-test('each page is stored in the one write that also says where the run stands, before the next request', async () => {
+test('stores each page and the progress of the run in one write, before the next request', async () => {
   const { advance, start, events } = createRun(350);
   await advance(start);
   expect(events.slice(0, 6)).toEqual([
@@ -116,13 +116,13 @@ test('each page is stored in the one write that also says where the run stands, 
     expect.stringMatching(/^put .*checkpoint.json$/),
     'request 199',
     expect.stringMatching(/^put .*checkpoint.json$/),
-    // Judged complete, then the attempt to seal is counted before it begins.
+    // The verdict, then the attempt to seal, which is counted before it starts.
     expect.stringMatching(/^put .*checkpoint.json$/),
     expect.stringMatching(/^put .*checkpoint.json$/),
   ]);
 });
 
-test('ten pages leave the checkpoint together, before the one that does not find room in it', async () => {
+test('moves ten pages out of the checkpoint together, before the eleventh is added', async () => {
   const { advance, start, events } = createRun(2_189);
   await advance(start);
   const writes = events.map((event) => event.replace(/.*\/|-$/g, ''));
@@ -136,7 +136,7 @@ test('ten pages leave the checkpoint together, before the one that does not find
   expect(events.filter((event) => event.includes('pages/'))).toHaveLength(1);
 });
 
-test('a sign of life comes before every effect, and a lost lease lets none happen', async () => {
+test('renews the lease before every side effect, and does nothing after the lease is lost', async () => {
   const undisturbed = createRun(350);
   let renewals = 0;
   await undisturbed.advance(undisturbed.start, {
@@ -159,7 +159,7 @@ test('a sign of life comes before every effect, and a lost lease lets none happe
   }
 });
 
-test('no two effects without a sign of life between them, but the two pointers', async () => {
+test('renews the lease between any two side effects, except the two pointers', async () => {
   const { advance, start, events } = createRun(350);
   await advance(start, {
     renew: async () => {
@@ -174,14 +174,14 @@ test('no two effects without a sign of life between them, but the two pointers',
   expect(unguarded).toEqual([expect.stringMatching(/^put .*prj=p1.json$/)]);
 });
 
-test('the ledger is told how many requests lie ahead, and gets back what is left when all is read', async () => {
+test('passes the number of remaining requests to the ledger, and releases unused slots after the last page', async () => {
   const { advance, start, wants, released } = createRun(1_000);
   await advance(start);
   expect(wants).toEqual([1, 5, 4, 3, 2, 1]);
   expect(released()).toBeGreaterThanOrEqual(1);
 });
 
-test('progress: rows of the total, page by page, then the seal', async () => {
+test('reports progress page by page, then the seal', async () => {
   const { advance, start, progressed } = createRun(400);
   await advance(start);
   expect(
@@ -190,17 +190,17 @@ test('progress: rows of the total, page by page, then the seal', async () => {
 });
 
 describe('time', () => {
-  test('no request is begun with less than 2 s left', async () => {
+  test('starts no request with less than 2 s left', async () => {
     const { advance, start, events } = createRun(10);
     expect(await advance(start, { budget: limited(() => 1_999) })).toEqual({ kind: 'paused' });
     expect(events).toEqual([]);
-    // With 2 s the page is read; sealing it is left to an invocation that begins with it.
+    // With 2 s left the page is read. Sealing is left to an invocation that starts with it.
     expect(await advance(start, { budget: limited(() => 2_000) })).toEqual({ kind: 'paused' });
     expect(events[0]).toBe('request 0');
     expect(events).toHaveLength(2);
   });
 
-  test('what is kept for storing a page is not given to its request', async () => {
+  test('reserves time for storing a page, and does not give it to the request', async () => {
     const { advance, start } = createRun(10);
     let given = 0;
     const source: Source = {
@@ -213,7 +213,7 @@ describe('time', () => {
     expect(given).toBe(3_500);
   });
 
-  test('sealing waits for an invocation with enough time, but is tried by one that begins with it', async () => {
+  test('leaves sealing to an invocation with enough time, but tries it as the first work of any', async () => {
     const { store, advance } = createRun(0);
     const run = await storeRun(store, { snapshot, pages: [{ records: [nodeText('a')] }] });
     const leastMs = estimateSealMs(run.checkpoint, 0);
@@ -231,13 +231,13 @@ describe('time', () => {
     expect((await advance(other.checkpoint, { budget: late, first: true })).kind).toBe('sealed');
   });
 
-  test('after three attempts to seal that were killed a timer asks for help, a command tries again', async () => {
+  test('a timer fails after three interrupted attempts to seal, a command tries again', async () => {
     const { store, advance } = createRun(0);
     const run = await storeRun(store, { snapshot, pages: [{ records: [nodeText('a')] }] });
     let checkpoint = run.checkpoint;
     const key = checkpointKey(run.prefix);
     const renew = async () => {
-      // Killed as soon as the attempt is counted.
+      // Killed right after the attempt is counted.
       const bytes = store.dump().get(key)?.bytes ?? new Uint8Array();
       if (decodeCheckpoint(key, bytes).sealAttempts > checkpoint.sealAttempts) {
         throw new StoppedError('LEASE_LOST', 'killed', 'again');
@@ -253,14 +253,14 @@ describe('time', () => {
       code: 'SEAL_KILLED',
       hint: expect.stringContaining('memory'),
     });
-    // Told: what killed it may have passed by the time it is tried again.
-    const told = decodeCheckpoint(key, store.dump().get(key)?.bytes ?? new Uint8Array());
-    expect(told.sealAttempts).toBe(0);
+    // The count restarts: the cause may have passed by the next attempt.
+    const saved = decodeCheckpoint(key, store.dump().get(key)?.bytes ?? new Uint8Array());
+    expect(saved.sealAttempts).toBe(0);
     const unbounded = openBudget(new AbortController().signal);
     expect((await advance(checkpoint, { budget: unbounded })).kind).toBe('sealed');
   });
 
-  test('an attempt to seal that the store failed is none that was killed', async () => {
+  test('does not count an attempt to seal that ended with a store error', async () => {
     const { store, advance } = createRun(0);
     const run = await storeRun(store, { snapshot, pages: [{ records: [nodeText('a')] }] });
     const key = checkpointKey(run.prefix);
@@ -282,7 +282,7 @@ describe('time', () => {
 });
 
 describe('evidence', () => {
-  test('of a request that failed is kept, with the run where it was', async () => {
+  test('counts a failed request, and the run stays where it was', async () => {
     const { advance, start, stored, source } = createRun(500);
     let asked = 0;
     const flaky: Source = {
@@ -315,7 +315,7 @@ describe('evidence', () => {
     expect(outcome.sealed.manifest.evidence).toMatchObject({ pages: 3, requests: 5, retries: 2 });
   });
 
-  test('of a request before a pause is kept too', async () => {
+  test('counts a request before a pause', async () => {
     const { advance, start, stored } = createRun(500);
     const source: Source = {
       async fetchPage(_request, attempts) {
@@ -328,7 +328,7 @@ describe('evidence', () => {
     expect(stored()).toMatchObject({ evidence: { pages: 0, requests: 1, retries: 1 } });
   });
 
-  test('totals of the first and the last answer', async () => {
+  test('holds the totals of the first and the last page', async () => {
     const { advance, start, endpoint, source } = createRun(500);
     let asked = 0;
     const growing: Source = {
@@ -347,8 +347,8 @@ describe('evidence', () => {
   });
 });
 
-describe('a run that another process goes on with', () => {
-  test('knows from its stored pages what the first one knew, and only reads them when it must', async () => {
+describe('a run that another process continues', () => {
+  test('learns the known rows from the stored pages, and reads them only if needed', async () => {
     const gets: string[] = [];
     const { advance, start, stored, endpoint, store, source } = createRun(4_400);
     let asked = 0;
@@ -364,27 +364,27 @@ describe('a run that another process goes on with', () => {
         return store.get(key);
       },
     };
-    // Aligned: nothing is read back to join the next page.
+    // The next page is aligned, so no stored page is read.
     asked = 0;
     await advance(stored(), { source: { fetchPage: until(1) }, store: reading });
     expect(gets).toEqual([]);
-    // The last row read is gone: only the stored pages tell which of those that stand there are known.
+    // The anchor is gone, so the stored pages are needed to know which rows were read.
     endpoint.ids.splice(stored().cursor.offset, 1);
     const outcome = await advance(stored(), { store: reading });
     if (outcome.kind !== 'sealed') throw new Error(outcome.kind);
-    // Twenty of the pages lie in two objects, each fetched once; the others are in the checkpoint.
+    // Twenty pages are stored in two objects, each fetched once. The others are in the checkpoint.
     expect(gets).toHaveLength(2);
     expect(new Set(gets).size).toBe(2);
     expect(outcome.sealed.manifest).toMatchObject({ rows: 4_400, verdict: 'complete' });
   });
 
-  test('judges a second pass by the pages of that pass alone', async () => {
+  test('judges a second pass by the pages of that pass only', async () => {
     const { advance, start, stored, endpoint, source } = createRun(600);
     let asked = 0;
     const moving: Source = {
       async fetchPage(request, attempts) {
         asked += 1;
-        // A row that was read moves on over others that were read: the first pass meets it twice, out of order.
+        // A row that was read moves behind other rows that were read: the first pass reads it twice, out of order.
         if (asked === 2) endpoint.ids.splice(449, 0, ...endpoint.ids.splice(100, 1));
         const isSecond = asked > 1 && stored().cursor.pass === 2;
         return isSecond && request.offset > 0 ? 'paused' : source.fetchPage(request, attempts);
@@ -401,7 +401,7 @@ describe('a run that another process goes on with', () => {
     });
   });
 
-  test('a signal stops it before anything else happens', async () => {
+  test('stops on a signal before any other side effect', async () => {
     const { advance, start, events } = createRun(100);
     const controller = new AbortController();
     controller.abort();
@@ -410,7 +410,7 @@ describe('a run that another process goes on with', () => {
     expect(events).toEqual([]);
   });
 
-  test('a signal during a request: stopped, whatever the request ended in', async () => {
+  test('stops on a signal during a request, whatever its outcome', async () => {
     const { advance, start } = createRun(100);
     const controller = new AbortController();
     const source: Source = {

@@ -16,7 +16,7 @@ import {
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
-test('slots are counted from the epoch: the newest that has begun', () => {
+test('finds the newest slot that has begun, counted from the epoch', () => {
   const atMs = Date.UTC(2026, 10, 24, 7, 59, 59, 999);
   expect(slotMs(atMs, 6 * hourMs)).toBe(Date.UTC(2026, 10, 24, 6));
   expect(slotMs(Date.UTC(2026, 10, 24, 6), 6 * hourMs)).toBe(Date.UTC(2026, 10, 24, 6));
@@ -32,24 +32,24 @@ test('slots are counted from the epoch: the newest that has begun', () => {
   );
 });
 
-test('a failing target is left alone for 5 minutes, doubling to an hour', () => {
+test('holds off a failing target for 5 minutes, doubling to an hour', () => {
   expect([0, 1, 2, 3, 4, 5, 100].map(holdOffMs)).toEqual(
     [5, 5, 10, 20, 40, 60, 60].map((minutes) => minutes * minuteMs),
   );
 });
 
-test('a refused key is held for 15 minutes, doubling to 6 hours', () => {
+test('holds a refused key for 15 minutes, doubling to 6 hours', () => {
   expect([1, 2, 3, 4, 5, 6, 100].map(keyHoldMs)).toEqual(
     [0.25, 0.5, 1, 2, 4, 6, 6].map((hours) => hours * hourMs),
   );
 });
 
-test('a run without a page is given up after two slots, after a day at the earliest', () => {
+test('abandons a run without a page after two slots, but not before a day', () => {
   expect(abandonAfterMs(6 * hourMs)).toBe(24 * hourMs);
   expect(abandonAfterMs(7 * 24 * hourMs)).toBe(14 * 24 * hourMs);
 });
 
-test('what was encoded is decoded to itself; nothing stored is an empty schedule', () => {
+test('decodes what it encoded; without a stored object the schedule is empty', () => {
   const schedule: Schedule = {
     targets: {
       'container_nodes/rgn=a/prj=b': {
@@ -68,7 +68,7 @@ test('what was encoded is decoded to itself; nothing stored is an empty schedule
   expect(() => decodeSchedule(new Uint8Array())).toThrow(/^_runs\/schedule\.json: /);
 });
 
-test('a target that nothing is known of is neither open nor held', () => {
+test('an unknown target is neither open nor held', () => {
   const fresh = { open: null, sealed: null, failures: 0, retryAtMs: 0 };
   expect(targetStateOf(emptySchedule(), 'x')).toEqual(fresh);
 });

@@ -1,5 +1,5 @@
-// Owns the proof that a run without pages is told: once a stall, to the failure destination, and not what passes within half an hour.
-// Method: the timer under a virtual clock, a tick a minute; what a tick tells is what an instance that remembers nothing throws.
+// Tests that a run without pages is reported once per stall to the failure destination, and that shorter disturbances are not.
+// A timer ticks once per minute under a virtual clock. A tick reports what a new instance without memory would throw.
 
 import { expect, test } from 'vitest';
 import { openAlerts } from '../../lib/alerts/function-alerts.ts';
@@ -16,46 +16,49 @@ const noAnswer = () => new StoreError('STORE_FAILED', 'no answer', 'wait');
 const nodes = (count: number) => Array.from({ length: count }, (_, index) => `host-${index}`);
 
 async function tickFor(world: ReturnType<typeof createWorld>, minutes: number) {
-  const told: string[] = [];
+  const reported: string[] = [];
   const statuses: string[] = [];
   let throttled = 0;
   for (let minute = 0; minute < minutes; minute += 1) {
     const result = await world.tick();
-    // In no minute in which a store that fails is told.
+    // Not in a minute in which a failing store would be reported.
     const faults = openAlerts(world.clock).find(result, 30 * 60_000);
-    told.push(...faults.map(({ code }) => `${minute} ${code}`));
+    reported.push(...faults.map(({ code }) => `${minute} ${code}`));
     throttled += result.throttled;
     statuses.push(result.status);
     world.clock.advance(60_000);
   }
-  return { told, throttled, statuses };
+  return { reported, throttled, statuses };
 }
 
 test.each([
-  ['somebody else uses up the quota', () => new RateLimitedError('too many', 'wait', 60_000)],
+  ['another client uses up the quota', () => new RateLimitedError('too many', 'wait', 60_000)],
   ['nothing answers', () => new TransientError('UNAVAILABLE', '503', 'wait')],
-])('%s: told once after half an hour, and again only after another page', async (_what, fault) => {
-  const world = createWorld({ ids: nodes(60_000), quota: { requests: 1, windowSeconds: 60 } });
-  let works = true;
-  world.endpoint.beforeAnswer = () => {
-    if (!works) throw fault();
-  };
-  expect((await tickFor(world, 3)).told).toEqual([]);
-  works = false;
-  expect((await tickFor(world, 25)).told).toEqual([]);
-  const stalled = await tickFor(world, 240);
-  expect(stalled.told).toHaveLength(1);
-  // At minute 31 without a page, though a target that fails is tried once an hour by then.
-  expect(stalled.told[0]).toMatch(/^[3-7] RUN_STALLED$/);
-  works = true;
-  expect((await tickFor(world, 70)).told).toEqual([]);
-  works = false;
-  const again = await tickFor(world, 240);
-  expect(again.told).toHaveLength(1);
-  expect(again.told[0]).toContain('RUN_STALLED');
-});
+])(
+  '%s: reports it once after half an hour, and again only after another page',
+  async (_what, fault) => {
+    const world = createWorld({ ids: nodes(60_000), quota: { requests: 1, windowSeconds: 60 } });
+    let works = true;
+    world.endpoint.beforeAnswer = () => {
+      if (!works) throw fault();
+    };
+    expect((await tickFor(world, 3)).reported).toEqual([]);
+    works = false;
+    expect((await tickFor(world, 25)).reported).toEqual([]);
+    const stalled = await tickFor(world, 240);
+    expect(stalled.reported).toHaveLength(1);
+    // At minute 31 without a page, although a failing target is tried only once per hour by then.
+    expect(stalled.reported[0]).toMatch(/^[3-7] RUN_STALLED$/);
+    works = true;
+    expect((await tickFor(world, 70)).reported).toEqual([]);
+    works = false;
+    const again = await tickFor(world, 240);
+    expect(again.reported).toHaveLength(1);
+    expect(again.reported[0]).toContain('RUN_STALLED');
+  },
+);
 
-test('two targets of which none gets a page: each told after half an hour, by its name', async () => {
+test('reports each of two stalled targets by name after half an hour', async () => {
   const world = createWorld({ ids: nodes(60_000), quota: { requests: 2, windowSeconds: 60 } });
   const targets = ['one_nodes', 'two_nodes'].map((table) => world.createTarget({ table }));
   let works = true;
@@ -68,17 +71,17 @@ test('two targets of which none gets a page: each told after half an hour, by it
     for (const { code, message } of errors) {
       if (code === 'RUN_STALLED') stalled.push(`${minute}: ${message}`);
     }
-    // The first is begun, then the second too, as a target that fails is left for the other.
+    // The second starts after the first, because a failing target makes room for the other.
     if (minute === 1) works = false;
     world.clock.advance(60_000);
   }
   expect(stalled).toHaveLength(2);
   expect(stalled.join('\n')).toMatch(/one_nodes\/rgn=.*\(run [0-9a-f]{12}\)/);
   expect(stalled.join('\n')).toContain('two_nodes/');
-  for (const told of stalled) expect(Number.parseInt(told, 10)).toBeLessThan(45);
+  for (const reported of stalled) expect(Number.parseInt(reported, 10)).toBeLessThan(45);
 });
 
-/** A target of its own project whose every request ends in `fault`; null: it is answered. */
+/** A target of its own project whose requests all end in `fault`; null: they succeed. */
 function failing(
   world: ReturnType<typeof createWorld>,
   name: string,
@@ -102,9 +105,9 @@ function failing(
 }
 
 test.each([
-  ['whose key is throttled for ever', () => new RateLimitedError('too many', 'wait', 60_000), 'b'],
+  ['whose key is always throttled', () => new RateLimitedError('too many', 'wait', 60_000), 'b'],
   ['that is refused, under the same key', () => new AuthError('NOT_PERMITTED', '403', 'x'), 'a'],
-  ['that nobody answers', () => new TransientError('TIMEOUT', 'no answer', 'wait'), 'b'],
+  ['that does not answer', () => new TransientError('TIMEOUT', 'no answer', 'wait'), 'b'],
 ])('a target %s keeps no other from being exported', async (_what, fault, user) => {
   const world = createWorld({ ids: nodes(300) });
   const bad = failing(world, 'bad', fault, 'a'.padEnd(12, '0'));
@@ -117,7 +120,7 @@ test.each([
   expect(sealed).toBe(4);
 });
 
-test('a page an invocation, then a fault: it gets on at that pace, and is not stalled', async () => {
+test('does not report a run that stores one page per invocation before each fault', async () => {
   const world = createWorld({ ids: nodes(6_000) });
   let answered = false;
   const target = failing(world, 'slow', () => {
@@ -136,7 +139,7 @@ test('a page an invocation, then a fault: it gets on at that pace, and is not st
   expect(sealed).toBe(1);
 });
 
-test('whoever waited for its turn is not stalled: after 40 minutes of another with the same quota', async () => {
+test('does not report a target that waited 40 minutes for another with the same quota', async () => {
   const world = createWorld({ ids: nodes(40_000) });
   const targets = [world.createTarget(), world.createTarget({ table: 'other_nodes' })];
   await tickFor(world, 3);
@@ -149,7 +152,7 @@ test('whoever waited for its turn is not stalled: after 40 minutes of another wi
   }
 });
 
-test('two accounts that take turns for hours: nobody is stalled, and no run is opened before its turn', async () => {
+test('reports no stall while two accounts take turns for hours, and opens no run before its turn', async () => {
   const world = createWorld({ ids: nodes(40_000) });
   const targets = ['one', 'two'].map((name) => failing(world, name, () => null));
   const sealed: string[] = [];
@@ -158,14 +161,14 @@ test('two accounts that take turns for hours: nobody is stalled, and no run is o
     expect(errors).toEqual([]);
     sealed.push(...snapshots.map(({ manifest }) => manifest.scope.projectId));
     const open = [...world.store.dump().keys()].filter((key) => key.endsWith('/checkpoint.json'));
-    // A sealed one's stays for a while.
+    // The seal record of a sealed run stays for a while.
     expect(open.length).toBeLessThanOrEqual(1 + sealed.length);
     world.clock.advance(60_000);
   }
   expect(sealed).toHaveLength(2);
 });
 
-test('one tick in vain, and then another has its turn for long: not stalled', async () => {
+test('does not report a target after one failed tick and a long turn of another target', async () => {
   const world = createWorld({ ids: nodes(40_000) });
   let down = true;
   const fault = () => (down ? new TransientError('UNAVAILABLE', '503', 'wait') : null);
@@ -178,7 +181,7 @@ test('one tick in vain, and then another has its turn for long: not stalled', as
   }
 });
 
-test('a timer slower than a stall: one tick in vain, and the next one tries before it tells', async () => {
+test('a timer slower than the stall limit tries again before it reports', async () => {
   const world = createWorld({ ids: nodes(600) });
   let down = true;
   const target = failing(world, 'slow', () =>
@@ -190,27 +193,27 @@ test('a timer slower than a stall: one tick in vain, and the next one tries befo
   expect(await world.tick({ targets: [target] })).toMatchObject({ status: 'sealed', errors: [] });
 });
 
-test('a stall is told by its own invocation: a kill in the work after it cannot swallow it', async () => {
+test('ends the invocation that detects a stall, so that a later kill cannot hide it', async () => {
   const world = createWorld({ ids: nodes(30_000) });
   const bad = failing(world, 'bad', () => new TransientError('UNAVAILABLE', '503', 'wait'));
   const killed = failing(world, 'killed', () => {
     throw new Error('killed');
   });
-  const told: string[] = [];
+  const reported: string[] = [];
   for (let minute = 0; minute < 60; minute += 1) {
     try {
       const targets = minute < 25 ? [bad] : [bad, killed];
       const { errors } = await world.tick({ targets });
-      told.push(...errors.map(({ code }) => code).filter((code) => code === 'RUN_STALLED'));
+      reported.push(...errors.map(({ code }) => code).filter((code) => code === 'RUN_STALLED'));
     } catch {
-      // The platform ended the process.
+      // The platform kills the process.
     }
     world.clock.advance(60_000);
   }
-  expect(told).toEqual(['RUN_STALLED']);
+  expect(reported).toEqual(['RUN_STALLED']);
 });
 
-test('a run that is given up is told once, though the store fails then', async () => {
+test('reports an abandoned run once, although the store fails at that moment', async () => {
   let down = false;
   const world = createWorld({
     ids: nodes(12_000),
@@ -225,11 +228,11 @@ test('a run that is given up is told once, though the store fails then', async (
   await tickFor(world, 2);
   world.clock.advance(49 * 3_600_000);
   down = true;
-  const { told } = await tickFor(world, 20);
-  expect(told.filter((one) => one.includes('RUN_ABANDONED'))).toHaveLength(1);
+  const { reported } = await tickFor(world, 20);
+  expect(reported.filter((one) => one.includes('RUN_ABANDONED'))).toHaveLength(1);
 });
 
-test('a drifted snapshot is told once, though the schedule cannot be saved then', async () => {
+test('reports a drifted snapshot once, although the schedule cannot be saved at that moment', async () => {
   let down = false;
   const world = createWorld({
     ids: nodes(300),
@@ -247,11 +250,11 @@ test('a drifted snapshot is told once, though the schedule cannot be saved then'
   };
   const first = await tickFor(world, 3);
   down = false;
-  const { told } = await tickFor(world, 10);
-  expect([...first.told, ...told].filter((one) => one.includes('DRIFTED'))).toHaveLength(1);
+  const { reported } = await tickFor(world, 10);
+  expect([...first.reported, ...reported].filter((one) => one.includes('DRIFTED'))).toHaveLength(1);
 });
 
-test('a throttled request is counted as one', async () => {
+test('counts a throttled request', async () => {
   const world = createWorld({ ids: nodes(10) });
   world.endpoint.beforeAnswer = (index) => {
     if (index === 0) throw new RateLimitedError('too many', 'wait', 60_000);
@@ -259,9 +262,9 @@ test('a throttled request is counted as one', async () => {
   expect(await world.tick()).toMatchObject({ requests: 1, throttled: 1, status: 'paused' });
 });
 
-test('a drifted snapshot is told by the tick that seals it, and by no other', async () => {
+test('only the tick that seals a drifted snapshot reports it', async () => {
   const world = createWorld({ ids: nodes(600), scheduleMs: 86_400_000 });
-  // Every answer comes from a list in another order: no pass can be shown to be complete.
+  // Every page comes from a list in another order, so no pass can be shown to be complete.
   let seed = 1;
   world.endpoint.beforeAnswer = () => {
     world.endpoint.ids = [...world.endpoint.ids].sort(() => {
@@ -269,8 +272,8 @@ test('a drifted snapshot is told by the tick that seals it, and by no other', as
       return (seed >>> 16) % 2 === 0 ? 1 : -1;
     });
   };
-  const { told, statuses } = await tickFor(world, 60);
-  expect(told).toHaveLength(1);
-  expect(told[0]).toContain('DRIFTED');
+  const { reported, statuses } = await tickFor(world, 60);
+  expect(reported).toHaveLength(1);
+  expect(reported[0]).toContain('DRIFTED');
   expect(statuses.filter((status) => status === 'sealed')).toHaveLength(1);
 });

@@ -1,4 +1,4 @@
-// Goal: status tells what the store holds, and changes nothing. Method: a world that exports, is interrupted and fails.
+// Tests that the status shows what the store holds, and changes nothing.
 
 import { describe, expect, test } from 'vitest';
 import { AuthError, CorruptError, ProtocolError } from '../../lib/core/errors.ts';
@@ -27,7 +27,7 @@ function failing(world: World, error: Error) {
   });
 }
 
-test('nothing exported yet: due, and nothing else', async () => {
+test('shows a target without an export as due', async () => {
   expect(await statusOf(createWorld())).toEqual({
     table: 'container_nodes',
     region: 'cn-south-4',
@@ -40,7 +40,7 @@ test('nothing exported yet: due, and nothing else', async () => {
   });
 });
 
-test('exported: what, when, how old, and due again with the next slot', async () => {
+test('shows snapshot, verdict and age after an export, and that the target is due at the next slot', async () => {
   const world = createWorld({ ids: ['a', 'b'] });
   await world.exportNow();
   world.clock.advance(90_000);
@@ -57,13 +57,13 @@ test('exported: what, when, how old, and due again with the next slot', async ()
   expect((await statusOf(world)).due).toBe(true);
 });
 
-test("a timer's snapshot bears the name of its slot, and is not due again in it", async () => {
+test('shows a target as not due in the slot of its timer snapshot', async () => {
   const world = createWorld({ ids: ['a'] });
   await world.tick();
   expect(await statusOf(world)).toMatchObject({ latest: '20261124T000000Z', due: false });
 });
 
-test('an open run: how far it is', async () => {
+test('shows the progress of an open run', async () => {
   const world = createWorld({ ids: Array.from({ length: 3_000 }, (_, index) => `n${index}`) });
   const startedAt = new Date(world.clock.nowMs()).toISOString();
   world.endpoint.latencyMs = () => 100;
@@ -81,7 +81,7 @@ test('an open run: how far it is', async () => {
   expect(status).toMatchObject({ last: null, latest: null, due: true });
 });
 
-test('an open run before its first page; one whose checkpoint is not written yet', async () => {
+test('shows an open run before its first page, and nothing without a checkpoint', async () => {
   const world = createWorld();
   expect((await world.tick({}, 1_500)).status).toBe('paused');
   expect((await statusOf(world)).open).toMatchObject({ pages: 0, rows: null, total: null });
@@ -90,7 +90,7 @@ test('an open run before its first page; one whose checkpoint is not written yet
   expect((await statusOf(world)).open).toBeNull();
 });
 
-test('a drifted snapshot is the last one, and latest stays where it was', async () => {
+test('shows a drifted snapshot as the last one, and the older complete one as latest', async () => {
   const world = createWorld({ ids: ['a'], limit: 10 });
   await world.exportNow();
   world.endpoint.ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'b'];
@@ -103,8 +103,8 @@ test('a drifted snapshot is the last one, and latest stays where it was', async 
   expect(status.latest).toBe('20261124T060000Z');
 });
 
-describe('held', () => {
-  test('a target that fails: until when a timer leaves it alone', async () => {
+describe('a hold', () => {
+  test('shows until when a failing target is held off', async () => {
     const world = createWorld();
     const target = failing(world, new ProtocolError('NOT_A_PAGE', 'no page', 'look'));
     const startMs = world.clock.nowMs();
@@ -115,7 +115,7 @@ describe('held', () => {
     expect((await statusOf(world, target)).heldUntil).toBeNull();
   });
 
-  test('a key that is refused, also before its project is known', async () => {
+  test('shows until when a refused key is held, even before its project is known', async () => {
     const world = createWorld();
     const refused = new AuthError('UNAUTHORIZED', 'refused', 'check');
     const target = {
@@ -141,7 +141,7 @@ describe('held', () => {
   });
 });
 
-test('a project id that IAM gave is known from the schedule', async () => {
+test('finds a project id from IAM in the schedule', async () => {
   const world = createWorld({ ids: ['a'] });
   const target = world.createTarget({ projectId: null, findProjectId: async () => 'p9' });
   expect((await statusOf(world, target)).projectId).toBeNull();
@@ -152,7 +152,7 @@ test('a project id that IAM gave is known from the schedule', async () => {
   });
 });
 
-test('a schedule or a pointer that was altered is named, not taken for nothing', async () => {
+test('throws CorruptError for an altered schedule or pointer', async () => {
   const world = createWorld({ ids: ['a'] });
   await world.exportNow();
   const pointer = latestKey(someTarget);

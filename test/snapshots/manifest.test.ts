@@ -19,7 +19,7 @@ const times = fc.date({ min: new Date(0), max: new Date('2999-12-31'), noInvalid
 const isoTime = times.map((time) => time.toISOString());
 const snapshot = times.map((time) => snapshotName(time.getTime()));
 const hash = fc.stringMatching(/^[0-9a-f]{64}$/);
-// valibot leaves these three out of what it hands back. They stay in the bytes, which are what is hashed.
+// valibot drops these three names when it decodes. They stay in the bytes, and the bytes are hashed.
 const leftOut = ['__proto__', 'prototype', 'constructor'];
 const name = fc
   .oneof(fc.constantFrom('toString', 'hasOwnProperty'), text)
@@ -83,7 +83,7 @@ const pointers: fc.Arbitrary<Pointer> = fc.record({
 
 const [manifest] = fc.sample(manifests, { numRuns: 1, seed: 1 }) as [Manifest];
 
-test('a manifest that was encoded is decoded to itself', () => {
+test('decodes a manifest that it encoded', () => {
   fc.assert(
     fc.property(manifests, (given) => {
       expect(decodeManifest(key, encodeManifest(given))).toEqual(given);
@@ -91,7 +91,7 @@ test('a manifest that was encoded is decoded to itself', () => {
   );
 });
 
-test('a pointer that was encoded is decoded to itself', () => {
+test('decodes a pointer that it encoded', () => {
   fc.assert(
     fc.property(pointers, (given) => {
       expect(decodePointer(key, encodePointer(given))).toEqual(given);
@@ -99,14 +99,14 @@ test('a pointer that was encoded is decoded to itself', () => {
   );
 });
 
-test('members come in the order of the contract, and end with a line feed', () => {
+test('writes the members in the order of the contract, and a line feed at the end', () => {
   const written = encodeManifest(manifest).toString();
   expect(Object.keys(JSON.parse(written) as object)).toEqual(Object.keys(manifest));
   expect(written.startsWith('{\n  "manifestVersion": 1,\n')).toBe(true);
   expect(written.endsWith('}\n')).toBe(true);
 });
 
-test('any cut is found', () => {
+test('detects any truncation', () => {
   const bytes = encodeManifest(manifest);
   for (let length = 0; length < bytes.length; length += 1) {
     expect(() => decodeManifest(key, bytes.subarray(0, length)), `${length}`).toThrow(CorruptError);
@@ -118,12 +118,12 @@ test('any cut is found', () => {
   }
 });
 
-test('members of a later minor version are not refused', () => {
+test('accepts members of a later version', () => {
   const later = { ...manifest, pages: 3, scope: { ...manifest.scope, tenant: 'x' } };
   expect(decodeManifest(key, Buffer.from(`${JSON.stringify(later)}\n`))).toEqual(manifest);
 });
 
-describe('what is no manifest is refused, named by key and member', () => {
+describe('rejects an invalid manifest and names its key and member', () => {
   const part = {
     role: 'rows',
     format: 'parquet',
@@ -177,7 +177,7 @@ describe('what is no manifest is refused, named by key and member', () => {
     expect(() => decodeManifest(key, Buffer.from(written))).toThrow(CorruptError);
   });
 
-  test('what is not UTF-8', () => {
+  test('bytes that are not UTF-8', () => {
     const bytes = Uint8Array.from(encodeManifest({ ...manifest, writer: 'wwww' }));
     bytes[Buffer.from(bytes).indexOf('wwww')] = 0xff;
     expect(() => decodeManifest(key, bytes)).toThrow(/does not parse/);

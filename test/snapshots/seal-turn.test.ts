@@ -8,8 +8,8 @@ import { createRandom } from '../support/moving-list.ts';
 import { createRecordedStore, first, many, second } from '../support/sealed-run.ts';
 import { createSealPorts, sealStored, someTarget, storeRun } from '../support/stored-run.ts';
 
-describe('two runs of one target that seal at once, the lease being no guard', () => {
-  /** Both read to their end; each takes what the store does after random delays. */
+describe('two runs of one target that seal at the same time', () => {
+  /** Both runs are read to their end. Each store call is delayed at random. */
   async function sealBoth(seed: number, delays: { call: number; record: number }) {
     const random = createRandom(seed);
     const { clock, store, recorded } = createRecordedStore({
@@ -33,7 +33,7 @@ describe('two runs of one target that seal at once, the lease being no guard', (
     return { ended, faults, snapshots: await clock.run(listSnapshots(store, someTarget)) };
   }
 
-  test('the older goes first, the younger names it: 60 seeds', async () => {
+  test('seal the older snapshot first, and the younger names it as previous: 60 seeds', async () => {
     for (let seed = 1; seed <= 60; seed += 1) {
       const { ended, faults, snapshots } = await sealBoth(seed, { call: 30, record: 150 });
       expect({ seed, faults, snapshots }).toEqual({ seed, faults: [], snapshots: [first, second] });
@@ -44,7 +44,7 @@ describe('two runs of one target that seal at once, the lease being no guard', (
     }
   });
 
-  test('records that land long after they settle: overtaken at the worst, never a fork. 60 seeds', async () => {
+  test('never fork the chain if records become visible late; one may be overtaken: 60 seeds', async () => {
     for (let seed = 1; seed <= 60; seed += 1) {
       const { ended, faults, snapshots } = await sealBoth(seed, { call: 5, record: 5_000 });
       expect({ seed, faults }).toEqual({ seed, faults: [] });
@@ -55,7 +55,7 @@ describe('two runs of one target that seal at once, the lease being no guard', (
     }
   });
 
-  test('a manifest under way while the older one begins to seal: no fork, 20 seeds', async () => {
+  test('never fork the chain if a manifest is being written while the older run starts to seal: 20 seeds', async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const random = createRandom(seed);
       const { clock, store, recorded } = createRecordedStore({
@@ -82,13 +82,13 @@ describe('two runs of one target that seal at once, the lease being no guard', (
     }
   });
 
-  test('a timer does not wait for its turn', async () => {
+  test('pause instead of waiting if the invocation may not wait', async () => {
     const { clock, recorded } = createRecordedStore();
     const [older, younger] = [
       await storeRun(recorded, { snapshot: first, pages: [many] }),
       await storeRun(recorded, { snapshot: second, pages: [many] }),
     ];
-    // Killed right after its record.
+    // Killed right after its seal record.
     let breaths = 0;
     const keepAlive = async () => {
       breaths += 1;
@@ -99,13 +99,13 @@ describe('two runs of one target that seal at once, the lease being no guard', (
     const sealing = clock.run(sealStored({ ...ports, mayWait: false }, younger));
     await expect(sealing).rejects.toThrow('not its turn');
     expect(await listSnapshots(recorded, someTarget)).toEqual([]);
-    // A sealer that is gone for long is waited for no more.
+    // An old record does not block others.
     clock.advance(11 * 60_000);
     const { manifest } = await clock.run(sealStored({ ...ports, mayWait: false }, younger));
     expect(manifest.snapshot).toBe(second);
   });
 
-  test('a record of another writer that lands while the manifest stands: that manifest is kept', async () => {
+  test('keep the existing manifest if the record of another writer arrives after it', async () => {
     const { clock, store, recorded } = createRecordedStore({ settleMs: 200 });
     const run = await storeRun(recorded, { snapshot: first, pages: [many] });
     const own = createSealPorts(recorded, clock, { writer: 'own' });
@@ -113,7 +113,7 @@ describe('two runs of one target that seal at once, the lease being no guard', (
     const slow: Store = {
       ...recorded,
       async put(key, bytes) {
-        // The other one begins while this record is under way, and has sealed before it lands.
+        // The other run starts while this record is being written, and seals before it arrives.
         if (key.includes('/sealing/')) {
           sealed = sealed ?? sealStored(own, run);
           await sealed;

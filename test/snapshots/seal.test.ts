@@ -1,6 +1,6 @@
-// Goal: promises 3, 4 and 6 for the last step. Whoever seals, however often and wherever the one before was killed, writes the same
-// bytes; nothing is named before it is there; each manifest names the one before. Method: stored runs, sealed in virtual time,
-// with every write to the store recorded: no key is ever written with other bytes.
+// Tests promises 3, 4 and 6 for sealing: every sealer writes the same bytes, also after a kill; parts exist before the manifest
+// names them; each manifest names its predecessor. Stored runs are sealed under a virtual clock, and every write is recorded:
+// no immutable key is ever written with other bytes.
 
 import { describe, expect, test } from 'vitest';
 import { CorruptError, ExportError, ProtocolError } from '../../lib/core/errors.ts';
@@ -42,7 +42,7 @@ import {
 } from '../support/stored-run.ts';
 
 describe('the manifest', () => {
-  test('says what was sealed, from the record alone', async () => {
+  test('describes what was sealed, based on the seal record', async () => {
     const { store, manifest, sealed, stored } = await seal({
       snapshot: first,
       pages: [many, ...pages],
@@ -94,7 +94,7 @@ describe('the manifest', () => {
 });
 
 describe('rejects', () => {
-  test('one in a hundred is still sealed, one in ninety-nine is not', async () => {
+  test('accepts one reject in a hundred records, and fails with one in ninety-nine', async () => {
     const nodes = (count: number) =>
       Array.from({ length: count }, (_, index) => nodeText(`n${index}`));
     const { manifest } = await seal({
@@ -111,14 +111,14 @@ describe('rejects', () => {
     await expect(failed).rejects.toThrow(ProtocolError);
     await expect(failed).rejects.toThrow(/1 of 99 records have no usable host_id.*is missing/);
     expect(readerKeys(store)).toEqual([]);
-    // Nor does a record of this attempt bind the next, which reads the list anew.
+    // The seal record is deleted too: the next attempt reads the list again.
     expect(store.dump().has(sealRecordKey(someTarget, first, run.checkpoint.run))).toBe(false);
     expect(store.dump().has(checkpointKey(run.prefix))).toBe(true);
   });
 });
 
 describe('sealing again', () => {
-  test('by another version, hours later, after manifest and pointers were lost: the same bytes', async () => {
+  test('writes the same bytes by another version, hours later, after manifest and pointers were lost', async () => {
     const { clock, store, recorded, stored, ports } = await seal(
       { snapshot: first, pages: [many, ...pages] },
       { encoders: [parquetEncoder, ndjsonEncoder] },
@@ -134,7 +134,7 @@ describe('sealing again', () => {
     for (const [key, { bytes }] of before) expect(after.get(key)?.bytes, key).toEqual(bytes);
   });
 
-  test('what is sealed and pointed to writes nothing', async () => {
+  test('writes nothing if the snapshot is sealed and the pointers name it', async () => {
     const { clock, stored, ports, store } = await seal({ snapshot: first, pages: [many] });
     const before = store.dump();
     clock.advance(60_000);
@@ -142,7 +142,7 @@ describe('sealing again', () => {
     expect(store.dump()).toEqual(before);
   });
 
-  test('a stored page that was altered since: named, nothing published', async () => {
+  test('names an altered page and publishes nothing', async () => {
     const { clock, store, recorded } = createRecordedStore();
     const run = await storeRun(recorded, { snapshot: first, pages: Array(12).fill(many) });
     const [segment] = run.checkpoint.segments;
@@ -154,8 +154,8 @@ describe('sealing again', () => {
     expect(readerKeys(store)).toEqual([]);
   });
 
-  test('killed at every call to the store, before and after its effect: nothing half, then the same bytes', async () => {
-    /** Seals `run` and is killed there; `calls`: how many calls an undisturbed seal makes. */
+  test('shows no half snapshot when killed at any store call, and then writes the same bytes', async () => {
+    /** Seals `run` and is killed at the given call. `calls`: the number of calls of an undisturbed seal. */
     async function sealAndKill(kill: { index: number; phase: 'before' | 'after' } | null) {
       let dead = false;
       let armed = false;
@@ -172,7 +172,7 @@ describe('sealing again', () => {
       const { clock, store, recorded } = createRecordedStore({ onCall });
       const before = await storeRun(recorded, { snapshot: first, pages: [many] });
       await clock.run(sealStored(createSealPorts(recorded, clock), before));
-      // Thirteen pages: ten of them lie in an object of their own.
+      // Thirteen pages: ten of them are stored in one object.
       const several = [...Array(11).fill(many), ...pages];
       const run = await storeRun(recorded, { snapshot: second, pages: several });
       const encoders = [parquetEncoder, ndjsonEncoder];
@@ -197,7 +197,7 @@ describe('sealing again', () => {
         expect(killed, where).toBe(true);
         const left = store.dump();
         if (!left.has(manifestKey(someTarget, second))) halves += 1;
-        // What a reader finds after the kill is whole: the old snapshot, or both; pointers may lag behind.
+        // After the kill a reader finds the old snapshot or both, each complete. Pointers may be one behind.
         const { faults } = await verifyStore(store, () => {});
         const missing = faults.filter(({ message }) => !message.includes(`is ${second}`));
         expect(missing, where).toEqual([]);
@@ -208,7 +208,7 @@ describe('sealing again', () => {
           if (!/^_(head|latest)\//.test(key))
             expect(after.get(key)?.bytes, `${where} ${key}`).toEqual(bytes);
         }
-        // No part of the killed attempt is left beside those that the manifest names.
+        // No part of the killed attempt is left except those that the manifest names.
         const verified = await verifyStore(store, () => {});
         expect(verified, where).toMatchObject({ faults: [], unnamed: [], manifests: 2 });
       }
@@ -216,7 +216,7 @@ describe('sealing again', () => {
     expect(halves).toBeGreaterThan(15);
   });
 
-  test('two sealers at once, 40 seeds: no key is written with two contents, and all is named', async () => {
+  test('two sealers at the same time write the same bytes and leave no unnamed part: 40 seeds', async () => {
     for (let seed = 1; seed <= 40; seed += 1) {
       const random = createRandom(seed);
       const { clock, store, recorded } = createRecordedStore({
@@ -239,7 +239,7 @@ describe('sealing again', () => {
 });
 
 describe('the chain', () => {
-  test('each manifest names the one before, of any verdict; latest names the newest complete one', async () => {
+  test('each manifest names the one before, of any verdict; _latest names the newest complete one', async () => {
     const { clock, store, recorded } = createRecordedStore();
     const ports = createSealPorts(recorded, clock);
     const sealed = [];
@@ -270,7 +270,7 @@ describe('the chain', () => {
     expect(await readManifest(store, someTarget, '20261125T000000Z')).toBeNull();
   });
 
-  test('no verdict at all is sealed as drifted', async () => {
+  test('seals a run without a verdict as drifted', async () => {
     const { clock, store, recorded } = createRecordedStore();
     const run = await storeRun(recorded, { snapshot: first, pages: [many] });
     const undecided = { ...run, checkpoint: { ...run.checkpoint, verdict: null } };
@@ -279,7 +279,7 @@ describe('the chain', () => {
     expect(store.dump().has(latestKey(someTarget))).toBe(false);
   });
 
-  test('an altered manifest is not taken over by the next one', async () => {
+  test('does not continue from an altered manifest', async () => {
     const { clock, store, recorded, ports, sealed } = await seal({
       snapshot: first,
       pages: [many],
@@ -295,7 +295,7 @@ describe('the chain', () => {
     expect(readerKeys(store)).toEqual(before);
   });
 
-  test('a newer snapshot of the target is sealed: overtaken, nothing is written', async () => {
+  test('writes nothing if a newer snapshot of the target is sealed', async () => {
     const { clock, store, recorded, ports } = await seal({ snapshot: second, pages: [many] });
     const run = await storeRun(recorded, { snapshot: first, pages: [many] });
     const before = store.dump();
@@ -305,7 +305,7 @@ describe('the chain', () => {
     expect(store.dump()).toEqual(before);
   });
 
-  test("another target's newer snapshot overtakes nothing", async () => {
+  test("is not overtaken by another target's newer snapshot", async () => {
     const { clock, recorded, ports } = await seal({ snapshot: second, pages: [many] });
     const target = { ...someTarget, projectId: 'p12' };
     const run = await storeRun(recorded, { snapshot: first, pages: [many], target });
@@ -313,7 +313,7 @@ describe('the chain', () => {
     expect(manifest.previous).toBeNull();
   });
 
-  test('sealed again when a newer one exists: the pointers do not go back', async () => {
+  test('does not move the pointers back when an older snapshot is sealed again', async () => {
     const { clock, store, recorded, stored, ports } = await seal({
       snapshot: first,
       pages: [many],
@@ -325,11 +325,11 @@ describe('the chain', () => {
     expect(store.dump()).toEqual(before);
   });
 
-  test('a record of an attempt before another snapshot was sealed does not fork the chain', async () => {
+  test('does not fork the chain with a seal record from before another snapshot was sealed', async () => {
     const { clock, store, recorded } = createRecordedStore();
     const ports = createSealPorts(recorded, clock);
     const run = await storeRun(recorded, { snapshot: second, pages: [many] });
-    // Killed right after its record.
+    // Killed right after its seal record.
     let breaths = 0;
     const keepAlive = async () => {
       breaths += 1;
@@ -348,8 +348,8 @@ describe('the chain', () => {
   });
 });
 
-describe('whoever must stop', () => {
-  test('stops between any two steps, before the manifest at the latest', async () => {
+describe('a sealer that must stop', () => {
+  test('stops between any two steps before the manifest', async () => {
     for (let allowed = 0; ; allowed += 1) {
       const { clock, store, recorded } = createRecordedStore();
       const run = await storeRun(recorded, { snapshot: first, pages: [many, ...pages] });
@@ -369,13 +369,13 @@ describe('whoever must stop', () => {
       }
       const manifests = [...store.dump().keys()].filter((key) => key.startsWith('_manifests/'));
       const pointers = [...store.dump().keys()].filter((key) => /^_(head|latest)\//.test(key));
-      // Only the last sign of life is given when the manifest is there already.
+      // Only the last renewal happens after the manifest exists.
       expect(pointers).toEqual([]);
       expect(manifests.length).toBeLessThanOrEqual(1);
     }
   });
 
-  test('a manifest that vanishes as soon as it is written is said so', async () => {
+  test('reports a manifest that disappears after it was written', async () => {
     const { clock, recorded } = createRecordedStore();
     const run = await storeRun(recorded, { snapshot: first, pages: [many] });
     const forgetful: Store = {

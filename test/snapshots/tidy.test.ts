@@ -1,5 +1,5 @@
-// Goal: what no snapshot needs goes, and nothing else ever does. Method: a store of several runs and snapshots, tidied at chosen times;
-// what is left is compared by name.
+// Tests that tidying deletes what no snapshot needs, and nothing else. A store with several runs and snapshots is tidied at chosen
+// times, and the remaining keys are compared.
 
 import { describe, expect, test } from 'vitest';
 import {
@@ -54,7 +54,7 @@ function keysOf(store: MemoryStore): string[] {
 }
 
 describe('working state of runs', () => {
-  test('goes when all of a run is older than the pages are kept, and the snapshots stay', async () => {
+  test('is deleted when the whole run is older than the pages are kept; snapshots stay', async () => {
     const { clock, store, seal } = createWorld();
     const old = await seal();
     clock.advance(keepPagesMs - 1_000);
@@ -62,7 +62,7 @@ describe('working state of runs', () => {
     expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
     clock.advance(1_001);
     const before = keysOf(store);
-    // Its checkpoint and its seal record.
+    // The checkpoint and the seal record.
     expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(2);
     const ofOld = `${old.checkpoint.snapshot}-${old.checkpoint.run}`;
     expect(keysOf(store)).toEqual(
@@ -72,7 +72,7 @@ describe('working state of runs', () => {
     expect(await verifyStore(store, () => {})).toMatchObject({ faults: [], manifests: 2 });
   });
 
-  test('stays whole while anything of it is young: a long run keeps its first pages', async () => {
+  test('stays complete while any object of the run is young: a long run keeps its first pages', async () => {
     const { clock, store } = createWorld();
     const prefix = runPrefix(someTarget, snapshotName(clock.nowMs()), '0123456789ab');
     await store.put(segmentKey(prefix, 0, 'aa'), Buffer.from('x'));
@@ -82,7 +82,7 @@ describe('working state of runs', () => {
     expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
   });
 
-  test("of another target, and what is no run's, stays", async () => {
+  test('of another target stays, as do objects that belong to no run', async () => {
     const { clock, store, seal, put } = createWorld();
     await seal({ ...someTarget, projectId: 'p12' });
     await put(scheduleKey);
@@ -98,7 +98,7 @@ describe('working state of runs', () => {
 describe('parts that no manifest names', () => {
   const hash = '0123456789abcdef';
 
-  test('go after a day: of a run that died, and of a snapshot whose manifest names others', async () => {
+  test('are deleted after a day, from a killed run and beside other parts of a snapshot', async () => {
     const { clock, store, seal, put } = createWorld();
     const { snapshot } = await seal();
     const died = snapshotName(clock.nowMs() + 1_000);
@@ -117,7 +117,7 @@ describe('parts that no manifest names', () => {
     expect(await verifyStore(store, () => {})).toMatchObject({ faults: [], unnamed: [] });
   });
 
-  test('that were written a moment ago stay, whatever date they bear: somebody may be sealing', async () => {
+  test('stay if they were just written, whatever their date: a run may be sealing', async () => {
     const { clock, store, seal, put } = createWorld();
     await seal();
     clock.advance(2 * dayMs);
@@ -125,7 +125,7 @@ describe('parts that no manifest names', () => {
     expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
   });
 
-  test('of another target, of another name, or older than the last three dates stay', async () => {
+  test('stay if they belong to another target, have another name, or are older than three dates', async () => {
     const { clock, store, seal, put } = createWorld();
     const { snapshot } = await seal();
     await put(partKey({ ...someTarget, projectId: 'p12' }, rowsNdjson, snapshot, hash));
@@ -139,7 +139,7 @@ describe('parts that no manifest names', () => {
     expect(keysOf(store)).toContain(late);
   });
 
-  test('no part goes whose manifest cannot be read', async () => {
+  test('stay if their manifest cannot be read', async () => {
     const { clock, store, seal } = createWorld();
     const { snapshot } = await seal();
     await store.put(manifestKey(someTarget, snapshot), Buffer.from('half'));
@@ -153,7 +153,7 @@ describe('parts that no manifest names', () => {
   });
 });
 
-test('snapshots, pointers and manifests are never touched, however old', async () => {
+test('never deletes snapshots, pointers or manifests, however old', async () => {
   const { clock, store, seal } = createWorld();
   for (let count = 0; count < 5; count += 1) {
     await seal();

@@ -1,5 +1,5 @@
-// Goal: promise 6. Whatever happens to a single object of a store, verify finds it and names it. Method: a store with three
-// snapshots of each of two targets, then every harm to every object that a reader relies on.
+// Tests promise 6: verify finds and names any change to a single object. The store has three snapshots of each of two targets;
+// every kind of damage is applied to every object that readers rely on.
 
 import { describe, expect, test } from 'vitest';
 import { parseManifestKey } from '../../lib/core/object-keys.ts';
@@ -49,12 +49,12 @@ async function createStore(): Promise<MemoryStore> {
 
 const created = createStore();
 
-/** Private working state is no reader's business: verify does not look at it. */
+/** All objects but private working state, which verify does not check. */
 function isVerified(key: string): boolean {
   return !key.startsWith('_runs/');
 }
 
-async function verifyHarmed(
+async function verifyDamaged(
   change: (objects: Map<string, { bytes: Uint8Array; modifiedMs: number }>) => void,
 ): Promise<Verification> {
   const objects = new Map((await created).dump());
@@ -70,7 +70,7 @@ async function verifiedObjects(): Promise<[string, Uint8Array][]> {
 }
 
 function replaced(key: string, bytes: Uint8Array): Promise<Verification> {
-  return verifyHarmed((objects) => objects.set(key, { bytes, modifiedMs: 0 }));
+  return verifyDamaged((objects) => objects.set(key, { bytes, modifiedMs: 0 }));
 }
 
 /** A fault names an object by its key, or a manifest by its snapshot. */
@@ -84,26 +84,26 @@ function expectNamed({ faults }: Verification, key: string, where: string): void
 }
 
 describe('an untouched store', () => {
-  test('has no fault; everything is counted once', async () => {
+  test('has no faults, and everything is counted once', async () => {
     const objects = await verifiedObjects();
     const parts = objects.filter(([key]) => !key.startsWith('_'));
-    const told: string[] = [];
+    const seen: string[] = [];
     const verification = await verifyStore(await created, ({ key, done, total }) => {
-      expect([done, total]).toEqual([told.length, parts.length]);
-      told.push(key);
+      expect([done, total]).toEqual([seen.length, parts.length]);
+      seen.push(key);
     });
     expect(verification).toEqual({
       manifests: 6,
-      // Parquet, NDJSON and rejects of each.
+      // Parquet, NDJSON and rejects of each snapshot.
       parts: 18,
       bytes: parts.reduce((sum, [, bytes]) => sum + bytes.length, 0),
       faults: [],
       unnamed: [],
     });
-    expect(told.sort()).toEqual(parts.map(([key]) => key).sort());
+    expect(seen.sort()).toEqual(parts.map(([key]) => key).sort());
   });
 
-  test('and an empty one have no fault', async () => {
+  test('has no faults if it is empty', async () => {
     const store = createMemoryStore({ nowMs: () => 0 });
     expect(await verifyStore(store, () => {})).toEqual({
       manifests: 0,
@@ -121,35 +121,35 @@ describe('an untouched store', () => {
   });
 });
 
-describe('one object is', () => {
+describe('finds one object that is', () => {
   test('deleted', async () => {
     const objects = await verifiedObjects();
     expect(objects).toHaveLength(18 + 6 + 4);
     for (const [key] of objects) {
-      expectNamed(await verifyHarmed((left) => left.delete(key)), key, `${key} deleted`);
+      expectNamed(await verifyDamaged((left) => left.delete(key)), key, `${key} deleted`);
     }
   });
 
-  test('cut short, anywhere', async () => {
+  test('truncated anywhere', async () => {
     const random = createRandom(1);
     for (const [key, bytes] of await verifiedObjects()) {
       const longest = bytes.length - 1;
       const lengths = [0, 1, longest, ...Array.from({ length: 12 }, () => random() * longest)];
       for (const length of lengths.map(Math.floor)) {
-        const harmed = await replaced(key, bytes.subarray(0, length));
-        expectNamed(harmed, key, `${key} cut to ${length}`);
+        const damaged = await replaced(key, bytes.subarray(0, length));
+        expectNamed(damaged, key, `${key} cut to ${length}`);
       }
     }
   });
 
-  test('made longer', async () => {
+  test('longer than before', async () => {
     for (const [key, bytes] of await verifiedObjects()) {
       if (/^_(head|latest)\//.test(key)) continue;
       expectNamed(await replaced(key, Buffer.concat([bytes, Buffer.from(' ')])), key, key);
     }
   });
 
-  test('changed by one bit: sixty anywhere in each, and every fifth of one manifest and of each pointer', async () => {
+  test('changed by one bit: sixty random bits of each, and every fifth bit of one manifest and of each pointer', async () => {
     const random = createRandom(2);
     for (const [key, bytes] of await verifiedObjects()) {
       const isPointer = /^_(head|latest)\//.test(key);
@@ -164,13 +164,13 @@ describe('one object is', () => {
         const { faults } = await replaced(key, altered);
         const where = `${key} bit ${bit & 7} of byte ${bit >> 3}`;
         expect(faults, where).not.toEqual([]);
-        // What a manifest names by a changed key is missed there; the manifest itself is named as well.
+        // A changed key in a manifest names a missing part; the manifest itself is reported too.
         expectNamed({ faults } as Verification, key, where);
       }
     }
   }, 60_000);
 
-  test("replaced by another's of its kind", async () => {
+  test('replaced by another object of its kind', async () => {
     const objects = await verifiedObjects();
     const kindOf = (key: string) => (key.startsWith('_') ? key.split('/')[0] : key.split('.')[1]);
     let replacements = 0;
@@ -184,7 +184,7 @@ describe('one object is', () => {
     expect(replacements).toBeGreaterThan(100);
   });
 
-  test('moved to another place', async () => {
+  test('moved to another key', async () => {
     for (const [key, bytes] of await verifiedObjects()) {
       for (const place of [
         key.replace('T', 'T1').replace('T11', 'T1'),
@@ -196,7 +196,7 @@ describe('one object is', () => {
         `${key.split('/')[0]}/junk`,
       ]) {
         if (place === key) continue;
-        const moved = await verifyHarmed((objects) => {
+        const moved = await verifyDamaged((objects) => {
           objects.delete(key);
           objects.set(place, { bytes, modifiedMs: 0 });
         });
@@ -208,27 +208,27 @@ describe('one object is', () => {
   });
 });
 
-describe('besides', () => {
-  test('an object that no manifest names is reported and is no fault', async () => {
+describe('other cases', () => {
+  test('lists an object that no manifest names, without a fault', async () => {
     const keys = [
       'container_nodes/dt=2026-11-24/rgn=cn-south-4/prj=p1/20261124T060000Z-0123456789ab.parquet',
       'other/file.txt',
       'readme',
     ];
-    const verification = await verifyHarmed((objects) => {
+    const verification = await verifyDamaged((objects) => {
       for (const key of keys) objects.set(key, { bytes: Buffer.from('x'), modifiedMs: 0 });
     });
     expect(verification.faults).toEqual([]);
     expect(verification.unnamed.sort()).toEqual([...keys].sort());
   });
 
-  test('anything else among the manifests is a fault', async () => {
+  test('reports any other object among the manifests', async () => {
     const key = '_manifests/web_nodes/rgn=cn-south-4/prj=p2/notes.txt';
     const { faults } = await replaced(key, Buffer.from('x'));
     expect(faults).toEqual([{ key, message: 'is not a manifest: only manifests belong here' }]);
   });
 
-  test('a manifest copied to another target or moment is told to have been moved', async () => {
+  test('reports a manifest that was copied to another target or time as moved', async () => {
     const manifests = (await verifiedObjects()).filter(([key]) => key.startsWith('_manifests/'));
     for (const [key, bytes] of manifests) {
       for (const copy of [
@@ -244,7 +244,7 @@ describe('besides', () => {
     }
   });
 
-  test('a part of the right hash and another length than its manifest says is a fault', async () => {
+  test('reports a part whose hash matches but whose length differs from its manifest', async () => {
     const clock = createClock();
     const store = createMemoryStore({ nowMs: clock.nowMs });
     const pages = [{ records: [nodeText('a')] }];
@@ -261,8 +261,8 @@ describe('besides', () => {
     expect(faults).toContainEqual({ key: part.key, message });
   });
 
-  test('working state is not looked at', async () => {
-    const verification = await verifyHarmed((objects) => {
+  test('does not check working state', async () => {
+    const verification = await verifyDamaged((objects) => {
       for (const key of ['_quota/junk', '_lease/junk', '_runs/junk']) {
         objects.set(key, { bytes: Buffer.from('x'), modifiedMs: 0 });
       }
@@ -270,18 +270,15 @@ describe('besides', () => {
     expect(verification).toMatchObject({ faults: [], unnamed: [] });
   });
 
-  test.each(['_head', '_latest'])(
-    '%s of a target without a manifest is a fault',
-    async (prefix) => {
-      const key = `${prefix}/web_nodes/rgn=cn-south-4/prj=p9.json`;
-      const { faults } = await verifyHarmed((objects) => {
-        objects.set(key, { bytes: Buffer.from('{}'), modifiedMs: 0 });
-      });
-      expect(faults).toEqual([{ key, message: 'names a target that has no manifest' }]);
-    },
-  );
+  test.each(['_head', '_latest'])('reports a %s of a target without a manifest', async (prefix) => {
+    const key = `${prefix}/web_nodes/rgn=cn-south-4/prj=p9.json`;
+    const { faults } = await verifyDamaged((objects) => {
+      objects.set(key, { bytes: Buffer.from('{}'), modifiedMs: 0 });
+    });
+    expect(faults).toEqual([{ key, message: 'names a target that has no manifest' }]);
+  });
 
-  test('latest of a target that never was complete is a fault', async () => {
+  test('reports a _latest of a target that was never complete', async () => {
     const clock = createClock();
     const store = createMemoryStore({ nowMs: clock.nowMs });
     const run = await storeRun(store, {
@@ -302,15 +299,15 @@ describe('besides', () => {
     ]);
   });
 
-  test('several harms: each is told', async () => {
+  test('reports each of several damages', async () => {
     const parts = (await verifiedObjects()).filter(([key]) => !key.startsWith('_'));
-    const { faults } = await verifyHarmed((objects) => {
+    const { faults } = await verifyDamaged((objects) => {
       for (const [key] of parts) objects.delete(key);
     });
     expect(faults.map(({ key }) => key).sort()).toEqual(parts.map(([key]) => key).sort());
   });
 
-  test('a store that cannot be read is no fault of its objects', async () => {
+  test('throws the error of a store that cannot be read, instead of reporting faults', async () => {
     const store = await created;
     const get = async () => {
       throw new Error('offline');

@@ -1,4 +1,4 @@
-// Owns runs that are stored up to their last page, ready to be sealed, without the reading. Refuses to seal by itself.
+// Responsible for storing runs that are ready to be sealed, without reading a list.
 
 import { checkpointKey, runPrefix, type TargetKey } from '../../lib/core/object-keys.ts';
 import type { Clock, Store } from '../../lib/core/ports.ts';
@@ -29,12 +29,12 @@ export interface StoredRun {
 export interface RunToStore {
   target?: TargetKey;
   snapshot: string;
-  /** Each with its records as JSON texts, in the order in which they were read. */
+  /** Each page's records as JSON texts, in the order in which they were read. */
   pages: readonly { records: readonly string[]; pass?: number; fetchedAtMs?: number }[];
   verdict?: 'complete' | 'drifted';
 }
 
-/** One node's record as text. */
+/** The record of one node as JSON text. */
 export function nodeText(hostId: string, more: Record<string, unknown> = {}): string {
   return JSON.stringify({ host_id: hostId, agent_status: 'online', ...more });
 }
