@@ -2,7 +2,7 @@
 
 import type { Clock } from '../core/ports.ts';
 import type { CollectResult } from '../runs/invocation.ts';
-import type { Progress } from '../runs/run.ts';
+import type { Progress } from '../runs/progress-event.ts';
 
 export interface Summary {
   /** The run that was worked on last, and what its snapshot turned out to be; null: none. */

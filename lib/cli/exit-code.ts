@@ -2,7 +2,8 @@
 
 import { type ExitCode, exitCodes, policyOf, recoversByItself } from '../core/error-policy.ts';
 import type { ExportError } from '../core/errors.ts';
-import type { CollectMode, CollectResult } from '../runs/invocation.ts';
+import type { CollectResult } from '../runs/invocation.ts';
+import type { CollectMode } from '../runs/policy.ts';
 
 /** The first that occurs is the answer: what is worst for the data comes first. */
 const precedence: readonly ExitCode[] = [5, 1, 2, 3, 4, 6, 0];

@@ -2,7 +2,7 @@
 
 import type { Quota } from '../quota/window.ts';
 import { requestsFor } from '../runs/cost.ts';
-import type { Progress } from '../runs/run.ts';
+import type { Progress } from '../runs/progress-event.ts';
 
 export type ProgressEvent = Parameters<Progress>[0];
 

@@ -8,17 +8,15 @@ import type { Clock } from '../core/ports.ts';
 import { stopped } from '../quota/budget.ts';
 import { type Lease, takeLease } from '../quota/lease.ts';
 import { openLedger, type WaitReason } from '../quota/ledger.ts';
-import {
-  type CollectMode,
-  type CollectPorts,
-  type CollectResult,
-  type Invocation,
-  type InvocationLedger,
-  type Policy,
-  policies,
-  type Target,
+import type {
+  CollectPorts,
+  CollectResult,
+  Invocation,
+  InvocationLedger,
+  Target,
 } from './invocation.ts';
 import { hasWork } from './next-task.ts';
+import { type CollectMode, type Policy, policies } from './policy.ts';
 import { isResolved, listTasks } from './projects.ts';
 import { decodeSchedule, encodeSchedule, type Schedule } from './schedule.ts';
 import { workThrough } from './work.ts';

@@ -2,7 +2,7 @@
 
 import type { ExportError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
-import type { Clock, Dataset, Encoder, Host, Log, LogLevel, Source, Store } from '../core/ports.ts';
+import type { Clock, Dataset, Encoder, Host, Log, Source, Store } from '../core/ports.ts';
 import type { Budget } from '../quota/budget.ts';
 import type { Lease } from '../quota/lease.ts';
 import type { Ledger, WaitReason } from '../quota/ledger.ts';
@@ -10,7 +10,8 @@ import type { Quota } from '../quota/window.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import type { Scope } from '../reading/evidence.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
-import type { Progress } from './run.ts';
+import type { Policy } from './policy.ts';
+import type { Progress } from './progress-event.ts';
 import type { Schedule } from './schedule.ts';
 
 /** One list to export, as the configuration names it. */
@@ -29,47 +30,6 @@ export interface Target {
   scopeOf: (projectId: string) => Scope;
   openSource: (projectId: string) => Source;
 }
-
-export type CollectMode = 'timer' | 'command';
-
-/** All differences between a timer's invocation and a command. */
-export interface Policy {
-  /** `due`: targets whose slot has begun and that are not held off. `all`: every target once, and holds are cleared. */
-  selects: 'due' | 'all';
-  /** Whether to wait for another exporter: for the lease, and for an older run that must seal first. */
-  waitsForOthers: boolean;
-  /** See ledger.ts: a command waits for answers anyway, a timer must not. */
-  quotaHeldFrom: 'answer' | 'departure';
-  /** A new snapshot is named after the begun slot, or after the current second. */
-  snapshotNamedBy: 'slot' | 'now';
-  /** Whether stalls and abandoned runs are errors of the invocation, each reported once. A command shows progress. */
-  reportsStalls: boolean;
-  /** After this many interrupted attempts to seal, the invocation fails instead of trying again. */
-  sealAttemptsMax: number;
-  /** The level of the log line for each page. */
-  pageLogLevel: LogLevel;
-}
-
-export const policies: Readonly<Record<CollectMode, Policy>> = {
-  timer: {
-    selects: 'due',
-    waitsForOthers: false,
-    quotaHeldFrom: 'departure',
-    snapshotNamedBy: 'slot',
-    reportsStalls: true,
-    sealAttemptsMax: 3,
-    pageLogLevel: 'info',
-  },
-  command: {
-    selects: 'all',
-    waitsForOthers: true,
-    quotaHeldFrom: 'answer',
-    snapshotNamedBy: 'now',
-    reportsStalls: false,
-    sealAttemptsMax: Number.POSITIVE_INFINITY,
-    pageLogLevel: 'debug',
-  },
-};
 
 export interface CollectPorts {
   store: Store;

@@ -1,12 +1,39 @@
 // Responsible for the state of a run while one process advances it: the stored checkpoint, and the pass as read so far.
 
+import type { ExportError } from '../core/errors.ts';
 import { checkpointKey, runPrefix, type TargetKey } from '../core/object-keys.ts';
-import { stopped } from '../quota/budget.ts';
+import type { Clock, Dataset, Encoder, Log, Source, Store } from '../core/ports.ts';
+import { type Budget, stopped } from '../quota/budget.ts';
+import type { Ledger } from '../quota/ledger.ts';
 import { type Checkpoint, encodeCheckpoint } from '../reading/checkpoint.ts';
 import { type Item, toItem } from '../reading/page.ts';
 import { openRunPages, type RunPages } from '../reading/page-store.ts';
 import { followPass, type Pass } from '../reading/paging.ts';
-import type { RunPorts } from './run.ts';
+import type { Policy } from './policy.ts';
+import type { Progress } from './progress-event.ts';
+
+export interface RunPorts {
+  policy: Policy;
+  store: Store;
+  clock: Clock;
+  log: Log;
+  dataset: Dataset;
+  source: Source;
+  encoders: readonly Encoder[];
+  ledger: Ledger;
+  /** Hash of the access key. */
+  user: string;
+  budget: Budget;
+  /** Name and version of this program, for parts and manifest. */
+  writer: string;
+  /** Renews the lease if that is due; throws StoppedError if the lease is lost. */
+  renew: () => Promise<void>;
+  progress: Progress;
+  /** True for the first work of the invocation: it is tried even if the time left may be too short. */
+  first: boolean;
+  /** Called for every request with its outcome, for the counts of the invocation. */
+  requested: (error: ExportError | null) => void;
+}
 
 export interface RunState {
   readonly ports: RunPorts;

@@ -2,54 +2,12 @@
 
 import { ExportError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
-import type { Clock, Dataset, Encoder, Log, Source, Store } from '../core/ports.ts';
-import type { Budget } from '../quota/budget.ts';
-import type { Ledger } from '../quota/ledger.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import { judgePass, startPass } from '../reading/paging.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
 import { sealRun } from '../snapshots/seal.ts';
-import type { Policy } from './invocation.ts';
 import { readPage } from './read-page.ts';
-import { openRunState, type RunState } from './run-state.ts';
-
-export type Progress = (event: ProgressEvent) => void;
-
-interface RunEvent {
-  target: TargetKey;
-  run: string;
-  snapshot: string;
-}
-/** `run`: work on the run starts or continues. `rows` of a page: rows read so far. */
-export type ProgressEvent =
-  | ({ kind: 'run' } & RunEvent)
-  | ({ kind: 'seal' } & RunEvent)
-  | ({ kind: 'page'; rows: number; total: number; pass: number } & RunEvent)
-  | ({ kind: 'sealed'; rows: number; verdict: string } & RunEvent)
-  | { kind: 'wait'; delayMs: number; reason: string };
-
-export interface RunPorts {
-  policy: Policy;
-  store: Store;
-  clock: Clock;
-  log: Log;
-  dataset: Dataset;
-  source: Source;
-  encoders: readonly Encoder[];
-  ledger: Ledger;
-  /** Hash of the access key. */
-  user: string;
-  budget: Budget;
-  /** Name and version of this program, for parts and manifest. */
-  writer: string;
-  /** Renews the lease if that is due; throws StoppedError if the lease is lost. */
-  renew: () => Promise<void>;
-  progress: Progress;
-  /** True for the first work of the invocation: it is tried even if the time left may be too short. */
-  first: boolean;
-  /** Called for every request with its outcome, for the counts of the invocation. */
-  requested: (error: ExportError | null) => void;
-}
+import { openRunState, type RunPorts, type RunState } from './run-state.ts';
 
 export type RunOutcome =
   | { kind: 'sealed'; sealed: Sealed }

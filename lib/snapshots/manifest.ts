@@ -57,7 +57,8 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 }
 
 export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
-  return decode(manifestShape, 'manifest', key, bytes, restoreHint);
+  const kind = { shape: manifestShape, name: 'manifest', hint: restoreHint };
+  return decode(kind, key, bytes);
 }
 
 export function encodePointer(pointer: Pointer): Uint8Array {
@@ -65,7 +66,8 @@ export function encodePointer(pointer: Pointer): Uint8Array {
 }
 
 export function decodePointer(key: string, bytes: Uint8Array): Pointer {
-  return decode(pointerShape, 'pointer to a manifest', key, bytes, pointerHint);
+  const kind = { shape: pointerShape, name: 'pointer to a manifest', hint: pointerHint };
+  return decode(kind, key, bytes);
 }
 
 /** For a manifest that differs from the bytes that were written. */
@@ -76,11 +78,9 @@ const pointerHint =
 
 /** Throws CorruptError that names `key`. Unknown members, which a later version may add, are ignored. */
 function decode<S extends v.GenericSchema>(
-  shape: S,
-  what: string,
+  { shape, name, hint }: { shape: S; name: string; hint: string },
   key: string,
   bytes: Uint8Array,
-  hint: string,
 ): v.InferOutput<S> {
   let parsed: unknown;
   try {
@@ -89,7 +89,7 @@ function decode<S extends v.GenericSchema>(
     if (!text.endsWith('\n')) throw new SyntaxError('no line feed at the end');
     parsed = JSON.parse(text);
   } catch (cause) {
-    throw new CorruptError(key, `does not parse as a ${what}: it was truncated or altered`, hint, {
+    throw new CorruptError(key, `does not parse as a ${name}: it was truncated or altered`, hint, {
       cause,
     });
   }
@@ -97,5 +97,5 @@ function decode<S extends v.GenericSchema>(
   if (result.success) return result.output;
   const [issue] = result.issues;
   const path = v.getDotPath(issue) ?? '(root)';
-  throw new CorruptError(key, `is not a valid ${what}: ${path} ${issue.message}`, hint);
+  throw new CorruptError(key, `is not a valid ${name}: ${path} ${issue.message}`, hint);
 }

@@ -1,8 +1,9 @@
 // Tests which targets have work and in which order they are tried, for a timer and for a command.
 
 import { describe, expect, test } from 'vitest';
-import { type Agenda, policies } from '../../lib/runs/invocation.ts';
+import type { Agenda } from '../../lib/runs/invocation.ts';
 import { hasWork, pickNextTask } from '../../lib/runs/next-task.ts';
+import { policies } from '../../lib/runs/policy.ts';
 import { listTasks } from '../../lib/runs/projects.ts';
 import { emptySchedule, type TargetState } from '../../lib/runs/schedule.ts';
 import { createWorld } from '../support/world.ts';

@@ -17,8 +17,10 @@ import {
   decodeCheckpoint,
   startCheckpoint,
 } from '../../lib/reading/checkpoint.ts';
-import { policies } from '../../lib/runs/invocation.ts';
-import { advanceRun, estimateSealMs, type Progress, type RunPorts } from '../../lib/runs/run.ts';
+import { policies } from '../../lib/runs/policy.ts';
+import type { Progress } from '../../lib/runs/progress-event.ts';
+import { advanceRun, estimateSealMs } from '../../lib/runs/run.ts';
+import type { RunPorts } from '../../lib/runs/run-state.ts';
 import { nodeText, someTarget, storeRun } from '../support/stored-run.ts';
 import { createWorld } from '../support/world.ts';
 

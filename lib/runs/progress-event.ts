@@ -1,0 +1,18 @@
+// Responsible for the events that report the progress of runs.
+
+import type { TargetKey } from '../core/object-keys.ts';
+
+export type Progress = (event: ProgressEvent) => void;
+
+interface RunEvent {
+  target: TargetKey;
+  run: string;
+  snapshot: string;
+}
+/** `run`: work on the run starts or continues. `rows` of a page: rows read so far. */
+export type ProgressEvent =
+  | ({ kind: 'run' } & RunEvent)
+  | ({ kind: 'seal' } & RunEvent)
+  | ({ kind: 'page'; rows: number; total: number; pass: number } & RunEvent)
+  | ({ kind: 'sealed'; rows: number; verdict: string } & RunEvent)
+  | { kind: 'wait'; delayMs: number; reason: string };

@@ -1,0 +1,127 @@
+// Tests what every source file must have: a first line that states its responsibility, a test, a name, short functions.
+
+import { basename } from 'node:path';
+import ts from 'typescript';
+import { expect, test } from 'vitest';
+import { parse, parseText, projectFiles, read, sourceFiles, walk } from './sources.ts';
+
+/** True if nothing remains when types are erased. */
+function isPureTypes(file: ts.SourceFile): boolean {
+  return file.statements.every(
+    (statement) =>
+      ts.isInterfaceDeclaration(statement) ||
+      ts.isTypeAliasDeclaration(statement) ||
+      (ts.isImportDeclaration(statement) && statement.importClause?.isTypeOnly === true),
+  );
+}
+
+/** Files without a test of their own name, and the test that covers them. */
+const testedElsewhere: Record<string, string> = {
+  'lib/core/errors.ts':
+    'declarations; the test of whoever throws one reads its code, message and hint',
+  'lib/core/version.ts': 'test/build.test.ts: what a build puts in',
+  'lib/config/text.ts': 'test/config/load.test.ts, through loadConfig',
+  'lib/config/schema.ts': 'test/config/load.test.ts, through loadConfig',
+  'lib/config/values.ts': 'test/config/load.test.ts, through loadConfig',
+  'lib/config/rules.ts': 'test/config/load.test.ts, through loadConfig',
+  'lib/config/environment.ts': 'test/config/load.test.ts, through loadConfig',
+  'lib/deploy/bundle.ts': 'test/deploy/plugin.test.ts, as `serverless package` runs it',
+  'lib/deploy/settings-schema.ts': 'test/deploy/plugin.test.ts, as Serverless checks it',
+  'lib/datasets/index.ts': 'a list; test/datasets/container-nodes.test.ts',
+  'lib/simulator/access.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/responses.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/iam-endpoint.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/listing.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/simulator-options.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/wire.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/random.ts': 'test/simulator/nodes.test.ts: the same seed, the same nodes',
+  'lib/runs/failure.ts': 'test/runs/collect.test.ts, as later invocations see it',
+  'lib/runs/open-run.ts': 'test/runs/collect.test.ts, as later invocations see it',
+  'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
+  'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
+  'lib/runs/read-page.ts': 'test/runs/run.test.ts, through advanceRun',
+  'lib/runs/run-state.ts': 'test/runs/run.test.ts, through advanceRun',
+  'lib/platform/memory.ts': 'test/bench/export.bench.ts: a peak, not a result',
+  'functions/collect.ts': 'test/e2e/function.test.ts, as the platform runs it',
+};
+
+/** `lib/a/b.ts` → its unit test, and its property or end-to-end test. */
+function testsOf(path: string): string[] {
+  const base = `test/${path.replace(/^lib\//, '').replace(/\.ts$/, '')}`;
+  return ['.test.ts', '.property.test.ts', '.e2e.test.ts'].map((ending) => `${base}${ending}`);
+}
+
+test('each source starts with a line that states its responsibility', () => {
+  const wrong = sourceFiles.filter((path) => !/^\/\/ Responsible for \S.{10,}/.test(read(path)));
+  expect(wrong).toEqual([]);
+});
+
+test('each source has a test of the same name, or a stated reason', () => {
+  const needing = sourceFiles.filter((path) => !isPureTypes(parse(path)));
+  const tests = new Set(projectFiles.filter((path) => path.endsWith('.test.ts')));
+  const hasTest = (path: string) => testsOf(path).some((name) => tests.has(name));
+  expect(needing.filter((path) => !testedElsewhere[path] && !hasTest(path))).toEqual([]);
+  const outdated = Object.keys(testedElsewhere).filter(
+    (path) => !needing.includes(path) || hasTest(path),
+  );
+  expect(outdated).toEqual([]);
+});
+
+test('names are kebab-case and say something', () => {
+  const empty = ['utils', 'util', 'types', 'helpers', 'helper', 'common', 'misc', 'index'];
+  const wrong = sourceFiles.filter((path) => {
+    const name = basename(path, '.ts');
+    if (path === 'lib/datasets/index.ts') return false;
+    return empty.includes(name) || !/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name);
+  });
+  expect(wrong).toEqual([]);
+});
+
+test('the only classes are errors and the exact number of JSON', () => {
+  const classes = sourceFiles.flatMap((path) =>
+    [...walk(parse(path))]
+      .filter((node) => ts.isClassDeclaration(node) || ts.isClassExpression(node))
+      .map((node) => `${path} ${node.name?.text}`),
+  );
+  const allowed = /^(lib\/core\/errors\.ts \w+Error|lib\/core\/exact-json\.ts RawNumber)$/;
+  expect(classes.filter((name) => !allowed.test(name))).toEqual([]);
+});
+
+const linesMax = 100;
+/** Longer functions need a comment that starts with `Long because`. */
+const linesMaxWithoutReason = 60;
+const parametersMax = 4;
+
+function findLongFunctions(path: string, file: ts.SourceFile): string[] {
+  return [...walk(file)].filter(ts.isFunctionLike).flatMap((node) => {
+    if (!('body' in node) || !node.body) return [];
+    const line = (position: number) => file.getLineAndCharacterOfPosition(position).line + 1;
+    const start = line(node.getStart(file));
+    const lines = line(node.end) - start + 1;
+    const hasReason = node.getFullText(file).includes('Long because');
+    if (lines > linesMax) return [`${path}:${start} has ${lines} lines`];
+    if (lines > linesMaxWithoutReason && !hasReason) {
+      return [`${path}:${start} has ${lines} lines without a reason`];
+    }
+    return [];
+  });
+}
+
+test('no function has more than 100 lines; more than 60 need a reason', () => {
+  expect(sourceFiles.flatMap((path) => findLongFunctions(path, parse(path)))).toEqual([]);
+  const long = (lines: number, comment: string) =>
+    findLongFunctions('x.ts', parseText(`${comment}\nfunction f() {${'\n'.repeat(lines - 1)}}`));
+  expect(long(61, '')).toHaveLength(1);
+  expect(long(61, '// Long because: a table.')).toEqual([]);
+  expect(long(101, '// Long because: a table.')).toHaveLength(1);
+});
+
+test('no function has more than 4 parameters', () => {
+  const wrong = sourceFiles.flatMap((path) =>
+    [...walk(parse(path))]
+      .filter(ts.isFunctionLike)
+      .filter((node) => node.parameters.length > parametersMax)
+      .map((node) => `${path} ${node.name?.getText() ?? ''}`),
+  );
+  expect(wrong).toEqual([]);
+});
