@@ -1,18 +1,49 @@
-// Owns how the tests run. Refuses to know what they test.
+// Responsible for how tests run: one project per kind of test, told apart by the ending of the file name.
 
 import { defineConfig } from 'vitest/config';
 
+/** Tests that start built files or other processes. */
+const endToEnd = ['test/e2e/**/*.test.ts', 'test/**/*.e2e.test.ts'];
+/** Tests with many seeded cases: seconds each. */
+const property = ['test/**/*.property.test.ts'];
+
+const project = (name: string, test: object) => ({
+  extends: true as const,
+  test: { name, ...test },
+});
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 30_000,
     globals: false,
-    // A forgotten `.only` would pass for the whole suite.
+    // A forgotten `.only` would otherwise hide all other tests.
     allowOnly: false,
-    // The JSON report is what .ci/run counts.
-    reporters: ['default', ['json', { outputFile: 'coverage/vitest.json' }]],
-    coverage: { include: ['lib/**', 'functions/**'], reporter: ['text-summary', 'html'] },
+    // .ci/run counts the tests in the JSON report. Each lane names its own.
+    reporters: [
+      'default',
+      ['json', { outputFile: process.env.TEST_REPORT ?? 'coverage/vitest.json' }],
+    ],
+    projects: [
+      project('unit', { include: ['test/**/*.test.ts'], exclude: [...endToEnd, ...property] }),
+      project('property', { include: property }),
+      project('e2e', { include: endToEnd }),
+      // These need more than npm packages; .ci/run installs it. Run them with --no-file-parallelism: they share one server.
+      project('radosgw', {
+        include: ['test/rgw/**/*.rgw.ts'],
+        testTimeout: 120_000,
+        hookTimeout: 60_000,
+      }),
+      project('platform', {
+        include: ['test/platform/**/*.platform.ts'],
+        testTimeout: 120_000,
+        hookTimeout: 60_000,
+      }),
+    ],
+    coverage: {
+      include: ['lib/**', 'functions/**'],
+      reporter: ['text-summary', 'html', 'json-summary'],
+    },
   },
 });
