@@ -3,7 +3,7 @@
 // First: what comes after it loads packages that need it.
 import '../lib/platform/node18.ts';
 import { join } from 'node:path';
-import { alarmOf, openAlerts } from '../lib/alerts/function-alerts.ts';
+import { mergeAlerts, openAlerts } from '../lib/alerts/function-alerts.ts';
 import { type Connection, connect } from '../lib/app/connect.ts';
 import { type DescribedResult, describeFailure, describeResult } from '../lib/app/result.ts';
 import { openTally } from '../lib/app/tally.ts';
@@ -15,10 +15,11 @@ import {
   type FunctionContext,
   readAgencyKey,
   readEnvironment,
-  timeLeftOf,
+  readTimeLeftMs,
 } from '../lib/platform/function-context.ts';
-import { createLog, createScrubber } from '../lib/platform/log.ts';
+import { createLog } from '../lib/platform/log.ts';
 import { saveMemory } from '../lib/platform/memory.ts';
+import { createScrubber } from '../lib/platform/scrubber.ts';
 
 saveMemory();
 /** Kept of an invocation's time for its last line, milliseconds. */
@@ -60,29 +61,28 @@ export async function handler(
   const startedAtMs = Date.now();
   async function collectOnce(): Promise<{ described: DescribedResult; faults: ExportError[] }> {
     try {
-      const timeLeft = timeLeftOf(context);
       const { collect } = await connectOnce();
       const result = await collect('timer', {
         signal: new AbortController().signal,
         progress: tally.progress,
-        timeLeftMs: () => timeLeft() - endMarginMs,
+        timeLeftMs: () => readTimeLeftMs(invocation) - endMarginMs,
       });
       tally.note(result);
       return {
         described: describeResult(result, scrubber),
-        faults: alerts.find(result, startedAtMs),
+        faults: alerts.listDue(result, startedAtMs),
       };
     } catch (error) {
       // Of the configuration: it is the same a minute later, and told already.
       if (!(error instanceof ExportError)) throw error;
       const described = describeFailure(error, scrubber);
-      return { described, faults: alerts.isNews(error) ? [error] : [] };
+      return { described, faults: alerts.isDue(error) ? [error] : [] };
     }
   }
   try {
     const { described, faults } = await collectOnce();
     outcome = described;
-    const alarm = alarmOf(faults);
+    const alarm = mergeAlerts(faults);
     if (alarm) throw alarm;
     return described;
   } catch (error) {

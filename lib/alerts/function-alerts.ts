@@ -1,17 +1,24 @@
-// Owns which outcomes of a timer's invocations a person must hear of, and how often. Refuses to say it: the platform's failure
-// destination does. What the store remembers is told once by it; what keeps the store from being reached is remembered here.
+// Responsible for which errors a timer's function throws, and how often: a thrown error reaches the failure destination.
+// Not responsible for sending alerts: the platform does. Where the store keeps the state of an error, the store also
+// prevents a second alert; this file keeps only what no store can keep.
 
-import { keyHoldMs, policyOf, recoversByItself } from '../core/error-policy.ts';
-import { ConfigError, CorruptError, DriftedError, ExportError, tellError } from '../core/errors.ts';
+import { backoffMs, policyOf, recoversByItself } from '../core/error-policy.ts';
+import {
+  ConfigError,
+  CorruptError,
+  DriftedError,
+  ExportError,
+  messageWithSubject,
+} from '../core/errors.ts';
 import { targetId } from '../core/object-keys.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
 
-/** A store that fails for this long in one instance is told, milliseconds. */
+/** An instance alerts when its store has failed for this long, milliseconds. */
 const storeFailsMs = 10 * 60_000;
 const hourMs = 3_600_000;
-/** The part of an hour in which an instance that remembers nothing tells of a failing store: a timer must fire in it. */
-const tellingMs = 5 * 60_000;
+/** A new instance does not know since when the store fails. It alerts only in this first part of an hour, milliseconds. */
+const newInstanceAlertMs = 5 * 60_000;
 
 /** What one invocation ended with. */
 interface Outcome {
@@ -19,60 +26,63 @@ interface Outcome {
   snapshots: readonly Sealed[];
 }
 
+/** The alerts of one instance of the function. Another instance alerts separately. */
 export interface Alerts {
-  /** What happened and was not told, the worst first. `startedAtMs`: of the invocation, since the epoch. */
-  find(result: Outcome, startedAtMs: number): ExportError[];
-  /** Whether what an invocation ended in is told: a fault that no store can hold is told anew after 15 minutes, doubling to 6 hours. */
-  isNews(error: ExportError): boolean;
+  /** The errors to alert about now, the worst first. `startedAtMs`: start of the invocation, since the epoch. */
+  listDue(result: Outcome, startedAtMs: number): ExportError[];
+  /** Whether to alert about this error now. If no store keeps its state: at once, then after 15 minutes, doubling to 6 hours. */
+  isDue(error: ExportError): boolean;
 }
 
-/** Of one instance: another one tells what it meets for itself. */
 export function openAlerts(clock: Pick<Clock, 'monotonicMs'>): Alerts {
-  const told = new Map<string, { times: number; untilMonotonicMs: number }>();
-  let failsSinceMonotonicMs: number | null = null;
-  let worked = false;
+  const alerted = new Map<string, { times: number; untilMonotonicMs: number }>();
+  let failingSinceMonotonicMs: number | null = null;
+  let hasWorked = false;
 
-  function isNews(error: ExportError): boolean {
-    const fault = nameFault(error);
-    if (fault === null) return true;
-    const before = told.get(fault);
+  function isDue(error: ExportError): boolean {
+    const identity = identify(error);
+    if (identity === null) return true;
+    const before = alerted.get(identity);
     const nowMonotonicMs = clock.monotonicMs();
     if (before && nowMonotonicMs < before.untilMonotonicMs) return false;
     const times = (before?.times ?? 0) + 1;
-    told.set(fault, { times, untilMonotonicMs: nowMonotonicMs + keyHoldMs(times) });
+    alerted.set(identity, { times, untilMonotonicMs: nowMonotonicMs + backoffMs(times) });
     return true;
   }
 
-  /** It passes by itself, mostly; where it does not, nothing else would ever be told, since every state lies in the store. */
-  function findFailingStore(errors: readonly ExportError[], startedAtMs: number): ExportError[] {
+  /** A failing store mostly recovers by itself. If it does not, nothing else can alert: all other state is in the store. */
+  function listLasting(errors: readonly ExportError[], startedAtMs: number): ExportError[] {
     const failed = errors.find((error) => policyOf(error).alert === 'ifLasting');
     if (!failed) {
-      failsSinceMonotonicMs = null;
-      worked = true;
+      failingSinceMonotonicMs = null;
+      hasWorked = true;
       return [];
     }
-    failsSinceMonotonicMs ??= clock.monotonicMs();
-    const isLong = clock.monotonicMs() - failsSinceMonotonicMs >= storeFailsMs;
-    // By its start: a store that never answers takes a minute.
-    return isLong || (!worked && startedAtMs % hourMs < tellingMs) ? [failed] : [];
+    failingSinceMonotonicMs ??= clock.monotonicMs();
+    const isLong = clock.monotonicMs() - failingSinceMonotonicMs >= storeFailsMs;
+    // The start of the invocation counts, because a store that never answers takes a minute to fail.
+    const isAlertTime = startedAtMs % hourMs < newInstanceAlertMs;
+    return isLong || (!hasWorked && isAlertTime) ? [failed] : [];
   }
 
   return {
-    isNews,
-    find(result, startedAtMs) {
-      const { errors, snapshots } = result;
-      const faults = errors.filter((error) => !recoversByItself(error));
-      // What did not come again has passed.
-      const standing = new Set(errors.map(nameFault));
-      for (const fault of told.keys()) if (!standing.has(fault)) told.delete(fault);
+    isDue,
+    listDue({ errors, snapshots }, startedAtMs) {
+      const actionable = errors.filter((error) => !recoversByItself(error));
+      // An error that did not come again is over: when it comes back, it is new.
+      const current = new Set(errors.map(identify));
+      for (const identity of alerted.keys()) if (!current.has(identity)) alerted.delete(identity);
       const drifted = snapshots.map(describeDrifted).filter((error) => error !== null);
-      return [...faults, ...drifted, ...findFailingStore(errors, startedAtMs)].filter(isNews);
+      return [...actionable, ...drifted, ...listLasting(errors, startedAtMs)].filter(isDue);
     },
   };
 }
 
-/** Of what nothing but this instance remembers; not by its words, as its times differ. Null: of the rest. */
-function nameFault(error: ExportError): string | null {
+/**
+ * The identity of an error whose state only this instance keeps; null for other errors. The message is not part of it, because
+ * it can contain times.
+ */
+function identify(error: ExportError): string | null {
   const { alert } = policyOf(error);
   if (alert !== 'withBackoff' && alert !== 'ifLasting') return null;
   if (error instanceof CorruptError) return `${error.code} ${error.key}`;
@@ -80,14 +90,19 @@ function nameFault(error: ExportError): string | null {
   return [error.code, ...error.issues.map(({ path }) => path)].join(' ');
 }
 
-/** One for all: an invocation can throw but once, and its message is what a person gets to read. Null: there is none. */
-export function alarmOf(faults: readonly ExportError[]): ExportError | null {
-  const [worst] = faults;
+/**
+ * Merges alerts into one error, because an invocation can throw only once and people read its message. Code, hint and name
+ * are those of the first. Null if there are none.
+ */
+export function mergeAlerts(errors: readonly ExportError[]): ExportError | null {
+  const [worst] = errors;
   if (!worst) return null;
-  const texts = faults.map((fault) => `${fault.code}: ${tellError(fault)}\n${fault.hint}`);
-  // A new one: a store that refuses throws the same error again and again.
-  const alarm = new ExportError(worst.code, texts.join('\n\n'), worst.hint, { cause: worst.cause });
-  return Object.assign(alarm, { name: worst.name });
+  const texts = errors.map((error) => `${error.code}: ${messageWithSubject(error)}\n${error.hint}`);
+  // A new object: a store can throw the same error object again and again, and the caller changes the message.
+  const merged = new ExportError(worst.code, texts.join('\n\n'), worst.hint, {
+    cause: worst.cause,
+  });
+  return Object.assign(merged, { name: worst.name });
 }
 
 function describeDrifted({ manifest }: Sealed): DriftedError | null {
@@ -96,7 +111,7 @@ function describeDrifted({ manifest }: Sealed): DriftedError | null {
   const id = targetId({ table, region: scope.region, projectId: scope.projectId });
   return new DriftedError(
     'DRIFTED',
-    `Snapshot ${snapshot} of ${id} (run ${run}) is sealed with ${rows} rows, but the list moved out of order while it was read: completeness cannot be shown.`,
-    'It is marked `drifted`, and _latest was not moved. The next slot tries again; `cgs-export export` does so now.',
+    `Snapshot ${snapshot} of ${id} (run ${run}) is sealed with ${rows} rows, but the order of the list changed while it was read: completeness cannot be shown.`,
+    'The snapshot is marked `drifted`, and _latest was not moved. The next scheduled run tries again. `cgs-export export` tries again now.',
   );
 }

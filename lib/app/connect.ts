@@ -21,7 +21,7 @@ import { ndjsonEncoder } from '../formats/ndjson.ts';
 import { parquetEncoder } from '../formats/parquet.ts';
 import { systemClock } from '../platform/clock.ts';
 import { describeHost } from '../platform/host.ts';
-import { limitBudget, openBudget } from '../quota/budget.ts';
+import { limitedBudget, unlimitedBudget } from '../quota/budget.ts';
 import { openLedger } from '../quota/ledger.ts';
 import { type Quota, wholeQuota } from '../quota/window.ts';
 import { parsePageBody } from '../reading/page.ts';
@@ -75,7 +75,7 @@ export function connect(config: Config, world: World): Connection {
   for (const secret of secretsOf(config)) scrubber.add(secret);
   const clock = systemClock;
   /** Of the invocation under way: signing in, and the store, outlive it. */
-  let budget = openBudget(new AbortController().signal);
+  let budget = unlimitedBudget(new AbortController().signal);
   const timeLeftMs = () => budget.timeLeftMs();
   const store = openStore(config, world, timeLeftMs);
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
@@ -99,7 +99,9 @@ export function connect(config: Config, world: World): Connection {
     targets,
     collect(mode, { signal, progress, timeLeftMs }) {
       const { windowMs } = quota;
-      budget = timeLeftMs ? limitBudget({ windowMs, timeLeftMs, signal }) : openBudget(signal);
+      budget = timeLeftMs
+        ? limitedBudget({ windowMs, timeLeftMs, signal })
+        : unlimitedBudget(signal);
       const ports: CollectPorts = {
         ...shared,
         host: describeHost(Math.random),
@@ -133,7 +135,7 @@ export function connect(config: Config, world: World): Connection {
         },
       });
       const source = target.openSource(
-        target.projectId ?? (await target.findProjectId(openBudget(signal))),
+        target.projectId ?? (await target.findProjectId(unlimitedBudget(signal))),
       );
       try {
         const page = await source.fetchPage(

@@ -1,6 +1,6 @@
 // Owns how an invocation's result is told to other programs: the same from a command and from a function. Refuses to print it.
 
-import { ConfigError, ExportError, tellError } from '../core/errors.ts';
+import { ConfigError, ExportError, messageWithSubject } from '../core/errors.ts';
 import type { Scrubber } from '../core/ports.ts';
 import type { CollectResult } from '../runs/invocation.ts';
 
@@ -69,7 +69,7 @@ function listFaults(error: unknown): DescribedError[] {
     }));
   }
   if (error instanceof ExportError) {
-    return [{ code: error.code, message: tellError(error), hint: error.hint }];
+    return [{ code: error.code, message: messageWithSubject(error), hint: error.hint }];
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const hint =

@@ -5,7 +5,7 @@ import { describeFailure } from '../app/result.ts';
 import { exitCodes, policyOf } from '../core/error-policy.ts';
 import type { Scrubber } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
-import { createScrubber } from '../platform/log.ts';
+import { createScrubber } from '../platform/scrubber.ts';
 import { addDemo, runDemo } from './demo.ts';
 import { addExport, runExport } from './export.ts';
 import { addInit, runInit } from './init.ts';

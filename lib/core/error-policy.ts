@@ -75,7 +75,10 @@ export function recoversByItself(error: ExportError): boolean {
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
-/** How long a refused access key is left unused: 15 minutes, doubling to 6 hours. Five refused requests lock a key. */
-export function keyHoldMs(failures: number): number {
+/**
+ * 15 minutes after the first failure, doubling to 6 hours, milliseconds. A refused access key is not used for this long, because
+ * five refused requests lock a key. Also the time between two alerts about one error.
+ */
+export function backoffMs(failures: number): number {
   return Math.min(15 * minuteMs * 2 ** Math.max(0, failures - 1), 6 * hourMs);
 }

@@ -1,15 +1,18 @@
-// Owns every deliberate error, grouped by what helps against it. Refuses to decide what a command exits with (cli) or who is told (runtime).
+// Responsible for every deliberate error, one class for each way to handle it. Not responsible for exit codes and alerts (error-policy.ts).
 
 /**
- * The one base. `code` is stable and machine readable (UPPER_SNAKE), `message` says what happened,
- * `hint` what the operator does next. None of them may carry a key, token or password.
+ * The base of all deliberate errors. `code` is stable and for programs (UPPER_SNAKE). `message` says what happened. `hint` says
+ * what the operator can do. None of them may contain an access key, token or password.
  */
 export class ExportError extends Error {
-  /** Written out: the built file's class names are shortened. */
+  /** A literal, because the build shortens class names. */
   override readonly name: string = 'ExportError';
   readonly code: string;
   readonly hint: string;
-  /** Whom it is about, once that is known: target, account, run. Null: nobody, or the message says so. */
+  /**
+   * What the error is about, for people, for example the target, account and run. Set by the code that catches the error and
+   * knows it. Null: not known, or the message already contains it.
+   */
   subject: string | null = null;
   constructor(code: string, message: string, hint: string, options?: { cause?: unknown }) {
     super(message, options);
@@ -18,15 +21,15 @@ export class ExportError extends Error {
   }
 }
 
-/** What happened, and to whom. */
-export function tellError({ subject, message }: ExportError): string {
+/** `<subject>: <message>`, or the message alone. */
+export function messageWithSubject({ subject, message }: ExportError): string {
   return subject === null ? message : `${subject}: ${message}`;
 }
 
-/** The configuration or the command line is wrong. Nothing was sent. Exit 2. */
+/** The configuration or the command line is not valid. No request was sent. Exit 2. */
 export class ConfigError extends ExportError {
   override readonly name: string = 'ConfigError';
-  /** Every fault found, so that one run tells all of them. */
+  /** All faults, so that one run reports all of them. */
   readonly issues: readonly ConfigIssue[];
   constructor(issues: readonly ConfigIssue[]) {
     const lines = issues.map((issue) => `${issue.path || '(configuration)'}: ${issue.message}`);
@@ -35,18 +38,18 @@ export class ConfigError extends ExportError {
   }
 }
 export interface ConfigIssue {
-  /** Dotted path from the root, such as `accounts.0.targets.1.region`. */
+  /** Dotted path from the root, such as `accounts.0.targets.1.region`; empty for the configuration as a whole. */
   path: string;
   message: string;
   hint: string;
 }
 
-/** The service or the store refuses the identity. Never retried: five failures lock the key for five minutes. Exit 3. */
+/** The service or the store rejected the credentials. Never retried: five failures lock an access key for five minutes. Exit 3. */
 export class AuthError extends ExportError {
   override readonly name: string = 'AuthError';
 }
 
-/** Somebody else shares the quota (429, APIGW.0308). Retried after `retryAfterMs`, milliseconds from now. */
+/** The service answered 429 or APIGW.0308: another client uses the same quota. Retried after `retryAfterMs`, from now. Exit 4. */
 export class RateLimitedError extends ExportError {
   override readonly name: string = 'RateLimitedError';
   readonly retryAfterMs: number;
@@ -56,10 +59,10 @@ export class RateLimitedError extends ExportError {
   }
 }
 
-/** Passes by itself: network, time-out, 408, 5xx, a body cut short. Retried; when retries are used up, exit 4. */
+/** A temporary fault: network, time-out, 408, 5xx, a truncated body. Retried; exit 4 after the last try. */
 export class TransientError extends ExportError {
   override readonly name: string = 'TransientError';
-  /** What the server asked for in Retry-After, milliseconds from now; null if it did not. */
+  /** Retry-After of the answer, milliseconds from now; null if there is none. */
   readonly retryAfterMs: number | null;
   constructor(
     code: string,
@@ -72,12 +75,12 @@ export class TransientError extends ExportError {
   }
 }
 
-/** The other side answers what the protocol does not allow. A few tries, then given up. Exit 1. */
+/** The answer does not follow the protocol. Retried a few times. Exit 1. */
 export class ProtocolError extends ExportError {
   override readonly name: string = 'ProtocolError';
 }
 
-/** Something we stored does not parse or does not match its hash. Nothing is overwritten. Exit 5. */
+/** A stored object cannot be parsed or does not match its hash. It is not overwritten. Exit 5. */
 export class CorruptError extends ExportError {
   override readonly name: string = 'CorruptError';
   /** The object's key, relative to the store's root. */
@@ -88,17 +91,17 @@ export class CorruptError extends ExportError {
   }
 }
 
-/** The store could not do what it was asked. `DISK_FULL` exits 1, `STORE_DENIED` exits 3, the rest 4. */
+/** An operation of the store failed. `DISK_FULL`: exit 1. `STORE_DENIED`: exit 3. `STORE_FAILED`: exit 4. */
 export class StoreError extends ExportError {
   override readonly name: string = 'StoreError';
 }
 
-/** A finished snapshot that could not be shown to be complete. Exit 6. */
+/** A snapshot is sealed, but its completeness cannot be shown. Exit 6. */
 export class DriftedError extends ExportError {
   override readonly name: string = 'DriftedError';
 }
 
-/** Stopped on purpose, by a signal or a deadline, at a point that can be resumed. Exit 4. */
+/** Stopped on purpose, by a signal, a deadline or a lost lease, at a point where the run can be resumed. Exit 4. */
 export class StoppedError extends ExportError {
   override readonly name: string = 'StoppedError';
 }

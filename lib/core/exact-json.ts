@@ -1,6 +1,6 @@
-// Owns JSON without loss: numbers that a double cannot hold keep their digits. Refuses I/O.
+// Responsible for JSON without loss: a number that a double cannot hold keeps its digits.
 
-/** A number as it was written, where Number would change it. */
+/** The text of a number that Number() would change. */
 export class RawNumber {
   readonly text: string;
   constructor(text: string) {
@@ -8,24 +8,24 @@ export class RawNumber {
   }
 }
 
-// Strings as runs of plain characters: an alternation for each of them would use up the stack at some ten million.
+// The pattern matches plain characters in runs. One alternative per character would overflow the stack in long strings.
 const token = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 function isExact(text: string): boolean {
   return text.length < 16 ? /^-?\d+$/.test(text) && text !== '-0' : String(Number(text)) === text;
 }
 
-/** What is nested deeper is refused, since whatever walks through it would use up the stack. */
+/** Deeper JSON is rejected, because code that walks through it recursively would overflow the stack. */
 const depthMax = 500;
 
 /**
- * JSON.parse, but every number whose text Number would not give back becomes a RawNumber.
- * Throws SyntaxError as JSON.parse does, and for what is nested more than 500 deep.
+ * Like JSON.parse, but a number that Number() cannot write back as the same text becomes a RawNumber.
+ * Throws SyntaxError like JSON.parse, and for more than 500 levels.
  */
 export function parseExact(text: string): unknown {
-  // Before the scan: in a string without an end it would start anew at every escaped quote.
+  // Parse before the scan. In a string without an end, the scan would start again at every escaped quote: quadratic time.
   const plain: unknown = JSON.parse(text);
-  if (isDeeper(plain, depthMax)) throw new SyntaxError(`JSON nested more than ${depthMax} deep`);
+  if (isDeeper(plain, depthMax)) throw new SyntaxError(`JSON has more than ${depthMax} levels`);
   let inexact = false;
   for (const [part] of text.matchAll(token)) {
     if (part[0] !== '"' && !isExact(part)) {
@@ -34,7 +34,7 @@ export function parseExact(text: string): unknown {
     }
   }
   if (!inexact) return plain;
-  // A mark that no string of this text can start with, found by trying: deterministic, and not to be spoofed.
+  // Find a prefix that no string of this text starts with. Then no string can be mistaken for a number.
   let mark = 'number:';
   while (containsPrefix(plain, mark)) mark = `_${mark}`;
   const marked = text.replace(token, (part) =>
@@ -60,7 +60,7 @@ function containsPrefix(value: unknown, prefix: string): boolean {
   );
 }
 
-/** JSON.stringify without spaces; a RawNumber is written as it came, every own key is kept, `__proto__` too. */
+/** Like JSON.stringify. A RawNumber is written with its own text. Every own key is kept, also `__proto__`. */
 export function stringifyExact(value: unknown): string {
   if (value instanceof RawNumber) return value.text;
   if (Array.isArray(value)) return `[${value.map(stringifyExact).join(',')}]`;
@@ -73,7 +73,7 @@ export function stringifyExact(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** JSON with keys sorted at every level: one text for equal values. */
+/** JSON with sorted keys at every level, so that equal values have the same text. Undefined members are left out. */
 export function stringifyCanonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(stringifyCanonical).join(',')}]`;
   if (typeof value === 'object' && value !== null) {

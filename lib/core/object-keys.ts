@@ -1,6 +1,6 @@
-// Owns every object key: how it is built and how it is read back. Refuses to know what the objects hold.
+// Responsible for every object key: how it is built and parsed. Not responsible for the content of the objects.
 
-/** What makes a series of snapshots one series. */
+/** Identifies a target in the store. Snapshots with the same target key are one series. */
 export interface TargetKey {
   table: string;
   region: string;
@@ -15,12 +15,12 @@ export interface PartKind {
   format: PartFormat;
 }
 
-/** A snapshot's name is its start, to the second, UTC: `20261124T060000Z`. */
+/** The name of a snapshot is the start of its run, to the second, UTC: `20261124T060000Z`. */
 export function snapshotName(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
 }
 
-/** Milliseconds since the epoch, or null if `name` is not a snapshot's name. */
+/** Milliseconds since the epoch, or null if `name` is not the name of a snapshot. */
 export function snapshotTimeMs(name: string): number | null {
   const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(name);
   if (!match) return null;
@@ -29,17 +29,17 @@ export function snapshotTimeMs(name: string): number | null {
   return Number.isNaN(timeMs) || snapshotName(timeMs) !== name ? null : timeMs;
 }
 
-/** `rgn=<region>/prj=<project>`: the directory keys differ from the columns' names on purpose (pandas, ClickHouse). */
+/** `rgn=<region>/prj=<project>`: not the column names, because a key with the name of a column is a problem in pandas and ClickHouse. */
 function partitionOf(target: TargetKey): string {
   return `rgn=${target.region}/prj=${target.projectId}`;
 }
 
-/** One text per target, for maps and messages. */
+/** A target as one text, for maps, keys and messages. */
 export function targetId(target: TargetKey): string {
   return `${target.table}/${partitionOf(target)}`;
 }
 
-/** Each kind of part has a directory of its own beside the table: readers expect one format in a directory. */
+/** Each kind of part has its own directory beside the table, because readers expect one format in a directory. */
 const partDirectories: readonly (PartKind & { suffix: string; extension: string })[] = [
   { role: 'rows', format: 'parquet', suffix: '', extension: 'parquet' },
   { role: 'rows', format: 'ndjson', suffix: '_ndjson', extension: 'ndjson.gz' },
@@ -56,13 +56,13 @@ function partDirectory({ role, format }: PartKind) {
   return found;
 }
 
-/** The directory of the target's parts of one kind, on the snapshot's date. */
+/** The directory of the target's parts of one kind, on the date of the snapshot. */
 export function partPrefix(target: TargetKey, kind: PartKind, snapshot: string): string {
   const date = `${snapshot.slice(0, 4)}-${snapshot.slice(4, 6)}-${snapshot.slice(6, 8)}`;
   return `${target.table}${partDirectory(kind).suffix}/dt=${date}/${partitionOf(target)}/`;
 }
 
-/** `sha256`: hash of the part's bytes, so that other bytes get another key. */
+/** `sha256`: hash of the part's bytes. Parts with different content have different keys. */
 export function partKey(
   target: TargetKey,
   kind: PartKind,
@@ -73,7 +73,7 @@ export function partKey(
   return `${partPrefix(target, kind, snapshot)}${snapshot}-${sha256.slice(0, 12)}.${extension}`;
 }
 
-/** What a part's key says; null if it is not the key of a part. */
+/** Null if the key is not the key of a part. */
 export function parsePartKey(
   key: string,
 ): { target: TargetKey; kind: PartKind; snapshot: string } | null {
@@ -102,7 +102,7 @@ export function manifestKey(target: TargetKey, snapshot: string): string {
   return `${manifestPrefix(target)}${snapshot}.json`;
 }
 
-/** Null if the key is not a manifest's. */
+/** Null if the key is not the key of a manifest. */
 export function parseManifestKey(key: string): { target: TargetKey; snapshot: string } | null {
   const match = /^_manifests\/([^/]+)\/rgn=([^/]+)\/prj=([^/]+)\/(\d{8}T\d{6}Z)\.json$/.exec(key);
   if (!match) return null;
@@ -125,7 +125,7 @@ export function headKey(target: TargetKey): string {
 
 export const scheduleKey = '_runs/schedule.json';
 
-/** Everything a target's runs keep until they are tidied away. */
+/** The working state of all runs of a target. */
 export function runsPrefix(target: TargetKey): string {
   return `_runs/${targetId(target)}/`;
 }
@@ -134,12 +134,12 @@ export function runPrefix(target: TargetKey, snapshot: string, run: string): str
   return `${runsPrefix(target)}${snapshot}-${run}/`;
 }
 
-/** Where the target's seal records lie together: one LIST tells who is sealing. */
+/** All seal records of a target: one LIST shows which runs are sealing. */
 export function sealingPrefix(target: TargetKey): string {
   return `${runsPrefix(target)}sealing/`;
 }
 
-/** The run that a key under `_runs/` belongs to, or null. */
+/** The run that a key under `_runs/` belongs to; null if it belongs to none. */
 export function parseRunKey(
   target: TargetKey,
   key: string,
@@ -157,7 +157,7 @@ export function sealRecordKey(target: TargetKey, snapshot: string, run: string):
   return `${sealingPrefix(target)}${snapshot}-${run}.json`;
 }
 
-/** `first`: the first of its pages, counted from 0; the hash lets two writers of one run keep chains of their own. */
+/** `first`: index of its first page, from 0. With the hash, two processes that write the same run do not overwrite each other. */
 export function segmentKey(prefix: string, first: number, hash: string): string {
   return `${prefix}pages/${String(first).padStart(6, '0')}-${hash}.gz`;
 }

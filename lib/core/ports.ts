@@ -1,13 +1,14 @@
-// Owns the contracts between the core and the world. Refuses implementations: those live in source/, store/, encode/ and runtime/.
+// Responsible for the interfaces between the core and the outside: clock, store, API, formats, log, process. Not responsible for
+// their implementations: those are in lib/platform, lib/store, lib/api, lib/datasets and lib/formats.
 
 import type { ExportError } from './errors.ts';
 
 export interface Clock {
-  /** This host's wall clock, milliseconds since 1970-01-01T00:00:00Z. May step in either direction. */
+  /** Wall clock of this host, milliseconds since 1970-01-01T00:00:00Z. It can step in both directions. */
   nowMs(): number;
-  /** Milliseconds from an arbitrary point; never steps back. */
+  /** Milliseconds since an arbitrary point; never steps. It can stop while the host is suspended. */
   monotonicMs(): number;
-  /** Resolves after `delayMs`, or rejects with the signal's reason at once when it aborts. */
+  /** Resolves after at least `delayMs`. Rejects with the signal's reason at once when the signal aborts. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -42,7 +43,7 @@ export interface Store {
 
 /** How one request ended, for the quota ledger. */
 export interface Sent {
-  /** Monotonic time at which the request's bytes left, or the latest moment they can have. */
+  /** Monotonic time at which the request was sent. If that is not known: the latest possible time. */
   atMonotonicMs: number;
   error: ExportError | null;
 }
@@ -139,18 +140,18 @@ export interface Encoder {
 }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
-/** One line: a message for people, fields for machines. */
+/** Writes one line: the message is for people, the fields are for programs. */
 export type Log = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
 
-/** What the lease must know of the process that holds it. */
+/** Lets the lease find out whether the process that holds it is still running. */
 export interface Host {
-  /** Names this process and nothing else, across hosts and reboots. */
+  /** Identifies this process, unique across hosts and reboots. */
   readonly identity: string;
-  /** True only if `identity` was a process of this host and is certainly gone. */
+  /** True only if `identity` was a process of this host that is certainly gone. */
   isGone(identity: string): boolean;
 }
 
-/** Environment variables by name, as `process.env` holds them. */
+/** Environment variables by name, like `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** An access key. */
@@ -158,14 +159,14 @@ export interface KeyCredentials {
   kind: 'aksk';
   ak: string;
   sk: string;
-  /** Only temporary keys have one. */
+  /** Only temporary access keys have one. */
   securityToken?: string;
 }
 
-/** Removes known secrets from text. */
+/** Removes known secrets from texts. */
 export interface Scrubber {
-  /** Secrets shorter than 4 characters are ignored: they would match parts of ordinary words. */
+  /** Makes a secret known. Secrets of less than 4 characters are ignored: they would match parts of ordinary words. */
   add(secret: string): void;
-  /** The text with every known secret replaced, also where it is JSON-escaped, URI-encoded or in base64. */
+  /** Replaces every known secret in the text, also where it is JSON-escaped, URI-encoded or in base64. */
   scrub(text: string): string;
 }

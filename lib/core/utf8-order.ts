@@ -1,10 +1,10 @@
-// Owns the order of keys: by their UTF-8 bytes, as stores list and Parquet readers compare. Refuses locales.
+// Responsible for the order of texts by their UTF-8 bytes. Stores list keys in this order, and Parquet readers compare with it.
 
 /**
- * Orders well-formed strings by their UTF-8 bytes, without encoding them: negative, zero or positive.
+ * Compares two well-formed strings by their UTF-8 bytes, without encoding them: negative, zero or positive.
  *
- * UTF-16 order differs in one place only: surrogates (D800–DFFF) stand for U+10000 and up and so come
- * after E000–FFFF. Moving both blocks, where both sides are in one of them, puts that right.
+ * UTF-16 order differs in one place only. Surrogates (D800–DFFF) encode U+10000 and above, so they must come after
+ * E000–FFFF. Where both code units are in one of these two blocks, rankHigh() exchanges the blocks.
  */
 export function compareUtf8(a: string, b: string): number {
   const length = Math.min(a.length, b.length);

@@ -1,7 +1,7 @@
-// Owns this program's version. Refuses package.json at run time: a bundle has none.
+// Responsible for this program's version. It cannot be read from package.json at run time: a bundle has none.
 
-/** Put in by build.mjs. */
+/** Set by build.mjs. */
 declare const __VERSION__: string | undefined;
 
-/** That of package.json in everything built; `0.0.0-source` where the sources run as they are. */
+/** The version of package.json in a build; `0.0.0-source` when the sources run without a build. */
 export const VERSION: string = typeof __VERSION__ === 'string' ? __VERSION__ : '0.0.0-source';

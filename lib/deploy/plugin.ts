@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { type Config, readConfig } from '../config/load.ts';
 import { ConfigError, ProtocolError } from '../core/errors.ts';
 import { VERSION } from '../core/version.ts';
-import { createScrubber } from '../platform/log.ts';
+import { createScrubber } from '../platform/scrubber.ts';
 import { readArchived, writeArchive } from './archive.ts';
 import { buildBundles, bundleOf, collectFiles, configName } from './bundle.ts';
 import { type Secrets, takeSecrets } from './changes.ts';

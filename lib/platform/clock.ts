@@ -1,23 +1,24 @@
-// Owns the real clock. Refuses to be used by the core directly: it is handed in.
+// Responsible for the real clock. The core does not import it: it receives a Clock as an argument.
 
 import type { Clock } from '../core/ports.ts';
 
-/** setTimeout fires up to a millisecond early and takes no delay beyond 2^31 ms: slept in turns until it is really time. */
-const turnMaxMs = 2 ** 30;
+/** setTimeout cannot take a delay of 2^31 ms or more. */
+const timerMaxMs = 2 ** 30;
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   async sleep(delayMs, signal) {
     const endMs = performance.now() + delayMs;
+    // A loop, because setTimeout can also fire up to a millisecond early.
     for (let restMs = delayMs; restMs > 0; restMs = endMs - performance.now()) {
-      await turn(Math.min(Math.ceil(restMs), turnMaxMs), signal);
+      await waitForTimer(Math.min(Math.ceil(restMs), timerMaxMs), signal);
     }
     signal?.throwIfAborted();
   },
 };
 
-function turn(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+function waitForTimer(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const onAbort = () => {

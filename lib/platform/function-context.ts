@@ -1,11 +1,11 @@
-// Owns what a FunctionGraph context is to this project: agency keys, time left, request id. Refuses everything else of it.
+// Responsible for the FunctionGraph context: the agency's key, the time left, and environment variables.
 
 import { ConfigError } from '../core/errors.ts';
 import type { Environment, KeyCredentials } from '../core/ports.ts';
 
 /**
- * What FunctionGraph hands to a Node.js handler. Source: FunctionGraph developer guide, "Node.js: context methods", read
- * 2026-11-24; getAccessKey and getSecretKey are discontinued there and not used.
+ * The second argument of a Node.js handler. Source: FunctionGraph developer guide, "Node.js: context methods", read
+ * 2026-11-24. The guide lists getAccessKey and getSecretKey as discontinued; they are not used.
  */
 export interface FunctionContext {
   getRequestID?: () => string;
@@ -16,11 +16,11 @@ export interface FunctionContext {
   getUserData?: (name: string) => string | undefined | null;
   /** MB. */
   getMemorySize?: () => number;
-  /** Not FunctionGraph's: of `serverless invoke local`, where the key of whoever invokes stands for the agency's and may have no token. */
+  /** Not from FunctionGraph: true in `serverless invoke local`. The caller's own key is then used, and it may have no token. */
   isLocal?: boolean;
 }
 
-/** The agency's temporary key, fresh at each call. Throws ConfigError if the function has no agency. */
+/** Reads the agency's temporary key again at each call. Throws ConfigError if the function has no agency. */
 export function readAgencyKey(context: FunctionContext): KeyCredentials {
   const ak = context.getSecurityAccessKey?.();
   const sk = context.getSecuritySecretKey?.();
@@ -30,19 +30,19 @@ export function readAgencyKey(context: FunctionContext): KeyCredentials {
       {
         path: 'accounts',
         message: 'credentials are `agency`, but the function has no agency',
-        hint: 'Give the function an agency that may read container nodes and write the bucket, or set credentials.',
+        hint: 'Give the function an agency that may read container nodes and write to the bucket, or set credentials.',
       },
     ]);
   }
   return { kind: 'aksk', ak, sk, ...(securityToken ? { securityToken } : {}) };
 }
 
-/** Milliseconds left of this invocation: at each call anew. */
-export function timeLeftOf(context: FunctionContext): () => number {
-  return () => context.getRemainingTimeInMilliSeconds?.() ?? 0;
+/** Milliseconds left in this invocation, now; 0 if the platform does not report them. */
+export function readTimeLeftMs(context: FunctionContext): number {
+  return context.getRemainingTimeInMilliSeconds?.() ?? 0;
 }
 
-/** The function's own variables before the process's: FunctionGraph hands encrypted ones out by getUserData alone. */
+/** Variables of the function first, then those of the process. Only getUserData() returns encrypted variables. */
 export function readEnvironment(context: FunctionContext, env: Environment): Environment {
   return new Proxy(env, {
     get: (_env, name) =>

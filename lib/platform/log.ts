@@ -1,88 +1,26 @@
-// Owns what a log line looks like and that no secret is in one. Refuses to choose the level or the stream.
+// Responsible for log lines: their format, and that no line contains a secret or breaks into two lines.
+// Not responsible for finding secrets in a text (scrubber.ts), or for the level and the stream.
 
 import pino from 'pino';
 import { ExportError } from '../core/errors.ts';
 import { RawNumber } from '../core/exact-json.ts';
 import type { Log, LogLevel, Scrubber } from '../core/ports.ts';
-
-const secretCharsMin = 4;
-const redacted = '[redacted]';
-
-export function createScrubber(): Scrubber {
-  const known = new Set<string>();
-  const forms = new Set<string>();
-  let pattern: RegExp | null = null;
-  return {
-    add(secret) {
-      if (secret.length < secretCharsMin || known.has(secret)) return;
-      known.add(secret);
-      for (const form of listForms(secret)) forms.add(form);
-      // Longest first: a form that holds another one goes as a whole.
-      const ordered = [...forms].sort((a, b) => b.length - a.length);
-      pattern = new RegExp(ordered.map(escapeForRegExp).join('|'), 'g');
-    },
-    scrub: (text) => (pattern === null ? text : text.replace(pattern, redacted)),
-  };
-}
-
-function listForms(secret: string): string[] {
-  const wellFormed = Buffer.from(secret, 'utf8').toString('utf8');
-  const escaped = JSON.stringify(secret).slice(1, -1);
-  const encoded = encodeURIComponent(wellFormed);
-  const strict = encoded.replace(
-    /[!'()*]/g,
-    (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  const uris = [encoded, strict, encodeURI(wellFormed), strict.replaceAll('%20', '+')];
-  const lower = uris.map((uri) => uri.replace(/%[0-9A-F]{2}/g, (one) => one.toLowerCase()));
-  return [
-    secret,
-    wellFormed,
-    escaped,
-    escaped.replaceAll('/', '\\/'),
-    // Escaped twice: JSON that a JSON string holds.
-    JSON.stringify(escaped).slice(1, -1),
-    ...uris,
-    ...lower,
-    ...listBase64Forms(secret),
-  ].filter((form) => form.length >= secretCharsMin);
-}
-
-/** In base64 a text looks different at each of three positions; the characters at its ends share bits with their neighbours. */
-function listBase64Forms(secret: string): string[] {
-  const bytes = Buffer.from(secret, 'utf8');
-  const whole = bytes.toString('base64');
-  const forms = [whole, whole.replaceAll('=', '')];
-  for (const before of [0, 1, 2]) {
-    const text = Buffer.concat([Buffer.alloc(before), bytes])
-      .toString('base64')
-      .replaceAll('=', '');
-    const partial = (before + bytes.length) % 3 !== 0;
-    const inner = text.slice([0, 2, 3][before], partial ? -1 : undefined);
-    // Less could be part of any word.
-    if (inner.length >= 8) forms.push(inner);
-  }
-  return forms.flatMap((form) => [form, form.replaceAll('+', '-').replaceAll('/', '_')]);
-}
-
-function escapeForRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
-}
+import { redacted } from './scrubber.ts';
 
 export interface LogOptions {
   level: LogLevel;
-  /** One line, its line feed included. Must not throw. */
+  /** Receives one line with its line feed. Must not throw. */
   write(line: string): void;
-  /** For people; otherwise a JSON object a line. */
+  /** True: text for people. False: one JSON object per line. */
   pretty: boolean;
   colour: boolean;
   scrubber: Scrubber;
-  /** In every line. */
+  /** Fields of every line. */
   base: Readonly<Record<string, unknown>>;
   nowMs(): number;
 }
 
-/** A Log that never throws for what it is given, and writes before it returns. */
+/** The returned Log writes before it returns. It accepts any fields and never throws because of them. */
 export function createLog(options: LogOptions): Log {
   const { level, write, pretty, colour, scrubber, nowMs } = options;
   const withStack = level === 'debug';
@@ -97,7 +35,7 @@ export function createLog(options: LogOptions): Log {
     {
       write(line: string) {
         const safe = scrubLine(line, scrubber);
-        // Again: what the formatting took away may have stood inside a secret.
+        // Scrub again: formatting removes characters, and the rest can be a secret.
         write(pretty ? scrubber.scrub(formatPretty(safe, colour)) : safe);
       },
     },
@@ -108,7 +46,7 @@ export function createLog(options: LogOptions): Log {
   };
 }
 
-/** The values were scrubbed one by one, so this finds only what spans two of them; it must not break the JSON. */
+/** Finds secrets that span two values: makePlain() has scrubbed each value already. The result is still valid JSON. */
 function scrubLine(line: string, scrubber: Scrubber): string {
   const scrubbed = scrubber.scrub(line);
   if (scrubbed === line) return line;
@@ -120,7 +58,7 @@ function scrubLine(line: string, scrubber: Scrubber): string {
   }
 }
 
-/** pino would write these names twice. */
+/** Without this, pino writes these names twice in one line. */
 function renameReserved(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [
@@ -133,7 +71,7 @@ function renameReserved(fields: Record<string, unknown>): Record<string, unknown
 const depthMax = 6;
 const itemsMax = 100;
 
-/** Anything as scrubbed JSON data. Never throws: cycles, bigints, getters that throw, all have a text. */
+/** Converts any value to scrubbed JSON data. Never throws: cycles, bigints and getters that throw become texts. */
 function makePlain(
   value: unknown,
   scrubber: Scrubber,
@@ -177,7 +115,7 @@ function readMember(holder: object, name: string, inner: (one: unknown) => unkno
   }
 }
 
-/** A deliberate error's stack is noise unless asked for; an unforeseen one's is all there is. */
+/** An ExportError is logged as code, message and hint; another error as name and message. Stack and cause only at debug. */
 function describeError(
   error: Error,
   withStack: boolean,
@@ -201,7 +139,7 @@ const colours: Record<string, string> = {
   debug: '90',
 };
 
-/** `HH:MM:SS level message key=value`; only a stack goes on further lines. */
+/** `HH:MM:SS level message key=value`; only a stack is on more lines. */
 function formatPretty(line: string, colour: boolean): string {
   const { level, time, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const label = String(level).padEnd(5);
@@ -227,7 +165,7 @@ function formatValue(value: unknown): string {
   return clean(quoted);
 }
 
-/** A terminal obeys control characters, and a line must stay one. */
+/** Control characters could change the terminal or break the line in two. */
 function clean(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
 }

@@ -1,42 +1,44 @@
-// Owns what one invocation may spend: time, waiting, and until when. Refuses to wait: that is its caller's.
+// Responsible for how long one invocation may run and wait. Not responsible for the waiting itself.
 
 import { StoppedError } from '../core/errors.ts';
 
 export interface Budget {
-  /** Milliseconds until this invocation must be over; Infinity for a command. */
+  /** Milliseconds until this invocation must have ended; Infinity for a command. */
   timeLeftMs(): number;
-  /** Grants a wait of `delayMs` and charges it, or refuses. */
+  /** True: the caller may wait for `delayMs`, which now counts as waited. False: it may not, and nothing is counted. */
   takeWait(delayMs: number): boolean;
   /** Milliseconds waited so far. */
   waitedMs(): number;
   readonly signal: AbortSignal;
 }
 
-/** A command waits for as long as it takes. */
-export function openBudget(signal: AbortSignal): Budget {
-  let waitedMs = 0;
-  return {
+/** For a command: it may wait as long as it needs. */
+export function unlimitedBudget(signal: AbortSignal): Budget {
+  return countWaits({
     timeLeftMs: () => Number.POSITIVE_INFINITY,
-    takeWait(delayMs) {
-      waitedMs += delayMs;
-      return true;
-    },
-    waitedMs: () => waitedMs,
+    waitMaxMs: Number.POSITIVE_INFINITY,
     signal,
-  };
+  });
 }
 
-/** The share of a window that one invocation may wait: a slot about to come free, never the next window. */
+/** An invocation may wait for this share of a window: enough for a slot that is about to become free, not for a new window. */
 const waitShare = 1 / 20;
 
-/** An invocation that is billed while it sleeps: bounded in time, and waits `windowMs`/20 in total at the most. */
-export function limitBudget(limits: {
+/** For a function, which is billed while it waits: it may wait for `windowMs`/20 in total, and not beyond its own end. */
+export function limitedBudget(limits: {
   windowMs: number;
   timeLeftMs: () => number;
   signal: AbortSignal;
 }): Budget {
-  const { windowMs, timeLeftMs, signal } = limits;
-  const waitMaxMs = windowMs * waitShare;
+  return countWaits({ ...limits, waitMaxMs: limits.windowMs * waitShare });
+}
+
+function countWaits(limits: {
+  timeLeftMs: () => number;
+  waitMaxMs: number;
+  signal: AbortSignal;
+}): Budget {
+  const { timeLeftMs, waitMaxMs, signal } = limits;
   let waitedMs = 0;
   return {
     timeLeftMs,
@@ -50,11 +52,11 @@ export function limitBudget(limits: {
   };
 }
 
-/** What to throw once the budget's signal has aborted. */
-export function stopped(): StoppedError {
+/** The error to throw after the budget's signal was aborted. */
+export function stoppedError(): StoppedError {
   return new StoppedError(
     'STOPPED',
-    'Stopped before everything was exported.',
-    'Run the same command again: it goes on after the last stored page.',
+    'The export was stopped before it was complete.',
+    'Run the same command again: it continues after the last stored page.',
   );
 }

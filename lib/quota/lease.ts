@@ -1,22 +1,23 @@
-// Owns the lease: who may work on a store now. It saves quota and effort; no promise rests on it.
+// Responsible for the lease: one exporter works on a store at a time. It saves quota and effort; no promise depends on it.
 
 import { StoppedError } from '../core/errors.ts';
 import { leasePrefix } from '../core/object-keys.ts';
 import type { Clock, Host, Log, Store } from '../core/ports.ts';
 import { newToken } from '../core/state.ts';
 
-/** A lease ends this long after its holder's last sign of life, milliseconds. */
+/** A lease ends this long after it was taken or renewed, milliseconds. */
 export const leaseMs = 30_000;
-/** Signs of life are given when the last is this old, milliseconds; whoever waits looks every 5 s, so none comes too late. */
-const renewMs = 20_000;
+/** A lease of this age is renewed, milliseconds. Callers call renew() at least every 5 s, so it never ends before. */
+const renewAfterMs = 20_000;
 
 export interface Lease {
-  /** Gives a sign of life when one is due. Throws StoppedError `LEASE_LOST` when somebody else has taken over. */
+  /** Renews the lease when that is due. Throws StoppedError `LEASE_LOST` if another exporter has taken it. */
   renew(): Promise<void>;
-  /** Never throws: a lease that cannot be given back ends by itself. */
+  /** Never throws: a lease that cannot be released ends by itself. */
   release(): Promise<void>;
 }
 
+/** The content of a lease object. */
 interface Holder {
   identity: string;
   token: string;
@@ -32,18 +33,23 @@ export interface LeasePorts {
   random: () => number;
 }
 
-/** Resolves null when somebody else holds the lease, with how long at the most, milliseconds. */
-export type TakeLease = (ports: LeasePorts) => Promise<Lease | { heldForMs: number }>;
-
-/** By exclusive creation where the store has it, else by writing and reading back. */
-export const takeLease: TakeLease = (ports) =>
-  ports.store.putIfAbsent ? takeNumbered(ports, ports.store.putIfAbsent) : takeWritten(ports);
-
-function encodeHolder(holder: Holder): Uint8Array {
-  return Buffer.from(JSON.stringify(holder));
+/** Another exporter holds the lease, for at most this long, milliseconds. */
+interface LeaseHeld {
+  heldForMs: number;
 }
 
-/** Null: nothing that a holder wrote, half a write perhaps. */
+/** By exclusive creation where the store has it, otherwise by writing and reading back. */
+export function takeLease(ports: LeasePorts): Promise<Lease | LeaseHeld> {
+  const { putIfAbsent } = ports.store;
+  return putIfAbsent ? takeByCreation(ports, putIfAbsent) : takeByReadback(ports);
+}
+
+function encodeHolder({ store, host }: LeasePorts, token: string): Uint8Array {
+  const untilMs = store.nowMs() + leaseMs;
+  return Buffer.from(JSON.stringify({ identity: host.identity, token, untilMs } satisfies Holder));
+}
+
+/** Null if the bytes are not the content of a lease, for example a partial write. */
 function decodeHolder(bytes: Uint8Array): Holder | null {
   try {
     const holder: Partial<Holder> | null = JSON.parse(Buffer.from(bytes).toString('utf8'));
@@ -52,13 +58,13 @@ function decodeHolder(bytes: Uint8Array): Holder | null {
       return { identity, token, untilMs };
     }
   } catch {
-    // Not an error worth a word: the lease is expendable, see below.
+    // Not worth a log line: remainingMs() treats it as a lease whose end is unknown.
   }
   return null;
 }
 
-/** How long at the most what stands at `key` holds, milliseconds. No lease is longer than a lease, whatever it says of itself. */
-async function heldForMs(
+/** How long the lease at `key` still holds, milliseconds; 0 if it has ended. Never more than `leaseMs`, whatever it contains. */
+async function remainingMs(
   { store, host }: LeasePorts,
   key: string,
   bytes: Uint8Array,
@@ -67,17 +73,17 @@ async function heldForMs(
   if (holder && host.isGone(holder.identity)) return 0;
   const restMs = holder ? holder.untilMs - store.nowMs() : Number.POSITIVE_INFINITY;
   if (restMs <= leaseMs) return Math.max(0, restMs);
-  // Unreadable, or a clock that runs ahead: from when it was written.
+  // Unreadable, or written by a clock that was ahead: count from the time when the object was written.
   const written = (await store.list(key)).find((object) => object.key === key);
   return written ? Math.max(0, written.modifiedMs + leaseMs - store.nowMs()) : 0;
 }
 
-/** Leases are numbered: the highest number holds, and taking over is creating the next. */
-async function takeNumbered(
+/** Leases have numbers. The highest number is the valid one; to take over, an exporter creates the next number. */
+async function takeByCreation(
   ports: LeasePorts,
   putIfAbsent: NonNullable<Store['putIfAbsent']>,
-): Promise<Lease | { heldForMs: number }> {
-  const { store, host, random } = ports;
+): Promise<Lease | LeaseHeld> {
+  const { store, random } = ports;
   const token = newToken(random);
   for (;;) {
     const leases = await store.list(leasePrefix);
@@ -85,106 +91,91 @@ async function takeNumbered(
     let number = 1;
     if (last) {
       const bytes = await store.get(last.key);
+      // Released in the meantime.
       if (bytes === null) continue;
-      const restMs = await heldForMs(ports, last.key, bytes);
-      if (restMs > 0) return { heldForMs: restMs };
+      const heldForMs = await remainingMs(ports, last.key, bytes);
+      if (heldForMs > 0) return { heldForMs };
       number = Number(last.key.slice(leasePrefix.length)) + 1;
       if (!Number.isSafeInteger(number)) number = 1;
     }
     const key = `${leasePrefix}${String(number).padStart(12, '0')}`;
-    const holder = (): Holder => ({
-      identity: host.identity,
-      token,
-      untilMs: store.nowMs() + leaseMs,
-    });
-    if (!(await putIfAbsent(key, encodeHolder(holder())))) continue;
+    // False: another exporter has created the same number.
+    if (!(await putIfAbsent(key, encodeHolder(ports, token)))) continue;
     for (const { key: old } of leases) await store.delete(old);
-    return keepLease(ports, {
-      key,
-      holder,
-      async isMine() {
-        const now = await store.list(leasePrefix);
-        return now[now.length - 1]?.key === key;
-      },
-    });
+    const isMine = async () => {
+      const current = await store.list(leasePrefix);
+      return current[current.length - 1]?.key === key;
+    };
+    return keepLease(ports, { key, token, isMine });
   }
 }
 
 /**
- * Without exclusive creation: write a token, let writers of the same moment land, and see whose token stands. The holder
- * works meanwhile, since an invocation is billed while it waits: of two that begin within one moment, one stops at the
- * first renewal after it. What both did until then is safe, as no promise rests on the lease.
+ * Without exclusive creation: write a token, wait until competing writes have ended (`settleMs`), then read back whose token
+ * is stored. The holder works while it waits, because an invocation is billed for its time. If two start at the same moment,
+ * one of them stops at its first renewal after `settleMs`. What both did until then is safe: no promise depends on the lease.
  */
-async function takeWritten(ports: LeasePorts): Promise<Lease | { heldForMs: number }> {
-  const { store, clock, host, random } = ports;
+async function takeByReadback(ports: LeasePorts): Promise<Lease | LeaseHeld> {
+  const { store, clock, random } = ports;
   const token = newToken(random);
   const key = `${leasePrefix}holder`;
-  const held = await store.get(key);
-  if (held) {
-    const restMs = await heldForMs(ports, key, held);
-    if (restMs > 0) return { heldForMs: restMs };
+  const bytes = await store.get(key);
+  if (bytes) {
+    const heldForMs = await remainingMs(ports, key, bytes);
+    if (heldForMs > 0) return { heldForMs };
   }
-  const holder = (): Holder => ({
-    identity: host.identity,
-    token,
-    untilMs: store.nowMs() + leaseMs,
-  });
-  await store.put(key, encodeHolder(holder()));
+  await store.put(key, encodeHolder(ports, token));
   const isMine = async () => {
-    const now = await store.get(key);
-    return now !== null && decodeHolder(now)?.token === token;
+    const current = await store.get(key);
+    return current !== null && decodeHolder(current)?.token === token;
   };
-  return keepLease(ports, {
-    key,
-    holder,
-    isMine,
-    settledMonotonicMs: clock.monotonicMs() + store.settleMs,
-  });
+  const settledMonotonicMs = clock.monotonicMs() + store.settleMs;
+  return keepLease(ports, { key, token, isMine, settledMonotonicMs });
 }
 
 function keepLease(
-  { store, clock, log }: LeasePorts,
+  ports: LeasePorts,
   own: {
     key: string;
-    holder: () => Holder;
+    token: string;
     isMine: () => Promise<boolean>;
-    /** From when on `isMine` is the last word; not given: it was when the lease was taken. */
+    /** `isMine` is final only after this time; left out: it was final when the lease was taken. */
     settledMonotonicMs?: number;
   },
 ): Lease {
+  const { store, clock, log } = ports;
   let renewedMonotonicMs = clock.monotonicMs();
-  let settlesMonotonicMs = own.settledMonotonicMs ?? null;
-  let lost = false;
+  let settledMonotonicMs = own.settledMonotonicMs ?? null;
+  let isLost = false;
+  const ageMs = () => clock.monotonicMs() - renewedMonotonicMs;
   function lose(): never {
-    lost = true;
+    isLost = true;
     throw new StoppedError(
       'LEASE_LOST',
       'Another exporter has taken over this store.',
-      'Nothing is lost: the run goes on where it stands. If this process was suspended, that is why.',
+      'No data is lost: the run continues after its last stored page. This happens when a process was suspended for more than 30 seconds, or when two start at the same moment.',
     );
   }
   return {
     async renew() {
-      if (lost) lose();
-      if (settlesMonotonicMs !== null && clock.monotonicMs() >= settlesMonotonicMs) {
+      if (isLost) lose();
+      if (settledMonotonicMs !== null && clock.monotonicMs() >= settledMonotonicMs) {
         if (!(await own.isMine())) lose();
-        settlesMonotonicMs = null;
+        settledMonotonicMs = null;
       }
-      const silentMs = clock.monotonicMs() - renewedMonotonicMs;
-      if (silentMs < renewMs) return;
-      // Nobody takes over a lease that has not ended: only one that may have is looked at first.
-      if (silentMs >= leaseMs && !(await own.isMine())) lose();
-      await store.put(own.key, encodeHolder(own.holder()));
+      if (ageMs() < renewAfterMs) return;
+      // Another exporter can take over only a lease that has ended, so a younger lease needs no check.
+      if (ageMs() >= leaseMs && !(await own.isMine())) lose();
+      await store.put(own.key, encodeHolder(ports, own.token));
       renewedMonotonicMs = clock.monotonicMs();
     },
     async release() {
-      if (lost) return;
+      if (isLost) return;
       try {
-        const silentMs = clock.monotonicMs() - renewedMonotonicMs;
-        const isKnownMine = settlesMonotonicMs === null && silentMs < leaseMs;
+        const isKnownMine = settledMonotonicMs === null && ageMs() < leaseMs;
         if (isKnownMine || (await own.isMine())) await store.delete(own.key);
       } catch (error) {
-        log('warn', 'the lease was not given back; it ends by itself', { error });
+        log('warn', 'the lease could not be released; it ends by itself', { error });
       }
     },
   };

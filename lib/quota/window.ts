@@ -1,23 +1,26 @@
-// Owns the arithmetic of the request quota: which reservations are live and when the next request may leave. Pure.
+// Responsible for the arithmetic of the request quota: which slots are in use, and when the next requests may be sent.
+// Not responsible for reading or writing the ledger (ledger.ts).
+//
+// A window has as many slots as the quota allows requests. A request takes a slot when it is reserved. The slot becomes free
+// one window and the guard after the request was sent.
 
-import { CorruptError } from '../core/errors.ts';
-import { quotaPrefix } from '../core/object-keys.ts';
+import type { LedgerEntry } from './ledger-entry.ts';
 
-/** The configured quota, as whole requests in a window. */
+/** At most `requests` (a whole number, at least 1) in any period of `windowMs`. */
 export interface Quota {
   requests: number;
   windowMs: number;
 }
 
-/** How long a reservation may wait before its request leaves, milliseconds. */
+/** A reserved request must be sent within this time after its reservation, milliseconds. */
 export const sendWithinMs = 2_000;
-/** What a window is longer than the configured one, against jitter on the way, milliseconds. */
-export const guardMs = 50;
-const guardMaxMs = 1_600;
-/** A 429 is remembered, for the guard, this many windows. */
+/** The guard: a slot is held this much longer than the window, because requests need varying time to arrive, milliseconds. */
+export const guardMinMs = 50;
+export const guardMaxMs = 1_600;
+/** A 429 makes the guard longer for this many windows. */
 const throttleMemoryWindows = 10;
 
-/** Fewer than one request a window becomes one request in a longer window; a fraction above one is not sent. */
+/** A quota in whole requests: 0.5 requests in 60 s become 1 in 120 s; 2.5 requests in 60 s become 2 in 60 s. */
 export function wholeQuota(requests: number, windowSeconds: number): Quota {
   const windowMs = windowSeconds * 1_000;
   return requests < 1
@@ -25,168 +28,102 @@ export function wholeQuota(requests: number, windowSeconds: number): Quota {
     : { requests: Math.floor(requests), windowMs };
 }
 
-/**
- * What one ledger object says. The whole entry is in the key, so that one LIST reads the ledger.
- * `reserved`: up to `slots` requests may have left since `atMs`. `sent`: exactly these left, at these times.
- * `throttled`: the service said 429 to user `user` at `atMs` and asks for silence until `untilMs`.
- */
-export type LedgerEntry = { key: string; token: string } & (
-  | { kind: 'reserved'; atMs: number; slots: number }
-  | { kind: 'sent'; atMs: number; sentMs: readonly number[] }
-  | { kind: 'throttled'; atMs: number; untilMs: number; user: string }
-);
+type ThrottledEntry = Extract<LedgerEntry, { kind: 'throttled' }>;
 
-const reservedPattern = /^(\d{13})-([0-9a-f]{12})-(\d{1,4})$/;
-const sentPattern = /^(\d{13})-([0-9a-f]{12})-(\d{1,4})-(\d+(?:\.\d+)*)$/;
-const throttledPattern = /^429-(\d{13})-(\d{13})-([0-9a-f]{12})$/;
-
-function stamp(timeMs: number): string {
-  return String(Math.round(timeMs)).padStart(13, '0');
+function rememberedUntilMs(entry: ThrottledEntry, quota: Quota): number {
+  return entry.atMs + throttleMemoryWindows * quota.windowMs;
 }
 
-export function reservedKey(atMs: number, token: string, slots: number): string {
-  return `${quotaPrefix}${stamp(atMs)}-${token}-${slots}`;
-}
-
-/** Offsets are rounded up: a slot is never freed early. */
-export function sentKey(atMs: number, token: string, sentMs: readonly number[]): string {
-  const base = Math.round(atMs);
-  const offsets = sentMs.map((timeMs) => Math.max(0, Math.ceil(timeMs - base)));
-  return `${quotaPrefix}${stamp(base)}-${token}-${sentMs.length}-${offsets.join('.')}`;
-}
-
-export function throttledKey(atMs: number, untilMs: number, user: string): string {
-  return `${quotaPrefix}429-${stamp(atMs)}-${stamp(untilMs)}-${user}`;
-}
-
-/** A ledger object's bytes: its own name, so that one that was cut short shows in a LIST by its size. */
-export function ledgerBytes(key: string): Uint8Array {
-  return Buffer.from(key);
-}
-
-/** Throws CorruptError for an object that the ledger did not write. */
-export function parseLedgerEntry(object: { key: string; bytes: number }): LedgerEntry {
-  const { key, bytes } = object;
-  const name = key.slice(quotaPrefix.length);
-  const entry = parseName(key, name);
-  if (!entry || bytes !== ledgerBytes(key).length) {
-    throw new CorruptError(
-      key,
-      'is no entry of the quota ledger, or was cut short',
-      'Nothing was overwritten. No request leaves while the ledger cannot be read: delete this object once no exporter has run for two quota windows.',
-    );
-  }
-  return entry;
-}
-
-function parseName(key: string, name: string): LedgerEntry | null {
-  const throttled = throttledPattern.exec(name);
-  if (throttled) {
-    const [, at, until, user = ''] = throttled;
-    return { kind: 'throttled', key, token: name, atMs: Number(at), untilMs: Number(until), user };
-  }
-  const reserved = reservedPattern.exec(name);
-  if (reserved) {
-    const [, at, token = '', slots] = reserved;
-    return { kind: 'reserved', key, token, atMs: Number(at), slots: Number(slots) };
-  }
-  const sent = sentPattern.exec(name);
-  if (sent) {
-    const [, at, token = '', slots, offsets = ''] = sent;
-    const sentMs = offsets.split('.').map((offset) => Number(at) + Number(offset));
-    return sentMs.length === Number(slots)
-      ? { kind: 'sent', key, token, atMs: Number(at), sentMs }
-      : null;
-  }
-  return null;
-}
-
-/** The guard in force: doubled for every 429 that is remembered, since each came while the ledger had room. */
-export function guardOf(entries: readonly LedgerEntry[], quota: Quota, nowMs: number): number {
-  const count = entries.filter(
-    (entry) =>
-      entry.kind === 'throttled' && entry.atMs + throttleMemoryWindows * quota.windowMs > nowMs,
-  ).length;
-  return Math.min(guardMs * 2 ** count, guardMaxMs);
-}
-
-/** When each slot of an entry is free again, store time in milliseconds; empty for a 429. */
-function slotExpiries(
-  entry: LedgerEntry,
-  settled: ReadonlySet<string>,
+/** Doubled for every 429 of the last ten windows: each of them came although the ledger had a free slot. */
+export function currentGuardMs(
+  entries: readonly LedgerEntry[],
   quota: Quota,
-  guard: number,
-  requestTimeoutMs: number,
-): number[] {
-  if (entry.kind === 'sent') return entry.sentMs.map((timeMs) => timeMs + quota.windowMs + guard);
-  if (entry.kind !== 'reserved' || settled.has(entry.token)) return [];
-  // Nobody told how it ended: its requests left within `sendWithinMs` and arrived within the time-out.
-  const until = entry.atMs + sendWithinMs + requestTimeoutMs + quota.windowMs + guard;
-  return Array.from({ length: entry.slots }, () => until);
+  nowMs: number,
+): number {
+  const remembered = entries.filter(
+    (entry) => entry.kind === 'throttled' && rememberedUntilMs(entry, quota) > nowMs,
+  );
+  return Math.min(guardMinMs * 2 ** remembered.length, guardMaxMs);
 }
 
-export interface LedgerView {
-  /** Live slots' ends, store time, ascending. */
-  expiriesMs: readonly number[];
-  /** Nothing may leave for this user before, store time. */
+/** From when each slot of an entry is held, store time. */
+function slotStartsMs(
+  entry: Exclude<LedgerEntry, ThrottledEntry>,
+  requestTimeoutMs: number,
+): readonly number[] {
+  if (entry.kind === 'sent') return entry.sentMs;
+  // Not settled: assume that every request was sent as late as possible and took as long as possible to arrive.
+  const latestMs = entry.atMs + sendWithinMs + requestTimeoutMs;
+  return Array.from({ length: entry.slots }, () => latestMs);
+}
+
+export interface LedgerSummary {
+  /** When each slot in use becomes free, store time, ascending. */
+  slotEndsMs: readonly number[];
+  /** No request of this user may be sent earlier, store time; 0 if the service did not throttle it. */
   notBeforeMs: number;
   guardMs: number;
-  /** Entries with no effect any more, to be deleted by whoever sees them. */
-  spentKeys: readonly string[];
+  /** Entries without any effect now or later. The exporter that reads them deletes them. */
+  expiredKeys: readonly string[];
 }
 
-/** What the ledger says at `nowMs`; entries of `withoutToken` are left out. */
-export function readLedger(
+/** What the ledger's entries mean at `nowMs` for one user. */
+export function summarizeLedger(
   entries: readonly LedgerEntry[],
   options: {
     quota: Quota;
+    /** Store time. */
     nowMs: number;
+    /** Hash of the access key. */
     user: string;
     requestTimeoutMs: number;
-    withoutToken?: string;
+    /** Leaves out the reservation with this token: the reader's own. */
+    ignoreToken?: string;
   },
-): LedgerView {
-  const { quota, nowMs, user, requestTimeoutMs, withoutToken } = options;
-  const guard = guardOf(entries, quota, nowMs);
-  const settled = new Set(
-    entries.filter((entry) => entry.kind === 'sent').map((entry) => entry.token),
+): LedgerSummary {
+  const { quota, nowMs, user, requestTimeoutMs, ignoreToken } = options;
+  const guardMs = currentGuardMs(entries, quota, nowMs);
+  const settledTokens = new Set(
+    entries.flatMap((entry) => (entry.kind === 'sent' ? [entry.token] : [])),
   );
-  const expiriesMs: number[] = [];
-  const spentKeys: string[] = [];
+  const slotEndsMs: number[] = [];
+  const expiredKeys: string[] = [];
   let notBeforeMs = 0;
   for (const entry of entries) {
     if (entry.kind === 'throttled') {
       if (entry.user === user) notBeforeMs = Math.max(notBeforeMs, entry.untilMs);
-      const forgotten = entry.atMs + throttleMemoryWindows * quota.windowMs;
-      if (Math.max(forgotten, entry.untilMs) <= nowMs) spentKeys.push(entry.key);
+      const endMs = Math.max(rememberedUntilMs(entry, quota), entry.untilMs);
+      if (endMs <= nowMs) expiredKeys.push(entry.key);
       continue;
     }
-    if (entry.token === withoutToken) continue;
-    // A later guard may be longer than this one: spent means spent under the longest.
-    const ends = slotExpiries(entry, settled, quota, guard, requestTimeoutMs);
-    if (ends.every((timeMs) => timeMs + guardMaxMs <= nowMs)) spentKeys.push(entry.key);
-    for (const end of ends) if (end > nowMs) expiriesMs.push(end);
+    if (entry.token === ignoreToken) continue;
+    const isSettled = entry.kind === 'reserved' && settledTokens.has(entry.token);
+    const startsMs = isSettled ? [] : slotStartsMs(entry, requestTimeoutMs);
+    const endsMs = startsMs.map((timeMs) => timeMs + quota.windowMs + guardMs);
+    // The guard may grow later: an entry has expired only if the longest guard could not extend it.
+    if (endsMs.every((endMs) => endMs + guardMaxMs <= nowMs)) expiredKeys.push(entry.key);
+    slotEndsMs.push(...endsMs.filter((endMs) => endMs > nowMs));
   }
-  expiriesMs.sort((a, b) => a - b);
-  return { expiriesMs, notBeforeMs, guardMs: guard, spentKeys };
+  slotEndsMs.sort((a, b) => a - b);
+  return { slotEndsMs, notBeforeMs, guardMs, expiredKeys };
 }
 
 /**
- * When each of the next requests may leave, ascending, at most `want` and at most the quota.
- * The requests of the plan count as live among themselves.
+ * When each of the next `want` requests may be sent, ascending; at most as many as the quota allows.
+ * `slotEndsMs`: when the slots in use become free. The planned requests also take slots, beside those.
  */
 export function planSlots(
-  expiriesMs: readonly number[],
+  slotEndsMs: readonly number[],
   quota: Quota,
   nowMs: number,
   want: number,
 ): number[] {
-  const live = expiriesMs.filter((timeMs) => timeMs > nowMs).sort((a, b) => a - b);
-  const ready: number[] = [];
-  for (let own = 1; own <= Math.min(want, quota.requests); own += 1) {
-    const mustExpire = live.length + own - quota.requests;
-    // More live than the quota allows (a smaller quota was configured since): their own ends still count.
-    ready.push(mustExpire <= 0 ? nowMs : (live[mustExpire - 1] as number));
+  const endsMs = slotEndsMs.filter((endMs) => endMs > nowMs).sort((a, b) => a - b);
+  const readyMs: number[] = [];
+  for (let planned = 1; planned <= Math.min(want, quota.requests); planned += 1) {
+    // How many slots must become free first. More can be in use than the quota allows, if the quota was lowered.
+    const mustEnd = endsMs.length + planned - quota.requests;
+    readyMs.push(mustEnd <= 0 ? nowMs : (endsMs[mustEnd - 1] as number));
   }
-  return ready;
+  return readyMs;
 }

@@ -5,7 +5,7 @@ import { recoversByItself } from '../core/error-policy.ts';
 import { ExportError, StoppedError } from '../core/errors.ts';
 import { scheduleKey } from '../core/object-keys.ts';
 import type { Clock } from '../core/ports.ts';
-import { stopped } from '../quota/budget.ts';
+import { stoppedError } from '../quota/budget.ts';
 import { type Lease, takeLease } from '../quota/lease.ts';
 import { openLedger, type WaitReason } from '../quota/ledger.ts';
 import type {
@@ -149,7 +149,7 @@ async function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promis
   try {
     await clock.sleep(delayMs, signal);
   } catch (error) {
-    if (signal.aborted) throw stopped();
+    if (signal.aborted) throw stoppedError();
     throw error;
   }
 }

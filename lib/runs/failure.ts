@@ -1,6 +1,6 @@
 // Responsible for what a failed attempt means for later invocations: holds and retries. Not responsible for reporting it.
 
-import { keyHoldMs, recoversByItself } from '../core/error-policy.ts';
+import { backoffMs, recoversByItself } from '../core/error-policy.ts';
 import {
   AuthError,
   ConfigError,
@@ -72,7 +72,7 @@ function holdOff(
   else noteNoPage(state, checkpoint?.lastPageAtMs ?? 0, nowMs);
   if (error instanceof AuthError) {
     const failures = (schedule.holds[task.target.user]?.failures ?? 0) + 1;
-    schedule.holds[task.target.user] = { failures, untilMs: nowMs + keyHoldMs(failures) };
+    schedule.holds[task.target.user] = { failures, untilMs: nowMs + backoffMs(failures) };
   } else if (!isTemporary || state.failures >= transientFailuresMax) {
     const holds = isTemporary ? state.failures - transientFailuresMax + 1 : state.failures;
     state.retryAtMs = nowMs + holdOffMs(holds);

@@ -2,7 +2,7 @@
 
 import { RateLimitedError } from '../core/errors.ts';
 import type { FetchedPage } from '../core/ports.ts';
-import { stopped } from '../quota/budget.ts';
+import { stoppedError } from '../quota/budget.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import { encodePage, type Item, parsePageBody, toItem } from '../reading/page.ts';
 import { decidePage, type Step } from '../reading/paging.ts';
@@ -83,7 +83,7 @@ async function fetchPage(
     if (fetched === 'paused') await saveEvidence();
     return fetched;
   } catch (error) {
-    if (budget.signal.aborted) throw stopped();
+    if (budget.signal.aborted) throw stoppedError();
     await saveEvidence();
     throw error;
   }

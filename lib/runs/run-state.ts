@@ -3,7 +3,7 @@
 import type { ExportError } from '../core/errors.ts';
 import { checkpointKey, runPrefix, type TargetKey } from '../core/object-keys.ts';
 import type { Clock, Dataset, Encoder, Log, Source, Store } from '../core/ports.ts';
-import { type Budget, stopped } from '../quota/budget.ts';
+import { type Budget, stoppedError } from '../quota/budget.ts';
 import type { Ledger } from '../quota/ledger.ts';
 import { type Checkpoint, encodeCheckpoint } from '../reading/checkpoint.ts';
 import { type Item, toItem } from '../reading/page.ts';
@@ -63,7 +63,7 @@ export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoi
   let pass: Pass | null = hasPages ? null : followPass();
 
   async function keepAlive(): Promise<void> {
-    if (budget.signal.aborted) throw stopped();
+    if (budget.signal.aborted) throw stoppedError();
     await ports.renew();
   }
 

@@ -4,7 +4,7 @@
 import { recoversByItself } from '../core/error-policy.ts';
 import { ExportError, RateLimitedError, StoppedError } from '../core/errors.ts';
 import { targetId } from '../core/object-keys.ts';
-import { stopped } from '../quota/budget.ts';
+import { stoppedError } from '../quota/budget.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
 import { tidyTarget } from '../snapshots/tidy.ts';
 import { clearHolds, noteFailure } from './failure.ts';
@@ -201,7 +201,7 @@ async function handleFailure(
   const { policy, budget } = invocation;
   const { task, checkpoint, gotPage } = attempt;
   state.isFirst = false;
-  if (budget.signal.aborted) throw stopped();
+  if (budget.signal.aborted) throw stoppedError();
   if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
   state.done.add(task.target);
   if (!(await noteFailure(invocation, attempt, error))) return false;

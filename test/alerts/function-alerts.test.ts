@@ -1,5 +1,7 @@
+// Tests which errors a timer's function throws, and how often.
+
 import { describe, expect, test } from 'vitest';
-import { alarmOf, openAlerts } from '../../lib/alerts/function-alerts.ts';
+import { mergeAlerts, openAlerts } from '../../lib/alerts/function-alerts.ts';
 import {
   AuthError,
   ConfigError,
@@ -14,7 +16,7 @@ import {
 import type { CollectResult } from '../../lib/runs/invocation.ts';
 
 const auth = new AuthError('UNAUTHORIZED', 'refused', 'check the key');
-const passing: ExportError[] = [
+const temporary: ExportError[] = [
   new TransientError('UNAVAILABLE', '503', 'wait'),
   new RateLimitedError('429', 'wait', 1_000),
   new StoppedError('STOPPED', 'stopped', 'again'),
@@ -44,28 +46,28 @@ function resultOf(errors: ExportError[], verdicts: ('complete' | 'drifted')[] = 
 
 const minuteMs = 60_000;
 
-/** An instance that is `startMs` into an hour. */
+/** An instance that starts `startMs` after the full hour. */
 function createInstance(startMs = 30 * minuteMs) {
   let nowMs = startMs;
   const alerts = openAlerts({ monotonicMs: () => nowMs });
   return {
-    isNews: alerts.isNews,
-    find: (result: CollectResult) => alerts.find(result, nowMs),
+    isDue: alerts.isDue,
+    listDue: (result: CollectResult) => alerts.listDue(result, nowMs),
     pass(minutes: number) {
       nowMs += minutes * minuteMs;
     },
   };
 }
-const findActionable = (result: CollectResult) => createInstance().find(result);
+const findActionable = (result: CollectResult) => createInstance().listDue(result);
 
-describe('a person must hear of', () => {
+describe('alerts about', () => {
   test.each(lasting.map((error) => [error.code, error] as const))('%s', (_code, error) => {
     expect(findActionable(resultOf([error]))).toEqual([error]);
-    // Whatever else was done or passes by itself.
-    expect(findActionable(resultOf([...passing, error], ['complete']))).toEqual([error]);
+    // Also beside temporary errors and sealed snapshots.
+    expect(findActionable(resultOf([...temporary, error], ['complete']))).toEqual([error]);
   });
 
-  test('a drifted snapshot, by name', () => {
+  test('a drifted snapshot, with its name', () => {
     const [error] = findActionable(resultOf([], ['complete', 'drifted']));
     expect(error).toMatchObject({ name: 'DriftedError', code: 'DRIFTED' });
     expect(error?.message).toContain(
@@ -73,7 +75,7 @@ describe('a person must hear of', () => {
     );
   });
 
-  test('all of it at once, since an invocation throws once: faults first, each with what to do', () => {
+  test('everything in one error, because an invocation throws once: errors first, each with its hint', () => {
     const faults = findActionable(
       resultOf([auth, new ProtocolError('NOT_A_PAGE', 'no page', 'look')], ['drifted', 'drifted']),
     );
@@ -83,106 +85,112 @@ describe('a person must hear of', () => {
       'DRIFTED',
       'DRIFTED',
     ]);
-    const alarm = alarmOf(faults);
-    expect(alarm).toMatchObject({ name: 'AuthError', code: 'UNAUTHORIZED', hint: 'check the key' });
-    expect(alarm?.message).toContain('UNAUTHORIZED: refused\ncheck the key\n\nNOT_A_PAGE: no page');
-    for (const table of ['t0', 't1']) expect(alarm?.message).toContain(`of ${table}/`);
+    const merged = mergeAlerts(faults);
+    expect(merged).toMatchObject({
+      name: 'AuthError',
+      code: 'UNAUTHORIZED',
+      hint: 'check the key',
+    });
+    expect(merged?.message).toContain(
+      'UNAUTHORIZED: refused\ncheck the key\n\nNOT_A_PAGE: no page',
+    );
+    for (const table of ['t0', 't1']) expect(merged?.message).toContain(`of ${table}/`);
     expect(auth.message).toBe('refused');
-    expect(alarmOf([])).toBeNull();
+    expect(mergeAlerts([])).toBeNull();
   });
 });
 
-describe('nobody needs to hear of', () => {
-  test('what passes by itself', () => {
-    expect(findActionable(resultOf(passing))).toEqual([]);
-    for (const error of passing) expect(findActionable(resultOf([error]))).toEqual([]);
+describe('does not alert about', () => {
+  test('errors that recover by themselves', () => {
+    expect(findActionable(resultOf(temporary))).toEqual([]);
+    for (const error of temporary) expect(findActionable(resultOf([error]))).toEqual([]);
   });
-  test('a snapshot that is complete, nor of nothing at all', () => {
+  test('a complete snapshot, or an invocation without work', () => {
     expect(findActionable(resultOf([], ['complete']))).toEqual([]);
     expect(findActionable(resultOf([]))).toEqual([]);
   });
 });
 
-describe('how often', () => {
+describe('frequency', () => {
   const denied = resultOf([new StoreError('STORE_DENIED', 'denied', 'grant')]);
   const failed = resultOf([new StoreError('STORE_FAILED', 'timed out', 'again')]);
 
-  test('a store that refuses: at once, after 15 minutes, after 30 more, at last every 6 hours', () => {
-    const { find, pass } = createInstance();
-    const toldAt: number[] = [];
+  test('a store that denies access: at once, after 15 minutes, after 30 more, and in the end every 6 hours', () => {
+    const { listDue, pass } = createInstance();
+    const alertedAt: number[] = [];
     for (let minute = 0; minute < 24 * 60; minute += 1) {
-      if (find(denied).length > 0) toldAt.push(minute);
+      if (listDue(denied).length > 0) alertedAt.push(minute);
       pass(1);
     }
-    expect(toldAt).toEqual([0, 15, 45, 105, 225, 465, 825, 1185]);
+    expect(alertedAt).toEqual([0, 15, 45, 105, 225, 465, 825, 1185]);
   });
 
-  test('anew once it had passed', () => {
-    const { find, pass } = createInstance();
-    expect(find(denied)).toHaveLength(1);
+  test('an error that was over and came back: at once', () => {
+    const { listDue, pass } = createInstance();
+    expect(listDue(denied)).toHaveLength(1);
     pass(1);
-    expect(find(denied)).toEqual([]);
-    find(resultOf([]));
-    expect(find(denied)).toHaveLength(1);
+    expect(listDue(denied)).toEqual([]);
+    listDue(resultOf([]));
+    expect(listDue(denied)).toHaveLength(1);
   });
 
-  test('a configuration that is broken: as a store that refuses', () => {
-    const { isNews, pass } = createInstance();
+  test('an invalid configuration: like a store that denies access', () => {
+    const { isDue, pass } = createInstance();
     const broken = () =>
       new ConfigError([{ path: 'store', message: 'is missing', hint: 'set it' }]);
-    expect([isNews(broken()), isNews(broken())]).toEqual([true, false]);
+    expect([isDue(broken()), isDue(broken())]).toEqual([true, false]);
     pass(15);
-    expect(isNews(broken())).toBe(true);
+    expect(isDue(broken())).toBe(true);
   });
 
-  test('two faults of one kind: each for itself, also while the other stands', () => {
-    const { find } = createInstance();
+  test('two errors of one kind: each separately, also while the other continues', () => {
+    const { listDue } = createInstance();
     const of = (...paths: string[]) =>
       resultOf(
         paths.map((path) => new ConfigError([{ path, message: 'is unknown', hint: 'set it' }])),
       );
-    expect(find(of('accounts.0', 'accounts.1'))).toHaveLength(2);
-    expect(find(of('accounts.0', 'accounts.1'))).toEqual([]);
-    // One has passed, and comes anew.
-    expect(find(of('accounts.0'))).toEqual([]);
-    expect(find(of('accounts.0', 'accounts.1'))).toMatchObject([
+    expect(listDue(of('accounts.0', 'accounts.1'))).toHaveLength(2);
+    expect(listDue(of('accounts.0', 'accounts.1'))).toEqual([]);
+    // One is over, and comes back.
+    expect(listDue(of('accounts.0'))).toEqual([]);
+    expect(listDue(of('accounts.0', 'accounts.1'))).toMatchObject([
       { message: 'accounts.1: is unknown' },
     ]);
   });
 
-  test('a store that fails for one tick of an instance that knew it better: nobody', () => {
-    const { find } = createInstance(0);
-    expect(find(resultOf([]))).toEqual([]);
-    expect(find(failed)).toEqual([]);
+  test('a store that fails once in an instance where it has worked before: never', () => {
+    const { listDue } = createInstance(0);
+    expect(listDue(resultOf([]))).toEqual([]);
+    expect(listDue(failed)).toEqual([]);
   });
 
-  test('what the store itself keeps from being told twice: each time it comes', () => {
-    const { find } = createInstance();
+  test('errors whose state is in the store: each time', () => {
+    const { listDue } = createInstance();
     for (const error of [auth, new ProtocolError('NOT_A_PAGE', 'no page', 'look')]) {
-      expect([find(resultOf([error])), find(resultOf([error]))]).toEqual([[error], [error]]);
+      expect([listDue(resultOf([error])), listDue(resultOf([error]))]).toEqual([[error], [error]]);
     }
   });
 
-  test('a store that fails: after ten minutes in one instance, and once', () => {
-    const { find, pass } = createInstance();
-    const toldAt: number[] = [];
+  test('a store that fails: once after ten minutes in one instance', () => {
+    const { listDue, pass } = createInstance();
+    const alertedAt: number[] = [];
     for (let minute = 0; minute < 25; minute += 1) {
-      if (find(failed).length > 0) toldAt.push(minute);
+      if (listDue(failed).length > 0) alertedAt.push(minute);
       pass(1);
     }
-    expect(toldAt).toEqual([10]);
+    expect(alertedAt).toEqual([10]);
   });
 
   test.each([1, 2, 5])(
-    'a store that fails, met by instances that remember nothing, every %i minutes: within each hour, in five minutes of it',
+    'a store that fails in new instances every %i minutes: within the first five minutes of each hour',
     (everyMinutes) => {
       for (let offset = 0; offset < everyMinutes; offset += 1) {
-        const toldAt = Array.from(
+        const alertedAt = Array.from(
           { length: 60 / everyMinutes },
           (_, tick) => offset + tick * everyMinutes,
-        ).filter((minute) => createInstance((minute + 0.5) * minuteMs).find(failed).length > 0);
-        expect(toldAt.length).toBeGreaterThan(0);
-        expect(Math.max(...toldAt)).toBeLessThan(5);
+        ).filter((minute) => createInstance((minute + 0.5) * minuteMs).listDue(failed).length > 0);
+        expect(alertedAt.length).toBeGreaterThan(0);
+        expect(Math.max(...alertedAt)).toBeLessThan(5);
       }
     },
   );

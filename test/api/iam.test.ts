@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createTokenProvider, findProjectId } from '../../lib/api/iam.ts';
 import type { CredentialsProvider } from '../../lib/api/sign.ts';
 import { AuthError, ConfigError, ProtocolError, TransientError } from '../../lib/core/errors.ts';
-import { createScrubber } from '../../lib/platform/log.ts';
+import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { type Received, sendJson, startServer } from './answering-server.ts';
 
 const startMs = Date.parse('2026-11-24T06:00:00Z');

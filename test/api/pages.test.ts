@@ -15,7 +15,8 @@ import {
   TransientError,
 } from '../../lib/core/errors.ts';
 import type { Attempts, Sent } from '../../lib/core/ports.ts';
-import { createLog, createScrubber } from '../../lib/platform/log.ts';
+import { createLog } from '../../lib/platform/log.ts';
+import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { type Received, sendJson, startServer } from './answering-server.ts';
 
 const clock = {

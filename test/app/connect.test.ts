@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { connect, type World } from '../../lib/app/connect.ts';
 import { type Config, loadConfig } from '../../lib/config/load.ts';
 import { ConfigError } from '../../lib/core/errors.ts';
-import { createScrubber } from '../../lib/platform/log.ts';
+import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';

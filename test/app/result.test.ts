@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describeError, describeFailure, describeResult } from '../../lib/app/result.ts';
 import { ConfigError, ProtocolError } from '../../lib/core/errors.ts';
-import { createScrubber } from '../../lib/platform/log.ts';
+import { createScrubber } from '../../lib/platform/scrubber.ts';
 import type { CollectResult } from '../../lib/runs/invocation.ts';
 
 test('a result as the contract has it', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { printOutcome } from '../../lib/cli/outcome.ts';
 import { openSession } from '../../lib/cli/session.ts';
-import { createScrubber } from '../../lib/platform/log.ts';
+import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { createTestWorld } from './world.ts';
 
 const errors = [{ code: 'NETWORK', message: 'no route', hint: 'look at the cable' }];

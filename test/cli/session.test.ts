@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ProgressState } from '../../lib/cli/progress.ts';
 import { openSession } from '../../lib/cli/session.ts';
-import { createScrubber } from '../../lib/platform/log.ts';
+import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { createTestWorld } from './world.ts';
 
 const state: ProgressState = {

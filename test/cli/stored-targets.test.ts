@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { openSession } from '../../lib/cli/session.ts';
 import { findStoredTargets, openStoreByFlags } from '../../lib/cli/stored-targets.ts';
 import { scheduleKey } from '../../lib/core/object-keys.ts';
-import { createScrubber } from '../../lib/platform/log.ts';
+import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { encodeSchedule } from '../../lib/runs/schedule.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { createTestWorld } from './world.ts';

@@ -1,7 +1,7 @@
 // Tests the table from an error to its recovery, exit code and alert.
 
 import { describe, expect, test } from 'vitest';
-import { keyHoldMs, policyOf, recoversByItself } from '../../lib/core/error-policy.ts';
+import { backoffMs, policyOf, recoversByItself } from '../../lib/core/error-policy.ts';
 import {
   AuthError,
   ConfigError,
@@ -18,7 +18,7 @@ import {
 describe('the policy of an error', () => {
   test.each([
     ['a configuration error', new ConfigError([]), 'operator', 2, 'withBackoff'],
-    ['a refused identity', new AuthError('X', '', ''), 'operator', 3, 'always'],
+    ['rejected credentials', new AuthError('X', '', ''), 'operator', 3, 'always'],
     ['a 429', new RateLimitedError('', '', 1), 'automatic', 4, 'never'],
     ['a network fault', new TransientError('X', '', ''), 'automatic', 4, 'never'],
     ['a stop on request', new StoppedError('STOPPED', '', ''), 'automatic', 4, 'never'],
@@ -40,7 +40,7 @@ describe('the policy of an error', () => {
   });
 });
 
-test('a refused key is held for 15 minutes, doubling to 6 hours', () => {
-  const minutes = [1, 2, 3, 4, 5, 6, 100].map((failures) => keyHoldMs(failures) / 60_000);
+test('the backoff is 15 minutes, doubling to 6 hours', () => {
+  const minutes = [1, 2, 3, 4, 5, 6, 100].map((failures) => backoffMs(failures) / 60_000);
   expect(minutes).toEqual([15, 30, 60, 120, 240, 360, 360]);
 });

@@ -1,5 +1,5 @@
-// Goal: JSON goes in and comes out without loss. Method: arbitrary JSON texts, written by this test's own writer with odd
-// numbers in them, against JSON.parse and against their own text.
+// Tests that JSON is read and written without loss. Method: arbitrary JSON texts with unusual numbers, from this test's own generator,
+// are compared with JSON.parse and with their own text.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -50,13 +50,13 @@ const { text } = fc.letrec<{ text: string; array: string; object: string }>((tie
   array: fc.array(tie('text'), { maxLength: 5 }).map((items) => `[${items.join(',')}]`),
   object: fc
     .uniqueArray(fc.tuple(name, tie('text')), { maxLength: 5, selector: ([key]) => key })
-    // Names that look like array indices come first in every JavaScript object: no order of theirs to keep.
+    // A JavaScript object always has names like array indices first, so their order cannot be kept.
     .map((members) => members.filter(([key]) => !/^\d+$/.test(key)))
     .map((members) => members.map(([key, value]) => `${JSON.stringify(key)}:${value}`))
     .map((members) => `{${members.join(',')}}`),
 }));
 
-/** What JSON.parse would have made of it. */
+/** The value that JSON.parse would return. */
 function lower(value: unknown): unknown {
   if (value instanceof RawNumber) return Number(value.text);
   if (Array.isArray(value)) return value.map(lower);
@@ -69,7 +69,7 @@ function lower(value: unknown): unknown {
 }
 
 describe('parseExact', () => {
-  test('then stringifyExact gives the text again, to the letter', () => {
+  test('then stringifyExact returns exactly the same text', () => {
     fc.assert(
       fc.property(text, (json) => {
         expect(stringifyExact(parseExact(json))).toBe(json);
@@ -78,7 +78,7 @@ describe('parseExact', () => {
     );
   });
 
-  test('differs from JSON.parse in nothing but the numbers that it keeps', () => {
+  test('differs from JSON.parse only in the numbers that it keeps as text', () => {
     fc.assert(
       fc.property(text, (json) => {
         const plain: unknown = JSON.parse(json);
@@ -94,13 +94,13 @@ describe('parseExact', () => {
   });
 
   test.each([...plainNumbers, '1234567890123456', '0.123456789012345'])(
-    'leaves %s a number',
+    'returns %s as a number',
     (plain) => {
       expect(parseExact(`[${plain}]`)).toEqual([Number(plain)]);
     },
   );
 
-  test('no string is taken for a number, however it spells the mark', () => {
+  test('never mistakes a string for a number, also if it starts with the mark', () => {
     const json = '[1.0,"number:2.0",{"_number:3.0":"_number:4.0"},"__number:5.0","___"]';
     expect(parseExact(json)).toEqual([
       new RawNumber('1.0'),
@@ -111,7 +111,7 @@ describe('parseExact', () => {
     ]);
   });
 
-  test('a number within a string stays what it is', () => {
+  test('leaves a number inside a string as it is', () => {
     expect(parseExact('["1.0","\\"1.0","\\\\",2.50]')).toEqual([
       '1.0',
       '"1.0',
@@ -120,14 +120,14 @@ describe('parseExact', () => {
     ]);
   });
 
-  test('__proto__ is a member like any other and changes no prototype', () => {
+  test('treats __proto__ like any other member; no prototype changes', () => {
     const value = parseExact('{"__proto__":{"polluted":1.0},"a":1}') as object;
     expect(Object.keys(value)).toEqual(['__proto__', 'a']);
     expect('polluted' in value).toBe(false);
     expect(stringifyExact(value)).toBe('{"__proto__":{"polluted":1.0},"a":1}');
   });
 
-  test('of a repeated member the last stands, as in JSON.parse', () => {
+  test('keeps the last of repeated members, like JSON.parse', () => {
     expect(parseExact('{"a":1,"b":2,"a":3}')).toEqual({ a: 3, b: 2 });
     expect(parseExact('{"a":"number:","b":2,"a":3.0}')).toEqual({ a: new RawNumber('3.0'), b: 2 });
   });
@@ -139,19 +139,19 @@ describe('parseExact', () => {
     },
   );
 
-  test('a string that never ends is refused at once, though every escaped quote could begin another', () => {
+  test('rejects a string without an end at once, although every escaped quote could start another string', () => {
     const startMs = performance.now();
     expect(() => parseExact(`["${'\\"'.repeat(500_000)}`)).toThrow(SyntaxError);
-    // Scanned before it was parsed it took more than a minute.
+    // A scan before parsing takes more than a minute.
     expect(performance.now() - startMs).toBeLessThan(2_000);
   });
 
-  test('a long string is no reason to run out of stack', () => {
+  test('does not overflow the stack in a long string', () => {
     const [long] = parseExact(`["${'x'.repeat(20_000_000)}",1.0]`) as [string];
     expect(long).toHaveLength(20_000_000);
   });
 
-  test('deep nesting is refused here, not met later by whoever walks through it', () => {
+  test('rejects more than 500 levels, so that later code does not overflow the stack', () => {
     const deep = (levels: number, core: string) =>
       `${'[{"a":'.repeat(levels / 2)}${core}${'}]'.repeat(levels / 2)}`;
     for (const core of ['1', '1.0']) {
@@ -172,7 +172,7 @@ describe('stringifyCanonical', () => {
     return Object.fromEntries(members.map(({ key, inner }) => [key, shuffled(inner, random)]));
   };
 
-  test('is the same for equal values, whatever the order of their members', () => {
+  test('returns the same text for equal values with members in any order', () => {
     const values = fc.jsonValue({ maxDepth: 4 });
     fc.assert(
       fc.property(values, fc.infiniteStream(fc.double({ min: 0, max: 1 })), (value, stream) => {
@@ -185,7 +185,7 @@ describe('stringifyCanonical', () => {
     );
   });
 
-  test('sorts at every level and leaves out what is undefined', () => {
+  test('sorts at every level and leaves out undefined members', () => {
     const value = { b: [{ d: 1, c: undefined }], a: null };
     expect(stringifyCanonical(value)).toBe('{"a":null,"b":[{"d":1}]}');
   });

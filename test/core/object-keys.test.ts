@@ -1,3 +1,5 @@
+// Tests every object key: the exact keys of the contract, and that parsing returns what was built.
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -46,7 +48,7 @@ const [rowsParquet, rowsNdjson, rejectsNdjson] = partKinds as [PartKind, PartKin
 const formats = fc.constantFrom(...partKinds);
 const hashes = fc.stringMatching(/^[0-9a-f]{64}$/);
 
-test('every key is the one that users and other programs rely on', () => {
+test('every key is as the contract says', () => {
   const place = 'dt=2026-11-24/rgn=cn-south-4/prj=0f1e';
   const run = runPrefix(target, snapshot, '0123456789ab');
   expect({
@@ -75,7 +77,7 @@ test('every key is the one that users and other programs rely on', () => {
 });
 
 describe('snapshot names', () => {
-  test('and times are each other', () => {
+  test('are converted to times and back without loss', () => {
     fc.assert(
       fc.property(seconds, (timeMs) => {
         const name = snapshotName(timeMs);
@@ -85,7 +87,7 @@ describe('snapshot names', () => {
       }),
     );
   });
-  test('stand in the order of their times', () => {
+  test('have the same order as their times', () => {
     fc.assert(
       fc.property(seconds, seconds, (a, b) => {
         expect(Math.sign(compareUtf8(snapshotName(a), snapshotName(b)))).toBe(Math.sign(a - b));
@@ -102,13 +104,13 @@ describe('snapshot names', () => {
     '20261124T060060Z',
     ' 20261124T060000Z',
     '20261124T060000Z.json',
-  ])('%j is none', (name) => {
+  ])('%j is not a snapshot name', (name) => {
     expect(snapshotTimeMs(name)).toBeNull();
   });
 });
 
 describe('keys', () => {
-  test('are read back as they were built, and lie under their prefix', () => {
+  test('are parsed back to the same values, and start with their prefix', () => {
     fc.assert(
       fc.property(targets, seconds, formats, hashes, (given, timeMs, format, hash) => {
         const name = snapshotName(timeMs);
@@ -130,7 +132,7 @@ describe('keys', () => {
     );
   });
 
-  test('of different targets, formats, snapshots and contents are different', () => {
+  test('differ for different targets, formats, snapshots and contents', () => {
     const place = fc.tuple(targets, formats, seconds, hashes);
     fc.assert(
       fc.property(place, place, (a, b) => {
@@ -146,7 +148,7 @@ describe('keys', () => {
     );
   });
 
-  test("one project's prefix takes in no other project whose id begins alike", () => {
+  test("a project's prefix does not match another project whose id has the same beginning", () => {
     const longer = { ...target, projectId: `${target.projectId}2` };
     expect(manifestKey(longer, snapshot).startsWith(manifestPrefix(target))).toBe(false);
     expect(runPrefix(longer, snapshot, 'ab').startsWith(runsPrefix(target))).toBe(false);
@@ -157,7 +159,7 @@ describe('keys', () => {
     ).toBe(false);
   });
 
-  test('pages stand in the order of their index', () => {
+  test('of segments have the same order as their first pages', () => {
     const keys = [0, 9, 10, 99, 100, 99_999].map((index) => segmentKey('p/', index, 'ff'));
     expect([...keys].sort()).toEqual(keys);
   });
@@ -170,7 +172,7 @@ describe('keys', () => {
     `container_nodes/rgn=a/prj=b/${snapshot}-0123456789ab.parquet`,
     '_manifests/x',
     'README',
-  ])("%s is no part's key", (key) => {
+  ])('%s is not the key of a part', (key) => {
     expect(parsePartKey(key)).toBeNull();
   });
 
@@ -180,7 +182,7 @@ describe('keys', () => {
     `_manifests/t/prj=b/${snapshot}.json`,
     `_manifests/t/rgn=a/prj=b/latest.json`,
     `x/_manifests/t/rgn=a/prj=b/${snapshot}.json`,
-  ])("%s is no manifest's key", (key) => {
+  ])('%s is not the key of a manifest', (key) => {
     expect(parseManifestKey(key)).toBeNull();
   });
 });

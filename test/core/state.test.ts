@@ -1,5 +1,5 @@
-// Goal: state that was cut short or altered is never taken for state. Method: arbitrary values; every single byte of what is
-// stored changed to another, and every cut.
+// Tests that truncated or changed state is always detected. Method: arbitrary values; every byte of a stored state changed to every
+// other value; every possible truncation.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { decodeState, encodeState, sha256 } from '../../lib/core/state.ts';
 const key = '_runs/some.json';
 const value = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 5 });
 
-function isRefused(bytes: Uint8Array): boolean {
+function isRejected(bytes: Uint8Array): boolean {
   try {
     decodeState('some', 1, key, bytes);
     return false;
@@ -20,10 +20,10 @@ function isRefused(bytes: Uint8Array): boolean {
 }
 
 describe('decodeState', () => {
-  test('gives back what encodeState took', () => {
+  test('returns the value that encodeState received', () => {
     fc.assert(
       fc.property(value, (given) => {
-        // As JSON has it: no undefined, no -0.
+        // JSON has no undefined and no -0.
         const plain: unknown = JSON.parse(JSON.stringify(given));
         expect(decodeState('some', 1, key, encodeState('some', 1, given))).toEqual(plain);
       }),
@@ -31,35 +31,35 @@ describe('decodeState', () => {
     );
   });
 
-  test('finds any one byte changed', () => {
+  test('detects a change of any byte', () => {
     fc.assert(
       fc.property(value, fc.nat(), fc.integer({ min: 1, max: 255 }), (given, place, change) => {
         const bytes = Uint8Array.from(encodeState('some', 1, given));
         const index = place % bytes.length;
         bytes[index] = (bytes[index] ?? 0) ^ change;
-        expect(isRefused(bytes)).toBe(true);
+        expect(isRejected(bytes)).toBe(true);
       }),
       { numRuns: 2_000 },
     );
   });
 
-  test('finds even a change that JSON does not: each byte of one state, to each of the other 255', () => {
+  test('detects also changes that JSON.parse ignores: each byte of one state, to each of the other 255 values', () => {
     const bytes = Uint8Array.from(encodeState('some', 1, { a: '\u001f/', b: [1e21, -1, null] }));
-    const unseen: [number, number][] = [];
+    const undetected: [number, number][] = [];
     for (let index = 0; index < bytes.length; index += 1) {
       const was = bytes[index] ?? 0;
       for (let byte = 0; byte < 256; byte += 1) {
         if (byte === was) continue;
         bytes[index] = byte;
-        if (!isRefused(bytes)) unseen.push([index, byte]);
+        if (!isRejected(bytes)) undetected.push([index, byte]);
       }
       bytes[index] = was;
     }
-    expect(unseen).toEqual([]);
-    expect(isRefused(bytes)).toBe(false);
+    expect(undetected).toEqual([]);
+    expect(isRejected(bytes)).toBe(false);
   });
 
-  test('finds any cut and anything added', () => {
+  test('detects any truncation and any added bytes', () => {
     fc.assert(
       fc.property(
         value,
@@ -67,31 +67,33 @@ describe('decodeState', () => {
         fc.uint8Array({ minLength: 1, maxLength: 4 }),
         (given, at, more) => {
           const bytes = encodeState('some', 1, given);
-          expect(isRefused(bytes.subarray(0, at % bytes.length))).toBe(true);
-          expect(isRefused(Buffer.concat([bytes, more]))).toBe(true);
-          expect(isRefused(Buffer.concat([more, bytes]))).toBe(true);
+          expect(isRejected(bytes.subarray(0, at % bytes.length))).toBe(true);
+          expect(isRejected(Buffer.concat([bytes, more]))).toBe(true);
+          expect(isRejected(Buffer.concat([more, bytes]))).toBe(true);
         },
       ),
       { numRuns: 500 },
     );
     const bytes = encodeState('some', 1, { a: [1, 2] });
     for (let length = 0; length < bytes.length; length += 1) {
-      expect(isRefused(bytes.subarray(0, length)), `${length} bytes`).toBe(true);
+      expect(isRejected(bytes.subarray(0, length)), `${length} bytes`).toBe(true);
     }
   });
 
-  test('one state is not read as another, nor an older version as this one', () => {
+  test('does not read one kind of state as another, or an older version as this version', () => {
     const bytes = encodeState('some', 1, { a: 1 });
-    expect(() => decodeState('other', 1, key, bytes)).toThrow(/is no other but a some/);
-    expect(() => decodeState('some', 2, key, bytes)).toThrow(/has version 1, this build reads 2/);
+    expect(() => decodeState('other', 1, key, bytes)).toThrow(/is not a other but a some/);
+    expect(() => decodeState('some', 2, key, bytes)).toThrow(
+      /has version 1, but this build reads version 2/,
+    );
   });
 
-  test.each(['null', '[]', '1', '"text"', '{}', ' '])('%s is no state', (text) => {
-    expect(isRefused(Buffer.from(text))).toBe(true);
+  test.each(['null', '[]', '1', '"text"', '{}', ' '])('rejects %s', (text) => {
+    expect(isRejected(Buffer.from(text))).toBe(true);
   });
 });
 
-test('sha256 is bare lower-case hex, of text as of its bytes', () => {
+test('sha256 returns bare lower-case hex, the same for a text and its UTF-8 bytes', () => {
   const empty = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
   expect(sha256('')).toBe(empty);
   expect(sha256(Buffer.from('é'))).toBe(sha256('é'));

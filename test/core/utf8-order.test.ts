@@ -1,10 +1,12 @@
+// Tests that compareUtf8() orders texts like their UTF-8 bytes.
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 
 const compareBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-// Around every edge where the UTF-8 length or the UTF-16 form changes, so that shared prefixes are common.
+// Code points at every edge where the UTF-8 length or the UTF-16 form changes. Few different ones, so that texts share prefixes.
 const edges = [
   0x0, 0x41, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xfeff, 0xff21, 0xffff, 0x10000, 0x103ff,
   0x10400, 0x1f600, 0x10ffff,
@@ -14,7 +16,7 @@ const text = fc.oneof(
   fc.array(fc.constantFrom(...edges), { maxLength: 6 }).map((parts) => parts.join('')),
 );
 
-test('orders as Buffer.compare orders the bytes', () => {
+test('orders texts like Buffer.compare orders their bytes', () => {
   fc.assert(
     fc.property(text, text, text, (prefix, a, b) => {
       const [left, right] = [prefix + a, prefix + b];
@@ -24,7 +26,7 @@ test('orders as Buffer.compare orders the bytes', () => {
   );
 });
 
-test('every pair of edges, alone and inside a text', () => {
+test('orders every pair of edges, alone and inside a text', () => {
   for (const a of edges) {
     for (const b of edges) {
       expect([a, b, Math.sign(compareUtf8(a, b))]).toEqual([a, b, compareBytes(a, b)]);
@@ -33,7 +35,7 @@ test('every pair of edges, alone and inside a text', () => {
   }
 });
 
-test('emoji come after full-width letters, which UTF-16 order has the other way round', () => {
+test('orders emoji after full-width letters, unlike UTF-16 order', () => {
   expect(['😀', 'Ａ', 'a', '中'].sort(compareUtf8)).toEqual(['a', '中', 'Ａ', '😀']);
   expect(['😀', 'Ａ', 'a', '中'].sort()).toEqual(['a', '中', '😀', 'Ａ']);
 });

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { findPlace, readAccess } from '../../lib/deploy/place.ts';
-import { createScrubber } from '../../lib/platform/log.ts';
+import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { startFunctionGraph } from '../support/function-graph.ts';
 
 const env = { HUAWEICLOUD_SDK_AK: 'the-ak', HUAWEICLOUD_SDK_SK: 'the-sk' };

@@ -1,4 +1,4 @@
-// Goal: a sleep is never too short, and ends at once when it is aborted. Method: the real clock on timers that do not run by themselves.
+// Tests that a sleep is never too short, and that it ends at once when it is aborted. Method: the real clock on fake timers.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../lib/platform/clock.ts';
@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Where a sleep stands. */
+/** Whether a sleep has ended, and its error. */
 function watch(sleep: Promise<void>) {
   const state = { ended: false, error: null as unknown };
   sleep.then(
@@ -25,7 +25,7 @@ function watch(sleep: Promise<void>) {
   return state;
 }
 
-test('the wall clock and the monotonic clock are the real ones', () => {
+test('reads the wall clock and the monotonic clock of the host', () => {
   vi.setSystemTime(Date.UTC(2026, 10, 24, 6));
   expect(systemClock.nowMs()).toBe(Date.UTC(2026, 10, 24, 6));
   const startMs = systemClock.monotonicMs();
@@ -34,7 +34,7 @@ test('the wall clock and the monotonic clock are the real ones', () => {
 });
 
 describe('sleep', () => {
-  test('lasts as long as it was asked to, fractions too', async () => {
+  test('lasts at least as long as requested, fractions included', async () => {
     const state = watch(systemClock.sleep(100.5));
     await vi.advanceTimersByTimeAsync(100);
     expect(state.ended).toBe(false);
@@ -42,7 +42,7 @@ describe('sleep', () => {
     expect(state).toEqual({ ended: true, error: null });
   });
 
-  test('of no time ends by itself', async () => {
+  test('of zero or negative length ends without a timer', async () => {
     for (const delayMs of [0, -5]) {
       const state = watch(systemClock.sleep(delayMs));
       await vi.advanceTimersByTimeAsync(0);
@@ -51,8 +51,8 @@ describe('sleep', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('for longer than a timer can last is slept in turns', async () => {
-    // setTimeout takes more than 2^31 ms for 1 ms.
+  test('can last longer than one timer', async () => {
+    // setTimeout fires after 1 ms when the delay is 2^31 ms or more.
     const delayMs = 40 * 24 * 3_600_000;
     const state = watch(systemClock.sleep(delayMs));
     await vi.advanceTimersByTimeAsync(delayMs - 1);
@@ -61,11 +61,11 @@ describe('sleep', () => {
     expect(state.ended).toBe(true);
   });
 
-  test('goes on when its timer fired early', async () => {
+  test('continues when its timer fired early', async () => {
     const startMs = systemClock.monotonicMs();
     const now = vi.spyOn(performance, 'now');
     const state = watch(systemClock.sleep(100));
-    // As timers do: by their own count, which is a little ahead of the clock.
+    // Timers count for themselves, and are sometimes a little ahead of the clock.
     now.mockImplementation(() => startMs + 99.6);
     await vi.advanceTimersByTimeAsync(100);
     expect(state.ended).toBe(false);
@@ -75,7 +75,7 @@ describe('sleep', () => {
     now.mockRestore();
   });
 
-  test('ends with the reason of its signal at once, and leaves no timer', async () => {
+  test('rejects with the reason of its signal at once, and leaves no timer', async () => {
     const controller = new AbortController();
     const state = watch(systemClock.sleep(60_000, controller.signal));
     await vi.advanceTimersByTimeAsync(10);
@@ -86,7 +86,7 @@ describe('sleep', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('does not begin under a signal that was aborted before, however short it is', async () => {
+  test('rejects at once if its signal was aborted before, also for zero length', async () => {
     const signal = AbortSignal.abort(new Error('before'));
     for (const delayMs of [1_000, 0]) {
       await expect(systemClock.sleep(delayMs, signal)).rejects.toThrow('before');
@@ -94,7 +94,7 @@ describe('sleep', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('keeps no hold on a signal that outlives it', async () => {
+  test('removes its listener from a signal that is used longer', async () => {
     const controller = new AbortController();
     const added = vi.spyOn(controller.signal, 'addEventListener');
     const removed = vi.spyOn(controller.signal, 'removeEventListener');

@@ -1,14 +1,16 @@
+// Tests what is read from a FunctionGraph context: the agency's key, the time left, and variables.
+
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
 import {
   type FunctionContext,
   readAgencyKey,
   readEnvironment,
-  timeLeftOf,
+  readTimeLeftMs,
 } from '../../lib/platform/function-context.ts';
 
 describe("the agency's key", () => {
-  test('is asked for at each call: the platform renews it', () => {
+  test('is read again at each call, because the platform renews it', () => {
     let count = 0;
     const context = {
       getSecurityAccessKey: () => `ak-${++count}`,
@@ -31,7 +33,7 @@ describe("the agency's key", () => {
         getSecurityToken: () => 'tokentoken',
       },
     ],
-  ])('%s: a fault of the configuration, without a word of what there was', (_name, context) => {
+  ])('%s: throws ConfigError that contains no part of the key', (_name, context) => {
     let thrown: unknown;
     try {
       readAgencyKey(context);
@@ -45,13 +47,13 @@ describe("the agency's key", () => {
   });
 });
 
-test('time left is read anew each time; a platform that tells none leaves none', () => {
+test('the time left is read again at each call, and is 0 if the platform does not report it', () => {
   let timeLeftMs = 900_000;
-  const timeLeft = timeLeftOf({ getRemainingTimeInMilliSeconds: () => timeLeftMs });
-  expect(timeLeft()).toBe(900_000);
+  const context = { getRemainingTimeInMilliSeconds: () => timeLeftMs };
+  expect(readTimeLeftMs(context)).toBe(900_000);
   timeLeftMs = 5;
-  expect(timeLeft()).toBe(5);
-  expect(timeLeftOf({})()).toBe(0);
+  expect(readTimeLeftMs(context)).toBe(5);
+  expect(readTimeLeftMs({})).toBe(0);
 });
 
 describe('the environment', () => {
@@ -59,7 +61,7 @@ describe('the environment', () => {
   const context = { getUserData: (name: string) => data[name] };
   const env = readEnvironment(context, { BOTH: 'of the process', PATH: '/bin', EMPTY: '' });
 
-  test("is the function's variables, then the process's", () => {
+  test("has the function's variables first, then the process's", () => {
     expect(env.SECRET).toBe('decrypted');
     expect(env.BOTH).toBe('of the function');
     expect(env.PATH).toBe('/bin');
@@ -67,7 +69,7 @@ describe('the environment', () => {
     expect(env.MISSING).toBeUndefined();
   });
 
-  test('knows which there are', () => {
+  test('supports the `in` operator', () => {
     expect(['SECRET', 'BOTH', 'PATH', 'EMPTY', 'MISSING'].filter((name) => name in env)).toEqual([
       'SECRET',
       'BOTH',
@@ -76,7 +78,7 @@ describe('the environment', () => {
     ]);
   });
 
-  test("is the process's where the platform gives nothing", () => {
+  test("has the process's variables where the platform returns nothing", () => {
     const plain = readEnvironment({}, { PATH: '/bin' });
     expect(plain.PATH).toBe('/bin');
     expect('SECRET' in plain).toBe(false);
@@ -84,7 +86,7 @@ describe('the environment', () => {
     expect(nulls.PATH).toBe('/bin');
   });
 
-  test('is not changed by what is asked of it', () => {
+  test('does not change the environment of the process when it is read', () => {
     const own = { A: '1' };
     const read = readEnvironment(context, own);
     expect(read.SECRET).toBe('decrypted');

@@ -1,5 +1,5 @@
-// Goal: a process is taken for gone when it certainly is, and never otherwise. Method: real processes that live, end, and end without
-// anybody waiting for them; then names that are not of this host. Only Linux tells any of it.
+// Tests that a process counts as gone only when it is certainly gone. Method: real processes that run, end, and become zombies; then
+// identities that are not from this host. Only Linux has this information.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,7 +22,7 @@ const args = ['--import', 'tsx', '--input-type=module', '-e', script];
 async function readLine(child: ChildProcess): Promise<string> {
   if (!child.stdout) throw new Error('no stdout');
   for await (const line of createInterface({ input: child.stdout })) return line;
-  throw new Error('it said nothing');
+  throw new Error('the process printed nothing');
 }
 
 async function until(isTrue: () => boolean): Promise<boolean> {
@@ -31,7 +31,7 @@ async function until(isTrue: () => boolean): Promise<boolean> {
 }
 
 describe.runIf(process.platform === 'linux')('on Linux', () => {
-  test('another process is not gone while it lives, and gone once it was killed', async () => {
+  test('another process is not gone while it runs, and gone after it was killed', async () => {
     const child = spawn(process.execPath, [...args, 'stay'], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -45,8 +45,8 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(own.isGone(identity)).toBe(true);
   });
 
-  test('one that ended, but that nobody waits for, is gone: a zombie works no more', async () => {
-    // The shell becomes a sleep, which never asks what became of the child it did not start.
+  test('a zombie is gone', async () => {
+    // The shell becomes `sleep`, which never waits for the child process.
     const parent = spawn('sh', ['-c', '"$0" "$@" & exec sleep 30', process.execPath, ...args], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -55,7 +55,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     const identity = await readLine(parent);
     expect(await until(() => own.isGone(identity))).toBe(true);
     const [pid = ''] = identity.split(':').slice(2);
-    // Its entry is still there: kill(pid, 0) would have taken it for alive.
+    // The process still has an entry: kill(pid, 0) would call it alive.
     expect(() => process.kill(Number(pid), 0)).not.toThrow();
   });
 
@@ -64,23 +64,26 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(describeHost(() => 0.1).identity).toBe(own.identity);
   });
 
-  /** Of an earlier process under this one's number. */
+  /** The identity of an earlier process with the same PID. */
   const gone = own.identity.replace(/\d+$/, (start) => String(Number(start) - 1));
 
-  test('a later process under the same number is another one', () => {
+  test('an earlier process with the same PID is gone', () => {
     expect(own.isGone(gone)).toBe(true);
   });
 
   test.each([
     ['another boot', gone.replace(/^[^:]+/, '00000000-0000-0000-0000-000000000000')],
     ['another pid namespace', gone.replace(/^([^:]+):\d/, '$1:0')],
-    ['a name that begins alike', `${own.identity.split(':').slice(0, 2).join(':')}1:1:1`],
-    ['no start', own.identity.split(':').slice(0, 3).join(':')],
-    ['no number', own.identity.replace(/:\d+:\d+$/, ':self:1')],
+    [
+      'a namespace with the same beginning',
+      `${own.identity.split(':').slice(0, 2).join(':')}1:1:1`,
+    ],
+    ['no start time', own.identity.split(':').slice(0, 3).join(':')],
+    ['no PID', own.identity.replace(/:\d+:\d+$/, ':self:1')],
     ['a path', own.identity.replace(/:\d+:\d+$/, ':1/../self:1')],
-    ['what a host says that cannot tell', 'unknown:1:abc'],
-    ['nothing', ''],
-  ])('%s: never taken for gone', (_name, identity) => {
+    ['an identity from a host without /proc', 'unknown:1:abc'],
+    ['an empty text', ''],
+  ])('%s: not gone', (_name, identity) => {
     expect(own.isGone(identity)).toBe(false);
   });
 });

@@ -1,11 +1,12 @@
-// Owns the proof that a log line is one line, whole, in time order, and without a secret.
+// Tests log lines: their format, their order, that every value can be logged, and that no line contains a secret.
 
 import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, TransientError } from '../../lib/core/errors.ts';
 import { RawNumber } from '../../lib/core/exact-json.ts';
-import { createLog, createScrubber, type LogOptions } from '../../lib/platform/log.ts';
+import { createLog, type LogOptions } from '../../lib/platform/log.ts';
+import { createScrubber } from '../../lib/platform/scrubber.ts';
 
 function setUp(more: Partial<LogOptions> = {}) {
   const lines: string[] = [];
@@ -25,19 +26,19 @@ function setUp(more: Partial<LogOptions> = {}) {
 const parse = (line: string | undefined) => JSON.parse(line ?? '') as Record<string, unknown>;
 
 describe('JSON', () => {
-  test('one object a line, written before the call returns', () => {
+  test('writes one object per line before the call returns', () => {
     const { log, lines } = setUp();
     log('info', 'page stored', { table: 'container_nodes', rows: 200, last: null });
     expect(lines).toEqual([
       '{"level":"info","time":"2026-11-24T06:00:00.123Z","service":"cgs-export","table":"container_nodes","rows":200,"last":null,"message":"page stored"}\n',
     ]);
   });
-  test('the level filters', () => {
+  test('writes no line below the level', () => {
     const { log, lines } = setUp({ level: 'warn' });
     for (const level of ['debug', 'info', 'warn', 'error'] as const) log(level, level);
     expect(lines.map((line) => parse(line).message)).toEqual(['warn', 'error']);
   });
-  test('a message is no format, and fields do not hide it', () => {
+  test('does not interpret the message as a format, and keeps it beside fields of the same name', () => {
     const { log, lines } = setUp();
     log('info', '100 %s %d %% %j', { message: 'mine', level: 1, time: 2 });
     expect(parse(lines[0])).toMatchObject({
@@ -52,12 +53,12 @@ describe('JSON', () => {
 
 describe('errors as fields', () => {
   const error = new TransientError('SERVER', 'down', 'wait', { cause: new Error('socket') });
-  test('code, message and hint', () => {
+  test('an ExportError has code, message and hint', () => {
     const { log, lines } = setUp();
     log('warn', 'x', { error });
     expect(parse(lines[0]).error).toEqual({ code: 'SERVER', message: 'down', hint: 'wait' });
   });
-  test('the stack and the cause at debug', () => {
+  test('has its stack and cause at debug level', () => {
     const { log, lines } = setUp({ level: 'debug' });
     log('warn', 'x', { error });
     expect(parse(lines[0]).error).toMatchObject({
@@ -66,14 +67,14 @@ describe('errors as fields', () => {
       cause: { name: 'Error', message: 'socket' },
     });
   });
-  test('a foreign one has its name', () => {
+  test('another error has name and message', () => {
     const { log, lines } = setUp();
     log('error', 'x', { error: new RangeError('too far') });
     expect(parse(lines[0]).error).toEqual({ name: 'RangeError', message: 'too far' });
   });
 });
 
-test('no field makes it throw', () => {
+test('no value of a field makes the log throw', () => {
   const cycle: Record<string, unknown> = { name: 'a' };
   cycle.self = cycle;
   let deep: unknown = 'end';
@@ -131,29 +132,29 @@ test('no field makes it throw', () => {
 });
 
 describe('pretty', () => {
-  test('time, level, message, key=value', () => {
+  test('writes time, level, message and key=value', () => {
     const { log, lines } = setUp({ pretty: true, base: {} });
     log('info', 'page stored', { rows: 200, name: 'web 01', list: [1, 'a'], empty: '' });
     expect(lines).toEqual([
       '06:00:00 info  page stored rows=200 name="web 01" list=[1,"a"] empty=""\n',
     ]);
   });
-  test('colour only if asked for', () => {
+  test('writes colours only if requested', () => {
     const { log, lines } = setUp({ pretty: true, base: {}, colour: true });
     log('error', 'bad');
     expect(lines).toEqual(['06:00:00 \u001b[31merror\u001b[0m bad\n']);
   });
-  test('one line, and no control characters, whatever is in it', () => {
+  test('writes one line without control characters for any content', () => {
     const { log, lines } = setUp({ pretty: true, base: {} });
     const issue = { path: 'a', message: 'b', hint: 'c' };
     const error = new ConfigError([issue, issue]);
     log('error', `line one\nline two \u001b[2J`, { 'k\ney': 'v\u0007\u2028', error });
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/^06:00:00 error line one line two +\[2J k ey=.*\n$/);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for them
     expect(lines[0]?.slice(0, -1)).not.toMatch(/[\u0000-\u001f\u2028]/);
   });
-  test('a stack goes below', () => {
+  test('writes a stack below the line', () => {
     const { log, lines } = setUp({ pretty: true, base: {}, level: 'debug' });
     log('error', 'bad', { error: new RangeError('too far') });
     expect(lines[0]).toMatch(
@@ -162,46 +163,8 @@ describe('pretty', () => {
   });
 });
 
-describe('scrub', () => {
-  const secret = 'p"ss/wörd +%&';
-  const scrubbed = (text: string) => {
-    const scrubber = createScrubber();
-    scrubber.add(secret);
-    return scrubber.scrub(text);
-  };
-  test.each([
-    ['as it is', secret],
-    ['in JSON', JSON.stringify(secret).slice(1, -1)],
-    ['in JSON in JSON', JSON.stringify(JSON.stringify(secret)).slice(3, -3)],
-    ['in a URI', encodeURIComponent(secret)],
-    ['in a URI, small letters', encodeURIComponent(secret).replace(/%../g, (x) => x.toLowerCase())],
-    ['in a form', new URLSearchParams({ a: secret }).toString().slice(2)],
-    ['in base64', Buffer.from(secret).toString('base64')],
-    ['in base64url', Buffer.from(secret).toString('base64url')],
-  ])('%s', (_name, text) => {
-    expect(scrubbed(`<${text}>`)).toBe('<[redacted]>');
-  });
-  test('inside base64 of more than itself', () => {
-    for (const before of ['', 'u', 'us', 'use']) {
-      const text = Buffer.from(`${before}${secret}tail`).toString('base64');
-      expect(scrubbed(text)).toContain('[redacted]');
-    }
-  });
-  test('shorter than 4 characters is left, the rest of the text too', () => {
-    const scrubber = createScrubber();
-    scrubber.add('abc');
-    scrubber.add('');
-    expect(scrubber.scrub('abc and more')).toBe('abc and more');
-    scrubber.add('a.c*');
-    expect(scrubber.scrub('abc a.c* aXcc')).toBe('abc [redacted] aXcc');
-  });
-  test('of two secrets, one inside the other, nothing is left', () => {
-    const scrubber = createScrubber();
-    scrubber.add('short');
-    scrubber.add('short-and-long');
-    expect(scrubber.scrub('short-and-long short')).toBe('[redacted] [redacted]');
-  });
-  test('a line stays JSON even if a secret is made of its punctuation or digits', () => {
+describe('secrets', () => {
+  test('are removed so that the line is still JSON, even if a secret consists of JSON punctuation or digits', () => {
     for (const hidden of ['","message":"', '1234', 'level', 'message', 'y"}\n', 'null,']) {
       const { log, lines, scrubber } = setUp();
       scrubber.add(hidden);
@@ -211,7 +174,7 @@ describe('scrub', () => {
       expect(lines[0]).not.toContain(hidden);
     }
   });
-  test('no secret in a line, wherever in the fields it stands', () => {
+  test('are removed from the message and from every place in the fields', () => {
     const anySecret = fc.string({ unit: 'binary', minLength: 5 }).map((text) => `Zq7${text}`);
     fc.assert(
       fc.property(anySecret, fc.boolean(), (hidden, pretty) => {
@@ -228,7 +191,7 @@ describe('scrub', () => {
   });
 });
 
-test('a real stream takes the lines in order', async () => {
+test('a real stream receives the lines in order', async () => {
   const chunks: string[] = [];
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {

@@ -1,16 +1,17 @@
-// Owns the proof that what Node 18.15 misses is added there and nowhere else; that pino is content, test/platform shows.
+// Tests that the functions which Node 18.15 does not have are added there, and that newer versions keep their own.
+// built-function.platform.ts runs a whole bundle on Node 18.15.
 
 import channels from 'node:diagnostics_channel';
 import { expect, test } from 'vitest';
 import { addCanParse, addTracingChannel } from '../../lib/platform/node18.ts';
 
-test('Node that has tracing channels keeps its own', () => {
+test('keeps tracingChannel where Node has it', () => {
   const { tracingChannel } = channels;
   addTracingChannel(channels);
   expect(channels.tracingChannel).toBe(tracingChannel);
 });
 
-test('Node without them gets one that is never traced', () => {
+test('adds a tracingChannel without subscribers where Node has none', () => {
   const old: Partial<typeof channels> = {};
   addTracingChannel(old);
   expect(old.tracingChannel?.('any').hasSubscribers).toBe(false);
@@ -22,7 +23,7 @@ test.each([
   ['/b', undefined],
   ['https://', undefined],
   ['', 'https://a.example'],
-])('what is added to URL judges %j on %j as URL itself does', (url, base) => {
+])('the added URL.canParse(%j, %j) returns the same as the original', (url, base) => {
   const old: Partial<Pick<typeof URL, 'canParse'>> = {};
   addCanParse(old);
   expect(old.canParse?.(url, base)).toBe(URL.canParse(url, base));

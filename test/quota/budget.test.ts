@@ -1,12 +1,14 @@
+// Tests how long a command and a timer invocation may wait.
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { limitBudget, openBudget } from '../../lib/quota/budget.ts';
+import { limitedBudget, unlimitedBudget } from '../../lib/quota/budget.ts';
 
 const { signal } = new AbortController();
 
 describe('a command', () => {
-  test('waits for as long as it takes, and it is counted', () => {
-    const budget = openBudget(signal);
+  test('may wait as long as it needs, and the time is counted', () => {
+    const budget = unlimitedBudget(signal);
     expect(budget.timeLeftMs()).toBe(Number.POSITIVE_INFINITY);
     expect(budget.takeWait(3_600_000)).toBe(true);
     expect(budget.takeWait(1)).toBe(true);
@@ -16,19 +18,19 @@ describe('a command', () => {
 });
 
 describe('a timer invocation', () => {
-  test('waits a twentieth of the window in total, not each time', () => {
-    const budget = limitBudget({ windowMs: 60_000, timeLeftMs: () => 900_000, signal });
+  test('may wait for 1/20 of the window in total, not each time', () => {
+    const budget = limitedBudget({ windowMs: 60_000, timeLeftMs: () => 900_000, signal });
     expect(budget.takeWait(2_000)).toBe(true);
     expect(budget.takeWait(1_001)).toBe(false);
-    // What was refused is not charged.
+    // A refused wait is not counted.
     expect(budget.takeWait(1_000)).toBe(true);
     expect(budget.takeWait(1)).toBe(false);
     expect(budget.waitedMs()).toBe(3_000);
   });
 
-  test('does not wait beyond its own end', () => {
+  test('may not wait beyond its own end', () => {
     let timeLeftMs = 500;
-    const budget = limitBudget({ windowMs: 60_000, timeLeftMs: () => timeLeftMs, signal });
+    const budget = limitedBudget({ windowMs: 60_000, timeLeftMs: () => timeLeftMs, signal });
     expect(budget.takeWait(501)).toBe(false);
     expect(budget.takeWait(500)).toBe(true);
     timeLeftMs = 0;
@@ -36,11 +38,11 @@ describe('a timer invocation', () => {
     expect(budget.timeLeftMs()).toBe(0);
   });
 
-  test('whatever is asked for, grants add up to no more than the bound', () => {
+  test('all granted waits together never exceed the limit', () => {
     const windows = fc.integer({ min: 100, max: 120_000 });
     fc.assert(
       fc.property(windows, fc.array(fc.nat(5_000)), (windowMs, asked) => {
-        const budget = limitBudget({ windowMs, timeLeftMs: () => 900_000, signal });
+        const budget = limitedBudget({ windowMs, timeLeftMs: () => 900_000, signal });
         let granted = 0;
         for (const delayMs of asked) if (budget.takeWait(delayMs)) granted += delayMs;
         expect(granted).toBe(budget.waitedMs());

@@ -1,5 +1,5 @@
-// Goal: one exporter at a time, none locked out for longer than a lease. Method: both kinds of lease, on files and on objects, by the
-// same rules in virtual time; then what is special to each.
+// Tests that one exporter holds the lease at a time, and that no exporter is locked out for longer than a lease. Method: both kinds
+// of lease, on files and on objects, must pass the same tests in virtual time; then the tests that are special to one kind.
 
 import { describe, expect, test } from 'vitest';
 import { StoppedError } from '../../lib/core/errors.ts';
@@ -26,7 +26,7 @@ function createHosts(options: Partial<MemoryStoreOptions> = {}) {
       random: createRandom(processes),
     });
   }
-  /** For those who must get it. */
+  /** Fails if another process holds the lease. */
   async function takeNow(overrides: Parameters<typeof take>[0] = {}): Promise<Lease> {
     const lease = await take(overrides);
     if ('heldForMs' in lease) throw new Error(`held for ${lease.heldForMs} ms`);
@@ -43,7 +43,7 @@ const kinds: [string, Partial<MemoryStoreOptions>][] = [
 
 for (const [name, options] of kinds) {
   describe(`on ${name}`, () => {
-    test('is held until it is given back, and leaves nothing behind', async () => {
+    test('is held until it is released, and leaves nothing behind', async () => {
       const { clock, take, takeNow, leases } = createHosts(options);
       await clock.run(
         (async () => {
@@ -57,7 +57,7 @@ for (const [name, options] of kinds) {
       expect(leases()).toEqual([]);
     });
 
-    test('ends 30 s after the last sign of life, by the time of the store', async () => {
+    test('ends 30 s after it was renewed, by the time of the store', async () => {
       const { clock, take, takeNow } = createHosts(options);
       const startMs = clock.nowMs();
       await clock.run(takeNow());
@@ -70,14 +70,14 @@ for (const [name, options] of kinds) {
       await clock.run(takeNow());
     });
 
-    test('ends at once where its holder is gone', async () => {
+    test('ends at once when its holder is gone', async () => {
       const { clock, takeNow, gone } = createHosts(options);
       await clock.run(takeNow({ identity: 'dead' }));
       gone.add('dead');
       await clock.run(takeNow());
     });
 
-    test('is kept by signs of life, given only when one is due', async () => {
+    test('lasts while it is renewed, and is written only when renewal is due', async () => {
       let writes = 0;
       const { clock, take, takeNow } = createHosts({
         ...options,
@@ -95,7 +95,7 @@ for (const [name, options] of kinds) {
       expect(writes).toBe(6);
     });
 
-    test('is lost to whoever took over: renewing says so, again and again, and gives nothing back', async () => {
+    test('that another process took over is lost: each renew() throws, and release() deletes nothing', async () => {
       const { clock, takeNow, leases } = createHosts(options);
       const lost = await clock.run(takeNow());
       clock.advance(leaseMs + 1);
@@ -111,7 +111,7 @@ for (const [name, options] of kinds) {
       await clock.run(lease.renew());
     });
 
-    test('is not given back by one that lost it without noticing', async () => {
+    test('is not deleted by a process that lost it without noticing', async () => {
       const { clock, takeNow, take, leases } = createHosts(options);
       const lost = await clock.run(takeNow());
       clock.advance(leaseMs + 1);
@@ -121,7 +121,7 @@ for (const [name, options] of kinds) {
       expect(await clock.run(take())).toHaveProperty('heldForMs');
     });
 
-    test('of a holder whose clock is far ahead ends after 30 s all the same', async () => {
+    test('of a holder whose clock is far ahead also ends after 30 s', async () => {
       const { clock, store, take, takeNow } = createHosts(options);
       const ahead = { ...store, nowMs: () => clock.nowMs() + 3_600_000 };
       await clock.run(takeNow({ store: ahead }));
@@ -130,7 +130,7 @@ for (const [name, options] of kinds) {
       await clock.run(takeNow());
     });
 
-    test('that cannot be read holds for 30 s at the most', async () => {
+    test('that cannot be read is held for at most 30 s', async () => {
       const { clock, store, take, leases, takeNow } = createHosts(options);
       await clock.run(takeNow());
       const [key = ''] = leases();
@@ -138,14 +138,14 @@ for (const [name, options] of kinds) {
         await store.put(key, Buffer.from(half));
         expect(await clock.run(take()), half).toEqual({ heldForMs: leaseMs });
       }
-      // From when it was written, not from when it is looked at.
+      // From the time when it was written, not from the time when it is read.
       clock.advance(leaseMs - 1);
       expect(await clock.run(take())).toEqual({ heldForMs: 1 });
       clock.advance(1);
       await clock.run(takeNow());
     });
 
-    test('a store that fails at the end is a warning, and the lease ends by itself', async () => {
+    test('that cannot be released is a warning, and ends by itself', async () => {
       let broken = false;
       const { clock, takeNow, warnings } = createHosts({
         ...options,
@@ -156,13 +156,13 @@ for (const [name, options] of kinds) {
       const lease = await clock.run(takeNow());
       broken = true;
       await clock.run(lease.release());
-      expect(warnings).toEqual(['the lease was not given back; it ends by itself']);
+      expect(warnings).toEqual(['the lease could not be released; it ends by itself']);
       broken = false;
       clock.advance(leaseMs);
       await clock.run(takeNow());
     });
 
-    test('of many at once one at a time has it: 200 seeds', async () => {
+    test('is held by one of four processes at a time, for 200 seeds', async () => {
       for (let seed = 1; seed <= 200; seed += 1) {
         const random = createRandom(seed);
         const { clock, take } = createHosts({
@@ -180,7 +180,7 @@ for (const [name, options] of kinds) {
               await clock.sleep(200 + random() * 500);
               continue;
             }
-            // On objects it is known after the moment in which others may have written too.
+            // On objects the holder is known only when competing writes have ended.
             await clock.sleep(options.settleMs ?? 0);
             const kept = await lease.renew().then(
               () => true,
@@ -208,7 +208,7 @@ for (const [name, options] of kinds) {
 }
 
 describe('on files', () => {
-  test('taking over counts up and clears away what is older', async () => {
+  test('taking over creates the next number and deletes older leases', async () => {
     const { clock, takeNow, leases } = createHosts({ exclusive: true });
     await clock.run(takeNow());
     expect(leases()).toEqual(['_lease/000000000001']);
@@ -217,7 +217,7 @@ describe('on files', () => {
     expect(leases()).toEqual(['_lease/000000000002']);
   });
 
-  test('a number that is none does not lock everybody out', async () => {
+  test('a key without a number does not lock other exporters out', async () => {
     const { clock, store, takeNow, leases } = createHosts({ exclusive: true });
     await store.put('_lease/zzz', Buffer.from('junk'));
     for (let count = 0; count < 3; count += 1) {
@@ -229,17 +229,17 @@ describe('on files', () => {
 });
 
 describe('on objects', () => {
-  test('of two that write at the same moment the last holds, and the other is told at its first renewal after it', async () => {
+  test('when two write at the same moment the last one holds the lease, and the other loses it at its next renewal', async () => {
     const { clock, takeNow } = createHosts({ settleMs: 200 });
     const [first, second] = await clock.run(Promise.all([takeNow(), takeNow()]));
-    // Both may begin: an invocation is billed while it waits, and no promise rests on the lease.
+    // Both may start: an invocation is billed while it waits, and no promise depends on the lease.
     await clock.run(Promise.all([first.renew(), second.renew()]));
     clock.advance(200);
     await expect(clock.run(first.renew())).rejects.toMatchObject({ code: 'LEASE_LOST' });
     await clock.run(second.renew());
   });
 
-  test("what is known to be its own is given back without asking again; what may be another's is asked for", async () => {
+  test('release() reads the lease again only if another process may hold it', async () => {
     const calls: string[] = [];
     const { clock, takeNow, leases } = createHosts({
       settleMs: 200,

@@ -1,20 +1,21 @@
-// Goal: the arithmetic that promise 1 rests on. Method: examples for every rule, properties where numbers are arbitrary.
+// Tests the arithmetic of the quota: an example for each rule, and properties for arbitrary numbers.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CorruptError } from '../../lib/core/errors.ts';
 import {
-  guardMs,
-  guardOf,
   type LedgerEntry,
   ledgerBytes,
   parseLedgerEntry,
-  planSlots,
-  readLedger,
   reservedKey,
-  sendWithinMs,
   sentKey,
   throttledKey,
+} from '../../lib/quota/ledger-entry.ts';
+import {
+  currentGuardMs,
+  guardMinMs,
+  planSlots,
+  sendWithinMs,
+  summarizeLedger,
   wholeQuota,
 } from '../../lib/quota/window.ts';
 
@@ -28,9 +29,13 @@ function entryOf(key: string): LedgerEntry {
   return parseLedgerEntry({ key, bytes: ledgerBytes(key).length });
 }
 
-function read(keys: string[], atMs: number, more: Partial<Parameters<typeof readLedger>[1]> = {}) {
+function summarize(
+  keys: string[],
+  atMs: number,
+  more: Partial<Parameters<typeof summarizeLedger>[1]> = {},
+) {
   const options = { quota, nowMs: atMs, user, requestTimeoutMs, ...more };
-  return readLedger(keys.map(entryOf), options);
+  return summarizeLedger(keys.map(entryOf), options);
 }
 
 describe('wholeQuota', () => {
@@ -61,132 +66,63 @@ describe('wholeQuota', () => {
   });
 });
 
-describe('entries', () => {
-  test('are told by their keys alone', () => {
-    expect(entryOf(reservedKey(nowMs, token, 5))).toMatchObject({
-      kind: 'reserved',
-      token,
-      atMs: nowMs,
-      slots: 5,
-    });
-    expect(entryOf(sentKey(nowMs, token, [nowMs, nowMs + 40]))).toMatchObject({
-      kind: 'sent',
-      token,
-      atMs: nowMs,
-      sentMs: [nowMs, nowMs + 40],
-    });
-    expect(entryOf(throttledKey(nowMs, nowMs + 30_000, user))).toMatchObject({
-      kind: 'throttled',
-      atMs: nowMs,
-      untilMs: nowMs + 30_000,
-      user,
-    });
-  });
-
-  test('no sent request comes back earlier than it was, nor a millisecond later', () => {
-    const time = fc.double({ min: 0, max: 30_000, noNaN: true });
-    fc.assert(
-      fc.property(time, fc.array(time, { minLength: 1, maxLength: 20 }), (start, delays) => {
-        const atMs = nowMs + start;
-        const sentMs = delays.map((delayMs) => atMs + delayMs);
-        const entry = entryOf(sentKey(atMs, token, sentMs));
-        if (entry.kind !== 'sent') throw new Error(entry.kind);
-        expect(entry.sentMs).toHaveLength(sentMs.length);
-        for (const [index, timeMs] of entry.sentMs.entries()) {
-          expect(timeMs).toBeGreaterThanOrEqual(sentMs[index] as number);
-          expect(timeMs).toBeLessThan((sentMs[index] as number) + 1);
-        }
-      }),
-    );
-  });
-
-  test('sent before its reservation, by a clock that stepped back: counted from the reservation', () => {
-    const entry = entryOf(sentKey(nowMs, token, [nowMs - 300_000]));
-    expect(entry).toMatchObject({ kind: 'sent', sentMs: [nowMs] });
-  });
-
-  test.each([
-    '',
-    'x',
-    `${nowMs}-${token}`,
-    `${nowMs}-${token}-`,
-    `${nowMs}-${token}-2-5`,
-    `${nowMs}-${token}-1-5.`,
-    `${nowMs}-${token.toUpperCase()}-1`,
-    `429-${nowMs}-${nowMs}`,
-    `${nowMs}-${token}-5.tmp`,
-  ])('%j is none, and is named', (name) => {
-    const key = `_quota/${name}`;
-    expect(() => entryOf(key)).toThrow(CorruptError);
-    expect(() => entryOf(key)).toThrow(key);
-  });
-
-  test('one whose object was cut short is none', () => {
-    const key = reservedKey(nowMs, token, 5);
-    const { length } = ledgerBytes(key);
-    for (const bytes of [0, length - 1, length + 1]) {
-      expect(() => parseLedgerEntry({ key, bytes })).toThrow(CorruptError);
-    }
-  });
-});
-
-describe('readLedger', () => {
-  test('a reservation without an end holds all its slots: 2 s, the time-out, the window and the guard', () => {
+describe('summarizeLedger', () => {
+  test('a reservation that is not settled holds all its slots for 2 s, the time-out, the window and the guard', () => {
     const key = reservedKey(nowMs, token, 3);
-    const untilMs = nowMs + sendWithinMs + requestTimeoutMs + quota.windowMs + guardMs;
-    expect(read([key], nowMs).expiriesMs).toEqual([untilMs, untilMs, untilMs]);
-    expect(read([key], untilMs - 1).expiriesMs).toHaveLength(3);
-    expect(read([key], untilMs).expiriesMs).toEqual([]);
+    const untilMs = nowMs + sendWithinMs + requestTimeoutMs + quota.windowMs + guardMinMs;
+    expect(summarize([key], nowMs).slotEndsMs).toEqual([untilMs, untilMs, untilMs]);
+    expect(summarize([key], untilMs - 1).slotEndsMs).toHaveLength(3);
+    expect(summarize([key], untilMs).slotEndsMs).toEqual([]);
   });
 
-  test('a reservation that ended holds what was sent, a window and the guard long', () => {
+  test('a settled reservation holds a slot for each sent request, for the window and the guard', () => {
     const keys = [reservedKey(nowMs, token, 5), sentKey(nowMs, token, [nowMs + 10, nowMs + 900])];
-    const endMs = nowMs + quota.windowMs + guardMs;
-    expect(read(keys, nowMs + 1_000)).toMatchObject({
-      expiriesMs: [endMs + 10, endMs + 900],
-      // The reservation says nothing any more.
-      spentKeys: [keys[0]],
+    const endMs = nowMs + quota.windowMs + guardMinMs;
+    expect(summarize(keys, nowMs + 1_000)).toMatchObject({
+      slotEndsMs: [endMs + 10, endMs + 900],
+      // The reservation has no effect any more.
+      expiredKeys: [keys[0]],
     });
-    expect(read(keys, endMs + 10).expiriesMs).toEqual([endMs + 900]);
+    expect(summarize(keys, endMs + 10).slotEndsMs).toEqual([endMs + 900]);
   });
 
-  test('ends of several entries come ascending', () => {
+  test('slot ends of several entries are in ascending order', () => {
     const later = sentKey(nowMs + 5, token, [nowMs + 5]);
     const keys = [sentKey(nowMs, 'ffffffffffff', [nowMs + 700]), later];
-    const { expiriesMs } = read(keys, nowMs);
-    expect(expiriesMs).toEqual([...expiriesMs].sort((a, b) => a - b));
+    const { slotEndsMs } = summarize(keys, nowMs);
+    expect(slotEndsMs).toEqual([...slotEndsMs].sort((a, b) => a - b));
   });
 
-  test('an entry is spent only when no longer guard could hold it any more', () => {
+  test('an entry has expired only when the longest guard could not extend it', () => {
     const key = sentKey(nowMs, token, [nowMs]);
-    const longestMs = nowMs + quota.windowMs + guardMs + 1_600;
-    expect(read([key], longestMs - 1).spentKeys).toEqual([]);
-    expect(read([key], longestMs).spentKeys).toEqual([key]);
+    const longestMs = nowMs + quota.windowMs + guardMinMs + 1_600;
+    expect(summarize([key], longestMs - 1).expiredKeys).toEqual([]);
+    expect(summarize([key], longestMs).expiredKeys).toEqual([key]);
   });
 
-  test("the reader's own reservation may be left out", () => {
+  test('ignores the reservation with the given token', () => {
     const keys = [reservedKey(nowMs, token, 3), reservedKey(nowMs, 'ffffffffffff', 1)];
-    expect(read(keys, nowMs, { withoutToken: token }).expiriesMs).toHaveLength(1);
-    expect(read(keys, nowMs).expiriesMs).toHaveLength(4);
+    expect(summarize(keys, nowMs, { ignoreToken: token }).slotEndsMs).toHaveLength(1);
+    expect(summarize(keys, nowMs).slotEndsMs).toHaveLength(4);
   });
 
-  test('a 429 holds its user back and nobody else, takes no slot, and is kept ten windows', () => {
+  test('a 429 delays only its user, takes no slot, and is kept for ten windows', () => {
     const key = throttledKey(nowMs, nowMs + 30_000, user);
-    expect(read([key], nowMs)).toMatchObject({ notBeforeMs: nowMs + 30_000, expiriesMs: [] });
-    expect(read([key], nowMs, { user: 'bbbbbbbbbbbb' }).notBeforeMs).toBe(0);
-    expect(read([key], nowMs + 10 * quota.windowMs - 1).spentKeys).toEqual([]);
-    expect(read([key], nowMs + 10 * quota.windowMs).spentKeys).toEqual([key]);
+    expect(summarize([key], nowMs)).toMatchObject({ notBeforeMs: nowMs + 30_000, slotEndsMs: [] });
+    expect(summarize([key], nowMs, { user: 'bbbbbbbbbbbb' }).notBeforeMs).toBe(0);
+    expect(summarize([key], nowMs + 10 * quota.windowMs - 1).expiredKeys).toEqual([]);
+    expect(summarize([key], nowMs + 10 * quota.windowMs).expiredKeys).toEqual([key]);
   });
 
-  test('a 429 that asks for longer than ten windows is kept until then', () => {
+  test('a 429 with a time of more than ten windows is kept until that time', () => {
     const untilMs = nowMs + 24 * 3_600_000;
     const key = throttledKey(nowMs, untilMs, user);
-    expect(read([key], untilMs - 1)).toMatchObject({ notBeforeMs: untilMs, spentKeys: [] });
-    expect(read([key], untilMs).spentKeys).toEqual([key]);
+    expect(summarize([key], untilMs - 1)).toMatchObject({ notBeforeMs: untilMs, expiredKeys: [] });
+    expect(summarize([key], untilMs).expiredKeys).toEqual([key]);
   });
 });
 
-describe('guardOf', () => {
+describe('currentGuardMs', () => {
   const throttled = (count: number) =>
     Array.from({ length: count }, (_, index) => entryOf(throttledKey(nowMs + index, nowMs, user)));
 
@@ -196,39 +132,39 @@ describe('guardOf', () => {
     [2, 200],
     [5, 1_600],
     [20, 1_600],
-  ])('after %i times 429: %i ms', (count, guard) => {
-    expect(guardOf(throttled(count), quota, nowMs + 100)).toBe(guard);
+  ])('after %i answers with 429: %i ms', (count, guard) => {
+    expect(currentGuardMs(throttled(count), quota, nowMs + 100)).toBe(guard);
   });
 
   test('a 429 is forgotten after ten windows', () => {
-    expect(guardOf(throttled(1), quota, nowMs + 10 * quota.windowMs)).toBe(50);
-    expect(guardOf(throttled(1), quota, nowMs + 10 * quota.windowMs - 1)).toBe(100);
+    expect(currentGuardMs(throttled(1), quota, nowMs + 10 * quota.windowMs)).toBe(50);
+    expect(currentGuardMs(throttled(1), quota, nowMs + 10 * quota.windowMs - 1)).toBe(100);
   });
 
-  test('a longer guard holds the slots longer', () => {
+  test('a longer guard holds slots longer', () => {
     const keys = [sentKey(nowMs, token, [nowMs]), throttledKey(nowMs, nowMs, user)];
-    expect(read(keys, nowMs).expiriesMs).toEqual([nowMs + quota.windowMs + 100]);
+    expect(summarize(keys, nowMs).slotEndsMs).toEqual([nowMs + quota.windowMs + 100]);
   });
 });
 
 describe('planSlots', () => {
-  test('room for all: at once, and never more than the quota', () => {
+  test('with enough free slots: at once, and never more than the quota', () => {
     expect(planSlots([], quota, nowMs, 3)).toEqual([nowMs, nowMs, nowMs]);
     expect(planSlots([], quota, nowMs, 50)).toHaveLength(5);
   });
 
-  test('no room: as slots come free', () => {
+  test('without free slots: when slots become free', () => {
     const ends = [nowMs + 10, nowMs + 20, nowMs + 30, nowMs + 40];
     expect(planSlots(ends, quota, nowMs, 3)).toEqual([nowMs, nowMs + 10, nowMs + 20]);
   });
 
-  test('more live than the quota, since it was lowered: only when enough have ended', () => {
+  test('with more slots in use than the quota allows: when enough of them have ended', () => {
     const ends = [1, 2, 3, 4].map((delayMs) => nowMs + delayMs);
     const one = { requests: 1, windowMs: 60_000 };
     expect(planSlots(ends, one, nowMs, 1)).toEqual([nowMs + 4]);
   });
 
-  test('whoever sends at the planned times holds at most the quota at any moment', () => {
+  test('requests at the planned times never use more slots than the quota', () => {
     const ends = fc.array(fc.integer({ min: -5_000, max: 60_000 }), { maxLength: 12 });
     fc.assert(
       fc.property(
@@ -236,16 +172,16 @@ describe('planSlots', () => {
         fc.integer({ min: 1, max: 8 }),
         fc.integer({ min: 1, max: 10 }),
         (delays, requests, want) => {
-          const expiriesMs = delays.map((delayMs) => nowMs + delayMs);
-          const ready = planSlots(expiriesMs, { requests, windowMs: 60_000 }, nowMs, want);
+          const slotEndsMs = delays.map((delayMs) => nowMs + delayMs);
+          const ready = planSlots(slotEndsMs, { requests, windowMs: 60_000 }, nowMs, want);
           expect(ready).toHaveLength(Math.min(want, requests));
           for (const [index, readyMs] of ready.entries()) {
             expect(readyMs).toBeGreaterThanOrEqual(index === 0 ? nowMs : (ready[index - 1] ?? 0));
-            const live = expiriesMs.filter((timeMs) => timeMs > readyMs).length;
+            const live = slotEndsMs.filter((timeMs) => timeMs > readyMs).length;
             expect(live + index + 1).toBeLessThanOrEqual(requests);
-            // And not later than need be: a moment before, there was no room.
+            // And not later than necessary: one millisecond before, no slot was free.
             if (readyMs > nowMs) {
-              const before = expiriesMs.filter((timeMs) => timeMs > readyMs - 1).length;
+              const before = slotEndsMs.filter((timeMs) => timeMs > readyMs - 1).length;
               expect(before + index + 1).toBeGreaterThan(requests);
             }
           }

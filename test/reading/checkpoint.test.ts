@@ -56,5 +56,5 @@ test('decodes what it encoded, and rejects bytes that were cut short', () => {
   const checkpoint = startCheckpoint(start);
   const bytes = encodeCheckpoint(checkpoint);
   expect(decodeCheckpoint('c', bytes)).toEqual(checkpoint);
-  expect(() => decodeCheckpoint('c', bytes.subarray(0, 20))).toThrow(/^c: does not parse/);
+  expect(() => decodeCheckpoint('c', bytes.subarray(0, 20))).toThrow(/^c: cannot be parsed/);
 });

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { AuthError, ProtocolError, TransientError } from '../../lib/core/errors.ts';
 import { scheduleKey } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
-import { openBudget } from '../../lib/quota/budget.ts';
+import { unlimitedBudget } from '../../lib/quota/budget.ts';
 import { collect } from '../../lib/runs/collect.ts';
 import { requestsFor } from '../../lib/runs/cost.ts';
 import type { Manifest } from '../../lib/snapshots/manifest.ts';
@@ -86,7 +86,7 @@ describe('export', () => {
     world.endpoint.beforeAnswer = (index) => {
       if (index === 7) controller.abort(new Error('SIGINT'));
     };
-    const stopped = await world.exportNow({ budget: openBudget(controller.signal) });
+    const stopped = await world.exportNow({ budget: unlimitedBudget(controller.signal) });
     expect(stopped).toMatchObject({ status: 'paused', snapshots: [] });
     expect(stopped.errors[0]?.code).toBe('STOPPED');
     world.endpoint.beforeAnswer = () => {};

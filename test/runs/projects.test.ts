@@ -6,9 +6,9 @@ import { openAlerts } from '../../lib/alerts/function-alerts.ts';
 import {
   ConfigError,
   type ExportError,
+  messageWithSubject,
   ProtocolError,
   TransientError,
-  tellError,
 } from '../../lib/core/errors.ts';
 import type { Target } from '../../lib/runs/invocation.ts';
 import { createWorld } from '../support/world.ts';
@@ -33,7 +33,7 @@ async function tickFor(world: World, minutes: number, targets: readonly Target[]
     const result = await world.tick({ targets });
     sealed += result.snapshots.length;
     // Not in a minute in which a failing store would be reported.
-    for (const fault of alerts.find(result, 30 * 60_000)) reported.push({ minute, fault });
+    for (const fault of alerts.listDue(result, 30 * 60_000)) reported.push({ minute, fault });
     world.clock.advance(60_000);
   }
   return { reported, sealed };
@@ -67,7 +67,7 @@ test.each([
     const { reported } = await tickFor(world, 120, targets);
     const minutes = reported.map(({ minute }) => minute);
     expect([...new Set(minutes)]).toEqual([0, 5, 15, 35, 75]);
-    const named = reported.map(({ fault }) => tellError(fault));
+    const named = reported.map(({ fault }) => messageWithSubject(fault));
     for (const name of ['one', 'two']) {
       expect(named.filter((text) => text.split(/\W/).includes(name))).toHaveLength(5);
     }

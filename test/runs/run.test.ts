@@ -10,7 +10,7 @@ import {
 } from '../../lib/core/errors.ts';
 import { checkpointKey, runPrefix, sealRecordKey } from '../../lib/core/object-keys.ts';
 import type { Attempts, Source } from '../../lib/core/ports.ts';
-import { limitBudget, openBudget } from '../../lib/quota/budget.ts';
+import { limitedBudget, unlimitedBudget } from '../../lib/quota/budget.ts';
 import type { Ledger } from '../../lib/quota/ledger.ts';
 import {
   type Checkpoint,
@@ -79,7 +79,7 @@ function createRun(size: number) {
     },
   };
   function portsOf(overrides: Partial<RunPorts> = {}): RunPorts {
-    const budget = overrides.budget ?? openBudget(new AbortController().signal);
+    const budget = overrides.budget ?? unlimitedBudget(new AbortController().signal);
     // Only a timer has a limited budget.
     const isTimer = Number.isFinite(budget.timeLeftMs());
     return {
@@ -107,7 +107,7 @@ function createRun(size: number) {
 }
 
 function limited(timeLeftMs: () => number, signal = new AbortController().signal) {
-  return limitBudget({ windowMs: 60_000, timeLeftMs, signal });
+  return limitedBudget({ windowMs: 60_000, timeLeftMs, signal });
 }
 
 test('stores each page and the progress of the run in one write, before the next request', async () => {
@@ -258,7 +258,7 @@ describe('time', () => {
     // The count restarts: the cause may have passed by the next attempt.
     const saved = decodeCheckpoint(key, store.dump().get(key)?.bytes ?? new Uint8Array());
     expect(saved.sealAttempts).toBe(0);
-    const unbounded = openBudget(new AbortController().signal);
+    const unbounded = unlimitedBudget(new AbortController().signal);
     expect((await advance(checkpoint, { budget: unbounded })).kind).toBe('sealed');
   });
 
@@ -407,7 +407,7 @@ describe('a run that another process continues', () => {
     const { advance, start, events } = createRun(100);
     const controller = new AbortController();
     controller.abort();
-    const budget = openBudget(controller.signal);
+    const budget = unlimitedBudget(controller.signal);
     await expect(advance(start, { budget })).rejects.toMatchObject({ code: 'STOPPED' });
     expect(events).toEqual([]);
   });
@@ -421,7 +421,7 @@ describe('a run that another process continues', () => {
         throw new Error('aborted');
       },
     };
-    const budget = openBudget(controller.signal);
+    const budget = unlimitedBudget(controller.signal);
     await expect(advance(start, { budget, source })).rejects.toThrow(StoppedError);
   });
 });

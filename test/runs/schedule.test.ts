@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { keyHoldMs } from '../../lib/core/error-policy.ts';
+import { backoffMs } from '../../lib/core/error-policy.ts';
 import { CorruptError } from '../../lib/core/errors.ts';
 import {
   abandonAfterMs,
@@ -39,7 +39,7 @@ test('holds off a failing target for 5 minutes, doubling to an hour', () => {
 });
 
 test('holds a refused key for 15 minutes, doubling to 6 hours', () => {
-  expect([1, 2, 3, 4, 5, 6, 100].map(keyHoldMs)).toEqual(
+  expect([1, 2, 3, 4, 5, 6, 100].map(backoffMs)).toEqual(
     [0.25, 0.5, 1, 2, 4, 6, 6].map((hours) => hours * hourMs),
   );
 });

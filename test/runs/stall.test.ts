@@ -22,7 +22,7 @@ async function tickFor(world: ReturnType<typeof createWorld>, minutes: number) {
   for (let minute = 0; minute < minutes; minute += 1) {
     const result = await world.tick();
     // Not in a minute in which a failing store would be reported.
-    const faults = openAlerts(world.clock).find(result, 30 * 60_000);
+    const faults = openAlerts(world.clock).listDue(result, 30 * 60_000);
     reported.push(...faults.map(({ code }) => `${minute} ${code}`));
     throttled += result.throttled;
     statuses.push(result.status);

@@ -32,5 +32,5 @@ test('decodes what it encoded', () => {
 
 test('does not accept a checkpoint as a seal record, nor a seal record as a checkpoint', () => {
   expect(() => decodeSealRecord('c', encodeCheckpoint(checkpoint))).toThrow(CorruptError);
-  expect(() => decodeCheckpoint('s', encodeSealRecord(record))).toThrow(/^s: is no checkpoint/);
+  expect(() => decodeCheckpoint('s', encodeSealRecord(record))).toThrow(/^s: is not a checkpoint/);
 });

@@ -5,7 +5,7 @@ import { RateLimitedError } from '../../lib/core/errors.ts';
 import type { Clock, Dataset, Host, Log, Source, Store } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
-import { limitBudget, openBudget } from '../../lib/quota/budget.ts';
+import { limitedBudget, unlimitedBudget } from '../../lib/quota/budget.ts';
 import { wholeQuota } from '../../lib/quota/window.ts';
 import { collect } from '../../lib/runs/collect.ts';
 import type { CollectPorts, CollectResult, Target } from '../../lib/runs/invocation.ts';
@@ -191,7 +191,7 @@ export function createWorld(options: WorldOptions = {}) {
       keepPagesMs: 7 * 24 * 3_600_000,
       writer: 'cgs-export/test',
       targets: [createTarget()],
-      budget: openBudget(new AbortController().signal),
+      budget: unlimitedBudget(new AbortController().signal),
       progress: () => {},
       checkDistinct: () => {},
       ...overrides,
@@ -215,7 +215,7 @@ export function createWorld(options: WorldOptions = {}) {
     /** One timer invocation with `timeLeftMs`. */
     tick(overrides: Partial<CollectPorts> = {}, timeLeftMs = 900_000): Promise<CollectResult> {
       const endMs = clock.monotonicMs() + timeLeftMs;
-      const budget = limitBudget({
+      const budget = limitedBudget({
         windowMs: quota.windowMs,
         timeLeftMs: () => endMs - clock.monotonicMs(),
         signal: new AbortController().signal,

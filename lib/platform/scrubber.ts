@@ -1,0 +1,73 @@
+// Responsible for removing known secrets from text. Not responsible for knowing which values are secret: callers add them.
+
+import type { Scrubber } from '../core/ports.ts';
+
+/** Shorter secrets would match parts of ordinary words. */
+const secretCharsMin = 4;
+/** Replaces a secret. */
+export const redacted = '[redacted]';
+
+export function createScrubber(): Scrubber {
+  const known = new Set<string>();
+  const forms = new Set<string>();
+  let pattern: RegExp | null = null;
+  return {
+    add(secret) {
+      if (secret.length < secretCharsMin || known.has(secret)) return;
+      known.add(secret);
+      for (const form of listForms(secret)) forms.add(form);
+      // Longest first, so that a form that contains a shorter form is replaced as a whole.
+      const ordered = [...forms].sort((a, b) => b.length - a.length);
+      pattern = new RegExp(ordered.map(escapeForRegExp).join('|'), 'g');
+    },
+    scrub: (text) => (pattern === null ? text : text.replace(pattern, redacted)),
+  };
+}
+
+/** The forms in which a secret can appear in a text: plain, in JSON, in a URI, in base64. */
+function listForms(secret: string): string[] {
+  const wellFormed = Buffer.from(secret, 'utf8').toString('utf8');
+  const escaped = JSON.stringify(secret).slice(1, -1);
+  const encoded = encodeURIComponent(wellFormed);
+  const strict = encoded.replace(
+    /[!'()*]/g,
+    (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  const uris = [encoded, strict, encodeURI(wellFormed), strict.replaceAll('%20', '+')];
+  const lower = uris.map((uri) => uri.replace(/%[0-9A-F]{2}/g, (one) => one.toLowerCase()));
+  return [
+    secret,
+    wellFormed,
+    escaped,
+    escaped.replaceAll('/', '\\/'),
+    // JSON inside a JSON string.
+    JSON.stringify(escaped).slice(1, -1),
+    ...uris,
+    ...lower,
+    ...listBase64Forms(secret),
+  ].filter((form) => form.length >= secretCharsMin);
+}
+
+/**
+ * In base64, a text inside a longer text has three different forms, depending on its position. The first and last characters
+ * are left out where they also contain bits of the surrounding text.
+ */
+function listBase64Forms(secret: string): string[] {
+  const bytes = Buffer.from(secret, 'utf8');
+  const whole = bytes.toString('base64');
+  const forms = [whole, whole.replaceAll('=', '')];
+  for (const before of [0, 1, 2]) {
+    const text = Buffer.concat([Buffer.alloc(before), bytes])
+      .toString('base64')
+      .replaceAll('=', '');
+    const partial = (before + bytes.length) % 3 !== 0;
+    const inner = text.slice([0, 2, 3][before], partial ? -1 : undefined);
+    // A shorter form could be part of an ordinary word.
+    if (inner.length >= 8) forms.push(inner);
+  }
+  return forms.flatMap((form) => [form, form.replaceAll('+', '-').replaceAll('/', '_')]);
+}
+
+function escapeForRegExp(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+}
