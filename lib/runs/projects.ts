@@ -5,7 +5,10 @@ import type { Agenda, Invocation, ResolvedTask, Target, Task } from './invocatio
 import type { Schedule } from './schedule.ts';
 
 /** Null: IAM must be asked. */
-export function knownProjectId(target: Target, schedule: Schedule): string | null {
+export function knownProjectId(
+  target: Pick<Target, 'projectId' | 'projectQuestion'>,
+  schedule: Schedule,
+): string | null {
   return target.projectId ?? schedule.projects[target.projectQuestion] ?? null;
 }
 
@@ -13,7 +16,7 @@ export function isResolved(task: Task): task is ResolvedTask {
   return task.projectId !== null;
 }
 
-export function toTask(target: Target, projectId: string | null): Task {
+function toTask(target: Target, projectId: string | null): Task {
   const { table, region, account } = target;
   if (projectId !== null) return resolve(target, projectId);
   return { target, projectId, key: null, id: `${table}/rgn=${region}/account=${account}` };

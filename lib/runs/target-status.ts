@@ -12,6 +12,7 @@ import type { Store } from '../core/ports.ts';
 import { readPointed } from '../snapshots/catalog.ts';
 import type { Target } from './invocation.ts';
 import { readCheckpoint } from './open-run.ts';
+import { knownProjectId } from './projects.ts';
 import { decodeSchedule, isDue, type Schedule, targetStateOf } from './schedule.ts';
 
 export interface TargetStatus {
@@ -62,7 +63,7 @@ async function readTargetStatus(
   target: StatusTarget,
 ): Promise<TargetStatus> {
   const { table, region } = target;
-  const projectId = target.projectId ?? schedule.projects[target.projectQuestion] ?? null;
+  const projectId = knownProjectId(target, schedule);
   const nowMs = store.nowMs();
   const keyHeldMs = schedule.holds[target.user]?.untilMs ?? 0;
   const formatHold = (untilMs: number) =>
