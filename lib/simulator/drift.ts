@@ -1,14 +1,14 @@
-// Owns how the list moves between two requests. Refuses to answer any: it only changes the array it is given.
+// Responsible for drift: random changes of the node list between two requests.
 
 import { ConfigError } from '../core/errors.ts';
 import type { NodeRecord } from './nodes.ts';
 import { drawCount, drawInteger, type Random } from './random.ts';
 
-/** Mean changes after each request, at random places of the whole list; fractions are allowed. Default 0 each. */
+/** Mean number of changes after each request, at random places of the list. Fractions are allowed. Default 0 each. */
 export interface Drift {
   insertsPerRequest?: number;
   deletesPerRequest?: number;
-  /** A node leaves its place for another one; the order of all others stays. */
+  /** Moves one node to another place. The other nodes keep their order. */
   reordersPerRequest?: number;
   /** Default 1. */
   seed?: number;
@@ -20,7 +20,7 @@ export interface DriftCounts {
   reordered: number;
 }
 
-/** Changes `list` in place and says how much. */
+/** Changes `list` in place and returns the number of changes. */
 export function applyDrift(
   list: NodeRecord[],
   drift: Drift,
@@ -40,7 +40,7 @@ export function applyDrift(
   for (let left = drawCount(random, drift.reordersPerRequest ?? 0); left > 0; left -= 1) {
     if (list.length < 2) break;
     const from = drawInteger(random, 0, list.length - 1);
-    // One of the other places: a move to its own place would be none.
+    // Always another place: a move to the same place would change nothing.
     const to = (from + drawInteger(random, 1, list.length - 1)) % list.length;
     const [moved] = list.splice(from, 1);
     list.splice(to, 0, moved as NodeRecord);
@@ -56,19 +56,20 @@ const driftKeys: Readonly<Record<string, keyof Drift>> = {
   seed: 'seed',
 };
 
-/** `insert=2,delete=1,reorder=0.5,seed=7`, each optional. Throws ConfigError that tells every fault. */
+/** Reads `insert=2,delete=1,reorder=0.5,seed=7`; each part is optional. Throws ConfigError with every problem found. */
 export function parseDrift(text: string): Drift {
   const drift: Drift = {};
   const issues: string[] = [];
   for (const part of text.split(',')) {
     const [, name = '', value = ''] = /^\s*([a-z]+)=(\d+(?:\.\d+)?)\s*$/.exec(part) ?? [];
     const key = Object.hasOwn(driftKeys, name) ? driftKeys[name] : undefined;
-    if (!key) issues.push(`"${part}" is not insert, delete, reorder or seed, "=" and a number`);
-    else if (drift[key] !== undefined) issues.push(`"${name}" stands twice`);
+    if (!key) issues.push(`"${part}" is not valid`);
+    else if (drift[key] !== undefined) issues.push(`"${name}" appears more than once`);
     else drift[key] = Number(value);
   }
   if (issues.length > 0) {
-    const hint = 'Write for example --drift insert=2,delete=1,reorder=0 (mean changes a request).';
+    const hint =
+      'Use insert, delete, reorder (mean changes per request) and seed, for example --drift insert=2,delete=1,seed=7.';
     throw new ConfigError(issues.map((message) => ({ path: '--drift', message, hint })));
   }
   return drift;

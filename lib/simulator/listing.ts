@@ -1,4 +1,4 @@
-// Owns ListContainerNodes: its parameters, filters and page. Refuses to change the list it reads.
+// Responsible for ListContainerNodes: query parameters, filters and the page.
 
 import { stringifyExact } from '../core/exact-json.ts';
 import { enterpriseProjectIdOf, type Flavour, type NodeRecord } from './nodes.ts';
@@ -22,14 +22,14 @@ export interface Listing {
   matches: (node: NodeRecord) => boolean;
 }
 
-/** Null: invalid, to be answered with HSS.0001. Unknown parameters are ignored. */
+/** Null: a parameter is invalid (HSS.0001). Unknown parameters are ignored. */
 export function parseListing(query: URLSearchParams, flavour: Flavour): Listing | null {
   const limit = parseWhole(query.get('limit') ?? '10', limitMin, limitMax);
   const offset = parseWhole(query.get('offset') ?? '0', 0, offsetMax);
   const hostName = query.get('host_name') ?? '';
   const agentStatus = query.get('agent_status');
   const protectStatus = query.get('protect_status');
-  // The reference of 2021 knows neither of these two.
+  // The API reference of 2021-12-23 has neither of these two parameters.
   const tags = flavour === 'hss' ? query.get('container_tags') : null;
   const project = flavour === 'hss' ? (query.get('enterprise_project_id') ?? '0') : allProjects;
   if (limit === null || offset === null) return null;
@@ -53,16 +53,16 @@ function parseWhole(text: string, min: number, max: number): number | null {
   return value >= min && value <= max ? value : null;
 }
 
-/** One state has two names: requests say not_installed, answers of 2021 say not_register. */
+/** The same state has two names: `not_installed` in requests, `not_register` in the responses of 2021. */
 function matchesAgent(value: unknown, wanted: string): boolean {
   const isInstalled = value === 'online' || value === 'offline';
   if (wanted === 'installed') return isInstalled;
   return value === wanted || (wanted === 'not_installed' && value === 'not_register');
 }
 
-/** Numbers given as RawNumber keep their digits. */
+/** The response body. RawNumber values keep their digits. */
 export function renderPage(list: readonly NodeRecord[], listing: Listing): string {
-  // A record that is no object has no fields to filter by.
+  // A record that is not an object has no fields to filter by, so it matches every filter.
   const found = list.filter((node) =>
     typeof node === 'object' && node !== null ? listing.matches(node) : true,
   );

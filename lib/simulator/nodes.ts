@@ -1,27 +1,27 @@
-// Owns made-up container nodes: every documented field, several scripts, gaps where the service leaves gaps. Refuses to page or filter.
+// Responsible for generated container nodes: every documented field, several scripts, missing values. Not responsible for paging.
 
 import { createHash } from 'node:crypto';
 import { createRandom, drawInteger, drawOne, type Random } from './random.ts';
 
-/** `cgs`: the five fields of 2021, `not_register`. `hss`: all fields of today, `not_installed`. */
+/** `cgs`: the five fields of 2021, with `not_register`. `hss`: all current fields, with `not_installed`. */
 export type Flavour = 'cgs' | 'hss';
 
-/** A node as the API writes it. Explicit records may be anything; what is no object only takes part unfiltered. */
+/** A node as the API writes it. Records given to the simulator may be anything, even values that are not objects. */
 export type NodeRecord = Record<string, unknown>;
 
-/** How many nodes, spread over the list, carry something that the documents do not know. Default 0 each. */
+/** How many nodes, spread over the list, deviate from the documents. Default 0 each. */
 export interface Oddities {
-  /** `agent_status` and `detect_result` with values that no document lists. */
+  /** `agent_status` and `detect_result` have undocumented values. */
   unknownValues?: number;
-  /** A field that no document lists. */
+  /** There is an undocumented field. */
   unknownFields?: number;
-  /** Known fields of the wrong type. */
+  /** Known fields have the wrong type. */
   mistyped?: number;
-  /** No usable host_id. */
+  /** host_id is missing, null or empty. */
   rejects?: number;
 }
 
-// Several scripts, an emoji and full-width letters: their orders by UTF-16 and by UTF-8 differ.
+// Several scripts, an emoji and full-width letters: sorting by UTF-16 and by UTF-8 gives different orders.
 const nameStems: readonly string[] = [
   'web',
   'cce-worker',
@@ -40,8 +40,8 @@ const enterpriseProjects: readonly string[] = ['default', '生产', 'audit-🔒'
 const groups: readonly string[] = ['core', '前端组', 'Ｇｒｏｕｐ', '🚀 launch'];
 
 /**
- * The enterprise project's id: "0" for the default one, else a UUID that depends on the name alone.
- * The API lists only the name; null, '' and absent mean the default project.
+ * The enterprise project's id: "0" for the default project, otherwise a UUID derived from the name, because a node
+ * has only the name. A name that is null, empty or missing means the default project.
  */
 export function enterpriseProjectIdOf(name: unknown): string {
   if (typeof name !== 'string' || name === '' || name === 'default') return '0';
@@ -63,7 +63,7 @@ function drawUuid(random: Random): string {
   return formatUuid(drawHex(random, 32));
 }
 
-/** Null, '' or no field at all, as the service leaves out what it does not know. */
+/** Sometimes null, '' or a missing field instead of the value, as in the service. */
 function setGappy(record: NodeRecord, random: Random, name: string, value: unknown): void {
   const roll = random();
   if (roll < 0.05) record[name] = null;
@@ -71,20 +71,14 @@ function setGappy(record: NodeRecord, random: Random, name: string, value: unkno
   else if (roll >= 0.15) record[name] = value;
 }
 
-/** One node after another, each with a new host_id; the same `random` gives the same nodes. */
+/** Each call makes a node with a new host_id. The same `random` gives the same nodes. */
 export function createNodeMaker(random: Random, flavour: Flavour): () => NodeRecord {
+  const agentMissing = flavour === 'cgs' ? 'not_register' : 'not_installed';
   let made = 0;
   return () => {
     made += 1;
     const roll = random();
-    const agent =
-      roll < 0.8
-        ? 'online'
-        : roll < 0.9
-          ? 'offline'
-          : flavour === 'cgs'
-            ? 'not_register'
-            : 'not_installed';
+    const agent = roll < 0.8 ? 'online' : roll < 0.9 ? 'offline' : agentMissing;
     const record: NodeRecord = {
       host_id: drawUuid(random),
       host_name: `${drawOne(random, nameStems)}-${String(made).padStart(4, '0')}`,
@@ -106,7 +100,7 @@ function addHssFields(record: NodeRecord, random: Random): void {
   setGappy(record, random, 'degradation_reason', degraded ? '内存不足 (out of memory)' : '');
   record.container_tags = drawOne(random, ['cce', 'cce', 'self', 'other']);
   record.private_ip = `192.168.${drawInteger(random, 0, 255)}.${drawInteger(random, 1, 254)}`;
-  // Most nodes have no public address: there the field is null, '' or missing.
+  // Most nodes have no public address: the field is null, '' or missing.
   const publicIp = `203.0.113.${drawInteger(random, 1, 254)}`;
   if (random() < 0.3) record.public_ip = publicIp;
   else setGappy(record, random, 'public_ip', '');
@@ -118,13 +112,13 @@ function addHssFields(record: NodeRecord, random: Random): void {
     : 'undetected';
   record.asset = drawInteger(random, 0, 400);
   record.vulnerability = record.detect_result === 'risk' ? drawInteger(random, 1, 90) : 0;
-  // The documented upper bound, now and then.
+  // Sometimes the documented upper bound.
   record.intrusion = random() < 0.01 ? 2_097_152 : drawInteger(random, 0, 3);
   setGappy(record, random, 'policy_group_id', drawUuid(random));
   setGappy(record, random, 'policy_group_name', '容器版策略组 container_default');
 }
 
-/** `seed` chooses which nodes are odd; what they are else is up to `makeNode`. */
+/** `seed` chooses the nodes that get an oddity. */
 export function generateNodes(options: {
   count: number;
   seed: number;
@@ -135,7 +129,7 @@ export function generateNodes(options: {
   const nodes = Array.from({ length: options.count }, options.makeNode);
   const { unknownValues = 0, unknownFields = 0, mistyped = 0, rejects = 0 } = options.odd;
   const spread = createRandom(options.seed);
-  // Each node is made odd in one way only, so that the counts can be asserted.
+  // Each node gets at most one oddity, so that tests can assert the counts.
   const untouched = [...nodes];
   const alter = (count: number, change: (node: NodeRecord, index: number) => void) => {
     for (let index = 0; index < count && untouched.length > 0; index += 1) {

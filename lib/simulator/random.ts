@@ -1,9 +1,9 @@
-// Owns seeded pseudo-random numbers for the simulator. Refuses real randomness: the same seed always gives the same run.
+// Responsible for seeded pseudo-random numbers: the same seed gives the same numbers. Not suitable for secrets.
 
 /** Uniform in [0, 1). */
 export type Random = () => number;
 
-/** Mulberry32: 32 bits of state, good enough to vary test data, not for secrets. */
+/** The Mulberry32 generator, with 32 bits of state. */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -24,7 +24,7 @@ export function drawOne<T>(random: Random, list: readonly T[]): T {
   return list[drawInteger(random, 0, list.length - 1)] as T;
 }
 
-/** A count whose mean is `rate`: 2.25 gives 2 three times out of four and 3 otherwise. */
+/** A whole number with the mean `rate`: 2.25 gives 2 with probability 0.75, otherwise 3. */
 export function drawCount(random: Random, rate: number): number {
   const whole = Math.floor(rate);
   return rate === whole ? whole : whole + (random() < rate - whole ? 1 : 0);

@@ -1,4 +1,4 @@
-// Owns what a simulator can be told, the demo identity it has otherwise, and what makes no sense. Refuses to start one.
+// Responsible for the simulator's options: defaults, the demo identity, validation. Not responsible for command-line syntax.
 
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,45 +6,45 @@ import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Drift } from './drift.ts';
 import type { FaultRule } from './faults.ts';
+import type { SimulatedQuota } from './gateway-quota.ts';
 import type { Flavour, NodeRecord, Oddities } from './nodes.ts';
-import type { SimulatedQuota } from './request-window.ts';
 
-/** The identity's defaults are fixed demo values. */
+/** The identity defaults to fixed demo values. */
 export interface SimulatorOptions extends Partial<Identity> {
   /** 0: any free port. Default 0. */
   port?: number;
-  /** Default hss: what an address that says nothing is taken for. */
+  /** Default hss, like the exporter for a host name that does not start with `cgs.`. */
   flavour?: Flavour;
-  /** How many to make up. Default 300. */
+  /** How many nodes to generate. Default 300. */
   nodes?: number;
-  /** Default 1. */
+  /** For the generated nodes and the latency. Default 1. */
   seed?: number;
   odd?: Oddities;
-  /** The list itself, sent as it is, instead of made-up nodes. Copied. */
+  /** The list, served as it is, instead of generated nodes. Copied. */
   records?: readonly unknown[];
-  /** Makes the key a temporary one: every signature must cover X-Security-Token. */
+  /** Makes the key a temporary one: every signature must cover X-Security-Token with this value. */
   securityToken?: string;
-  /** Default 86,400. */
+  /** Lifetime of a token. Default 86,400. */
   tokenSeconds?: number;
-  /** Null: none. Default 5 requests in 60 s, sliding. */
+  /** Null: no quota. Default 5 requests in 60 s, sliding. */
   quota?: SimulatedQuota | null;
-  /** Each answer is held back for a time between the two. Default 0. */
+  /** Each response is delayed by a random time in this range. Default 0. */
   latencyMs?: { min: number; max: number };
   drift?: Drift;
-  /** Called before each page is cut (`index` from 0), with the list, which it may change. */
+  /** Called before each page is built (`index` from 0) with the list, which it may change. */
   beforePage?: (page: { index: number; offset: number; list: NodeRecord[] }) => void;
   faults?: readonly FaultRule[];
-  /** What the server's wall clock is ahead by. Default 0. */
+  /** How far the server's wall clock is ahead. Default 0. */
   clockSkewMs?: number;
-  /** Default 300,000. */
+  /** How long the key is locked after five failed authentications in a row. Default 300,000. */
   lockMs?: number;
-  /** Default: the real ones. */
+  /** Default: the real clock. */
   clock?: Clock;
 }
 
-/** Whom the simulator knows. */
+/** The one account, region and project that the simulator serves. */
 export interface Identity {
-  /** Also the name of the one project. */
+  /** Also the name of the project. */
   region: string;
   projectId: string;
   ak: string;
@@ -54,8 +54,8 @@ export interface Identity {
   iamDomain: string;
 }
 
-/** Fixed, so that it can be typed, and plainly not a real one. */
-const demo: Identity = {
+/** Fixed values that are easy to type and that cannot be mistaken for real ones. */
+const demoIdentity: Identity = {
   region: 'cn-south-4',
   projectId: 'de300000000000000000000000000de3',
   ak: 'DEMOACCESSKEY0000000',
@@ -73,63 +73,66 @@ const realClock: Clock = {
   },
 };
 
-/** Every option with its default. Throws ConfigError. */
+const defaults = {
+  ...demoIdentity,
+  port: 0,
+  flavour: 'hss' as Flavour,
+  nodes: 300,
+  seed: 1,
+  odd: {} as Oddities,
+  records: null as readonly unknown[] | null,
+  securityToken: null,
+  tokenSeconds: 86_400,
+  quota: { requests: 5, windowSeconds: 60 } as SimulatedQuota | null,
+  latencyMs: { min: 0, max: 0 },
+  drift: {} as Drift,
+  beforePage: null,
+  faults: [],
+  clockSkewMs: 0,
+  lockMs: 300_000,
+  clock: realClock,
+};
+
+export type SimulatorSettings = ReturnType<typeof completeOptions>;
+
+/** Every option, with its default if it is missing. Throws ConfigError for invalid options. */
 export function completeOptions(options: SimulatorOptions) {
   checkOptions(options);
-  return {
-    identity: {
-      region: options.region ?? demo.region,
-      projectId: options.projectId ?? demo.projectId,
-      ak: options.ak ?? demo.ak,
-      sk: options.sk ?? demo.sk,
-      iamUser: options.iamUser ?? demo.iamUser,
-      iamPassword: options.iamPassword ?? demo.iamPassword,
-      iamDomain: options.iamDomain ?? demo.iamDomain,
-    },
-    port: options.port ?? 0,
-    flavour: options.flavour ?? 'hss',
-    nodes: options.nodes ?? 300,
-    seed: options.seed ?? 1,
-    odd: options.odd ?? {},
-    records: options.records ?? null,
-    securityToken: options.securityToken ?? null,
-    tokenSeconds: options.tokenSeconds ?? 86_400,
-    quota: options.quota === undefined ? { requests: 5, windowSeconds: 60 } : options.quota,
-    latencyMs: options.latencyMs ?? { min: 0, max: 0 },
-    drift: options.drift ?? {},
-    beforePage: options.beforePage ?? null,
-    faults: options.faults ?? [],
-    clockSkewMs: options.clockSkewMs ?? 0,
-    lockMs: options.lockMs ?? 300_000,
-    clock: options.clock ?? realClock,
-  };
+  const settings = { ...defaults, ...options };
+  return { ...settings, serverNowMs: () => settings.clock.nowMs() + settings.clockSkewMs };
 }
 
 function checkOptions(options: SimulatorOptions): void {
   const issues: ConfigIssue[] = [];
-  const check = (isRight: boolean, path: string, message: string, hint: string) => {
-    if (!isRight) issues.push({ path, message, hint });
+  const check = (isValid: boolean, path: string, message: string, hint: string) => {
+    if (!isValid) issues.push({ path, message, hint });
   };
   const { port = 0, nodes = 0, quota, latencyMs, faults = [] } = options;
   const isPort = Number.isInteger(port) && port >= 0 && port <= 65_535;
-  check(isPort, '--port', `${port} is no port`, 'Give a whole number from 0 to 65535.');
+  check(isPort, '--port', `${port} is not a valid port`, 'Use a whole number from 0 to 65535.');
   const isCount = Number.isInteger(nodes) && nodes >= 0;
-  check(isCount, '--nodes', `${nodes} is no number of nodes`, 'Give a whole number from 0.');
+  check(
+    isCount,
+    '--nodes',
+    `${nodes} is not a valid number of nodes`,
+    'Use a whole number, 0 or more.',
+  );
   if (quota) {
     const isQuota =
       Number.isInteger(quota.requests) && quota.requests >= 1 && quota.windowSeconds > 0;
-    const hint = 'Give at least one request and a window longer than 0 seconds.';
-    check(isQuota, '--quota', 'is no quota', hint);
+    const hint = 'Use at least one request and a window longer than 0 seconds.';
+    check(isQuota, '--quota', 'is not a valid quota', hint);
   }
   if (latencyMs) {
     const isRange = latencyMs.min >= 0 && latencyMs.max >= latencyMs.min;
-    check(isRange, '--latency', 'is no range of milliseconds', 'Give min and max, 0 ≤ min ≤ max.');
+    const hint = 'Use min and max in milliseconds, with 0 ≤ min ≤ max.';
+    check(isRange, '--latency', 'is not a valid range', hint);
   }
   for (const rule of faults) {
-    const isRule =
+    const canHappen =
       'at' in rule ? rule.at >= 1 : 'every' in rule ? rule.every >= 1 : rule.kinds.length > 0;
-    const hint = 'Requests count from 1; a probability needs at least one kind.';
-    check(isRule, '--fault', 'can never happen', hint);
+    const hint = 'Use a request number from 1, or a probability with at least one kind.';
+    check(canHappen, '--fault', 'can never happen', hint);
   }
   if (issues.length > 0) throw new ConfigError(issues);
 }

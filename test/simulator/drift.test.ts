@@ -1,3 +1,5 @@
+// Tests drift: the changes to the list, their counts, and how --drift is read.
+
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
@@ -9,7 +11,7 @@ function makeList(count: number): NodeRecord[] {
   return Array.from({ length: count }, (_, index) => ({ host_id: `h${index}` }));
 }
 
-test('inserts and deletes leave the survivors in their order, and the counts are true', () => {
+test('inserts and deletes keep the order of the surviving nodes and are counted', () => {
   fc.assert(
     fc.property(
       fc.nat(30),
@@ -32,7 +34,7 @@ test('inserts and deletes leave the survivors in their order, and the counts are
   );
 });
 
-test('a reorder moves exactly one node, always to another place', () => {
+test('a reorder moves exactly one node to another place', () => {
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 12 }), fc.integer(), (count, seed) => {
       const before = makeList(count);
@@ -51,7 +53,7 @@ test('a reorder moves exactly one node, always to another place', () => {
   );
 });
 
-test('a fraction is a mean', () => {
+test('a fraction is the mean number of changes', () => {
   const list: NodeRecord[] = [];
   const random = createRandom(3);
   for (let round = 0; round < 1_000; round += 1) {
@@ -61,18 +63,18 @@ test('a fraction is a mean', () => {
   expect(list.length).toBeLessThan(300);
 });
 
-test('parseDrift', () => {
+test('reads --drift and reports every problem at once', () => {
   expect(parseDrift('insert=2,delete=1,reorder=0')).toEqual({
     insertsPerRequest: 2,
     deletesPerRequest: 1,
     reordersPerRequest: 0,
   });
   expect(parseDrift('insert=0.5, seed=7')).toEqual({ insertsPerRequest: 0.5, seed: 7 });
-  expect(() => parseDrift('insert=1,insert=2')).toThrow('stands twice');
+  expect(() => parseDrift('insert=1,insert=2')).toThrow('appears more than once');
   expect(() => parseDrift('toString=1')).toThrow(ConfigError);
   for (const text of ['', 'insert', 'insert=-1', 'update=1', 'insert=1;delete=1']) {
     expect(() => parseDrift(text)).toThrow(ConfigError);
   }
-  // Both faults in one go.
+  // Both problems in one error.
   expect(() => parseDrift('update=1,delete=x')).toThrow(/update=1[\s\S]*delete=x/);
 });

@@ -1,3 +1,5 @@
+// Tests the generated nodes: fields, values, scripts and oddities.
+
 import { expect, test } from 'vitest';
 import {
   createNodeMaker,
@@ -22,7 +24,7 @@ const documented = [
   .join(' ')
   .split(' ');
 
-test('hss: every documented field and no other, with nulls, gaps and empty strings', () => {
+test('hss: nodes have the documented fields only, with null, missing and empty values', () => {
   const nodes = generate(500, 'hss');
   expect(generate(500, 'hss')).toEqual(nodes);
   expect(new Set(nodes.flatMap(Object.keys))).toEqual(new Set(documented));
@@ -37,19 +39,19 @@ test('hss: every documented field and no other, with nulls, gaps and empty strin
   for (const part of ['🐳', 'ｗｅｂ', '节点', 'узел', '"']) {
     expect(names.some((name) => name.includes(part))).toBe(true);
   }
-  // Their order by UTF-16 and by UTF-8 must differ, else they test nothing.
+  // The names can only test sorting if their orders by UTF-16 and by UTF-8 differ.
   const byUtf8 = [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   expect([...names].sort()).not.toEqual(byUtf8);
 });
 
-test('cgs: the five fields of 2021', () => {
+test('cgs: nodes have the five fields of 2021', () => {
   const nodes = generate(200, 'cgs');
   for (const node of nodes) expect(Object.keys(node)).toEqual(documented.slice(0, 5));
   expect(nodes.map((node) => node.agent_status)).toContain('not_register');
   expect(nodes.map((node) => node.agent_status)).not.toContain('not_installed');
 });
 
-test('oddities come in the number asked for, each on a node of its own', () => {
+test('generates the requested number of oddities, each on a different node', () => {
   const odd = { unknownValues: 2, unknownFields: 3, mistyped: 4, rejects: 5 };
   const nodes = generate(50, 'hss', odd);
   const count = (isOdd: (node: Record<string, unknown>) => boolean) => nodes.filter(isOdd).length;
@@ -60,7 +62,7 @@ test('oddities come in the number asked for, each on a node of its own', () => {
   expect(generate(3, 'hss', odd)).toHaveLength(3);
 });
 
-test('an enterprise project has one id, and the default one has 0', () => {
+test('the id of an enterprise project depends on its name, and the default project has id 0', () => {
   for (const name of [undefined, null, '', 'default'])
     expect(enterpriseProjectIdOf(name)).toBe('0');
   expect(enterpriseProjectIdOf('生产')).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);

@@ -1,5 +1,5 @@
-// Goal: the endpoint behaves as the documents say, over real HTTP.
-// Method: requests through fetch, signed by the vendor's signer; time is a clock that the test moves.
+// Tests that the simulator behaves over HTTP as the service's documents say.
+// Method: requests with fetch, signed by the vendor's signer; the test controls the clock.
 
 import { connect } from 'node:net';
 import { AKSKSigner } from '@huaweicloud/huaweicloud-sdk-core/auth/AKSKSigner.js';
@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const simulator of running.splice(0)) await simulator.stop();
 });
 
-/** Without a quota unless asked for: most tests are about something else. */
+/** Without a quota by default, because most tests are not about it. */
 async function start(options: SimulatorOptions = {}): Promise<Simulator> {
   const simulator = await startSimulator({ quota: null, ...options });
   running.push(simulator);
@@ -32,7 +32,7 @@ function createTestClock(startMs = Date.UTC(2026, 10, 24, 6)) {
     },
     nowMs: () => startMs + passedMs,
     monotonicMs: () => passedMs,
-    /** Never ends by itself: only a signal does. */
+    /** Never resolves; rejects when the signal aborts. */
     sleep: (_delayMs: number, signal?: AbortSignal) =>
       new Promise<void>((_resolve, reject) => {
         asleep += 1;
@@ -50,7 +50,7 @@ interface Ask {
   headers?: Record<string, string>;
   ak?: string;
   sk?: string;
-  /** What the client's clock says; default now. */
+  /** The client's clock. Default now. */
   atMs?: number;
 }
 
@@ -132,7 +132,7 @@ function getByToken(simulator: Simulator, token: string): Promise<Response> {
 }
 
 describe('pages', () => {
-  test('all pages together are the list, in its order', async () => {
+  test('all pages together are the list, in the same order', async () => {
     const simulator = await start({ nodes: 423 });
     expect(await getAll(simulator)).toEqual(simulator.nodes());
     expect(simulator.stats()).toMatchObject({ requests: 3, nodeRequests: 3, pages: 3, faults: 0 });
@@ -165,7 +165,7 @@ describe('pages', () => {
     }
   });
 
-  test('filters', async () => {
+  test('filters by name, agent status, protection status and tags', async () => {
     const simulator = await start({ nodes: 400 });
     const all = simulator.nodes();
     const where = (matches: (node: NodeRecord) => boolean) => all.filter(matches);
@@ -186,7 +186,7 @@ describe('pages', () => {
     );
   });
 
-  test('hss lists the default enterprise project alone unless told otherwise', async () => {
+  test('hss lists only the default enterprise project unless the query names another', async () => {
     const simulator = await start({ nodes: 400 });
     const byDefault = (await (await get(simulator, { query: { limit: '200' } })).json()) as Page;
     expect(byDefault.total_num).toBeGreaterThan(0);
@@ -198,7 +198,7 @@ describe('pages', () => {
     expect(new Set(one.map((node) => node.enterprise_project_name))).toEqual(new Set(['生产']));
   });
 
-  test('cgs ignores enterprise projects and calls not_installed not_register', async () => {
+  test('cgs ignores enterprise projects and returns not_register for not_installed', async () => {
     const simulator = await start({ flavour: 'cgs', nodes: 100 });
     const page = await (await get(simulator, { query: { enterprise_project_id: 'x' } })).json();
     expect(page).toMatchObject({ total_num: 100 });
@@ -207,7 +207,7 @@ describe('pages', () => {
     expect(new Set(missing.map((node) => node.agent_status))).toEqual(new Set(['not_register']));
   });
 
-  test('given records go out as they are, digits and nonsense included', async () => {
+  test('serves given records unchanged, including all digits and values that are not objects', async () => {
     const records = [{ host_id: 'a', asset: new RawNumber('12345678901234567890.50') }, null, 'x'];
     const simulator = await start({ records });
     const response = await get(simulator);
@@ -218,7 +218,7 @@ describe('pages', () => {
 });
 
 describe('routes', () => {
-  test('another project is 403, another path or method 404, each with a request id', async () => {
+  test('answers 403 for another project and 404 for another path or method, with a request id', async () => {
     const simulator = await start();
     const forbidden = await get(simulator, { path: '/v5/other/container/nodes' });
     expect(forbidden.status).toBe(403);
@@ -235,7 +235,7 @@ describe('routes', () => {
     expect((await get(simulator)).headers.get('x-request-id')).toMatch(/^[0-9a-f]{32}$/);
   });
 
-  test('projects by name, signed', async () => {
+  test('lists projects by name for signed requests only', async () => {
     const simulator = await start({ region: 'eu-west-101', projectId: 'abc' });
     const ask = { path: '/v3/projects', query: { name: 'eu-west-101' } };
     expect(await (await get(simulator, ask)).json()).toMatchObject({
@@ -247,12 +247,12 @@ describe('routes', () => {
     expect((await fetch(`${simulator.url}/v3/projects`)).status).toBe(401);
   });
 
-  test('listens on the loopback address alone, and says so when a port is taken', async () => {
+  test('listens only on 127.0.0.1 and throws ConfigError when the port is in use', async () => {
     const simulator = await start();
     expect(simulator.url).toBe(`http://127.0.0.1:${simulator.port}`);
     await expect(startSimulator({ port: simulator.port })).rejects.toThrow(ConfigError);
     const refused = await new Promise<boolean>((resolve) => {
-      // Another loopback address of the same host: a server on all addresses would answer there.
+      // Another loopback address of this host. A server that listens on all addresses would accept this.
       const socket = connect(simulator.port, '127.0.0.2');
       socket.once('connect', () => resolve(false)).once('error', () => resolve(true));
       socket.once('close', () => socket.destroy());
@@ -260,7 +260,7 @@ describe('routes', () => {
     expect(refused).toBe(true);
   });
 
-  test('options that make no sense are told all at once', async () => {
+  test('reports all invalid options at once', async () => {
     const options: SimulatorOptions = {
       port: 70_000,
       nodes: -1,
@@ -283,7 +283,7 @@ describe('signatures', () => {
     return body.error_msg ?? '';
   }
 
-  test('a wrong secret, an unknown key, no key at all', async () => {
+  test('rejects a wrong secret, an unknown key and a request without a key', async () => {
     const simulator = await start();
     const text = await refusal(await get(simulator, { sk: 'wrong' }));
     expect(text).toContain('verify aksk signature fail, canonicalRequest:GET|/v5/');
@@ -293,7 +293,7 @@ describe('signatures', () => {
     expect(simulator.requests().map((entry) => entry.status)).toEqual([401, 401, 401]);
   });
 
-  test('the server clock decides, and its Date header tells it', async () => {
+  test('checks the date against the server clock, which the Date header shows', async () => {
     const clockSkewMs = 16 * 60_000;
     const simulator = await start({ clockSkewMs });
     const late = await get(simulator);
@@ -302,7 +302,7 @@ describe('signatures', () => {
     expect((await get(simulator, { atMs: Date.now() + clockSkewMs })).status).toBe(200);
   });
 
-  test('a temporary key needs its token', async () => {
+  test('rejects a temporary key without its token', async () => {
     const simulator = await start({ securityToken: 'temporary' });
     const good = { headers: { 'X-Security-Token': 'temporary' } };
     expect((await get(simulator, good)).status).toBe(200);
@@ -314,7 +314,7 @@ describe('signatures', () => {
     const simulator = await start({ clock });
     const ask = async (sk = simulator.sk) =>
       (await get(simulator, { sk, atMs: clock.nowMs() })).status;
-    // A success in between starts the count again.
+    // A success in between resets the count.
     for (const _twice of [1, 2]) {
       for (let round = 0; round < 4; round += 1) expect(await ask('wrong')).toBe(401);
       expect(await ask()).toBe(200);
@@ -328,7 +328,7 @@ describe('signatures', () => {
     expect(await ask()).toBe(200);
   });
 
-  test('failures of an unknown key lock nobody', async () => {
+  test('failures of an unknown key do not lock the known key', async () => {
     const simulator = await start();
     for (let round = 0; round < 6; round += 1) await get(simulator, { ak: 'UNKNOWN' });
     expect((await get(simulator)).status).toBe(200);
@@ -336,7 +336,7 @@ describe('signatures', () => {
 });
 
 describe('tokens', () => {
-  test('by project name or id, and good for nodes until they expire', async () => {
+  test('are issued by project name or id and are valid for nodes until they expire', async () => {
     const clock = createTestClock();
     const simulator = await start({ clock, tokenSeconds: 60 });
     const response = await postToken(simulator);
@@ -359,7 +359,7 @@ describe('tokens', () => {
     expect(await expired.text()).toContain('token expires');
   });
 
-  test('revoked ones ask to be renewed; made-up ones do not decrypt', async () => {
+  test('revoked tokens are rejected with APIGW.0307, unknown ones with another error', async () => {
     const simulator = await start();
     const token = (await postToken(simulator)).headers.get('x-subject-token') ?? '';
     simulator.revokeTokens();
@@ -377,7 +377,7 @@ describe('tokens', () => {
     ['domain', 401, (auth) => Object.assign(auth.identity.password.user.domain, { name: 'no' })],
     ['project', 401, (auth) => Object.assign(auth.scope, { project: { name: 'mars-1' } })],
     ['method', 400, (auth) => Object.assign(auth.identity, { methods: ['totp'] })],
-  ])('a wrong %s is refused in the form of Keystone', async (_what, status, change) => {
+  ])('rejects a wrong %s with an error in Keystone form', async (_what, status, change) => {
     const simulator = await start();
     const response = await postToken(simulator, change);
     expect(response.status).toBe(status);
@@ -389,7 +389,7 @@ describe('tokens', () => {
 });
 
 describe('quota', () => {
-  test('the sixth request in a minute is 429 in the words of the gateway', async () => {
+  test('answers the sixth request in a minute with 429 and the message of the gateway', async () => {
     const clock = createTestClock();
     const simulator = await start({ clock, quota: { requests: 5, windowSeconds: 60 } });
     const ask = () => get(simulator, { atMs: clock.nowMs() });
@@ -402,7 +402,7 @@ describe('quota', () => {
       error_msg:
         'The throttling threshold has been reached: policy user over ratelimit,limit:5,time:1 minute',
     });
-    // A token is another user to the gateway; IAM has no such quota.
+    // For the gateway, a token belongs to another user than the key. IAM has no such quota.
     const token = (await postToken(simulator)).headers.get('x-subject-token') ?? '';
     expect((await getByToken(simulator, token)).status).toBe(200);
     clock.advance(60_000);
@@ -412,7 +412,7 @@ describe('quota', () => {
     expect(simulator.requests()[7]).toEqual({ atMs: 60_000, offset: 0, status: 200, fault: null });
   });
 
-  test('Retry-After on request, in whole seconds, rounded up', async () => {
+  test('sends Retry-After if configured, in whole seconds, rounded up', async () => {
     const clock = createTestClock();
     const quota = { requests: 1, windowSeconds: 2, retryAfter: true };
     const simulator = await start({ clock, quota });
@@ -423,7 +423,7 @@ describe('quota', () => {
     expect(await refused.text()).toContain('limit:1,time:2 second');
   });
 
-  test('a wrong signature costs nothing, a planned fault costs one', async () => {
+  test('a wrong signature does not use the quota, a planned fault uses one request', async () => {
     const simulator = await start({
       quota: { requests: 2, windowSeconds: 60 },
       faults: [{ every: 2, kind: '500' }],
@@ -432,14 +432,14 @@ describe('quota', () => {
     for (const sk of ['wrong', simulator.sk, simulator.sk, simulator.sk]) {
       statuses.push((await get(simulator, { sk })).status);
     }
-    // Request 4 was to fail by plan, but had no quota: that is what is seen.
+    // A fault was planned for request 4, but the quota rejects it first.
     expect(statuses).toEqual([401, 500, 200, 429]);
     expect(simulator.requests().map((entry) => entry.fault)).toEqual([null, '500', null, null]);
   });
 });
 
 describe('drift', () => {
-  test('an answer shows the list before it moves; the same seed moves it the same way', async () => {
+  test('a page shows the list before its drift, and the same seed gives the same drift', async () => {
     const options: SimulatorOptions = {
       nodes: 50,
       drift: { insertsPerRequest: 2, deletesPerRequest: 1, reordersPerRequest: 1, seed: 5 },
@@ -459,7 +459,7 @@ describe('drift', () => {
     expect(twin.nodes()).toEqual(simulator.nodes());
   });
 
-  test('made-up nodes put back as given records do not meet their doubles', async () => {
+  test('nodes inserted among given records have new ids, even if the records were generated', async () => {
     const first = await start({ nodes: 20 });
     const simulator = await start({ records: first.nodes(), drift: { insertsPerRequest: 20 } });
     await getPage(simulator);
@@ -467,7 +467,7 @@ describe('drift', () => {
     expect(new Set(ids).size).toBe(40);
   });
 
-  test('hooks: beforePage and mutate', async () => {
+  test('beforePage and mutate change the list', async () => {
     const calls: unknown[] = [];
     const simulator = await start({
       nodes: 30,
@@ -486,14 +486,14 @@ describe('drift', () => {
       [0, 0],
       [1, 10],
     ]);
-    // What a splice returns is not the new list.
+    // The return value of splice must not become the new list.
     simulator.mutate((list) => list.splice(0, 9));
     expect((await getPage(simulator)).total_num).toBe(20);
   });
 });
 
 describe('faults', () => {
-  test('statuses and bodies', async () => {
+  test('each kind has its status and body', async () => {
     const simulator = await start({
       nodes: 10,
       faults: [
@@ -524,7 +524,7 @@ describe('faults', () => {
     expect(simulator.stats()).toMatchObject({ faults: 7, pages: 2 });
   });
 
-  test('reset dies before any answer, truncated within it', async () => {
+  test('reset closes the connection before the response, truncated in the middle of it', async () => {
     const simulator = await start({
       faults: [
         { at: 1, kind: 'reset' },
@@ -543,7 +543,7 @@ describe('faults', () => {
     ]);
   });
 
-  test('slow answers late, and keeps neither the client nor stop() waiting', async () => {
+  test('a slow response ends early when the client disconnects or the server stops', async () => {
     const clock = createTestClock();
     const simulator = await start({ clock, faults: [{ every: 1, kind: 'slow' }] });
     const { url, headers } = sign(simulator, { atMs: clock.nowMs() });
@@ -554,13 +554,13 @@ describe('faults', () => {
     while (clock.asleep() === 0 || simulator.requests().length < 2) await new Promise(setImmediate);
     await simulator.stop();
     await outcome;
-    // A timer left behind would keep the process alive.
+    // A remaining timer would keep the process alive.
     expect(clock.asleep()).toBe(0);
     expect(simulator.requests().map((entry) => entry.status)).toEqual([null, null]);
     await simulator.stop();
   });
 
-  test('a short slow answer is the right page', async () => {
+  test('a slow response is the correct page', async () => {
     const simulator = await start({ nodes: 10, faults: [{ at: 1, kind: 'slow', slowMs: 30 }] });
     const startMs = performance.now();
     expect((await getPage(simulator)).data_list).toEqual(simulator.nodes());
@@ -583,7 +583,7 @@ describe('faults', () => {
     }
   });
 
-  test('an error in a hook does not look like one of the service', async () => {
+  test('an error in a hook does not look like an error of the service', async () => {
     const simulator = await start({
       beforePage: () => {
         throw new Error('in the hook');

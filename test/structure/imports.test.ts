@@ -55,7 +55,7 @@ test('the import rule detects each kind of import', () => {
   expect(wrong('lib/runs/a.ts', "export * from '../datasets/index.ts';")).toBe(1);
   expect(wrong('lib/snapshots/a.ts', "const a = await import('../platform/log.ts');")).toBe(1);
   expect(wrong('lib/core/a.ts', "type A = import('../runs/run.ts').Progress;")).toBe(1);
-  expect(wrong('lib/cli/a.ts', "import '../../test/support/world.ts';")).toBe(1);
+  expect(wrong('lib/cli/a.ts', "import '../../test/support/virtual-clock.ts';")).toBe(1);
   expect(wrong('lib/app/a.ts', "import '../cli/main.ts';")).toBe(1);
   expect(wrong('lib/cli/a.ts', "import '../simulator/a.ts'; import '../core/errors.ts';")).toBe(0);
 });

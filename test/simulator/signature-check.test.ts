@@ -1,5 +1,5 @@
-// Goal: the verifier accepts what the vendor's signer makes, byte for byte, and nothing that was changed after.
-// Method: sign with the vendor's own code, send through the WHATWG URL as fetch does, check here.
+// Tests that the signature check accepts what the vendor's signer produces and rejects any later change.
+// Method: sign with the vendor's code and build the URL with the WHATWG URL class, as fetch does.
 
 import { AKSKSigner } from '@huaweicloud/huaweicloud-sdk-core/auth/AKSKSigner.js';
 import fc from 'fast-check';
@@ -9,8 +9,8 @@ import {
   checkSignature,
   parseAuthorization,
   parseSdkDate,
-  type WireRequest,
-} from '../../lib/simulator/signature.ts';
+  type ReceivedRequest,
+} from '../../lib/simulator/signature-check.ts';
 
 const ak = 'TESTACCESSKEY0000000';
 const sk = 'test-secret';
@@ -26,8 +26,8 @@ interface Unsigned {
   data?: unknown;
 }
 
-/** What arrives at the server if a client signs with the vendor's code and sends with fetch. */
-function signWithVendor(unsigned: Unsigned, secret = sk): WireRequest {
+/** The request that a server receives from a client that signs with the vendor's code and sends with fetch. */
+function signWithVendor(unsigned: Unsigned, secret = sk): ReceivedRequest {
   const { method = 'GET', path = '/v5/p/container/nodes', query = {}, data } = unsigned;
   const url = new URL(origin + path);
   for (const [name, value] of Object.entries(query)) {
@@ -49,12 +49,12 @@ function signWithVendor(unsigned: Unsigned, secret = sk): WireRequest {
   return { method, target: url.pathname + url.search, headers, body };
 }
 
-function check(request: WireRequest, securityToken: string | null = null, atMs = nowMs) {
+function check(request: ReceivedRequest, securityToken: string | null = null, atMs = nowMs) {
   return checkSignature(request, (name) => (name === ak ? { sk, securityToken } : null), atMs);
 }
 
-describe('against the vendor signer', () => {
-  test('a plain GET, step by step', () => {
+describe('requests signed by the vendor code', () => {
+  test('builds the same canonical request for a plain GET', () => {
     const request = signWithVendor({ query: { offset: '0', limit: '200' } });
     expect(request.headers.authorization).toContain('SignedHeaders=host;x-sdk-date,');
     expect(buildCanonicalRequest(request, ['host', 'x-sdk-date'])).toBe(
@@ -89,7 +89,7 @@ describe('against the vendor signer', () => {
     expect(check(signWithVendor(unsigned))).toEqual({ ok: true, ak });
   });
 
-  test('accepts any query and any header value, and no other secret', () => {
+  test('accepts any query and any header value, and rejects another secret', () => {
     const text = fc.string({ unit: 'grapheme', maxLength: 12 });
     const name = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_.-]{0,8}$/);
     const value = fc.stringMatching(/^[!-~]([ -~]{0,20}[!-~])?$/);
@@ -110,14 +110,14 @@ describe('against the vendor signer', () => {
   });
 });
 
-describe('refuses', () => {
+describe('rejects', () => {
   const signed = () =>
     signWithVendor({ query: { limit: '200' }, headers: { 'X-Security-Token': 'T' } });
 
-  test('every part of a signed request that was changed', () => {
+  test('a signed request with any part changed', () => {
     const request = signed();
     expect(check(request)).toEqual({ ok: true, ak });
-    const changed: WireRequest[] = [
+    const changed: ReceivedRequest[] = [
       { ...request, method: 'POST' },
       { ...request, target: request.target.replace('200', '100') },
       { ...request, target: request.target.replace('/p/', '/q/') },
@@ -136,14 +136,14 @@ describe('refuses', () => {
     }
   });
 
-  test('a body under a hash that is not its own', () => {
+  test('a body that does not match X-Sdk-Content-Sha256', () => {
     const emptyHash = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
     const request = signWithVendor({ headers: { 'X-Sdk-Content-Sha256': emptyHash } });
     expect(check(request)).toEqual({ ok: true, ak });
     expect(check({ ...request, body: Buffer.from('{}') })).toMatchObject({ ok: false });
   });
 
-  test('an unknown key, without counting it against a known one', () => {
+  test('an unknown key, without naming a key to count the failure for', () => {
     const request = signed();
     const authorization = request.headers.authorization?.replace(ak, 'OTHER') ?? '';
     expect(check({ ...request, headers: { ...request.headers, authorization } })).toEqual({
@@ -171,7 +171,7 @@ describe('refuses', () => {
     expect(check(other)).toEqual({ ok: false, ak, message });
   });
 
-  test('a missing or odd date, and a missing signed header', () => {
+  test('a missing or malformed date, and a missing signed header', () => {
     const request = signed();
     const { 'x-sdk-date': _date, ...dateless } = request.headers;
     expect(check({ ...request, headers: dateless })).toMatchObject({ ok: false, ak });
@@ -185,7 +185,7 @@ describe('refuses', () => {
     });
   });
 
-  test('a clock more than 15 minutes away, on either side, and not one that is 15', () => {
+  test('a date more than 15 minutes before or after the server clock, but not exactly 15', () => {
     const request = signed();
     const skewMs = 15 * 60_000;
     for (const sign of [1, -1]) {
@@ -198,7 +198,7 @@ describe('refuses', () => {
     }
   });
 
-  test('a temporary key without its token, with another one, or with one that is not signed', () => {
+  test('a temporary key whose token is missing, different or not signed', () => {
     expect(check(signed(), 'T')).toEqual({ ok: true, ak });
     expect(check(signed(), 'other')).toMatchObject({ ok: false, ak });
     const unsigned = signWithVendor({});
@@ -210,7 +210,7 @@ describe('refuses', () => {
     });
   });
 
-  test('a query that does not decode', () => {
+  test('a query that cannot be decoded', () => {
     const request = signed();
     expect(check({ ...request, target: '/v5/p/container/nodes?limit=%E4%ZZ' })).toMatchObject({
       message: 'path or query cannot be decoded',
@@ -218,7 +218,7 @@ describe('refuses', () => {
   });
 });
 
-test('parseAuthorization wants lower case, sorted and unique names', () => {
+test('parseAuthorization accepts only lower-case, sorted and unique header names', () => {
   const write = (names: string) =>
     parseAuthorization(
       `SDK-HMAC-SHA256 Access=A, SignedHeaders=${names}, Signature=${'0'.repeat(64)}`,
@@ -233,7 +233,7 @@ test('parseAuthorization wants lower case, sorted and unique names', () => {
   expect(parseAuthorization('AWS4-HMAC-SHA256 Credential=A')).toBeNull();
 });
 
-test('parseSdkDate reads real times only', () => {
+test('parseSdkDate returns null for a time that does not exist', () => {
   expect(parseSdkDate(date)).toBe(nowMs);
   for (const text of ['20261324T060000Z', '20261124T250000Z', '2026-11-24T06:00:00Z', '']) {
     expect(parseSdkDate(text)).toBeNull();

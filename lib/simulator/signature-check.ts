@@ -1,12 +1,13 @@
-// Owns the check of an SDK-HMAC-SHA256 signature, written from the algorithm. Refuses the vendor's signer and ours: a shared mistake would prove nothing.
+// Responsible for checking SDK-HMAC-SHA256 signatures. Written from the specification, without the vendor's signer or
+// lib/api/sign.ts: shared code would accept its own mistakes.
 // Source: API Request Signing Guide (Huawei Cloud), "AK/SK Signing and Authentication Algorithm"; read 2026-11-24.
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
-/** A request as it came over the wire. */
-export interface WireRequest {
+/** A request as received. */
+export interface ReceivedRequest {
   method: string;
-  /** Path and query, still encoded. */
+  /** Path and query, URI-encoded. */
   target: string;
   /** Names in lower case. */
   headers: Readonly<Record<string, string>>;
@@ -20,14 +21,14 @@ export interface Authorization {
 }
 
 const algorithm = 'SDK-HMAC-SHA256';
-/** The gateway refuses a date further away than this, milliseconds. */
+/** The gateway rejects a date that differs more than this from its own clock. */
 const skewMaxMs = 15 * 60 * 1_000;
 
 function hashHex(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
-/** Null: not of this form, or the names are not lower case, sorted and unique. */
+/** Null: the header has another form, or the names are not lower-case, sorted and unique. */
 export function parseAuthorization(header: string): Authorization | null {
   const pattern =
     /^SDK-HMAC-SHA256 Access=([^,\s]+), ?SignedHeaders=([^,\s]+), ?Signature=([0-9a-f]{64})$/;
@@ -41,7 +42,7 @@ export function parseAuthorization(header: string): Authorization | null {
   return isOrdered ? { ak, signedHeaders, signature } : null;
 }
 
-/** RFC 3986: all but letters, digits and `-._~` as upper-case %XX of UTF-8. */
+/** RFC 3986: everything except letters, digits and `-._~` becomes an upper-case %XX of its UTF-8 bytes. */
 function encodeStrictly(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,
@@ -49,7 +50,7 @@ function encodeStrictly(text: string): string {
   );
 }
 
-/** Throws URIError for a stray %. */
+/** Throws URIError for an invalid % sequence. */
 function decodeQuery(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '));
 }
@@ -66,7 +67,7 @@ function buildCanonicalUri(path: string): string {
   return uri.endsWith('/') ? uri : `${uri}/`;
 }
 
-/** Sorted by name, then by value, before encoding; a name without a value is written `name=`. */
+/** Sorted before encoding, by name, then by value. A name without a value becomes `name=`. */
 function buildCanonicalQuery(query: string): string {
   const pairs = query
     .split('&')
@@ -81,9 +82,9 @@ function buildCanonicalQuery(query: string): string {
   return pairs.map(([name, value]) => `${encodeStrictly(name)}=${encodeStrictly(value)}`).join('&');
 }
 
-/** Throws URIError if path or query do not decode. */
+/** Throws URIError if the path or the query cannot be decoded. */
 export function buildCanonicalRequest(
-  request: WireRequest,
+  request: ReceivedRequest,
   signedHeaders: readonly string[],
 ): string {
   const cut = request.target.indexOf('?');
@@ -98,7 +99,7 @@ export function buildCanonicalRequest(
     buildCanonicalQuery(query),
     headerLines.join(''),
     signedHeaders.join(';'),
-    // Not what X-Sdk-Content-Sha256 says: a hash counts only if it is true.
+    // Hashes the real body. X-Sdk-Content-Sha256 is not trusted.
     hashHex(request.body),
   ].join('\n');
 }
@@ -111,7 +112,7 @@ function computeSignature(sk: string, stringToSign: string): string {
   return createHmac('sha256', sk).update(stringToSign).digest('hex');
 }
 
-/** `20261124T060000Z` as milliseconds since the epoch; null for anything else. */
+/** `20261124T060000Z` as milliseconds since the epoch. Null: the text has another form or is not a real time. */
 export function parseSdkDate(text: string): number | null {
   const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
   if (!match) return null;
@@ -122,18 +123,18 @@ export function parseSdkDate(text: string): number | null {
 
 export interface AccessKey {
   sk: string;
-  /** Not null: a temporary key, valid only with this token in a signed X-Security-Token. */
+  /** Not null: a temporary key, which needs this token in a signed X-Security-Token header. */
   securityToken: string | null;
 }
 
-/** `ak` of a failure: the known key that it counts against, or null. `message` continues the gateway's own. */
+/** `ak` of a failure: the key for which the failure counts; null if the key is unknown. */
 export type SignatureCheck =
   | { ok: true; ak: string }
   | { ok: false; ak: string | null; message: string };
 
-/** `nowMs`: the server's wall clock. */
+/** `nowMs`: the server's wall clock, milliseconds since the epoch. */
 export function checkSignature(
-  request: WireRequest,
+  request: ReceivedRequest,
   findKey: (ak: string) => AccessKey | null,
   nowMs: number,
 ): SignatureCheck {
@@ -144,7 +145,7 @@ export function checkSignature(
   if (!key) {
     return { ok: false, ak: null, message: `Get secretKey failed,ak:${ak},err:ak not exist` };
   }
-  // Assumed: the words of all refusals but the unknown key's and the wrong signature's.
+  // Assumed: the text of every error, except those for an unknown key and a wrong signature.
   const fail = (message: string): SignatureCheck => ({ ok: false, ak, message });
   const date = request.headers['x-sdk-date'];
   const dateMs = date === undefined ? null : parseSdkDate(date);
@@ -172,8 +173,8 @@ export function checkSignature(
   }
   const expected = computeSignature(key.sk, buildStringToSign(date, canonicalRequest));
   if (timingSafeEqual(Buffer.from(expected), Buffer.from(signature))) return { ok: true, ak };
-  // The real gateway shows what it signed, line breaks as "|", signed headers included: X-Security-Token
-  // too. Source: huaweicloud-sdk-nodejs-v3 issue 2, read 2026-11-24.
+  // The real gateway returns the canonical request with "|" for line breaks. It contains the signed headers, also
+  // X-Security-Token. Source: huaweicloud-sdk-nodejs-v3 issue 2, read 2026-11-24.
   const shown = canonicalRequest.replaceAll('\n', '|');
   return fail(`verify aksk signature fail, canonicalRequest:${shown}`);
 }

@@ -1,0 +1,88 @@
+// Responsible for the responses of the gateway, the service and IAM, as they look. Not responsible for choosing one.
+
+import type { Fault } from './faults.ts';
+
+/** A response without the X-Request-Id and Date headers, which every response has. */
+export interface ResponseContent {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  body: string;
+  /** Disturbs how the response is sent. */
+  fault?: Fault;
+}
+
+/** The service's own errors (HSS.nnnn) have this form too, because they come through the gateway. */
+export interface GatewayError {
+  status: number;
+  code: string;
+  message: string;
+  retryAfterSeconds?: number | undefined;
+}
+
+export function buildJson(
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): ResponseContent {
+  return { status, headers: { 'Content-Type': 'application/json', ...headers }, body };
+}
+
+export function buildGatewayError(error: GatewayError, requestId: string): ResponseContent {
+  const { status, code, message, retryAfterSeconds } = error;
+  const body = { error_msg: message, error_code: code, request_id: requestId };
+  const headers =
+    retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) };
+  return buildJson(status, JSON.stringify(body), headers);
+}
+
+/** IAM's error form, which comes from Keystone. */
+export function buildKeystoneError(
+  status: number,
+  title: string,
+  message: string,
+): ResponseContent {
+  return buildJson(status, JSON.stringify({ error: { code: status, message, title } }));
+}
+
+const badGatewayHtml =
+  '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n';
+
+/** `quotaText`: from describeQuota. */
+export function throttlingError(quotaText: string, retryAfterSeconds?: number): GatewayError {
+  const message = `The throttling threshold has been reached: policy user over ratelimit,${quotaText}`;
+  return { status: 429, code: 'APIGW.0308', message, retryAfterSeconds };
+}
+
+/** Null: the response is the normal page; the fault only disturbs how it is sent. */
+export function buildFaultResponse(
+  { kind, retryAfterSeconds }: Fault,
+  quotaText: string,
+  requestId: string,
+): ResponseContent | null {
+  switch (kind) {
+    case '429':
+      return buildGatewayError(throttlingError(quotaText, retryAfterSeconds), requestId);
+    case '500': {
+      const message = 'Query host extend info error';
+      return buildGatewayError({ status: 500, code: 'HSS.0041', message }, requestId);
+    }
+    case '503': {
+      const message = 'The IAM service is currently unavailable.';
+      const error = { status: 503, code: 'APIGW.0613', message, retryAfterSeconds };
+      return buildGatewayError(error, requestId);
+    }
+    case '502html':
+      return { status: 502, headers: { 'Content-Type': 'text/html' }, body: badGatewayHtml };
+    case 'reset':
+      // Nothing is sent, so no page is built.
+      return buildJson(200, '');
+    case 'null':
+      return buildJson(200, 'null');
+    case 'wrongShape':
+      return buildJson(200, '{"total_num":"many","data_list":{}}');
+    case 'truncated':
+    case 'brokenJson':
+    case 'slow':
+      return null;
+  }
+}
