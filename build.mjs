@@ -1,5 +1,5 @@
-// Owns what is built: dist/cli.js and one bundle a function, each whole in one file. Refuses to pack or deploy them.
-// node build.mjs [ROOT]: ROOT is this folder, but for the tests.
+// Responsible for building dist/cli.js and one self-contained bundle per function. Not responsible for packing or deploying.
+// Usage: node build.mjs [ROOT]. ROOT is this folder by default; tests use another one.
 
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
@@ -7,12 +7,15 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** The functions' documented runtime reaches from Node 18 to Node 20; both read what is built for 18. */
+/** FunctionGraph documents runtimes from Node 18 to Node 20. Both run code that is built for 18. */
 const target = 'node18';
-/** The AWS SDK, which the bucket is reached with, else prints to stderr that this Node is old; stderr is for log lines. */
+/** Otherwise the AWS SDK prints to stderr that this Node version is old. stderr is for log lines only. */
 const quietSdk = "process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED='true';";
 
-/** Keys are always handed to the AWS SDK: what searches the environment, files and networks for some stays out. */
+/**
+ * The AWS SDK always gets its keys from us, so its search for keys in the environment, files and the network is left out
+ * of the bundles.
+ */
 const noKeySearch = {
   name: 'no-key-search',
   setup(build) {
@@ -21,13 +24,13 @@ const noKeySearch = {
       namespace: 'no-key-search',
     }));
     build.onLoad({ filter: /.*/, namespace: 'no-key-search' }, () => ({
-      contents: `exports.defaultProvider = () => { throw new Error('keys are handed in'); };`,
+      contents: `exports.defaultProvider = () => { throw new Error('no credentials were given to the AWS SDK'); };`,
     }));
   },
 };
 
 /**
- * Builds `root` into `root`/dist. Throws if lib/cli/main.ts is missing, if anything does not resolve, or if a
+ * Builds `root` into `root`/dist. Throws Error if lib/cli/main.ts is missing, if an import cannot be resolved, or if a
  * bundle would need a package at run time.
  */
 async function buildAll(root) {
@@ -53,12 +56,12 @@ async function buildAll(root) {
     }),
   ];
   await readFile(join(root, 'lib/cli/main.ts')).catch(() => {
-    throw new Error('lib/cli/main.ts is missing: without it there is no cgs-export to build');
+    throw new Error('lib/cli/main.ts is missing, so there is nothing to build');
   });
 
   await rm(dist, { recursive: true, force: true });
   await mkdir(join(dist, 'meta'), { recursive: true });
-  // Without it Node would take these files for ES modules, as package.json says of the sources, and export nothing.
+  // Node would load these files as ES modules, because the root package.json says so, and they would export nothing.
   await writeFile(join(dist, 'package.json'), '{"type":"commonjs"}\n');
   await Promise.all(entries.map((entry) => buildEntry(root, dist, version, entry)));
   await chmod(join(dist, 'cli.js'), 0o755);
@@ -75,14 +78,14 @@ async function buildEntry(root, dist, version, { name, from, to, banner }) {
     format: 'cjs',
     target,
     minify: true,
-    // Short lines: a crash prints one of them.
+    // Short lines, because a crash prints the whole line.
     lineLimit: 160,
     charset: 'utf8',
     legalComments: 'external',
     banner: { js: banner },
     plugins: [noKeySearch],
     define: { __VERSION__: JSON.stringify(version) },
-    // In CommonJS there is none: what reads it would break at run time only.
+    // CommonJS has no import.meta, so code that reads it would fail at run time.
     logOverride: { 'empty-import-meta': 'error' },
     logLevel: 'warning',
     metafile: true,

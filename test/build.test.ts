@@ -1,4 +1,4 @@
-// Owns the proof of what a build gives and of when it fails, on a small tree of its own.
+// Tests what a build produces and when it fails, with a small source tree.
 
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -42,21 +42,21 @@ const main = `import { VERSION } from '../version.ts';
 import { ConfigError } from '../errors.ts';
 console.log(VERSION, new ConfigError([]).name);`;
 
-test('one file for the command line, one a function, nothing beside them needed', async () => {
+test('builds one self-contained file for the CLI and one for each function', async () => {
   const root = await makeTree({
     'lib/cli/main.ts': main,
     'lib/shared.ts': '/*! a licence */ export const shared: number = 42;',
     'functions/collect.ts': `import { createHash } from 'node:crypto';
 import { shared } from '../lib/shared.ts';
 export const handler = async () => [shared, createHash('sha256').update('').digest('hex').slice(0, 4)];`,
-    'functions/notes.md': 'no function',
+    'functions/notes.md': 'not a function',
   });
   await run(process.execPath, [script, root]);
   const cli = join(root, 'dist/cli.js');
   expect((await run(process.execPath, [cli])).stdout).toBe('1.2.3 ConfigError\n');
   expect((await readFile(cli, 'utf8')).split('\n')[0]).toBe('#!/usr/bin/env node');
   expect((await stat(cli)).mode & 0o111).toBe(0o111);
-  // The package around it says "module"; what is built must be required all the same.
+  // The root package.json says "module", but require() must load the built file.
   const built = createRequire(import.meta.url)(join(root, 'dist/functions/collect/index.js'));
   expect(await built.handler()).toEqual([42, 'e3b0']);
   expect(await readFile(join(root, 'dist/functions/collect/index.js'), 'utf8')).not.toContain(
@@ -67,20 +67,20 @@ export const handler = async () => [shared, createHash('sha256').update('').dige
   expect(Object.keys(meta.inputs).sort()).toEqual(['functions/collect.ts', 'lib/shared.ts']);
 });
 
-test('what an earlier build left goes away', async () => {
+test('removes the files of an earlier build', async () => {
   const root = await makeTree({ 'lib/cli/main.ts': main, 'dist/functions/old/index.js': '' });
   await run(process.execPath, [script, root]);
   expect((await readdir(join(root, 'dist'))).sort()).toEqual(['cli.js', 'meta', 'package.json']);
 });
 
-test('without the command line there is no build, and what was built stays', async () => {
+test('fails without the CLI entry point and keeps the earlier build', async () => {
   const root = await makeTree({ 'dist/cli.js': 'old' });
   expect(await failureOf(root)).toContain('lib/cli/main.ts is missing');
   expect(await readFile(join(root, 'dist/cli.js'), 'utf8')).toBe('old');
 });
 
-test('a package that would be needed at run time fails the build', async () => {
-  // esbuild leaves a require() in try/catch alone, without a word.
+test('fails if a bundle would need a package at run time', async () => {
+  // esbuild ignores a require() in try/catch without a warning.
   const optional = `declare const require: (name: string) => unknown;
 try { require('no-such-package'); } catch {}`;
   const root = await makeTree({ 'lib/cli/main.ts': main, 'functions/a.ts': optional });
@@ -89,7 +89,7 @@ try { require('no-such-package'); } catch {}`;
   expect(await failureOf(unresolved)).toContain('no-such-package');
 });
 
-test('import.meta, which CommonJS has not, fails the build', async () => {
+test('fails for import.meta, which CommonJS does not have', async () => {
   const root = await makeTree({ 'lib/cli/main.ts': 'console.log(import.meta.url);' });
   expect(await failureOf(root)).toContain('import.meta');
 });

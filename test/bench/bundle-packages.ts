@@ -1,4 +1,4 @@
-// Owns what the collect bundle is made of, as esbuild told it.
+// Responsible for the list of packages in the collect bundle, from esbuild's metafile.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ interface Metafile {
   outputs: Record<string, { inputs: Record<string, { bytesInOutput: number }> }>;
 }
 
-/** Package and its bytes in the bundle, the largest first. */
+/** Each package with its bytes in the bundle, the largest first. */
 export function listPackages(): [string, number][] {
   const sizes = new Map<string, number>();
   const { outputs } = JSON.parse(readFileSync(metafile, 'utf8')) as Metafile;

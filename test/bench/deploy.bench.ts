@@ -1,6 +1,8 @@
-// What a deployment costs: GB-seconds of a snapshot by ticks and by one function that waits, cold start, idle ticks, the zip.
-// Method: the real core in a world with a virtual clock (answers 50–200 ms, store calls 10–40 ms, its settling waited out); the real
-// time that the code took is added, as it is billed too. Cold start and idle tick: the built bundle, a process each.
+// Measures what a deployment costs: GB-seconds of a snapshot (by ticks, and by one function that waits), cold start, idle
+// ticks and the size of the zip.
+// Method: the real core with a virtual clock (responses take 50–200 ms, store calls 10–40 ms, plus the store's settling
+// time). The real time of the code is added, because it is billed too. Cold start and idle tick: the built bundle, one
+// process each.
 // Run: npx serverless package && npx tsx test/bench/deploy.bench.ts [nodes]
 
 import { spawnSync } from 'node:child_process';
@@ -15,21 +17,22 @@ import { readArchive } from '../support/archive-reader.ts';
 import { agency, writeConfig } from '../support/exporting-config.ts';
 import { unpackFunction } from '../support/function-process.ts';
 import { createRandom } from '../support/moving-list.ts';
-import { createClock, createWorld } from '../support/world.ts';
+import { createTestExporter } from '../support/test-exporter.ts';
+import { createClock } from '../support/virtual-clock.ts';
 import { listPackages } from './bundle-packages.ts';
 
 const root = join(import.meta.dirname, '../..');
 const nodes = Number(process.argv[2] ?? 100_000);
-/** As serverless.yml has it. */
+/** As in serverless.yml. */
 const memoryMb = 256;
-/** How long a store makes a tick wait past its jitter: files not at all, OBS as its adapter says. */
+/** The settling time of each store in milliseconds: `settleMs` of its adapter. */
 const stores = { files: 0, OBS: 1_500 };
 
-function createSlowWorld(settleMs: number) {
+function createSlowExporter(settleMs: number) {
   const random = createRandom(7);
   const clock = createClock();
   let storeCalls = 0;
-  const world = createWorld({
+  const exporter = createTestExporter({
     ids: Array.from({ length: nodes }, (_, index) => `host-${index}`),
     clock,
     store: {
@@ -41,13 +44,13 @@ function createSlowWorld(settleMs: number) {
       },
     },
   });
-  world.endpoint.latencyMs = () => 50 + random() * 150;
-  return { world, clock, storeCalls: () => storeCalls };
+  exporter.endpoint.latencyMs = () => 50 + random() * 150;
+  return { exporter, clock, storeCalls: () => storeCalls };
 }
 
 const encoders = [parquetEncoder, ndjsonEncoder];
 
-/** Virtual and real milliseconds of `work`. */
+/** The billed time of `work`: virtual plus real milliseconds. */
 async function bill(clock: { monotonicMs(): number }, work: () => Promise<unknown>) {
   const [virtualMs, realMs] = [clock.monotonicMs(), performance.now()];
   await work();
@@ -55,37 +58,37 @@ async function bill(clock: { monotonicMs(): number }, work: () => Promise<unknow
 }
 
 async function measureTicks(settleMs: number) {
-  const { world, clock, storeCalls } = createSlowWorld(settleMs);
+  const { exporter, clock, storeCalls } = createSlowExporter(settleMs);
   let billedMs = 0;
   let longestMs = 0;
   for (let ticks = 1; ; ticks += 1) {
     const startMs = clock.monotonicMs();
     let status = '';
     const ms = await bill(clock, async () => {
-      status = (await world.tick({ encoders }, 900_000)).status;
+      status = (await exporter.tick({ encoders }, 900_000)).status;
     });
     billedMs += ms;
     longestMs = Math.max(longestMs, ms);
     if (status === 'sealed') {
       const before = storeCalls();
-      const idleMs = await bill(clock, () => world.tick({ encoders }));
+      const idleMs = await bill(clock, () => exporter.tick({ encoders }));
       return { ticks, billedMs, longestMs, idleCalls: storeCalls() - before, idleMs };
     }
-    // The timer fires on the minute.
+    // The timer fires once per minute.
     clock.advance(Math.max(0, 60_000 - (clock.monotonicMs() - startMs)));
   }
 }
 
 async function measureWaiting(settleMs: number): Promise<number> {
-  const { world, clock } = createSlowWorld(settleMs);
-  return bill(clock, () => world.exportNow({ encoders }));
+  const { exporter, clock } = createSlowExporter(settleMs);
+  return bill(clock, () => exporter.exportNow({ encoders }));
 }
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-/** The built bundle against a store where nothing is due: the first invocation of a process. */
+/** The first invocation of a process with the built bundle, when nothing is due. */
 async function measureColdStart() {
   const zip = readFileSync(join(root, '.serverless/collect.zip'));
   const quota = { requests: 50, windowSeconds: 1 };

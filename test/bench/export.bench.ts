@@ -1,4 +1,4 @@
-// What an export costs: 100,000 nodes from the built simulator to files, by the built command, in processes of their own.
+// Measures an export of 100,000 nodes from the built simulator to files with the built CLI, each in its own process.
 // Run: npm run build && npx tsx test/bench/export.bench.ts [nodes]
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -10,7 +10,7 @@ const cli = join(import.meta.dirname, '../../dist/cli.js');
 const nodes = Number(process.argv[2] ?? 100_000);
 const folder = mkdtempSync(join(tmpdir(), 'cgs-bench-'));
 
-/** The peak so far, MB; null once the process is gone. */
+/** The peak memory so far in MB. Null: the process has ended. */
 function readPeak(child: ChildProcess): number | null {
   try {
     const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
@@ -67,7 +67,7 @@ try {
   });
   const code = await new Promise((resolve) => child.once('close', resolve));
   clearInterval(timer);
-  if (code !== 0) throw new Error(`export ended with ${code}: ${output}`);
+  if (code !== 0) throw new Error(`export exited with ${code}: ${output}`);
   const { requests, snapshots } = JSON.parse(output) as {
     requests: number;
     snapshots: { rows: number }[];

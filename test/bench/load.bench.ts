@@ -1,4 +1,4 @@
-// What it costs to load the built function: a fresh Node that requires it against one that does nothing, in turns.
+// Measures how long the built function takes to load: a new Node process that requires it, compared with an empty one.
 // Run: npm run build && npx tsx test/bench/load.bench.ts
 
 import { spawnSync } from 'node:child_process';
@@ -12,7 +12,7 @@ const rounds = 21;
 function timeNode(script: string): number {
   const startMs = performance.now();
   const { status } = spawnSync(process.execPath, ['-e', script], { stdio: 'ignore' });
-  if (status !== 0) throw new Error(`node ended with ${status}`);
+  if (status !== 0) throw new Error(`node exited with ${status}`);
   return performance.now() - startMs;
 }
 
@@ -36,4 +36,4 @@ console.log(`| collect bundle | |
 | size | ${kb(statSync(bundle).size)} |
 | empty script, median of ${rounds} | ${median(empty).toFixed(0)} ms |
 | loads the bundle, median | ${median(loaded).toFixed(0)} ms |
-| over an empty script, median of pairs | ${median(over).toFixed(0)} ms |`);
+| more than an empty script, median of pairs | ${median(over).toFixed(0)} ms |`);

@@ -1,4 +1,4 @@
-// Owns hyparquet-writer used alone, with this project's settings, as the benches' peer. Refuses to check or order rows.
+// Responsible for using hyparquet-writer alone with this project's settings, for comparison in benchmarks.
 
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
@@ -26,7 +26,7 @@ export function toColumnData(rows: readonly Row[], columns: readonly Column[]) {
   }));
 }
 
-/** Gzip, row groups of 10,000: the bytes of one file. */
+/** The bytes of one file, with gzip and row groups of 10,000 rows. */
 export function encodePlain(rows: readonly Row[], columns: readonly Column[]): Uint8Array {
   return new Uint8Array(
     parquetWriteBuffer({

@@ -1,14 +1,19 @@
-// What a page costs in requests to the store, counted in front of a real server at the service's own quota, 5 in 60 s.
-// Method: the built command against the built simulator and a real radosgw, through a proxy that counts: an `export`, and beside
-// it, in a bucket of its own, a `tick` a minute. Counted from the second window on, so that nothing of the start is in it. Before
-// both, an `export` of 10,000 nodes as fast as it goes: what sealing costs, and how many objects are there afterwards.
+// Measures how many store requests a page needs with the service's quota of 5 requests in 60 s.
+// Method: the built CLI with the built simulator and a real radosgw, through a proxy that counts. An `export` runs at the same
+// time as one `tick` per minute in another bucket. Counting starts with the second window, to leave out the start. Before
+// that, an `export` of 10,000 nodes at full speed shows the requests of sealing and the number of objects.
 // Run: npm run rgw:start && npm run build && npx tsx test/bench/requests.bench.ts [minutes]
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { countKinds, isPage, type RoadRequest, startFaultyProxy } from '../support/faulty-proxy.ts';
+import {
+  countKinds,
+  isPage,
+  type ProxiedRequest,
+  startFaultyProxy,
+} from '../support/faulty-proxy.ts';
 import { createBucket, rgw } from '../support/rgw.ts';
 import { listNames } from '../support/signed-fetch.ts';
 
@@ -31,13 +36,13 @@ function start(args: readonly string[]): ChildProcess {
   return child;
 }
 
-/** A list and a bucket of their own. The endpoint knows the store's key: the environment has only one. */
+/** A new list and a new bucket. The endpoint uses the store's key, because the environment can hold only one key. */
 async function startList(
   name: string,
   nodes: number,
   quota: { requests: number; windowSeconds: number },
-): Promise<{ config: string; requests: RoadRequest[]; bucket: string }> {
-  const road = await startFaultyProxy({ target: rgw.url });
+): Promise<{ config: string; requests: ProxiedRequest[]; bucket: string }> {
+  const proxy = await startFaultyProxy({ target: rgw.url });
   const child = start([
     ...['simulate', '--json', '--no-quota', '--nodes', String(nodes)],
     ...['--ak', rgw.key.ak, '--sk', rgw.key.sk],
@@ -51,24 +56,24 @@ async function startList(
     config,
     `store: obs://${bucket}/lake
 quota: { requests: ${quota.requests}, windowSeconds: ${quota.windowSeconds} }
-obs: { endpoint: "${road.url}", pathStyle: true }
+obs: { endpoint: "${proxy.url}", pathStyle: true }
 accounts:
   - name: prod
     targets: [{ region: cn-south-4, projectId: ${projectId}, endpoint: "${url}" }]
 `,
   );
-  return { config, requests: road.requests, bucket };
+  return { config, requests: proxy.requests, bucket };
 }
 
-/** What the whole snapshot takes of the store, from the last page on, and what it leaves there. */
+/** The store requests of a whole snapshot and after its last page, and the objects afterwards. */
 async function measureSnapshot(): Promise<string> {
   const nodes = 10_000;
   const list = await startList('snapshot', nodes, { requests: 200, windowSeconds: 1 });
   const child = start(['export', '--json', '--config', list.config]);
   const code = await new Promise((resolve) => child.once('close', resolve));
-  if (code !== 0) throw new Error(`export ended with ${code}`);
+  if (code !== 0) throw new Error(`export exited with ${code}`);
   const pages = Math.ceil((nodes - 1) / 199);
-  // The first of the checkpoint's PUTs opens the run.
+  // The first PUT of a checkpoint opens the run and stores no page.
   const puts = list.requests.flatMap((request, index) => (isPage(request) ? [index] : []));
   const afterPages = list.requests.length - 1 - (puts[pages] ?? Number.NaN);
   const objects = new Map<string, number>();
@@ -76,11 +81,11 @@ async function measureSnapshot(): Promise<string> {
     const [, top = ''] = name.split('/');
     objects.set(top, (objects.get(top) ?? 0) + 1);
   }
-  const left = [...objects].map(([top, times]) => `${times} ${top}`).join(', ');
-  return `snapshot of ${nodes} nodes: ${list.requests.length} requests, ${afterPages} of them after the last page; objects: ${left}`;
+  const stored = [...objects].map(([top, times]) => `${times} ${top}`).join(', ');
+  return `snapshot of ${nodes} nodes: ${list.requests.length} requests, ${afterPages} of them after the last page; objects: ${stored}`;
 }
 
-function count(requests: readonly RoadRequest[], startMs: number, endMs: number) {
+function count(requests: readonly ProxiedRequest[], startMs: number, endMs: number) {
   const counted = requests.filter(({ atMs }) => atMs >= startMs && atMs < endMs);
   const pages = counted.filter(isPage).length;
   return { pages, all: counted.length, kinds: countKinds(counted) };
@@ -103,7 +108,7 @@ try {
   exported.kill('SIGKILL');
   const from = startMs + windowMs - 1_000;
   const until = startMs + minutes * windowMs - 1_000;
-  console.log(`| ${minutes - 1} windows of 5 in 60 s | pages | store requests | a page | of what |
+  console.log(`| ${minutes - 1} windows of 5 in 60 s | pages | store requests | per page | kinds |
 |---|---:|---:|---:|---|`);
   for (const [name, { requests }] of Object.entries({ export: exporting, tick: ticking })) {
     const { pages, all, kinds } = count(requests, from, until);

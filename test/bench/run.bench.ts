@@ -1,5 +1,5 @@
-// What a run costs beside its requests: sealing 100,000 nodes against hyparquet-writer alone on the same rows, and what a
-// timer's invocations wait. The real core in a world with a virtual clock; only the sealing is timed, in real time.
+// Measures the cost of a run apart from its requests: sealing 100,000 nodes, compared with hyparquet-writer alone on the
+// same rows, and how long timer invocations wait. Method: the real core with a virtual clock; sealing in real time.
 // Run: npx tsx test/bench/run.bench.ts
 
 import type { Row } from '../../lib/core/ports.ts';
@@ -7,7 +7,7 @@ import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { createRandom } from '../support/moving-list.ts';
-import { createWorld } from '../support/world.ts';
+import { createTestExporter } from '../support/test-exporter.ts';
 import { encodePlain } from './plain-writer.ts';
 
 const nodes = 100_000;
@@ -22,7 +22,7 @@ const texts = createRandom(3);
 const hex = (length: number) =>
   Array.from({ length }, () => Math.floor(texts() * 16).toString(16)).join('');
 
-/** Every field that HSS documents, with values as varied as an inventory's. */
+/** Every field that HSS documents, with values as varied as in a real inventory. */
 function recordOf(id: string): Record<string, unknown> {
   const pick = (...values: string[]) => values[Math.floor(texts() * values.length)];
   const int = (below: number) => Math.floor(texts() * below);
@@ -53,11 +53,15 @@ function recordOf(id: string): Record<string, unknown> {
 
 async function timeSeal(): Promise<{ sealMs: number; rows: readonly Row[] }> {
   const ids = Array.from({ length: nodes }, (_, index) => `host-${String(index).padStart(6, '0')}`);
-  const world = createWorld({ ids, recordOf, quota: { requests: 10_000, windowSeconds: 1 } });
+  const exporter = createTestExporter({
+    ids,
+    recordOf,
+    quota: { requests: 10_000, windowSeconds: 1 },
+  });
   let rows: readonly Row[] = [];
   let startMs = 0;
   let sealMs = 0;
-  await world.exportNow({
+  await exporter.exportNow({
     encoders: [
       {
         ...parquetEncoder,
@@ -87,26 +91,26 @@ for (let round = 0; round < rounds; round += 1) {
 }
 const ratio = median(seals.map((ms, index) => ms / (plains[index] ?? Number.NaN)));
 
-const world = createWorld({
+const exporter = createTestExporter({
   ids: Array.from({ length: 200 + 199 * 600 }, (_, index) => `host-${index}`),
 });
 const random = createRandom(11);
-world.endpoint.latencyMs = () => 50 + random() * 150;
+exporter.endpoint.latencyMs = () => 50 + random() * 150;
 let waitedMs = 0;
 let waitedMsMax = 0;
 let busyMs = 0;
 for (let tick = 0; tick < 100; tick += 1) {
-  const startMs = world.clock.monotonicMs();
+  const startMs = exporter.clock.monotonicMs();
   let waited = 0;
-  await world.tick({
+  await exporter.tick({
     progress: (event) => {
       if (event.kind === 'wait') waited += event.delayMs;
     },
   });
   waitedMs += waited;
   waitedMsMax = Math.max(waitedMsMax, waited);
-  busyMs += world.clock.monotonicMs() - startMs;
-  world.clock.advance(60_000 - (world.clock.monotonicMs() - startMs));
+  busyMs += exporter.clock.monotonicMs() - startMs;
+  exporter.clock.advance(60_000 - (exporter.clock.monotonicMs() - startMs));
 }
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 console.log(`| | |
@@ -114,7 +118,7 @@ console.log(`| | |
 | sealing ${nodes} nodes, both formats: read, normalize, sort, encode, hash | ${median(seals).toFixed(0)} ms |
 | hyparquet-writer alone on the same rows | ${median(plains).toFixed(0)} ms |
 | ratio, median of ${rounds} pairs | ${ratio.toFixed(2)} |
-| 100 ticks a minute apart, answers of 50 to 200 ms: share of the quota used | ${percent(world.endpoint.arrivals.length / 500)} |
-| waited in a tick, the most | ${(waitedMsMax / 1_000).toFixed(2)} s |
+| 100 ticks, one per minute, responses of 50 to 200 ms: share of the quota used | ${percent(exporter.endpoint.arrivals.length / 500)} |
+| longest wait in a tick | ${(waitedMsMax / 1_000).toFixed(2)} s |
 | share of billed time spent waiting | ${percent(waitedMs / busyMs)} |
-| billed time of what waiting for the quota in process would bill | ${percent(busyMs / (100 * 60_000))} |`);
+| billed time, compared with waiting for the quota in the process | ${percent(busyMs / (100 * 60_000))} |`);

@@ -1,7 +1,7 @@
-// Owns the benchmark of sealing: our encoders, the bare library under them, and the peer. Refuses to be a test: it passes no judgement.
+// Measures the encoders of sealing, compared with the library that they use and with another library.
 // Run: npx tsx test/bench/seal.bench.ts [--rows 100000] [--rounds 7]
-// Method: one process, all contenders in turn in every round, in an order that rotates; medians, and the median
-// of the ratios within a round, so that a slow minute of the machine hits all. Peak RSS: a child process each.
+// Method: one process; every round runs all contenders in a rotating order. The results are medians, and the median of the
+// ratios within a round, so that a slow phase of the machine affects all contenders. Peak RSS: one child process each.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -23,7 +23,7 @@ const { columns } = containerNodes;
 const keepAlive = async () => {};
 const options = { createdBy: 'cgs-export/bench', keepAlive };
 
-/** Each from the same rows to the bytes of one file. */
+/** Each encodes the same rows to the bytes of one file. */
 const contenders: Record<string, (rows: readonly Row[]) => Promise<Uint8Array>> = {
   'cgs-export parquet': (rows) => parquetEncoder.encode(rows, columns, options),
   'hyparquet-writer alone, gzip, groups of 10,000': async (rows) => encodePlain(rows, columns),
@@ -80,7 +80,7 @@ function median(values: number[]): number {
   return sorted.length % 2 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
 }
 
-/** Megabytes at the peak of a process that makes the rows and runs one contender once; `rows`: runs none. */
+/** Peak memory of a process that makes the rows and runs one contender once, in MB. `rows`: runs no contender. */
 function measurePeakMb(name: string, count: number): number {
   const script = fileURLToPath(import.meta.url);
   const child = spawnSync(

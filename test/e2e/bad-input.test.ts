@@ -1,4 +1,4 @@
-// Goal: whatever is wrong is named, with the exit code of the contract and what to do, and nothing that is stored gets hurt.
+// Tests that the CLI names every fault, exits with the contract's code, gives a hint and does not damage stored objects.
 // Method: the built file, one fault at a time.
 
 import { spawnSync } from 'node:child_process';
@@ -17,21 +17,21 @@ import {
   findObject,
   flagsFor,
   keyOf,
+  type Output,
   readJson,
   readTree,
   runCli,
   startCli,
   startEndpoint,
   startProcess,
-  type Told,
   until,
-} from './world.ts';
+} from './processes.ts';
 
-/** The one error that is told, on stdout as on stderr. */
-function readError(ended: Ended): Told['errors'][number] {
+/** The only error, which both stdout and stderr must show. */
+function readError(ended: Ended): Output['errors'][number] {
   const { errors } = readJson(ended);
   expect(errors).toHaveLength(1);
-  const [error] = errors as [Told['errors'][number]];
+  const [error] = errors as [Output['errors'][number]];
   expect(ended.err).toContain(JSON.stringify(error.message).slice(1, -1));
   expect(error.hint).not.toBe('');
   return error;
@@ -44,8 +44,8 @@ function exportTo(endpoint: Endpoint, cwd: string, more: string[] = []): Promise
   });
 }
 
-describe.concurrent('the call', () => {
-  test('every fault of a configuration at once, each with its path and a hint', async () => {
+describe.concurrent('a wrong command line or configuration', () => {
+  test('reports every fault of a configuration at once, each with its path and a hint', async () => {
     const cwd = createFolder();
     const text = `store: s3://lake
 schedule: 7h
@@ -65,14 +65,14 @@ accounts:
     expectCode(ended, 2);
     const { errors, status } = readJson(ended);
     expect(status).toBe('failed');
-    const due = [
+    const expected = [
       ...['store', 'schedule', 'formats.1', 'quota.requests', 'colour'],
       ...['accounts.0.credentials.ak', 'accounts.0.credentials.sk', 'accounts.0.targets.0.table'],
       ...['accounts.0.targets.1.table', 'accounts.0.targets.2.region'],
       'accounts.0.targets.2.endpoint',
     ];
     const paths = errors.map(({ message }) => message.split(': ')[0]);
-    expect(due.filter((path) => !paths.includes(path))).toEqual([]);
+    expect(expected.filter((path) => !paths.includes(path))).toEqual([]);
     expect(errors.every(({ code, hint }) => code === 'CONFIG' && hint !== '')).toBe(true);
   });
 
@@ -80,14 +80,17 @@ accounts:
     ['an unknown command', ['exprot', '--json']],
     ['an unknown option', ['export', '--json', '--regoin', 'x']],
     ['an option without its value', ['export', '--json', '--region']],
-    ['a surplus word', ['export', '--json', 'now']],
-    ['no configuration at all', ['export', '--json']],
-    ['--config beside flags', ['export', '--json', '--config', 'a.yml', '--region', 'cn-south-4']],
-    ['no key', ['export', '--json', '--region', 'cn-south-4', '--store', 'file:./lake']],
-    ['a log level that is none', ['export', '--json', '--log-level', 'loud']],
-    ['a time limit that is none', ['tick', '--json', '--time-limit', 'soon']],
-    ['verify of nothing', ['verify', '--json', '--store', 'file:./nowhere']],
-  ])('%s: exit 2', async (_name, args) => {
+    ['an extra argument', ['export', '--json', 'now']],
+    ['no configuration', ['export', '--json']],
+    [
+      '--config together with target flags',
+      ['export', '--json', '--config', 'a.yml', '--region', 'cn-south-4'],
+    ],
+    ['no access key', ['export', '--json', '--region', 'cn-south-4', '--store', 'file:./lake']],
+    ['an unknown log level', ['export', '--json', '--log-level', 'loud']],
+    ['an invalid time limit', ['tick', '--json', '--time-limit', 'soon']],
+    ['verify without a store', ['verify', '--json', '--store', 'file:./nowhere']],
+  ])('exits with 2 for %s', async (_name, args) => {
     const cwd = createFolder();
     const ended = await runCli(args, { cwd });
     expectCode(ended, 2);
@@ -99,13 +102,13 @@ accounts:
   });
 });
 
-describe.concurrent('the answers', () => {
+describe.concurrent('a response of the service', () => {
   interface Answer {
     name: string;
     script: Partial<Script>;
     code: number;
     error: { code: string; message: RegExp; hint: RegExp };
-    /** At the nodes endpoint. */
+    /** Requests for nodes. */
     requests: number;
   }
   const answers: Answer[] = [
@@ -124,7 +127,7 @@ describe.concurrent('the answers', () => {
       requests: 1,
     },
     {
-      name: 'a clock that is 20 minutes off',
+      name: 'a clock that is 20 minutes wrong',
       script: { clockOffsetMs: 20 * 60_000 },
       code: 3,
       error: { code: 'CLOCK_SKEW', message: /expired/, hint: /clock is 20 minutes behind/ },
@@ -138,7 +141,7 @@ describe.concurrent('the answers', () => {
       requests: 3,
     },
     {
-      name: "another service's JSON",
+      name: 'the JSON of another service',
       script: { always: 'otherJson' },
       code: 1,
       error: { code: 'NOT_A_PAGE', message: /fields projects, links/, hint: /endpoint/ },
@@ -152,21 +155,21 @@ describe.concurrent('the answers', () => {
       requests: 3,
     },
     {
-      name: 'broken JSON, always',
+      name: 'broken JSON each time',
       script: { always: 'brokenJson' },
       code: 1,
       error: { code: 'NOT_A_PAGE', message: /cut short or broken/, hint: /tried again/ },
       requests: 3,
     },
     {
-      name: 'HSS.0041, always',
+      name: 'HSS.0041 each time',
       script: { always: '500' },
       code: 4,
       error: { code: 'SERVER', message: /500 HSS\.0041/, hint: /request id/ },
       requests: 10,
     },
     {
-      name: 'resets, always',
+      name: 'a connection reset each time',
       script: { always: 'reset' },
       code: 4,
       error: { code: 'NETWORK', message: /could not be reached/, hint: /network/ },
@@ -188,24 +191,27 @@ describe.concurrent('the answers', () => {
     },
   ];
 
-  test.each(answers)('$name: exit $code', async ({ script, code, error, requests }) => {
-    const endpoint = await startEndpoint(script);
-    const cwd = createFolder();
-    const ended = await exportTo(endpoint, cwd);
-    expectCode(ended, code);
-    const told = readError(ended);
-    expect(told.code).toBe(error.code);
-    expect(told.message).toMatch(error.message);
-    expect(told.hint).toMatch(error.hint);
-    expect((await endpoint.report()).servings).toHaveLength(requests);
-    // Nothing for readers, not even a part.
-    const objects = [...readTree(join(cwd, 'lake')).keys()];
-    expect(objects.filter((key) => !/^_(runs|quota|lease)\//.test(key))).toEqual([]);
-  });
+  test.each(answers)(
+    '$name: exits with $code and publishes nothing',
+    async ({ script, code, error, requests }) => {
+      const endpoint = await startEndpoint(script);
+      const cwd = createFolder();
+      const ended = await exportTo(endpoint, cwd);
+      expectCode(ended, code);
+      const shown = readError(ended);
+      expect(shown.code).toBe(error.code);
+      expect(shown.message).toMatch(error.message);
+      expect(shown.hint).toMatch(error.hint);
+      expect((await endpoint.report()).servings).toHaveLength(requests);
+      // Readers see nothing, not even a part.
+      const objects = [...readTree(join(cwd, 'lake')).keys()];
+      expect(objects.filter((key) => !/^_(runs|quota|lease)\//.test(key))).toEqual([]);
+    },
+  );
 
-  test('a port where nobody listens, and one that speaks no TLS: exit 4, named', async () => {
+  test('exits with 4 for a closed port and for a port without TLS', async () => {
     const endpoint = await startEndpoint();
-    // Taken and closed again: nobody listens there.
+    // Opened and closed again, so the port is free.
     const closed = await new Promise<number>((resolve) => {
       const server = createServer().listen(0, '127.0.0.1', () => {
         const address = server.address();
@@ -222,7 +228,7 @@ describe.concurrent('the answers', () => {
     }
   });
 
-  test('no node at all is a snapshot: exit 0, sealed, empty', async () => {
+  test('seals an empty snapshot for an empty list and exits with 0', async () => {
     const endpoint = await startEndpoint({ nodes: 0 });
     const cwd = createFolder();
     const ended = await exportTo(endpoint, cwd);
@@ -231,7 +237,7 @@ describe.concurrent('the answers', () => {
     expectCode(await runCli(['verify', '--store', 'file:./lake'], { cwd }), 0);
   });
 
-  test('a list that moves out of order: exit 6, sealed as drifted, _latest stays', async () => {
+  test('seals a reordered list as drifted, exits with 6 and does not move _latest', async () => {
     const endpoint = await startEndpoint({ nodes: 600 });
     const cwd = createFolder();
     const first = await exportTo(endpoint, cwd);
@@ -252,8 +258,8 @@ describe.concurrent('the answers', () => {
   });
 });
 
-describe.concurrent('the store', () => {
-  /** A store whose run was stopped after some pages; one for all cases, copied. */
+describe.concurrent('a damaged or unusable store', () => {
+  /** A store with a run that was stopped after some pages. Each case gets a copy. */
   const stopped = (async () => {
     const endpoint = await startEndpoint({ nodes: 4_000, latencyMs: { min: 20, max: 40 } });
     const cwd = createFolder();
@@ -267,7 +273,7 @@ describe.concurrent('the store', () => {
     expectCode(await ended, 4);
     return { endpoint, cwd };
   })();
-  /** A store with one snapshot. */
+  /** A store with one snapshot. Each case gets a copy. */
   const sealed = (async () => {
     const endpoint = await startEndpoint({ nodes: 300 });
     const cwd = createFolder();
@@ -284,11 +290,11 @@ describe.concurrent('the store', () => {
     ['_head', sealed, /^_head\//],
     ['_latest', sealed, /^_latest\//],
   ];
-  const harms: [name: string, harm: (bytes: Buffer) => Buffer][] = [
-    ['cut short', (bytes) => bytes.subarray(0, Math.floor(bytes.length / 2))],
-    ['emptied', () => Buffer.alloc(0)],
-    // In the ledger the name is the entry; its bytes only show that it was written whole.
-    ['lengthened', (bytes) => Buffer.concat([bytes, Buffer.from('x')])],
+  const damages: [name: string, damage: (bytes: Buffer) => Buffer][] = [
+    ['truncated', (bytes) => bytes.subarray(0, Math.floor(bytes.length / 2))],
+    ['empty', () => Buffer.alloc(0)],
+    // The name of a ledger entry has all its information; its bytes only show that the write was complete.
+    ['too long', (bytes) => Buffer.concat([bytes, Buffer.from('x')])],
     [
       'altered',
       (bytes) => {
@@ -300,54 +306,57 @@ describe.concurrent('the store', () => {
     ],
   ];
   const cases = objects.flatMap(([object, of, pattern]) =>
-    harms
-      // A pointer carries no hash of its own: `verify` sees that it was altered, and the next snapshot replaces it.
-      .filter(([harm]) => harm !== 'altered' || !/ledger|^_/.test(object))
-      .map(([harm, change]) => ({ object, harm, of, pattern, change })),
+    damages
+      // A pointer has no hash. `verify` detects a change, and the next snapshot replaces the pointer.
+      .filter(([damage]) => damage !== 'altered' || !/ledger|^_/.test(object))
+      .map(([damage, change]) => ({ object, damage, of, pattern, change })),
   );
 
-  test.each(cases)('$object, $harm: exit 5, named, left as it is', async (harmed) => {
-    const { endpoint, cwd: from } = await harmed.of;
-    const cwd = createFolder();
-    cpSync(from, cwd, { recursive: true });
-    const lake = join(cwd, 'lake');
-    const key = findObject(lake, harmed.pattern);
-    const bytes = harmed.change(readFileSync(join(lake, key)));
-    writeFileSync(join(lake, key), bytes);
-    const published = (tree: Map<string, Buffer>) =>
-      [...tree].filter(([path]) => !/^_(runs|quota|lease)\//.test(path));
-    const before = readTree(lake);
-    const ended = await exportTo(endpoint, cwd);
-    expectCode(ended, 5);
-    const error = readError(ended);
-    expect(error.code).toBe('CORRUPT');
-    expect(error.message).toContain(key);
-    const after = readTree(lake);
-    expect(after.get(key)).toEqual(bytes);
-    // What readers see is what it was. _head is looked at before the manifest is written, _latest once it stands.
-    const added = published(after).filter(([path]) => !before.has(path));
-    const isPointer = harmed.object.startsWith('_');
-    expect(added.filter(([path]) => path.startsWith('_'))).toHaveLength(
-      harmed.object === '_latest' ? 1 : 0,
-    );
-    for (const [path, old] of published(before)) {
-      // _head moves before _latest does.
-      if (!isPointer || !/^_(head|latest)\//.test(path))
-        expect(after.get(path)?.equals(old)).toBe(true);
-    }
-    if (harmed.of === sealed) {
-      const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
-      expectCode(verified, 5);
-      expect(
-        readJson(verified)
-          .errors.map(({ message }) => message)
-          .join('\n'),
-      ).toContain(key);
-    }
-  });
+  test.each(cases)(
+    '$object, $damage: exits with 5, names the object and does not change it',
+    async (damaged) => {
+      const { endpoint, cwd: from } = await damaged.of;
+      const cwd = createFolder();
+      cpSync(from, cwd, { recursive: true });
+      const lake = join(cwd, 'lake');
+      const key = findObject(lake, damaged.pattern);
+      const bytes = damaged.change(readFileSync(join(lake, key)));
+      writeFileSync(join(lake, key), bytes);
+      const published = (tree: Map<string, Buffer>) =>
+        [...tree].filter(([path]) => !/^_(runs|quota|lease)\//.test(path));
+      const before = readTree(lake);
+      const ended = await exportTo(endpoint, cwd);
+      expectCode(ended, 5);
+      const error = readError(ended);
+      expect(error.code).toBe('CORRUPT');
+      expect(error.message).toContain(key);
+      const after = readTree(lake);
+      expect(after.get(key)).toEqual(bytes);
+      // Readers see the same as before. The export reads _head before it writes the manifest, and _latest after it.
+      const added = published(after).filter(([path]) => !before.has(path));
+      const isPointer = damaged.object.startsWith('_');
+      expect(added.filter(([path]) => path.startsWith('_'))).toHaveLength(
+        damaged.object === '_latest' ? 1 : 0,
+      );
+      for (const [path, old] of published(before)) {
+        // _head is written before _latest.
+        if (!isPointer || !/^_(head|latest)\//.test(path))
+          expect(after.get(path)?.equals(old)).toBe(true);
+      }
+      if (damaged.of === sealed) {
+        const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
+        expectCode(verified, 5);
+        expect(
+          readJson(verified)
+            .errors.map(({ message }) => message)
+            .join('\n'),
+        ).toContain(key);
+      }
+    },
+  );
 
   test.each(['parquet', 'ndjson.gz'])(
-    'verify finds a %s that lost its last byte',
+    'verify detects a %s part without its last byte',
     async (ending) => {
       const { cwd: from } = await sealed;
       const cwd = createFolder();
@@ -361,8 +370,8 @@ describe.concurrent('the store', () => {
     },
   );
 
-  // Root may write everywhere, so the exporter runs as nobody, from a copy that nobody can read.
-  test('a folder that may not be written: exit 3, named', async () => {
+  // Root may write everywhere. So the exporter runs as the user `nobody`, from a copy that this user can read.
+  test('exits with 3 and names the folder if it is read-only', async () => {
     const endpoint = await startEndpoint();
     const cwd = createFolder();
     copyFileSync(cli, join(cwd, 'cli.cjs'));
@@ -384,7 +393,7 @@ describe.concurrent('the store', () => {
     expect(readTree(join(cwd, 'lake')).size).toBe(0);
   });
 
-  /** In a mount namespace of their own, as root or as who may be root there; null where neither is allowed. */
+  /** Flags for a separate mount namespace, as root or with a user namespace. Undefined: neither is allowed. */
   const unshare = [['--mount'], ['--user', '--map-root-user', '--mount']].find(
     (flags) =>
       spawnSync('unshare', [...flags, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0,
@@ -392,7 +401,7 @@ describe.concurrent('the store', () => {
   const testWithMounts = unshare === undefined ? test.skip : test;
 
   testWithMounts(
-    'a full disk: exit 1, named; with room again it goes on, and all is whole',
+    'exits with 1 on a full disk; with free space again, the export continues and completes',
     async () => {
       const endpoint = await startEndpoint({ nodes: 3_000 });
       const cwd = createFolder();
@@ -400,7 +409,7 @@ describe.concurrent('the store', () => {
       const run = ['export', '--json', ...flagsFor(endpoint, ampleQuota)];
       const quoted = (args: string[]) => args.map((arg) => `'${arg}'`).join(' ');
       const node = quoted([process.execPath, cli]);
-      // tmpfs: 1,200 KB, of which a file takes all but some pages' worth.
+      // A tmpfs of 1,200 KB. A filler file leaves space for a few pages only.
       const steps = `set -e
 mount -t tmpfs -o size=1200k tmpfs lake
 dd if=/dev/zero of=lake/filler bs=1k count=1100 2>/dev/null
@@ -429,7 +438,7 @@ ${node} verify --json --store file:./lake >verify.json 2>verify.err; echo $? >ve
       expect(error.hint).toMatch(/room/);
       expect(read('left.txt')).not.toMatch(/\.tmp$/m);
       const offsets = (await endpoint.report()).servings.map(({ offset }) => offset);
-      // Some pages fitted, so that there is something to go on with.
+      // Some pages were stored, so the export has something to continue.
       expect(offsets.length).toBeGreaterThan(2);
       expectCode(endedAs('room'), 0);
       expect(readJson(endedAs('room')).snapshots).toMatchObject([{ rows: 3_000 }]);

@@ -1,5 +1,5 @@
-// Goal: no key, token or password gets out, at debug level, with an endpoint that throws back whatever it was sent.
-// Method: canaries with every sign that an encoding changes; every byte printed or stored is searched in every encoding.
+// Tests that no key, token or password is printed or stored, at debug level, with an endpoint that repeats every secret.
+// Method: secrets with every character that an encoding changes; a search for every encoding in all printed and stored bytes.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ import {
   readTree,
   runCli,
   startEndpoint,
-} from './world.ts';
+} from './processes.ts';
 
 const canary = {
   ak: 'CANARYAK8F3K2M9QX7ZT',
@@ -28,7 +28,7 @@ const canary = {
   nextToken: `MIIc4naryS3c0nd${'k2-Q_'.repeat(60)}`,
 };
 
-/** The text as it may hide in others: escaped, in a URL, in base64 at any of three positions. */
+/** The secret in every encoding: escaped, in a URL, in base64 at each of the three offsets. */
 function listForms(secret: string): string[] {
   const json = JSON.stringify(secret).slice(1, -1);
   const uri = encodeURIComponent(secret);
@@ -36,7 +36,7 @@ function listForms(secret: string): string[] {
   const strict = uri.replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
   const base64 = [0, 1, 2].map((before) => {
     const text = Buffer.concat([Buffer.alloc(before), Buffer.from(secret)]).toString('base64');
-    // The signs at both ends share bits with what stands beside.
+    // The first and last characters also encode bits of the neighbouring bytes.
     return text.slice([0, 2, 3][before]).replace(/=+$/, '').slice(0, -1);
   });
   return [
@@ -47,7 +47,7 @@ function listForms(secret: string): string[] {
   ];
 }
 
-/** What was printed and stored, unpacked where it is packed, by its place. */
+/** Everything printed and stored, with its place. Compressed objects also uncompressed. */
 function listTexts(ended: Ended, folder: string): [place: string, text: string][] {
   const stored = [...readTree(folder)].flatMap(([path, bytes]): [string, Buffer][] =>
     path.endsWith('.gz')
@@ -76,7 +76,7 @@ function findCanaries(ended: Ended, folder: string): string[] {
   );
 }
 
-test('the search finds what is there', () => {
+test('the search finds secrets in every encoding', () => {
   for (const secret of Object.values(canary)) {
     const hidden = [
       JSON.stringify({ deep: JSON.stringify({ secret }) }),
@@ -110,19 +110,19 @@ async function exportWithKey(endpoint: Endpoint, cwd: string): Promise<Ended> {
     cwd,
     env: keyOf(endpoint),
   });
-  // Else there is nothing to search.
+  // Without output, the search would prove nothing.
   expect(ended.err.length).toBeGreaterThan(200);
   return ended;
 }
 
-describe.concurrent('nothing leaks', () => {
-  test('a key and a security token, through every fault that is tried again', async () => {
+describe.concurrent('leaks nothing', () => {
+  test('of a key and a security token, with every fault that is retried', async () => {
     const endpoint = await startEndpoint({
       ...echoingKey,
       faults: Object.fromEntries(retried.map((fault, index) => [1 + 2 * index, fault])),
     });
     const cwd = createFolder();
-    // The project is asked of IAM as well.
+    // Without --project, the CLI also asks IAM for the project.
     const flags = flagsFor(endpoint).filter(
       (flag, index, all) => flag !== '--project' && all[index - 1] !== '--project',
     );
@@ -131,13 +131,13 @@ describe.concurrent('nothing leaks', () => {
     const report = await endpoint.report();
     expect(new Set(report.servings.map(({ fault }) => fault))).toEqual(new Set([...retried, null]));
     expect(report.iam).toEqual(['GET /v3/projects']);
-    // The endpoint's words reach the log, without the canaries in them.
+    // The endpoint's text is in the log, without the secrets.
     expect(ended.err).toContain('you sent [redacted]');
     expect(findCanaries(ended, cwd)).toEqual([]);
   });
 
   test.each(['401', '403', 'wrongShape', 'otherJson', 'html200'] as const)(
-    'a key and a security token, through %s to the end',
+    'of a key and a security token, when every response is %s',
     async (always) => {
       const endpoint = await startEndpoint({ ...echoingKey, always });
       const cwd = createFolder();
@@ -148,7 +148,7 @@ describe.concurrent('nothing leaks', () => {
     },
   );
 
-  test('a key that is refused by its signature', async () => {
+  test('of a key whose signature is rejected', async () => {
     const endpoint = await startEndpoint({ ...echoingKey, sk: 'another secret key' });
     const cwd = createFolder();
     const ended = await runCli(['export', ...debug, ...flagsFor(endpoint)], {
@@ -181,7 +181,7 @@ accounts:
     );
   }
 
-  async function exportRefused(endpoint: Endpoint) {
+  async function exportRejected(endpoint: Endpoint) {
     const cwd = createFolder();
     writeConfig(cwd, endpoint, '{ requests: 1000, windowSeconds: 1 }');
     const ended = await runCli(['export', ...debug], {
@@ -192,25 +192,25 @@ accounts:
     return { ended, cwd };
   }
 
-  test('a password and its tokens: signed in once, once more when the token has ended, nothing told', async () => {
+  test('of a password and its tokens, and signs in again once when the token becomes invalid', async () => {
     const endpoint = await startEndpoint({ ...echoing, signIn, faults: { 2: '500', 4: '403' } });
     const cwd = createFolder();
     writeConfig(cwd, endpoint, '{ requests: 2, windowSeconds: 1 }');
     const options = { cwd, env: { CANARY_PASSWORD: canary.password } };
     const running = runCli(['export', ...debug], options);
-    // The token ends while the run goes on.
+    // The token becomes invalid during the run.
     while ((await endpoint.report()).servings.filter(({ body }) => body !== null).length < 1) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     await endpoint.endTokens();
-    const refused = await running;
-    // The 401 was renewed, the 403 is final.
-    expectCode(refused, 3);
+    const rejected = await running;
+    // The 401 led to a new token. The 403 is final.
+    expectCode(rejected, 3);
     const report = await endpoint.report();
     expect(report.servings.map(({ fault }) => fault)).toContain('unknown token');
-    // The first sign-in met an IAM out of order, and was tried again.
+    // The first sign-in failed with 500 and was retried.
     expect(report.iam).toEqual(Array(3).fill('POST /v3/auth/tokens'));
-    expect(findCanaries(refused, cwd)).toEqual([]);
+    expect(findCanaries(rejected, cwd)).toEqual([]);
 
     await endpoint.change({ faults: {} });
     const ended = await runCli(['export', ...debug], options);
@@ -219,17 +219,17 @@ accounts:
     expect(findCanaries(ended, cwd)).toEqual([]);
   }, 60_000);
 
-  test('a token that is refused from the start is not renewed: one sign-in, one request, exit 3', async () => {
+  test('does not renew a new token that is rejected at once: one sign-in, one request, exit 3', async () => {
     const endpoint = await startEndpoint({ ...echoing, echo: false, signIn, always: '401' });
-    await exportRefused(endpoint);
+    await exportRejected(endpoint);
     const report = await endpoint.report();
     expect(report.servings).toHaveLength(1);
     expect(report.iam).toHaveLength(1);
   });
 
-  test('a password that is wrong: one sign-in, exit 3, nothing told', async () => {
+  test('of a wrong password: one sign-in, exit 3', async () => {
     const endpoint = await startEndpoint({ ...echoing, signIn: { ...signIn, password: 'other' } });
-    const { ended, cwd } = await exportRefused(endpoint);
+    const { ended, cwd } = await exportRejected(endpoint);
     expect(readJson(ended).errors[0]?.hint).toContain('iamPassword');
     const report = await endpoint.report();
     expect(report.iam).toHaveLength(1);

@@ -1,5 +1,5 @@
-// Goal: every command of the built file does what the contract says, and stdout is one JSON object or what a person reads, never both.
-// Method: one store after the other by the commands themselves; the endpoint counts what is sent.
+// Tests that every command of the built file follows the contract, and that stdout is either one JSON object or text.
+// Method: the commands create the stores; the endpoint counts the requests.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,18 +12,18 @@ import {
   expectCode,
   flagsFor,
   keyOf,
+  type Output,
   readJson,
   runCli,
   startCli,
   startEndpoint,
   startProcess,
-  type Told,
   until,
-} from './world.ts';
+} from './processes.ts';
 
 const commands = ['export', 'tick', 'plan', 'status', 'verify', 'simulate', 'demo', 'init'];
 
-/** stderr holds log lines only. */
+/** Every line on stderr must be a log line. */
 function expectLogLines({ err }: Ended): void {
   for (const line of err.split('\n').filter((one) => one !== '')) {
     expect(JSON.parse(line)).toMatchObject({ level: expect.any(String), time: expect.any(String) });
@@ -31,15 +31,18 @@ function expectLogLines({ err }: Ended): void {
 }
 
 describe.concurrent('help', () => {
-  test.each(commands)('%s --help: exit 0, on stdout, with its exit codes', async (command) => {
-    const ended = await runCli([command, '--help'], { cwd: createFolder() });
-    expectCode(ended, 0);
-    expect(ended.err).toBe('');
-    expect(ended.out).toMatch(/Exit codes:/);
-    expect(ended.out).toMatch(/--json/);
-  });
+  test.each(commands)(
+    '%s --help prints the exit codes to stdout and exits with 0',
+    async (command) => {
+      const ended = await runCli([command, '--help'], { cwd: createFolder() });
+      expectCode(ended, 0);
+      expect(ended.err).toBe('');
+      expect(ended.out).toMatch(/Exit codes:/);
+      expect(ended.out).toMatch(/--json/);
+    },
+  );
 
-  test('--help names every command; a reader that leaves after a byte is no crash', async () => {
+  test('--help names every command; a reader that closes the pipe after one byte causes no crash', async () => {
     const cwd = createFolder();
     const ended = await runCli(['--help'], { cwd });
     expectCode(ended, 0);
@@ -56,7 +59,7 @@ describe.concurrent('help', () => {
   });
 });
 
-describe.concurrent('--json', () => {
+describe.concurrent('--json after a failure', () => {
   test.each([
     ['export', 2, ['export']],
     ['tick', 2, ['tick']],
@@ -66,22 +69,22 @@ describe.concurrent('--json', () => {
     ['simulate', 2, ['simulate', '--latency', 'slow']],
     ['demo', 4, ['demo', '--out', 'file/below']],
     ['init', 2, ['init', '--out', 'file/below']],
-    ['a command that is none', 2, ['exprot']],
-  ])('%s that fails: exit %i, one object', async (_name, code, args) => {
+    ['an unknown command', 2, ['exprot']],
+  ])('%s exits with %i and prints one JSON object', async (_name, code, args) => {
     const cwd = createFolder();
-    // Where a folder is needed.
+    // A file where a folder is needed.
     writeFileSync(join(cwd, 'file'), '');
     const ended = await runCli([...args, '--json'], { cwd });
     expectCode(ended, code);
-    const told = readJson(ended);
-    expect(told.status).toBe(code === 4 ? 'paused' : 'failed');
-    expect(told.errors.length).toBeGreaterThan(0);
+    const output = readJson(ended);
+    expect(output.status).toBe(code === 4 ? 'paused' : 'failed');
+    expect(output.errors.length).toBeGreaterThan(0);
     expectLogLines(ended);
   });
 });
 
-describe.concurrent('what the commands do', () => {
-  test('plan, tick, status and verify from one configuration', async () => {
+describe.concurrent('the commands', () => {
+  test('plan, tick, status and verify work with one configuration', async () => {
     const endpoint = await startEndpoint({ nodes: 1_000, latencyMs: { min: 5, max: 20 } });
     const { region, projectId } = endpoint.script;
     const cwd = createFolder();
@@ -98,7 +101,7 @@ accounts:
 `,
     );
     const options = { cwd, env: keyOf(endpoint) };
-    const call = async <T = Told>(args: string[], code = 0): Promise<T> => {
+    const call = async <T = Output>(args: string[], code = 0): Promise<T> => {
       const ended = await runCli([...args, '--json'], options);
       expectCode(ended, code);
       expectLogLines(ended);
@@ -130,7 +133,7 @@ accounts:
     expect(await call<object>(['status'])).toMatchObject({
       targets: [{ open: { phase: 'collecting', total: 1_000 } }],
     });
-    // Nothing is sealed yet: there is nothing to verify.
+    // Nothing is sealed yet, so there is nothing to verify.
     await call(['verify'], 2);
     let ended = ticked;
     for (let ticks = 0; ended.status === 'paused' && ticks < 10; ticks += 1) {
@@ -153,13 +156,13 @@ accounts:
     });
     expect(await sent()).toBe(1 + Math.ceil(999 / 199));
 
-    // --table picks; what it does not know is a usage error.
+    // --table selects; an unknown table is a usage error.
     await call(['export', '--table', 'nodes'], 2);
     expect((await call(['export', '--table', 'container_nodes'])).snapshots).toHaveLength(1);
     expect(await call<object>(['verify'])).toMatchObject({ manifests: 2, faults: [] });
   }, 60_000);
 
-  test('plan warns when the pages need more time than the schedule leaves', async () => {
+  test('plan warns when the pages need more time than the schedule allows', async () => {
     const endpoint = await startEndpoint({ totalNum: 1_900_000 });
     const cwd = createFolder();
     const { region, projectId } = endpoint.script;
@@ -176,18 +179,18 @@ accounts:
     });
   });
 
-  test('simulate: the address when it listens; export finds its nodes; SIGTERM ends it with 0', async () => {
+  test('simulate prints its address, serves nodes to export and exits with 0 on SIGTERM', async () => {
     const cwd = createFolder();
     const simulator = startCli(['simulate', '--json', '--nodes', '250'], { cwd });
     await until(() => simulator.texts.out.includes('\n'), 'the address');
-    const told = JSON.parse(simulator.texts.out) as Record<string, string>;
-    expect(Object.keys(told)).toEqual(['url', 'ak', 'sk', 'projectId']);
+    const address = JSON.parse(simulator.texts.out) as Record<string, string>;
+    expect(Object.keys(address)).toEqual(['url', 'ak', 'sk', 'projectId']);
     const ended = await runCli(
       [
-        ...['export', '--json', '--region', 'cn-south-4', '--project', told.projectId ?? ''],
-        ...['--endpoint', told.url ?? '', '--store', 'file:./lake'],
+        ...['export', '--json', '--region', 'cn-south-4', '--project', address.projectId ?? ''],
+        ...['--endpoint', address.url ?? '', '--store', 'file:./lake'],
       ],
-      { cwd, env: { HUAWEICLOUD_SDK_AK: told.ak ?? '', HUAWEICLOUD_SDK_SK: told.sk ?? '' } },
+      { cwd, env: { HUAWEICLOUD_SDK_AK: address.ak ?? '', HUAWEICLOUD_SDK_SK: address.sk ?? '' } },
     );
     expectCode(ended, 0);
     expect(readJson(ended).snapshots).toMatchObject([{ rows: 250, verdict: 'complete' }]);
@@ -195,7 +198,7 @@ accounts:
     expectCode(await simulator.ended, 0);
   });
 
-  test('init: a configuration that is valid once its variables are set; never over another file', async () => {
+  test('init writes a configuration that is valid with its variables set, and never overwrites a file', async () => {
     const cwd = createFolder();
     const written = await runCli(['init', '--json'], { cwd });
     expectCode(written, 0);
@@ -217,16 +220,16 @@ accounts:
     expectCode(await runCli(['status'], { cwd, env }), 0);
   });
 
-  test('demo: exports, verifies, and says how to query', async () => {
+  test('demo exports, verifies and shows how to query', async () => {
     const cwd = createFolder();
     const ended = await runCli(['demo', '--json'], { cwd });
     expectCode(ended, 0);
-    const told = readJson<Told & { out: string; queries: Record<string, string> }>(ended);
-    expect(told).toMatchObject({ status: 'sealed', out: join(cwd, 'demo-out') });
-    expect(Object.keys(told.queries)).toEqual(['duckdb', 'jq', 'verify', 'status']);
-    const told2 = await runCli(['verify', '--store', 'file:./demo-out'], { cwd });
-    expectCode(told2, 0);
-    expect(told2.out).toContain('verified: 1 manifest');
+    const output = readJson<Output & { out: string; queries: Record<string, string> }>(ended);
+    expect(output).toMatchObject({ status: 'sealed', out: join(cwd, 'demo-out') });
+    expect(Object.keys(output.queries)).toEqual(['duckdb', 'jq', 'verify', 'status']);
+    const verified = await runCli(['verify', '--store', 'file:./demo-out'], { cwd });
+    expectCode(verified, 0);
+    expect(verified.out).toContain('verified: 1 manifest');
     const plain = await runCli(['demo'], { cwd });
     expectCode(plain, 0);
     expect(plain.out).toContain('Ask it:');

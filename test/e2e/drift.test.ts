@@ -1,10 +1,9 @@
-// Goal: the last line: 10,000 nodes that come and go, every fault, against an endpoint of another make: complete,
-// equal to what was served, within the quota as that endpoint measured it. Method: the built file, in real time, with a quota of seconds.
+// Tests that an export of 10,000 nodes, with drift and every fault, is complete, equals what the endpoint served and keeps
+// the quota that the endpoint measured. Method: the built file in real time against the independent endpoint.
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Fault } from '../support/plain-endpoint.ts';
-import { expectServed, readSnapshot } from './served-rows.ts';
 import {
   countMost,
   createFolder,
@@ -14,7 +13,8 @@ import {
   readJson,
   runCli,
   startEndpoint,
-} from './world.ts';
+} from './processes.ts';
+import { expectServed, readSnapshot } from './served-rows.ts';
 
 const quota = { requests: 30, windowSeconds: 1 };
 const faults: Fault[] = [
@@ -22,8 +22,8 @@ const faults: Fault[] = [
   ...(['truncated', 'brokenJson', 'null', 'wrongShape', 'slow'] as const),
 ];
 
-describe.concurrent('10,000 nodes', () => {
-  test('that come and go, with every fault: complete, and equal to what was served', async () => {
+describe.concurrent('an export of 10,000 nodes', () => {
+  test('with drift and every fault is complete and equals what was served', async () => {
     const endpoint = await startEndpoint({
       nodes: 10_000,
       seed: 7,
@@ -31,7 +31,7 @@ describe.concurrent('10,000 nodes', () => {
       mutating: true,
       inserts: 6,
       deletes: 5,
-      // From the second request on, and once with another distance.
+      // Each fault twice, with different distances between the faults.
       faults: Object.fromEntries([
         ...faults.map((fault, index) => [2 + 4 * index, fault] as const),
         ...faults.map((fault, index) => [45 + 3 * index, fault] as const),
@@ -45,8 +45,8 @@ describe.concurrent('10,000 nodes', () => {
       env: keyOf(endpoint),
     });
     expectCode(ended, 0);
-    const told = readJson(ended);
-    const [sealed] = told.snapshots;
+    const output = readJson(ended);
+    const [sealed] = output.snapshots;
     expect(sealed?.verdict).toBe('complete');
     const report = await endpoint.report();
     for (const fault of faults) {
@@ -60,13 +60,13 @@ describe.concurrent('10,000 nodes', () => {
     expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(
       quota.requests,
     );
-    expect(told.requests).toBe(report.servings.length);
+    expect(output.requests).toBe(report.servings.length);
 
     const lake = join(cwd, 'lake');
     const snapshot = await readSnapshot(lake, sealed?.manifest ?? '');
     expectServed(snapshot, report);
     expect(report.survivors.length).toBeGreaterThan(9_000);
-    // What a double cannot hold keeps its digits.
+    // A number that does not fit in a double keeps its digits.
     const exact = snapshot.parquet.filter((row) =>
       String(row.extra).includes('12345678901234567890'),
     );
@@ -85,8 +85,8 @@ describe.concurrent('10,000 nodes', () => {
     });
   }, 60_000);
 
-  test('while nothing moves: ceil((N-1)/199) + 1 requests at the most, none throttled', async () => {
-    // So small that a busy machine uses it up as well.
+  test('without drift needs at most ceil((N-1)/199) + 1 requests, none of them throttled', async () => {
+    // So small that even a busy machine uses it up.
     const few = { requests: 10, windowSeconds: 1 };
     const nodes = 10_000;
     const endpoint = await startEndpoint({ nodes, seed: 3, latencyMs: { min: 2, max: 15 } });
@@ -96,16 +96,16 @@ describe.concurrent('10,000 nodes', () => {
       env: keyOf(endpoint),
     });
     expectCode(ended, 0);
-    const told = readJson(ended);
-    expect(told.snapshots).toMatchObject([{ rows: nodes, verdict: 'complete' }]);
+    const output = readJson(ended);
+    expect(output.snapshots).toMatchObject([{ rows: nodes, verdict: 'complete' }]);
     const report = await endpoint.report();
     expect(report.servings.length).toBeLessThanOrEqual(Math.ceil((nodes - 1) / 199) + 1);
     const most = countMost(report.servings, few.windowSeconds * 1_000);
     expect(most).toBeLessThanOrEqual(few.requests);
-    // Else nothing was held back, and the line above shows nothing.
+    // Otherwise the quota never held a request back, and the check above would prove nothing.
     expect(most).toBeGreaterThan(few.requests / 2);
     expect(report.servings.every(({ query }) => query.limit === '200')).toBe(true);
-    const snapshot = await readSnapshot(join(cwd, 'lake'), told.snapshots[0]?.manifest ?? '');
+    const snapshot = await readSnapshot(join(cwd, 'lake'), output.snapshots[0]?.manifest ?? '');
     expectServed(snapshot, report);
     expect(snapshot.manifest.evidence).toMatchObject({ retries: 0, throttled: 0, realigned: 0 });
   }, 60_000);

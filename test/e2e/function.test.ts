@@ -1,34 +1,37 @@
-// Goal: the function's bundle alone makes a snapshot over several invocations. Method: a fresh process an invocation, the
-// file in a folder of its own with its configuration beside it, a context as FunctionGraph's; the endpoint measures.
+// Tests that the function's bundle makes a snapshot over several invocations without other files. Method: a new process per
+// invocation with a context like FunctionGraph's, in a folder with only the bundle and its configuration.
 
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { expectServed, readSnapshot } from './served-rows.ts';
 import {
   countMost,
   createFolder,
   type Endpoint,
   expectCode,
+  type Output,
   readTree,
   root,
   runCli,
   startEndpoint,
-  type Told,
-} from './world.ts';
+} from './processes.ts';
+import { expectServed, readSnapshot } from './served-rows.ts';
 
 const bundle = join(root, 'dist', 'functions', 'collect', 'index.js');
-/** Slots are counted from a request's departure there: what it takes on its way may vary by the guard, so a shorter window is measured. */
+/**
+ * The exporter counts the window from the moment a request leaves; the endpoint sees its arrival. The time in between
+ * varies, so the tests measure a shorter window.
+ */
 const quota = { requests: 3, windowSeconds: 1.5 };
 const measuredMs = 1_300;
 
 interface Invoked {
-  result: Told | null;
+  result: Output | null;
   error: { name: string; message: string; code?: string } | null;
   lines: Record<string, unknown>[];
-  /** Of the handler alone. */
+  /** How long the handler ran. */
   durationMs: number;
 }
 
@@ -40,14 +43,14 @@ const context = { getRemainingTimeInMilliSeconds: () => leftMs - (performance.no
 for (const [name, value] of Object.entries(getters)) context[name] = () => value;
 const userData = getters.getUserData;
 context.getUserData = (name) => userData[name];
-const tell = (told) => {
-  require('node:fs').writeSync(3, JSON.stringify({ ...told, durationMs: performance.now() - startMs }));
-  // As on the platform: what is left running is frozen.
+const finish = (outcome) => {
+  require('node:fs').writeSync(3, JSON.stringify({ ...outcome, durationMs: performance.now() - startMs }));
+  // As on the platform, which freezes everything that still runs.
   process.exit(0);
 };
 handler(event, context).then(
-  (result) => tell({ result, error: null }),
-  ({ name, message, code, stack }) => tell({ result: null, error: { name, message, code, stack } }),
+  (result) => finish({ result, error: null }),
+  ({ name, message, code, stack }) => finish({ result: null, error: { name, message, code, stack } }),
 );
 `;
 
@@ -80,10 +83,10 @@ function invoke(
     }
     child.once('error', reject);
     child.once('close', () => {
-      const [, out = '', err = '', told = ''] = texts;
-      if (told === '' || err !== '') return reject(new Error(`${out}\n${err}`));
+      const [, out = '', err = '', outcome = ''] = texts;
+      if (outcome === '' || err !== '') return reject(new Error(`${out}\n${err}`));
       const lines = out.split('\n').filter((line) => line !== '');
-      resolve({ ...JSON.parse(told), lines: lines.map((line) => JSON.parse(line)) });
+      resolve({ ...JSON.parse(outcome), lines: lines.map((line) => JSON.parse(line)) });
     });
   });
 }
@@ -114,7 +117,7 @@ const agencyOf = ({ script: { ak, sk, securityToken } }: Endpoint) => ({
   getSecurityToken: securityToken,
 });
 
-/** Again and again, as a timer does, until a snapshot is sealed. */
+/** Invokes once per window, like a timer, until a snapshot is sealed. */
 async function invokeUntilSealed(
   folder: string,
   options: Parameters<typeof invoke>[2],
@@ -132,13 +135,13 @@ async function invokeUntilSealed(
 }
 
 describe.concurrent('the built function', () => {
-  test('a key by variables: sealed over several invocations, each of which spends what is there and stops', async () => {
+  test('seals over several invocations with a key in variables; each uses the free quota and stops', async () => {
     const endpoint = await startEndpoint({ nodes: 1_500, latencyMs: { min: 10, max: 40 } });
     const folder = deploy(endpoint, '{ ak: "${PROD_AK}", sk: "${PROD_SK}" }');
     const { ak, sk } = endpoint.script;
     const invocations = await invokeUntilSealed(folder, {
       key: {},
-      // Encrypted variables come by getUserData alone.
+      // Encrypted variables are available only through getUserData.
       userData: { PROD_AK: ak, PROD_SK: sk },
     });
     expect(invocations.length).toBeGreaterThanOrEqual(3);
@@ -147,13 +150,13 @@ describe.concurrent('the built function', () => {
       expect(result?.errors).toEqual([]);
       expect(lines.length).toBeGreaterThan(0);
       expect(lines.every(({ requestId }) => requestId === `request-${index + 1}`)).toBe(true);
-      // It does not sleep for the next window: that would take a window, and this machine may be busy.
+      // It does not wait for the next window. The tolerance is for a busy machine.
       expect(durationMs).toBeLessThan(quota.windowSeconds * 1_000 + 1_500);
     }
     const last = invocations[invocations.length - 1]?.result;
     const [sealed] = last?.snapshots ?? [];
     expect(sealed).toMatchObject({ rows: 1_500, verdict: 'complete' });
-    // A timer's snapshot is named by its slot.
+    // The name of a timer's snapshot is the time of its schedule slot.
     expect(sealed?.snapshot).toMatch(/T000000Z$/);
     const report = await endpoint.report();
     expect(report.servings).toHaveLength(Math.ceil(1_499 / 199));
@@ -170,7 +173,7 @@ describe.concurrent('the built function', () => {
     expectCode(verified, 0);
   }, 60_000);
 
-  test("the agency's temporary key, which is another one in each invocation", async () => {
+  test("uses the agency's temporary key, which is different in each invocation", async () => {
     const first = {
       ak: 'AGENCYAK000000000001',
       sk: 'agency-sk-1',
@@ -199,7 +202,7 @@ describe.concurrent('the built function', () => {
     }
   }, 60_000);
 
-  test('a refused key: told once by throwing, then left alone', async () => {
+  test('throws once for a rejected key, then sends nothing', async () => {
     const endpoint = await startEndpoint({ always: '403', securityToken: 'agency-token-3' });
     const folder = deploy(endpoint, 'agency');
     const options = { key: agencyOf(endpoint) };
@@ -218,7 +221,7 @@ describe.concurrent('the built function', () => {
     expect((await endpoint.report()).servings).toHaveLength(1);
   });
 
-  test('no time left: paused at once, nothing sent; no configuration: thrown with what to do', async () => {
+  test('pauses without a request if no time is left, and throws with a hint if there is no configuration', async () => {
     const endpoint = await startEndpoint({ securityToken: 'agency-token-4' });
     const folder = deploy(endpoint, 'agency');
     const hurried = await invoke(folder, 'one', { key: agencyOf(endpoint), leftMs: 1_500 });

@@ -1,12 +1,11 @@
-// Goal: killed at any moment, an export goes on, buys no page again but the one in flight, seals the same rows, and keeps
-// the quota all the while. Method: SIGKILL to the built file at seeded moments; the endpoint measures; another store was never killed.
+// Tests that an export killed at any moment continues, requests at most the page in flight again, seals the same rows and
+// keeps the quota. Method: SIGKILL to the built file at seeded moments; a second store with an undisturbed export.
 
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '../support/plain-endpoint.ts';
-import { expectServed, readSnapshot, type SnapshotRows } from './served-rows.ts';
 import {
   countMost,
   createFolder,
@@ -20,9 +19,10 @@ import {
   startCli,
   startEndpoint,
   until,
-} from './world.ts';
+} from './processes.ts';
+import { expectServed, readSnapshot, type SnapshotRows } from './served-rows.ts';
 
-/** Of a run that nobody disturbed, in a store of its own. */
+/** Exports without interruption to a new store. */
 async function exportUndisturbed(endpoint: Endpoint): Promise<SnapshotRows> {
   const cwd = createFolder();
   const ended = await runCli(['export', '--json', ...flagsFor(endpoint)], {
@@ -37,35 +37,35 @@ async function countServings(endpoint: Endpoint): Promise<number> {
   return (await endpoint.report()).servings.length;
 }
 
-/** The same command to its end: what was sealed, and that every object is whole. */
+/** Runs the command to its end and verifies the store. Returns the sealed rows. */
 async function finish(args: string[], cwd: string, endpoint: Endpoint): Promise<SnapshotRows> {
   const ended = await runCli(args, { cwd, env: keyOf(endpoint) });
   expectCode(ended, 0);
-  const told = readJson(ended);
-  expect(told).toMatchObject({ status: 'sealed', snapshots: [{ verdict: 'complete' }] });
+  const output = readJson(ended);
+  expect(output).toMatchObject({ status: 'sealed', snapshots: [{ verdict: 'complete' }] });
   const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
   expectCode(verified, 0);
   expect(readJson<{ faults: unknown[] }>(verified).faults).toEqual([]);
-  return readSnapshot(join(cwd, 'lake'), told.snapshots[0]?.manifest ?? '');
+  return readSnapshot(join(cwd, 'lake'), output.snapshots[0]?.manifest ?? '');
 }
 
 function withoutTimes({ parquet }: SnapshotRows) {
   return parquet.map((row) => ({ ...row, snapshot_at: null, fetched_at: null }));
 }
 
-/** Of every object; of none while there is no folder. */
+/** The paths of all objects. Empty if the folder does not exist. */
 function listNames(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
 }
 
-/** Offsets that were served more than once, how often more. */
+/** How many servings repeat an offset that was served before. */
 function countRepeats(offsets: readonly number[]): number {
   return offsets.length - new Set(offsets).size;
 }
 
-describe.concurrent('kill -9', () => {
-  test('at random moments, among requests, stores and the seal', async () => {
-    // So wide that the reservations of ten killed exporters do not use it up: their kills all hit work, not waits.
+describe.concurrent('killed exports', () => {
+  test('at random moments of reading, storing and sealing, an export still seals the same rows', async () => {
+    // So large that the reservations of killed exporters do not use it up: every kill hits work, not a wait.
     const quota: Quota = { requests: 200, windowSeconds: 1 };
     const endpoint = await startEndpoint({ nodes: 3_500, latencyMs: { min: 20, max: 60 } });
     const undisturbed = await exportUndisturbed(endpoint);
@@ -75,7 +75,7 @@ describe.concurrent('kill -9', () => {
     const lake = join(cwd, 'lake');
     const args = ['export', '--json', ...flagsFor(endpoint, quota)];
     const random = createRandom(20_261_124);
-    // The last times while it seals: an object of this kind has just appeared.
+    // The last kills come while it seals, when an object of this kind has just appeared.
     const sealing = [
       /\/sealing\/[^/]+\.json$/,
       /\.parquet$/,
@@ -85,7 +85,7 @@ describe.concurrent('kill -9', () => {
     const killsMax = 8 + sealing.length;
     let kills = 0;
     for (; kills < killsMax; kills += 1) {
-      const begun = await countServings(endpoint);
+      const servedAtStart = await countServings(endpoint);
       const { child, ended } = startCli(args, { cwd, env: keyOf(endpoint) });
       let isOver = false;
       void ended.then(() => {
@@ -93,10 +93,13 @@ describe.concurrent('kill -9', () => {
       });
       const appears = sealing[kills - 8];
       if (appears === undefined) {
-        // Before its first page, or after one or two of them.
+        // Before its next page, or after one or two pages.
         const more = Math.floor(random() * 3);
-        const due = Math.min(begun + more, before + pages);
-        await until(async () => isOver || (await countServings(endpoint)) >= due, `${due} pages`);
+        const target = Math.min(servedAtStart + more, before + pages);
+        await until(
+          async () => isOver || (await countServings(endpoint)) >= target,
+          `${target} pages`,
+        );
         await delay(random() * (more === 0 ? 500 : 80));
       } else {
         await until(() => isOver || listNames(lake).some((name) => appears.test(name)), 'a seal');
@@ -104,7 +107,7 @@ describe.concurrent('kill -9', () => {
       child.kill('SIGKILL');
       const { code, signal } = await ended;
       if (signal === 'SIGKILL') continue;
-      // It came to its end before.
+      // The export ended before the kill.
       expect(code).toBe(0);
       break;
     }
@@ -119,7 +122,7 @@ describe.concurrent('kill -9', () => {
     expect(countMost(servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(quota.requests);
   }, 90_000);
 
-  test('with a small quota: what a killed exporter had reserved stays reserved, and the quota is kept', async () => {
+  test('with a small quota, requests reserved by a killed exporter stay reserved', async () => {
     const quota: Quota = { requests: 4, windowSeconds: 1 };
     const endpoint = await startEndpoint({ nodes: 1_900, latencyMs: { min: 20, max: 60 } });
     const cwd = createFolder();
@@ -138,7 +141,7 @@ describe.concurrent('kill -9', () => {
       child.kill('SIGKILL');
       await ended;
     }
-    // Four requests may have left, and nobody told: nothing leaves before 2 s + 20 s + 1 s are over.
+    // Four requests may have been sent without a record, so no request leaves before 2 s + 20 s + 1 s have passed.
     expect(performance.now() - killedMs).toBeLessThan(20_000);
     expect(await countServings(endpoint)).toBe(sent);
     const snapshot = await finish(args, cwd, endpoint);
@@ -151,7 +154,7 @@ describe.concurrent('kill -9', () => {
     expect(report.servings.length).toBeLessThanOrEqual(Math.ceil(1_899 / 199) + 1 + 1);
   }, 90_000);
 
-  test('two exporters at once on one store: one waits, the quota is kept, both are right', async () => {
+  test('of two exporters on one store, one waits; both keep the quota and seal correct rows', async () => {
     const quota: Quota = { requests: 5, windowSeconds: 1 };
     const endpoint = await startEndpoint({ nodes: 1_500, latencyMs: { min: 20, max: 60 } });
     const cwd = createFolder();
@@ -159,10 +162,10 @@ describe.concurrent('kill -9', () => {
     const both = [0, 1].map(() => startCli(args, { cwd, env: keyOf(endpoint) }));
     const ended = await Promise.all(both.map((one) => one.ended));
     for (const one of ended) expectCode(one, 0);
-    const told = ended.map((one) => readJson(one));
-    expect(told.map(({ snapshots }) => snapshots[0]?.rows)).toEqual([1_500, 1_500]);
-    // Each made its own, one after the other.
-    expect(new Set(told.map(({ snapshots }) => snapshots[0]?.snapshot)).size).toBe(2);
+    const outputs = ended.map((one) => readJson(one));
+    expect(outputs.map(({ snapshots }) => snapshots[0]?.rows)).toEqual([1_500, 1_500]);
+    // Each exporter made its own snapshot, one after the other.
+    expect(new Set(outputs.map(({ snapshots }) => snapshots[0]?.snapshot)).size).toBe(2);
     expect(ended.filter(({ err }) => err.includes('waiting until it has finished'))).toHaveLength(
       1,
     );
@@ -174,13 +177,13 @@ describe.concurrent('kill -9', () => {
     const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
     expectCode(verified, 0);
     expect(readJson<object>(verified)).toMatchObject({ manifests: 2, faults: [], unnamed: [] });
-    for (const { snapshots } of told) {
+    for (const { snapshots } of outputs) {
       const snapshot = await readSnapshot(join(cwd, 'lake'), snapshots[0]?.manifest ?? '');
       expectServed(snapshot, report);
     }
   }, 60_000);
 
-  test('SIGINT: exit 4, paused, and the same command goes on with the next page', async () => {
+  test('SIGINT pauses the export with exit 4, and the same command continues with the next page', async () => {
     const quota: Quota = { requests: 3, windowSeconds: 1 };
     const endpoint = await startEndpoint({ nodes: 1_500, latencyMs: { min: 20, max: 60 } });
     const cwd = createFolder();
@@ -198,7 +201,7 @@ describe.concurrent('kill -9', () => {
     const snapshot = await finish(args, cwd, endpoint);
     const report = await endpoint.report();
     expectServed(snapshot, report);
-    // The page in flight may have been given up.
+    // The page in flight may be lost.
     expect(report.servings.length).toBeLessThanOrEqual(Math.ceil(1_499 / 199) + 1);
     expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(
       quota.requests,

@@ -1,4 +1,5 @@
-// Owns what a snapshot must hold, judged from what the endpoint served and the contract's words alone. Refuses lib/'s normalizer.
+// Responsible for the expected rows of a snapshot, derived from what the endpoint served. Written from the contract,
+// without the normalizer of lib/.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,11 +23,11 @@ const columns: readonly { name: string; type: Type }[] = (
     ['policy_group_id policy_group_name extra', 'string'],
   ] as const
 ).flatMap(([names, type]) => names.split(' ').map((name) => ({ name, type })));
-/** Of the API's own fields: not what this project adds. */
-const own = ['snapshot_at', 'fetched_at', 'account', 'region', 'project_id', 'agent_status_raw'];
+/** Columns that are not fields of the API. */
+const added = ['snapshot_at', 'fetched_at', 'account', 'region', 'project_id', 'agent_status_raw'];
 const fields = new Map(
   columns
-    .filter(({ name }) => name !== 'extra' && !own.includes(name))
+    .filter(({ name }) => name !== 'extra' && !added.includes(name))
     .map(({ name, type }) => [name, type] as const),
 );
 
@@ -37,7 +38,7 @@ function fits(value: unknown, type: Type): boolean {
   return typeof value === type;
 }
 
-/** One row, but for what the run adds; `extra` as a value. */
+/** One row without the columns that the run adds. `extra` is a value, not JSON text. */
 function toCells(record: Record<string, unknown>): Cells {
   const cells: Cells = Object.fromEntries(columns.map(({ name }) => [name, null]));
   const extra: Record<string, unknown> = {};
@@ -52,7 +53,7 @@ function toCells(record: Record<string, unknown>): Cells {
   return cells;
 }
 
-/** The newest record that was served of each node. */
+/** The newest served record of each node. */
 function listServed(report: Report): Map<string, Cells> {
   const served = new Map<string, Cells>();
   for (const { body } of report.servings) {
@@ -87,7 +88,7 @@ export interface SnapshotRows {
   ndjson: Cells[];
 }
 
-/** Parquet through DuckDB, NDJSON through zlib and JSON.parse; times as milliseconds, `extra` as its text. */
+/** Reads Parquet with DuckDB and NDJSON with zlib and JSON.parse. Times are milliseconds, `extra` is JSON text. */
 export async function readSnapshot(store: string, manifestKey: string): Promise<SnapshotRows> {
   const manifest = readManifest(store, manifestKey);
   const pathOf = (format: string) =>
@@ -128,7 +129,7 @@ export async function readSnapshot(store: string, manifestKey: string): Promise<
 
 const encoder = new TextEncoder();
 
-/** Ascending by UTF-8 bytes, without a repetition. */
+/** Strictly ascending by UTF-8 bytes. */
 function isAscending(ids: readonly string[]): boolean {
   return ids.every(
     (id, index) =>
@@ -137,7 +138,7 @@ function isAscending(ids: readonly string[]): boolean {
   );
 }
 
-/** Told as the first difference: a diff of 10,000 rows tells nobody anything. */
+/** Shows only the first difference, because a diff of 10,000 rows is unreadable. */
 export function expectServed(snapshot: SnapshotRows, report: Report): void {
   const { manifest, parquet, ndjson } = snapshot;
   const served = listServed(report);
@@ -154,25 +155,25 @@ export function expectServed(snapshot: SnapshotRows, report: Report): void {
   for (const [index, row] of parquet.entries()) {
     const id = String(row.host_id);
     const { account, region, projectId } = manifest.scope;
-    const due: Cells = {
+    const expected: Cells = {
       ...served.get(id),
       ...{ snapshot_at: snapshotAtMs, account, region, project_id: projectId },
     };
-    // Cheaply first: expect() takes a millisecond for each of 10,000 rows.
+    // A cheap comparison first, because expect() needs a millisecond per row.
     if (!isDeepStrictEqual({ ...ndjson[index] }, row)) {
-      expect(ndjson[index], `NDJSON against Parquet, ${id}`).toEqual(row);
+      expect(ndjson[index], `NDJSON and Parquet differ for ${id}`).toEqual(row);
     }
     const fetchedAt = Number(row.fetched_at);
     const extra = row.extra === null ? null : JSON.parse(String(row.extra));
     const found = { ...row, extra, fetched_at: null };
-    if (!isDeepStrictEqual(found, { ...due, fetched_at: null })) {
-      expect(found, id).toEqual({ ...due, fetched_at: null });
-      throw new Error(`${id} differs in a way that expect() does not see`);
+    if (!isDeepStrictEqual(found, { ...expected, fetched_at: null })) {
+      expect(found, id).toEqual({ ...expected, fetched_at: null });
+      throw new Error(`${id} differs, but expect() shows no difference`);
     }
     if (!(fetchedAt >= startedAtMs && fetchedAt <= sealedAtMs)) {
-      throw new Error(`${id} was fetched at ${row.fetched_at}, outside of its run`);
+      throw new Error(`${id} was fetched at ${row.fetched_at}, outside its run`);
     }
   }
-  const held = new Set(parquet.map((row) => row.host_id));
-  expect(report.survivors.filter((id) => !held.has(id))).toEqual([]);
+  const ids = new Set(parquet.map((row) => row.host_id));
+  expect(report.survivors.filter((id) => !ids.has(id))).toEqual([]);
 }

@@ -7,7 +7,7 @@ import { type LedgerPorts, openLedger } from '../../lib/quota/ledger.ts';
 import { guardMinMs, sendWithinMs, wholeQuota } from '../../lib/quota/window.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
-import { createClock, type VirtualClock } from '../support/world.ts';
+import { createClock, type VirtualClock } from '../support/virtual-clock.ts';
 
 export const user = 'aaaaaaaaaaaa';
 

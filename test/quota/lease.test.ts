@@ -7,7 +7,7 @@ import type { Store } from '../../lib/core/ports.ts';
 import { type Lease, leaseMs, takeLease } from '../../lib/quota/lease.ts';
 import { createMemoryStore, type MemoryStoreOptions } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
-import { createClock } from '../support/world.ts';
+import { createClock } from '../support/virtual-clock.ts';
 
 function createHosts(options: Partial<MemoryStoreOptions> = {}) {
   const clock = createClock(undefined, 1);

@@ -5,8 +5,9 @@ import { CorruptError, RateLimitedError } from '../../lib/core/errors.ts';
 import type { LedgerPorts } from '../../lib/quota/ledger.ts';
 import { sentKey } from '../../lib/quota/ledger-entry.ts';
 import { guardMinMs, sendWithinMs, wholeQuota } from '../../lib/quota/window.ts';
+import { mostInWindow } from '../support/busiest-window.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
-import { createClock, mostInWindow, type VirtualClock } from '../support/world.ts';
+import { createClock, type VirtualClock } from '../support/virtual-clock.ts';
 import { openTestLedger, user } from './fleet-simulation.ts';
 
 const otherUser = 'bbbbbbbbbbbb';

@@ -3,7 +3,7 @@
 // of departures is checked. A failure prints the fleet with its seed.
 
 import { describe, expect, test } from 'vitest';
-import { mostInWindow } from '../support/world.ts';
+import { mostInWindow } from '../support/busiest-window.ts';
 import { type Fleet, simulateFleet } from './fleet-simulation.ts';
 
 /** Runs a fleet to its end. `each`: the quota must hold for all exporters together, or for each process. */

@@ -7,8 +7,8 @@ import {
   countKinds,
   type FaultyProxy,
   isPage,
-  type RoadFault,
-  type RoadRequest,
+  type ProxiedRequest,
+  type ProxyFault,
   startFaultyProxy,
 } from '../support/faulty-proxy.ts';
 import { createRandom } from '../support/moving-list.ts';
@@ -54,7 +54,7 @@ async function expectServed(
 test('10,000 nodes over a bad road, with the gateway stopped and killed in between', async () => {
   const bucket = await createBucket();
   const random = createRandom(20_261_124);
-  const faults: RoadFault[] = [
+  const faults: ProxyFault[] = [
     { kind: 'cut' },
     { kind: 'lose' },
     { kind: 'slowDown' },
@@ -261,7 +261,7 @@ describe('at most 4 requests to the store for a page', () => {
     const bucket = await createBucket();
     const simulator = await simulate({ nodes: 20_000 });
     const road = await startRoad();
-    const whole: RoadRequest[][] = [];
+    const whole: ProxiedRequest[][] = [];
     // The first one opens the run, which is done once.
     for (let count = 0; whole.length < 3; count += 1) {
       expect(count).toBeLessThan(10);

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { StoreError } from '../../lib/core/errors.ts';
 import type { ObsKey, ObsStore } from '../../lib/store/obs.ts';
-import { type FaultyProxy, type RoadFault, startFaultyProxy } from '../support/faulty-proxy.ts';
+import { type FaultyProxy, type ProxyFault, startFaultyProxy } from '../support/faulty-proxy.ts';
 import { allow, assumeRole, createBucket, openStore, rgw } from '../support/rgw.ts';
 import { readObject, signedFetch } from '../support/signed-fetch.ts';
 import { runCli, simulate } from './exporting.ts';
@@ -30,7 +30,7 @@ async function failureOf(promise: Promise<unknown>): Promise<StoreError> {
 describe('an outcome that is not known', () => {
   /** The faults of the first requests, in order; then none. */
   async function openRoad(
-    faults: readonly (RoadFault | null)[],
+    faults: readonly (ProxyFault | null)[],
     options: Parameters<typeof openStore>[1] = {},
   ): Promise<{ store: ObsStore; road: FaultyProxy; bucket: string }> {
     const bucket = await createBucket();
@@ -101,7 +101,7 @@ describe('an outcome that is not known', () => {
   });
 
   test('tries are bounded, and what follows a store that was given up on gets few', async () => {
-    const faults = Array.from({ length: 100 }, (): RoadFault => ({ kind: 'cut' }));
+    const faults = Array.from({ length: 100 }, (): ProxyFault => ({ kind: 'cut' }));
     const { store, road } = await openRoad(faults);
     const error = await failureOf(store.get('a'));
     expect(error.code).toBe('STORE_FAILED');

@@ -11,9 +11,10 @@ import { collect } from '../../lib/runs/collect.ts';
 import { requestsFor } from '../../lib/runs/cost.ts';
 import type { Manifest } from '../../lib/snapshots/manifest.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { mostInWindow } from '../support/busiest-window.ts';
 import type { MemoryStore } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
-import { createWorld, mostInWindow, type World } from '../support/world.ts';
+import { createTestExporter, type TestExporter } from '../support/test-exporter.ts';
 
 const hourMs = 3_600_000;
 
@@ -31,7 +32,7 @@ function nodes(count: number): string[] {
 
 describe('export', () => {
   test('seals 1,000 nodes sorted and exact, with the fewest requests, within the quota', async () => {
-    const world = createWorld({ ids: nodes(1_000) });
+    const world = createTestExporter({ ids: nodes(1_000) });
     const result = await world.exportNow();
     expect(result).toMatchObject({
       status: 'sealed',
@@ -56,14 +57,14 @@ describe('export', () => {
   });
 
   test('seals an empty list as a valid, empty snapshot', async () => {
-    const world = createWorld({ ids: [] });
+    const world = createTestExporter({ ids: [] });
     const result = await world.exportNow();
     expect(result.status).toBe('sealed');
     expect(result.snapshots[0]?.manifest).toMatchObject({ rows: 0, verdict: 'complete' });
   });
 
   test('names the second of two exports within one second after the next second, and the chain holds', async () => {
-    const world = createWorld({ ids: nodes(3) });
+    const world = createTestExporter({ ids: nodes(3) });
     const first = await world.exportNow();
     const second = await world.exportNow();
     const names = [first, second].map(({ snapshots }) => snapshots[0]?.manifest.snapshot);
@@ -73,7 +74,7 @@ describe('export', () => {
   });
 
   test('snapshot names increase even if the clock steps back', async () => {
-    const world = createWorld({ ids: nodes(3) });
+    const world = createTestExporter({ ids: nodes(3) });
     await world.exportNow();
     world.clock.step(-hourMs);
     const second = await world.exportNow();
@@ -81,7 +82,7 @@ describe('export', () => {
   });
 
   test('continues in another process after a signal, within the quota', async () => {
-    const world = createWorld({ ids: nodes(3_000) });
+    const world = createTestExporter({ ids: nodes(3_000) });
     const controller = new AbortController();
     world.endpoint.beforeAnswer = (index) => {
       if (index === 7) controller.abort(new Error('SIGINT'));
@@ -98,7 +99,7 @@ describe('export', () => {
   });
 
   test('keeps every surviving node exactly once while the list drifts, and counts realignments', async () => {
-    const world = createWorld({ ids: nodes(2_000), seed: 3 });
+    const world = createTestExporter({ ids: nodes(2_000), seed: 3 });
     const random = createRandom(5);
     world.endpoint.beforeAnswer = (index) => {
       const { ids } = world.endpoint;
@@ -116,7 +117,7 @@ describe('export', () => {
   });
 
   test('seals a list that changes its order as drifted, and does not move _latest', async () => {
-    const world = createWorld({ ids: nodes(450) });
+    const world = createTestExporter({ ids: nodes(450) });
     const complete = await world.exportNow();
     const random = createRandom(9);
     world.endpoint.beforeAnswer = () => {
@@ -137,7 +138,7 @@ describe('export', () => {
   });
 
   test('a failing target does not stop the others', async () => {
-    const world = createWorld({ ids: nodes(10) });
+    const world = createTestExporter({ ids: nodes(10) });
     const bad = world.createTarget({
       table: 'bad_nodes',
       openSource: () => ({
@@ -153,7 +154,7 @@ describe('export', () => {
   });
 
   test('publishes nothing above 1 % rejects, and reads the list again in the next run', async () => {
-    const world = createWorld({ ids: [...nodes(50), ''] });
+    const world = createTestExporter({ ids: [...nodes(50), ''] });
     const failed = await world.exportNow();
     expect(failed.status).toBe('failed');
     expect(failed.errors[0]?.code).toBe('TOO_MANY_REJECTS');
@@ -167,7 +168,7 @@ describe('export', () => {
   });
 
   test('keeps a reject verbatim in a part of its own', async () => {
-    const world = createWorld({ ids: [...nodes(150), ''] });
+    const world = createTestExporter({ ids: [...nodes(150), ''] });
     const result = await world.exportNow();
     const manifest = result.snapshots[0]?.manifest as Manifest;
     expect(manifest).toMatchObject({ rows: 150, rejects: 1, verdict: 'complete' });
@@ -183,7 +184,7 @@ describe('export', () => {
     ['files', { exclusive: true }],
     ['objects', { settleMs: 200 }],
   ])('waits for another exporter and logs it: lease on %s', async (_name, store) => {
-    const world = createWorld({ ids: nodes(2_000), store });
+    const world = createTestExporter({ ids: nodes(2_000), store });
     const both = await world.clock.run(
       Promise.all([
         collect('command', world.createPorts()),
@@ -200,7 +201,7 @@ describe('export', () => {
 });
 
 describe('timer', () => {
-  async function tickUntilSealed(world: World, ticksMax: number) {
+  async function tickUntilSealed(world: TestExporter, ticksMax: number) {
     for (let ticks = 1; ticks <= ticksMax; ticks += 1) {
       const startMs = world.clock.monotonicMs();
       const result = await world.tick();
@@ -212,7 +213,7 @@ describe('timer', () => {
 
   test('starts at once, names the snapshot after its slot, and then is idle with one read', async () => {
     let reads = 0;
-    const world = createWorld({
+    const world = createTestExporter({
       ids: nodes(1_500),
       store: {
         onCall: ({ phase }) => {
@@ -230,7 +231,7 @@ describe('timer', () => {
   });
 
   test('is due again at the next slot, not before', async () => {
-    const world = createWorld({ ids: nodes(10), scheduleMs: 6 * hourMs });
+    const world = createTestExporter({ ids: nodes(10), scheduleMs: 6 * hourMs });
     await world.tick();
     world.clock.advance(6 * hourMs - 1_000);
     expect((await world.tick()).status).toBe('idle');
@@ -239,7 +240,7 @@ describe('timer', () => {
   });
 
   test('is not due after a manual export within the slot', async () => {
-    const world = createWorld({ ids: nodes(10), scheduleMs: 6 * hourMs });
+    const world = createTestExporter({ ids: nodes(10), scheduleMs: 6 * hourMs });
     world.clock.advance(hourMs);
     await world.exportNow();
     expect((await world.tick()).status).toBe('idle');
@@ -248,7 +249,7 @@ describe('timer', () => {
   });
 
   test('finishes a run that outlasts its slots, then exports the newest slot only', async () => {
-    const world = createWorld({ ids: nodes(3_000), scheduleMs: 60_000 });
+    const world = createTestExporter({ ids: nodes(3_000), scheduleMs: 60_000 });
     const names: string[] = [];
     for (let tick = 0; tick < 12; tick += 1) {
       const startMs = world.clock.monotonicMs();
@@ -260,7 +261,7 @@ describe('timer', () => {
   });
 
   test('uses at least 98 % of the quota over 100 ticks, one per minute, and waits at most 3 s in each', async () => {
-    const world = createWorld({ ids: nodes(200 + 199 * 600) });
+    const world = createTestExporter({ ids: nodes(200 + 199 * 600) });
     const random = createRandom(11);
     world.endpoint.latencyMs = () => 50 + random() * 150;
     let waitedMsMax = 0;
@@ -289,7 +290,7 @@ describe('timer', () => {
   });
 
   test('holds a refused key without requests or errors, and holds it longer after the next refusal', async () => {
-    const world = createWorld({ ids: nodes(10) });
+    const world = createTestExporter({ ids: nodes(10) });
     let refused = 0;
     const target = world.createTarget({
       openSource: () => ({
@@ -313,7 +314,7 @@ describe('timer', () => {
   });
 
   test('does not hold a changed key', async () => {
-    const world = createWorld({ ids: nodes(10) });
+    const world = createTestExporter({ ids: nodes(10) });
     const target = world.createTarget({
       openSource: () => ({
         fetchPage: async () => {
@@ -327,7 +328,7 @@ describe('timer', () => {
   });
 
   test('holds off a failing run while the others continue, and reports its abandonment once', async () => {
-    const world = createWorld({ ids: nodes(10), scheduleMs: 6 * hourMs });
+    const world = createTestExporter({ ids: nodes(10), scheduleMs: 6 * hourMs });
     let asked = 0;
     const bad = world.createTarget({
       table: 'bad_nodes',
@@ -353,7 +354,7 @@ describe('timer', () => {
   });
 
   test('pauses on faults that pass by themselves, and holds off after the fifth in a row', async () => {
-    const world = createWorld({ ids: nodes(1_000) });
+    const world = createTestExporter({ ids: nodes(1_000) });
     world.endpoint.beforeAnswer = (index) => {
       if (index < 3) throw new TransientError('UNAVAILABLE', '503', 'wait');
     };
@@ -366,7 +367,7 @@ describe('timer', () => {
   });
 
   test('abandons the open run when the scope changed, and logs it', async () => {
-    const world = createWorld({ ids: nodes(2_000) });
+    const world = createTestExporter({ ids: nodes(2_000) });
     expect((await world.tick()).status).toBe('paused');
     const target = world.createTarget();
     const changed = {
@@ -391,7 +392,7 @@ describe('timer', () => {
   });
 
   test('waits once, without an error, if another client uses the quota; the configured quota still holds', async () => {
-    const world = createWorld({ ids: nodes(1_000) });
+    const world = createTestExporter({ ids: nodes(1_000) });
     // Three requests of another client, right before our first.
     const nowMs = world.clock.monotonicMs();
     world.endpoint.arrivals.push(nowMs, nowMs, nowMs);
@@ -403,7 +404,7 @@ describe('timer', () => {
   });
 
   test('waits for the lease again and continues after it was suspended for longer than the lease lasts', async () => {
-    const world = createWorld({ ids: nodes(3_000), store: { exclusive: true } });
+    const world = createTestExporter({ ids: nodes(3_000), store: { exclusive: true } });
     let overtaken: Promise<unknown> | null = null;
     const first = collect('command', world.createPorts());
     world.endpoint.beforeAnswer = (index) => {
@@ -421,7 +422,7 @@ describe('timer', () => {
   });
 
   test('leaves at once if another exporter works on the store', async () => {
-    const world = createWorld({ ids: nodes(2_000) });
+    const world = createTestExporter({ ids: nodes(2_000) });
     const slow = collect('command', world.createPorts());
     const both = world.clock.run(
       Promise.all([
@@ -435,12 +436,12 @@ describe('timer', () => {
   });
 
   test('starts nothing without time left', async () => {
-    const world = createWorld({ ids: nodes(10) });
+    const world = createTestExporter({ ids: nodes(10) });
     expect(await world.tick({}, 1_500)).toMatchObject({ status: 'paused', requests: 0 });
   });
 
   test('asks for a project id once and remembers it', async () => {
-    const world = createWorld({ ids: nodes(10), scheduleMs: hourMs });
+    const world = createTestExporter({ ids: nodes(10), scheduleMs: hourMs });
     let asked = 0;
     const target = world.createTarget({
       projectId: null,
@@ -458,8 +459,8 @@ describe('timer', () => {
 });
 
 describe('truncated or altered state', () => {
-  async function paused(): Promise<World> {
-    const world = createWorld({ ids: nodes(2_000) });
+  async function paused(): Promise<TestExporter> {
+    const world = createTestExporter({ ids: nodes(2_000) });
     expect((await world.tick()).status).toBe('paused');
     world.clock.advance(61_000);
     return world;
@@ -493,7 +494,10 @@ describe('truncated or altered state', () => {
     }
   }
   test('names an altered page when it is read back, and publishes nothing', async () => {
-    const world = createWorld({ ids: nodes(3_000), quota: { requests: 12, windowSeconds: 60 } });
+    const world = createTestExporter({
+      ids: nodes(3_000),
+      quota: { requests: 12, windowSeconds: 60 },
+    });
     expect((await world.tick()).status).toBe('paused');
     world.clock.advance(61_000);
     const objects = world.store.dump();

@@ -11,8 +11,9 @@ import { collect } from '../../lib/runs/collect.ts';
 import { requestsFor } from '../../lib/runs/cost.ts';
 import { decodeManifest } from '../../lib/snapshots/manifest.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { mostInWindow } from '../support/busiest-window.ts';
 import type { StoreCall } from '../support/memory-store.ts';
-import { createWorld, mostInWindow, type World } from '../support/world.ts';
+import { createTestExporter, type TestExporter } from '../support/test-exporter.ts';
 
 /** Like a killed process, it does nothing more: it does not even release its lease. */
 class Crash extends Error {}
@@ -42,7 +43,7 @@ function createCrashingWorld(plan: Plan) {
     if (call.phase === 'after' && call.op === 'put') checkReader(world);
   };
   const ids = Array.from({ length: size }, (_, index) => `host-${index}`);
-  const world: World = createWorld({ ids, store: { onCall } });
+  const world: TestExporter = createTestExporter({ ids, store: { onCall } });
   world.endpoint.beforeAnswer = (index) => {
     if (armed && plan.request === index) {
       crashed = true;
@@ -60,7 +61,7 @@ function createCrashingWorld(plan: Plan) {
 }
 
 /** Every part that a manifest names exists with its bytes, and _latest names an existing manifest. */
-function checkReader({ store }: World): void {
+function checkReader({ store }: TestExporter): void {
   const objects = store.dump();
   for (const [key, { bytes }] of objects) {
     if (!key.startsWith('_manifests/')) continue;
@@ -80,7 +81,7 @@ function checkReader({ store }: World): void {
 }
 
 /** Rows without fetched_at, which changes if the same page is fetched again. */
-function sealedRows({ store }: World): string[] {
+function sealedRows({ store }: TestExporter): string[] {
   const parts = [...store.dump()].filter(([key]) => key.startsWith('container_nodes_ndjson/'));
   expect(parts).toHaveLength(1);
   const text = gunzipSync(parts[0]?.[1].bytes ?? new Uint8Array()).toString('utf8');
@@ -151,7 +152,7 @@ describe('two exporters without a working lease', () => {
   test('keep the quota, seal one snapshot and keep the chain, for 20 seeds', async () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const ids = Array.from({ length: 2_500 }, (_, index) => `host-${index}`);
-      const world = createWorld({ ids, seed, store: { settleMs: 20 } });
+      const world = createTestExporter({ ids, seed, store: { settleMs: 20 } });
       world.endpoint.latencyMs = (index) => 40 + ((index * 37 + seed) % 90);
       // Every holder of the lease counts as gone, so each exporter gets the lease.
       const defeated = () =>

@@ -6,13 +6,13 @@ import { hasWork, pickNextTask } from '../../lib/runs/next-task.ts';
 import { policies } from '../../lib/runs/policy.ts';
 import { listTasks } from '../../lib/runs/projects.ts';
 import { emptySchedule, type TargetState } from '../../lib/runs/schedule.ts';
-import { createWorld } from '../support/world.ts';
+import { createTestExporter } from '../support/test-exporter.ts';
 
 const fresh: TargetState = { open: null, sealed: null, failures: 0, retryAtMs: 0 };
 
 /** Targets p1, p2, ... with the given states; a null state is a target whose project is not known. */
 function createAgenda(mode: 'timer' | 'command', states: (Partial<TargetState> | null)[]): Agenda {
-  const world = createWorld();
+  const world = createTestExporter();
   const schedule = emptySchedule();
   const targets = states.map((state, index) => {
     const projectId = `p${index + 1}`;

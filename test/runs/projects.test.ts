@@ -11,9 +11,9 @@ import {
   TransientError,
 } from '../../lib/core/errors.ts';
 import type { Target } from '../../lib/runs/invocation.ts';
-import { createWorld } from '../support/world.ts';
+import { createTestExporter } from '../support/test-exporter.ts';
 
-type World = ReturnType<typeof createWorld>;
+type World = ReturnType<typeof createTestExporter>;
 
 const unknown = (world: World, name: string, ask: () => Promise<string>) =>
   world.createTarget({
@@ -40,7 +40,7 @@ async function tickFor(world: World, minutes: number, targets: readonly Target[]
 }
 
 test('reports once, after half an hour, that IAM does not answer, and asks less and less often', async () => {
-  const world = createWorld();
+  const world = createTestExporter();
   let asked = 0;
   const target = unknown(world, 'far', async () => {
     asked += 1;
@@ -58,7 +58,7 @@ test.each([
 ])(
   'reports an answer that %s at each attempt, and holds off the next ones',
   async (_what, fault) => {
-    const world = createWorld();
+    const world = createTestExporter();
     const failing = (name: string) =>
       unknown(world, name, async () => {
         throw fault(name);
@@ -75,7 +75,7 @@ test.each([
 );
 
 test('exports the other targets meanwhile, and first', async () => {
-  const world = createWorld({ ids: ['host-1'] });
+  const world = createTestExporter({ ids: ['host-1'] });
   let sealedBefore = false;
   const slow = unknown(world, 'far', async () => {
     sealedBefore = [...world.store.dump().keys()].some((key) => key.startsWith('_latest/'));
@@ -86,7 +86,7 @@ test('exports the other targets meanwhile, and first', async () => {
 });
 
 test('asks once per question, also for several targets', async () => {
-  const world = createWorld({ ids: ['host-1'] });
+  const world = createTestExporter({ ids: ['host-1'] });
   let asked = 0;
   const ask = async () => {
     asked += 1;
@@ -100,7 +100,9 @@ test('asks once per question, also for several targets', async () => {
 });
 
 test('reports an invalid project at once, although another target uses up the quota', async () => {
-  const world = createWorld({ ids: Array.from({ length: 20_000 }, (_, index) => `h${index}`) });
+  const world = createTestExporter({
+    ids: Array.from({ length: 20_000 }, (_, index) => `h${index}`),
+  });
   const wrong = unknown(world, 'wrong', async () => {
     throw new ConfigError([{ path: 'accounts.1', message: 'none', hint: 'set it' }]);
   });
@@ -110,7 +112,7 @@ test('reports an invalid project at once, although another target uses up the qu
 });
 
 test('a command resolves all projects before it reads a list', async () => {
-  const world = createWorld({ ids: ['host-1'] });
+  const world = createTestExporter({ ids: ['host-1'] });
   let requests = -1;
   const target = unknown(world, 'far', async () => {
     requests = world.endpoint.arrivals.length;

@@ -22,7 +22,7 @@ import type { Progress } from '../../lib/runs/progress-event.ts';
 import { advanceRun, estimateSealMs } from '../../lib/runs/run.ts';
 import type { RunPorts } from '../../lib/runs/run-state.ts';
 import { nodeText, someTarget, storeRun } from '../support/stored-run.ts';
-import { createWorld } from '../support/world.ts';
+import { createTestExporter } from '../support/test-exporter.ts';
 
 const snapshot = '20261124T060000Z';
 
@@ -45,7 +45,7 @@ function createLedger() {
 
 function createRun(size: number) {
   const events: string[] = [];
-  const world = createWorld({
+  const world = createTestExporter({
     ids: Array.from({ length: size }, (_, index) => `n${index}`),
     store: {
       onCall: ({ op, key, phase }) => {

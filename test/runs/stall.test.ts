@@ -10,12 +10,12 @@ import {
   StoreError,
   TransientError,
 } from '../../lib/core/errors.ts';
-import { createWorld } from '../support/world.ts';
+import { createTestExporter } from '../support/test-exporter.ts';
 
 const noAnswer = () => new StoreError('STORE_FAILED', 'no answer', 'wait');
 const nodes = (count: number) => Array.from({ length: count }, (_, index) => `host-${index}`);
 
-async function tickFor(world: ReturnType<typeof createWorld>, minutes: number) {
+async function tickFor(world: ReturnType<typeof createTestExporter>, minutes: number) {
   const reported: string[] = [];
   const statuses: string[] = [];
   let throttled = 0;
@@ -37,7 +37,10 @@ test.each([
 ])(
   '%s: reports it once after half an hour, and again only after another page',
   async (_what, fault) => {
-    const world = createWorld({ ids: nodes(60_000), quota: { requests: 1, windowSeconds: 60 } });
+    const world = createTestExporter({
+      ids: nodes(60_000),
+      quota: { requests: 1, windowSeconds: 60 },
+    });
     let works = true;
     world.endpoint.beforeAnswer = () => {
       if (!works) throw fault();
@@ -59,7 +62,10 @@ test.each([
 );
 
 test('reports each of two stalled targets by name after half an hour', async () => {
-  const world = createWorld({ ids: nodes(60_000), quota: { requests: 2, windowSeconds: 60 } });
+  const world = createTestExporter({
+    ids: nodes(60_000),
+    quota: { requests: 2, windowSeconds: 60 },
+  });
   const targets = ['one_nodes', 'two_nodes'].map((table) => world.createTarget({ table }));
   let works = true;
   world.endpoint.beforeAnswer = () => {
@@ -83,7 +89,7 @@ test('reports each of two stalled targets by name after half an hour', async () 
 
 /** A target of its own project whose requests all end in `fault`; null: they succeed. */
 function failing(
-  world: ReturnType<typeof createWorld>,
+  world: ReturnType<typeof createTestExporter>,
   name: string,
   fault: () => ExportError | null,
   user = name.padEnd(12, '0'),
@@ -109,7 +115,7 @@ test.each([
   ['that is refused, under the same key', () => new AuthError('NOT_PERMITTED', '403', 'x'), 'a'],
   ['that does not answer', () => new TransientError('TIMEOUT', 'no answer', 'wait'), 'b'],
 ])('a target %s keeps no other from being exported', async (_what, fault, user) => {
-  const world = createWorld({ ids: nodes(300) });
+  const world = createTestExporter({ ids: nodes(300) });
   const bad = failing(world, 'bad', fault, 'a'.padEnd(12, '0'));
   const good = failing(world, 'good', () => null, user.padEnd(12, '0'));
   let sealed = 0;
@@ -121,7 +127,7 @@ test.each([
 });
 
 test('does not report a run that stores one page per invocation before each fault', async () => {
-  const world = createWorld({ ids: nodes(6_000) });
+  const world = createTestExporter({ ids: nodes(6_000) });
   let answered = false;
   const target = failing(world, 'slow', () => {
     if (answered) return new TransientError('UNAVAILABLE', '503', 'wait');
@@ -140,7 +146,7 @@ test('does not report a run that stores one page per invocation before each faul
 });
 
 test('does not report a target that waited 40 minutes for another with the same quota', async () => {
-  const world = createWorld({ ids: nodes(40_000) });
+  const world = createTestExporter({ ids: nodes(40_000) });
   const targets = [world.createTarget(), world.createTarget({ table: 'other_nodes' })];
   await tickFor(world, 3);
   const [, other] = targets;
@@ -153,7 +159,7 @@ test('does not report a target that waited 40 minutes for another with the same 
 });
 
 test('reports no stall while two accounts take turns for hours, and opens no run before its turn', async () => {
-  const world = createWorld({ ids: nodes(40_000) });
+  const world = createTestExporter({ ids: nodes(40_000) });
   const targets = ['one', 'two'].map((name) => failing(world, name, () => null));
   const sealed: string[] = [];
   for (let minute = 0; minute < 100; minute += 1) {
@@ -169,7 +175,7 @@ test('reports no stall while two accounts take turns for hours, and opens no run
 });
 
 test('does not report a target after one failed tick and a long turn of another target', async () => {
-  const world = createWorld({ ids: nodes(40_000) });
+  const world = createTestExporter({ ids: nodes(40_000) });
   let down = true;
   const fault = () => (down ? new TransientError('UNAVAILABLE', '503', 'wait') : null);
   const targets = ['one', 'two'].map((name) => failing(world, name, fault));
@@ -182,7 +188,7 @@ test('does not report a target after one failed tick and a long turn of another 
 });
 
 test('a timer slower than the stall limit tries again before it reports', async () => {
-  const world = createWorld({ ids: nodes(600) });
+  const world = createTestExporter({ ids: nodes(600) });
   let down = true;
   const target = failing(world, 'slow', () =>
     down ? new TransientError('UNAVAILABLE', '503', 'wait') : null,
@@ -194,7 +200,7 @@ test('a timer slower than the stall limit tries again before it reports', async 
 });
 
 test('ends the invocation that detects a stall, so that a later kill cannot hide it', async () => {
-  const world = createWorld({ ids: nodes(30_000) });
+  const world = createTestExporter({ ids: nodes(30_000) });
   const bad = failing(world, 'bad', () => new TransientError('UNAVAILABLE', '503', 'wait'));
   const killed = failing(world, 'killed', () => {
     throw new Error('killed');
@@ -215,7 +221,7 @@ test('ends the invocation that detects a stall, so that a later kill cannot hide
 
 test('reports an abandoned run once, although the store fails at that moment', async () => {
   let down = false;
-  const world = createWorld({
+  const world = createTestExporter({
     ids: nodes(12_000),
     store: {
       onCall({ op, key, phase }) {
@@ -234,7 +240,7 @@ test('reports an abandoned run once, although the store fails at that moment', a
 
 test('reports a drifted snapshot once, although the schedule cannot be saved at that moment', async () => {
   let down = false;
-  const world = createWorld({
+  const world = createTestExporter({
     ids: nodes(300),
     store: {
       onCall({ op, key, phase }) {
@@ -255,7 +261,7 @@ test('reports a drifted snapshot once, although the schedule cannot be saved at 
 });
 
 test('counts a throttled request', async () => {
-  const world = createWorld({ ids: nodes(10) });
+  const world = createTestExporter({ ids: nodes(10) });
   world.endpoint.beforeAnswer = (index) => {
     if (index === 0) throw new RateLimitedError('too many', 'wait', 60_000);
   };
@@ -263,7 +269,7 @@ test('counts a throttled request', async () => {
 });
 
 test('only the tick that seals a drifted snapshot reports it', async () => {
-  const world = createWorld({ ids: nodes(600), scheduleMs: 86_400_000 });
+  const world = createTestExporter({ ids: nodes(600), scheduleMs: 86_400_000 });
   // Every page comes from a list in another order, so no pass can be shown to be complete.
   let seed = 1;
   world.endpoint.beforeAnswer = () => {

@@ -5,19 +5,19 @@ import { AuthError, CorruptError, ProtocolError } from '../../lib/core/errors.ts
 import { latestKey, scheduleKey } from '../../lib/core/object-keys.ts';
 import { readStatus, type TargetStatus } from '../../lib/runs/target-status.ts';
 import { someTarget } from '../support/stored-run.ts';
-import { createWorld, type World } from '../support/world.ts';
+import { createTestExporter, type TestExporter } from '../support/test-exporter.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
-async function statusOf(world: World, target = world.createTarget()): Promise<TargetStatus> {
+async function statusOf(world: TestExporter, target = world.createTarget()): Promise<TargetStatus> {
   const before = world.store.dump();
   const [status] = await readStatus(world.store, dayMs, [target]);
   expect(world.store.dump()).toEqual(before);
   return status as TargetStatus;
 }
 
-function failing(world: World, error: Error) {
+function failing(world: TestExporter, error: Error) {
   return world.createTarget({
     openSource: () => ({
       fetchPage: async () => {
@@ -28,7 +28,7 @@ function failing(world: World, error: Error) {
 }
 
 test('shows a target without an export as due', async () => {
-  expect(await statusOf(createWorld())).toEqual({
+  expect(await statusOf(createTestExporter())).toEqual({
     table: 'container_nodes',
     region: 'cn-south-4',
     projectId: 'p1',
@@ -41,7 +41,7 @@ test('shows a target without an export as due', async () => {
 });
 
 test('shows snapshot, verdict and age after an export, and that the target is due at the next slot', async () => {
-  const world = createWorld({ ids: ['a', 'b'] });
+  const world = createTestExporter({ ids: ['a', 'b'] });
   await world.exportNow();
   world.clock.advance(90_000);
   const status = await statusOf(world);
@@ -58,13 +58,15 @@ test('shows snapshot, verdict and age after an export, and that the target is du
 });
 
 test('shows a target as not due in the slot of its timer snapshot', async () => {
-  const world = createWorld({ ids: ['a'] });
+  const world = createTestExporter({ ids: ['a'] });
   await world.tick();
   expect(await statusOf(world)).toMatchObject({ latest: '20261124T000000Z', due: false });
 });
 
 test('shows the progress of an open run', async () => {
-  const world = createWorld({ ids: Array.from({ length: 3_000 }, (_, index) => `n${index}`) });
+  const world = createTestExporter({
+    ids: Array.from({ length: 3_000 }, (_, index) => `n${index}`),
+  });
   const startedAt = new Date(world.clock.nowMs()).toISOString();
   world.endpoint.latencyMs = () => 100;
   await world.tick();
@@ -82,7 +84,7 @@ test('shows the progress of an open run', async () => {
 });
 
 test('shows an open run before its first page, and nothing without a checkpoint', async () => {
-  const world = createWorld();
+  const world = createTestExporter();
   expect((await world.tick({}, 1_500)).status).toBe('paused');
   expect((await statusOf(world)).open).toMatchObject({ pages: 0, rows: null, total: null });
   const key = [...world.store.dump().keys()].find((name) => name.endsWith('checkpoint.json')) ?? '';
@@ -91,7 +93,7 @@ test('shows an open run before its first page, and nothing without a checkpoint'
 });
 
 test('shows a drifted snapshot as the last one, and the older complete one as latest', async () => {
-  const world = createWorld({ ids: ['a'], limit: 10 });
+  const world = createTestExporter({ ids: ['a'], limit: 10 });
   await world.exportNow();
   world.endpoint.ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'b'];
   world.clock.advance(hourMs);
@@ -105,7 +107,7 @@ test('shows a drifted snapshot as the last one, and the older complete one as la
 
 describe('a hold', () => {
   test('shows until when a failing target is held off', async () => {
-    const world = createWorld();
+    const world = createTestExporter();
     const target = failing(world, new ProtocolError('NOT_A_PAGE', 'no page', 'look'));
     const startMs = world.clock.nowMs();
     await world.tick({ targets: [target] });
@@ -116,7 +118,7 @@ describe('a hold', () => {
   });
 
   test('shows until when a refused key is held, even before its project is known', async () => {
-    const world = createWorld();
+    const world = createTestExporter();
     const refused = new AuthError('UNAUTHORIZED', 'refused', 'check');
     const target = {
       ...failing(world, refused),
@@ -142,7 +144,7 @@ describe('a hold', () => {
 });
 
 test('finds a project id from IAM in the schedule', async () => {
-  const world = createWorld({ ids: ['a'] });
+  const world = createTestExporter({ ids: ['a'] });
   const target = world.createTarget({ projectId: null, findProjectId: async () => 'p9' });
   expect((await statusOf(world, target)).projectId).toBeNull();
   await world.exportNow({ targets: [target] });
@@ -153,7 +155,7 @@ test('finds a project id from IAM in the schedule', async () => {
 });
 
 test('throws CorruptError for an altered schedule or pointer', async () => {
-  const world = createWorld({ ids: ['a'] });
+  const world = createTestExporter({ ids: ['a'] });
   await world.exportNow();
   const pointer = latestKey(someTarget);
   for (const key of [pointer, scheduleKey]) {

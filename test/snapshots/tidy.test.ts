@@ -23,7 +23,7 @@ import {
   someTarget,
   storeRun,
 } from '../support/stored-run.ts';
-import { createClock } from '../support/world.ts';
+import { createClock } from '../support/virtual-clock.ts';
 
 const rowsParquet = { role: 'rows', format: 'parquet' } as const;
 const rowsNdjson = { role: 'rows', format: 'ndjson' } as const;
@@ -32,7 +32,7 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 const keepPagesMs = 7 * dayMs;
 
-function createWorld() {
+function createTestExporter() {
   const clock = createClock();
   const store = createMemoryStore({ nowMs: clock.nowMs });
   async function seal(target = someTarget) {
@@ -55,7 +55,7 @@ function keysOf(store: MemoryStore): string[] {
 
 describe('working state of runs', () => {
   test('is deleted when the whole run is older than the pages are kept; snapshots stay', async () => {
-    const { clock, store, seal } = createWorld();
+    const { clock, store, seal } = createTestExporter();
     const old = await seal();
     clock.advance(keepPagesMs - 1_000);
     const young = await seal();
@@ -73,7 +73,7 @@ describe('working state of runs', () => {
   });
 
   test('stays complete while any object of the run is young: a long run keeps its first pages', async () => {
-    const { clock, store } = createWorld();
+    const { clock, store } = createTestExporter();
     const prefix = runPrefix(someTarget, snapshotName(clock.nowMs()), '0123456789ab');
     await store.put(segmentKey(prefix, 0, 'aa'), Buffer.from('x'));
     clock.advance(10 * dayMs);
@@ -83,7 +83,7 @@ describe('working state of runs', () => {
   });
 
   test('of another target stays, as do objects that belong to no run', async () => {
-    const { clock, store, seal, put } = createWorld();
+    const { clock, store, seal, put } = createTestExporter();
     await seal({ ...someTarget, projectId: 'p12' });
     await put(scheduleKey);
     await put(`${runsPrefix(someTarget)}junk`);
@@ -99,7 +99,7 @@ describe('parts that no manifest names', () => {
   const hash = '0123456789abcdef';
 
   test('are deleted after a day, from a killed run and beside other parts of a snapshot', async () => {
-    const { clock, store, seal, put } = createWorld();
+    const { clock, store, seal, put } = createTestExporter();
     const { snapshot } = await seal();
     const died = snapshotName(clock.nowMs() + 1_000);
     const doomed = [
@@ -118,7 +118,7 @@ describe('parts that no manifest names', () => {
   });
 
   test('stay if they were just written, whatever their date: a run may be sealing', async () => {
-    const { clock, store, seal, put } = createWorld();
+    const { clock, store, seal, put } = createTestExporter();
     await seal();
     clock.advance(2 * dayMs);
     await put(partKey(someTarget, rowsNdjson, snapshotName(clock.nowMs() - dayMs), hash));
@@ -126,7 +126,7 @@ describe('parts that no manifest names', () => {
   });
 
   test('stay if they belong to another target, have another name, or are older than three dates', async () => {
-    const { clock, store, seal, put } = createWorld();
+    const { clock, store, seal, put } = createTestExporter();
     const { snapshot } = await seal();
     await put(partKey({ ...someTarget, projectId: 'p12' }, rowsNdjson, snapshot, hash));
     await put(partKey({ ...someTarget, table: 'other' }, rowsNdjson, snapshot, hash));
@@ -140,7 +140,7 @@ describe('parts that no manifest names', () => {
   });
 
   test('stay if their manifest cannot be read', async () => {
-    const { clock, store, seal } = createWorld();
+    const { clock, store, seal } = createTestExporter();
     const { snapshot } = await seal();
     await store.put(manifestKey(someTarget, snapshot), Buffer.from('half'));
     clock.advance(dayMs);
@@ -154,7 +154,7 @@ describe('parts that no manifest names', () => {
 });
 
 test('never deletes snapshots, pointers or manifests, however old', async () => {
-  const { clock, store, seal } = createWorld();
+  const { clock, store, seal } = createTestExporter();
   for (let count = 0; count < 5; count += 1) {
     await seal();
     clock.advance(dayMs);

@@ -20,7 +20,7 @@ import {
   someTarget,
   storeRun,
 } from '../support/stored-run.ts';
-import { createClock } from '../support/world.ts';
+import { createClock } from '../support/virtual-clock.ts';
 
 const targets = [someTarget, { ...someTarget, table: 'web_nodes', projectId: 'p2' }];
 const snapshots = ['20261124T060000Z', '20261124T120000Z', '20261124T180000Z'];

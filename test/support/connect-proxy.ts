@@ -1,10 +1,13 @@
-// Owns an HTTP proxy that tells who wanted to go where, and lets nobody through.
+// Responsible for an HTTP proxy that records every CONNECT request and answers it with 502.
 
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** `connects`: host and port of each CONNECT; `logins`: what Proxy-Authorization said with it. Ends with the test. */
+/**
+ * `connects`: host and port of each CONNECT. `logins`: the Proxy-Authorization header of each. The proxy stops at the end
+ * of the test.
+ */
 export async function startConnectProxy(): Promise<{
   url: string;
   connects: string[];

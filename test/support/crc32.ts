@@ -1,6 +1,6 @@
-// Owns the check sum of a zip entry. Refuses to be fast.
+// Responsible for the checksum of a zip entry. Slow, but independent of the zip writer.
 
-/** CRC-32 of IEEE 802.3, bit by bit: Node has none before 20.15. */
+/** CRC-32 of IEEE 802.3, bit by bit: node:zlib has no crc32() before Node 20.15. */
 export function crc32Of(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {

@@ -1,4 +1,4 @@
-// Owns the real client, connected to a double. Refuses to sleep: retries come at once, and are counted.
+// Responsible for connecting the real FunctionGraph client to the test double. Retries do not wait.
 
 import { writeArchive } from '../../lib/deploy/archive.ts';
 import {
@@ -41,7 +41,7 @@ export function settingsOf(section: FunctionSection = {}): FunctionSettings {
   return settings;
 }
 
-/** What `settingsOf()` looks like once it stands, as far as the configuration goes. */
+/** The deployed configuration that belongs to `settingsOf()`. */
 export const deployed: DeployedFunction = {
   func_urn: 'urn:fss:r:p:function:default:cgs-export-collect',
   func_name: 'cgs-export-collect',
@@ -62,7 +62,7 @@ export const timerOf = (
   eventData: { name, scheduleType: 'Rate' as const, schedule },
 });
 
-/** A function that answers with `answer` and what it was given. */
+/** A function that returns `answer` and its input. It fails if the event has `fail`. */
 export function zipAnswering(answer: string): Promise<Buffer> {
   const code = `exports.handler = async (event, context) => {
   console.log('ran', ${JSON.stringify(answer)});

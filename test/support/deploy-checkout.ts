@@ -1,4 +1,4 @@
-// Owns a checkout of one's own to deploy from: the sources copied, the packages shared. Refuses to touch the one it is run in.
+// Responsible for a separate checkout to deploy from: a copy of the sources that shares node_modules.
 
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
@@ -9,14 +9,14 @@ const origin = join(import.meta.dirname, '../..');
 
 export interface CommandOutcome {
   exitCode: number;
-  /** Both streams, as a person sees them. */
+  /** stdout, then stderr. */
   output: string;
 }
 
 export interface Checkout {
   root: string;
   write(path: string, content: string): Promise<void>;
-  /** `npx serverless …`; nothing of this process's environment but where programs lie. */
+  /** Runs `npx serverless …`. Of this process's environment it gets only PATH. */
   serverless(args: readonly string[], env?: Record<string, string>): Promise<CommandOutcome>;
   remove(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export async function createCheckout(): Promise<Checkout> {
     'serverless.yml',
   ];
   for (const part of parts) await cp(join(origin, part), join(root, part), { recursive: true });
-  // Apart: Serverless keeps things of its own under ~/.serverless.
+  // A separate home folder, because Serverless writes to ~/.serverless.
   const home = join(root, 'home');
   await mkdir(home);
   await symlink(join(origin, 'node_modules'), join(root, 'node_modules'));

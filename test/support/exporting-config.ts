@@ -1,8 +1,8 @@
-// Owns a cgs-export.yml for a deployed function: against a simulator, onto a folder, as an agency. Refuses to hold a key.
+// Responsible for the cgs-export.yml of a deployed function: exports from a simulator to a folder with an agency's key.
 
 import type { Simulator } from '../../lib/simulator/simulator.ts';
 
-/** The temporary key of the agency that the simulator knows, for both sides. */
+/** The agency's temporary key, for the simulator and for the function. */
 export const agency = {
   ak: 'AGENCYACCESSKEY00000',
   sk: 'agency-secret-that-opens-nothing',

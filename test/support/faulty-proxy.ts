@@ -1,4 +1,4 @@
-// Owns a bad road to a real server: an HTTP proxy that counts, cuts, delays, refuses, and loses answers after the effect.
+// Responsible for an unreliable connection to a real store: an HTTP proxy that counts, drops, delays and fails requests.
 
 import { createHash } from 'node:crypto';
 import {
@@ -11,30 +11,31 @@ import {
 import type { AddressInfo } from 'node:net';
 
 /**
- * `cut`: the connection ends before the server hears of the request. `lose`: after its effect, without the answer.
- * `slowDown` and `fail`: 503 and 500 instead of the effect. `failAfter`: 500 after the effect. `delay`: the request waits.
+ * `cut`: the connection closes before the server gets the request. `lose`: it closes after the effect, without the
+ * response. `slowDown` and `fail`: 503 and 500 without the effect. `failAfter`: 500 after the effect. `delay`: the
+ * server gets the request later.
  */
-export type RoadFault =
+export type ProxyFault =
   | { kind: 'cut' | 'lose' | 'slowDown' | 'fail' | 'failAfter' }
   | { kind: 'delay'; delayMs: number };
 
-export interface RoadRequest {
+export interface ProxiedRequest {
   method: string;
-  /** Without the bucket, unescaped: a key, or for a list `?` and its prefix. */
+  /** The key without the bucket, decoded. For a list: `?` and the prefix. */
   name: string;
   atMs: number;
-  fault: RoadFault['kind'] | null;
-  /** Null: none reached the client. */
+  fault: ProxyFault['kind'] | null;
+  /** Null: no response reached the client. */
   status: number | null;
 }
 
-/** A page is stored with the checkpoint that tells of it, so each of the checkpoint's PUTs is one. */
-export function isPage({ method, name }: RoadRequest): boolean {
+/** A page is stored in the same PUT as its checkpoint, so each PUT of a checkpoint stores a page. */
+export function isPage({ method, name }: ProxiedRequest): boolean {
   return method === 'PUT' && name.endsWith('checkpoint.json');
 }
 
-/** How often what was asked of which part of the store. */
-export function countKinds(requests: readonly RoadRequest[]): Map<string, number> {
+/** Number of requests by method and part of the store. */
+export function countKinds(requests: readonly ProxiedRequest[]): Map<string, number> {
   const kinds = new Map<string, number>();
   for (const { method, name } of requests) {
     const kind = `${method} ${/_\w+/.exec(name)?.[0] ?? name}`;
@@ -45,22 +46,22 @@ export function countKinds(requests: readonly RoadRequest[]): Map<string, number
 
 export interface FaultyProxy {
   url: string;
-  requests: RoadRequest[];
+  requests: ProxiedRequest[];
   stop(): Promise<void>;
 }
 
 export async function startFaultyProxy(options: {
   /** Scheme, host and port of the real server. */
   target: string;
-  /** Asked once for each request, before anything else. */
-  decide?: (request: RoadRequest, index: number) => RoadFault | null;
-  /** True: leases of this road's user are answered here, so that it never sees another's. */
+  /** Called once for each request, before anything else. */
+  decide?: (request: ProxiedRequest, index: number) => ProxyFault | null;
+  /** True: the proxy answers requests for leases itself, so that its client does not see another client's lease. */
   ownLease?: boolean;
 }): Promise<FaultyProxy> {
   const { target, decide = () => null, ownLease = false } = options;
   const { hostname, port } = new URL(target);
   const agent = new Agent({ keepAlive: true });
-  const requests: RoadRequest[] = [];
+  const requests: ProxiedRequest[] = [];
   let lease: Buffer | null = null;
 
   function forward(
@@ -70,7 +71,7 @@ export async function startFaultyProxy(options: {
     body: Buffer,
   ): Promise<{ status: number; headers: IncomingHttpHeaders; body: Buffer } | null> {
     return new Promise((resolve) => {
-      // The Host header goes on as it came: it is signed.
+      // The Host header is forwarded unchanged, because it is signed.
       const sent = sendRequest({ hostname, port, method, path, headers, agent }, (answer) => {
         const chunks: Buffer[] = [];
         answer.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -113,7 +114,7 @@ export async function startFaultyProxy(options: {
       const { pathname, searchParams } = new URL(url, target);
       const key = decodeURIComponent(pathname).split('/').slice(2).join('/');
       const prefix = searchParams.get('prefix');
-      const seen: RoadRequest = {
+      const seen: ProxiedRequest = {
         method,
         name: key === '' ? `?${prefix ?? ''}` : key,
         atMs: performance.now(),
@@ -153,7 +154,7 @@ export async function startFaultyProxy(options: {
       }
       seen.status = answer.status;
       delete answer.headers['transfer-encoding'];
-      // A HEAD tells the length of what it does not send.
+      // The response to HEAD has the length of the body that it does not send.
       if (method !== 'HEAD') answer.headers['content-length'] = String(answer.body.length);
       response.writeHead(answer.status, answer.headers).end(answer.body);
     });

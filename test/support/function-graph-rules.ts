@@ -1,4 +1,5 @@
-// Owns what FunctionGraph refuses, for its double. Refuses to share a line with lib/deploy: both would be wrong together.
+// Responsible for the requests that FunctionGraph rejects, for its test double. Shares no code with lib/deploy, because
+// shared code would accept its own mistakes.
 // Sources, read 2026-11-24: FunctionGraph API Reference ("Creating a Function", "Modifying the Metadata of a Function", "Creating a
 // Trigger", "Error Codes"), User Guide ("Cron Expressions for a Function Timer Trigger", "Notes and Constraints"), and the
 // models of @huaweicloud/huaweicloud-sdk-functiongraph 3.1.211.
@@ -94,10 +95,10 @@ function checkVariables(body: Body): Refusal | null {
       return refuse(400, 'FSS.1009', 'Invalid environment variable.');
     }
     const entries = Object.entries(variables as object);
-    const isRight = entries.every(
+    const isValid = entries.every(
       ([name, value]) => /^[A-Za-z]\w*$/.test(name) && typeof value === 'string',
     );
-    if (Array.isArray(variables) || !isRight) {
+    if (Array.isArray(variables) || !isValid) {
       return refuse(400, 'FSS.1009', 'Invalid environment variable.');
     }
     chars += String(body[field]).length;
@@ -121,12 +122,12 @@ export function checkCode(body: Body): Refusal | null {
   return null;
 }
 
-/** `names`: of the function's triggers. */
+/** `names`: the names of the function's triggers. */
 export function checkTrigger(body: Body, names: readonly string[]): Refusal | null {
   const bad = (what: string) => refuse(400, 'FSS.0400', `Invalid parameter. (${what})`);
   const unknown = findUnknown(body, 'trigger_type_code trigger_status event_type_code event_data');
   if (unknown) return unknown;
-  // Of the trigger types only the timer is doubled.
+  // The double supports only timers.
   if (body.trigger_type_code !== 'TIMER') return bad('trigger_type_code');
   if (!['ACTIVE', 'DISABLED', undefined].includes(body.trigger_status as string)) {
     return bad('trigger_status');
@@ -141,10 +142,10 @@ export function checkTrigger(body: Body, names: readonly string[]): Refusal | nu
   }
   if (String(data.user_event ?? '').length > 2_048) return bad('event_data.user_event');
   const schedule = String(data.schedule ?? '');
-  const isRight =
+  const isValid =
     (data.schedule_type === 'Rate' && isRate(schedule)) ||
     (data.schedule_type === 'Cron' && isCron(schedule));
-  return isRight ? null : bad('event_data.schedule');
+  return isValid ? null : bad('event_data.schedule');
 }
 
 function isRate(text: string): boolean {
@@ -178,7 +179,7 @@ function isCron(text: string): boolean {
 export function checkTriggerUpdate(body: Body): Refusal | null {
   const unknown = findUnknown(body, 'trigger_status event_data');
   if (unknown) return unknown;
-  // A timer's schedule is not among the fields of UpdateriggerEventData.
+  // UpdateriggerEventData (the SDK's spelling) has no field for a timer's schedule.
   const strange = findUnknown(
     (body.event_data ?? {}) as Body,
     'is_serial max_fetch_bytes polling_interval polling_unit',
@@ -221,8 +222,8 @@ export function checkAsync(body: Body): Refusal | null {
 
 export function checkInstances(body: Body): Refusal | null {
   const { max_instance_num: count } = body;
-  const isRight = Number.isInteger(count) && Number(count) >= -1 && Number(count) <= 1_000;
-  return isRight && Object.keys(body).length === 1
+  const isValid = Number.isInteger(count) && Number(count) >= -1 && Number(count) <= 1_000;
+  return isValid && Object.keys(body).length === 1
     ? null
     : refuse(400, 'FSS.0400', 'Invalid parameter. (max_instance_num)');
 }

@@ -1,12 +1,12 @@
-// Owns FunctionGraph's check of a signature, for its double: written from the published algorithm alone. Refuses lib/simulator's
-// and the vendor's code: whoever signs must not be checked by what it signs with.
+// Responsible for checking signatures in the FunctionGraph double. Written from the published algorithm, without code of
+// lib/simulator or the vendor, because shared code would accept its own mistakes.
 // Source: API Request Signing Guide (Huawei Cloud), "AK/SK Signing and Authentication Algorithm", read 2026-11-24.
 
 import { createHash, createHmac } from 'node:crypto';
 
 export interface SignedRequest {
   method: string;
-  /** As it came. */
+  /** As received. */
   url: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: Buffer;
@@ -15,11 +15,11 @@ export interface SignedRequest {
 export interface Key {
   ak: string;
   sk: string;
-  /** Null: a lasting key. */
+  /** Null: a permanent key. */
   securityToken: string | null;
 }
 
-/** Null: it is right. Else the gateway's answer: code and message. */
+/** Null: the signature is valid. Otherwise the code and message of the gateway's response. */
 export function findSignatureFault(
   request: SignedRequest,
   key: Key,
@@ -45,8 +45,8 @@ export function findSignatureFault(
   }
   const text = canonicalize(request, names);
   const toSign = `SDK-HMAC-SHA256\n${date}\n${sha256(text)}`;
-  const right = createHmac('sha256', key.sk).update(toSign).digest('hex');
-  return given.get('Signature') === right ? null : fault('verify aksk signature fail');
+  const expected = createHmac('sha256', key.sk).update(toSign).digest('hex');
+  return given.get('Signature') === expected ? null : fault('verify aksk signature fail');
 }
 
 function canonicalize({ method, url, headers, body }: SignedRequest, names: string[]): string {
@@ -68,7 +68,7 @@ function canonicalize({ method, url, headers, body }: SignedRequest, names: stri
   ].join('\n');
 }
 
-/** All but RFC 3986's unreserved characters. */
+/** Encodes everything except the unreserved characters of RFC 3986. */
 function escapeAll(text: string): string {
   return [...Buffer.from(text)]
     .map((byte) => {

@@ -1,5 +1,5 @@
-// Owns a FunctionGraph for tests, over http on loopback: the API of the SDK's models, and the timers, which fire when they are told to.
-// Refuses what the service refuses, never shows an encrypted variable, and runs code in a process of its own.
+// Responsible for a test double of FunctionGraph over HTTP on 127.0.0.1: the API as in the SDK's models, and timers that
+// fire on request. It rejects what the service rejects, hides encrypted variables and runs each invocation in a process.
 
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -29,7 +29,7 @@ interface Trigger {
 
 export interface HeldFunction {
   config: Body;
-  /** As an operator who holds the decryption key would see them. */
+  /** The encrypted variables in plain text. */
   encrypted: Record<string, string>;
   zip: Buffer;
   triggers: Trigger[];
@@ -42,10 +42,10 @@ export interface FunctionGraphOptions {
   region?: string;
   projectId?: string;
   key?: Partial<Key>;
-  /** The temporary key that functions with an agency get. */
+  /** The temporary key for functions with an agency. */
   agency?: { ak: string; sk: string; securityToken: string };
   nodePath?: string;
-  /** Of the functions, at most, milliseconds: shorter than what is configured. */
+  /** Upper limit for the functions' configured timeout. */
   timeoutMs?: number;
 }
 
@@ -55,17 +55,17 @@ export interface FunctionGraphDouble {
   projectId: string;
   key: Key;
   functions: Map<string, HeldFunction>;
-  /** Method and path of every request that was let in, reads included. */
+  /** Method and path of every request with a valid signature. */
   requests: string[];
-  /** Answers instead of the service when it returns something. May change at any time. */
+  /** Returns the error to send instead of the response, or null. May be replaced at any time. */
   fail: (method: string, path: string) => Refusal | null;
-  /** True: the request has its effect, and nobody hears of it. */
+  /** True: the request has its effect, but the connection closes without a response. */
   lose: (method: string, path: string) => boolean;
-  /** What comes back instead of the answer, though the request had its effect. */
+  /** The response to send after the request had its effect, or null for the normal one. */
   answerAfter: (method: string, path: string) => { status: number; body: string } | null;
-  /** What failure destinations were sent. */
+  /** Notifications sent to failure destinations. */
   delivered: { destination: string; param: string; error: string }[];
-  /** Every active timer of every function, once, one after the other. */
+  /** Fires every active timer of every function once, one after the other. */
   fireTimers(): Promise<RunOutcome[]>;
   stop(): Promise<void>;
 }
@@ -360,7 +360,7 @@ export async function startFunctionGraph(
     return outcomes;
   }
 
-  /** With the service's retries: by default three more. Only the last failure is delivered. */
+  /** Retries like the service, by default three times. Only the last failure goes to the failure destination. */
   async function runAsync(held: HeldFunction, trigger: Trigger): Promise<RunOutcome> {
     const started = new Date().toISOString();
     const event = {

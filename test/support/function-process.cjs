@@ -1,5 +1,6 @@
-// Owns one invocation inside a function's own process, on whatever Node runs it. Refuses to know what the function does.
-// Arguments: the unpacked folder, the handler as `file.export`. Stdin: {event, context}. File descriptor 3: the outcome.
+// Responsible for one invocation of a function in its own process, on any Node version.
+// Arguments: the unpacked folder, the handler as `file.export`. Reads {event, context} from stdin and writes the outcome to
+// file descriptor 3.
 
 'use strict';
 
@@ -30,7 +31,7 @@ const functionContext = {
   }),
 };
 
-function tell(outcome) {
+function finish(outcome) {
   const { maxRSS } = process.resourceUsage();
   writeSync(3, JSON.stringify({ ...outcome, peakBytes: maxRSS * 1024, node: process.version }));
   process.exit(0);
@@ -43,10 +44,10 @@ function tell(outcome) {
   const startMs = performance.now();
   try {
     const result = await loaded[name](event, functionContext);
-    tell({ ok: true, result, loadedMs, durationMs: performance.now() - startMs });
+    finish({ ok: true, result, loadedMs, durationMs: performance.now() - startMs });
   } catch (error) {
     const { code, message, name: kind } = error;
-    tell({
+    finish({
       ok: false,
       error: { code, message, name: kind },
       loadedMs,

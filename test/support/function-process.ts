@@ -1,4 +1,4 @@
-// Owns the running of a deployed zip: unpacked, a process an invocation, on a Node of one's choice, in so much memory. Refuses to judge it.
+// Responsible for running a deployed zip: unpacks it and starts one process per invocation, with a given Node and memory.
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,7 +12,7 @@ export interface RunOptions {
   handler: string;
   requestId: string;
   functionName: string;
-  /** MB. */
+  /** In MB. */
   memorySize: number;
   timeoutMs: number;
   agency: { ak: string; sk: string; securityToken: string } | null;
@@ -21,17 +21,17 @@ export interface RunOptions {
 
 export interface RunOutcome {
   ok: boolean;
-  /** What the handler returned. */
+  /** The return value of the handler. */
   result: unknown;
   error: { name: string; code?: string; message: string } | null;
-  /** What it printed. */
+  /** stdout and stderr. */
   log: string;
   durationMs: number;
-  /** To require it, milliseconds. */
+  /** How long require() of the function took. */
   loadedMs: number;
-  /** Resident, pages of Node's own file included. */
+  /** Peak resident memory, including the pages of Node's executable. */
   peakBytes: number;
-  /** True: the kernel kept the memory limit. False: the peak was looked at afterwards. */
+  /** True: the kernel enforced the memory limit. False: the peak was compared with the limit afterwards. */
   limited: boolean;
   node: string;
 }
@@ -42,7 +42,7 @@ export interface UnpackedFunction {
   remove(): Promise<void>;
 }
 
-/** Assumed: of the memory a function has, what V8 may fill; the rest is Node itself and buffers. */
+/** Assumed: the share of a function's memory for the V8 heap. The rest is for Node itself and buffers. */
 const heapShare = 0.5;
 const mb = 2 ** 20;
 
@@ -60,7 +60,7 @@ export async function unpackFunction(
       running.add(invocation);
       return invocation.finally(() => running.delete(invocation));
     },
-    // What runs ends first, as at the service.
+    // Running invocations end first, as in the service.
     async remove() {
       await Promise.allSettled(running);
       await rm(folder, { recursive: true, force: true });
@@ -87,16 +87,16 @@ function runOnce(folder: string, nodePath: string, options: RunOptions): Promise
       folder,
       handler,
     ];
-    // The shell goes into the group and becomes Node: not a byte of Node is outside it.
+    // The shell joins the control group and then becomes Node, so that all memory of Node counts.
     const enter = limit ? `echo $$ > '${limit.procs}' && exec "$@"` : 'exec "$@"';
     const child = spawn(
       '/bin/sh',
       ['-c', enter, 'sh', ...command],
-      // Nothing of ours but where programs lie: whatever the function needs, it was deployed with.
+      // Only PATH: everything else that the function needs must be in the deployment.
       { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], env: { PATH: process.env.PATH }, cwd: folder },
     );
     let log = '';
-    let told = '';
+    let written = '';
     const listen = (index: number, take: (text: string) => void) =>
       child.stdio[index]?.on('data', (data: Buffer) => take(String(data)));
     listen(1, (text) => {
@@ -106,19 +106,19 @@ function runOnce(folder: string, nodePath: string, options: RunOptions): Promise
       log += text;
     });
     listen(3, (text) => {
-      told += text;
+      written += text;
     });
-    let timedOut = false;
+    let isTimedOut = false;
     const timer = setTimeout(() => {
-      timedOut = true;
+      isTimedOut = true;
       child.kill('SIGKILL');
     }, timeoutMs);
     child.once('error', reject);
     child.once('close', (code, signal) => {
       clearTimeout(timer);
       limit?.remove();
-      if (told === '') {
-        const message = timedOut
+      if (written === '') {
+        const message = isTimedOut
           ? `timed out after ${timeoutMs} ms`
           : `ended with ${code ?? signal}`;
         const error = { name: 'Killed', message };
@@ -131,15 +131,15 @@ function runOnce(folder: string, nodePath: string, options: RunOptions): Promise
         };
         return resolve({ ok: false, result: null, error, log, ...none });
       }
-      const outcome = JSON.parse(told) as Omit<RunOutcome, 'log'>;
-      // Where the kernel keeps the limit, pages of Node's own file, which it can drop, do not count.
+      const outcome = JSON.parse(written) as Omit<RunOutcome, 'log'>;
+      // If the kernel enforces the limit, it can drop the pages of Node's executable, so they do not count.
       const isOver = limit === null && outcome.peakBytes > memorySize * mb;
       const peak = Math.ceil(outcome.peakBytes / mb);
       resolve({
         ...outcome,
         limited: limit !== null,
         result: outcome.result ?? null,
-        // The platform would have killed it.
+        // The platform would have killed the function.
         ok: outcome.ok && !isOver,
         error: isOver
           ? { name: 'Killed', message: `used ${peak} MB of ${memorySize} MB` }

@@ -1,10 +1,10 @@
-// Owns the proof that a function that takes too much memory is killed, whoever keeps the limit.
+// Tests that a function over its memory limit is killed, with and without a control group.
 
 import { expect, test } from 'vitest';
 import { writeArchive } from '../../lib/deploy/archive.ts';
 import { unpackFunction } from './function-process.ts';
 
-test('what takes more than it has is killed, what takes less is not', async () => {
+test('kills a function over its memory limit, but not one below it', async () => {
   const code = `exports.handler = async ({ mb }) => {
   const held = Array.from({ length: mb }, () => Buffer.alloc(2 ** 20, 1));
   return held.length;

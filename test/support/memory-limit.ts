@@ -1,28 +1,28 @@
-// Owns a memory limit that the kernel keeps, as a function's platform sets one: a control group of its own. Refuses to be had where it
-// may not be made (no Linux, no root): then there is none, and the caller looks at the peak instead.
+// Responsible for a memory limit enforced by the kernel with a control group. Needs Linux and root; without them there is
+// no limit, and the caller checks the peak afterwards.
 
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface MemoryLimit {
-  /** What a process writes its id to, before anything else. */
+  /** The file to which a process writes its id to join the group. */
   procs: string;
   remove(): void;
 }
 
 let count = 0;
 
-/** Null: it cannot be had. `bytes`: beyond it the kernel kills, as nothing may be swapped out. */
+/** The kernel kills a process that needs more than `bytes`. Swap is off. Null: no control group can be created. */
 export function openMemoryLimit(bytes: number): MemoryLimit | null {
   const name = `cgs-export-${process.pid}-${count++}`;
   for (const [parent, file, swapFile] of [
-    // Version 1, then version 2 of control groups.
+    // Control groups version 1, then version 2.
     ['/sys/fs/cgroup/memory', 'memory.limit_in_bytes', 'memory.memsw.limit_in_bytes'],
     ['/sys/fs/cgroup', 'memory.max', 'memory.swap.max'],
   ] as const) {
     const folder = join(parent, name);
     const remove = () => {
-      // The kernel may take a moment to let go of a process that has ended; a group without processes costs nothing.
+      // The kernel may hold an ended process a little longer. An empty group that stays behind does no harm.
       try {
         rmdirSync(folder);
       } catch {}

@@ -1,4 +1,4 @@
-// Owns the proof that the fake store keeps the contract that it stands in for. Refuses to prove anything of real stores.
+// Tests that the store in memory follows the store contract and simulates failures.
 
 import { expect, test } from 'vitest';
 import { describeStore } from '../store/contract.ts';
@@ -11,7 +11,7 @@ for (const exclusive of [false, true]) {
   });
 }
 
-test('a call that fails before has no effect, one that fails after has', async () => {
+test('a call that fails before its effect stores nothing, one that fails after it does', async () => {
   let broken: Partial<StoreCall> = {};
   const calls: string[] = [];
   const store = createMemoryStore({
@@ -30,7 +30,7 @@ test('a call that fails before has no effect, one that fails after has', async (
   expect(calls).toEqual(['0 before put a', '1 before put a', '1 after put a']);
 });
 
-test('restore brings back what dump took, whatever was written in between', async () => {
+test('restore brings back the objects of a dump', async () => {
   const store = createMemoryStore({ nowMs: () => 1_000, settleMs: 7 });
   await store.put('a', Buffer.from('one'));
   const dump = store.dump();

@@ -1,4 +1,4 @@
-// Owns a store in memory that behaves like an object store without conditional PUT. Refuses to be used outside tests.
+// Responsible for a store in memory that behaves like an object store without conditional PUT.
 
 import type { Store } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
@@ -17,9 +17,9 @@ export interface StoreCall {
 export type MemoryObjects = ReadonlyMap<string, { bytes: Uint8Array; modifiedMs: number }>;
 
 export interface MemoryStore extends Store {
-  /** A copy of everything. */
+  /** A copy of all objects. */
   dump(): MemoryObjects;
-  /** Replaces everything; the counter of calls goes on. */
+  /** Replaces all objects. The counter of calls continues. */
   restore(objects: MemoryObjects): void;
 }
 
@@ -27,11 +27,11 @@ export interface MemoryStoreOptions {
   /** The store's clock. */
   nowMs: () => number;
   settleMs?: number;
-  /** True: offers putIfAbsent, as a file system does. */
+  /** True: has putIfAbsent, like a file system. */
   exclusive?: boolean;
   /**
-   * May throw or wait. `before`: the call had no effect (a crash before it, a refused request).
-   * `after`: it had its effect, but the caller does not learn it (a crash after it, an unknown outcome).
+   * May throw or wait. If it throws in `before`, the call has no effect (a crash before it, a rejected request).
+   * If it throws in `after`, the call has its effect, but its caller does not know (a crash after it, a lost response).
    */
   onCall?: (call: StoreCall) => void | Promise<void>;
 }
@@ -43,10 +43,11 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
   let calls = 0;
 
   async function call<T>(op: StoreOperation, key: string, effect: () => T): Promise<T> {
-    if (op !== 'list' && badKey.test(key)) throw new Error(`${JSON.stringify(key)} is no key`);
+    if (op !== 'list' && badKey.test(key))
+      throw new Error(`${JSON.stringify(key)} is not a valid key`);
     const index = calls++;
     await options.onCall?.({ index, op, key, phase: 'before' });
-    // One step: nobody sees half of it. What comes before and after may interleave with other callers.
+    // The effect is one synchronous step. Other calls may run before and after it, but not in between.
     const result = effect();
     await options.onCall?.({ index, op, key, phase: 'after' });
     return result;
@@ -61,7 +62,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     settleMs: options.settleMs ?? 0,
     nowMs: options.nowMs,
     put(key, bytes) {
-      // The bytes as they are now: a caller may reuse its buffer while the request is under way.
+      // Copied now, because the caller may reuse its buffer during the request.
       const copy = Uint8Array.from(bytes);
       return call('put', key, () => write(key, copy));
     },

@@ -1,15 +1,15 @@
-// Owns a list that changes between requests, by a seeded history, and remembers who was there all the time.
+// Responsible for a list that changes between requests by a seeded history and records which ids were always present.
 
 export interface History {
   seed: number;
   size: number;
-  /** At most so many of each between two requests. */
+  /** The maximum number of each change between two requests. */
   inserts: number;
   deletes: number;
   moves: number;
 }
 
-/** A small seeded generator (mulberry32): the same seed, the same history. */
+/** The Mulberry32 generator: the same seed gives the same numbers. */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -22,13 +22,13 @@ export function createRandom(seed: number): () => number {
 
 export interface MovingList {
   ids(): readonly string[];
-  /** One step of the history: what happens between two requests. */
+  /** Applies the changes between two requests. */
   step(): void;
-  /** Ids present at every request since the first, in no order. */
+  /** Ids that were present at every request since the first, in no particular order. */
   survivors(): ReadonlySet<string>;
   /** Ids that were moved at least once. */
   moved(): ReadonlySet<string>;
-  /** Tells the list that a request was answered. */
+  /** Call this when a request was answered. */
   answered(): void;
 }
 
@@ -48,7 +48,7 @@ export function createMovingList(history: History): MovingList {
     },
     step() {
       for (let count = below(history.inserts + 1); count > 0; count -= 1) {
-        // Sometimes a whole block at one place: the hardest case for anchors.
+        // Sometimes a block at one place, which is the hardest case for anchors.
         const block = random() < 0.1 ? below(12) : 1;
         const fresh = Array.from({ length: block }, () => `n${next++}`);
         list.splice(below(list.length + 1), 0, ...fresh);

@@ -1,13 +1,15 @@
-// Owns an endpoint of another make, a process of its own: nodes and IAM, written from the references, sharing nothing with lib/. Refuses to hold a quota: it measures.
-// biome-ignore-all lint/correctness/noVoidTypeReturn: each case answers and ends, nothing is returned
-// Run as `tsx plain-endpoint.ts SCRIPT`, SCRIPT a JSON text; prints {"url"}; /_control takes {"change": …} and gives the report.
+// Responsible for an independent CGS and IAM endpoint in its own process. Written from the API references without code of
+// lib/. It records requests but does not enforce a quota.
+// biome-ignore-all lint/correctness/noVoidTypeReturn: each case sends a response and ends; nothing is returned
+// Run as `tsx plain-endpoint.ts SCRIPT` with a script as JSON. It prints {"url"}. POST /_control takes {"change": …} and
+// returns the report.
 
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createNodes, type PlainNode } from './plain-nodes.ts';
 
-/** What is answered instead of a page; `slow`: the page, after `slowMs`. */
+/** What is sent instead of a page. `slow`: the page, after `slowMs`. */
 export type Fault =
   | '401'
   | '403'
@@ -31,41 +33,41 @@ export interface Script {
   securityToken: string | null;
   projectId: string;
   region: string;
-  /** Who may sign in, and with which tokens it is answered, one after the other; the last one stays. */
+  /** The user that may sign in, and the tokens that it gets, in this order. The last token is used again. */
   signIn: { user: string; password: string; domain: string; tokens: string[] } | null;
   nodes: number;
   seed: number;
-  /** Each serving of a node changes it, so that it shows which serving a row is of. */
+  /** Each serving of a node changes the node, so that a row shows which serving it comes from. */
   mutating: boolean;
-  /** Rows put in and taken out at random places after each page. */
+  /** Rows inserted and deleted at random places after each page. */
   inserts: number;
   deletes: number;
-  /** Rows that change places at random after each page. */
+  /** Rows moved to random places after each page. */
   moves: number;
-  /** By the number of the request for nodes, from 1; `always` for all others. */
+  /** By the number of the request for nodes, from 1. `always` applies to all other requests. */
   faults: Record<number, Fault>;
   always: Fault | null;
   /** Records without a host_id among the nodes. */
   keyless: number;
-  /** Told instead of the true total; null: the truth. */
+  /** Sent instead of the true total. Null: the true total is sent. */
   totalNum: number | null;
   latencyMs: { min: number; max: number };
   slowMs: number;
-  /** What this endpoint's clock is ahead of the host's. */
+  /** How far this endpoint's clock is ahead of the host's. */
   clockOffsetMs: number;
-  /** Errors hold every secret of both sides, and the request. */
+  /** Error responses contain every secret of both sides and the request. */
   echo: boolean;
 }
 
 export interface Serving {
-  /** The endpoint's own monotonic clock, at arrival. */
+  /** The arrival time on the endpoint's monotonic clock. */
   atMs: number;
   offset: number;
   limit: number;
   query: Record<string, string>;
-  /** Null: an error that the signature, the token or the script gave. */
+  /** Why the page was not sent normally: a fault of the script or a rejection. Null: neither. */
   fault: string | null;
-  /** The page; null if none was sent whole. */
+  /** The page. Null: no complete page was sent. */
   body: string | null;
 }
 
@@ -73,7 +75,7 @@ export interface Report {
   servings: Serving[];
   /** Requests to IAM, such as `POST /v3/auth/tokens`. */
   iam: string[];
-  /** host_id of each node that stood in the list from the first page to the last one. */
+  /** host_id of each node that was in the list from the first page to the last. */
   survivors: string[];
   inserted: number;
   deleted: number;
@@ -114,10 +116,10 @@ function escapePart(text: string): string {
 }
 
 /**
- * Null, or why the request is refused.
+ * Returns why the request is rejected, or null.
  * Source: Huawei Cloud, API Signing Guide, "AK/SK Signing and Authentication Algorithm", read 2026-11-24.
  */
-function refuseSignature(
+function findSignatureFault(
   request: IncomingMessage,
   url: URL,
   body: string,
@@ -158,8 +160,10 @@ function refuseSignature(
     sha256(body),
   ].join('\n');
   const toSign = `SDK-HMAC-SHA256\n${date}\n${sha256(canonical)}`;
-  const due = createHmac('sha256', sk).update(toSign).digest();
-  return timingSafeEqual(due, Buffer.from(given, 'hex')) ? null : 'the signature does not match';
+  const expected = createHmac('sha256', sk).update(toSign).digest();
+  return timingSafeEqual(expected, Buffer.from(given, 'hex'))
+    ? null
+    : 'the signature does not match';
 }
 
 async function readAll(request: IncomingMessage): Promise<string> {
@@ -168,18 +172,18 @@ async function readAll(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** How a secret may come back. */
+/** Encodings in which a secret may come back. */
 const echoForms: readonly ((text: string) => string)[] = [
   (text) => text,
   (text) => Buffer.from(text).toString('base64'),
   (text) => Buffer.from(`x${text}`).toString('base64url'),
   (text) => encodeURIComponent(text),
   (text) => JSON.stringify(text),
-  // Seen only once the invisible signs are gone.
+  // Matches only after invisible characters are removed.
   (text) => `${text.slice(0, 5)}\u200b${text.slice(5, 9)}\r\n${text.slice(9)}`,
 ];
 
-/** mulberry32: a list's history is the same for the same seed. */
+/** The Mulberry32 generator: the same seed gives the same history of the list. */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -199,9 +203,9 @@ function serve(given: Partial<Script>): void {
   for (let index = 0; index < script.keyless; index += 1) {
     list.splice(below(list.length + 1), 0, nodes.nextKeyless());
   }
-  let atFirst: string[] | null = null;
+  let idsAtFirst: string[] | null = null;
   const report: Report = { servings: [], iam: [], survivors: [], inserted: 0, deleted: 0 };
-  /** Those given out, until the script takes them back by `tokens`. */
+  /** The valid tokens. */
   const tokens: string[] = [];
   let requests = 0;
   let echoes = 0;
@@ -229,7 +233,7 @@ function serve(given: Partial<Script>): void {
     response.end(body);
   }
 
-  /** The worst that an error could tell: every secret that both sides know, each time in another form. */
+  /** The worst possible error text: every secret that both sides know, each time in another encoding. */
   function quoteRequest(request: IncomingMessage, body: string): string {
     if (!script.echo) return '';
     const { authorization = '' } = request.headers;
@@ -239,7 +243,7 @@ function serve(given: Partial<Script>): void {
     ].filter((secret): secret is string => typeof secret === 'string');
     const form = echoForms[echoes % echoForms.length] as (text: string) => string;
     echoes += 1;
-    // First what matters: whoever quotes this will cut it short.
+    // The secrets come first, because a client cuts long texts.
     const headers = JSON.stringify(request.headers);
     return ` you sent ${secrets.map(form).join(' ')} ${form(authorization)} ${headers} ${body}`;
   }
@@ -262,7 +266,7 @@ function serve(given: Partial<Script>): void {
     );
   }
 
-  /** The page, its nodes marked as served once more. */
+  /** Builds the page and counts a serving of each of its nodes. */
   function makePage(offset: number, limit: number): string {
     const shown = list.slice(offset, offset + limit);
     const texts = shown.map((node) => node.serve(script.mutating));
@@ -323,18 +327,18 @@ function serve(given: Partial<Script>): void {
         const body = makePage(serving.offset, serving.limit);
         serving.body = body;
         const ids = new Set(list.map(({ hostId }) => hostId));
-        atFirst ??= [...ids].filter((id) => id !== null);
-        report.survivors = atFirst.filter((id) => ids.has(id));
+        idsAtFirst ??= [...ids].filter((id) => id !== null);
+        report.survivors = idsAtFirst.filter((id) => ids.has(id));
         send(response, 200, body);
         drift();
       }
     }
   }
 
-  function refuseNodes(request: IncomingMessage, url: URL): string | null {
+  function findRejection(request: IncomingMessage, url: URL): string | null {
     const token = request.headers['x-auth-token'];
     if (token !== undefined) return tokens.includes(String(token)) ? null : 'unknown token';
-    return refuseSignature(request, url, '', script);
+    return findSignatureFault(request, url, '', script);
   }
 
   async function handleNodes(
@@ -352,11 +356,11 @@ function serve(given: Partial<Script>): void {
     const { min, max } = script.latencyMs;
     const delayMs = fault === 'slow' ? script.slowMs : min + random() * (max - min);
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-    const refusal = refuseNodes(request, url);
+    const refusal = findRejection(request, url);
     if (refusal !== null) {
       serving.fault = refusal;
-      const told = ['APIGW.0301', `Incorrect IAM authentication information: ${refusal}`] as const;
-      return sendError(response, 401, told, quoteRequest(request, ''));
+      const error = ['APIGW.0301', `Incorrect IAM authentication information: ${refusal}`] as const;
+      return sendError(response, 401, error, quoteRequest(request, ''));
     }
     if (!(limit >= 10 && limit <= 200 && offset >= 0 && offset <= 2_000_000)) {
       serving.fault = 'parameters';
@@ -376,7 +380,7 @@ function serve(given: Partial<Script>): void {
     const keystone = (code: number, message: string) =>
       send(response, code, JSON.stringify({ error: { code, message, title: 'Error' } }));
     if (request.method === 'GET') {
-      const refusal = refuseSignature(request, url, '', script);
+      const refusal = findSignatureFault(request, url, '', script);
       if (refusal !== null) return keystone(401, `${refusal}${quoted}`);
       const projects = [{ id: script.projectId, name: script.region, enabled: true }];
       const asked = url.searchParams.get('name');
@@ -393,10 +397,10 @@ function serve(given: Partial<Script>): void {
       user.domain.name === signIn.domain &&
       (scope.project.id === script.projectId || scope.project.name === script.region);
     if (!isKnown) return keystone(401, `The username or password is wrong.${quoted}`);
-    // The first sign-in meets an IAM that is out of order.
+    // The first sign-in fails with 500.
     if (script.echo && report.iam.length === 1) return keystone(500, `out of order${quoted}`);
     const token = signIn.tokens.length > 1 ? signIn.tokens.shift() : signIn.tokens[0];
-    // A new token ends the one before.
+    // A new token replaces the previous one.
     tokens.splice(0, tokens.length, String(token));
     response.setHeader('X-Subject-Token', String(token));
     const expires_at = new Date(Date.now() + 86_400_000).toISOString();
@@ -410,7 +414,7 @@ function serve(given: Partial<Script>): void {
     if (endTokens) tokens.length = 0;
     if (change.nodes !== undefined) {
       list = Array.from({ length: script.nodes }, () => nodes.next());
-      atFirst = null;
+      idsAtFirst = null;
     }
     send(response, 200, JSON.stringify(report));
   }
@@ -438,7 +442,7 @@ function serve(given: Partial<Script>): void {
     const { port } = server.address() as AddressInfo;
     console.log(JSON.stringify({ url: `http://127.0.0.1:${port}` }));
   });
-  // Whoever started it may be killed: nobody else would end it.
+  // Exits when stdin closes, so that it does not outlive a killed test process.
   process.stdin.on('end', () => process.exit(0)).resume();
 }
 

@@ -1,10 +1,11 @@
-// Owns made-up nodes for an endpoint of another make: every oddity that the references allow or the field has seen. Refuses lib/.
+// Responsible for the nodes of the independent endpoint: every oddity that the API references allow or that was observed.
+// Written without code of lib/.
 
-/** A list's entry. */
+/** An entry of the list. */
 export interface PlainNode {
-  /** Null: the record has none. */
+  /** Null: the record has no host_id. */
   hostId: string | null;
-  /** Its JSON as served now; `mutating`: the next serving is another. */
+  /** Its JSON. `mutating`: each serving changes the node. */
   serve(mutating: boolean): string;
 }
 
@@ -43,7 +44,7 @@ export function createNodes(seed: number): NodeMaker {
       agent_status: ['online', 'offline', 'not_register', 'not_installed'][index % 4],
       protect_status: index % 2 === 0 ? 'opened' : 'closed',
     };
-    // The five fields of 2021 alone, as an old endpoint answers.
+    // Only the five fields of 2021, as an old endpoint sends them.
     if (index % 5 === 0) return record;
     Object.assign(record, {
       agent_id: `agent-${seed}-${index}`,
@@ -70,7 +71,7 @@ export function createNodes(seed: number): NodeMaker {
     if (index % 31 === 0) record.host_name = null;
     if (index % 37 === 0) record.intrusion = 3_000_000_000;
     if (index % 41 === 0) record.private_ip = ['10.0.0.1', '10.0.0.2'];
-    // Marked, since JSON.stringify would round it.
+    // Marked with @ and replaced later, because JSON.stringify would round the number.
     if (index % 43 === 0) record.serial = '@12345678901234567890@';
     if (index % 47 === 0) record.detect_result = 'quarantined';
     return record;
@@ -91,7 +92,7 @@ export function createNodes(seed: number): NodeMaker {
   }
   return {
     next() {
-      // Neither ascending nor alike: a list in the order of its ids would hide a snapshot that was not sorted.
+      // Not ascending: with a list in the order of its ids, a test would not notice an unsorted snapshot.
       const mixed = Math.imul(made + seed * 7_919, 2_654_435_761) >>> 0;
       return makeNode(
         `${mixed.toString(16).padStart(8, '0')}-${String(seed).padStart(4, '0')}-${String(made).padStart(8, '0')}`,

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Owns a real object store for tests: one Ceph monitor, one OSD in memory, one gateway that speaks S3, all on loopback.
-# Refuses to be a production setup. Needs root and: apt-get install ceph-mon ceph-osd radosgw openssl
+# Responsible for a real object store for tests: one Ceph monitor, one OSD in memory and one S3 gateway, all on 127.0.0.1.
+# Needs root and: apt-get install ceph-mon ceph-osd radosgw openssl. Not for production.
 #   rgw.sh start [DIR]   rgw.sh stop [DIR]
-# Ports from RGW_PORT (default 7480; TLS on the next one) and RGW_MON_PORT (default 16789).
+# Ports: RGW_PORT (default 7480; TLS uses the next one) and RGW_MON_PORT (default 16789).
 set -euo pipefail
 command=${1:-} dir=$(realpath -m "${2:-${TMPDIR:-/tmp}/cgs-export-rgw}")
 port=${RGW_PORT:-7480} mon_port=${RGW_MON_PORT:-16789}
 conf=$dir/ceph.conf
 export CEPH_CONF=$conf
 
-# Only what this script has started: the process must still carry this directory on its command line.
+# Kills only processes that this script started: their command line must contain this directory.
 end_all() {
   for name in rgw osd mon; do
     pid=$(cat "$dir/$name.pid" 2>/dev/null) || continue
@@ -26,7 +26,7 @@ case $command in
 esac
 
 mkdir -p "$dir"/{mon,osd,rgw,run,log,tls}
-# A CA of our own, a server certificate for the endpoint and every bucket below it, and a CA that signed neither.
+# A CA, a server certificate for the endpoint and all its buckets, and another CA that signed neither.
 cd "$dir/tls"
 for ca in ca other-ca; do
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=test $ca" \
@@ -100,7 +100,7 @@ ceph-osd -c "$conf" -i 0 --mkfs --osd-uuid "$osd_id" >"$dir/log/osd-mkfs.out" 2>
 setsid ceph-osd -c "$conf" -i 0 -f >"$dir/log/osd.out" 2>&1 </dev/null &
 echo $! >"$dir/osd.pid"
 
-# Restarted by the tests in the same way: see restart in test/support/rgw.ts.
+# The tests restart the gateway in the same way: see startGateway in test/support/rgw.ts.
 setsid radosgw -c "$conf" -n client.rgw -f >"$dir/log/rgw.out" 2>&1 </dev/null &
 echo $! >"$dir/rgw.pid"
 for _ in $(seq 300); do
@@ -109,7 +109,7 @@ for _ in $(seq 300); do
 done
 [ "${ready:-}" = yes ] || { tail "$dir"/log/*.out >&2; end_all; exit 1; }
 
-# The names of keys that open nothing but this. `limited` owns no bucket and gets rights by policy; `test` may assume roles.
+# Demo keys, valid only here. `limited` owns no bucket and gets its rights by policy. `test` may assume roles.
 make_user() { radosgw-admin -c "$conf" -n client.rgw user create --uid="$1" --display-name="$1" --access-key="$2" --secret-key="$3" "${@:4}" >"$dir/log/user-$1.json"; }
 make_user test rgw-test-key rgw-test-secret --caps='roles=*;buckets=*'
 make_user limited rgw-limited-key rgw-limited-secret

@@ -1,4 +1,5 @@
-// Owns how tests reach the real store that test/support/rgw.sh has started, and how they stop, kill and restart it.
+// Responsible for using the real store that test/support/rgw.sh started: buckets, keys, and pausing, killing and
+// restarting the gateway.
 
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -18,7 +19,7 @@ const conf = join(folder, 'ceph.conf');
 
 export const rgw = {
   url: `http://127.0.0.1:${port}`,
-  /** With the bucket before the host's name. */
+  /** For requests with the bucket in the host name. */
   tlsUrl: `https://s3.localhost:${port + 1}`,
   caFile: join(folder, 'tls/ca.pem'),
   otherCaFile: join(folder, 'tls/other-ca.pem'),
@@ -26,7 +27,7 @@ export const rgw = {
   limitedKey: { ak: 'rgw-limited-key', sk: 'rgw-limited-secret' },
 };
 
-/** A bucket that no other test has. */
+/** A new bucket. */
 export async function createBucket(): Promise<string> {
   const bucket = `test-${randomBytes(6).toString('hex')}`;
   const answer = await signedFetch(rgw.key, {
@@ -34,11 +35,12 @@ export async function createBucket(): Promise<string> {
     origin: rgw.url,
     path: `/${bucket}`,
   });
-  if (answer.status !== 200) throw new Error(`no bucket: ${answer.status} ${await answer.text()}`);
+  if (answer.status !== 200)
+    throw new Error(`cannot create a bucket: ${answer.status} ${await answer.text()}`);
   return bucket;
 }
 
-/** Lets `rgw.limitedKey` do these S3 actions, and nothing else. */
+/** Allows `rgw.limitedKey` these S3 actions only. */
 export async function allow(bucket: string, actions: readonly string[]): Promise<void> {
   const policy = {
     Version: '2012-10-17',
@@ -58,10 +60,10 @@ export async function allow(bucket: string, actions: readonly string[]): Promise
     query: { policy: '' },
     body: JSON.stringify(policy),
   });
-  if (!answer.ok) throw new Error(`no policy: ${answer.status} ${await answer.text()}`);
+  if (!answer.ok) throw new Error(`cannot set the policy: ${answer.status} ${await answer.text()}`);
 }
 
-/** As connect.ts opens it, but for what a test changes. */
+/** Opened as in lib/app/connect.ts, except for `options`. */
 export function openStore(bucket: string, options: Partial<ObsStoreOptions> = {}): ObsStore {
   return openObsStore({
     bucket,
@@ -80,9 +82,9 @@ export function openStore(bucket: string, options: Partial<ObsStoreOptions> = {}
   });
 }
 
-let roleMade = false;
+let hasRole = false;
 
-/** A temporary key of the store's own STS. It ends by the store's clock. */
+/** A temporary key from the store's STS. It expires by the store's clock. */
 export async function assumeRole(
   seconds: number,
 ): Promise<PlainKey & { securityToken: string; endsAtMs: number }> {
@@ -93,7 +95,7 @@ export async function assumeRole(
     const answer = await signedFetch(rgw.key, request);
     return { status: answer.status, text: await answer.text() };
   };
-  if (!roleMade) {
+  if (!hasRole) {
     const trust = {
       Version: '2012-10-17',
       Statement: [
@@ -108,7 +110,7 @@ export async function assumeRole(
       Version: '2012-10-17',
       Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: 'arn:aws:s3:::*' }],
     };
-    // Both may be there from an earlier run.
+    // Both may exist from an earlier run.
     await call(
       {
         Action: 'CreateRole',
@@ -126,8 +128,8 @@ export async function assumeRole(
       },
       'iam',
     );
-    if (put.status !== 200) throw new Error(`no role: ${put.text}`);
-    roleMade = true;
+    if (put.status !== 200) throw new Error(`cannot create the role: ${put.text}`);
+    hasRole = true;
   }
   const { status, text } = await call(
     {
@@ -140,7 +142,8 @@ export async function assumeRole(
   );
   const read = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1] ?? '';
   const securityToken = read('SessionToken');
-  if (status !== 200 || securityToken === '') throw new Error(`no temporary key: ${text}`);
+  if (status !== 200 || securityToken === '')
+    throw new Error(`cannot get a temporary key: ${text}`);
   return {
     ak: read('AccessKeyId'),
     sk: read('SecretAccessKey'),
@@ -153,7 +156,7 @@ function gatewayPid(): number {
   return Number(readFileSync(join(folder, 'rgw.pid'), 'utf8'));
 }
 
-/** The gateway takes connections and answers none until it goes on. */
+/** Until resumeGateway(), the gateway accepts connections but does not answer. */
 export function pauseGateway(): void {
   process.kill(gatewayPid(), 'SIGSTOP');
 }
@@ -167,7 +170,7 @@ export async function killGateway(): Promise<void> {
   process.kill(pid, 'SIGKILL');
   for (let alive = true; alive; ) {
     await new Promise((resolve) => setTimeout(resolve, 20));
-    // A zombie is dead, but its parent may not have looked.
+    // A zombie process is dead, even if its parent has not collected it yet.
     const { stdout } = await run('ps', ['-o', 'stat=', '-p', String(pid)]).catch(() => ({
       stdout: 'Z',
     }));

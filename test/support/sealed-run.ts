@@ -8,7 +8,7 @@ import type { Manifest } from '../../lib/snapshots/manifest.ts';
 import type { SealPorts } from '../../lib/snapshots/seal.ts';
 import { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 import { createSealPorts, nodeText, type RunToStore, sealStored, storeRun } from './stored-run.ts';
-import { createClock } from './world.ts';
+import { createClock } from './virtual-clock.ts';
 
 export const first = '20261124T060000Z';
 export const second = '20261124T120000Z';

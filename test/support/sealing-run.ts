@@ -1,4 +1,4 @@
-// Owns a deployed zip's run against a simulator, a process an invocation, until a snapshot is sealed. Refuses to judge what it took.
+// Responsible for running a deployed zip against a simulator, one process per invocation, until a snapshot is sealed.
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { type RunOutcome, unpackFunction } from './function-process.ts';
 export interface SealingRun {
   invocations: RunOutcome[];
   manifest: { rows: number; verdict: string; parts: { format: string }[] };
-  /** Of the simulator. */
+  /** Throttled requests, counted by the simulator. */
   throttled: number;
   nodePath: string;
 }
@@ -20,12 +20,12 @@ export interface SealingRun {
 const quota = { requests: 5, windowSeconds: 1 };
 const invocationsMax = 200;
 
-/** `zip`: without a configuration; one that names the simulator is put in. */
+/** Adds a configuration for the simulator to `zip`, or replaces the one in it. */
 export async function runUntilSealed(options: {
   zip: Buffer;
   nodePath: string;
   nodes: number;
-  /** MB. */
+  /** In MB. */
   memorySize: number;
 }): Promise<SealingRun> {
   const { zip, nodePath, nodes, memorySize } = options;
@@ -52,7 +52,7 @@ export async function runUntilSealed(options: {
       const { status } = (outcome.result ?? {}) as { status?: string };
       if (!outcome.ok || status === 'sealed') break;
       if (invocations.length === invocationsMax) throw new Error(`never sealed: ${status}`);
-      // A timer fires once a window.
+      // The timer fires once per window.
       await new Promise((resolve) => setTimeout(resolve, quota.windowSeconds * 1_000 - 300));
     }
     const last = invocations.at(-1);

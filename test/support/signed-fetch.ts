@@ -1,4 +1,4 @@
-// Owns a second S3 client: Signature Version 4 written out over Node's fetch, so that nothing is read back by the code that wrote it.
+// Responsible for a second S3 client: Signature Version 4 on top of fetch. Tests use it to check what the AWS SDK wrote.
 
 import { createHash, createHmac } from 'node:crypto';
 
@@ -24,7 +24,7 @@ export async function signedFetch(
     method: string;
     /** Scheme, host and port. */
     origin: string;
-    /** Unescaped, from the root. */
+    /** From the root, not encoded. */
     path: string;
     query?: Record<string, string>;
     body?: string | Uint8Array;
@@ -71,7 +71,7 @@ export async function signedFetch(
   });
 }
 
-/** The bytes, or null. */
+/** Null: there is no such object. */
 export async function readObject(
   key: PlainKey,
   origin: string,
@@ -85,7 +85,7 @@ export async function readObject(
   return bytes;
 }
 
-/** Up to 1,000 keys under the prefix. */
+/** The first 1,000 keys with the prefix. */
 export async function listNames(
   key: PlainKey,
   origin: string,

@@ -1,4 +1,5 @@
-// Owns what the end-to-end tests share: the built file and the endpoint as processes, folders, what a store holds. Refuses lib/'s code: it would judge itself.
+// Responsible for running the built CLI and the independent endpoint as processes, for reading output and for reading
+// stores. Uses no code of lib/, because that code is under test.
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { mostInWindow } from '../support/busiest-window.ts';
 import { defaults, type Report, type Script, type Serving } from '../support/plain-endpoint.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
@@ -42,7 +44,7 @@ export interface CallOptions extends Pick<SpawnOptions, 'cwd' | 'uid' | 'gid'> {
   env?: Record<string, string>;
 }
 
-/** Nothing of this process's environment but where programs lie. */
+/** Of this process's environment, the new process gets only PATH. */
 export function startProcess(
   command: string,
   args: readonly string[],
@@ -77,7 +79,7 @@ export function runCli(args: readonly string[], options: CallOptions): Promise<E
   return startCli(args, options).ended;
 }
 
-export interface Told {
+export interface Output {
   status: string;
   snapshots: {
     table: string;
@@ -93,8 +95,8 @@ export interface Told {
   errors: { code: string; message: string; hint: string }[];
 }
 
-/** stdout as the one line with one JSON object that it must be. */
-export function readJson<T = Told>({ out, err }: Ended): T {
+/** Checks that stdout is one line with one JSON object, and returns the object. */
+export function readJson<T = Output>({ out, err }: Ended): T {
   const lines = out.split('\n');
   expect(lines, `stdout: ${out}\nstderr: ${err}`).toHaveLength(2);
   expect(lines[1]).toBe('');
@@ -103,7 +105,7 @@ export function readJson<T = Told>({ out, err }: Ended): T {
   return value as T;
 }
 
-/** With what was printed, where it is not the code that is due. */
+/** On failure, shows the output. */
 export function expectCode(ended: Ended, code: number): void {
   expect(ended.code, `stdout: ${ended.out}\nstderr: ${ended.err}`).toBe(code);
 }
@@ -111,7 +113,7 @@ export function expectCode(ended: Ended, code: number): void {
 export async function until(isTrue: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const endMs = performance.now() + 20_000;
   while (!(await isTrue())) {
-    if (performance.now() > endMs) throw new Error(`in vain: ${what}`);
+    if (performance.now() > endMs) throw new Error(`timed out waiting for ${what}`);
     await delay(5);
   }
 }
@@ -121,7 +123,7 @@ export interface Endpoint {
   script: Script;
   report(): Promise<Report>;
   change(change: Partial<Script>): Promise<void>;
-  /** Every sign-in token that was given out is void. */
+  /** Makes every issued token invalid. */
   endTokens(): Promise<void>;
 }
 
@@ -135,7 +137,7 @@ export async function startEndpoint(given: Partial<Script> = {}): Promise<Endpoi
   cleanups.push(() => void child.kill('SIGKILL'));
   const { url } = await new Promise<{ url: string }>((resolve, reject) => {
     child.stdout.once('data', (data: Buffer) => resolve(JSON.parse(String(data))));
-    child.once('close', (code) => reject(new Error(`the endpoint ended with ${code}`)));
+    child.once('close', (code) => reject(new Error(`the endpoint exited with ${code}`)));
   });
   async function control(body: object): Promise<Report> {
     const response = await fetch(`${url}/_control`, { method: 'POST', body: JSON.stringify(body) });
@@ -159,7 +161,7 @@ export interface Quota {
   windowSeconds: number;
 }
 
-/** So much that nobody waits, also not before a retry. */
+/** So large that an export never waits for the quota. */
 export const ampleQuota: Quota = { requests: 1_000, windowSeconds: 1 };
 
 export function keyOf({ script: { ak, sk, securityToken } }: Endpoint): Record<string, string> {
@@ -180,18 +182,15 @@ export function flagsFor(
   ];
 }
 
-/** The most requests in any window of that length, as they arrived. */
+/** The largest number of requests that arrived in any window of this length. */
 export function countMost(servings: readonly Serving[], windowMs: number): number {
-  const times = servings.map(({ atMs }) => atMs).sort((a, b) => a - b);
-  return Math.max(
-    0,
-    ...times.map(
-      (startMs, index) => times.slice(index).filter((atMs) => atMs - startMs < windowMs).length,
-    ),
+  return mostInWindow(
+    servings.map(({ atMs }) => atMs),
+    windowMs,
   );
 }
 
-/** Every file below a folder, by its path there. */
+/** Every file below a folder, by its path relative to it. */
 export function readTree(folder: string): Map<string, Buffer> {
   const entries = readdirSync(folder, { withFileTypes: true, recursive: true });
   const files = entries.filter((entry) => entry.isFile());

@@ -1,8 +1,8 @@
-// Owns a world for the core under a clock that only moves when everybody waits: an endpoint that holds the quota and a list
-// that may move, and the ports that collect() needs. Refuses to be a mock: what it serves is a list, and it counts.
+// Responsible for an exporter for tests: collect() with a fake node list, a store in memory and a virtual clock.
+// The fake list enforces the quota, may change between requests and counts the requests.
 
 import { RateLimitedError } from '../../lib/core/errors.ts';
-import type { Clock, Dataset, Host, Log, Source, Store } from '../../lib/core/ports.ts';
+import type { Dataset, Host, Log, Source, Store } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { limitedBudget, unlimitedBudget } from '../../lib/quota/budget.ts';
@@ -11,86 +11,24 @@ import { collect } from '../../lib/runs/collect.ts';
 import type { CollectPorts, CollectResult, Target } from '../../lib/runs/invocation.ts';
 import { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 import { createRandom } from './moving-list.ts';
-
-export interface VirtualClock extends Clock {
-  /** Moves the wall clock alone, as an operator or NTP does. */
-  step(deltaMs: number): void;
-  /** Runs `work` to its end, moving time on to the next sleeper whenever nobody has anything else to do. */
-  run<T>(work: Promise<T>): Promise<T>;
-  advance(deltaMs: number): void;
-}
-
-/** `turnsPerStep`: turns of the event loop in which nobody may have anything to do before time moves on. */
-export function createClock(
-  startMs = Date.UTC(2026, 10, 24, 6, 0, 0),
-  turnsPerStep = 3,
-): VirtualClock {
-  let monotonicMs = 1_000;
-  let offsetMs = startMs - monotonicMs;
-  const sleepers: { atMs: number; wake: () => void }[] = [];
-  return {
-    nowMs: () => monotonicMs + offsetMs,
-    monotonicMs: () => monotonicMs,
-    step(deltaMs) {
-      offsetMs += deltaMs;
-    },
-    advance(deltaMs) {
-      monotonicMs += deltaMs;
-    },
-    sleep: (delayMs, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason);
-        const onAbort = () => {
-          sleepers.splice(sleepers.indexOf(sleeper), 1);
-          reject(signal?.reason);
-        };
-        const wake = () => {
-          signal?.removeEventListener('abort', onAbort);
-          resolve();
-        };
-        const sleeper = { atMs: monotonicMs + delayMs, wake };
-        sleepers.push(sleeper);
-        signal?.addEventListener('abort', onAbort, { once: true });
-      }),
-    async run(work) {
-      let over = false;
-      const settled = work.finally(() => {
-        over = true;
-      });
-      settled.catch(() => {});
-      for (let idle = 0; !over; ) {
-        await new Promise((resolve) => setImmediate(resolve));
-        // zlib works on threads: give it some turns before time moves on without it.
-        idle += 1;
-        if (over || idle < turnsPerStep || sleepers.length === 0) continue;
-        idle = 0;
-        sleepers.sort((a, b) => a.atMs - b.atMs);
-        const next = sleepers.shift();
-        if (!next) continue;
-        monotonicMs = Math.max(monotonicMs, next.atMs);
-        next.wake();
-      }
-      return settled;
-    },
-  };
-}
+import { createClock, type VirtualClock } from './virtual-clock.ts';
 
 export interface Endpoint {
-  /** The list as it is now; replace or change it at will. */
+  /** The current list. Tests may replace or change it. */
   ids: string[];
-  /** Called before the n-th request (from 0) is answered; may change `ids`, or throw what the request ends in. */
+  /** Called before a request is answered (`index` from 0). May change `ids` or throw the error that ends the request. */
   beforeAnswer: (index: number, offset: number) => void;
   /** Monotonic arrival times. */
   arrivals: number[];
   offsets: number[];
   throttled: number;
-  /** Milliseconds an answer takes. */
+  /** How long a response takes. */
   latencyMs: (index: number) => number;
 }
 
-export interface WorldOptions {
+export interface TestExporterOptions {
   ids?: string[];
-  /** What the endpoint lists for an id. */
+  /** The record that the endpoint lists for an id. */
   recordOf?: (id: string) => Record<string, unknown>;
   quota?: { requests: number; windowSeconds: number };
   store?: Partial<MemoryStoreOptions>;
@@ -100,7 +38,7 @@ export interface WorldOptions {
   seed?: number;
 }
 
-export function createWorld(options: WorldOptions = {}) {
+export function createTestExporter(options: TestExporterOptions = {}) {
   const clock = options.clock ?? createClock();
   const quota = wholeQuota(options.quota?.requests ?? 5, options.quota?.windowSeconds ?? 60);
   const recordOf = options.recordOf ?? ((id: string) => ({ host_id: id, agent_status: 'online' }));
@@ -118,7 +56,7 @@ export function createWorld(options: WorldOptions = {}) {
   const logs: { level: string; message: string; fields: Record<string, unknown> }[] = [];
   const log: Log = (level, message, fields = {}) => logs.push({ level, message, fields });
 
-  /** Asks once: what retries add is the source's own business and tested there. */
+  /** Sends one request without retries. The tests of the real source cover retries. */
   const source: Source = {
     async fetchPage({ offset, limit }, attempts) {
       if (!(await attempts.admit())) return 'paused';
@@ -172,18 +110,18 @@ export function createWorld(options: WorldOptions = {}) {
   }
 
   let processes = 0;
-  /** One process's ports: each has an identity and a random of its own. */
+  /** The ports of one process. Each process has its own identity and random numbers. */
   function createPorts(overrides: Partial<CollectPorts> = {}): CollectPorts {
     processes += 1;
     const identity = `process-${processes}`;
     const host: Host = { identity, isGone: () => false };
-    const own = createRandom(processes * 1_000 + Math.floor(random() * 1_000));
+    const processRandom = createRandom(processes * 1_000 + Math.floor(random() * 1_000));
     return {
       store: store as Store,
       clock,
       host,
       log,
-      random: own,
+      random: processRandom,
       encoders: [ndjsonEncoder],
       quota,
       requestTimeoutMs: 20_000,
@@ -208,11 +146,11 @@ export function createWorld(options: WorldOptions = {}) {
     dataset,
     createTarget,
     createPorts,
-    /** `export`, in a process of its own. */
+    /** What `export` does, in a new process. */
     exportNow(overrides: Partial<CollectPorts> = {}): Promise<CollectResult> {
       return clock.run(collect('command', createPorts(overrides)));
     },
-    /** One timer invocation with `timeLeftMs`. */
+    /** One timer invocation with `timeLeftMs`, in a new process. */
     tick(overrides: Partial<CollectPorts> = {}, timeLeftMs = 900_000): Promise<CollectResult> {
       const endMs = clock.monotonicMs() + timeLeftMs;
       const budget = limitedBudget({
@@ -225,16 +163,4 @@ export function createWorld(options: WorldOptions = {}) {
   };
 }
 
-export type World = ReturnType<typeof createWorld>;
-
-/** The most arrivals in any window of this length that is open on one side. */
-export function mostInWindow(arrivals: readonly number[], windowMs: number): number {
-  const sorted = [...arrivals].sort((a, b) => a - b);
-  let most = 0;
-  let start = 0;
-  for (const [index, timeMs] of sorted.entries()) {
-    while ((sorted[start] as number) <= timeMs - windowMs) start += 1;
-    most = Math.max(most, index - start + 1);
-  }
-  return most;
-}
+export type TestExporter = ReturnType<typeof createTestExporter>;
