@@ -251,13 +251,13 @@ describe('routes', () => {
     const simulator = await start();
     expect(simulator.url).toBe(`http://127.0.0.1:${simulator.port}`);
     await expect(startSimulator({ port: simulator.port })).rejects.toThrow(ConfigError);
-    const refused = await new Promise<boolean>((resolve) => {
+    const isRefused = await new Promise<boolean>((resolve) => {
       // Another loopback address of this host. A server that listens on all addresses would accept this.
       const socket = connect(simulator.port, '127.0.0.2');
       socket.once('connect', () => resolve(false)).once('error', () => resolve(true));
       socket.once('close', () => socket.destroy());
     });
-    expect(refused).toBe(true);
+    expect(isRefused).toBe(true);
   });
 
   test('reports all invalid options at once', async () => {
@@ -394,10 +394,10 @@ describe('quota', () => {
     const simulator = await start({ clock, quota: { requests: 5, windowSeconds: 60 } });
     const ask = () => get(simulator, { atMs: clock.nowMs() });
     for (let round = 0; round < 5; round += 1) expect((await ask()).status).toBe(200);
-    const refused = await ask();
-    expect(refused.status).toBe(429);
-    expect(refused.headers.get('retry-after')).toBeNull();
-    expect(await refused.json()).toMatchObject({
+    const rejected = await ask();
+    expect(rejected.status).toBe(429);
+    expect(rejected.headers.get('retry-after')).toBeNull();
+    expect(await rejected.json()).toMatchObject({
       error_code: 'APIGW.0308',
       error_msg:
         'The throttling threshold has been reached: policy user over ratelimit,limit:5,time:1 minute',
@@ -418,9 +418,9 @@ describe('quota', () => {
     const simulator = await start({ clock, quota });
     await get(simulator, { atMs: clock.nowMs() });
     clock.advance(500);
-    const refused = await get(simulator, { atMs: clock.nowMs() });
-    expect(refused.headers.get('retry-after')).toBe('2');
-    expect(await refused.text()).toContain('limit:1,time:2 second');
+    const rejected = await get(simulator, { atMs: clock.nowMs() });
+    expect(rejected.headers.get('retry-after')).toBe('2');
+    expect(await rejected.text()).toContain('limit:1,time:2 second');
   });
 
   test('a wrong signature does not use the quota, a planned fault uses one request', async () => {

@@ -101,7 +101,7 @@ export async function startFaultyProxy(options: {
     if (method === 'DELETE') lease = null;
     if (method === 'PUT') return answer(200);
     if (method === 'DELETE') return answer(204);
-    return lease === null ? refuse(response, 404, 'NoSuchKey') : answer(200, lease);
+    return lease === null ? sendError(response, 404, 'NoSuchKey') : answer(200, lease);
   }
 
   const server = createServer((request, response) => {
@@ -136,8 +136,8 @@ export async function startFaultyProxy(options: {
       if (fault?.kind === 'slowDown' || fault?.kind === 'fail') {
         const isSlow = fault.kind === 'slowDown';
         seen.status = isSlow
-          ? refuse(response, 503, 'SlowDown')
-          : refuse(response, 500, 'InternalError');
+          ? sendError(response, 503, 'SlowDown')
+          : sendError(response, 500, 'InternalError');
         return;
       }
       if (fault?.kind === 'delay') {
@@ -149,7 +149,7 @@ export async function startFaultyProxy(options: {
         return;
       }
       if (fault?.kind === 'failAfter') {
-        seen.status = refuse(response, 500, 'InternalError');
+        seen.status = sendError(response, 500, 'InternalError');
         return;
       }
       seen.status = answer.status;
@@ -172,7 +172,7 @@ export async function startFaultyProxy(options: {
   };
 }
 
-function refuse(response: ServerResponse, status: number, code: string): number {
+function sendError(response: ServerResponse, status: number, code: string): number {
   const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>on request</Message></Error>`;
   response.writeHead(status, { 'content-type': 'application/xml' }).end(body);
   return status;

@@ -4,7 +4,7 @@
 // Trigger", "Error Codes"), User Guide ("Cron Expressions for a Function Timer Trigger", "Notes and Constraints"), and the
 // models of @huaweicloud/huaweicloud-sdk-functiongraph 3.1.211.
 
-export interface Refusal {
+export interface Rejection {
   status: number;
   code: string;
   message: string;
@@ -12,7 +12,7 @@ export interface Refusal {
 
 type Body = Readonly<Record<string, unknown>>;
 
-function refuse(status: number, code: string, message: string): Refusal {
+function reject(status: number, code: string, message: string): Rejection {
   return { status, code, message };
 }
 
@@ -33,22 +33,22 @@ const memorySizes = new Set([
 ]);
 const zipMaxBytes = 50 * 1024 * 1024;
 
-function findUnknown(body: Body, fields: string): Refusal | null {
+function findUnknown(body: Body, fields: string): Rejection | null {
   const known = new Set(fields.split(' '));
   const unknown = Object.keys(body).find((name) => !known.has(name));
-  return unknown === undefined ? null : refuse(400, 'FSS.0400', `Invalid parameter. (${unknown})`);
+  return unknown === undefined ? null : reject(400, 'FSS.0400', `Invalid parameter. (${unknown})`);
 }
 
-export function checkCreate(body: Body): Refusal | null {
+export function checkCreate(body: Body): Rejection | null {
   const unknown = findUnknown(body, createFields);
   if (unknown) return unknown;
   if (!/^[A-Za-z][\w-]{0,59}$/.test(String(body.package ?? ''))) {
-    return refuse(400, 'FSS.1004', 'Invalid function package.');
+    return reject(400, 'FSS.1004', 'Invalid function package.');
   }
   return checkSettings(body) ?? checkCode(pick(body, codeFields));
 }
 
-export function checkConfig(body: Body): Refusal | null {
+export function checkConfig(body: Body): Rejection | null {
   return findUnknown(body, configFields) ?? checkSettings(body);
 }
 
@@ -57,34 +57,34 @@ function pick(body: Body, fields: string): Body {
   return Object.fromEntries(Object.entries(body).filter(([name]) => known.has(name)));
 }
 
-function checkSettings(body: Body): Refusal | null {
+function checkSettings(body: Body): Rejection | null {
   const { func_name: name, runtime, timeout, handler, memory_size: memory } = body;
   if (!/^[A-Za-z]([\w-]{0,58}[A-Za-z0-9])?$/.test(String(name ?? ''))) {
-    return refuse(400, 'FSS.1002', 'Invalid function name.');
+    return reject(400, 'FSS.1002', 'Invalid function name.');
   }
-  if (!runtimes.has(String(runtime))) return refuse(400, 'FSS.1005', 'Invalid runtime.');
+  if (!runtimes.has(String(runtime))) return reject(400, 'FSS.1005', 'Invalid runtime.');
   if (!Number.isInteger(timeout) || Number(timeout) < 3 || Number(timeout) > 900) {
-    return refuse(400, 'FSS.1008', 'Invalid function timeout.');
+    return reject(400, 'FSS.1008', 'Invalid function timeout.');
   }
   if (!/^[\w-]+\.[\w-]+$/.test(String(handler ?? '')) || String(handler).length > 128) {
-    return refuse(400, 'FSS.1003', 'Invalid function handler.');
+    return reject(400, 'FSS.1003', 'Invalid function handler.');
   }
-  if (!memorySizes.has(Number(memory))) return refuse(400, 'FSS.1007', 'Invalid function memory.');
+  if (!memorySizes.has(Number(memory))) return reject(400, 'FSS.1007', 'Invalid function memory.');
   if (String(body.description ?? '').length > 512) {
-    return refuse(400, 'FSS.0400', 'Invalid parameter. (description)');
+    return reject(400, 'FSS.0400', 'Invalid parameter. (description)');
   }
   const vpc = body.func_vpc as { vpc_id?: string; subnet_id?: string } | undefined;
   if (vpc && (!vpc.vpc_id || !vpc.subnet_id || !body.xrole)) {
-    return refuse(400, 'FSS.0400', 'Invalid parameter. (func_vpc)');
+    return reject(400, 'FSS.0400', 'Invalid parameter. (func_vpc)');
   }
   const log = body.log_config as { group_id?: string; stream_id?: string } | undefined;
   if (log && (!log.group_id || !log.stream_id)) {
-    return refuse(400, 'FSS.0400', 'Invalid parameter. (log_config)');
+    return reject(400, 'FSS.0400', 'Invalid parameter. (log_config)');
   }
   return checkVariables(body);
 }
 
-function checkVariables(body: Body): Refusal | null {
+function checkVariables(body: Body): Rejection | null {
   let chars = 0;
   for (const field of ['user_data', 'encrypted_user_data']) {
     if (body[field] === undefined) continue;
@@ -92,39 +92,39 @@ function checkVariables(body: Body): Refusal | null {
     try {
       variables = JSON.parse(String(body[field]));
     } catch {
-      return refuse(400, 'FSS.1009', 'Invalid environment variable.');
+      return reject(400, 'FSS.1009', 'Invalid environment variable.');
     }
     const entries = Object.entries(variables as object);
     const isValid = entries.every(
       ([name, value]) => /^[A-Za-z]\w*$/.test(name) && typeof value === 'string',
     );
     if (Array.isArray(variables) || !isValid) {
-      return refuse(400, 'FSS.1009', 'Invalid environment variable.');
+      return reject(400, 'FSS.1009', 'Invalid environment variable.');
     }
     chars += String(body[field]).length;
   }
   if (chars <= 4_096) return null;
-  return refuse(400, 'FSS.1018', 'The total size of environment variables exceeds the maximum.');
+  return reject(400, 'FSS.1018', 'The total size of environment variables exceeds the maximum.');
 }
 
-export function checkCode(body: Body): Refusal | null {
+export function checkCode(body: Body): Rejection | null {
   const unknown = findUnknown(body, codeFields);
   if (unknown) return unknown;
-  if (body.code_type !== 'zip') return refuse(400, 'FSS.1006', 'Invalid function code entry mode.');
-  if (!body.code_filename) return refuse(400, 'FSS.0400', 'Invalid parameter. (code_filename)');
+  if (body.code_type !== 'zip') return reject(400, 'FSS.1006', 'Invalid function code entry mode.');
+  if (!body.code_filename) return reject(400, 'FSS.0400', 'Invalid parameter. (code_filename)');
   const file = (body.func_code as { file?: unknown } | undefined)?.file;
   if (typeof file !== 'string' || file === '') {
-    return refuse(400, 'FSS.1012', 'The function code cannot be left blank.');
+    return reject(400, 'FSS.1012', 'The function code cannot be left blank.');
   }
   const zip = Buffer.from(file, 'base64');
-  if (zip.length > zipMaxBytes) return refuse(413, 'FSS.0413', 'The request body is too large.');
-  if (zip.readUInt32LE(0) !== 0x04034b50) return refuse(400, 'FSS.1011', 'Invalid function code.');
+  if (zip.length > zipMaxBytes) return reject(413, 'FSS.0413', 'The request body is too large.');
+  if (zip.readUInt32LE(0) !== 0x04034b50) return reject(400, 'FSS.1011', 'Invalid function code.');
   return null;
 }
 
 /** `names`: the names of the function's triggers. */
-export function checkTrigger(body: Body, names: readonly string[]): Refusal | null {
-  const bad = (what: string) => refuse(400, 'FSS.0400', `Invalid parameter. (${what})`);
+export function checkTrigger(body: Body, names: readonly string[]): Rejection | null {
+  const bad = (what: string) => reject(400, 'FSS.0400', `Invalid parameter. (${what})`);
   const unknown = findUnknown(body, 'trigger_type_code trigger_status event_type_code event_data');
   if (unknown) return unknown;
   // The double supports only timers.
@@ -138,7 +138,7 @@ export function checkTrigger(body: Body, names: readonly string[]): Refusal | nu
   const name = String(data.name ?? '');
   if (!/^[A-Za-z][\w-]{0,63}$/.test(name)) return bad('event_data.name');
   if (names.includes(name)) {
-    return refuse(409, 'FSS.0409', 'The specified resource already exists.');
+    return reject(409, 'FSS.0409', 'The specified resource already exists.');
   }
   if (String(data.user_event ?? '').length > 2_048) return bad('event_data.user_event');
   const schedule = String(data.schedule ?? '');
@@ -176,7 +176,7 @@ function isCron(text: string): boolean {
   return new RegExp(pattern, 'i').test(text);
 }
 
-export function checkTriggerUpdate(body: Body): Refusal | null {
+export function checkTriggerUpdate(body: Body): Rejection | null {
   const unknown = findUnknown(body, 'trigger_status event_data');
   if (unknown) return unknown;
   // UpdateriggerEventData (the SDK's spelling) has no field for a timer's schedule.
@@ -187,11 +187,11 @@ export function checkTriggerUpdate(body: Body): Refusal | null {
   if (strange) return strange;
   return ['ACTIVE', 'DISABLED'].includes(body.trigger_status as string)
     ? null
-    : refuse(400, 'FSS.0400', 'Invalid parameter. (trigger_status)');
+    : reject(400, 'FSS.0400', 'Invalid parameter. (trigger_status)');
 }
 
-export function checkAsync(body: Body): Refusal | null {
-  const bad = (what: string) => refuse(400, 'FSS.0400', `Invalid parameter. (${what})`);
+export function checkAsync(body: Body): Rejection | null {
+  const bad = (what: string) => reject(400, 'FSS.0400', `Invalid parameter. (${what})`);
   const unknown = findUnknown(
     body,
     'max_async_event_age_in_seconds max_async_retry_attempts destination_config enable_async_status_log log_group_id log_stream_id log_group_name log_stream_name',
@@ -220,10 +220,10 @@ export function checkAsync(body: Body): Refusal | null {
   return null;
 }
 
-export function checkInstances(body: Body): Refusal | null {
+export function checkInstances(body: Body): Rejection | null {
   const { max_instance_num: count } = body;
   const isValid = Number.isInteger(count) && Number(count) >= -1 && Number(count) <= 1_000;
   return isValid && Object.keys(body).length === 1
     ? null
-    : refuse(400, 'FSS.0400', 'Invalid parameter. (max_instance_num)');
+    : reject(400, 'FSS.0400', 'Invalid parameter. (max_instance_num)');
 }

@@ -13,7 +13,7 @@ import {
   checkInstances,
   checkTrigger,
   checkTriggerUpdate,
-  type Refusal,
+  type Rejection,
 } from './function-graph-rules.ts';
 import { findSignatureFault, type Key } from './function-graph-signature.ts';
 import { type RunOutcome, type UnpackedFunction, unpackFunction } from './function-process.ts';
@@ -58,7 +58,7 @@ export interface FunctionGraphDouble {
   /** Method and path of every request with a valid signature. */
   requests: string[];
   /** Returns the error to send instead of the response, or null. May be replaced at any time. */
-  fail: (method: string, path: string) => Refusal | null;
+  fail: (method: string, path: string) => Rejection | null;
   /** True: the request has its effect, but the connection closes without a response. */
   lose: (method: string, path: string) => boolean;
   /** The response to send after the request had its effect, or null for the normal one. */
@@ -70,7 +70,7 @@ export interface FunctionGraphDouble {
   stop(): Promise<void>;
 }
 
-const refusal = (status: number, code: string, message: string): Refusal => ({
+const rejection = (status: number, code: string, message: string): Rejection => ({
   status,
   code,
   message,
@@ -111,7 +111,7 @@ export async function startFunctionGraph(
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   double.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-  function send(response: ServerResponse, what: Refusal | { body: unknown; headers?: object }) {
+  function send(response: ServerResponse, what: Rejection | { body: unknown; headers?: object }) {
     const [status, body] =
       'status' in what
         ? [what.status, { error_code: what.code, error_msg: what.message }]
@@ -139,13 +139,13 @@ export async function startFunctionGraph(
       return send(response, { body: { projects } });
     }
     if (!path.startsWith(`/v2/${projectId}/fgs/`) || headers['x-project-id'] !== projectId) {
-      return send(response, refusal(403, 'FSS.0403', 'Forbidden'));
+      return send(response, rejection(403, 'FSS.0403', 'Forbidden'));
     }
     let parsed: Body;
     try {
       parsed = body.length > 0 ? (JSON.parse(String(body)) as Body) : {};
     } catch {
-      return send(response, refusal(406, 'FSS.0406', 'Not acceptable.'));
+      return send(response, rejection(406, 'FSS.0406', 'Not acceptable.'));
     }
     const result = await route(method, path.slice(`/v2/${projectId}/fgs`.length), parsed);
     const other = double.answerAfter(method, path);
@@ -158,11 +158,11 @@ export async function startFunctionGraph(
     method: string,
     path: string,
     body: Body,
-  ): Promise<Refusal | { body: unknown }> {
+  ): Promise<Rejection | { body: unknown }> {
     if (`${method} ${path}` === 'POST /functions') return create(body);
     const [, kind, urn = '', ...rest] = path.split('/');
     const held = functions.get(urn.replace(/:latest$/, ''));
-    if (!held) return refusal(404, 'FSS.1051', 'Not found the function.');
+    if (!held) return rejection(404, 'FSS.1051', 'Not found the function.');
     if (kind === 'triggers') return routeTrigger(method, held, rest, body);
     const action = `${method} ${rest.join('/')}`.trim();
     switch (action) {
@@ -181,7 +181,7 @@ export async function startFunctionGraph(
         const wrong = checkCode(body);
         if (wrong) return wrong;
         const zip = zipOf(body);
-        if (zip.equals(held.zip)) return refusal(409, 'FSS.0409', 'The code is not changed.');
+        if (zip.equals(held.zip)) return rejection(409, 'FSS.0409', 'The code is not changed.');
         await setCode(held, zip);
         return { body: show(held) };
       }
@@ -194,7 +194,7 @@ export async function startFunctionGraph(
       case 'GET async-invoke-config':
         return held.async
           ? { body: { func_urn: held.config.func_urn, ...held.async } }
-          : refusal(404, 'FSS.0404', 'Not found.');
+          : rejection(404, 'FSS.0404', 'Not found.');
       case 'PUT async-invoke-config': {
         const wrong = checkAsync(body);
         if (wrong) return wrong;
@@ -212,7 +212,7 @@ export async function startFunctionGraph(
                 stream_name: 'stream',
               },
             }
-          : refusal(404, 'FSS.0404', 'Not found.');
+          : rejection(404, 'FSS.0404', 'Not found.');
       case 'POST invocations':
         return invoke(held, body);
       case 'DELETE':
@@ -220,7 +220,7 @@ export async function startFunctionGraph(
         await (await held.unpacked)?.remove();
         return { body: {} };
       default:
-        return refusal(404, 'APIGW.0101', `The API does not exist: ${action}`);
+        return rejection(404, 'APIGW.0101', `The API does not exist: ${action}`);
     }
   }
 
@@ -242,13 +242,13 @@ export async function startFunctionGraph(
     }
     const trigger = held.triggers.find((one) => one.trigger_id === id);
     if (!trigger || trigger.trigger_type_code !== type) {
-      return refusal(404, 'FSS.0404', 'The specified resource was not found.');
+      return rejection(404, 'FSS.0404', 'The specified resource was not found.');
     }
     if (method === 'DELETE') {
       held.triggers.splice(held.triggers.indexOf(trigger), 1);
       return { body: {} };
     }
-    if (method !== 'PUT') return refusal(404, 'APIGW.0101', 'The API does not exist');
+    if (method !== 'PUT') return rejection(404, 'APIGW.0101', 'The API does not exist');
     const wrong = checkTriggerUpdate(body);
     if (wrong) return wrong;
     trigger.trigger_status = String(body.trigger_status);
@@ -260,7 +260,7 @@ export async function startFunctionGraph(
     if (wrong) return wrong;
     const urn = `urn:fss:${region}:${projectId}:function:${body.package}:${body.func_name}`;
     if (functions.has(urn))
-      return refusal(409, 'FSS.0409', 'The specified resource already exists.');
+      return rejection(409, 'FSS.0409', 'The specified resource already exists.');
     const held: HeldFunction = {
       config: {
         func_urn: `${urn}:latest`,

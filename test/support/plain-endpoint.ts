@@ -356,10 +356,13 @@ function serve(given: Partial<Script>): void {
     const { min, max } = script.latencyMs;
     const delayMs = fault === 'slow' ? script.slowMs : min + random() * (max - min);
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-    const refusal = findRejection(request, url);
-    if (refusal !== null) {
-      serving.fault = refusal;
-      const error = ['APIGW.0301', `Incorrect IAM authentication information: ${refusal}`] as const;
+    const rejection = findRejection(request, url);
+    if (rejection !== null) {
+      serving.fault = rejection;
+      const error = [
+        'APIGW.0301',
+        `Incorrect IAM authentication information: ${rejection}`,
+      ] as const;
       return sendError(response, 401, error, quoteRequest(request, ''));
     }
     if (!(limit >= 10 && limit <= 200 && offset >= 0 && offset <= 2_000_000)) {
@@ -380,8 +383,8 @@ function serve(given: Partial<Script>): void {
     const keystone = (code: number, message: string) =>
       send(response, code, JSON.stringify({ error: { code, message, title: 'Error' } }));
     if (request.method === 'GET') {
-      const refusal = findSignatureFault(request, url, '', script);
-      if (refusal !== null) return keystone(401, `${refusal}${quoted}`);
+      const rejection = findSignatureFault(request, url, '', script);
+      if (rejection !== null) return keystone(401, `${rejection}${quoted}`);
       const projects = [{ id: script.projectId, name: script.region, enabled: true }];
       const asked = url.searchParams.get('name');
       const found = projects.filter(({ name }) => name === asked);
