@@ -1,8 +1,8 @@
-// Responsible for the responses of the gateway, the service and IAM, as they look. Not responsible for choosing one.
+// Responsible for the form of the responses of the gateway, the service and IAM. Not responsible for choosing a response.
 
 import type { Fault } from './faults.ts';
 
-/** A response without the X-Request-Id and Date headers, which every response has. */
+/** X-Request-Id and Date are added when the response is sent. */
 export interface ResponseContent {
   status: number;
   headers: Readonly<Record<string, string>>;

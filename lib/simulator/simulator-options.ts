@@ -13,7 +13,7 @@ import type { Flavour, NodeRecord, Oddities } from './nodes.ts';
 export interface SimulatorOptions extends Partial<Identity> {
   /** 0: any free port. Default 0. */
   port?: number;
-  /** Default hss, like the exporter for a host name that does not start with `cgs.`. */
+  /** Default hss, which the exporter assumes for a host name that does not start with `cgs.`. */
   flavour?: Flavour;
   /** How many nodes to generate. Default 300. */
   nodes?: number;

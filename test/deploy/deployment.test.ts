@@ -83,7 +83,10 @@ describe('what is deployed', () => {
     const [fired] = await double.fireTimers();
     expect(fired).toMatchObject({ ok: true, result: { answer: 'one', ak: 'AGENCYKEY' } });
     const invocation = await api.invoke(urn(), { fail: true });
-    expect(invocation).toMatchObject({ status: 500, result: '{"errorMessage":"as told"}' });
+    expect(invocation).toMatchObject({
+      status: 500,
+      result: '{"errorMessage":"failed on request"}',
+    });
     expect(invocation.log).toContain('ran one');
     expect(await api.listInvocations(urn())).toMatchObject([{ status: 'SUCCESS' }]);
   });

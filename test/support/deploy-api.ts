@@ -66,7 +66,7 @@ export const timerOf = (
 export function zipAnswering(answer: string): Promise<Buffer> {
   const code = `exports.handler = async (event, context) => {
   console.log('ran', ${JSON.stringify(answer)});
-  if (event.fail) throw Object.assign(new Error('as told'), { code: 'TOLD' });
+  if (event.fail) throw Object.assign(new Error('failed on request'), { code: 'ON_REQUEST' });
   return { answer: ${JSON.stringify(answer)}, event, secret: context.getUserData('PROD_SK'), ak: context.getSecurityAccessKey() };
 };`;
   return writeArchive([{ path: 'index.js', bytes: Buffer.from(code) }]);
