@@ -233,7 +233,7 @@ export function parseBody(peer: Peer, body: string): unknown {
   try {
     return parseExact(body);
   } catch {
-    const seen = body.trim() === '' ? 'an empty body' : 'JSON that is cut short or broken';
+    const seen = body.trim() === '' ? 'an empty body' : 'truncated or invalid JSON';
     const hint = 'It is tried again; if it stays, look at what stands between here and there.';
     throw new TransientError('BODY_BROKEN', `${peer.name} sent ${seen}`, hint);
   }
@@ -242,7 +242,11 @@ export function parseBody(peer: Peer, body: string): unknown {
 /** For a success that is not what was asked for; `value` is named by its shape, its contents are not shown. */
 export function unexpectedBody(peer: Peer, seen: string): ProtocolError {
   const hint = "Check the target's endpoint and api, and any proxy on the way; then report it.";
-  return new ProtocolError('NOT_A_PAGE', `${seen}, not ${peer.name}`, hint);
+  return new ProtocolError(
+    'NOT_A_PAGE',
+    `Expected an answer from ${peer.name}, but received ${seen}`,
+    hint,
+  );
 }
 
 /** 'a JSON object with the fields a, b': what a value seems to be. */

@@ -1,4 +1,5 @@
-// Owns one target's list at the API: the request for a page, its tries, its shape. Refuses to decide when quota is free.
+// Responsible for fetching one page of a target's list: signing in, the request, its retries, and parsing the answer.
+// Not responsible for the quota: the caller's RequestGate admits each request.
 
 import {
   AuthError,
@@ -7,10 +8,20 @@ import {
   RateLimitedError,
   TransientError,
 } from '../core/errors.ts';
-import type { Attempts, Clock, FetchedPage, Log, Scrubber, Source } from '../core/ports.ts';
+import type {
+  Clock,
+  Dataset,
+  FetchedPage,
+  ListScope,
+  Log,
+  PageBody,
+  RequestGate,
+  Scrubber,
+  Source,
+} from '../core/ports.ts';
 import { describeShape, type Peer, parseBody, unexpectedBody } from './answers.ts';
 import { retry, type Try } from './retry.ts';
-import { sendRequest } from './send.ts';
+import { type Outcome, sendRequest } from './send.ts';
 import {
   type Credentials,
   type CredentialsProvider,
@@ -19,24 +30,15 @@ import {
   type Token,
 } from './sign.ts';
 
-/** All tries of one page, whatever ended them. */
+/** Tries of one page, whatever their errors. */
 const triesMax = 10;
-/** Tries that end in something that is no page. */
+/** Tries of one page whose 200 response is not a page. */
 const malformedMax = 3;
 
 export interface SourceOptions {
-  /** In messages: 'the container nodes API'. */
-  name: string;
-  /** From the root, the project id in it, escaped. */
-  path: string;
-  /**
-   * What a 403 asks for. For the container nodes: hss:containers:list.
-   * Source: HSS API Reference, "Actions Supported by Policy-based Authorization", read 2026-11-24.
-   */
-  permission: string;
-  /** Filters and enterprise_project_id, as the API spells them; limit and offset are added. */
-  query: Readonly<Record<string, string>>;
-  /** Without a path. */
+  dataset: Dataset;
+  scope: ListScope;
+  /** Scheme and host, without a path. */
   endpoint: string;
   region: string;
   projectId: string;
@@ -45,41 +47,33 @@ export interface SourceOptions {
   clock: Clock;
   scrubber: Scrubber;
   log: Log;
-  /** Before the second try; doubles with each, times a random 1 to 2, at most 60 s. */
+  /** Wait before the second try. It doubles with each try, is multiplied by a random 1 to 2, and ends at 60 s. */
   backoffMs: number;
-  /** The configured quota's window: the wait that a 429 means if it names none. */
+  /** Length of the configured quota's window: the wait after a 429 that does not name one. */
   windowMs: number;
 }
 
+/** Who sends a request. `token` is null for a request that is signed with a key. */
+type Identity = { credentials: Credentials; token: Token | null };
+type Reply = Identity & { outcome: Outcome; result: Try<FetchedPage> };
+
 export function createSource(options: SourceOptions): Source {
-  const { clock, scrubber, log } = options;
-  const url = new URL(options.path, options.endpoint).href;
-  const peer: Peer = {
-    fetch: options.fetch,
-    clock,
-    scrub: scrubber.scrub,
-    name: options.name,
-    identityHint:
-      "Check the account's access key, secret key, security token or sign-in, and that the endpoint is of the same region.",
-    permissionHint:
-      `Grant the identity ${options.permission} for project ${options.projectId} in region ${options.region}, ` +
-      'and check that the projectId is right.',
-    windowMs: options.windowMs,
-  };
-  /** A token that the API took once: when it is refused later, it has ended, and the identity is good. */
+  const { dataset, clock, log, region, projectId } = options;
+  const url = new URL(dataset.path(projectId), options.endpoint).href;
+  const peer = createPeer(options);
+  /** The last token that the API accepted. A 401 for it means that it has expired, not that the user is unknown. */
   let acceptedToken: string | null = null;
 
-  async function send(
-    credentials: Credentials,
-    token: Token | null,
-    query: Record<string, string>,
-    attempts: Attempts,
-  ) {
-    const plain = {
-      'Content-Type': 'application/json',
-      region: options.region,
-      'X-Project-Id': options.projectId,
-    };
+  async function signIn(signal: AbortSignal): Promise<Identity> {
+    const credentials = await abortable(options.credentials(), signal);
+    const token =
+      credentials.kind === 'token' ? await abortable(credentials.getToken(), signal) : null;
+    rememberSecrets(options.scrubber, credentials, token);
+    return { credentials, token };
+  }
+
+  function send({ credentials, token }: Identity, query: Query, gate: RequestGate) {
+    const plain = { 'Content-Type': 'application/json', region, 'X-Project-Id': projectId };
     const headers =
       credentials.kind === 'aksk'
         ? signRequest({ method: 'GET', url, query, headers: plain }, credentials, clock.nowMs())
@@ -89,83 +83,100 @@ export function createSource(options: SourceOptions): Source {
       url: `${url}?${encodeQuery(query)}`,
       headers,
       okStatus: 200,
-      timeoutMs: attempts.timeLeftMs(),
-      signal: attempts.signal,
+      timeoutMs: gate.timeLeftMs(),
+      signal: gate.signal,
     });
   }
 
+  /** True if the token was valid once and is not any more, so that signing in again may help. */
+  function hasExpired({ token, outcome, result }: Reply): boolean {
+    if (token === null || !('error' in result) || !(result.error instanceof AuthError))
+      return false;
+    const isOld = token.token === acceptedToken || token.expiresAtMs <= clock.nowMs();
+    return outcome.answer?.status === 401 && isOld;
+  }
+
   async function fetchPage(
-    request: { offset: number; limit: number },
-    attempts: Attempts,
+    { offset, limit }: { offset: number; limit: number },
+    gate: RequestGate,
   ): Promise<FetchedPage | 'paused'> {
     const query = {
-      ...options.query,
-      limit: String(request.limit),
-      offset: String(request.offset),
+      ...dataset.query(options.scope),
+      limit: String(limit),
+      offset: String(offset),
     };
     let malformed = 0;
-    let renewed = false;
+    let hasRenewed = false;
+
+    function readOutcome({ answer, error }: Outcome, fetchedAtMs: number): Try<FetchedPage> {
+      const body = answer?.body ?? '';
+      const parsed = error ? { error } : parsePage(peer, dataset, body, limit);
+      if ('value' in parsed) return { value: { body, page: parsed.value, fetchedAtMs } };
+      if (!isMalformed(parsed.error)) return parsed;
+      malformed += 1;
+      return malformed === malformedMax ? { error: asProtocolError(parsed.error) } : parsed;
+    }
+
+    async function request(): Promise<Reply | 'paused'> {
+      // Sign in before asking for quota: an admitted request must leave within 2 s, and signing in may take longer.
+      const identity = await signIn(gate.signal);
+      if (gate.timeLeftMs() <= 0 || !(await gate.admit())) return 'paused';
+      const outcome = await send(identity, query, gate);
+      const result = readOutcome(outcome, clock.nowMs());
+      const error = 'error' in result ? result.error : null;
+      // Report before anything else can fail: the request has used quota.
+      await gate.sent({ atMonotonicMs: outcome.sentAtMonotonicMs, error });
+      if (outcome.thrown) throw outcome.thrown.value;
+      return { ...identity, outcome, result };
+    }
 
     async function tryOnce(): Promise<Try<FetchedPage | 'paused'>> {
-      for (;;) {
-        // Before the quota is asked: a slot must be used within 2 s, and signing in may take longer.
-        const credentials = await abortable(options.credentials(), attempts.signal);
-        const token =
-          credentials.kind === 'token'
-            ? await abortable(credentials.getToken(), attempts.signal)
-            : null;
-        rememberSecrets(scrubber, credentials, token);
-        if (attempts.timeLeftMs() <= 0 || !(await attempts.admit())) return { value: 'paused' };
-
-        const outcome = await send(credentials, token, query, attempts);
-        const fetchedAtMs = clock.nowMs();
-        const body = outcome.answer?.body ?? '';
-        let error = outcome.error ?? findFault(peer, body, request.limit);
-        if (isMalformed(error)) {
-          malformed += 1;
-          if (malformed === malformedMax) error = asProtocolError(error);
-        }
-        // Before anything is decided: whatever follows, the ledger must know of this request.
-        await attempts.sent({
-          atMonotonicMs: outcome.sentAtMonotonicMs,
-          error,
-        });
-        if (outcome.thrown) throw outcome.thrown.value;
-
-        if (credentials.kind === 'token' && token !== null) {
-          const ended = token.token === acceptedToken || token.expiresAtMs <= clock.nowMs();
-          if (error instanceof AuthError && outcome.answer?.status === 401 && ended && !renewed) {
-            log('info', 'the sign-in token has ended: signing in again');
-            renewed = true;
-            credentials.invalidate(token.token);
-            continue;
-          }
-          if (error === null) acceptedToken = token.token;
-        }
-        return error === null ? { value: { body, fetchedAtMs } } : { error };
+      const reply = await request();
+      if (reply === 'paused') return { value: reply };
+      const { credentials, token, result } = reply;
+      if (credentials.kind === 'token' && token && hasExpired(reply) && !hasRenewed) {
+        log('info', 'the sign-in token has expired: signing in again');
+        hasRenewed = true;
+        credentials.invalidate(token.token);
+        return tryOnce();
       }
+      if (token && 'value' in result) acceptedToken = token.token;
+      return result;
     }
 
     return retry(tryOnce, {
       triesMax,
       backoffMs: options.backoffMs,
       clock,
-      signal: attempts.signal,
+      signal: gate.signal,
       isRetryable: (error) => isRetryable(error) && malformed < malformedMax,
-      // Its wait is the ledger's: it was told, and lets admit() take that long.
+      // The gate knows of the 429, and admit() waits as long as it asks.
       waitsByItself: (error) => error instanceof RateLimitedError,
-      mayWait: attempts.mayWait,
+      mayWait: gate.mayWait,
       onRetry: (error, tries, delayMs) =>
-        log('info', 'trying the page again', {
-          error,
-          tries,
-          delayMs,
-          offset: request.offset,
-        }),
+        log('info', 'retrying the page', { error, tries, delayMs, offset }),
     });
   }
 
   return { fetchPage };
+}
+
+type Query = Readonly<Record<string, string>>;
+
+function createPeer(options: SourceOptions): Peer {
+  const { dataset, region, projectId, fetch, clock, scrubber, windowMs } = options;
+  return {
+    fetch,
+    clock,
+    scrub: scrubber.scrub,
+    name: `the ${dataset.noun} API`,
+    identityHint:
+      "Check the account's access key, secret key, security token or sign-in, and that the endpoint belongs to the same region.",
+    permissionHint:
+      `Grant the identity ${dataset.permission} for project ${projectId} in region ${region}, ` +
+      'and check that the projectId is right.',
+    windowMs,
+  };
 }
 
 function rememberSecrets(scrubber: Scrubber, credentials: Credentials, token: Token | null): void {
@@ -176,42 +187,35 @@ function rememberSecrets(scrubber: Scrubber, credentials: Credentials, token: To
   if (credentials.securityToken !== undefined) scrubber.add(credentials.securityToken);
 }
 
-/** What is wrong with a successful answer; null for a page. Elements may be anything: the dataset judges them. */
-function findFault(peer: Peer, body: string, limit: number): ExportError | null {
+/**
+ * The page in the body of a 200 response, or TransientError `BODY_BROKEN` or ProtocolError `NOT_A_PAGE`. The records may be
+ * anything: the dataset looks at them later.
+ */
+function parsePage(peer: Peer, dataset: Dataset, body: string, limit: number): Try<PageBody> {
   let value: unknown;
   try {
     value = parseBody(peer, body);
   } catch (error) {
-    return error as ExportError;
+    return { error: error as ExportError };
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return unexpectedBody(peer, describeShape(peer, value));
+  const page = dataset.readPage(value);
+  if (typeof page === 'string') {
+    return { error: unexpectedBody(peer, `${describeShape(peer, value)}: ${page}`) };
   }
-  const { total_num: total, data_list: list } = value as Record<string, unknown>;
-  if (typeof total !== 'number' || !Number.isSafeInteger(total) || total < 0) {
-    const seen = 'total_num' in value ? 'a JSON object whose total_num is no count' : null;
-    return unexpectedBody(peer, seen ?? describeShape(peer, value));
-  }
-  if (list === null || list === undefined) {
-    return total === 0 ? null : unexpectedBody(peer, `a total of ${total} without a data_list`);
-  }
-  if (!Array.isArray(list)) return unexpectedBody(peer, 'a JSON object whose data_list is no list');
-  if (list.length > limit) {
-    return unexpectedBody(peer, `a page of ${list.length} where ${limit} were asked for`);
-  }
-  return null;
+  const count = page.records.length;
+  if (count <= limit) return { value: page };
+  const seen = `a page of ${count} records where at most ${limit} were requested`;
+  return { error: unexpectedBody(peer, seen) };
 }
 
-function isMalformed(error: ExportError | null): error is ExportError {
-  return error?.code === 'NOT_A_PAGE' || error?.code === 'BODY_BROKEN';
+function isMalformed({ code }: ExportError): boolean {
+  return code === 'NOT_A_PAGE' || code === 'BODY_BROKEN';
 }
 
-/** A body that stays broken is not going to pass by itself. */
+/** For a body that is still broken after the last try: waiting longer will not help. */
 function asProtocolError(error: ExportError): ExportError {
   if (error instanceof ProtocolError) return error;
-  return new ProtocolError('NOT_A_PAGE', error.message, error.hint, {
-    cause: error,
-  });
+  return new ProtocolError('NOT_A_PAGE', error.message, error.hint, { cause: error });
 }
 
 function isRetryable(error: ExportError): boolean {
@@ -219,7 +223,7 @@ function isRetryable(error: ExportError): boolean {
   return isMalformed(error);
 }
 
-/** The promise, or the signal's reason as soon as it aborts. */
+/** Settles as the promise does, or rejects with the signal's reason as soon as the signal aborts. */
 function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const onAbort = () => reject(signal.reason);

@@ -16,7 +16,7 @@ import {
 import { ConfigError, ProtocolError, StoppedError } from '../core/errors.ts';
 import type { Encoder, KeyCredentials, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
-import { listings } from '../datasets/index.ts';
+import { defaultDataset } from '../datasets/index.ts';
 import { ndjsonEncoder } from '../formats/ndjson.ts';
 import { parquetEncoder } from '../formats/parquet.ts';
 import { systemClock } from '../platform/clock.ts';
@@ -24,7 +24,6 @@ import { describeHost } from '../platform/host.ts';
 import { limitedBudget, unlimitedBudget } from '../quota/budget.ts';
 import { openLedger } from '../quota/ledger.ts';
 import { type Quota, wholeQuota } from '../quota/window.ts';
-import { parsePageBody } from '../reading/page.ts';
 import { collect } from '../runs/collect.ts';
 import type { CollectPorts, CollectResult, Target } from '../runs/invocation.ts';
 import type { CollectMode } from '../runs/policy.ts';
@@ -149,7 +148,7 @@ export function connect(config: Config, world: World): Connection {
           },
         );
         if (page === 'paused') throw new StoppedError('STOPPED', 'Stopped.', 'Run it again.');
-        return parsePageBody(page.body).totalNum;
+        return page.page.totalNum;
       } finally {
         await ledger.release();
       }
@@ -208,7 +207,7 @@ interface Wiring extends World {
 function createTarget(wiring: Wiring, account: Account, config: TargetConfig): Target {
   const { clock, fetch, scrubber, log, quota } = wiring;
   const { region, projectId, endpoint, iamEndpoint, api, enterpriseProjectId, filters } = config;
-  const { dataset, pathOf, queryOf } = listings.container_nodes;
+  const dataset = defaultDataset;
   const { windowMs, requests } = quota;
   // With a quota of tens of requests a second nobody waits a second for the first retry.
   const backoffMs = Math.min(backoffMsMax, windowMs / requests);
@@ -249,10 +248,8 @@ function createTarget(wiring: Wiring, account: Account, config: TargetConfig): T
     }),
     openSource: (project) =>
       createSource({
-        name: 'the container nodes API',
-        path: pathOf(project),
-        permission: 'hss:containers:list (HSS ReadOnlyAccess)',
-        query: queryOf({ api, enterpriseProjectId, filters }),
+        dataset,
+        scope: { api, enterpriseProjectId, filters },
         endpoint,
         region,
         projectId: project,

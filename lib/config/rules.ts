@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import type { Environment } from '../core/ports.ts';
 import type { NodeFilters } from '../datasets/container-nodes.ts';
+import { defaultDataset } from '../datasets/index.ts';
 import {
   checkAgency,
   type Report,
@@ -159,7 +160,7 @@ function toTarget(
   return {
     path,
     account,
-    table: shape.table ?? 'container_nodes',
+    table: shape.table ?? defaultDataset.name,
     region,
     projectId: shape.projectId ?? null,
     endpoint,

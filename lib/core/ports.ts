@@ -48,22 +48,31 @@ export interface Sent {
   error: ExportError | null;
 }
 
-/** What a source must ask and tell around each request that costs quota. */
-export interface Attempts {
-  /** Resolves true when one request may leave now; false when none may in the time there is. */
+/** What a source asks and reports around each request that uses quota. */
+export interface RequestGate {
+  /** Resolves true when one request may leave now; false when the quota or the time left allows none. */
   admit(): Promise<boolean>;
-  /** Told after every request, answered or not, before the next admit. */
+  /** Called once after every admitted request, answered or not, before the next `admit`. */
   sent(outcome: Sent): Promise<void>;
-  /** Whether `delayMs` may be spent waiting before the next try. */
+  /** Whether the source may wait `delayMs` before the next try. */
   mayWait(delayMs: number): boolean;
-  /** Milliseconds left for one request; at most the source's own time-out is used of it. */
+  /** Milliseconds left for one request. The source's own time-out applies as well. */
   timeLeftMs(): number;
   readonly signal: AbortSignal;
 }
 
+/** One page of a list. `records` may hold any JSON value. */
+export interface PageBody {
+  /** How many records the list has, by the API's own statement. */
+  totalNum: number;
+  records: readonly unknown[];
+}
+
 export interface FetchedPage {
-  /** The body as it came. Parsed once by the source, so it is known to be a page. */
+  /** The response body, unchanged. */
   body: string;
+  /** The same body as the dataset reads it. */
+  page: PageBody;
   /** Wall clock when the body was complete. */
   fetchedAtMs: number;
 }
@@ -71,12 +80,13 @@ export interface FetchedPage {
 /** One target's list at the API. */
 export interface Source {
   /**
-   * One page, retried inside `attempts`. `paused`: the quota or the time left allows no (further) request now.
-   * Throws AuthError, ProtocolError (a few tries), TransientError or RateLimitedError (all tries used, or waiting refused).
+   * One page, retried as far as `gate` allows. `paused`: the quota or the time left allows no (further) request now.
+   * Throws AuthError, ProtocolError (after a few tries), TransientError or RateLimitedError (all tries used, or the wait
+   * was not allowed).
    */
   fetchPage(
     request: { offset: number; limit: number },
-    attempts: Attempts,
+    gate: RequestGate,
   ): Promise<FetchedPage | 'paused'>;
 }
 
@@ -101,28 +111,49 @@ export interface RowContext {
   projectId: string;
 }
 
-/** One kind of row: where it is listed and how a record becomes a row. Pure. */
+/** Which part of a list is requested. */
+export interface ListScope {
+  /** `cgs`: the API of 2021. `hss`: its successor, with the same paths. */
+  api: 'cgs' | 'hss';
+  /** Null: not sent, and the service then lists the default enterprise project only. */
+  enterpriseProjectId: string | null;
+  /** By the names of the configuration; the values go to the API unchanged. */
+  filters: Readonly<Record<string, string | undefined>>;
+}
+
+/** One kind of row: where its list is, how a page of it looks, and how a record becomes a row. Pure. */
 export interface Dataset {
+  /** Also the default name of its table. */
   readonly name: string;
+  /** Plural, for messages: `container nodes`. */
+  readonly noun: string;
+  /** What an identity needs to read the list, for hints. */
+  readonly permission: string;
   readonly schemaVersion: number;
-  /** Rows a page, the most the API gives. */
+  /** Records requested per page: the most that the API returns. */
   readonly limit: number;
-  /** The greatest offset the API accepts. */
+  /** The greatest offset that the API accepts. */
   readonly offsetMax: number;
   readonly columns: readonly Column[];
   /** The column that identifies a row and orders a snapshot. */
   readonly keyColumn: string;
-  /** The column that holds, as JSON, every field that the other columns do not. */
+  /** The column with all fields that have no column, and with known fields whose value has the wrong type, as one JSON object. */
   readonly extraColumn: string;
-  /** Fields the schema knows of the API, by name. */
+  /** The API's fields that have a column, by name. */
   readonly fields: ReadonlySet<string>;
   /** Columns whose values are counted in the manifest. */
   readonly countedColumns: readonly string[];
-  /** Columns with a documented set of values; others pass through and are counted as unknown. */
+  /** Columns with a documented set of values. Other values are kept and counted as unknown. */
   readonly knownValues: Readonly<Record<string, readonly string[]>>;
-  /** The record's identity, or null if it has none: then it is a reject. */
+  /** The path of the list, escaped, without a query. */
+  path(projectId: string): string;
+  /** The query without limit and offset; names and values unescaped. */
+  query(scope: ListScope): Record<string, string>;
+  /** A page from the body as parseExact returns it, or why it is not a page. That text quotes nothing of the body but numbers. */
+  readPage(body: unknown): PageBody | string;
+  /** The key of a record, or null if it has none: such a record is a reject. */
   keyOf(record: unknown): string | null;
-  /** A record with a key becomes a row. Never throws, never drops. */
+  /** The row of a record that has a key. Never throws. */
   normalize(record: Readonly<Record<string, unknown>>, context: RowContext): Row;
   /** Why a record without a key is a reject, for people. */
   rejectReason(record: unknown): string;

@@ -5,8 +5,9 @@ import type { TargetKey } from '../core/object-keys.ts';
 import { decodeState, encodeState, sha256 } from '../core/state.ts';
 import type { Evidence, Scope } from './evidence.ts';
 import { type Cursor, type PassEvidence, startPass } from './paging.ts';
+import type { Join } from './sequence.ts';
 
-/** Everything needed to go on in another process. Written with every page. */
+/** Everything that another process needs to continue the run. Saved with every page. */
 export interface Checkpoint {
   run: string;
   table: string;
@@ -14,28 +15,28 @@ export interface Checkpoint {
   snapshot: string;
   scope: Scope;
   startedAtMs: number;
-  /** When the newest page was stored; the start before the first. */
+  /** When the newest page was stored; before the first page, when the run started. */
   lastPageAtMs: number;
-  /** `judging`: a pass has reached the end of the list, and its pages say whether it is complete. */
+  /** `judging`: a pass has ended, and judgePass decides next whether the snapshot is complete. */
   phase: 'collecting' | 'judging' | 'sealing';
   cursor: Cursor;
-  /** What the pass before this one showed; null in the first. */
+  /** What the pass before this one has shown; null in the first pass. */
   passBefore: PassEvidence | null;
-  /** Per stored page: hash (pageHash), size as stored, and how it joined its pass. */
-  pages: { hash: string; bytes: number; pass: number; from: 'start' | 'anchor' | 'overlap' }[];
-  /** Objects of several pages each: the first of them, counted from 0, and the object's hash (pageHash). */
+  /** One entry per stored page: its hash (pageHash), its size in bytes as stored, its pass, and how it joined that pass. */
+  pages: { hash: string; bytes: number; pass: number; from: Join }[];
+  /** Objects of several pages each: the 0-based number of their first page, and the hash of the object (pageHash). */
   segments: { first: number; hash: string }[];
-  /** The pages after those of the segments, each as encodePage gives it, base64. */
+  /** The pages after the last segment, each as encodePage returns it, in base64. */
   recent: string[];
   evidence: Evidence;
   verdict: 'complete' | 'drifted' | null;
-  /** Attempts to seal that began; the ones that ended are gone with the run. */
+  /** Attempts to seal that have started and not ended: the process was killed. */
   sealAttempts: number;
 }
 
 const checkpointVersion = 2;
 
-/** Twelve hex digits: the same for everyone who builds this snapshot of this target under this scope. */
+/** Twelve hex digits that depend on nothing but the target, the snapshot and the scope: every process computes the same. */
 export function runId(target: TargetKey, snapshot: string, scope: Scope): string {
   return sha256(stringifyCanonical([target, snapshot, scope])).slice(0, 12);
 }

@@ -1,111 +1,80 @@
-// Owns where a run's pages lie: the newest in the checkpoint itself, the older ones several to an object. Refuses to understand
-// pages (page.ts) and to save the checkpoint (run.ts).
+// Responsible for where the pages of a run are stored: the newest in the checkpoint itself, older ones in segments of several.
+// Not responsible for the content of pages (page.ts) or for saving the checkpoint (runs/run.ts).
 
 import { CorruptError } from '../core/errors.ts';
 import { checkpointKey, segmentKey } from '../core/object-keys.ts';
-import type { Store } from '../core/ports.ts';
+import type { Dataset, Store } from '../core/ports.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { decodePage, type PageBody, type PageHeader, pageHash, pageHint } from './page.ts';
+import { decodePage, pageHash, pageHint, type StoredPage } from './page.ts';
 
-/** This many pages leave the checkpoint together, as one segment. */
+/** This many pages leave the checkpoint together and become one segment. */
 export const segmentPages = 10;
-/** Fewer, once the checkpoint would carry more than this of them, bytes. */
+/** The most bytes of pages in the checkpoint: more leave it earlier. */
 const recentBytesMax = 512 * 2 ** 10;
-/** Segments kept in memory at the most, bytes: a run that one process makes does not read them back. */
-const memoryMax = 32 * 2 ** 20;
-/** Segments asked for at once when they are read back. */
+/** The most bytes of segments kept in memory, so that the process that wrote them need not read them back. */
+const memoryBytesMax = 32 * 2 ** 20;
+/** How many segments are requested at once when they are read back. */
 const segmentsAhead = 3;
 
-/** What a checkpoint tells of the run's pages. */
-export type Places = Pick<Checkpoint, 'pages' | 'segments' | 'recent'>;
+/** The part of the checkpoint that says which pages there are and where. */
+export type PageIndex = Pick<Checkpoint, 'pages' | 'segments' | 'recent'>;
 
 export interface RunPages {
   /**
-   * What the checkpoint is to say of the pages with this one after them. Only the save of that checkpoint stores the page:
-   * page and state are one PUT.
+   * The index with this page added at its end. The page is stored only when the caller saves that index in the checkpoint:
+   * page and reading position change in one PUT.
    */
   add(
-    places: Places,
+    index: PageIndex,
     bytes: Uint8Array,
     page: { pass: number; from: Checkpoint['pages'][number]['from'] },
-  ): Promise<Places>;
-  /** The page at `index`, 0-based. Throws CorruptError. */
-  read(places: Places, index: number): Promise<{ header: PageHeader; body: PageBody }>;
-  /** As `read`, for reading each page once and in order: what came before it is let go. */
-  take(places: Places, index: number): Promise<{ header: PageHeader; body: PageBody }>;
+  ): Promise<PageIndex>;
+  /** The page with this 0-based number. Throws CorruptError. */
+  read(index: PageIndex, number: number): Promise<StoredPage>;
+  /** As `read`, for a caller that reads every page once, in order: frees the memory of the segments before it. */
+  readInOrder(index: PageIndex, number: number): Promise<StoredPage>;
 }
 
-/** `prefix`: the run's, as runPrefix gives it. `keepAlive` is awaited before every write and read. */
-export function openRunPages(
-  store: Store,
-  prefix: string,
-  keepAlive: () => Promise<void>,
-): RunPages {
-  const memory = new Map<string, Uint8Array>();
-  const coming = new Map<string, Promise<Uint8Array | null>>();
-  let memoryBytes = 0;
+export interface RunPagesOptions {
+  store: Store;
+  dataset: Dataset;
+  /** Of the run's objects, as runPrefix returns it. */
+  prefix: string;
+  /** Awaited before each write and read; throws when the run must stop. */
+  keepAlive: () => Promise<void>;
+}
 
-  function remember(key: string, bytes: Uint8Array): void {
-    if (memory.has(key) || memoryBytes + bytes.length > memoryMax) return;
-    memory.set(key, bytes);
-    memoryBytes += bytes.length;
-  }
-
-  function forget(key: string): void {
-    memoryBytes -= memory.get(key)?.length ?? 0;
-    memory.delete(key);
-  }
-
-  /** Segments are read back in their order: the next ones are asked for while this one comes. */
-  async function readSegment({ segments }: Places, place: number): Promise<Uint8Array> {
-    const keys = segments.slice(place, place + segmentsAhead).map((segment) => keyOf(segment));
-    const [key = ''] = keys;
-    const known = memory.get(key);
-    if (known) return known;
-    for (const next of keys) {
-      if (memory.has(next) || coming.has(next)) continue;
-      const promise = store.get(next);
-      // Whoever waits for it hears of its failure.
-      promise.catch(() => {});
-      coming.set(next, promise);
-    }
-    const bytes = await coming.get(key);
-    coming.delete(key);
-    if (!bytes) throw new CorruptError(key, 'is missing: the checkpoint names it', pageHint);
-    if (pageHash(bytes) !== segments[place]?.hash) {
-      const message = 'does not match the hash in the checkpoint: it was cut short or altered';
-      throw new CorruptError(key, message, pageHint);
-    }
-    remember(key, bytes);
-    return bytes;
-  }
+export function openRunPages(options: RunPagesOptions): RunPages {
+  const { store, dataset, prefix, keepAlive } = options;
+  const segments = openSegments(store);
 
   const keyOf = ({ first, hash }: Checkpoint['segments'][number]) =>
     segmentKey(prefix, first, hash);
 
-  async function read(places: Places, index: number) {
+  async function read(index: PageIndex, number: number): Promise<StoredPage> {
     await keepAlive();
-    const { pages, segments, recent } = places;
-    const page = pages[index];
-    if (!page) throw new Error(`no page ${index}`);
-    const inCheckpoint = recent[index - (pages.length - recent.length)];
+    const page = index.pages[number];
+    if (!page) throw new Error(`There is no page ${number}`);
+    const inCheckpoint = index.recent[number - (index.pages.length - index.recent.length)];
     if (inCheckpoint !== undefined) {
       const bytes = Buffer.from(inCheckpoint, 'base64');
-      return decodePage(checkpointKey(prefix), page.hash, bytes);
+      return decodePage(dataset, checkpointKey(prefix), page.hash, bytes);
     }
-    const place = segments.findLastIndex(({ first }) => first <= index);
-    const segment = segments[place];
-    if (!segment) throw new Error(`page ${index} lies nowhere`);
-    const bytes = await readSegment(places, place);
-    const start = sizeOf(pages.slice(segment.first, index));
-    return decodePage(keyOf(segment), page.hash, bytes.subarray(start, start + page.bytes));
+    const place = findSegment(index, number);
+    const segment = index.segments[place];
+    if (!segment) throw new Error(`No segment contains page ${number}`);
+    const ahead = index.segments.slice(place, place + segmentsAhead);
+    const bytes = await segments.read(ahead.map(keyOf), segment.hash);
+    const start = countBytes(index.pages.slice(segment.first, number));
+    const pageBytes = bytes.subarray(start, start + page.bytes);
+    return decodePage(dataset, keyOf(segment), page.hash, pageBytes);
   }
 
   return {
-    async add(places, bytes, page) {
-      let { segments, recent } = places;
-      const first = places.pages.length - recent.length;
-      const recentBytes = sizeOf(places.pages.slice(first));
+    async add(index, bytes, page) {
+      let { segments: sealed, recent } = index;
+      const first = index.pages.length - recent.length;
+      const recentBytes = countBytes(index.pages.slice(first));
       const isFull = recent.length >= segmentPages || recentBytes + bytes.length > recentBytesMax;
       if (isFull && recent.length > 0) {
         const segment = Buffer.concat(recent.map((text) => Buffer.from(text, 'base64')));
@@ -113,25 +82,73 @@ export function openRunPages(
         const key = segmentKey(prefix, first, hash);
         await keepAlive();
         await store.put(key, segment);
-        remember(key, segment);
-        segments = [...segments, { first, hash }];
+        segments.remember(key, segment);
+        sealed = [...sealed, { first, hash }];
         recent = [];
       }
       return {
-        pages: [...places.pages, { ...page, hash: pageHash(bytes), bytes: bytes.length }],
-        segments,
+        pages: [...index.pages, { ...page, hash: pageHash(bytes), bytes: bytes.length }],
+        segments: sealed,
         recent: [...recent, Buffer.from(bytes).toString('base64')],
       };
     },
     read,
-    async take(places, index) {
-      const place = places.segments.findLastIndex(({ first }) => first <= index);
-      for (const passed of places.segments.slice(0, Math.max(0, place))) forget(keyOf(passed));
-      return read(places, index);
+    readInOrder(index, number) {
+      const done = index.segments.slice(0, Math.max(0, findSegment(index, number)));
+      for (const segment of done) segments.forget(keyOf(segment));
+      return read(index, number);
     },
   };
 }
 
-function sizeOf(pages: Places['pages']): number {
+/** Segments by key, from memory or from the store. */
+function openSegments(store: Store) {
+  const memory = new Map<string, Uint8Array>();
+  const requested = new Map<string, Promise<Uint8Array | null>>();
+  let memoryBytes = 0;
+
+  function remember(key: string, bytes: Uint8Array): void {
+    if (memory.has(key) || memoryBytes + bytes.length > memoryBytesMax) return;
+    memory.set(key, bytes);
+    memoryBytes += bytes.length;
+  }
+
+  return {
+    remember,
+    forget(key: string): void {
+      memoryBytes -= memory.get(key)?.length ?? 0;
+      memory.delete(key);
+    },
+    /** The first segment of `keys`. The others, which will be needed next, are requested at the same time. */
+    async read(keys: readonly string[], hash: string): Promise<Uint8Array> {
+      const [key = ''] = keys;
+      const inMemory = memory.get(key);
+      if (inMemory) return inMemory;
+      for (const next of keys) {
+        if (memory.has(next) || requested.has(next)) continue;
+        const promise = store.get(next);
+        // Without this, a request that fails before it is awaited would end the process as an unhandled rejection.
+        promise.catch(() => {});
+        requested.set(next, promise);
+      }
+      const bytes = await requested.get(key);
+      requested.delete(key);
+      if (!bytes) throw new CorruptError(key, 'is missing, but the checkpoint names it', pageHint);
+      if (pageHash(bytes) !== hash) {
+        const message = 'does not match the hash in the checkpoint: it was truncated or altered';
+        throw new CorruptError(key, message, pageHint);
+      }
+      remember(key, bytes);
+      return bytes;
+    },
+  };
+}
+
+/** The place of the segment that contains the page, unless the page is in the checkpoint; -1 if there is no segment. */
+function findSegment({ segments }: PageIndex, number: number): number {
+  return segments.findLastIndex(({ first }) => first <= number);
+}
+
+function countBytes(pages: PageIndex['pages']): number {
   return pages.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -1,44 +1,59 @@
-// Owns anchored paging: what a page says about where the run stands in a list that moves, and what a pass has proved. Pure.
+// Responsible for the decisions of reading a list that moves: where to read next, and what a pass over the list has shown. Pure.
+// Not responsible for requests and storage (runs/run.ts, page-store.ts).
+//
+// The API has no snapshot. Rows are added and deleted between two requests, and all rows after them shift. So:
+// 1. A pass reads the list from offset 0 to its end. Each page starts on the last record of the page before: the anchor.
+// 2. A page that starts with the anchor continues the pass without a gap.
+// 3. If it starts with another row of this pass, the list moved up. The page overlaps what was read: no gap either.
+// 4. If it starts with an unknown row, rows before it may be unread. Step back: read one page earlier, then ever larger
+//    steps, until a page starts with a known row or at offset 0.
+// 5. A pass ends where the offset reaches the total that the API states, or with a short page beyond that total.
+// 6. A row that changes its place can be lost unseen. Its signs: two rows are met in the opposite order (an inversion), or
+//    the stated total counts more rows than were met (they are missing).
+// 7. A pass that needs too many requests is given up; it is restless.
+// 8. judgePass looks at a finished pass: without any sign the snapshot is complete, else the list is read in another pass.
+//    If the same signs come back, or after five passes, the snapshot is drifted.
+// docs/design/reading-a-moving-list.md explains why this is exact as long as the surviving rows keep their order.
 
 import { ProtocolError } from '../core/errors.ts';
+import type { Dataset } from '../core/ports.ts';
 import type { Item } from './page.ts';
-import { createSequence, type Sequence } from './sequence.ts';
+import { createSequence, type Join, type Sequence } from './sequence.ts';
 
-/** Where a pass stands. Stored in the checkpoint. */
+/** The reading position of a pass and what the pass has seen. Stored in the checkpoint. */
 export interface Cursor {
   /** 1-based. */
   pass: number;
-  /** The offset asked for next. */
+  /** Of the next request. */
   offset: number;
-  /** The mark that the next page must start with to be aligned; null at the start. */
+  /** The mark of the last record read (see Item); null before the first page. */
   anchor: string | null;
-  /** Times stepped back in a row. */
+  /** Steps back since the last accepted page. */
   stepBacks: number;
-  /** Accepted pages in a row that brought nothing new. */
+  /** Accepted pages in a row without a new row. */
   stalled: number;
-  /** How many of those are the price of stepping back. */
+  /** How many more such pages are allowed, because a step back reads known rows again. */
   stalledAllowed: number;
-  /** The total of this pass's first page; null before it. */
+  /** The total that the first page of this pass stated; null before it. */
   totalFirst: number | null;
   totalLast: number | null;
-  /** Whether any page of this pass, accepted or not, gave another total. */
+  /** True if two pages of this pass, accepted or not, stated different totals. */
   totalMoved: boolean;
   /** Requests of this pass. */
   requests: number;
-  /** Whether the list moved so much that the pass was given up before its end. */
+  /** True if the pass was given up because it needed too many requests. */
   restless: boolean;
-  /** Whether the total fell or rose by more than half of itself and more than a page between two pages. */
+  /** True if the total changed between two pages by more than half of itself and by more than one page. */
   totalJumped: boolean;
 }
 
-/** Passes over the list at the most. */
 export const passesMax = 5;
-/** Steps back of one page each; from then on each is twice the one before. */
-const stepBacksLinear = 4;
-/** Requests of one pass, as a multiple of those for a list that stands still, and some for short lists. */
+/** Steps back of one page each. Every later step is twice as large as the one before. */
+const singleStepsMax = 4;
+/** The most requests of one pass: this many times the requests for a list that does not move, plus a number for short lists. */
 const requestsFactorMax = 4;
-const requestsMore = 150;
-/** Accepted pages without anything new before the endpoint is not believed any more. */
+const requestsExtraMax = 150;
+/** The most accepted pages in a row without a new row. After that the endpoint is considered broken. */
 const stalledMax = 20;
 
 export function startPass(pass: number): Cursor {
@@ -63,47 +78,53 @@ export interface PageView {
   items: readonly Item[];
 }
 
+type Limits = Pick<Dataset, 'limit' | 'offsetMax' | 'noun'>;
+
 export type Step =
-  /** The page joins the run. `from` tells how it joins (see Sequence.take). `ended`: it reached the list's end. */
-  | { kind: 'accept'; from: 'start' | 'anchor' | 'overlap'; cursor: Cursor; ended: boolean }
-  /** The page does not start with a row of this pass: go back until one does. */
+  /** The page belongs to the pass. `ended`: it is the last one. */
+  | { kind: 'accept'; from: Join; cursor: Cursor; ended: boolean }
+  /** The page may leave a gap: it is not used, and the next request has an earlier offset. */
   | { kind: 'stepBack'; cursor: Cursor }
-  /** The list does not hold still for long enough to be followed: the pass ends here. */
+  /** The list moves too much: the pass ends here. */
   | { kind: 'giveUp'; cursor: Cursor };
 
 /**
- * `known`: the rows of this pass; only called when the page is not aligned.
- * Throws ProtocolError for a total beyond what offsets can reach and for pages that stand still.
+ * What to do with the page that `cursor` asked for. `known`: the rows of this pass. It is only needed for a page that does
+ * not start with the anchor; a caller that has not loaded them passes null, and calls again after `needsKnown`.
+ * Throws ProtocolError: `LIST_TOO_LONG` if the total is beyond what offsets can reach, `PAGES_STAND_STILL` if page after
+ * page has no new row.
  */
 export function decidePage(
   cursor: Cursor,
   page: PageView,
-  limits: { limit: number; offsetMax: number },
+  limits: Limits,
   known: { has(key: string): boolean } | null,
 ): Step | 'needsKnown' {
-  const { limit, offsetMax } = limits;
+  const { limit, offsetMax, noun } = limits;
   const { totalNum, items } = page;
   if (totalNum > offsetMax + limit) {
     throw new ProtocolError(
       'LIST_TOO_LONG',
-      `The list has ${totalNum} nodes; the API reaches only ${offsetMax + limit} (offset at most ${offsetMax}).`,
-      'Split the target by filters or by enterprise project, each part with its own table.',
+      `The list has ${totalNum} ${noun}. The API can list only the first ${offsetMax + limit} (its largest offset is ${offsetMax}).`,
+      'Split the target into several, by filters or by enterprise project, each with its own table.',
     );
   }
   const seen = seeTotal(cursor, totalNum, limit);
-  const requestsMax = requestsFactorMax * Math.ceil(totalNum / (limit - 1)) + requestsMore;
+  const requestsMax = requestsFactorMax * Math.ceil(totalNum / (limit - 1)) + requestsExtraMax;
   if (seen.requests > requestsMax) return { kind: 'giveUp', cursor: { ...seen, restless: true } };
-  if (items.length === 0) return decideEmpty(seen, totalNum, limit);
-  const aligned = cursor.anchor !== null && items[0]?.mark === cursor.anchor;
-  if (aligned) return accept(seen, page, 'anchor', items.length > 1, limits);
-  if (cursor.anchor === null) return accept(seen, page, 'start', true, limits);
+  if (items.length === 0) return decideEmpty(seen, totalNum, limits);
+  const isAligned = cursor.anchor !== null && items[0]?.mark === cursor.anchor;
+  if (isAligned) return accept(seen, page, limits, { from: 'anchor', hasNew: items.length > 1 });
+  if (cursor.anchor === null) return accept(seen, page, limits, { from: 'start', hasNew: true });
   if (!known) return 'needsKnown';
-  const fresh = items.some((item) => item.key === null || !known.has(item.key));
-  // It must start with a known row: a single known one further down may itself have moved there, over unread ones.
+  const hasNew = items.some((item) => item.key === null || !known.has(item.key));
+  // Its first row must be known. A known row further down proves nothing: it may itself have moved there, over unread rows.
   const first = items[0]?.key ?? null;
-  if (first !== null && known.has(first)) return accept(seen, page, 'overlap', fresh, limits);
-  // Nothing stands before offset 0: whatever was met so far is gone or stands in or behind this page.
-  if (cursor.offset === 0) return accept(seen, page, 'start', fresh, limits);
+  if (first !== null && known.has(first)) {
+    return accept(seen, page, limits, { from: 'overlap', hasNew });
+  }
+  // No row is before offset 0: every row read so far is in this page, after it, or deleted.
+  if (cursor.offset === 0) return accept(seen, page, limits, { from: 'start', hasNew });
   return stepBack(seen, cursor.offset, limit);
 }
 
@@ -123,51 +144,50 @@ function seeTotal(cursor: Cursor, totalNum: number, limit: number): Cursor {
 
 function accept(
   cursor: Cursor,
-  page: PageView,
-  from: 'start' | 'anchor' | 'overlap',
-  fresh: boolean,
-  { limit, offsetMax }: { limit: number; offsetMax: number },
+  { items, totalNum }: PageView,
+  limits: Limits,
+  { from, hasNew }: { from: Join; hasNew: boolean },
 ): Step {
-  const { items, totalNum } = page;
+  const { limit, offsetMax } = limits;
   const end = cursor.offset + items.length;
-  // A full page beyond the total: the total is wrong, and only a shorter page is the end.
+  // After a full page beyond the total, the total is wrong: read on until a page is short.
   const ended = end === totalNum || (end > totalNum && items.length < limit);
-  const stalled = fresh || ended ? 0 : cursor.stalled + 1;
-  if (stalled > stalledMax + cursor.stalledAllowed) throw standsStill(cursor.offset, totalNum);
+  const stalled = hasNew || ended ? 0 : cursor.stalled + 1;
+  if (stalled > stalledMax + cursor.stalledAllowed) throw standsStill(cursor, totalNum, limits);
   return {
     kind: 'accept',
     from,
     ended,
     cursor: {
       ...cursor,
-      // Where the API reaches no further, the last page overlaps by more than its anchor.
+      // At the largest offset the next page overlaps by more than the anchor.
       offset: Math.min(end - 1, offsetMax),
       anchor: items[items.length - 1]?.mark ?? null,
       stepBacks: 0,
       stalled,
-      stalledAllowed: fresh ? 0 : cursor.stalledAllowed,
+      stalledAllowed: hasNew ? 0 : cursor.stalledAllowed,
     },
   };
 }
 
-/** No rows: the list is empty, ended before this offset, or the endpoint is not telling the truth. */
-function decideEmpty(cursor: Cursor, totalNum: number, limit: number): Step {
+/** A page without rows: the list is empty, or it ends before this offset, or the endpoint is broken. */
+function decideEmpty(cursor: Cursor, totalNum: number, limits: Limits): Step {
   if (cursor.offset === 0 && totalNum === 0) {
     return { kind: 'accept', from: 'start', ended: true, cursor };
   }
   if (cursor.offset > 0 && cursor.offset >= totalNum) {
-    // One page before the end as it is now, not one page before an offset far past it.
-    return stepBack(cursor, totalNum, limit);
+    // One page before the current end of the list, because the old offset may be far beyond it.
+    return stepBack(cursor, totalNum, limits.limit);
   }
-  // Rows are said to be here: ask again, a few times.
+  // The total says that there are rows here: request the same page again, a limited number of times.
   const stalled = cursor.stalled + 1;
-  if (stalled > stalledMax) throw standsStill(cursor.offset, totalNum);
+  if (stalled > stalledMax) throw standsStill(cursor, totalNum, limits);
   return { kind: 'stepBack', cursor: { ...cursor, stalled } };
 }
 
 function stepBack(cursor: Cursor, fromOffset: number, limit: number): Step {
   const stepBacks = cursor.stepBacks + 1;
-  const pages = 2 ** Math.max(0, stepBacks - stepBacksLinear);
+  const pages = 2 ** Math.max(0, stepBacks - singleStepsMax);
   return {
     kind: 'stepBack',
     cursor: {
@@ -179,54 +199,52 @@ function stepBack(cursor: Cursor, fromOffset: number, limit: number): Step {
   };
 }
 
-function standsStill(offset: number, totalNum: number): ProtocolError {
+function standsStill({ offset }: Cursor, totalNum: number, { noun }: Limits): ProtocolError {
   return new ProtocolError(
     'PAGES_STAND_STILL',
-    `Pages up to offset ${offset} bring no new node, though the list is said to have ${totalNum}.`,
-    'The endpoint seems to ignore `offset` or to count nodes it does not list. Compare `cgs-export plan --probe` with the console.',
+    `The pages up to offset ${offset} have no new record, although the API states ${totalNum} ${noun}.`,
+    'The endpoint seems to ignore `offset`, or to count records that it does not list. Compare `cgs-export plan --probe` with the console.',
   );
 }
 
 /** What one pass has shown. */
 export interface PassEvidence {
-  /** Known rows met in the opposite order. */
+  /** Rows met in the opposite order (see MergeCounts). */
   inversions: number;
   /**
-   * How many rows the total counts beyond all that the run has met: unread rows that moved back over the cursor, or rows
-   * that came in behind it while as many went. 0 where the total moved, which shows that rows came and went, and where
-   * more rows were met than there are, which shows it too.
+   * By how many rows the stated total exceeds all rows that the run has met: they moved from the unread part of the list to
+   * the part already read, or they were added there while as many were deleted. 0 if the total changed during the pass,
+   * because then the difference is explained by rows added and deleted; also 0 if more rows were met than the total states.
    */
   missing: number;
   totalJumped: boolean;
   restless: boolean;
   repeats: number;
+  /** Distinct keys. */
   unique: number;
 }
 
-/** A pass as it is read back from its stored pages, or followed while it is made. */
-export interface Pass {
+/** Follows one pass page by page, while it is read or later from its stored pages. */
+export interface PassTracker {
   readonly known: Sequence;
-  /** Takes in an accepted page. */
-  add(items: readonly Item[], from: 'start' | 'anchor' | 'overlap'): void;
-  /** `seenBefore`: keys that earlier passes met. */
+  addPage(items: readonly Item[], from: Join): void;
+  /** `seenBefore`: the keys that earlier passes have met. */
   evidence(cursor: Cursor, seenBefore: ReadonlySet<string>): PassEvidence;
 }
 
-export function followPass(): Pass {
+export function trackPass(): PassTracker {
   const known = createSequence();
   let keyless = 0;
   let repeats = 0;
   let inversions = 0;
   return {
     known,
-    add(items, from) {
-      const taken = known.take(
-        items.map((item) => item.key),
-        from,
-      );
-      keyless += taken.keyless;
-      repeats += taken.repeated;
-      inversions += taken.inversions;
+    addPage(items, from) {
+      const keys = items.map((item) => item.key);
+      const counts = known.merge(keys, from);
+      keyless += counts.keyless;
+      repeats += counts.repeated;
+      inversions += counts.inversions;
     },
     evidence({ totalMoved, totalJumped, totalLast, restless }, seenBefore) {
       const goneSince = [...seenBefore].filter((key) => !known.has(key)).length;
@@ -237,25 +255,18 @@ export function followPass(): Pass {
   };
 }
 
-/** Whether anything in a pass speaks against its completeness. */
-function isBroken(evidence: PassEvidence): boolean {
-  const { inversions, missing, totalJumped, restless } = evidence;
-  return inversions > 0 || missing > 0 || totalJumped || restless;
-}
-
-/** After a pass: sealed as complete, sealed as drifted, or read once more. */
+/** After a pass: seal as complete, seal as drifted, or read the list again. `before`: the evidence of the pass before. */
 export function judgePass(
   pass: number,
   evidence: PassEvidence,
   before: PassEvidence | null,
 ): 'complete' | 'drifted' | 'again' {
-  if (!isBroken(evidence)) return 'complete';
-  // The same disorder twice: the list itself is like that, and reading on shows nothing new.
-  const settled =
+  const { inversions, missing, totalJumped, restless, unique } = evidence;
+  if (inversions === 0 && missing === 0 && !totalJumped && !restless) return 'complete';
+  // Two passes show the same disorder: it belongs to the list, and another pass would show it again.
+  const isSettled =
     before !== null &&
-    ((evidence.restless && before.restless) ||
-      (evidence.inversions > 0 &&
-        evidence.inversions === before.inversions &&
-        evidence.unique === before.unique));
-  return settled || pass >= passesMax ? 'drifted' : 'again';
+    ((restless && before.restless) ||
+      (inversions > 0 && inversions === before.inversions && unique === before.unique));
+  return isSettled || pass >= passesMax ? 'drifted' : 'again';
 }

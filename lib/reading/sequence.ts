@@ -1,108 +1,118 @@
-// Owns the order in which one pass has met its rows: a list that takes rows in anywhere and tells which of two comes first. Pure.
+// Responsible for the order in which one pass has met its rows: pages are merged in, and rows met in the opposite order counted.
 
-interface Entry {
-  key: string;
-  previous: Entry | null;
-  next: Entry | null;
-  /** Grows along the list; gaps let rows in without touching others. */
-  label: number;
-}
+/**
+ * How a page joins its pass (paging.ts decides): `start`: it is the first page, or begins at offset 0 · `anchor`: its first
+ * record is the last one of the page before · `overlap`: its first record is another known row.
+ */
+export type Join = 'start' | 'anchor' | 'overlap';
 
+/** The rows of one pass, by key, in list order. */
 export interface Sequence {
   readonly size: number;
   has(key: string): boolean;
   /**
-   * Takes in one page's keys in their order (null: a record without one). A new key goes right behind the one before it
-   * in the page; new keys at the page's start go right before the first known one, or, where the page knows none, to the
-   * front (`from` start) or behind the page before (`from` anchor: its first record is the last one of that page).
-   * So two rows that still stand in the list stand in the same order here, however many rows came and went.
+   * Merges the keys of one page, given in page order; null is a record without a key. Each new key is placed directly after
+   * the key before it in the page. New keys at the start of the page are placed directly before the page's first known key.
+   * If the page has no known key, they go to the front (`start`) or after the page before (`anchor`, `overlap`).
+   * So any two rows that are still in the list have the same order here as there, however many rows were added and deleted.
    */
-  take(keys: readonly (string | null)[], from: 'start' | 'anchor' | 'overlap'): Taken;
+  merge(keys: readonly (string | null)[], join: Join): MergeCounts;
 }
 
-export interface Taken {
-  /** Keys not met before in this pass. */
+export interface MergeCounts {
+  /** Keys that this pass had not met before. */
   added: number;
-  /** Records met again, the anchor apart. */
+  /** Records whose key was known, and second records of a key in this page. The anchor is not counted. */
   repeated: number;
-  /** Records beyond what was known that bring no new key: without a key, or twice in this page. */
+  /** Records after the page's last known key that add no key: without a key, or with a key that is already in the page. */
   keyless: number;
-  /** Known keys now in front of one that came before them. */
+  /** Known keys that the page has in the opposite order: each one that now comes after a key it was before. */
   inversions: number;
 }
 
-/** Labels of neighbours differ by this at first: fifty halvings before a gap is used up. */
-const gap = 2 ** 20;
+/** A linked list with a number per entry, so that two entries can be compared without walking the list. */
+interface Entry {
+  key: string;
+  previous: Entry | null;
+  next: Entry | null;
+  /** Ascending along the list. The gaps leave room for new entries. */
+  label: number;
+}
+
+interface Chain {
+  byKey: Map<string, Entry>;
+  first: Entry | null;
+}
+
+/** The distance of neighbouring labels at first. It can be halved about fifty times before all labels are renewed. */
+const labelGap = 2 ** 20;
 
 export function createSequence(): Sequence {
-  const byKey = new Map<string, Entry>();
-  let first: Entry | null = null;
+  const chain: Chain = { byKey: new Map(), first: null };
+  const { byKey } = chain;
   /** Where the page before ended. */
-  let frontier: Entry | null = null;
-
-  function relabel(): void {
-    let label = 0;
-    for (let entry = first; entry; entry = entry.next) {
-      entry.label = label;
-      label += gap;
-    }
-  }
-
-  /** Inserts behind `previous`, or at the front. */
-  function insertBehind(key: string, previous: Entry | null): Entry {
-    const next: Entry | null = previous ? previous.next : first;
-    const low = previous ? previous.label : next ? next.label - 2 * gap : -gap;
-    const high = next ? next.label : low + 2 * gap;
-    const entry: Entry = { key, previous, next, label: low + (high - low) / 2 };
-    if (previous) previous.next = entry;
-    else first = entry;
-    if (next) next.previous = entry;
-    byKey.set(key, entry);
-    if (!(entry.label > low && entry.label < high)) relabel();
-    return entry;
-  }
+  let pageEnd: Entry | null = null;
 
   return {
     get size() {
       return byKey.size;
     },
     has: (key) => byKey.has(key),
-    take(keys, from) {
-      const taken: Taken = { added: 0, repeated: 0, keyless: 0, inversions: 0 };
+    merge(keys, join) {
+      const counts: MergeCounts = { added: 0, repeated: 0, keyless: 0, inversions: 0 };
       const firstKnown = keys.find((key) => key !== null && byKey.has(key)) ?? null;
-      let cursor = from === 'start' ? null : frontier;
-      if (firstKnown !== null) cursor = (byKey.get(firstKnown) as Entry).previous;
+      let last = join === 'start' ? null : pageEnd;
+      if (firstKnown !== null) last = (byKey.get(firstKnown) as Entry).previous;
       const inPage = new Set<string>();
-      const keylessPlaces: number[] = [];
+      const keylessIndexes: number[] = [];
       let lastKnown: Entry | null = null;
-      // The anchor was counted by the page before.
-      let knownPlace = from === 'anchor' ? 0 : -1;
-      for (const [place, key] of keys.entries()) {
-        if (key === null) {
-          keylessPlaces.push(place);
-          continue;
-        }
-        if (inPage.has(key)) {
-          keylessPlaces.push(place);
-          taken.repeated += 1;
+      // The page before has counted the anchor already.
+      let lastKnownIndex = join === 'anchor' ? 0 : -1;
+      for (const [index, key] of keys.entries()) {
+        if (key === null || inPage.has(key)) {
+          keylessIndexes.push(index);
+          if (key !== null) counts.repeated += 1;
           continue;
         }
         inPage.add(key);
         const entry = byKey.get(key);
         if (!entry) {
-          cursor = insertBehind(key, cursor);
-          taken.added += 1;
+          last = insertAfter(chain, last, key);
+          counts.added += 1;
           continue;
         }
-        if (!(from === 'anchor' && place === 0)) taken.repeated += 1;
-        if (lastKnown && entry.label < lastKnown.label) taken.inversions += 1;
+        if (!(join === 'anchor' && index === 0)) counts.repeated += 1;
+        if (lastKnown && entry.label < lastKnown.label) counts.inversions += 1;
         lastKnown = entry;
-        knownPlace = place;
-        cursor = entry;
+        lastKnownIndex = index;
+        last = entry;
       }
-      if (cursor) frontier = cursor;
-      taken.keyless = keylessPlaces.filter((place) => place > knownPlace).length;
-      return taken;
+      if (last) pageEnd = last;
+      counts.keyless = keylessIndexes.filter((index) => index > lastKnownIndex).length;
+      return counts;
     },
   };
+}
+
+/** `previous` null: at the front. */
+function insertAfter(chain: Chain, previous: Entry | null, key: string): Entry {
+  const next: Entry | null = previous ? previous.next : chain.first;
+  const low = previous ? previous.label : next ? next.label - 2 * labelGap : -labelGap;
+  const high = next ? next.label : low + 2 * labelGap;
+  const entry: Entry = { key, previous, next, label: low + (high - low) / 2 };
+  if (previous) previous.next = entry;
+  else chain.first = entry;
+  if (next) next.previous = entry;
+  chain.byKey.set(key, entry);
+  // The gap is used up: a double has no number between its neighbours' labels.
+  if (!(entry.label > low && entry.label < high)) relabel(chain);
+  return entry;
+}
+
+function relabel({ first }: Chain): void {
+  let label = 0;
+  for (let entry = first; entry; entry = entry.next) {
+    entry.label = label;
+    label += labelGap;
+  }
 }

@@ -4,7 +4,7 @@ import { RateLimitedError } from '../core/errors.ts';
 import type { FetchedPage } from '../core/ports.ts';
 import { stoppedError } from '../quota/budget.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import { encodePage, type Item, parsePageBody, toItem } from '../reading/page.ts';
+import { encodePage, type Item, toItems } from '../reading/page.ts';
 import { decidePage, type Step } from '../reading/paging.ts';
 import type { RunState } from './run-state.ts';
 
@@ -27,8 +27,8 @@ export async function readPage(state: RunState): Promise<'stored' | 'paused'> {
   const fetched = await fetchPage(state, evidence);
   if (fetched === 'paused') return 'paused';
 
-  const { totalNum, records } = parsePageBody(fetched.body);
-  const items = records.map((record) => toItem(dataset, record));
+  const { totalNum, records } = fetched.page;
+  const items = toItems(dataset, records);
   const view = { totalNum, items };
   let step = decidePage(cursor, view, dataset, state.knownPass()?.known ?? null);
   if (step === 'needsKnown') {
@@ -124,7 +124,7 @@ async function storePage(
       realigned: evidence.realigned + (isRealigned ? 1 : 0),
     },
   });
-  state.knownPass()?.add(items, step.from);
+  state.knownPass()?.addPage(items, step.from);
 }
 
 /** `cursor`: as it was before the request. */

@@ -6,9 +6,9 @@ import type { Clock, Dataset, Encoder, Log, Source, Store } from '../core/ports.
 import { type Budget, stoppedError } from '../quota/budget.ts';
 import type { Ledger } from '../quota/ledger.ts';
 import { type Checkpoint, encodeCheckpoint } from '../reading/checkpoint.ts';
-import { type Item, toItem } from '../reading/page.ts';
+import { type Item, toItems } from '../reading/page.ts';
 import { openRunPages, type RunPages } from '../reading/page-store.ts';
-import { followPass, type Pass } from '../reading/paging.ts';
+import { type PassTracker, trackPass } from '../reading/paging.ts';
 import type { Policy } from './policy.ts';
 import type { Progress } from './progress-event.ts';
 
@@ -45,9 +45,9 @@ export interface RunState {
   keepAlive(): Promise<void>;
   save(next: Checkpoint): Promise<void>;
   /** The pass as far as this process knows it; null: it must be read back from the stored pages. */
-  knownPass(): Pass | null;
+  knownPass(): PassTracker | null;
   /** Reads the current pass back from its stored pages, unless this process followed it from its start. */
-  loadPass(): Promise<Pass>;
+  loadPass(): Promise<PassTracker>;
   /** Keys of all records in passes before `pass`. */
   readKeysBefore(pass: number): Promise<Set<string>>;
   /** Forgets the pass. `isNew`: the next one starts now, so that this process can follow it. */
@@ -57,10 +57,10 @@ export interface RunState {
 export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoint): RunState {
   const { store, dataset, budget } = ports;
   const prefix = runPrefix(target, start.snapshot, start.run);
-  const pages = openRunPages(store, prefix, keepAlive);
+  const pages = openRunPages({ store, dataset, prefix, keepAlive });
   let checkpoint = start;
   const hasPages = start.pages.some((page) => page.pass === start.cursor.pass);
-  let pass: Pass | null = hasPages ? null : followPass();
+  let pass: PassTracker | null = hasPages ? null : trackPass();
 
   async function keepAlive(): Promise<void> {
     if (budget.signal.aborted) throw stoppedError();
@@ -69,7 +69,7 @@ export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoi
 
   async function readItems(index: number): Promise<Item[]> {
     const { body } = await pages.read(checkpoint, index);
-    return body.records.map((record) => toItem(dataset, record));
+    return toItems(dataset, body.records);
   }
 
   return {
@@ -86,10 +86,10 @@ export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoi
     knownPass: () => pass,
     async loadPass() {
       if (pass) return pass;
-      const loaded = followPass();
+      const loaded = trackPass();
       for (const [index, page] of checkpoint.pages.entries()) {
         if (page.pass !== checkpoint.cursor.pass) continue;
-        loaded.add(await readItems(index), page.from);
+        loaded.addPage(await readItems(index), page.from);
       }
       pass = loaded;
       return loaded;
@@ -103,7 +103,7 @@ export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoi
       return keys;
     },
     endPass(isNew) {
-      pass = isNew ? followPass() : null;
+      pass = isNew ? trackPass() : null;
     },
   };
 }

@@ -106,7 +106,7 @@ async function seal(state: RunState): Promise<Sealed | null> {
   let sealed: Sealed | null = null;
   try {
     const mayWait = policy.waitsForOthers;
-    const sealPorts = { ...ports, keepAlive, mayWait, readPage: pages.take };
+    const sealPorts = { ...ports, keepAlive, mayWait, readPage: pages.readInOrder };
     sealed = await sealRun(sealPorts, target, state.checkpoint());
   } finally {
     // Reached only if the process was not killed, so the attempt does not count.

@@ -5,7 +5,7 @@ import { snapshotTimeMs, type TargetKey } from '../core/object-keys.ts';
 import type { Dataset, Row } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import type { PageBody, PageHeader } from '../reading/page.ts';
+import type { StoredPage } from '../reading/page.ts';
 
 /** A record without a usable key. */
 export interface Reject {
@@ -23,10 +23,7 @@ export interface Contents {
 }
 
 /** Reads the stored page at `index`. Each page is read once, in order. */
-export type ReadPage = (
-  checkpoint: Checkpoint,
-  index: number,
-) => Promise<{ header: PageHeader; body: PageBody }>;
+export type ReadPage = (checkpoint: Checkpoint, index: number) => Promise<StoredPage>;
 
 /** Combines the pages of all passes. If a key was read several times, the newest record becomes the row. */
 export async function readContents(

@@ -159,7 +159,9 @@ describe('quoted', () => {
 describe('bodies', () => {
   test('what is not JSON', () => {
     expect(() => parseBody(peer, html)).toThrow(ProtocolError);
-    expect(() => parseBody(peer, html)).toThrow('an HTML page, not the container nodes API');
+    expect(() => parseBody(peer, html)).toThrow(
+      'Expected an answer from the container nodes API, but received an HTML page',
+    );
     expect(() => parseBody(peer, '{"total_num":1,"data')).toThrow(TransientError);
     expect(() => parseBody(peer, '')).toThrow(/an empty body/);
   });

@@ -109,7 +109,7 @@ describe('findProjectId', () => {
     expect(refused.received).toHaveLength(1);
     const wrong = await startServer((response) => sendJson(response, 200, { items: [] }));
     await expect(find(wrong.url)).rejects.toThrow(
-      "a JSON object with the fields items, not IAM's project list",
+      "Expected an answer from IAM's project list, but received a JSON object with the fields items",
     );
   });
 });

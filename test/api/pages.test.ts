@@ -14,7 +14,9 @@ import {
   StoppedError,
   TransientError,
 } from '../../lib/core/errors.ts';
-import type { Attempts, Sent } from '../../lib/core/ports.ts';
+import { RawNumber } from '../../lib/core/exact-json.ts';
+import type { RequestGate, Sent } from '../../lib/core/ports.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { createLog } from '../../lib/platform/log.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { type Received, sendJson, startServer } from './answering-server.ts';
@@ -28,10 +30,8 @@ const key: CredentialsProvider = async () => ({ kind: 'aksk', ak: 'TESTAK01', sk
 
 function makeSource(url: string, more: Partial<SourceOptions> = {}) {
   return createSource({
-    name: 'the container nodes API',
-    path: '/v5/0f1e2d/container/nodes',
-    permission: 'hss:containers:list',
-    query: {},
+    dataset: containerNodes,
+    scope: { api: 'hss', enterpriseProjectId: null, filters: {} },
     endpoint: url,
     region: 'cn-south-4',
     projectId: '0f1e2d',
@@ -47,11 +47,11 @@ function makeSource(url: string, more: Partial<SourceOptions> = {}) {
 }
 
 /** Admits `admits` requests and notes, in order, what it is asked and told. */
-function makeAttempts(more: Partial<Attempts> & { admits?: number } = {}) {
+function makeGate(more: Partial<RequestGate> & { admits?: number } = {}) {
   const events: string[] = [];
   const sent: Sent[] = [];
   let left = more.admits ?? 100;
-  const attempts: Attempts = {
+  const gate: RequestGate = {
     async admit() {
       left -= 1;
       events.push(left >= 0 ? 'admit' : 'refuse');
@@ -66,7 +66,7 @@ function makeAttempts(more: Partial<Attempts> & { admits?: number } = {}) {
     signal: new AbortController().signal,
     ...more,
   };
-  return { attempts, events, sent };
+  return { gate, events, sent };
 }
 
 const node = { host_id: 'caa958ad', host_name: 'test' };
@@ -78,11 +78,21 @@ const later = (response: ServerResponse, n: number, failures: (() => void)[]) =>
 test('the request and the page', async () => {
   const text = '{ "total_num": 2,\n "data_list": [{"host_id":"ä","big":12345678901234567890}] }';
   const { url, received } = await startServer((response) => response.end(text));
-  const query = { host_name: '网 a+b', enterprise_project_id: 'all_granted_eps' };
-  const { attempts, events, sent } = makeAttempts();
+  const scope = {
+    api: 'hss',
+    enterpriseProjectId: 'all_granted_eps',
+    filters: { hostName: '网 a+b' },
+  } as const;
+  const { gate, events, sent } = makeGate();
   const before = Date.now();
-  const got = await makeSource(url, { query }).fetchPage({ offset: 199, limit: 200 }, attempts);
-  expect(got).toEqual({ body: text, fetchedAtMs: expect.any(Number) });
+  const got = await makeSource(url, { scope }).fetchPage({ offset: 199, limit: 200 }, gate);
+  // Numbers that a double cannot hold keep their digits.
+  const records = [{ host_id: 'ä', big: new RawNumber('12345678901234567890') }];
+  expect(got).toEqual({
+    body: text,
+    page: { totalNum: 2, records },
+    fetchedAtMs: expect.any(Number),
+  });
   expect((got as { fetchedAtMs: number }).fetchedAtMs).toBeGreaterThanOrEqual(before);
   const { method, url: path, headers } = received[0] as Received;
   expect(method).toBe('GET');
@@ -110,7 +120,7 @@ test('temporary keys are asked for anew at each try, and their token is signed',
   const { url, received } = await startServer((response, _request, count) =>
     later(response, count, [() => sendJson(response, 503, {})]),
   );
-  await makeSource(url, { credentials }).fetchPage(first, makeAttempts().attempts);
+  await makeSource(url, { credentials }).fetchPage(first, makeGate().gate);
   expect(received.map(({ headers }) => headers['x-security-token'])).toEqual(
     Array(2).fill('temporary'),
   );
@@ -125,30 +135,45 @@ describe('shape', () => {
     ['an empty page past the end', '{"total_num":7,"data_list":[]}'],
   ])('%s is a page', async (_name, body) => {
     const { url } = await startServer((response) => response.end(body));
-    const got = await makeSource(url).fetchPage(first, makeAttempts().attempts);
+    const got = await makeSource(url).fetchPage(first, makeGate().gate);
     expect(got).toMatchObject({ body });
   });
 
   test.each([
-    ['an HTML page', '<html>login</html>', /^an HTML page, not the container nodes API$/],
-    ['a JSON array', '[]', /^a JSON array, not/],
-    ['an error in disguise', '{"error_code":"X"}', /fields error_code, not/],
-    ['no total', '{"data_list":[]}', /fields data_list/],
-    ['a total that is no count', '{"total_num":-1,"data_list":[]}', /total_num is no count/],
-    ['a total as text', '{"total_num":"1","data_list":[]}', /total_num is no count/],
-    ['half a total', '{"total_num":1.5,"data_list":[]}', /total_num is no count/],
-    ['a total past counting', '{"total_num":1e400,"data_list":[]}', /total_num is no count/],
-    ['a list that is none', '{"total_num":1,"data_list":{}}', /data_list is no list/],
-    ['a total without a list', '{"total_num":1,"data_list":null}', /a total of 1 without/],
-    ['more than asked', '{"total_num":3,"data_list":[1,2,3]}', /a page of 3 where 2 were asked/],
-    ['broken JSON', '{"total_num":3,"data_l', /cut short or broken/],
+    ['an HTML page', '<html>login</html>', /but received an HTML page$/],
+    ['a JSON array', '[]', /received a JSON array: it is not an object$/],
+    ['an error object', '{"error_code":"X"}', /with the fields error_code: total_num is missing$/],
+    ['a body without a total', '{"data_list":[]}', /fields data_list: total_num is missing$/],
+    ['a negative total', '{"total_num":-1,"data_list":[]}', /: total_num is not a count$/],
+    ['a total as text', '{"total_num":"1","data_list":[]}', /: total_num is not a count$/],
+    ['a fractional total', '{"total_num":1.5,"data_list":[]}', /: total_num is not a count$/],
+    ['an infinite total', '{"total_num":1e400,"data_list":[]}', /: total_num is not a count$/],
+    [
+      'records that are not an array',
+      '{"total_num":1,"data_list":{}}',
+      /data_list is not an array$/,
+    ],
+    [
+      'a total without records',
+      '{"total_num":1,"data_list":null}',
+      /total_num is 1 without data_l/,
+    ],
+    [
+      'too many records',
+      '{"total_num":3,"data_list":[1,2,3]}',
+      /page of 3 records where at most 2 w/,
+    ],
+    ['broken JSON', '{"total_num":3,"secret', /truncated or invalid JSON$/],
+    ['JSON nested too deeply', `{"x":${'['.repeat(9_000)}${']'.repeat(9_000)}}`, /invalid JSON$/],
   ])('%s: three tries, then ProtocolError', async (_name, body, message) => {
     const { url, received } = await startServer((response) => response.end(body));
-    const { attempts, sent } = makeAttempts();
-    const end = makeSource(url).fetchPage({ offset: 0, limit: 2 }, attempts);
+    const { gate, sent } = makeGate();
+    const end = makeSource(url).fetchPage({ offset: 0, limit: 2 }, gate);
     const error = await end.catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ProtocolError);
+    expect(error).toHaveProperty('code', 'NOT_A_PAGE');
     expect((error as Error).message).toMatch(message);
+    expect((error as Error).message).not.toContain('secret');
     expect(received).toHaveLength(3);
     expect(sent[2]?.error).toBe(error);
   });
@@ -159,8 +184,8 @@ describe('shape', () => {
       response.writeHead(200, { 'content-encoding': 'gzip' });
       response.end(gzipSync(JSON.stringify({ total_num: 1, x: 'y'.repeat(999) })).subarray(0, 22));
     });
-    const { attempts, sent } = makeAttempts();
-    expect(await makeSource(url).fetchPage(first, attempts)).toMatchObject({
+    const { gate, sent } = makeGate();
+    expect(await makeSource(url).fetchPage(first, gate)).toMatchObject({
       body: JSON.stringify(page),
     });
     expect(sent[0]?.error).toBeInstanceOf(TransientError);
@@ -177,8 +202,8 @@ describe('tries', () => {
         () => sendJson(response, 429, {}),
       ]),
     );
-    const { attempts, events, sent } = makeAttempts();
-    expect(await makeSource(url).fetchPage(first, attempts)).not.toBe('paused');
+    const { gate, events, sent } = makeGate();
+    expect(await makeSource(url).fetchPage(first, gate)).not.toBe('paused');
     expect(received).toHaveLength(5);
     expect(events).toEqual(Array(5).fill(['admit', 'sent']).flat());
     expect(sent.map(({ error }) => error?.name ?? null)).toEqual([
@@ -204,30 +229,30 @@ describe('tries', () => {
     [403, AuthError, 1],
   ])('%i for good', async (status, kind, tries) => {
     const { url, received } = await startServer((response) => sendJson(response, status, {}));
-    const end = makeSource(url).fetchPage(first, makeAttempts().attempts);
+    const end = makeSource(url).fetchPage(first, makeGate().gate);
     await expect(end).rejects.toBeInstanceOf(kind);
     expect(received).toHaveLength(tries);
   });
 
   test('the quota may end them: paused', async () => {
     const { url, received } = await startServer((response) => sendJson(response, 503, {}));
-    const { attempts, events } = makeAttempts({ admits: 2 });
-    expect(await makeSource(url).fetchPage(first, attempts)).toBe('paused');
+    const { gate, events } = makeGate({ admits: 2 });
+    expect(await makeSource(url).fetchPage(first, gate)).toBe('paused');
     expect(received).toHaveLength(2);
     expect(events.at(-1)).toBe('refuse');
   });
 
   test('no time left: paused, and no quota is asked for', async () => {
-    const { attempts, events } = makeAttempts({ timeLeftMs: () => 0 });
-    expect(await makeSource('http://127.0.0.1:1').fetchPage(first, attempts)).toBe('paused');
+    const { gate, events } = makeGate({ timeLeftMs: () => 0 });
+    expect(await makeSource('http://127.0.0.1:1').fetchPage(first, gate)).toBe('paused');
     expect(events).toEqual([]);
   });
 
   test('a key that no header can carry is told to the ledger like any other end', async () => {
     const credentials: CredentialsProvider = async () => ({ kind: 'aksk', ak: 'A\nK1', sk: 's' });
-    const { attempts, events } = makeAttempts();
+    const { gate, events } = makeGate();
     const source = makeSource('http://127.0.0.1:1', { credentials });
-    await expect(source.fetchPage(first, attempts)).rejects.toBeInstanceOf(AuthError);
+    await expect(source.fetchPage(first, gate)).rejects.toBeInstanceOf(AuthError);
     expect(events).toEqual(['admit', 'sent']);
   });
 
@@ -236,7 +261,7 @@ describe('tries', () => {
       sendJson(response, 503, {}, { 'retry-after': '30' }),
     );
     const mayWait = vi.fn(() => false);
-    const end = makeSource(url).fetchPage(first, makeAttempts({ mayWait }).attempts);
+    const end = makeSource(url).fetchPage(first, makeGate({ mayWait }).gate);
     await expect(end).rejects.toBeInstanceOf(TransientError);
     expect(mayWait).toHaveBeenCalledWith(30_000);
     expect(received).toHaveLength(1);
@@ -244,8 +269,8 @@ describe('tries', () => {
 
   test('the time left bounds a request', async () => {
     const { url } = await startServer(() => {});
-    const { attempts } = makeAttempts({ timeLeftMs: () => 50, mayWait: () => false });
-    await expect(makeSource(url).fetchPage(first, attempts)).rejects.toThrow(/within 0.05 s/);
+    const { gate } = makeGate({ timeLeftMs: () => 50, mayWait: () => false });
+    await expect(makeSource(url).fetchPage(first, gate)).rejects.toThrow(/within 0.05 s/);
   });
 
   test('the signal ends the request with its reason, after the ledger was told', async () => {
@@ -253,8 +278,8 @@ describe('tries', () => {
     const controller = new AbortController();
     const reason = new StoppedError('STOPPED', 'enough', 'go on');
     setTimeout(() => controller.abort(reason), 30);
-    const { attempts, events } = makeAttempts({ signal: controller.signal });
-    await expect(makeSource(url).fetchPage(first, attempts)).rejects.toBe(reason);
+    const { gate, events } = makeGate({ signal: controller.signal });
+    await expect(makeSource(url).fetchPage(first, gate)).rejects.toBe(reason);
     expect(events).toEqual(['admit', 'sent']);
   });
 
@@ -264,13 +289,13 @@ describe('tries', () => {
     const fail = async () => {
       throw fault;
     };
-    for (const attempts of [makeAttempts({ admit: fail }), makeAttempts({ sent: fail })]) {
-      const end = makeSource(url).fetchPage(first, attempts.attempts);
+    for (const { gate } of [makeGate({ admit: fail }), makeGate({ sent: fail })]) {
+      const end = makeSource(url).fetchPage(first, gate);
       await expect(end).rejects.toBe(fault);
     }
     const bad = makeSource(url, { credentials: fail });
-    const { attempts, events } = makeAttempts();
-    await expect(bad.fetchPage(first, attempts)).rejects.toBe(fault);
+    const { gate, events } = makeGate();
+    await expect(bad.fetchPage(first, gate)).rejects.toBe(fault);
     expect(events).toEqual([]);
     const own = new RangeError('ours');
     const broken = makeSource(url, {
@@ -278,7 +303,7 @@ describe('tries', () => {
         throw own;
       },
     });
-    await expect(broken.fetchPage(first, attempts)).rejects.toBe(own);
+    await expect(broken.fetchPage(first, gate)).rejects.toBe(own);
     expect(events).toEqual(['admit', 'sent']);
   });
 });
@@ -311,7 +336,7 @@ describe('sign-in token', () => {
   test('instead of a signature', async () => {
     const { url, received } = await startServer(takes(new Set(['token-1'])));
     const { credentials } = makeProvider();
-    await makeSource(url, { credentials }).fetchPage(first, makeAttempts().attempts);
+    await makeSource(url, { credentials }).fetchPage(first, makeGate().gate);
     expect(received[0]?.headers.authorization).toBeUndefined();
     expect(received[0]?.headers.region).toBe('cn-south-4');
   });
@@ -319,7 +344,7 @@ describe('sign-in token', () => {
   test('refused from the start: not tried again', async () => {
     const { url, received } = await startServer(takes(new Set()));
     const { credentials, invalidated } = makeProvider();
-    const end = makeSource(url, { credentials }).fetchPage(first, makeAttempts().attempts);
+    const end = makeSource(url, { credentials }).fetchPage(first, makeGate().gate);
     await expect(end).rejects.toBeInstanceOf(AuthError);
     expect(received).toHaveLength(1);
     expect(invalidated).toEqual([]);
@@ -330,25 +355,25 @@ describe('sign-in token', () => {
     const { url } = await startServer(takes(valid));
     const { credentials, invalidated } = makeProvider();
     const source = makeSource(url, { credentials });
-    await source.fetchPage(first, makeAttempts().attempts);
+    await source.fetchPage(first, makeGate().gate);
     valid.clear();
     valid.add('token-2');
-    const { attempts, events, sent } = makeAttempts();
-    expect(await source.fetchPage(first, attempts)).not.toBe('paused');
+    const { gate, events, sent } = makeGate();
+    expect(await source.fetchPage(first, gate)).not.toBe('paused');
     expect(invalidated).toEqual(['token-1']);
     expect(events).toEqual(['admit', 'sent', 'admit', 'sent']);
     expect(sent[0]?.error).toBeInstanceOf(AuthError);
 
     valid.clear();
-    const again = makeAttempts();
-    await expect(source.fetchPage(first, again.attempts)).rejects.toBeInstanceOf(AuthError);
+    const again = makeGate();
+    await expect(source.fetchPage(first, again.gate)).rejects.toBeInstanceOf(AuthError);
     expect(again.events).toEqual(['admit', 'sent', 'admit', 'sent']);
   });
 
   test('past its end though never taken: renewed once', async () => {
     const { url, received } = await startServer(takes(new Set(['token-2'])));
     const { credentials } = makeProvider(-1);
-    await makeSource(url, { credentials }).fetchPage(first, makeAttempts().attempts);
+    await makeSource(url, { credentials }).fetchPage(first, makeGate().gate);
     expect(received).toHaveLength(2);
   });
 });
@@ -415,8 +440,8 @@ test('no secret in any error or log line', { timeout: 60_000 }, async () => {
             for (const log of logs) log(level, message, fields);
           },
         });
-        const { attempts, sent } = makeAttempts();
-        const error = await source.fetchPage(first, attempts).catch((thrown: unknown) => thrown);
+        const { gate, sent } = makeGate();
+        const error = await source.fetchPage(first, gate).catch((thrown: unknown) => thrown);
         for (const log of logs) log('error', String(error), { error, echo });
         const told = [
           ...lines,

@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseExact, RawNumber, stringifyExact } from '../../lib/core/exact-json.ts';
 import type { Cell, RowContext } from '../../lib/core/ports.ts';
-import { containerNodes, pathOf, queryOf } from '../../lib/datasets/container-nodes.ts';
-import { listings } from '../../lib/datasets/index.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { datasets, defaultDataset } from '../../lib/datasets/index.ts';
 
 const context: RowContext = {
   snapshotAtMs: Date.UTC(2026, 10, 24, 6),
@@ -280,19 +280,25 @@ describe('keys and rejects', () => {
 
 describe('the request', () => {
   test('the path escapes the project', () => {
-    expect(pathOf('0f1e')).toBe('/v5/0f1e/container/nodes');
-    expect(pathOf('a/b?c')).toBe('/v5/a%2Fb%3Fc/container/nodes');
+    expect(containerNodes.path('0f1e')).toBe('/v5/0f1e/container/nodes');
+    expect(containerNodes.path('a/b?c')).toBe('/v5/a%2Fb%3Fc/container/nodes');
   });
 
   test('no filter, no parameter', () => {
-    expect(queryOf({ api: 'cgs', enterpriseProjectId: null, filters: {} })).toEqual({});
+    expect(containerNodes.query({ api: 'cgs', enterpriseProjectId: null, filters: {} })).toEqual(
+      {},
+    );
   });
 
   test('the enterprise project goes to hss only', () => {
     const scope = { enterpriseProjectId: 'all_granted_eps', filters: {} };
-    expect(queryOf({ api: 'hss', ...scope })).toEqual({ enterprise_project_id: 'all_granted_eps' });
-    expect(queryOf({ api: 'cgs', ...scope })).toEqual({});
-    expect(queryOf({ api: 'hss', enterpriseProjectId: null, filters: {} })).toEqual({});
+    expect(containerNodes.query({ api: 'hss', ...scope })).toEqual({
+      enterprise_project_id: 'all_granted_eps',
+    });
+    expect(containerNodes.query({ api: 'cgs', ...scope })).toEqual({});
+    expect(containerNodes.query({ api: 'hss', enterpriseProjectId: null, filters: {} })).toEqual(
+      {},
+    );
   });
 
   test('every filter by the API’s name', () => {
@@ -302,7 +308,7 @@ describe('the request', () => {
       protectStatus: 'closed',
       containerTags: 'cce',
     };
-    expect(queryOf({ api: 'hss', enterpriseProjectId: '0', filters })).toEqual({
+    expect(containerNodes.query({ api: 'hss', enterpriseProjectId: '0', filters })).toEqual({
       host_name: 'web 节点&',
       agent_status: 'offline',
       protect_status: 'closed',
@@ -311,10 +317,9 @@ describe('the request', () => {
     });
   });
 
-  test('the listing of container_nodes', () => {
-    expect(listings.container_nodes).toEqual({ dataset: containerNodes, pathOf, queryOf });
-    expect(Object.entries(listings).every(([name, { dataset }]) => dataset.name === name)).toBe(
-      true,
-    );
+  test('is the default dataset, and every dataset has its own name', () => {
+    expect(defaultDataset).toBe(containerNodes);
+    expect(new Set(datasets.map(({ name }) => name)).size).toBe(datasets.length);
+    expect(datasets).toContain(defaultDataset);
   });
 });

@@ -5,11 +5,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CorruptError } from '../../lib/core/errors.ts';
 import { checkpointKey, runPrefix } from '../../lib/core/object-keys.ts';
+import type { Store } from '../../lib/core/ports.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { startCheckpoint } from '../../lib/reading/checkpoint.ts';
 import { encodePage } from '../../lib/reading/page.ts';
 import {
   openRunPages,
-  type Places,
+  type PageIndex,
   type RunPages,
   segmentPages,
 } from '../../lib/reading/page-store.ts';
@@ -19,9 +21,12 @@ import { someTarget } from '../support/stored-run.ts';
 
 const snapshot = '20261124T060000Z';
 const prefix = runPrefix(someTarget, snapshot, 'abcdefabcdef');
-const keepAlive = async () => {};
 
-function startPlaces(): Places {
+function open(store: Store, keepAlive = async () => {}): RunPages {
+  return openRunPages({ store, dataset: containerNodes, prefix, keepAlive });
+}
+
+function startIndex(): PageIndex {
   const scope = {
     account: 'prod',
     region: someTarget.region,
@@ -43,8 +48,8 @@ function createPage(index: number, bytes: number): Uint8Array {
   return encodePage(header, `{"total_num":1,"data_list":[{"host_id":"h${index}","x":"${text}"}]}`);
 }
 
-async function addPages(pages: RunPages, sizes: readonly number[]): Promise<Places> {
-  let places = startPlaces();
+async function addPages(pages: RunPages, sizes: readonly number[]): Promise<PageIndex> {
+  let places = startIndex();
   for (const [index, bytes] of sizes.entries()) {
     const from = index === 0 ? 'start' : 'anchor';
     places = await pages.add(places, createPage(index, bytes), { pass: 1, from });
@@ -62,9 +67,9 @@ describe('pages', () => {
     await fc.assert(
       fc.asyncProperty(sizes, async (given) => {
         const store = createStore();
-        const own = openRunPages(store, prefix, keepAlive);
+        const own = open(store);
         const places = await addPages(own, given);
-        const other = openRunPages(store, prefix, keepAlive);
+        const other = open(store);
         for (let index = given.length - 1; index >= 0; index -= 1) {
           for (const pages of [own, other]) {
             const { header, body } = await pages.read(places, index);
@@ -90,11 +95,11 @@ describe('pages', () => {
         if (phase === 'before') calls.push(op);
       },
     });
-    const places = await addPages(openRunPages(store, prefix, keepAlive), Array(45).fill(1_000));
+    const places = await addPages(open(store), Array(45).fill(1_000));
     expect(calls).toEqual(['put', 'put', 'put', 'put']);
     expect(places.segments.map(({ first }) => first)).toEqual([0, 10, 20, 30]);
-    const other = openRunPages(store, prefix, keepAlive);
-    for (let index = 0; index < 45; index += 1) await other.take(places, index);
+    const other = open(store);
+    for (let index = 0; index < 45; index += 1) await other.readInOrder(places, index);
     expect(calls.slice(4)).toEqual(['get', 'get', 'get', 'get']);
     // What was taken is let go: reading it once more fetches it.
     await other.read(places, 0);
@@ -102,7 +107,7 @@ describe('pages', () => {
   });
 
   test('adding leaves the places it was given as they were', async () => {
-    const pages = openRunPages(createStore(), prefix, keepAlive);
+    const pages = open(createStore());
     const places = await addPages(pages, Array(10).fill(10));
     const before = structuredClone(places);
     await pages.add(places, createPage(10, 10), { pass: 1, from: 'anchor' });
@@ -111,8 +116,8 @@ describe('pages', () => {
 
   test('a sign of life comes before every call to the store, and whoever must stop writes nothing', async () => {
     const store = createStore();
-    const places = await addPages(openRunPages(store, prefix, keepAlive), Array(10).fill(10));
-    const stopped = openRunPages(store, prefix, async () => {
+    const places = await addPages(open(store), Array(10).fill(10));
+    const stopped = open(store, async () => {
       throw new Error('lost');
     });
     const page = { pass: 1, from: 'anchor' } as const;
@@ -125,7 +130,7 @@ describe('pages', () => {
 describe('altered', () => {
   test('any byte of an object of pages, any cut, its absence: found, and named', async () => {
     const store = createStore();
-    const places = await addPages(openRunPages(store, prefix, keepAlive), Array(11).fill(100));
+    const places = await addPages(open(store), Array(11).fill(100));
     const [key = '', object] = [...store.dump()][0] ?? [];
     const bytes = object?.bytes ?? new Uint8Array();
     const harm = fc.record({
@@ -139,17 +144,17 @@ describe('altered', () => {
         const altered = cut ? bytes.slice(0, at) : Uint8Array.from(bytes);
         if (!cut) altered[at] = (altered[at] ?? 0) ^ change;
         store.restore(new Map([[key, { bytes: altered, modifiedMs: 0 }]]));
-        const reading = openRunPages(store, prefix, keepAlive).read(places, page);
+        const reading = open(store).read(places, page);
         await expect(reading).rejects.toMatchObject({ code: 'CORRUPT', key });
       }),
     );
     store.restore(new Map());
-    const reading = openRunPages(store, prefix, keepAlive).read(places, 3);
+    const reading = open(store).read(places, 3);
     await expect(reading).rejects.toThrow(`${key}: is missing`);
   });
 
   test('a page in the checkpoint: found, and the checkpoint named', async () => {
-    const pages = openRunPages(createStore(), prefix, keepAlive);
+    const pages = open(createStore());
     const places = await addPages(pages, [100, 100]);
     const recent = [places.recent[0] ?? '', Buffer.from('other').toString('base64')];
     const reading = pages.read({ ...places, recent }, 1);

@@ -6,16 +6,16 @@ import { describe, expect, test } from 'vitest';
 import {
   type Cursor,
   decidePage,
-  followPass,
   judgePass,
   type PassEvidence,
   passesMax,
   startPass,
+  trackPass,
 } from '../../lib/reading/paging.ts';
 import { requestsFor } from '../../lib/runs/cost.ts';
 import { createMovingList, createRandom, type History } from '../support/moving-list.ts';
 
-const limits = { limit: 5, offsetMax: 10_000 };
+const limits = { limit: 5, offsetMax: 10_000, noun: 'container nodes' };
 
 interface Outcome {
   verdict: 'complete' | 'drifted';
@@ -41,11 +41,11 @@ function readList(
     const readBefore = new Set(read);
     const pages: { items: ReturnType<typeof item>[]; from: 'start' | 'anchor' | 'overlap' }[] = [];
     const replay = () => {
-      const pass = followPass();
-      for (const page of pages) pass.add(page.items, page.from);
+      const pass = trackPass();
+      for (const page of pages) pass.addPage(page.items, page.from);
       return pass;
     };
-    const pass = followPass();
+    const pass = trackPass();
     for (let ended = false; !ended; ) {
       const { totalNum, ids } = answer(cursor.offset);
       requests += 1;
@@ -60,7 +60,7 @@ function readList(
       cursor = step.cursor;
       if (step.kind === 'giveUp') break;
       if (step.kind === 'stepBack') continue;
-      pass.add(items, step.from);
+      pass.addPage(items, step.from);
       pages.push({ items, from: step.from });
       for (const id of ids) read.add(id);
       ended = step.ended;
@@ -274,7 +274,7 @@ describe('an endpoint that cannot be believed', () => {
     const ids = Array.from({ length: 12 }, (_, index) => `n${index}`);
     expect(() =>
       readList((offset) => ({ totalNum: 400, ids: ids.slice(offset, offset + 5) })),
-    ).toThrow(/bring no new node/);
+    ).toThrow(/have no new record, although the API states 400 container nodes/);
   });
   test('turns its list around at every request: drifted, and it ends', () => {
     const ids = Array.from({ length: 50 }, (_, index) => `n${index}`);
@@ -305,7 +305,7 @@ describe('an endpoint that cannot be believed', () => {
   });
   test('has more nodes than offsets reach', () => {
     expect(() => readList(() => ({ totalNum: 10_006, ids: ['a', 'b', 'c', 'd', 'e'] }))).toThrow(
-      /reaches only/,
+      /The API can list only the first 10005/,
     );
   });
   test('has exactly as many as offsets reach', () => {

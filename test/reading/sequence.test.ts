@@ -7,11 +7,11 @@ import { type Cursor, decidePage, startPass } from '../../lib/reading/paging.ts'
 import { createSequence, type Sequence } from '../../lib/reading/sequence.ts';
 import { createMovingList, createRandom, type History } from '../support/moving-list.ts';
 
-const limits = { limit: 5, offsetMax: 10_000 };
+const limits = { limit: 5, offsetMax: 10_000, noun: 'container nodes' };
 
 /** Whether `a` stands before `b`: a page that holds these two, both known, changes no order. */
 function isBefore(sequence: Sequence, a: string, b: string): boolean {
-  return sequence.take([a, b], 'overlap').inversions === 0;
+  return sequence.merge([a, b], 'overlap').inversions === 0;
 }
 
 /** One pass over a list that moves between any two requests. */
@@ -31,7 +31,7 @@ function readPass(history: History) {
     cursor = step.cursor;
     if (step.kind === 'giveUp') break;
     if (step.kind === 'stepBack') continue;
-    inversions += sequence.take(ids, step.from).inversions;
+    inversions += sequence.merge(ids, step.from).inversions;
     for (const id of ids) met.add(id);
     ended = step.ended;
   }
@@ -87,7 +87,7 @@ describe('a page of known rows', () => {
     const ids = Array.from({ length: size }, (_, index) => `n${index}`);
     const sequence = createSequence();
     for (let offset = 0; offset < size; offset += limits.limit - 1) {
-      sequence.take(ids.slice(offset, offset + limits.limit), offset === 0 ? 'start' : 'anchor');
+      sequence.merge(ids.slice(offset, offset + limits.limit), offset === 0 ? 'start' : 'anchor');
     }
     const first = start % (size - 1);
     const known = ids.slice(first, first + length).filter(() => random() < 0.8);
@@ -99,7 +99,7 @@ describe('a page of known rows', () => {
     fc.assert(
       fc.property(page, (given) => {
         const { sequence, keys, known } = cut(given);
-        const { inversions, repeated, added } = sequence.take(keys, 'overlap');
+        const { inversions, repeated, added } = sequence.merge(keys, 'overlap');
         expect(inversions).toBe(0);
         expect(repeated).toBe(known.length);
         expect(added).toBe(keys.length - known.length);
@@ -116,7 +116,7 @@ describe('a page of known rows', () => {
         const at = given.swap % (known.length - 1);
         const [a, b] = [known[at] as string, known[at + 1] as string];
         const swapped = keys.map((key) => (key === a ? b : key === b ? a : key));
-        expect(sequence.take(swapped, 'overlap').inversions).toBeGreaterThanOrEqual(1);
+        expect(sequence.merge(swapped, 'overlap').inversions).toBeGreaterThanOrEqual(1);
       }),
       { numRuns: 1_000 },
     );
@@ -124,8 +124,8 @@ describe('a page of known rows', () => {
 
   test('one moved down over new rows: seen, since the rows that it passed are known', () => {
     const sequence = createSequence();
-    sequence.take(['a', 'b', 'c', 'd'], 'start');
-    expect(sequence.take(['b', 'c', 'x', 'a', 'd'], 'overlap').inversions).toBe(1);
+    sequence.merge(['a', 'b', 'c', 'd'], 'start');
+    expect(sequence.merge(['b', 'c', 'x', 'a', 'd'], 'overlap').inversions).toBe(1);
   });
 });
 
@@ -143,7 +143,7 @@ describe('where new rows go', () => {
   }
   function read(...pages: [text: string, from: 'start' | 'anchor' | 'overlap'][]): Sequence {
     const sequence = createSequence();
-    for (const [text, from] of pages) sequence.take(text.split(''), from);
+    for (const [text, from] of pages) sequence.merge(text.split(''), from);
     return sequence;
   }
 
@@ -161,9 +161,9 @@ describe('where new rows go', () => {
   });
   test('behind an anchor without a key: behind the page before', () => {
     const sequence = read(['ab', 'start']);
-    sequence.take([null], 'overlap');
-    sequence.take([null, 'c', 'd'], 'anchor');
-    sequence.take([null, 'e'], 'anchor');
+    sequence.merge([null], 'overlap');
+    sequence.merge([null, 'c', 'd'], 'anchor');
+    sequence.merge([null, 'e'], 'anchor');
     expectOrder(sequence, 'abcde');
   });
   test('a page that knows none, at first: as it comes', () => {
@@ -172,13 +172,13 @@ describe('where new rows go', () => {
   test('a thousand at one place: the gaps between labels are used up, and the order holds', () => {
     for (const place of ['ab', 'a', 'b'] as const) {
       const sequence = createSequence();
-      sequence.take(['a', 'b'], 'start');
+      sequence.merge(['a', 'b'], 'start');
       const keys = Array.from({ length: 1_000 }, (_, index) => `n${index}`);
       for (const key of keys) {
         // Each right behind `a`, or right before `b`, or in front of everything.
-        if (place === 'a') sequence.take(['a', key], 'overlap');
-        else if (place === 'b') sequence.take([key, 'b'], 'overlap');
-        else sequence.take([key], 'start');
+        if (place === 'a') sequence.merge(['a', key], 'overlap');
+        else if (place === 'b') sequence.merge([key, 'b'], 'overlap');
+        else sequence.merge([key], 'start');
       }
       const order =
         place === 'a'
@@ -199,16 +199,16 @@ describe('where new rows go', () => {
 describe('what is counted', () => {
   test('the anchor is no repeat; every other row met again is', () => {
     const sequence = createSequence();
-    expect(sequence.take(['a', 'b', 'c'], 'start')).toMatchObject({ added: 3, repeated: 0 });
-    expect(sequence.take(['c', 'd'], 'anchor')).toMatchObject({ added: 1, repeated: 0 });
-    expect(sequence.take(['c', 'd', 'e'], 'overlap')).toMatchObject({ added: 1, repeated: 2 });
+    expect(sequence.merge(['a', 'b', 'c'], 'start')).toMatchObject({ added: 3, repeated: 0 });
+    expect(sequence.merge(['c', 'd'], 'anchor')).toMatchObject({ added: 1, repeated: 0 });
+    expect(sequence.merge(['c', 'd', 'e'], 'overlap')).toMatchObject({ added: 1, repeated: 2 });
   });
   test('records without a key and doubles count where they stand behind what was known', () => {
     const sequence = createSequence();
-    expect(sequence.take(['a', null, 'b', null], 'start').keyless).toBe(2);
+    expect(sequence.merge(['a', null, 'b', null], 'start').keyless).toBe(2);
     // `b` was known: the record before it was counted with the page before.
-    expect(sequence.take([null, 'b', null, 'c'], 'overlap').keyless).toBe(1);
-    expect(sequence.take(['c', 'c', 'd', 'd'], 'anchor')).toMatchObject({
+    expect(sequence.merge([null, 'b', null, 'c'], 'overlap').keyless).toBe(1);
+    expect(sequence.merge(['c', 'c', 'd', 'd'], 'anchor')).toMatchObject({
       keyless: 2,
       repeated: 2,
       added: 1,
@@ -216,7 +216,7 @@ describe('what is counted', () => {
   });
   test('a page of nothing but records without a key, behind an anchor: all but the anchor', () => {
     const sequence = createSequence();
-    expect(sequence.take([null, null], 'start').keyless).toBe(2);
-    expect(sequence.take([null, null, null], 'anchor').keyless).toBe(2);
+    expect(sequence.merge([null, null], 'start').keyless).toBe(2);
+    expect(sequence.merge([null, null, null], 'anchor').keyless).toBe(2);
   });
 });

@@ -9,7 +9,7 @@ import {
   TransientError,
 } from '../../lib/core/errors.ts';
 import { checkpointKey, runPrefix, sealRecordKey } from '../../lib/core/object-keys.ts';
-import type { Attempts, Source } from '../../lib/core/ports.ts';
+import type { RequestGate, Source } from '../../lib/core/ports.ts';
 import { limitedBudget, unlimitedBudget } from '../../lib/quota/budget.ts';
 import type { Ledger } from '../../lib/quota/ledger.ts';
 import {
@@ -22,7 +22,7 @@ import type { Progress } from '../../lib/runs/progress-event.ts';
 import { advanceRun, estimateSealMs } from '../../lib/runs/run.ts';
 import type { RunPorts } from '../../lib/runs/run-state.ts';
 import { nodeText, someTarget, storeRun } from '../support/stored-run.ts';
-import { createTestExporter } from '../support/test-exporter.ts';
+import { createTestExporter, toFetchedPage } from '../support/test-exporter.ts';
 
 const snapshot = '20261124T060000Z';
 
@@ -75,7 +75,7 @@ function createRun(size: number) {
       const records = world.endpoint.ids.slice(offset, offset + limit).map((id) => nodeText(id));
       await attempts.sent({ atMonotonicMs: clock.monotonicMs(), error: null });
       const body = `{"total_num":${world.endpoint.ids.length},"data_list":[${records.join(',')}]}`;
-      return { body, fetchedAtMs: clock.nowMs() };
+      return toFetchedPage(body, clock.nowMs());
     },
   };
   function portsOf(overrides: Partial<RunPorts> = {}): RunPorts {
@@ -206,7 +206,7 @@ describe('time', () => {
     const { advance, start } = createRun(10);
     let given = 0;
     const source: Source = {
-      async fetchPage(_request: unknown, attempts: Attempts) {
+      async fetchPage(_request: unknown, attempts: RequestGate) {
         given = attempts.timeLeftMs();
         return 'paused';
       },

@@ -10,7 +10,7 @@ import {
   startCheckpoint,
 } from '../../lib/reading/checkpoint.ts';
 import { encodePage } from '../../lib/reading/page.ts';
-import { openRunPages, type Places } from '../../lib/reading/page-store.ts';
+import { openRunPages, type PageIndex } from '../../lib/reading/page-store.ts';
 import type { Sealed } from '../../lib/snapshots/catalog.ts';
 import { type SealPorts, sealRun } from '../../lib/snapshots/seal.ts';
 
@@ -59,17 +59,21 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
     startedAtMs: Date.UTC(2026, 10, 24, 6),
   });
   const prefix = runPrefix(target, snapshot, start.run);
-  const runPages = openRunPages(store, prefix, async () => {});
-  let places: Places = start;
+  const dataset = containerNodes;
+  const runPages = openRunPages({ store, dataset, prefix, keepAlive: async () => {} });
+  let pageIndex: PageIndex = start;
   for (const [index, page] of run.pages.entries()) {
     const { records, pass = 1, fetchedAtMs = pageTimeMs + index * 1_000 } = page;
     const body = `{"total_num":${records.length},"data_list":[${records.join(',')}]}`;
     const bytes = encodePage({ index, pass, offset: index * 199, fetchedAtMs }, body);
-    places = await runPages.add(places, bytes, { pass, from: index === 0 ? 'start' : 'anchor' });
+    pageIndex = await runPages.add(pageIndex, bytes, {
+      pass,
+      from: index === 0 ? 'start' : 'anchor',
+    });
   }
   const pages = run.pages.length;
   const evidence = { ...start.evidence, pages, requests: pages + 1 };
-  const checkpoint: Checkpoint = { ...start, ...places, phase: 'sealing', verdict, evidence };
+  const checkpoint: Checkpoint = { ...start, ...pageIndex, phase: 'sealing', verdict, evidence };
   await store.put(checkpointKey(prefix), encodeCheckpoint(checkpoint));
   return { target, prefix, checkpoint };
 }
@@ -96,7 +100,7 @@ export function createSealPorts(
 
 export async function sealStored(ports: StoredSealPorts, run: StoredRun): Promise<Sealed> {
   const { target, prefix, checkpoint } = run;
-  const readPage = openRunPages(ports.store, prefix, ports.keepAlive).take;
+  const readPage = openRunPages({ ...ports, prefix }).readInOrder;
   const sealed = await sealRun({ ...ports, readPage }, target, checkpoint);
   if (!sealed) throw new Error('not its turn');
   return sealed;

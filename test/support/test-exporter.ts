@@ -2,7 +2,8 @@
 // The fake list enforces the quota, may change between requests and counts the requests.
 
 import { RateLimitedError } from '../../lib/core/errors.ts';
-import type { Dataset, Host, Log, Source, Store } from '../../lib/core/ports.ts';
+import { parseExact } from '../../lib/core/exact-json.ts';
+import type { Dataset, FetchedPage, Host, Log, Source, Store } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { limitedBudget, unlimitedBudget } from '../../lib/quota/budget.ts';
@@ -58,8 +59,8 @@ export function createTestExporter(options: TestExporterOptions = {}) {
 
   /** Sends one request without retries. The tests of the real source cover retries. */
   const source: Source = {
-    async fetchPage({ offset, limit }, attempts) {
-      if (!(await attempts.admit())) return 'paused';
+    async fetchPage({ offset, limit }, gate) {
+      if (!(await gate.admit())) return 'paused';
       const index = endpoint.arrivals.length;
       const atMonotonicMs = clock.monotonicMs();
       const windowStartMs = atMonotonicMs - quota.windowMs;
@@ -75,14 +76,14 @@ export function createTestExporter(options: TestExporterOptions = {}) {
         }
         endpoint.beforeAnswer(index, offset);
       } catch (error) {
-        await attempts.sent({ atMonotonicMs, error: error as RateLimitedError });
+        await gate.sent({ atMonotonicMs, error: error as RateLimitedError });
         throw error;
       }
       const page = endpoint.ids.slice(offset, offset + limit);
       const records = page.map((id) => recordOf(id));
       const body = JSON.stringify({ total_num: endpoint.ids.length, data_list: records });
-      await attempts.sent({ atMonotonicMs, error: null });
-      return { body, fetchedAtMs: clock.nowMs() };
+      await gate.sent({ atMonotonicMs, error: null });
+      return toFetchedPage(body, clock.nowMs());
     },
   };
 
@@ -161,6 +162,13 @@ export function createTestExporter(options: TestExporterOptions = {}) {
       return clock.run(collect('timer', createPorts({ budget, ...overrides })));
     },
   };
+}
+
+/** What a source returns for this body. */
+export function toFetchedPage(body: string, fetchedAtMs: number): FetchedPage {
+  const page = containerNodes.readPage(parseExact(body));
+  if (typeof page === 'string') throw new Error(page);
+  return { body, page, fetchedAtMs };
 }
 
 export type TestExporter = ReturnType<typeof createTestExporter>;
