@@ -9,6 +9,7 @@ import {
 } from '../core/errors.ts';
 import { parseExact } from '../core/exact-json.ts';
 import type { Clock } from '../core/ports.ts';
+import { asRecord } from '../core/value-shape.ts';
 
 const quoteCharsMax = 200;
 /** The gateway refuses 15 minutes; 5 are worth a word. */
@@ -218,10 +219,6 @@ function readErrorBody(body: string): {
     message: pick(outer.error_msg, outer.message, inner.message, inner.title),
     requestId: pick(outer.request_id),
   };
-}
-
-export function asRecord(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
 /**

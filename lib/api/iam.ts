@@ -2,14 +2,8 @@
 
 import { AuthError, ConfigError, RateLimitedError, TransientError } from '../core/errors.ts';
 import type { Clock, Scrubber } from '../core/ports.ts';
-import {
-  type Answer,
-  asRecord,
-  describeShape,
-  type Peer,
-  parseBody,
-  unexpectedBody,
-} from './answers.ts';
+import { asRecord } from '../core/value-shape.ts';
+import { type Answer, describeShape, type Peer, parseBody, unexpectedBody } from './answers.ts';
 import { retry, type Try } from './retry.ts';
 import { type HttpRequest, requestTimeoutMs, sendRequest } from './send.ts';
 import {

@@ -8,8 +8,10 @@ import {
   StoppedError,
   TransientError,
 } from '../core/errors.ts';
+import { readNetworkCode } from '../core/network-code.ts';
 import type { Clock } from '../core/ports.ts';
-import { type Answer, asRecord, classifyAnswer, type Peer, quote } from './answers.ts';
+import { asRecord } from '../core/value-shape.ts';
+import { type Answer, classifyAnswer, type Peer, quote } from './answers.ts';
 
 /** The most one request may take, body included. */
 export const requestTimeoutMs = 20_000;
@@ -215,20 +217,4 @@ function isNetworkFailure(error: unknown): boolean {
     return error instanceof TypeError;
   }
   return readNetworkCode(error) !== null;
-}
-
-function readNetworkCode(error: unknown): string | null {
-  let current: unknown = error;
-  for (let depth = 0; depth < 4; depth += 1) {
-    const { code, cause, errors } = asRecord(current);
-    if (
-      typeof code === 'string' &&
-      /^(E[A-Z]|UND_ERR_|CERT_|DEPTH_|SELF_|UNABLE_|HPE_|Z_)/.test(code) &&
-      !/^ERR_INVALID/.test(code)
-    ) {
-      return code;
-    }
-    current = cause ?? (Array.isArray(errors) ? errors[0] : undefined);
-  }
-  return null;
 }

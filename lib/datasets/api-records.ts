@@ -2,6 +2,7 @@
 
 import { RawNumber, stringifyExact } from '../core/exact-json.ts';
 import type { Cell, Column, Dataset, RowContext } from '../core/ports.ts';
+import { isInt32, isWellFormed } from '../core/value-shape.ts';
 import { isObject } from './list-page.ts';
 
 /** One field of a record, named as the API names it; its column has the same name. */
@@ -115,9 +116,6 @@ function createSharing(): (text: string) => string {
   };
 }
 
-// With the u flag a surrogate matches only where it is not half of a pair. (Node 18 has no isWellFormed.)
-const loneSurrogate = /\p{Surrogate}/u;
-
 /** The cell for the value of a known field; undefined if the value has the wrong type. */
 function toCell(
   value: unknown,
@@ -125,20 +123,16 @@ function toCell(
 ): Cell | undefined {
   if (value === null) return null;
   if (type === 'string') {
-    return typeof value === 'string' && !loneSurrogate.test(value) ? share(value) : undefined;
+    return typeof value === 'string' && isWellFormed(value) ? share(value) : undefined;
   }
   if (type === 'boolean') return typeof value === 'boolean' ? value : undefined;
   return toInt32(value) ?? undefined;
 }
 
-const int32Min = -(2 ** 31);
-const int32Max = 2 ** 31 - 1;
-
 /** The value as an int32, or null if it is not exactly one: `5.0` and `1e2` are, `5.5` and `2147483648` are not. */
 function toInt32(value: unknown): number | null {
   const number = value instanceof RawNumber ? Number(value.text) : value;
-  if (typeof number !== 'number' || !Number.isInteger(number)) return null;
-  if (number < int32Min || number > int32Max) return null;
+  if (typeof number !== 'number' || !isInt32(number)) return null;
   // Number() rounds: 5.00000000000000000001 is not an integer although its double is.
   if (value instanceof RawNumber && !isWhole(value.text)) return null;
   return number + 0; // -0 becomes 0
@@ -162,7 +156,7 @@ function findKeyFault(record: unknown, keyField: string): string | null {
   if (typeof key !== 'string') return `${keyField} is ${describeType(key)}, not a string`;
   if (key === '') return `${keyField} is empty`;
   if (key.trim() === '') return `${keyField} is blank`;
-  if (loneSurrogate.test(key)) return `${keyField} is not well-formed Unicode (lone surrogate)`;
+  if (!isWellFormed(key)) return `${keyField} is not well-formed Unicode (lone surrogate)`;
   return null;
 }
 

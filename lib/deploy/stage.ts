@@ -1,7 +1,7 @@
 // Owns whether a function's name tells its stage, so that two stages are two functions. Refuses to make such a name.
 
 import { parse } from 'yaml';
-import { asRecord } from '../api/answers.ts';
+import { asRecord } from '../core/value-shape.ts';
 
 /**
  * `name` as it is resolved, `text` the file it stands in: a name that is not made of the stage is the same in every stage, whatever

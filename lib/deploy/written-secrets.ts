@@ -1,9 +1,9 @@
 // Owns finding secrets that are written out in cgs-export.yml, which goes into the zip as it stands. Refuses to check anything else of it.
 
-import { asRecord } from '../api/answers.ts';
 import { parseConfigText } from '../config/text.ts';
 import { isLoopback } from '../config/values.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
+import { asRecord } from '../core/value-shape.ts';
 
 const secretKeys = new Set(['sk', 'securityToken', 'iamPassword']);
 /** What every variable is taken for: what is made of nothing else is not written out. */
