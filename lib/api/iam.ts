@@ -1,4 +1,4 @@
-// Owns what IAM is asked: a region's project id, and sign-in tokens. Refuses to create anything there.
+// Responsible for requests to IAM: the id of a region's project, and sign-in tokens. It never creates anything in IAM.
 
 import { AuthError, ConfigError, RateLimitedError, TransientError } from '../core/errors.ts';
 import type { Clock, Scrubber } from '../core/ports.ts';
@@ -15,13 +15,14 @@ import {
 } from './sign.ts';
 
 const triesMax = 4;
-/** Whoever asks for a longer wait is not waited for. */
+/** If IAM demands a longer wait, the request fails at once. */
 const waitMsMax = 30_000;
 const renewBeforeMs = 30 * 60_000;
-/** Kept of an invocation's time, to note what came of it; and what a request needs, milliseconds. */
+/** Time of an invocation that is reserved for storing the outcome of a request. */
 const marginMs = 2_000;
-const requestLeastMs = 500;
-/** A refused sign-in is not repeated for this long: repeating it locks the user. */
+/** A request is not started with less time than this. */
+const requestTimeMinMs = 500;
+/** A rejected sign-in is not repeated for this long, because repeated failures lock the user. */
 const refusalMs = 5 * 60_000;
 
 export interface IamOptions {
@@ -29,18 +30,19 @@ export interface IamOptions {
   fetch: typeof fetch;
   clock: Clock;
   scrubber: Scrubber;
-  /** Before the second try; doubles with each, times a random 1 to 2. */
+  /** Wait before the second try. It doubles with each try and is multiplied by a random 1 to 2. */
   backoffMs: number;
   signal?: AbortSignal;
-  /** Whether so much may be waited before the next try; not given: up to 30 s a time. */
+  /** Whether a wait of `delayMs` before the next try is allowed. If not given: up to 30 s per wait. */
   mayWait?: (delayMs: number) => boolean;
-  /** Until the invocation must be over, milliseconds; not given: no end. */
+  /** Milliseconds until the invocation must end. If not given: no limit. */
   timeLeftMs?: () => number;
 }
 
 /**
- * The id of the enabled project that bears the region's name. With a sign-in it is the token's project.
- * ConfigError if there is none: it is never created. AuthError, ProtocolError, TransientError as they come.
+ * The id of the enabled project that has the region's name; with a sign-in, the id of the token's project.
+ * Throws ConfigError if there is no such project, or more than one. The project is never created. Throws AuthError,
+ * ProtocolError and TransientError for IAM's answers.
  * Source: CGS API Reference 2021-12-23, A.3; IAM API Reference, "Querying Project Information", read 2026-11-24.
  */
 export async function findProjectId(
@@ -58,15 +60,14 @@ export async function findProjectId(
   }
   const peer = createPeer(options, "IAM's project list", {
     identityHint: "Check the account's access key, secret key and security token.",
-    permissionHint:
-      "Grant the identity iam:projects:listProjects, or set the target's projectId: then it is not asked for.",
+    permissionHint: "Grant the identity iam:projects:listProjects, or set the target's projectId.",
   });
   const url = new URL('/v3/projects', iamEndpoint).href;
   const query = { name: region };
   const answer = await sendWithRetry(peer, options, () => ({
     method: 'GET',
     url: `${url}?${encodeQuery(query)}`,
-    // Signed at each try: a signature's time is part of it.
+    // Signed for each try, because the time is part of the signature.
     headers: signRequest(
       {
         method: 'GET',
@@ -86,10 +87,9 @@ export async function findProjectId(
     .map(asRecord)
     .filter(({ name, enabled, id }) => name === region && enabled !== false && isText(id));
   const [project, second] = found;
-  if (project === undefined)
-    throw noProject(region, `IAM knows no enabled project named ${region}`);
+  if (project === undefined) throw noProject(region, `IAM has no enabled project named ${region}`);
   if (second !== undefined)
-    throw noProject(region, `IAM knows ${found.length} projects named ${region}`);
+    throw noProject(region, `IAM has ${found.length} projects named ${region}`);
   return String(project.id);
 }
 
@@ -104,43 +104,33 @@ function noProject(region: string, message: string): ConfigError {
   return new ConfigError([{ path: 'projectId', message, hint }]);
 }
 
+interface SignIn {
+  user: string;
+  password: string;
+  domain: string;
+  region: string;
+  projectId: string | null;
+}
+
 /**
- * Sign-in by password for one project, given by id or else by the region's name. The token is kept, renewed 30 minutes
- * before it ends, and asked for once however many wait for it.
+ * Sign-in by password for one project, named by its id or, if that is null, by the region. The token is cached and renewed
+ * 30 minutes before it expires. Concurrent callers share one request.
  * Source: CGS API Reference 2021-12-23, 2.1 and 2.2, read 2026-11-24.
  */
-export function createTokenProvider(
-  options: IamOptions & {
-    user: string;
-    password: string;
-    domain: string;
-    region: string;
-    projectId: string | null;
-  },
-): TokenCredentials {
-  const { iamEndpoint, clock, scrubber, user, password, domain, region, projectId } = options;
-  scrubber.add(password);
+export function createTokenProvider(options: IamOptions & SignIn): TokenCredentials {
+  const { iamEndpoint, clock, scrubber, region, projectId } = options;
+  scrubber.add(options.password);
   const peer = createPeer(options, "IAM's sign-in", {
     identityHint:
-      'Check iamUser, iamPassword and iamDomain, and that the user may sign in by program.',
+      'Check iamUser, iamPassword and iamDomain, and that the user has programmatic access.',
     permissionHint: `Check that the user may use project ${projectId ?? region}.`,
   });
-  const body = JSON.stringify({
-    auth: {
-      identity: {
-        methods: ['password'],
-        password: { user: { name: user, password, domain: { name: domain } } },
-      },
-      scope: {
-        project: projectId === null ? { name: region } : { id: projectId },
-      },
-    },
-  });
+  const body = encodeSignIn(options);
   let cached: Token | null = null;
   let pending: Promise<Token> | null = null;
   let refusal: { error: AuthError; untilMs: number } | null = null;
 
-  function lasts(token: Token | null, forMs: number): token is Token {
+  function isValidFor(token: Token | null, forMs: number): token is Token {
     return token !== null && clock.nowMs() < token.expiresAtMs - forMs;
   }
 
@@ -160,8 +150,8 @@ export function createTokenProvider(
       if (error instanceof AuthError) {
         refusal = { error, untilMs: clock.monotonicMs() + refusalMs };
       }
-      // Renewed early so that IAM may be down for a while.
-      if (error instanceof TransientError && lasts(cached, 0)) return cached;
+      // Tokens are renewed early, so a cached token is still valid while IAM is down for a short time.
+      if (error instanceof TransientError && isValidFor(cached, 0)) return cached;
       throw error;
     }
   }
@@ -169,7 +159,7 @@ export function createTokenProvider(
   return {
     kind: 'token',
     async getToken() {
-      if (lasts(cached, renewBeforeMs)) return cached;
+      if (isValidFor(cached, renewBeforeMs)) return cached;
       if (refusal !== null && clock.monotonicMs() < refusal.untilMs) throw refusal.error;
       pending ??= signIn().finally(() => {
         pending = null;
@@ -180,6 +170,18 @@ export function createTokenProvider(
       if (cached?.token === token) cached = null;
     },
   };
+}
+
+function encodeSignIn({ user, password, domain, region, projectId }: SignIn): string {
+  return JSON.stringify({
+    auth: {
+      identity: {
+        methods: ['password'],
+        password: { user: { name: user, password, domain: { name: domain } } },
+      },
+      scope: { project: projectId === null ? { name: region } : { id: projectId } },
+    },
+  });
 }
 
 function readToken(peer: Peer, answer: Answer): Token {
@@ -199,7 +201,7 @@ function createPeer(
   texts: Pick<Peer, 'identityHint' | 'permissionHint'>,
 ): Peer {
   const { fetch, clock, scrubber } = options;
-  // IAM's own limits are not the quota of this exporter; a minute is what its 429 is taken for.
+  // IAM has its own limits, apart from the exporter's quota. Assumed: they count per minute.
   return {
     fetch,
     clock,
@@ -220,7 +222,7 @@ async function sendWithRetry(
   const stop = signal ? { signal } : {};
   async function tryOnce(): Promise<Try<Answer>> {
     const timeoutMs = Math.min(requestTimeoutMs, timeLeftMs() - marginMs);
-    if (timeoutMs < requestLeastMs) throw describeNoTime(peer);
+    if (timeoutMs < requestTimeMinMs) throw describeNoTime(peer);
     const { answer, error, thrown } = await sendRequest(peer, {
       ...makeRequest(),
       timeoutMs,
@@ -244,7 +246,7 @@ async function sendWithRetry(
 function describeNoTime({ name }: Peer): TransientError {
   return new TransientError(
     'NO_TIME',
-    `The invocation has no time left to ask ${name}.`,
-    "It goes on with the next one. If none gets further, raise the function's time-out.",
+    `The invocation has no time left for a request to ${name}.`,
+    "The next invocation continues. If none makes progress, raise the function's time-out.",
   );
 }

@@ -53,58 +53,16 @@ export interface SourceOptions {
   windowMs: number;
 }
 
-/** Who sends a request. `token` is null for a request that is signed with a key. */
-type Identity = { credentials: Credentials; token: Token | null };
-type Reply = Identity & { outcome: Outcome; result: Try<FetchedPage> };
-
 export function createSource(options: SourceOptions): Source {
-  const { dataset, clock, log, region, projectId } = options;
-  const url = new URL(dataset.path(projectId), options.endpoint).href;
+  const { dataset, scope, clock, log } = options;
   const peer = createPeer(options);
-  /** The last token that the API accepted. A 401 for it means that it has expired, not that the user is unknown. */
-  let acceptedToken: string | null = null;
-
-  async function signIn(signal: AbortSignal): Promise<Identity> {
-    const credentials = await abortable(options.credentials(), signal);
-    const token =
-      credentials.kind === 'token' ? await abortable(credentials.getToken(), signal) : null;
-    rememberSecrets(options.scrubber, credentials, token);
-    return { credentials, token };
-  }
-
-  function send({ credentials, token }: Identity, query: Query, gate: RequestGate) {
-    const plain = { 'Content-Type': 'application/json', region, 'X-Project-Id': projectId };
-    const headers =
-      credentials.kind === 'aksk'
-        ? signRequest({ method: 'GET', url, query, headers: plain }, credentials, clock.nowMs())
-        : { ...plain, 'X-Auth-Token': token?.token ?? '' };
-    return sendRequest(peer, {
-      method: 'GET',
-      url: `${url}?${encodeQuery(query)}`,
-      headers,
-      okStatus: 200,
-      timeoutMs: gate.timeLeftMs(),
-      signal: gate.signal,
-    });
-  }
-
-  /** True if the token was valid once and is not any more, so that signing in again may help. */
-  function hasExpired({ token, outcome, result }: Reply): boolean {
-    if (token === null || !('error' in result) || !(result.error instanceof AuthError))
-      return false;
-    const isOld = token.token === acceptedToken || token.expiresAtMs <= clock.nowMs();
-    return outcome.answer?.status === 401 && isOld;
-  }
+  const session = openSession(options, peer);
 
   async function fetchPage(
     { offset, limit }: { offset: number; limit: number },
     gate: RequestGate,
   ): Promise<FetchedPage | 'paused'> {
-    const query = {
-      ...dataset.query(options.scope),
-      limit: String(limit),
-      offset: String(offset),
-    };
+    const query = { ...dataset.query(scope), limit: String(limit), offset: String(offset) };
     let malformed = 0;
     let hasRenewed = false;
 
@@ -117,30 +75,23 @@ export function createSource(options: SourceOptions): Source {
       return malformed === malformedMax ? { error: asProtocolError(parsed.error) } : parsed;
     }
 
-    async function request(): Promise<Reply | 'paused'> {
+    async function tryOnce(): Promise<Try<FetchedPage | 'paused'>> {
       // Sign in before asking for quota: an admitted request must leave within 2 s, and signing in may take longer.
-      const identity = await signIn(gate.signal);
-      if (gate.timeLeftMs() <= 0 || !(await gate.admit())) return 'paused';
-      const outcome = await send(identity, query, gate);
+      const identity = await session.signIn(gate.signal);
+      if (gate.timeLeftMs() <= 0 || !(await gate.admit())) return { value: 'paused' };
+      const outcome = await session.send(identity, query, gate);
       const result = readOutcome(outcome, clock.nowMs());
       const error = 'error' in result ? result.error : null;
       // Report before anything else can fail: the request has used quota.
       await gate.sent({ atMonotonicMs: outcome.sentAtMonotonicMs, error });
       if (outcome.thrown) throw outcome.thrown.value;
-      return { ...identity, outcome, result };
-    }
-
-    async function tryOnce(): Promise<Try<FetchedPage | 'paused'>> {
-      const reply = await request();
-      if (reply === 'paused') return { value: reply };
-      const { credentials, token, result } = reply;
-      if (credentials.kind === 'token' && token && hasExpired(reply) && !hasRenewed) {
+      if (session.hasExpired(identity, outcome) && !hasRenewed) {
         log('info', 'the sign-in token has expired: signing in again');
         hasRenewed = true;
-        credentials.invalidate(token.token);
+        session.renew(identity);
         return tryOnce();
       }
-      if (token && 'value' in result) acceptedToken = token.token;
+      if (error === null) session.accept(identity);
       return result;
     }
 
@@ -150,7 +101,7 @@ export function createSource(options: SourceOptions): Source {
       clock,
       signal: gate.signal,
       isRetryable: (error) => isRetryable(error) && malformed < malformedMax,
-      // The gate knows of the 429, and admit() waits as long as it asks.
+      // The gate knows of the 429, and admit() waits as long as it demands.
       waitsByItself: (error) => error instanceof RateLimitedError,
       mayWait: gate.mayWait,
       onRetry: (error, tries, delayMs) =>
@@ -161,7 +112,54 @@ export function createSource(options: SourceOptions): Source {
   return { fetchPage };
 }
 
-type Query = Readonly<Record<string, string>>;
+/** Who sends a request. `token` is null if the request is signed with a key. */
+interface Identity {
+  credentials: Credentials;
+  token: Token | null;
+}
+
+/** Signs in and sends requests, and knows when a sign-in token must be renewed. */
+function openSession(options: SourceOptions, peer: Peer) {
+  const { dataset, clock, region, projectId } = options;
+  const url = new URL(dataset.path(projectId), options.endpoint).href;
+  /** The last token that the API accepted. A 401 for it means that it has expired, not that the user is unknown. */
+  let acceptedToken: string | null = null;
+  return {
+    async signIn(signal: AbortSignal): Promise<Identity> {
+      const credentials = await abortable(options.credentials(), signal);
+      const token =
+        credentials.kind === 'token' ? await abortable(credentials.getToken(), signal) : null;
+      rememberSecrets(options.scrubber, credentials, token);
+      return { credentials, token };
+    },
+    send({ credentials, token }: Identity, query: Record<string, string>, gate: RequestGate) {
+      const plain = { 'Content-Type': 'application/json', region, 'X-Project-Id': projectId };
+      const headers =
+        credentials.kind === 'aksk'
+          ? signRequest({ method: 'GET', url, query, headers: plain }, credentials, clock.nowMs())
+          : { ...plain, 'X-Auth-Token': token?.token ?? '' };
+      return sendRequest(peer, {
+        method: 'GET',
+        url: `${url}?${encodeQuery(query)}`,
+        headers,
+        okStatus: 200,
+        timeoutMs: gate.timeLeftMs(),
+        signal: gate.signal,
+      });
+    },
+    /** True if the answer rejects a token that was valid before, so that signing in again may help. */
+    hasExpired({ token }: Identity, { answer, error }: Outcome): boolean {
+      if (token === null || answer?.status !== 401 || !(error instanceof AuthError)) return false;
+      return token.token === acceptedToken || token.expiresAtMs <= clock.nowMs();
+    },
+    renew({ credentials, token }: Identity): void {
+      if (credentials.kind === 'token' && token) credentials.invalidate(token.token);
+    },
+    accept({ token }: Identity): void {
+      if (token) acceptedToken = token.token;
+    },
+  };
+}
 
 function createPeer(options: SourceOptions): Peer {
   const { dataset, region, projectId, fetch, clock, scrubber, windowMs } = options;

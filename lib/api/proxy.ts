@@ -1,8 +1,10 @@
-// Owns the way out: Node's fetch, or undici's through a proxy. Refuses to read the environment.
+// Responsible for the fetch function that requests leave by: Node's own, or undici's through a proxy. Not responsible for
+// reading the environment (config/environment.ts).
+
+import { usesProxy } from '../core/network-host.ts';
 
 /**
- * Node 20's fetch knows no proxy. Null: none, and Node's own fetch. `noProxy` as in NO_PROXY.
- * Only https:// goes through it: plain http is for loopback.
+ * Node 20's fetch ignores HTTPS_PROXY. `proxyUrl` null: no proxy. `noProxy` as in NO_PROXY; null: empty.
  */
 export function createFetch(options: {
   proxyUrl: string | null;
@@ -12,30 +14,19 @@ export function createFetch(options: {
   if (proxyUrl === null) return (input, init) => fetch(input, init);
   let proxied: Promise<typeof fetch> | null = null;
   return async (input, init) => {
-    proxied ??= loadProxiedFetch(proxyUrl, noProxy ?? '');
+    const url = input instanceof Request ? input.url : input;
+    if (!usesProxy(url, noProxy)) return fetch(input, init);
+    proxied ??= loadProxiedFetch(proxyUrl);
     return (await proxied)(input, init);
   };
 }
 
-async function loadProxiedFetch(httpsProxy: string, noProxy: string): Promise<typeof fetch> {
-  // Only here, so that who has no proxy does not load it.
+async function loadProxiedFetch(proxyUrl: string): Promise<typeof fetch> {
+  // Imported here, so that a process without a proxy does not load it.
   const undici = await import('undici');
-  // Its constructor says once on stderr that it is experimental; stderr is for log lines.
-  const { emitWarning } = process;
-  process.emitWarning = () => {};
-  let dispatcher: InstanceType<typeof undici.EnvHttpProxyAgent>;
-  try {
-    // '' and not left out: then it would read the environment itself.
-    dispatcher = new undici.EnvHttpProxyAgent({
-      httpProxy: '',
-      httpsProxy,
-      noProxy,
-    });
-  } finally {
-    process.emitWarning = emitWarning;
-  }
+  const dispatcher = new undici.ProxyAgent(proxyUrl);
   type Init = Parameters<typeof undici.fetch>[1];
   const proxied = (input: string, init?: Init) => undici.fetch(input, { ...init, dispatcher });
-  // undici's own Response and Node's are one shape, declared twice.
+  // The cast is needed because undici and Node declare the same Response type separately.
   return proxied as unknown as typeof fetch;
 }

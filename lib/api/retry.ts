@@ -1,4 +1,4 @@
-// Owns trying again: how often, after how long, and what must come out unchanged. Refuses to know what is tried.
+// Responsible for retries: how many, after which waits, and that errors reach the caller unchanged.
 
 import pRetry from 'p-retry';
 import { type ExportError, RateLimitedError, TransientError } from '../core/errors.ts';
@@ -6,28 +6,31 @@ import type { Clock } from '../core/ports.ts';
 
 const backoffMsMax = 60_000;
 
-/** A try's end. What a try throws ends everything and comes out unchanged. */
+/** How one try ended. An error that a try throws instead is not retried, and is thrown unchanged. */
 export type Try<T> = { value: T } | { error: ExportError };
 
 export interface RetryOptions {
   triesMax: number;
-  /** Before the second try; doubles with each, times a random 1 to 2, at most 60 s. */
+  /** Wait before the second try. It doubles with each try, is multiplied by a random 1 to 2, and is at most 60 s. */
   backoffMs: number;
   clock: Clock;
   signal?: AbortSignal;
-  /** Asked once for each error, the last try's included. */
+  /** Called once for each error, also for that of the last try. */
   isRetryable(error: ExportError): boolean;
-  /** True: the try itself waits as long as this error asks, so that nothing is waited for here. */
+  /** True if the next try itself waits as long as this error demands, so that no wait is needed here. */
   waitsByItself(error: ExportError): boolean;
-  /** Whether so much may be waited; false: the error is thrown as it is. */
+  /** Whether a wait of `delayMs` is allowed. If not, the error is thrown. */
   mayWait(delayMs: number): boolean;
   onRetry(error: ExportError, tries: number, delayMs: number): void;
 }
 
-/** The first value, or else the last error; the signal's reason once it has aborted. A Retry-After stretches the wait. */
+/**
+ * Returns the first value, or throws the last error; after the signal aborts, its reason. An error's Retry-After makes the
+ * wait longer.
+ */
 export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOptions): Promise<T> {
   const { clock, signal, backoffMs, triesMax } = options;
-  // Held apart from p-retry's result, which it drops when the signal aborts meanwhile: a page was paid for.
+  // Kept outside p-retry, which drops a result if the signal aborts at that moment. A page has already used quota.
   let end: { value: T } | { thrown: unknown } | null = null;
 
   async function attempt(): Promise<void> {
@@ -35,7 +38,7 @@ export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOpt
     try {
       result = await tryOnce();
     } catch (thrown) {
-      // p-retry would retry some TypeErrors and wrap what is no Error.
+      // Not passed to p-retry, which would retry some TypeErrors, and wrap values that are not an Error.
       end = { thrown };
       return;
     }
@@ -54,10 +57,10 @@ export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOpt
       options.onRetry(error, tries, 0);
       return true;
     }
-    // p-retry draws its delay only afterwards: this is the range it draws from.
+    // p-retry chooses its random delay later. These are the bounds of it.
     const delayMsMin = Math.min(backoffMs * 2 ** (tries - 1), backoffMsMax);
     const delayMsMax = Math.min(delayMsMin * 2, backoffMsMax);
-    const extraMs = Math.max(0, readAskedMs(error) - delayMsMin);
+    const extraMs = Math.max(0, readRetryAfterMs(error) - delayMsMin);
     if (!options.mayWait(extraMs + delayMsMax)) return false;
     options.onRetry(error, tries, extraMs + delayMsMin);
     if (extraMs > 0) await clock.sleep(extraMs, signal);
@@ -78,7 +81,7 @@ export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOpt
   } catch (error) {
     if (end === null) throw signal?.aborted ? signal.reason : error;
   }
-  // Read through a function: the compiler does not see that attempt() assigns it.
+  // The cast is needed because the compiler does not see that attempt() assigns `end`.
   return unwrap(end as unknown as { value: T } | { thrown: unknown });
 }
 
@@ -87,7 +90,7 @@ function unwrap<T>(end: { value: T } | { thrown: unknown }): T {
   return end.value;
 }
 
-function readAskedMs(error: ExportError): number {
+function readRetryAfterMs(error: ExportError): number {
   if (error instanceof TransientError) return error.retryAfterMs ?? 0;
   return error instanceof RateLimitedError ? error.retryAfterMs : 0;
 }

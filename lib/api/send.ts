@@ -1,4 +1,5 @@
-// Owns one HTTP request: its time-out, its bounded body, the moment it left. Refuses retries, quota and what an answer means.
+// Responsible for one HTTP request: its time-out, the size of its body, and when it left. Not responsible for retries
+// (retry.ts) or for the meaning of the answer (answers.ts).
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
@@ -13,7 +14,7 @@ import type { Clock } from '../core/ports.ts';
 import { asRecord } from '../core/value-shape.ts';
 import { type Answer, classifyAnswer, type Peer, quote } from './answers.ts';
 
-/** The most one request may take, body included. */
+/** The longest that one request may take, including its body. */
 export const requestTimeoutMs = 20_000;
 const bodyBytesMax = 64 * 1024 * 1024;
 
@@ -22,115 +23,134 @@ export interface HttpRequest {
   url: string;
   headers: Record<string, string>;
   body?: string;
-  /** The one status that is a success. */
+  /** The only status that is a success. */
   okStatus: number;
-  /** At most `requestTimeoutMs` of it is used. */
+  /** At most `requestTimeoutMs` counts. */
   timeoutMs: number;
   signal?: AbortSignal;
 }
 
 export interface Outcome {
-  /** When the request left; if nothing came back, when that was clear. */
+  /** When the request left. Without an answer: when it failed, the latest time at which it can have left. */
   sentAtMonotonicMs: number;
-  /** Null if nothing came back. */
+  /** Null if there was no answer. */
   answer: Answer | null;
   /** Null for an answer of `okStatus`. */
   error: ExportError | null;
-  /** Set when the caller must throw this, unchanged: the signal's reason, or a fault of ours. */
+  /** If not null, the caller must throw `value` unchanged: it is the signal's reason, or a bug in this program. */
   thrown: { value: unknown } | null;
 }
 
-/** Never throws, so that a caller who must account for each request can. */
+/** Never throws, so that the caller can report every request to the quota. */
 export async function sendRequest(peer: Peer, request: HttpRequest): Promise<Outcome> {
   const { clock } = peer;
-  const unanswered = (error: ExportError, thrown: Outcome['thrown'] = null): Outcome => ({
+  const unanswered = (failure: Pick<Outcome, 'error' | 'thrown'>): Outcome => ({
     sentAtMonotonicMs: clock.monotonicMs(),
     answer: null,
-    error,
-    thrown,
+    ...failure,
   });
   const badHeader = findBadHeader(request.headers);
-  if (badHeader !== null) return unanswered(badHeader);
+  if (badHeader !== null) return unanswered({ error: badHeader, thrown: null });
   const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, request.timeoutMs));
-  const watch = watchDeparture(request, clock);
+  const departure = watchDeparture(request, clock);
+  const limit = limitTime(timeoutMs, request.signal);
+  try {
+    return await exchange(peer, request, limit.signal, departure.atMs);
+  } catch (error) {
+    const timedOutMs = limit.hasTimedOut() ? timeoutMs : null;
+    return unanswered(explainFailure(peer, error, request.signal, timedOutMs));
+  } finally {
+    limit.release();
+    departure.stop();
+  }
+}
+
+/** The request and its whole answer. Throws if there is no complete answer. */
+async function exchange(
+  peer: Peer,
+  request: HttpRequest,
+  signal: AbortSignal,
+  departedAtMs: () => number | null,
+): Promise<Outcome> {
+  const { clock } = peer;
+  const { url, method, headers, body, okStatus } = request;
+  const response = await peer.fetch(url, {
+    method,
+    headers,
+    redirect: 'manual',
+    signal,
+    ...(body === undefined ? {} : { body }),
+  });
+  const sentAtMonotonicMs = departedAtMs() ?? clock.monotonicMs();
+  const isOk = response.status === okStatus;
+  const answer: Answer = { status: response.status, headers: response.headers, body: '' };
+  try {
+    answer.body = await readBody(response, peer);
+  } catch (error) {
+    if (request.signal?.aborted) throw error;
+    // Another status says enough: a rejected key must not be retried because its error text was truncated.
+    if (isOk) {
+      if (!(error instanceof ExportError)) throw error;
+      return { sentAtMonotonicMs, answer, error, thrown: null };
+    }
+  }
+  const error = isOk ? null : classifyAnswer(peer, answer, clock.nowMs());
+  return { sentAtMonotonicMs, answer, error, thrown: null };
+}
+
+/** A signal that aborts with `outer`, or after `timeoutMs`. (Node 18.15 does not have AbortSignal.any.) */
+function limitTime(timeoutMs: number, outer: AbortSignal | undefined) {
   const controller = new AbortController();
   let timedOut = false;
-  // A real timer although there is a clock: it bounds real I/O, and what a clock in a test makes of a sleep does not.
+  // A real timer and not the clock's sleep: it bounds real I/O, while the clock of a test may sleep in no time.
   const timer = setTimeout(() => {
     timedOut = true;
     controller.abort();
   }, timeoutMs);
   const onAbort = () => controller.abort();
-  if (request.signal?.aborted) onAbort();
-  else request.signal?.addEventListener('abort', onAbort, { once: true });
-
-  const failed = (error: unknown): Outcome => {
-    if (request.signal?.aborted) {
-      const value: unknown = request.signal.reason;
-      return unanswered(
-        value instanceof ExportError ? value : describeStop(peer),
-        // A request may have left, so the caller hears of it before the reason goes on.
-        { value },
-      );
-    }
-    if (timedOut) return unanswered(describeTimeout(peer, timeoutMs));
-    if (isNetworkFailure(error)) return unanswered(describeNetworkFailure(peer, error));
-    return unanswered(
-      new ProtocolError('INTERNAL', `The request to ${peer.name} could not be made`, 'Report it.'),
-      { value: error },
-    );
+  if (outer?.aborted) onAbort();
+  else outer?.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    hasTimedOut: () => timedOut,
+    release() {
+      clearTimeout(timer);
+      outer?.removeEventListener('abort', onAbort);
+    },
   };
+}
 
-  try {
-    let response: Response;
-    try {
-      response = await peer.fetch(request.url, {
-        method: request.method,
-        headers: request.headers,
-        redirect: 'manual',
-        signal: controller.signal,
-        ...(request.body === undefined ? {} : { body: request.body }),
-      });
-    } catch (error) {
-      return failed(error);
-    }
-    const sentAtMonotonicMs = watch.atMs() ?? clock.monotonicMs();
-    const answer: Answer = {
-      status: response.status,
-      headers: response.headers,
-      body: '',
-    };
-    try {
-      answer.body = await readBody(response, peer);
-    } catch (error) {
-      if (request.signal?.aborted) return failed(error);
-      // Any other status says enough: a refused key must not be tried again because its error text was cut short.
-      if (response.status === request.okStatus) {
-        return error instanceof ExportError
-          ? { sentAtMonotonicMs, answer, error, thrown: null }
-          : failed(error);
-      }
-    }
-    const error =
-      response.status === request.okStatus ? null : classifyAnswer(peer, answer, clock.nowMs());
-    return { sentAtMonotonicMs, answer, error, thrown: null };
-  } finally {
-    clearTimeout(timer);
-    request.signal?.removeEventListener('abort', onAbort);
-    watch.stop();
+/** `timedOutMs`: the time-out that has passed; null if it has not. */
+function explainFailure(
+  peer: Peer,
+  error: unknown,
+  signal: AbortSignal | undefined,
+  timedOutMs: number | null,
+): Pick<Outcome, 'error' | 'thrown'> {
+  if (signal?.aborted) {
+    const value: unknown = signal.reason;
+    // The request may have left: the caller must first report it, then throw the reason.
+    return { error: value instanceof ExportError ? value : describeStop(peer), thrown: { value } };
   }
+  if (timedOutMs !== null) return { error: describeTimeout(peer, timedOutMs), thrown: null };
+  if (isNetworkFailure(error)) {
+    return { error: describeNetworkFailure(peer, error), thrown: null };
+  }
+  const message = `The request to ${peer.name} could not be made`;
+  const hint = 'This is a bug: please report it.';
+  return { error: new ProtocolError('INTERNAL', message, hint), thrown: { value: error } };
 }
 
 async function readBody(response: Response, peer: Peer): Promise<string> {
   if (response.body === null) return '';
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  // Leaving the loop cancels the stream.
+  // Leaving the loop early cancels the stream.
   for await (const chunk of response.body) {
     bytes += chunk.byteLength;
     if (bytes > bodyBytesMax) {
       const message = `${peer.name} sent more than ${bodyBytesMax / 1024 / 1024} MB`;
-      const hint = 'This is no page of a list: check endpoint and region, then report it.';
+      const hint = 'This is not a page of a list: check endpoint and region, then report it.';
       throw new ProtocolError('BODY_TOO_LARGE', message, hint);
     }
     chunks.push(chunk);
@@ -139,23 +159,24 @@ async function readBody(response: Response, peer: Peer): Promise<string> {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
   } catch {
     const message = `${peer.name} sent bytes that are not UTF-8`;
-    const hint = 'It is tried again; if it stays, look at what stands between here and there.';
+    const hint =
+      'Retried automatically. If it persists, check proxies and firewalls between this host and the API.';
     throw new TransientError('BODY_BROKEN', message, hint);
   }
 }
 
-/** Null: fetch will take them all. Its own error would tell the value. */
+/** An error if fetch would reject a header value. Its own error is avoided because it would show the value. */
 function findBadHeader(headers: Record<string, string>): ExportError | null {
   for (const [name, value] of Object.entries(headers)) {
     if (/^[\t\x20-\x7e]*$/.test(value)) continue;
-    const hint = 'Check the key, token and region for line breaks or characters beyond ASCII.';
-    return new AuthError('HEADER_INVALID', `The header ${name} cannot carry its value`, hint);
+    const hint = 'Check the key, token and region for line breaks and non-ASCII characters.';
+    return new AuthError('HEADER_INVALID', `The value of the header ${name} is not valid`, hint);
   }
   return null;
 }
 
 /**
- * Listens to Node's own fetch for the moment the header of this request is written.
+ * Observes when fetch writes the header of this request to its socket.
  * Source: undici, "Diagnostics Channel Support", undici:client:sendHeaders, read 2026-11-24.
  */
 function watchDeparture(request: HttpRequest, clock: Clock) {
@@ -166,7 +187,7 @@ function watchDeparture(request: HttpRequest, clock: Clock) {
     const sent = asRecord(asRecord(event).request);
     if (sent.path !== path || sent.method !== request.method) return;
     if (sent.origin !== undefined && String(sent.origin).replace(/\/$/, '') !== origin) return;
-    // The last one counts: fetch may send again by itself (421).
+    // The last time counts: fetch may send a request again by itself (status 421).
     atMs = clock.monotonicMs();
   };
   subscribe('undici:client:sendHeaders', onHeaders);
@@ -177,27 +198,28 @@ function watchDeparture(request: HttpRequest, clock: Clock) {
 }
 
 function describeStop(peer: Peer): ExportError {
-  const hint = 'Start it again: it goes on where it stopped.';
+  const hint = 'Start it again: it continues where it stopped.';
   return new StoppedError('STOPPED', `The request to ${peer.name} was stopped`, hint);
 }
 
 function describeTimeout(peer: Peer, timeoutMs: number): ExportError {
   const message = `${peer.name} did not answer within ${timeoutMs / 1000} s`;
-  const hint = 'It is tried again; if it stays, check the network, the proxy and the endpoint.';
+  const hint =
+    'Retried automatically. If it persists, check the network, the proxy and the endpoint.';
   return new TransientError('TIMEOUT', message, hint);
 }
 
 const networkHints: readonly [RegExp, string][] = [
   [
     /ENOTFOUND|EAI_AGAIN/,
-    "The name does not resolve: check the target's endpoint and region, and the DNS.",
+    "The host name does not resolve: check the target's endpoint and region, and the DNS.",
   ],
   [
     /CERT|SELF_SIGNED|ISSUER|ALTNAME|SIGNATURE/,
     'The certificate is not trusted: set NODE_EXTRA_CA_CERTS to the CA of your proxy.',
   ],
-  [/ABORTED|PROXY/, 'The proxy did not let it through: check HTTPS_PROXY and NO_PROXY.'],
-  [/./, 'It is tried again; if it stays, check the network, the proxy and the endpoint.'],
+  [/ABORTED|PROXY/, 'The proxy rejected the connection: check HTTPS_PROXY and NO_PROXY.'],
+  [/./, 'Retried automatically. If it persists, check the network, the proxy and the endpoint.'],
 ];
 
 function describeNetworkFailure(peer: Peer, error: unknown): ExportError {
@@ -210,7 +232,7 @@ function describeNetworkFailure(peer: Peer, error: unknown): ExportError {
   );
 }
 
-/** undici and p-retry's is-network-error agree: these two messages, or a system or undici code somewhere below. */
+/** As undici reports it: a TypeError with one of these two messages, or a network error code in the error or its causes. */
 function isNetworkFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error.message === 'fetch failed' || error.message === 'terminated') {

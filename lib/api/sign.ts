@@ -1,4 +1,4 @@
-// Owns how a request proves who sends it: credentials, the AK/SK signature, the query's one spelling. Refuses to send.
+// Responsible for proving who sends a request: credentials, the AK/SK signature, and the encoding of a query.
 
 import { createHash } from 'node:crypto';
 import { AKSKSigner } from '@huaweicloud/huaweicloud-sdk-core/auth/AKSKSigner.js';
@@ -8,21 +8,21 @@ import type { KeyCredentials } from '../core/ports.ts';
 export interface Token {
   token: string;
   expiresAtMs: number;
-  /** The project the token is for; null if IAM did not say. */
+  /** The project that the token is valid for; null if IAM did not name one. */
   projectId: string | null;
 }
 
 export interface TokenCredentials {
   kind: 'token';
-  /** Cached; asks IAM only when there is no token that will last. Throws what IAM's answer was. */
+  /** Cached: asks IAM only if there is no token that is valid for long enough. Throws the error of IAM's answer. */
   getToken(): Promise<Token>;
-  /** Forgets this token, and only this one: a newer one, got meanwhile, stays. */
+  /** Forgets this token. A newer token that was obtained in the meantime is kept. */
   invalidate(token: string): void;
 }
 
 export type Credentials = KeyCredentials | TokenCredentials;
 
-/** Asked anew for every try, so that an agency's keys are never stale. */
+/** Called for every try, because the keys of an agency change. */
 export type CredentialsProvider = () => Promise<Credentials>;
 
 export interface UnsignedRequest {
@@ -33,14 +33,14 @@ export interface UnsignedRequest {
   headers: Readonly<Record<string, string>>;
 }
 
-/** `name=value&...`, spelled as the signature spells it: RFC 3986, a space is %20. '' for no pairs. */
+/** `name=value&...`, encoded as the signature requires (RFC 3986, a space is %20); '' for no pairs. */
 export function encodeQuery(query: Readonly<Record<string, string>>): string {
   return Object.entries(query)
     .map(([name, value]) => `${encodePart(name)}=${encodePart(value)}`)
     .join('&');
 }
 
-/** RFC 3986: only letters, digits and `-._~` stay. */
+/** RFC 3986: everything but letters, digits and `-._~` is escaped. */
 function encodePart(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,
@@ -49,8 +49,8 @@ function encodePart(text: string): string {
 }
 
 /**
- * The headers to send, Authorization included; every one given is signed, and so must not be changed on the way.
- * `nowMs` becomes X-Sdk-Date; the gateway refuses more than 15 minutes of difference.
+ * The headers to send, with Authorization. All given headers are signed, so they must not change afterwards.
+ * `nowMs` becomes X-Sdk-Date. The gateway rejects a difference of more than 15 minutes.
  * Source: Huawei Cloud, API Signing Guide, "AK/SK Signing and Authentication Algorithm", read 2026-11-24.
  */
 export function signRequest(
@@ -61,25 +61,25 @@ export function signRequest(
   const url = new URL(request.url);
   const headers: Record<string, string> = {
     ...request.headers,
-    // The signer reads the clock only if this is missing.
+    // With this header the signer does not read the clock itself.
     'X-Sdk-Date': formatSdkDate(nowMs),
   };
   if (credentials.securityToken !== undefined) {
     headers['X-Security-Token'] = credentials.securityToken;
   }
-  // Not the whole ICredential: the signer asks for these two only.
+  // Only a part of ICredential: the signer calls only these two methods.
   const key = { getAk: () => credentials.ak, getSk: () => credentials.sk };
   const signed: Record<string, string> = AKSKSigner.sign(
     {
       method: request.method,
-      // Through URL, because fetch leaves a default port out of the Host header, and that is signed.
+      // From URL, which removes a default port as fetch does: the Host header is signed too.
       endpoint: `${url.origin}${url.pathname}`,
       queryParams: { ...request.query },
       headers,
     },
     key as unknown as ICredential,
   );
-  // Signed, but fetch writes it itself, from the same URL.
+  // Signed, but fetch writes this header itself, from the same URL.
   delete signed.host;
   return signed;
 }
@@ -88,7 +88,7 @@ function formatSdkDate(nowMs: number): string {
   return `${new Date(nowMs).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
 }
 
-/** Names an identity where its name must not be seen: ledger marks and holds. Twelve hex digits. */
+/** Twelve hex digits that stand for an identity in stored state, where the identity itself must not appear. */
 export function fingerprintOf(identity: string): string {
   return createHash('sha256').update(identity).digest('hex').slice(0, 12);
 }

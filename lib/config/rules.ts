@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
+import { isLoopback } from '../core/network-host.ts';
 import type { Environment } from '../core/ports.ts';
 import type { NodeFilters } from '../datasets/container-nodes.ts';
 import { defaultDataset } from '../datasets/index.ts';
@@ -14,7 +15,6 @@ import {
 } from './environment.ts';
 import type { Account, Config, StoreConfig, Target } from './load.ts';
 import type { ConfigShape, Credentials, checkShape } from './schema.ts';
-import { isLoopback } from './values.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
 const agency: Credentials = { kind: 'agency' };

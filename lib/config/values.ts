@@ -1,6 +1,6 @@
 // Owns the readers of single settings: text in, value out, or what is wrong with it. Refuses to repeat a value in a message.
 
-import { isIPv4 } from 'node:net';
+import { isLoopback } from '../core/network-host.ts';
 
 /** Reports and returns: what a reader has to return is what this returned. */
 export type Fail = (message: string, hint: string) => never;
@@ -50,15 +50,6 @@ export function readSecret(given: string, isFree: boolean, fail: Fail): string {
   return fail(
     'holds white space or signs that no key has',
     'Copy it again: a line break at its end is easily copied along.',
-  );
-}
-
-/** True for this host: 127.0.0.0/8, ::1, localhost. `hostname` as URL has it. */
-export function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname === '[::1]' ||
-    (isIPv4(hostname) && hostname.startsWith('127.'))
   );
 }
 

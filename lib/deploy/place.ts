@@ -3,6 +3,7 @@
 import { findProjectId } from '../api/iam.ts';
 import { createFetch } from '../api/proxy.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
+import { isLoopback, usesProxy } from '../core/network-host.ts';
 import type { Scrubber } from '../core/ports.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { ProviderSection } from './settings.ts';
@@ -75,7 +76,7 @@ export function readAccess(
 function isSafe(url: string): boolean {
   const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' };
   if (protocol === 'https:') return true;
-  return protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+  return protocol === 'http:' && isLoopback(hostname);
 }
 
 /** HTTPS_PROXY, but for the hosts of NO_PROXY; the SDK itself looks at neither. */
@@ -84,14 +85,7 @@ function findProxy(
   env: Readonly<Record<string, string | undefined>>,
 ): string | null {
   const proxyUrl = env.https_proxy || env.HTTPS_PROXY || null;
-  const { protocol, hostname } = new URL(endpoint);
-  if (proxyUrl === null || protocol !== 'https:') return null;
-  const exempt = (env.no_proxy || env.NO_PROXY || '').split(/[\s,]+/).filter(Boolean);
-  const isExempt = exempt.some((host) => {
-    const suffix = host.replace(/^\*?\.?/, '');
-    return host === '*' || hostname === suffix || hostname.endsWith(`.${suffix}`);
-  });
-  return isExempt ? null : proxyUrl;
+  return usesProxy(endpoint, env.no_proxy || env.NO_PROXY || null) ? proxyUrl : null;
 }
 
 export async function findPlace(

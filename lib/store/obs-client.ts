@@ -2,6 +2,7 @@
 
 import { Agent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { usesProxy } from '../core/network-host.ts';
 
 /** Milliseconds. */
 export interface ObsTimeouts {
@@ -118,29 +119,10 @@ const agentOptions = {
 
 async function openAgent({ endpoint, proxy }: ClientOptions): Promise<Agent> {
   const { url, noProxy } = proxy;
-  // Plain http is for loopback only, and that never goes through a proxy.
-  const { protocol, hostname, port } = new URL(endpoint);
-  const direct = protocol !== 'https:' || matchesNoProxy(hostname, port || '443', noProxy ?? '');
-  if (url === null || direct) return new Agent(agentOptions);
+  if (url === null || !usesProxy(endpoint, noProxy)) return new Agent(agentOptions);
   const { HttpsProxyAgent } = await import('https-proxy-agent');
   const agent = new HttpsProxyAgent(url, agentOptions);
   // It keeps these for the way to the proxy; Node merges `options` into those of the connection through it.
   Object.assign(agent.options, agentOptions);
   return agent as unknown as Agent;
-}
-
-/** As undici and curl read NO_PROXY: names with everything below them, an optional port, `*` for all. */
-export function matchesNoProxy(hostname: string, port: string, noProxy: string): boolean {
-  const host = hostname.toLowerCase();
-  return noProxy
-    .toLowerCase()
-    .split(/[\s,]+/)
-    .filter(Boolean)
-    .some((entry) => {
-      if (entry === '*') return true;
-      const [, name = '', entryPort] = /^(.*?)(?::(\d+))?$/.exec(entry) ?? [];
-      if (entryPort !== undefined && entryPort !== port) return false;
-      const bare = name.replace(/^\*?\./, '');
-      return host === bare || host.endsWith(`.${bare}`);
-    });
 }

@@ -1,7 +1,7 @@
 // Owns the proof of the way to the store: through the proxy or past it, by settings alone. TLS itself is in test/rgw.
 
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { matchesNoProxy, openClient } from '../../lib/store/obs-client.ts';
+import { openClient } from '../../lib/store/obs-client.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 
 async function openFor(endpoint: string, proxy: { url: string | null; noProxy: string | null }) {
@@ -39,20 +39,4 @@ test('not for the names in NO_PROXY, and the environment does not count', async 
   const without = await openFor('https://localhost:1', { url: null, noProxy: null });
   expect(await without()).not.toBeNull();
   expect(proxy.connects).toEqual([]);
-});
-
-test.each([
-  ['obs.example', true],
-  ['.example', true],
-  ['*.example', true],
-  ['a.b, obs.example', true],
-  ['a.b obs.example:443', true],
-  ['OBS.Example', true],
-  ['*', true],
-  ['obs.example:8443', false],
-  ['bs.example', false],
-  ['other', false],
-  ['', false],
-])('NO_PROXY %j: %s', (noProxy, expected) => {
-  expect(matchesNoProxy('obs.example', '443', noProxy)).toBe(expected);
 });
