@@ -23,7 +23,7 @@ const marginMs = 2_000;
 /** A request is not started with less time than this. */
 const requestTimeMinMs = 500;
 /** A rejected sign-in is not repeated for this long, because repeated failures lock the user. */
-const refusalMs = 5 * 60_000;
+const rejectionMs = 5 * 60_000;
 
 export interface IamOptions {
   iamEndpoint: string;
@@ -128,7 +128,7 @@ export function createTokenProvider(options: IamOptions & SignIn): TokenCredenti
   const body = encodeSignIn(options);
   let cached: Token | null = null;
   let pending: Promise<Token> | null = null;
-  let refusal: { error: AuthError; untilMs: number } | null = null;
+  let rejection: { error: AuthError; untilMs: number } | null = null;
 
   function isValidFor(token: Token | null, forMs: number): token is Token {
     return token !== null && clock.nowMs() < token.expiresAtMs - forMs;
@@ -148,7 +148,7 @@ export function createTokenProvider(options: IamOptions & SignIn): TokenCredenti
       return cached;
     } catch (error) {
       if (error instanceof AuthError) {
-        refusal = { error, untilMs: clock.monotonicMs() + refusalMs };
+        rejection = { error, untilMs: clock.monotonicMs() + rejectionMs };
       }
       // Tokens are renewed early, so a cached token is still valid while IAM is down for a short time.
       if (error instanceof TransientError && isValidFor(cached, 0)) return cached;
@@ -160,7 +160,7 @@ export function createTokenProvider(options: IamOptions & SignIn): TokenCredenti
     kind: 'token',
     async getToken() {
       if (isValidFor(cached, renewBeforeMs)) return cached;
-      if (refusal !== null && clock.monotonicMs() < refusal.untilMs) throw refusal.error;
+      if (rejection !== null && clock.monotonicMs() < rejection.untilMs) throw rejection.error;
       pending ??= signIn().finally(() => {
         pending = null;
       });

@@ -153,7 +153,8 @@ function accept(
   // After a full page beyond the total, the total is wrong: read on until a page is short.
   const ended = end === totalNum || (end > totalNum && items.length < limit);
   const stalled = hasNew || ended ? 0 : cursor.stalled + 1;
-  if (stalled > stalledMax + cursor.stalledAllowed) throw standsStill(cursor, totalNum, limits);
+  if (stalled > stalledMax + cursor.stalledAllowed)
+    throw describeNoProgress(cursor, totalNum, limits);
   return {
     kind: 'accept',
     from,
@@ -181,7 +182,7 @@ function decideEmpty(cursor: Cursor, totalNum: number, limits: Limits): Step {
   }
   // The total says that there are rows here: request the same page again, a limited number of times.
   const stalled = cursor.stalled + 1;
-  if (stalled > stalledMax) throw standsStill(cursor, totalNum, limits);
+  if (stalled > stalledMax) throw describeNoProgress(cursor, totalNum, limits);
   return { kind: 'stepBack', cursor: { ...cursor, stalled } };
 }
 
@@ -199,7 +200,7 @@ function stepBack(cursor: Cursor, fromOffset: number, limit: number): Step {
   };
 }
 
-function standsStill({ offset }: Cursor, totalNum: number, { noun }: Limits): ProtocolError {
+function describeNoProgress({ offset }: Cursor, totalNum: number, { noun }: Limits): ProtocolError {
   return new ProtocolError(
     'PAGES_STAND_STILL',
     `The pages up to offset ${offset} have no new record, although the API states ${totalNum} ${noun}.`,

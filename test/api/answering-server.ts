@@ -1,4 +1,4 @@
-// Owns a real HTTP server on loopback that answers as a test says. Refuses to know the API.
+// Responsible for a real HTTP server on loopback whose answers a test chooses. Not responsible for the API's rules.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +11,7 @@ export interface Received {
   body: string;
 }
 
-/** `answer` gets the request's number, from 0. Closed when the test is. */
+/** `answer` receives the 0-based number of the request. The server is closed when the test ends. */
 export async function startServer(
   answer: (response: ServerResponse, request: Received, n: number) => void,
 ): Promise<{ url: string; received: Received[] }> {

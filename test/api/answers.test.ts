@@ -1,4 +1,4 @@
-// Owns the proof that each answer becomes the error that helps against it, and says what to do.
+// Tests that each answer becomes the right error, with a message that quotes it safely and a hint that says what to do.
 
 import { describe, expect, test } from 'vitest';
 import { classifyAnswer, describeShape, type Peer, parseBody } from '../../lib/api/answers.ts';
@@ -63,7 +63,7 @@ test.each([
   [503, gateway('APIGW.0613'), TransientError, 'SERVER'],
   [504, gateway('APIGW.0201'), TransientError, 'SERVER'],
   [520, '', TransientError, 'SERVER'],
-])('%i %j', (status, body, kind, code) => {
+])('status %i with %j becomes the right error', (status, body, kind, code) => {
   const error = classify(status, body);
   expect(error).toBeInstanceOf(kind);
   expect(error.code).toBe(code);
@@ -71,7 +71,7 @@ test.each([
   expect(error.message).toContain(`the container nodes API answered ${status}`);
 });
 
-test('code, message and request id are told, in the form of the gateway and of IAM', () => {
+test('shows code, message and request id in the form of the gateway and of IAM', () => {
   expect(classify(400, gateway('HSS.0001', 'invalid param error')).message).toBe(
     'the container nodes API answered 400 HSS.0001: "invalid param error" (request id r-1)',
   );
@@ -83,13 +83,13 @@ test('code, message and request id are told, in the form of the gateway and of I
   );
 });
 
-describe('refused', () => {
-  test('a permission is named', () => {
+describe('a rejected identity', () => {
+  test('names the permission to grant or the identity to check', () => {
     expect(classify(403, gateway('APIGW.0302')).hint).toBe('PERMISSION');
     expect(classify(401, gateway('APIGW.0301')).hint).toBe('IDENTITY');
     expect(classify(403, gateway('APIGW.0303')).hint).toBe('IDENTITY');
   });
-  test('a skewed clock is told with its size and side, from more than 5 minutes on', () => {
+  test('reports a clock that is more than 5 minutes ahead or behind', () => {
     const at = (time: string) => classify(401, gateway('APIGW.0301'), { date: time });
     const behind = at('Tue, 24 Nov 2026 06:17:00 GMT');
     expect(behind.code).toBe('CLOCK_SKEW');
@@ -98,7 +98,7 @@ describe('refused', () => {
     expect(at('Tue, 24 Nov 2026 06:05:00 GMT').hint).toBe('IDENTITY');
     expect(at('nonsense').hint).toBe('IDENTITY');
   });
-  test('a locked key', () => {
+  test('reports a locked key', () => {
     const message =
       'Incorrect IAM authentication information: AK access failed to reach the limit,forbidden.';
     const error = classify(401, gateway('APIG.0301', message));
@@ -107,7 +107,7 @@ describe('refused', () => {
   });
 });
 
-describe('waiting', () => {
+describe('the wait after an answer', () => {
   const limit = (message: string, headers: Record<string, string> = {}) =>
     (classify(429, gateway('APIGW.0308', message), headers) as RateLimitedError).retryAfterMs;
   test.each([
@@ -117,7 +117,7 @@ describe('waiting', () => {
     ['nothing to read', {}, 61_000],
     ['limit:5,time:1 minute', { 'retry-after': '7' }, 7000],
     ['', { 'retry-after': 'Tue, 24 Nov 2026 06:00:30 GMT' }, 30_000],
-    // The server's clock counts, not ours.
+    // Measured by the server's clock, not by this host's.
     [
       '',
       { 'retry-after': 'Tue, 24 Nov 2026 09:00:30 GMT', date: 'Tue, 24 Nov 2026 09:00:00 GMT' },
@@ -126,30 +126,30 @@ describe('waiting', () => {
     ['', { 'retry-after': 'Tue, 24 Nov 2026 05:00:00 GMT' }, 0],
     ['', { 'retry-after': '99999999999' }, 86_400_000],
     ['', { 'retry-after': '-5' }, 61_000],
-  ])('%s %j', (message, headers, expected) => {
+  ])('for %j and headers %j', (message, headers, expected) => {
     expect(limit(message, headers as Record<string, string>)).toBe(expected);
   });
-  test('a server that is down may say for how long', () => {
+  test('is read from Retry-After of a 503 too', () => {
     const down = classify(503, '', { 'retry-after': '120' }) as TransientError;
     expect(down.retryAfterMs).toBe(120_000);
     expect((classify(503, '') as TransientError).retryAfterMs).toBeNull();
   });
 });
 
-describe('quoted', () => {
-  test('at most 200 characters, none of them control', () => {
+describe('quoted text', () => {
+  test('has at most 200 characters and no control characters', () => {
     const { message } = classify(400, gateway('X', `a\u0000\u001b[31m\nb${'y'.repeat(1000)}`));
     expect(message).toMatch(/"a\[31mby+…"/);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the test asserts that there are none
     expect(message).not.toMatch(/[\u0000-\u001f]/);
     expect((/"(.*)"/.exec(message)?.[1] ?? '').length).toBe(200);
   });
-  test('a secret is gone wherever it stands, also one that control characters had cut', () => {
+  test('contains no secret, not even one that was split by control characters', () => {
     const body = { error_msg: 'SEC\u0000RET SECRET', error_code: 'SECRET', request_id: 'SECRET' };
     expect(classify(400, body).message).toBe(
       'the container nodes API answered 400 [redacted]: "[redacted] [redacted]" (request id [redacted])',
     );
-    // This one has a control character in itself.
+    // This secret itself contains a control character.
     expect(classify(400, gateway('X', 'sec\u0001ret')).message).not.toMatch(/sec/);
     const signature = `Signature=${'a1'.repeat(32)}`;
     expect(classify(400, gateway('X', signature)).message).toContain('"Signature=[redacted]"');
@@ -157,7 +157,7 @@ describe('quoted', () => {
 });
 
 describe('bodies', () => {
-  test('what is not JSON', () => {
+  test('are rejected if they are not JSON', () => {
     expect(() => parseBody(peer, html)).toThrow(ProtocolError);
     expect(() => parseBody(peer, html)).toThrow(
       'Expected an answer from the container nodes API, but received an HTML page',
@@ -171,7 +171,7 @@ describe('bodies', () => {
     ['x', 'JSON string'],
     [{}, 'an empty JSON object'],
     [{ a: 1, SECRET: 2 }, 'a JSON object with the fields a, [redacted]'],
-  ])('%j', (value, expected) => {
+  ])('%j is described by its shape', (value, expected) => {
     expect(describeShape(peer, value)).toBe(expected);
   });
 });

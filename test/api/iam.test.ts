@@ -1,4 +1,4 @@
-// Owns the proof that IAM is asked as documented, seldom, and never to create anything.
+// Tests that IAM is requested as documented and no more often than needed, and that nothing is created there.
 
 import { describe, expect, test } from 'vitest';
 import { createTokenProvider, findProjectId } from '../../lib/api/iam.ts';
@@ -32,7 +32,7 @@ describe('findProjectId', () => {
     });
   const project = (id: string, name: string, enabled = true) => ({ id, name, enabled });
 
-  test('the enabled project of exactly that name, by a signed GET', async () => {
+  test('returns the enabled project with exactly that name, by a signed GET', async () => {
     const projects = [
       project('other', 'cn-south-4_sub'),
       project('off', 'cn-south-4', false),
@@ -48,7 +48,7 @@ describe('findProjectId', () => {
     expect(received[0]?.headers['x-sdk-date']).toBe('20261124T060000Z');
   });
 
-  test('none, or more than one: set projectId; nothing is created', async () => {
+  test('asks for projectId if there is no such project or more than one, and creates nothing', async () => {
     for (const projects of [[], [project('x', 'cn-south-4'), project('y', 'cn-south-4')]]) {
       const { url, received } = await startServer((response) =>
         sendJson(response, 200, { projects }),
@@ -61,7 +61,7 @@ describe('findProjectId', () => {
     }
   });
 
-  test('a sign-in names its project', async () => {
+  test('returns the project of a sign-in token', async () => {
     const token = (projectId: string | null): CredentialsProvider => {
       const getToken = async () => ({ token: 't', expiresAtMs: 0, projectId });
       return async () => ({ kind: 'token', getToken, invalidate: () => {} });
@@ -70,7 +70,7 @@ describe('findProjectId', () => {
     await expect(find('http://127.0.0.1:1', token(null))).rejects.toBeInstanceOf(ConfigError);
   });
 
-  test('no answer outlives the invocation, and with no time left nothing is asked', async () => {
+  test('ends a request before the invocation ends, and sends none without time left', async () => {
     const { url, received } = await startServer(() => {});
     const startedMs = performance.now();
     const leftMs = (totalMs: number) => () => totalMs - (performance.now() - startedMs);
@@ -92,7 +92,7 @@ describe('findProjectId', () => {
     expect(received).toHaveLength(1);
   });
 
-  test('a few tries where it passes by itself, one where it does not', async () => {
+  test('retries transient errors a few times, and other errors not at all', async () => {
     const down = await startServer((response) => sendJson(response, 503, {}));
     await expect(find(down.url)).rejects.toBeInstanceOf(TransientError);
     expect(down.received).toHaveLength(4);
@@ -142,7 +142,7 @@ describe('createTokenProvider', () => {
       }),
     );
 
-  test('asks as documented', async () => {
+  test('sends the documented request', async () => {
     const { url, received } = await serveTokens();
     const { provider } = setUp(url);
     expect(await provider.getToken()).toEqual({
@@ -167,7 +167,7 @@ describe('createTokenProvider', () => {
     expect(JSON.parse(received[1]?.body ?? '').auth.scope).toEqual({ project: { id: 'p-9' } });
   });
 
-  test('once for all who wait, again 30 minutes before the end or when invalid', async () => {
+  test('shares one request between callers, and renews 30 minutes before the end or when invalidated', async () => {
     const { url, received } = await serveTokens();
     const { time, provider } = setUp(url);
     const got = await Promise.all([provider.getToken(), provider.getToken(), provider.getToken()]);
@@ -178,14 +178,14 @@ describe('createTokenProvider', () => {
     time.nowMs += 1;
     expect((await provider.getToken()).token).toBe('subject-1');
     time.nowMs = startMs;
-    // An older one is refused: the newer one stays.
+    // Invalidating an old token keeps the newer one.
     provider.invalidate('subject-0');
     expect((await provider.getToken()).token).toBe('subject-1');
     provider.invalidate('subject-1');
     expect((await provider.getToken()).token).toBe('subject-2');
   });
 
-  test('while IAM is down, the token that still lasts is used', async () => {
+  test('uses the cached token while it is valid and IAM is down', async () => {
     let up = true;
     const { url } = await startServer((response) =>
       up
@@ -201,7 +201,7 @@ describe('createTokenProvider', () => {
     await expect(provider.getToken()).rejects.toBeInstanceOf(TransientError);
   });
 
-  test('a refused password is not tried again for 5 minutes', async () => {
+  test('does not retry a rejected password for 5 minutes', async () => {
     const { url, received } = await startServer((response) =>
       sendJson(response, 401, { error: { message: 'The username or password is wrong.' } }),
     );
@@ -218,7 +218,7 @@ describe('createTokenProvider', () => {
     expect(received).toHaveLength(2);
   });
 
-  test('an answer that is no token', async () => {
+  test('rejects an answer that is not a token', async () => {
     const bare = await startServer((response) =>
       sendJson(response, 201, tokenBody('2026-11-25T06:00:00Z')),
     );
@@ -229,7 +229,7 @@ describe('createTokenProvider', () => {
     await expect(setUp(endless.url).provider.getToken()).rejects.toBeInstanceOf(ProtocolError);
   });
 
-  test('password and token are scrubbed from then on', async () => {
+  test('adds password and token to the scrubber', async () => {
     const { url } = await serveTokens();
     const { provider, scrubber } = setUp(url);
     await provider.getToken();

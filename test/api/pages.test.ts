@@ -1,4 +1,4 @@
-// Owns the proof that a page is asked for, checked, retried and paid for as the ports say, against real sockets.
+// Tests, over real sockets, how a page is requested, checked and retried, and how each request is reported to the gate.
 
 import type { ServerResponse } from 'node:http';
 import { inspect } from 'node:util';
@@ -46,7 +46,7 @@ function makeSource(url: string, more: Partial<SourceOptions> = {}) {
   });
 }
 
-/** Admits `admits` requests and notes, in order, what it is asked and told. */
+/** A gate that admits `admits` requests and records the calls in order. */
 function makeGate(more: Partial<RequestGate> & { admits?: number } = {}) {
   const events: string[] = [];
   const sent: Sent[] = [];
@@ -75,7 +75,7 @@ const first = { offset: 0, limit: 200 };
 const later = (response: ServerResponse, n: number, failures: (() => void)[]) =>
   n < failures.length ? failures[n]?.() : sendJson(response, 200, page);
 
-test('the request and the page', async () => {
+test('sends the documented request and returns the body and the parsed page', async () => {
   const text = '{ "total_num": 2,\n "data_list": [{"host_id":"ä","big":12345678901234567890}] }';
   const { url, received } = await startServer((response) => response.end(text));
   const scope = {
@@ -109,7 +109,7 @@ test('the request and the page', async () => {
   expect(sent[0]?.error).toBeNull();
 });
 
-test('temporary keys are asked for anew at each try, and their token is signed', async () => {
+test('asks for temporary keys for each try, and signs their token', async () => {
   let n = 0;
   const credentials: CredentialsProvider = async () => ({
     kind: 'aksk',
@@ -127,13 +127,13 @@ test('temporary keys are asked for anew at each try, and their token is signed',
   expect(received[1]?.headers.authorization).toMatch(/Access=TESTAK01.*x-security-token/);
 });
 
-describe('shape', () => {
+describe('the body of a 200 response', () => {
   test.each([
-    ['no nodes', '{"total_num":0,"data_list":null}'],
-    ['no list at all', '{"total_num":0}'],
+    ['a list without nodes', '{"total_num":0,"data_list":null}'],
+    ['a total of 0 without a list', '{"total_num":0}'],
     ['elements of any kind', '{"total_num":9,"data_list":[null,1,"x",[],{}]}'],
     ['an empty page past the end', '{"total_num":7,"data_list":[]}'],
-  ])('%s is a page', async (_name, body) => {
+  ])('is accepted with %s', async (_name, body) => {
     const { url } = await startServer((response) => response.end(body));
     const got = await makeSource(url).fetchPage(first, makeGate().gate);
     expect(got).toMatchObject({ body });
@@ -165,7 +165,7 @@ describe('shape', () => {
     ],
     ['broken JSON', '{"total_num":3,"secret', /truncated or invalid JSON$/],
     ['JSON nested too deeply', `{"x":${'['.repeat(9_000)}${']'.repeat(9_000)}}`, /invalid JSON$/],
-  ])('%s: three tries, then ProtocolError', async (_name, body, message) => {
+  ])('is tried three times and then rejected if it is %s', async (_name, body, message) => {
     const { url, received } = await startServer((response) => response.end(body));
     const { gate, sent } = makeGate();
     const end = makeSource(url).fetchPage({ offset: 0, limit: 2 }, gate);
@@ -178,7 +178,7 @@ describe('shape', () => {
     expect(sent[2]?.error).toBe(error);
   });
 
-  test('a body cut short inside its compression passes by itself', async () => {
+  test('is requested again if it was truncated inside its compression', async () => {
     const { url } = await startServer((response, _request, n) => {
       if (n > 0) return sendJson(response, 200, page);
       response.writeHead(200, { 'content-encoding': 'gzip' });
@@ -192,8 +192,8 @@ describe('shape', () => {
   });
 });
 
-describe('tries', () => {
-  test('what passes by itself, and the quota asked and told around each', async () => {
+describe('retries', () => {
+  test('repeat transient errors, with admit before and sent after each request', async () => {
     const { url, received } = await startServer((response, _request, n) =>
       later(response, n, [
         () => sendJson(response, 500, {}),
@@ -227,14 +227,14 @@ describe('tries', () => {
     [302, ProtocolError, 1],
     [401, AuthError, 1],
     [403, AuthError, 1],
-  ])('%i for good', async (status, kind, tries) => {
+  ])('end with the right error if every answer is %i', async (status, kind, tries) => {
     const { url, received } = await startServer((response) => sendJson(response, status, {}));
     const end = makeSource(url).fetchPage(first, makeGate().gate);
     await expect(end).rejects.toBeInstanceOf(kind);
     expect(received).toHaveLength(tries);
   });
 
-  test('the quota may end them: paused', async () => {
+  test('end with `paused` when the gate admits no request', async () => {
     const { url, received } = await startServer((response) => sendJson(response, 503, {}));
     const { gate, events } = makeGate({ admits: 2 });
     expect(await makeSource(url).fetchPage(first, gate)).toBe('paused');
@@ -242,13 +242,13 @@ describe('tries', () => {
     expect(events.at(-1)).toBe('refuse');
   });
 
-  test('no time left: paused, and no quota is asked for', async () => {
+  test('end with `paused` without asking for quota when no time is left', async () => {
     const { gate, events } = makeGate({ timeLeftMs: () => 0 });
     expect(await makeSource('http://127.0.0.1:1').fetchPage(first, gate)).toBe('paused');
     expect(events).toEqual([]);
   });
 
-  test('a key that no header can carry is told to the ledger like any other end', async () => {
+  test('report a key that is not valid in a header like any other outcome', async () => {
     const credentials: CredentialsProvider = async () => ({ kind: 'aksk', ak: 'A\nK1', sk: 's' });
     const { gate, events } = makeGate();
     const source = makeSource('http://127.0.0.1:1', { credentials });
@@ -256,7 +256,7 @@ describe('tries', () => {
     expect(events).toEqual(['admit', 'sent']);
   });
 
-  test('a wait that is refused ends them with the error', async () => {
+  test('end with the error when the gate does not allow the wait', async () => {
     const { url, received } = await startServer((response) =>
       sendJson(response, 503, {}, { 'retry-after': '30' }),
     );
@@ -267,13 +267,13 @@ describe('tries', () => {
     expect(received).toHaveLength(1);
   });
 
-  test('the time left bounds a request', async () => {
+  test('end a request when the time left has passed', async () => {
     const { url } = await startServer(() => {});
     const { gate } = makeGate({ timeLeftMs: () => 50, mayWait: () => false });
     await expect(makeSource(url).fetchPage(first, gate)).rejects.toThrow(/within 0.05 s/);
   });
 
-  test('the signal ends the request with its reason, after the ledger was told', async () => {
+  test('end with the reason of the signal, after the request was reported', async () => {
     const { url } = await startServer(() => {});
     const controller = new AbortController();
     const reason = new StoppedError('STOPPED', 'enough', 'go on');
@@ -283,7 +283,7 @@ describe('tries', () => {
     expect(events).toEqual(['admit', 'sent']);
   });
 
-  test('faults of ours come out unchanged: of the ledger, the credentials, fetch', async () => {
+  test('throw errors of the gate, of the credentials and of fetch unchanged', async () => {
     const { url } = await startServer((response) => sendJson(response, 200, page));
     const fault = new TypeError('fetch failed');
     const fail = async () => {
@@ -308,7 +308,7 @@ describe('tries', () => {
   });
 });
 
-describe('sign-in token', () => {
+describe('a sign-in token', () => {
   function makeProvider(expiresInMs = 3_600_000) {
     let n = 1;
     const invalidated: string[] = [];
@@ -327,22 +327,22 @@ describe('sign-in token', () => {
     });
     return { credentials, invalidated };
   }
-  /** Takes the tokens in `valid` only. */
-  const takes = (valid: Set<string>) => (response: ServerResponse, request: Received) =>
+  /** Accepts only the tokens in `valid`. */
+  const accepts = (valid: Set<string>) => (response: ServerResponse, request: Received) =>
     valid.has(String(request.headers['x-auth-token']))
       ? sendJson(response, 200, page)
       : sendJson(response, 401, { error_code: 'APIGW.0307', error_msg: 'must be updated' });
 
-  test('instead of a signature', async () => {
-    const { url, received } = await startServer(takes(new Set(['token-1'])));
+  test('is sent instead of a signature', async () => {
+    const { url, received } = await startServer(accepts(new Set(['token-1'])));
     const { credentials } = makeProvider();
     await makeSource(url, { credentials }).fetchPage(first, makeGate().gate);
     expect(received[0]?.headers.authorization).toBeUndefined();
     expect(received[0]?.headers.region).toBe('cn-south-4');
   });
 
-  test('refused from the start: not tried again', async () => {
-    const { url, received } = await startServer(takes(new Set()));
+  test('is not renewed if the API never accepted it', async () => {
+    const { url, received } = await startServer(accepts(new Set()));
     const { credentials, invalidated } = makeProvider();
     const end = makeSource(url, { credentials }).fetchPage(first, makeGate().gate);
     await expect(end).rejects.toBeInstanceOf(AuthError);
@@ -350,9 +350,9 @@ describe('sign-in token', () => {
     expect(invalidated).toEqual([]);
   });
 
-  test('ended after it was taken: renewed once, through the quota', async () => {
+  test('is renewed once after it was accepted and then rejected, and each request is reported', async () => {
     const valid = new Set(['token-1']);
-    const { url } = await startServer(takes(valid));
+    const { url } = await startServer(accepts(valid));
     const { credentials, invalidated } = makeProvider();
     const source = makeSource(url, { credentials });
     await source.fetchPage(first, makeGate().gate);
@@ -370,17 +370,17 @@ describe('sign-in token', () => {
     expect(again.events).toEqual(['admit', 'sent', 'admit', 'sent']);
   });
 
-  test('past its end though never taken: renewed once', async () => {
-    const { url, received } = await startServer(takes(new Set(['token-2'])));
+  test('is renewed once if it has expired, although it was never accepted', async () => {
+    const { url, received } = await startServer(accepts(new Set(['token-2'])));
     const { credentials } = makeProvider(-1);
     await makeSource(url, { credentials }).fetchPage(first, makeGate().gate);
     expect(received).toHaveLength(2);
   });
 });
 
-// Goal: nothing leaks, whatever the server echoes. Method: secrets of any make, sent back in every spelling and place a
-// server has, by every kind of answer; then every error and every log line, JSON and pretty, is searched for them.
-test('no secret in any error or log line', { timeout: 60_000 }, async () => {
+// Goal: no secret leaks, whatever the server echoes. Method: arbitrary secrets are echoed in every encoding, in every place
+// of an answer and with every status. Then all errors and all log lines, JSON and pretty, are searched for them.
+test('shows no secret in any error or log line', { timeout: 60_000 }, async () => {
   const canary = fc
     .string({ unit: 'grapheme-ascii', minLength: 6, maxLength: 40 })
     .map((text) => `Zq7${text.trim()}`);
@@ -443,17 +443,17 @@ test('no secret in any error or log line', { timeout: 60_000 }, async () => {
         const { gate, sent } = makeGate();
         const error = await source.fetchPage(first, gate).catch((thrown: unknown) => thrown);
         for (const log of logs) log('error', String(error), { error, echo });
-        const told = [
+        const shown = [
           ...lines,
           ...sent.map((outcome) => inspect(outcome.error)),
           inspect(error),
           JSON.stringify(error),
         ].join('\n');
         for (const secret of Object.values(secrets)) {
-          expect(told).not.toContain(secret);
-          expect(told).not.toContain(JSON.stringify(secret).slice(1, -1));
-          expect(told).not.toContain(encodeURIComponent(secret));
-          expect(told).not.toContain(Buffer.from(secret).toString('base64').replace(/.?=*$/, ''));
+          expect(shown).not.toContain(secret);
+          expect(shown).not.toContain(JSON.stringify(secret).slice(1, -1));
+          expect(shown).not.toContain(encodeURIComponent(secret));
+          expect(shown).not.toContain(Buffer.from(secret).toString('base64').replace(/.?=*$/, ''));
         }
       },
     ),

@@ -1,4 +1,4 @@
-// Owns the proof that requests go through the proxy they are told, and only those that should.
+// Tests which requests go through the proxy.
 
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { createFetch } from '../../lib/api/proxy.ts';
@@ -9,7 +9,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-test('https goes through the proxy, with its login', async () => {
+test('sends https requests through the proxy, with the user and password of its URL', async () => {
   const proxy = await startConnectProxy();
   const send = createFetch({ proxyUrl: proxy.url, noProxy: null });
   await expect(send('https://cgs.example/v5')).rejects.toThrow('fetch failed');
@@ -17,7 +17,7 @@ test('https goes through the proxy, with its login', async () => {
   expect(proxy.logins).toEqual([`Basic ${Buffer.from('user:pass').toString('base64')}`]);
 });
 
-test('not for the names in NO_PROXY, and not for plain http', async () => {
+test('sends requests to hosts in NO_PROXY, and plain http, directly', async () => {
   const proxy = await startConnectProxy();
   const { url } = await startServer((response) => sendJson(response, 200, { ok: true }));
   const send = createFetch({ proxyUrl: proxy.url, noProxy: 'localhost,.example' });
@@ -26,7 +26,7 @@ test('not for the names in NO_PROXY, and not for plain http', async () => {
   expect(proxy.connects).toEqual([]);
 });
 
-test('the environment does not count', async () => {
+test('ignores the proxy variables of the environment', async () => {
   const proxy = await startConnectProxy();
   vi.stubEnv('HTTPS_PROXY', proxy.url);
   vi.stubEnv('HTTP_PROXY', proxy.url);
@@ -39,7 +39,7 @@ test('the environment does not count', async () => {
   expect(proxy.connects).toEqual(['cgs.example:443']);
 });
 
-test('nothing is printed about it', async () => {
+test('causes no warning of Node', async () => {
   const proxy = await startConnectProxy();
   const warned = vi.fn();
   process.on('warning', warned);

@@ -1,4 +1,4 @@
-// Owns the proof that tries are bounded, waits are asked for and spread, and nothing changes what is thrown.
+// Tests that tries are limited, that each wait is allowed first and random, and that errors are thrown unchanged.
 
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -37,7 +37,7 @@ function makeOptions(more: Partial<RetryOptions> = {}) {
   return { options, slept, asked };
 }
 
-test('ten tries, then the last error itself', async () => {
+test('throws the last error unchanged after ten tries', async () => {
   const errors = Array.from({ length: 12 }, () => passing());
   let tries = 0;
   const { options } = makeOptions();
@@ -46,7 +46,7 @@ test('ten tries, then the last error itself', async () => {
   expect(tries).toBe(10);
 });
 
-test('errors that wait by themselves are bounded too, also mixed with others', async () => {
+test('also limits errors that wait by themselves, alone and mixed with others', async () => {
   await fc.assert(
     fc.asyncProperty(fc.infiniteStream(fc.boolean()), async (kinds) => {
       let tries = 0;
@@ -63,7 +63,7 @@ test('errors that wait by themselves are bounded too, also mixed with others', a
   );
 });
 
-test('the backoff doubles from backoffMs with jitter up to twice, to 60 s at most', async () => {
+test('doubles the wait from backoffMs to 60 s, multiplied by a random 1 to 2', async () => {
   vi.useFakeTimers();
   const { options, asked } = makeOptions({ backoffMs: 1000 });
   const times: number[] = [];
@@ -81,13 +81,13 @@ test('the backoff doubles from backoffMs with jitter up to twice, to 60 s at mos
     const low = lows[index] as number;
     expect(wait).toBeGreaterThanOrEqual(low);
     expect(wait).toBeLessThanOrEqual(Math.min(low * 2, 60_000));
-    // What was asked for covers what was then waited.
+    // The wait that was allowed is at least as long as the actual wait.
     expect(asked[index]).toBeGreaterThanOrEqual(wait);
   }
   expect(asked).toEqual([2, 4, 8, 16, 32, 60, 60, 60, 60].map((seconds) => seconds * 1000));
 });
 
-test('Retry-After stretches the wait, and the whole wait is asked for', async () => {
+test('waits as long as Retry-After demands, and asks for the whole wait', async () => {
   vi.useFakeTimers();
   const { options, slept, asked } = makeOptions({ backoffMs: 1000 });
   let tries = 0;
@@ -102,7 +102,7 @@ test('Retry-After stretches the wait, and the whole wait is asked for', async ()
   expect(asked).toEqual([31_000]);
 });
 
-test('a wait that is refused ends the tries', async () => {
+test('throws the error if the wait is not allowed', async () => {
   const error = passing();
   const { options } = makeOptions({ mayWait: () => false });
   const once = vi.fn(async () => ({ error }));
@@ -110,12 +110,12 @@ test('a wait that is refused ends the tries', async () => {
   expect(once).toHaveBeenCalledOnce();
 });
 
-describe('comes out unchanged, at once', () => {
+describe('throws at once and unchanged', () => {
   test.each([
     ['an error that is not to be retried', new ProtocolError('X', 'm', 'h')],
     ['a TypeError', new TypeError('x is not a function')],
     ['a TypeError that looks like the network', new TypeError('terminated')],
-    ['what is no error', 'a text'],
+    ['a string', 'a text'],
     ['undefined', undefined],
   ])('%s', async (_name, thrown) => {
     const { options } = makeOptions();
@@ -132,7 +132,7 @@ describe('comes out unchanged, at once', () => {
   });
 });
 
-describe('the signal', () => {
+describe('an aborted signal', () => {
   test('ends the wait with its reason', async () => {
     vi.useFakeTimers();
     const controller = new AbortController();
@@ -144,7 +144,7 @@ describe('the signal', () => {
     controller.abort(reason);
     await settled;
   });
-  test('a reason that is no error comes out as it is', async () => {
+  test('may have a reason that is not an Error', async () => {
     const controller = new AbortController();
     const { options } = makeOptions({ signal: controller.signal });
     const end = retry(async () => {
@@ -153,7 +153,7 @@ describe('the signal', () => {
     }, options);
     await expect(end).rejects.toBe('why not');
   });
-  test('does not take away what came before it', async () => {
+  test('does not discard a result that exists already', async () => {
     const controller = new AbortController();
     const { options } = makeOptions({ signal: controller.signal });
     const end = retry(async () => {
@@ -162,7 +162,7 @@ describe('the signal', () => {
     }, options);
     expect(await end).toBe('page');
   });
-  test('aborted before the start: nothing is tried', async () => {
+  test('prevents the first try', async () => {
     const reason = new Error('stop');
     const once = vi.fn(async () => ({ value: 1 }));
     const { options } = makeOptions({ signal: AbortSignal.abort(reason) });

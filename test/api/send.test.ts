@@ -1,4 +1,4 @@
-// Owns the proof that one request ends in time, in bounds and with the right error, against real sockets.
+// Tests, over real sockets, that one request ends in time, within its size limit and with the right error.
 
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -34,9 +34,9 @@ function get(url: string, more: Partial<HttpRequest> = {}) {
   });
 }
 
-test('an answer comes whole, with the moment its request left', async () => {
+test('returns the whole answer, and when its request left', async () => {
   const { url, received } = await startServer((response) => {
-    // Long after the request came in: the time of the answer would be told apart.
+    // Long after the request arrived, so that the time of the answer differs clearly.
     setTimeout(() => sendJson(response, 200, { name: '节点😀' }), 80);
   });
   const before = performance.now();
@@ -51,7 +51,7 @@ test('an answer comes whole, with the moment its request left', async () => {
   expect(performance.now() - outcome.sentAtMonotonicMs).toBeGreaterThan(70);
 });
 
-test("another request's departure is not taken for this one's", async () => {
+test('does not confuse the departures of two requests', async () => {
   const { url } = await startServer((response, request) => {
     setTimeout(() => sendJson(response, 200, {}), request.url === '/slow' ? 120 : 0);
   });
@@ -62,7 +62,7 @@ test("another request's departure is not taken for this one's", async () => {
   expect((await slow).sentAtMonotonicMs - started).toBeLessThan(50);
 });
 
-test('where fetch tells nothing, the time of the answer counts', async () => {
+test('uses the time of the answer if fetch does not publish the departure', async () => {
   const quiet = { ...peer, fetch: async () => new Response('{}') };
   const before = performance.now();
   const outcome = await sendRequest(quiet, {
@@ -75,8 +75,8 @@ test('where fetch tells nothing, the time of the answer counts', async () => {
   expect(outcome.sentAtMonotonicMs).toBeGreaterThanOrEqual(before);
 });
 
-describe('time-out', () => {
-  test('no answer in the time left: the failure time counts', async () => {
+describe('the time-out', () => {
+  test('ends a request without an answer, and counts it as sent at that moment', async () => {
     const { url } = await startServer(() => {});
     const before = performance.now();
     const outcome = await get(url, { timeoutMs: 60 });
@@ -87,27 +87,27 @@ describe('time-out', () => {
     expect(outcome.sentAtMonotonicMs - before).toBeGreaterThanOrEqual(55);
     expect(performance.now() - before).toBeLessThan(5000);
   });
-  test('the body is inside it', async () => {
+  test('includes the body', async () => {
     const { url } = await startServer((response) => {
       response.writeHead(200);
       response.write('{"total_num":');
     });
     expect((await get(url, { timeoutMs: 60 })).error?.code).toBe('TIMEOUT');
   });
-  test('a refused key stays refused when its error text never ends', async () => {
+  test('does not hide a rejected key whose error text never ends', async () => {
     const { url } = await startServer((response) => {
       response.writeHead(401);
       response.write('{"error_msg":');
     });
     expect((await get(url, { timeoutMs: 60 })).error).toBeInstanceOf(AuthError);
   });
-  test('it is 20 s', () => {
+  test('is 20 s', () => {
     expect(requestTimeoutMs).toBe(20_000);
   });
 });
 
-describe('network', () => {
-  test('nobody listens', async () => {
+describe('a network error', () => {
+  test('is reported if the connection is refused', async () => {
     const probe = createServer();
     await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
     const { port } = probe.address() as AddressInfo;
@@ -116,13 +116,13 @@ describe('network', () => {
     expect(error).toBeInstanceOf(TransientError);
     expect(error?.message).toBe('the container nodes API could not be reached: ECONNREFUSED');
   });
-  test('a reset before the answer', async () => {
+  test('is reported if the connection is reset before the answer', async () => {
     const { url } = await startServer((response) => response.socket?.resetAndDestroy());
     const outcome = await get(url);
     expect(outcome.error?.code).toBe('NETWORK');
     expect(outcome.answer).toBeNull();
   });
-  test('a body cut short', async () => {
+  test('is transient if the body is truncated', async () => {
     const { url } = await startServer((response) => {
       response.writeHead(200, { 'content-length': '100' });
       response.write('{"total_num":1');
@@ -130,13 +130,13 @@ describe('network', () => {
     });
     expect((await get(url)).error).toBeInstanceOf(TransientError);
   });
-  test('bytes that are no UTF-8', async () => {
+  test('is BODY_BROKEN if the body is not UTF-8', async () => {
     const { url } = await startServer((response) => {
       response.end(Buffer.from([0x22, 0xff, 0xfe, 0x22]));
     });
     expect((await get(url)).error?.code).toBe('BODY_BROKEN');
   });
-  test('what is no HTTP', async () => {
+  test('is reported if the answer is not HTTP', async () => {
     const server = createServer((socket) => socket.end('SSH-2.0-OpenSSH\r\n'));
     onTestFinished(() => void server.close());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -145,7 +145,7 @@ describe('network', () => {
   });
 });
 
-test('a redirect is not followed', async () => {
+test('does not follow a redirect', async () => {
   const { url, received } = await startServer((response) => {
     response.writeHead(302, { location: '/elsewhere' });
     response.end();
@@ -154,7 +154,7 @@ test('a redirect is not followed', async () => {
   expect(received).toHaveLength(1);
 });
 
-test('a body without end is not read to it', async () => {
+test('stops reading a body that is too large', async () => {
   const { url } = await startServer((response) => {
     response.writeHead(200, { 'content-encoding': 'gzip' });
     // 65 MB of spaces, 64 kB on the wire.
@@ -165,8 +165,8 @@ test('a body without end is not read to it', async () => {
   expect(error?.code).toBe('BODY_TOO_LARGE');
 });
 
-describe('the signal', () => {
-  test('its reason is to be thrown, and the ledger hears of the request', async () => {
+describe('an aborted signal', () => {
+  test('gives its reason to throw and an error to report', async () => {
     const { url } = await startServer(() => {});
     const controller = new AbortController();
     const reason = new StoppedError('STOPPED', 'enough', 'go on later');
@@ -175,7 +175,7 @@ describe('the signal', () => {
     expect(outcome.thrown?.value).toBe(reason);
     expect(outcome.error).toBe(reason);
   });
-  test('while the body comes, and where the reason is no error of ours', async () => {
+  test('ends the reading of a body, also with a reason that is not an Error', async () => {
     const { url } = await startServer((response) => {
       response.writeHead(503);
       response.write('x');
@@ -188,7 +188,7 @@ describe('the signal', () => {
   });
 });
 
-test('a fault of ours is not taken for the network', async () => {
+test('does not mistake a bug for a network error', async () => {
   const fault = new TypeError("Cannot read properties of undefined (reading 'x')");
   const broken: Peer = {
     ...peer,
@@ -206,7 +206,7 @@ test('a fault of ours is not taken for the network', async () => {
   expect(outcome.thrown?.value).toBe(fault);
 });
 
-test('a value that no header can carry is refused without being told', async () => {
+test('rejects a value that is not valid in a header without showing it', async () => {
   for (const value of ['tok\nen', 'tök', '令牌']) {
     const headers = { 'X-Auth-Token': value };
     const refused = (await get('http://127.0.0.1/', { headers })).error;

@@ -1,4 +1,4 @@
-// Owns the proof that requests are signed as the published algorithm says, each step compared apart.
+// Tests that requests are signed by the published algorithm; each step is compared separately.
 
 import { createHash, createHmac } from 'node:crypto';
 import fc from 'fast-check';
@@ -19,7 +19,7 @@ interface Vector {
 const vectors = fixture.vectors as unknown as Vector[];
 const nowMs = Date.parse(fixture.at);
 
-/** Written from the API Signing Guide, not from the signer: RFC 3986 by bytes. */
+/** Written from the API Signing Guide, independently of the signer: RFC 3986 by bytes. */
 function percentEncode(text: string): string {
   return [...Buffer.from(text, 'utf8')]
     .map((byte) => {
@@ -76,19 +76,19 @@ function sign(vector: Pick<Vector, 'url' | 'query' | 'headers' | 'securityToken'
 }
 
 describe.each(vectors)('$name', (vector) => {
-  test('canonical request', () => {
+  test('has the published canonical request', () => {
     expect(compute(vector).canonicalRequest).toBe(vector.canonicalRequest);
   });
-  test('string to sign', () => {
+  test('has the published string to sign', () => {
     expect(compute(vector).stringToSign).toBe(vector.stringToSign);
   });
-  test('Authorization', () => {
+  test('has the published Authorization header', () => {
     expect(compute(vector).authorization).toBe(vector.authorization);
     expect(sign(vector).Authorization).toBe(vector.authorization);
   });
 });
 
-test('any query is signed as the algorithm says, and spelled in the URL as it was signed', () => {
+test('signs any query by the algorithm, and encodes it in the URL as it was signed', () => {
   fc.assert(
     fc.property(
       fc.dictionary(
@@ -103,14 +103,14 @@ test('any query is signed as the algorithm says, and spelled in the URL as it wa
         expect(encodeQuery(query).split('&').sort()).toEqual(canonicalQuery.split('&').sort());
         const url = new URL(`https://cgs.example/?${encodeQuery(query)}`);
         expect(Object.fromEntries(url.searchParams)).toEqual({ ...query });
-        // What goes over the wire is this text: a URL must not spell it anew.
+        // This text is what is sent: URL must not encode it differently.
         expect(url.search.replace(/^\?/, '')).toBe(encodeQuery(query));
       },
     ),
   );
 });
 
-test('the time is the one given, and the host is left to fetch', () => {
+test('uses the given time, and leaves the Host header to fetch', () => {
   const headers = signRequest(
     { method: 'GET', url: 'https://cgs.example:443/v5', query: {}, headers: {} },
     { kind: 'aksk', ak: 'a', sk: 's' },
@@ -127,6 +127,6 @@ test('the time is the one given, and the host is left to fetch', () => {
   expect(headers.Authorization).toBe(plain.Authorization);
 });
 
-test('a fingerprint is 12 hex of the sha256', () => {
+test('a fingerprint is the first 12 hex digits of the sha256', () => {
   expect(fingerprintOf('abc')).toBe('ba7816bf8f01');
 });

@@ -1,5 +1,5 @@
-// Goal: no node is dropped, no value lost or changed, whatever the API sends.
-// Method: the contract's table by example, then arbitrary JSON records against a model of it.
+// Tests that no node is dropped and no value is lost or changed, whatever the API sends.
+// Method: examples for each rule of the columns, then arbitrary JSON records compared with a model of the rules.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -24,7 +24,7 @@ function normalizeText(json: string): Map<string, Cell> {
 }
 
 describe('columns', () => {
-  test('names, order and types are those of the contract, section 6', () => {
+  test('have the specified names, order and types', () => {
     const line = ({ name, type, required }: (typeof containerNodes.columns)[number]) =>
       `${name} ${type}${required ? ' required' : ''}`;
     expect(containerNodes.columns.map(line)).toEqual([
@@ -59,7 +59,7 @@ describe('columns', () => {
     ]);
   });
 
-  test('counted and known columns exist', () => {
+  test('include every column that is counted or has known values', () => {
     const names = containerNodes.columns.map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining([...containerNodes.countedColumns]));
     expect(names).toEqual(expect.arrayContaining(Object.keys(containerNodes.knownValues)));
@@ -70,7 +70,7 @@ describe('columns', () => {
 });
 
 describe('normalize', () => {
-  test('the example of the 2021 reference, page 3.1.1', () => {
+  test('reads the example of the 2021 reference, section 3.1.1', () => {
     const cells = normalizeText(
       `{ "host_id" : "caa958ad-a481-4d46-b51e-6861b8864515", "host_name" : "test", "host_status" : "ACTIVE",
          "agent_status" : "not_register", "protect_status" : "opened" }`,
@@ -104,7 +104,7 @@ describe('normalize', () => {
       null,
       '{"host_name":{"b":1.50,"a":[null]}}',
     ],
-  ])('a string that is %s', (_, json, cell, extra) => {
+  ])('reads a string that is %s', (_, json, cell, extra) => {
     const cells = normalizeText(json);
     expect([cells.get('host_name'), cells.get('extra')]).toEqual([cell, extra]);
   });
@@ -128,7 +128,7 @@ describe('normalize', () => {
     ['"5"', null],
     ['true', null],
     ['[5]', null],
-  ])('an int32 of %s', (json, cell) => {
+  ])('reads %s as an int32', (json, cell) => {
     const cells = normalizeText(`{"asset":${json}}`);
     expect(Object.is(cells.get('asset'), cell)).toBe(true);
     expect(cells.get('extra')).toBe(cell === null ? `{"asset":${json}}` : null);
@@ -140,7 +140,7 @@ describe('normalize', () => {
     ['"true"', null],
     ['1', null],
     ['0', null],
-  ])('a boolean of %s', (json, cell) => {
+  ])('reads %s as a boolean', (json, cell) => {
     const cells = normalizeText(`{"protect_interrupt":${json}}`);
     expect(cells.get('protect_interrupt')).toBe(cell);
     expect(cells.get('extra')).toBe(cell === null ? `{"protect_interrupt":${json}}` : null);
@@ -153,12 +153,12 @@ describe('normalize', () => {
     ['""', '', ''],
     ['null', null, null],
     ['7', null, null],
-  ])('agent_status %s', (json, status, raw) => {
+  ])('reads %s as an agent_status', (json, status, raw) => {
     const cells = normalizeText(`{"agent_status":${json}}`);
     expect([cells.get('agent_status'), cells.get('agent_status_raw')]).toEqual([status, raw]);
   });
 
-  test('fields of our own columns’ names go to extra, and change no column', () => {
+  test('puts fields that are named like our own columns into extra', () => {
     const json =
       '{"region":"x","__proto__":{"host_name":"y"},"extra":"{}","constructor":1,"account":null,"snapshot_at":0,"agent_status_raw":"z","project_id":1e3}';
     const cells = normalizeText(json);
@@ -169,13 +169,13 @@ describe('normalize', () => {
     expect([cells.get('account'), cells.get('region')]).toEqual(['prod', 'cn-south-4']);
   });
 
-  test('mistyped and unknown fields stand in extra in the order they came', () => {
+  test('keeps mistyped and unknown fields in extra, in the order of the record', () => {
     const cells = normalizeText('{"z":1,"asset":"x","host_id":"h","a":{"k":0.10},"intrusion":2}');
     expect(cells.get('extra')).toBe('{"z":1,"asset":"x","a":{"k":0.10}}');
     expect([cells.get('host_id'), cells.get('intrusion')]).toEqual(['h', 2]);
   });
 
-  test('any JSON record: every field is in its column or in extra, verbatim, and nothing else is', () => {
+  test('puts every field of any JSON record into its column or, unchanged, into extra', () => {
     const name = fc.oneof(
       fc.constantFrom(...containerNodes.fields, '__proto__', 'constructor', 'extra', 'region'),
       fc.string({ unit: fc.constantFrom('a', '"', '\ud800', '\u0000', '节', '0') }),
@@ -218,7 +218,7 @@ describe('normalize', () => {
           }
           const cell = cells.get(key === 'agent_status' ? 'agent_status_raw' : key);
           const scalar = field instanceof RawNumber ? Number(field.text) + 0 : field;
-          // In the column or in extra, never in both, never in neither.
+          // Either in the column or in extra.
           expect(inExtra ? cell : null).toBeNull();
           if (!inExtra) expect(cell).toEqual(scalar);
         }
@@ -232,7 +232,7 @@ describe('normalize', () => {
     );
   });
 
-  test('more values than the shared ones are kept for change nothing', () => {
+  test('reads more distinct values than it shares', () => {
     for (let i = 0; i < 10_000; i++) {
       const cells = normalizeText(`{"group_name":"group-${i}","x":${i}}`);
       expect([cells.get('group_name'), cells.get('extra')]).toEqual([`group-${i}`, `{"x":${i}}`]);
@@ -257,17 +257,20 @@ describe('keys and rejects', () => {
     ['{"host_id":""}', 'host_id is empty'],
     ['{"host_id":" \\t\\u3000"}', 'host_id is blank'],
     ['{"host_id":"a\\udc00"}', 'host_id is not well-formed Unicode (lone surrogate)'],
-  ])('%s has no key', (json, reason) => {
+  ])('%s has no key and a reason for it', (json, reason) => {
     const record = parseExact(json);
     expect(containerNodes.keyOf(record)).toBeNull();
     expect(containerNodes.rejectReason(record)).toBe(reason);
   });
 
-  test.each(['h', ' h ', '0', '节点', '🚀', '\u0000'])('%j is a key, verbatim', (hostId) => {
-    expect(containerNodes.keyOf({ host_id: hostId })).toBe(hostId);
-  });
+  test.each(['h', ' h ', '0', '节点', '🚀', '\u0000'])(
+    '%j is a key and stays unchanged',
+    (hostId) => {
+      expect(containerNodes.keyOf({ host_id: hostId })).toBe(hostId);
+    },
+  );
 
-  test('anything at all: a key or a reason, never a throw', () => {
+  test('any value has a key or a reason, and none throws', () => {
     fc.assert(
       fc.property(fc.anything(), (record) => {
         const key = containerNodes.keyOf(record);
@@ -279,18 +282,18 @@ describe('keys and rejects', () => {
 });
 
 describe('the request', () => {
-  test('the path escapes the project', () => {
+  test('escapes the project in the path', () => {
     expect(containerNodes.path('0f1e')).toBe('/v5/0f1e/container/nodes');
     expect(containerNodes.path('a/b?c')).toBe('/v5/a%2Fb%3Fc/container/nodes');
   });
 
-  test('no filter, no parameter', () => {
+  test('has no parameter without a filter', () => {
     expect(containerNodes.query({ api: 'cgs', enterpriseProjectId: null, filters: {} })).toEqual(
       {},
     );
   });
 
-  test('the enterprise project goes to hss only', () => {
+  test('has the enterprise project for hss only', () => {
     const scope = { enterpriseProjectId: 'all_granted_eps', filters: {} };
     expect(containerNodes.query({ api: 'hss', ...scope })).toEqual({
       enterprise_project_id: 'all_granted_eps',
@@ -301,7 +304,7 @@ describe('the request', () => {
     );
   });
 
-  test('every filter by the API’s name', () => {
+  test('has every filter by its name in the API', () => {
     const filters = {
       hostName: 'web 节点&',
       agentStatus: 'offline',

@@ -1,4 +1,5 @@
-// Tests that a dataset with another envelope needs nothing but its own definition: it is fetched, read, stored and sealed.
+// Tests that a dataset with another envelope needs nothing but its own definition: its list is
+// fetched, read, stored and sealed.
 
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';

@@ -52,7 +52,7 @@ test('starts a run with no page read, at the first row of the first pass', () =>
   expect(Object.values(rest).every((value) => value === 0)).toBe(true);
 });
 
-test('decodes what it encoded, and rejects bytes that were cut short', () => {
+test('decodes what it encoded, and rejects truncated bytes', () => {
   const checkpoint = startCheckpoint(start);
   const bytes = encodeCheckpoint(checkpoint);
   expect(decodeCheckpoint('c', bytes)).toEqual(checkpoint);

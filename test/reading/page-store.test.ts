@@ -1,5 +1,5 @@
-// Goal: every page comes back as it was added, wherever it lies by then, and nothing altered comes back at all. Method: pages of
-// seeded sizes added one after the other, read by the process that added them and by one that only has what is stored.
+// Tests that every page is read back as it was added, wherever it is stored by then, and that altered bytes are rejected.
+// Method: pages of seeded sizes are added, then read by the process that added them and by one that has only the store.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -38,7 +38,7 @@ function startIndex(): PageIndex {
   return startCheckpoint({ target: someTarget, schemaVersion: 1, snapshot, scope, startedAtMs: 0 });
 }
 
-/** A page of incompressible text of about this size. */
+/** A page of incompressible text with about this size. */
 function createPage(index: number, bytes: number): Uint8Array {
   const random = createRandom(index + 1);
   const text = Array.from({ length: Math.ceil(bytes / 2) }, () =>
@@ -49,88 +49,88 @@ function createPage(index: number, bytes: number): Uint8Array {
 }
 
 async function addPages(pages: RunPages, sizes: readonly number[]): Promise<PageIndex> {
-  let places = startIndex();
+  let pageIndex = startIndex();
   for (const [index, bytes] of sizes.entries()) {
     const from = index === 0 ? 'start' : 'anchor';
-    places = await pages.add(places, createPage(index, bytes), { pass: 1, from });
+    pageIndex = await pages.add(pageIndex, createPage(index, bytes), { pass: 1, from });
   }
-  return places;
+  return pageIndex;
 }
 
 function createStore(options: Partial<MemoryStoreOptions> = {}) {
   return createMemoryStore({ nowMs: () => 0, ...options });
 }
 
-describe('pages', () => {
-  test('come back in any order, in the process that added them and in another', async () => {
+describe('stored pages', () => {
+  test('are read back in any order, by the process that added them and by another', async () => {
     const sizes = fc.array(fc.constantFrom(10, 2_000, 100_000, 400_000), { maxLength: 35 });
     await fc.assert(
       fc.asyncProperty(sizes, async (given) => {
         const store = createStore();
         const own = open(store);
-        const places = await addPages(own, given);
+        const pageIndex = await addPages(own, given);
         const other = open(store);
         for (let index = given.length - 1; index >= 0; index -= 1) {
           for (const pages of [own, other]) {
-            const { header, body } = await pages.read(places, index);
+            const { header, body } = await pages.read(pageIndex, index);
             expect(header).toEqual({ index, pass: 1, offset: index * 199, fetchedAtMs: index });
             expect(body.records).toMatchObject([{ host_id: `h${index}` }]);
           }
         }
-        // What the places say and what lies there are the same pages.
-        expect(places.pages).toHaveLength(given.length);
-        expect([...store.dump().keys()]).toHaveLength(places.segments.length);
-        expect(places.recent.length).toBeLessThanOrEqual(segmentPages);
-        const carried = places.recent.reduce((sum, text) => sum + (text.length / 4) * 3, 0);
-        expect(places.recent.length <= 1 || carried <= 512 * 1_024 + 30).toBe(true);
+        // The index and the store have the same pages.
+        expect(pageIndex.pages).toHaveLength(given.length);
+        expect([...store.dump().keys()]).toHaveLength(pageIndex.segments.length);
+        expect(pageIndex.recent.length).toBeLessThanOrEqual(segmentPages);
+        const carried = pageIndex.recent.reduce((sum, text) => sum + (text.length / 4) * 3, 0);
+        expect(pageIndex.recent.length <= 1 || carried <= 512 * 1_024 + 30).toBe(true);
       }),
       { numRuns: 30 },
     );
   }, 60_000);
 
-  test('one write in ten, and one read in ten', async () => {
+  test('need one write and one read per ten pages', async () => {
     const calls: string[] = [];
     const store = createStore({
       onCall({ op, phase }) {
         if (phase === 'before') calls.push(op);
       },
     });
-    const places = await addPages(open(store), Array(45).fill(1_000));
+    const pageIndex = await addPages(open(store), Array(45).fill(1_000));
     expect(calls).toEqual(['put', 'put', 'put', 'put']);
-    expect(places.segments.map(({ first }) => first)).toEqual([0, 10, 20, 30]);
+    expect(pageIndex.segments.map(({ first }) => first)).toEqual([0, 10, 20, 30]);
     const other = open(store);
-    for (let index = 0; index < 45; index += 1) await other.readInOrder(places, index);
+    for (let index = 0; index < 45; index += 1) await other.readInOrder(pageIndex, index);
     expect(calls.slice(4)).toEqual(['get', 'get', 'get', 'get']);
-    // What was taken is let go: reading it once more fetches it.
-    await other.read(places, 0);
+    // Reading in order frees memory, so an earlier page is fetched again.
+    await other.read(pageIndex, 0);
     expect(calls.length).toBeGreaterThan(8);
   });
 
-  test('adding leaves the places it was given as they were', async () => {
+  test('are added without changing the given index', async () => {
     const pages = open(createStore());
-    const places = await addPages(pages, Array(10).fill(10));
-    const before = structuredClone(places);
-    await pages.add(places, createPage(10, 10), { pass: 1, from: 'anchor' });
-    expect(places).toEqual(before);
+    const pageIndex = await addPages(pages, Array(10).fill(10));
+    const before = structuredClone(pageIndex);
+    await pages.add(pageIndex, createPage(10, 10), { pass: 1, from: 'anchor' });
+    expect(pageIndex).toEqual(before);
   });
 
-  test('a sign of life comes before every call to the store, and whoever must stop writes nothing', async () => {
+  test('are neither written nor read if keepAlive throws', async () => {
     const store = createStore();
-    const places = await addPages(open(store), Array(10).fill(10));
+    const pageIndex = await addPages(open(store), Array(10).fill(10));
     const stopped = open(store, async () => {
       throw new Error('lost');
     });
     const page = { pass: 1, from: 'anchor' } as const;
-    await expect(stopped.add(places, createPage(10, 10), page)).rejects.toThrow('lost');
-    await expect(stopped.read(places, 0)).rejects.toThrow('lost');
+    await expect(stopped.add(pageIndex, createPage(10, 10), page)).rejects.toThrow('lost');
+    await expect(stopped.read(pageIndex, 0)).rejects.toThrow('lost');
     expect(store.dump().size).toBe(0);
   });
 });
 
-describe('altered', () => {
-  test('any byte of an object of pages, any cut, its absence: found, and named', async () => {
+describe('altered bytes', () => {
+  test('are reported with the key of the segment; so is a truncated or missing segment', async () => {
     const store = createStore();
-    const places = await addPages(open(store), Array(11).fill(100));
+    const pageIndex = await addPages(open(store), Array(11).fill(100));
     const [key = '', object] = [...store.dump()][0] ?? [];
     const bytes = object?.bytes ?? new Uint8Array();
     const harm = fc.record({
@@ -144,20 +144,20 @@ describe('altered', () => {
         const altered = cut ? bytes.slice(0, at) : Uint8Array.from(bytes);
         if (!cut) altered[at] = (altered[at] ?? 0) ^ change;
         store.restore(new Map([[key, { bytes: altered, modifiedMs: 0 }]]));
-        const reading = open(store).read(places, page);
+        const reading = open(store).read(pageIndex, page);
         await expect(reading).rejects.toMatchObject({ code: 'CORRUPT', key });
       }),
     );
     store.restore(new Map());
-    const reading = open(store).read(places, 3);
+    const reading = open(store).read(pageIndex, 3);
     await expect(reading).rejects.toThrow(`${key}: is missing`);
   });
 
-  test('a page in the checkpoint: found, and the checkpoint named', async () => {
+  test('in the checkpoint are reported with the key of the checkpoint', async () => {
     const pages = open(createStore());
-    const places = await addPages(pages, [100, 100]);
-    const recent = [places.recent[0] ?? '', Buffer.from('other').toString('base64')];
-    const reading = pages.read({ ...places, recent }, 1);
+    const pageIndex = await addPages(pages, [100, 100]);
+    const recent = [pageIndex.recent[0] ?? '', Buffer.from('other').toString('base64')];
+    const reading = pages.read({ ...pageIndex, recent }, 1);
     await expect(reading).rejects.toThrow(CorruptError);
     await expect(reading).rejects.toMatchObject({ key: checkpointKey(prefix) });
   });

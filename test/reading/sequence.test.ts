@@ -1,5 +1,5 @@
-// Goal: two rows that still stand in a list that nobody reorders stand in the same order here, and any two that were swapped are
-// seen. Method: the list itself is the model; it is read as a run reads it, page by page by the rules of paging.ts.
+// Tests that two rows of a list that is not reordered have the same order in the sequence, and that swapped rows are counted.
+// Method: the list itself is the model. It is read as a run reads it, page by page by the rules of paging.ts.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { createMovingList, createRandom, type History } from '../support/moving-
 
 const limits = { limit: 5, offsetMax: 10_000, noun: 'container nodes' };
 
-/** Whether `a` stands before `b`: a page that holds these two, both known, changes no order. */
+/** Whether `a` is before `b`. Merging a page of two known rows changes nothing. */
 function isBefore(sequence: Sequence, a: string, b: string): boolean {
   return sequence.merge([a, b], 'overlap').inversions === 0;
 }
@@ -27,7 +27,7 @@ function readPass(history: History) {
     const ids = list.ids().slice(cursor.offset, cursor.offset + limits.limit);
     const items = ids.map((id) => ({ key: id, mark: id }));
     const step = decidePage(cursor, { totalNum: list.ids().length, items }, limits, sequence);
-    if (step === 'needsKnown') throw new Error('it knows');
+    if (step === 'needsKnown') throw new Error('the known rows were given');
     cursor = step.cursor;
     if (step.kind === 'giveUp') break;
     if (step.kind === 'stepBack') continue;
@@ -39,7 +39,7 @@ function readPass(history: History) {
 }
 
 describe('a list without moves', () => {
-  test('3,000 histories: no inversion, and what still stands is in the order of the list', () => {
+  test('has no inversion, and its rows are in the order of the list, in 3,000 histories', () => {
     for (let seed = 1; seed <= 3_000; seed += 1) {
       const history = {
         seed,
@@ -51,9 +51,9 @@ describe('a list without moves', () => {
       const { sequence, inversions, met, list } = readPass(history);
       expect(inversions, `seed ${seed}`).toBe(0);
       expect(sequence.size).toBe(met.size);
-      const standing = list.ids().filter((id) => sequence.has(id));
-      for (const [index, id] of standing.entries()) {
-        const before = standing[index - 1];
+      const present = list.ids().filter((id) => sequence.has(id));
+      for (const [index, id] of present.entries()) {
+        const before = present[index - 1];
         if (before === undefined) continue;
         expect(isBefore(sequence, before, id), `seed ${seed}: ${before} ${id}`).toBe(true);
         expect(isBefore(sequence, id, before), `seed ${seed}: ${id} ${before}`).toBe(false);
@@ -71,7 +71,7 @@ describe('a page of known rows', () => {
     seed: fc.integer(),
   });
 
-  /** Some rows of the list, a few of them gone and a few new ones among them. */
+  /** A page of known rows, some of them deleted and some new rows among them. */
   function cut({
     size,
     start,
@@ -95,7 +95,7 @@ describe('a page of known rows', () => {
     return { sequence, known, keys };
   }
 
-  test('in their order: no inversion, whatever is gone or new among them', () => {
+  test('in their order has no inversion, whatever was deleted and added', () => {
     fc.assert(
       fc.property(page, (given) => {
         const { sequence, keys, known } = cut(given);
@@ -108,7 +108,7 @@ describe('a page of known rows', () => {
     );
   });
 
-  test('two neighbours swapped: always seen', () => {
+  test('with two neighbours swapped always has an inversion', () => {
     fc.assert(
       fc.property(page, (given) => {
         const { sequence, keys, known } = cut(given);
@@ -122,14 +122,14 @@ describe('a page of known rows', () => {
     );
   });
 
-  test('one moved down over new rows: seen, since the rows that it passed are known', () => {
+  test('with one row moved down has an inversion, because the rows that it passed are known', () => {
     const sequence = createSequence();
     sequence.merge(['a', 'b', 'c', 'd'], 'start');
     expect(sequence.merge(['b', 'c', 'x', 'a', 'd'], 'overlap').inversions).toBe(1);
   });
 });
 
-describe('where new rows go', () => {
+describe('new rows are placed', () => {
   /** Every row with every later one. */
   function expectOrder(sequence: Sequence, text: string): void {
     const keys = text.split('');
@@ -147,35 +147,35 @@ describe('where new rows go', () => {
     return sequence;
   }
 
-  test('behind the one before them in the page', () => {
+  test('after the row before them in the page', () => {
     expectOrder(read(['abc', 'start'], ['bxc', 'overlap']), 'abxc');
   });
-  test('at the start of a page: right before its first known row', () => {
+  test('before the first known row, at the start of a page', () => {
     expectOrder(read(['abc', 'start'], ['xyc', 'overlap']), 'abxyc');
   });
-  test('a page that knows none, from the start: in front', () => {
+  test('at the front, for a page without known rows from the start of the list', () => {
     expectOrder(read(['abc', 'start'], ['xy', 'start']), 'xyabc');
   });
-  test('a page that knows none, behind an anchor: behind the page before', () => {
+  test('after the page before, for a page with no known row but the anchor', () => {
     expectOrder(read(['abc', 'start'], ['cde', 'anchor'], ['ef', 'anchor']), 'abcdef');
   });
-  test('behind an anchor without a key: behind the page before', () => {
+  test('after the page before, if the anchor has no key', () => {
     const sequence = read(['ab', 'start']);
     sequence.merge([null], 'overlap');
     sequence.merge([null, 'c', 'd'], 'anchor');
     sequence.merge([null, 'e'], 'anchor');
     expectOrder(sequence, 'abcde');
   });
-  test('a page that knows none, at first: as it comes', () => {
+  test('in page order, for the first page', () => {
     expectOrder(read(['abc', 'anchor']), 'abc');
   });
-  test('a thousand at one place: the gaps between labels are used up, and the order holds', () => {
+  test('in the right order when a thousand rows at one place use up the gaps between labels', () => {
     for (const place of ['ab', 'a', 'b'] as const) {
       const sequence = createSequence();
       sequence.merge(['a', 'b'], 'start');
       const keys = Array.from({ length: 1_000 }, (_, index) => `n${index}`);
       for (const key of keys) {
-        // Each right behind `a`, or right before `b`, or in front of everything.
+        // Each directly after `a`, or directly before `b`, or at the front.
         if (place === 'a') sequence.merge(['a', key], 'overlap');
         else if (place === 'b') sequence.merge([key, 'b'], 'overlap');
         else sequence.merge([key], 'start');
@@ -196,17 +196,17 @@ describe('where new rows go', () => {
   });
 });
 
-describe('what is counted', () => {
-  test('the anchor is no repeat; every other row met again is', () => {
+describe('the counts', () => {
+  test('of repeats include every row met again but the anchor', () => {
     const sequence = createSequence();
     expect(sequence.merge(['a', 'b', 'c'], 'start')).toMatchObject({ added: 3, repeated: 0 });
     expect(sequence.merge(['c', 'd'], 'anchor')).toMatchObject({ added: 1, repeated: 0 });
     expect(sequence.merge(['c', 'd', 'e'], 'overlap')).toMatchObject({ added: 1, repeated: 2 });
   });
-  test('records without a key and doubles count where they stand behind what was known', () => {
+  test('of keyless records include those after the last known row', () => {
     const sequence = createSequence();
     expect(sequence.merge(['a', null, 'b', null], 'start').keyless).toBe(2);
-    // `b` was known: the record before it was counted with the page before.
+    // `b` was known, so the record before it was counted with an earlier page.
     expect(sequence.merge([null, 'b', null, 'c'], 'overlap').keyless).toBe(1);
     expect(sequence.merge(['c', 'c', 'd', 'd'], 'anchor')).toMatchObject({
       keyless: 2,
@@ -214,7 +214,7 @@ describe('what is counted', () => {
       added: 1,
     });
   });
-  test('a page of nothing but records without a key, behind an anchor: all but the anchor', () => {
+  test('of keyless records include all but the anchor if a page has no key', () => {
     const sequence = createSequence();
     expect(sequence.merge([null, null], 'start').keyless).toBe(2);
     expect(sequence.merge([null, null, null], 'anchor').keyless).toBe(2);
