@@ -32,7 +32,7 @@ type RecordPart = Pick<
  * The part of a dataset that follows from its fields. `keyField` is a string field; a record without a usable value in it
  * is a reject. A column of `addedAfter` comes right after the column it is listed under; normalize leaves it null.
  */
-export function describeRecords(
+export function defineRecords(
   apiFields: readonly ApiField[],
   keyField: string,
   addedAfter: Readonly<Record<string, Column>> = {},

@@ -1,7 +1,7 @@
 // Responsible for the dataset `container_nodes`: where its list is, and the columns of a node.
 
 import type { Dataset, ListScope } from '../core/ports.ts';
-import { type ApiField, describeRecords } from './api-records.ts';
+import { type ApiField, defineRecords } from './api-records.ts';
 import { readListPage } from './list-page.ts';
 
 /**
@@ -33,7 +33,7 @@ const fields: readonly ApiField[] = [
   { name: 'policy_group_name', type: 'string' },
 ];
 
-const records = describeRecords(fields, 'host_id', {
+const records = defineRecords(fields, 'host_id', {
   agent_status: { name: 'agent_status_raw', type: 'string' },
 });
 const statusIndex = records.columns.findIndex(({ name }) => name === 'agent_status');

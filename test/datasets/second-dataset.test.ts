@@ -5,14 +5,14 @@ import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { createSource } from '../../lib/api/pages.ts';
 import type { Dataset } from '../../lib/core/ports.ts';
-import { describeRecords } from '../../lib/datasets/api-records.ts';
+import { defineRecords } from '../../lib/datasets/api-records.ts';
 import { readListPage } from '../../lib/datasets/list-page.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { createWorld } from '../support/world.ts';
 
 /** A file in lib/datasets would look like this. Fields: huaweicloudsdkhss 3.1.219, ListClusterProtect (read 2026-11-25). */
 const containerClusters: Dataset = {
-  ...describeRecords(
+  ...defineRecords(
     [
       { name: 'id', type: 'string', isUnique: true },
       { name: 'cluster_name', type: 'string', isUnique: true },
