@@ -8,7 +8,7 @@ import type { Dataset } from '../../lib/core/ports.ts';
 import { defineRecords } from '../../lib/datasets/api-records.ts';
 import { readListPage } from '../../lib/datasets/list-page.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
-import { createWorld } from '../support/world.ts';
+import { createTestExporter } from '../support/test-exporter.ts';
 
 /** A file in lib/datasets would look like this. Fields: huaweicloudsdkhss 3.1.219, ListClusterProtect (read 2026-11-25). */
 const containerClusters: Dataset = {
@@ -37,7 +37,7 @@ const containerClusters: Dataset = {
 };
 
 function createClusterWorld(answer: (offset: number, limit: number) => object) {
-  const world = createWorld();
+  const world = createTestExporter();
   const requested: string[] = [];
   const target = world.createTarget({
     table: 'container_clusters',
