@@ -5,14 +5,8 @@ import { createSource } from '../api/pages.ts';
 import { createFetch } from '../api/proxy.ts';
 import { requestTimeoutMs } from '../api/send.ts';
 import { type CredentialsProvider, fingerprintOf } from '../api/sign.ts';
-import {
-  type Account,
-  type Config,
-  checkDistinctTargets,
-  type StoreConfig,
-  secretsOf,
-  type Target as TargetConfig,
-} from '../config/load.ts';
+import { checkDistinctTargets, secretsOf } from '../config/load.ts';
+import type { Account, Config, StoreConfig, Target as TargetConfig } from '../config/model.ts';
 import { ConfigError, ProtocolError, StoppedError } from '../core/errors.ts';
 import type { Encoder, KeyCredentials, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
@@ -32,8 +26,6 @@ import { readStatus, type TargetStatus } from '../runs/target-status.ts';
 import { openFileStore } from '../store/file.ts';
 import { type ObsKeyProvider, openObsStore } from '../store/obs.ts';
 
-/** Stored pages are kept this long after their run was sealed: sealing can be repeated from them. */
-const keepPagesMs = 7 * 24 * 3_600_000;
 const backoffMsMax = 1_000;
 const encoders: Record<'parquet' | 'ndjson', Encoder> = {
   parquet: parquetEncoder,
@@ -106,7 +98,7 @@ export function connect(config: Config, world: World): Connection {
         host: describeHost(Math.random),
         encoders: config.formats.map((format) => encoders[format]),
         scheduleMs,
-        keepPagesMs,
+        keepPagesMs: config.keepPagesMs,
         writer: `cgs-export/${VERSION}`,
         targets,
         budget,

@@ -4,7 +4,7 @@ import { join, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
 import { connect } from '../app/connect.ts';
 import { describeResult } from '../app/result.ts';
-import { configFromFlags } from '../config/load.ts';
+import { configFromFlags } from '../config/flags.ts';
 import { type ExitCode, exitCodes } from '../core/error-policy.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import { exitCodeOfResult, worstOf } from './exit-code.ts';

@@ -1,7 +1,8 @@
 // Owns the options that commands share, and what their help says alike. Refuses to act on any.
 
 import { type Command, Option } from 'commander';
-import { type Config, type ConfigFlags, loadConfig } from '../config/load.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config, ConfigFlags, ConfigOptions } from '../config/model.ts';
 import { suggest } from '../config/suggest.ts';
 import type { ExitCode } from '../core/error-policy.ts';
 import { ConfigError } from '../core/errors.ts';
@@ -109,8 +110,13 @@ function splitList(list: string | undefined): string[] | undefined {
 }
 
 /** The configuration that applies. Throws ConfigError, also for a choice that matches nothing. */
-export async function readConfig(options: TargetOptions, { env, cwd }: World): Promise<Config> {
+export async function readConfig(
+  options: TargetOptions,
+  { env, cwd }: World,
+  needs: ConfigOptions['needs'] = 'service',
+): Promise<Config> {
   const config = await loadConfig({
+    needs,
     file: options.config,
     env,
     cwd,

@@ -65,7 +65,7 @@ async function readTargets(
     const asked = found.map((target) => ({ ...target, projectQuestion: '', user: '' }));
     return { url: store.url, targets: await readStatus(store, defaultScheduleMs, asked) };
   }
-  const config = await readConfig(options, world);
+  const config = await readConfig(options, world, 'store');
   const connection = connect(config, { log, scrubber, pick: pickOf(options) });
   return { url: connection.store.url, targets: await connection.status() };
 }

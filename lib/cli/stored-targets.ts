@@ -1,7 +1,7 @@
 // Owns reading a store by its address alone: which it is and what it holds. Refuses keys and regions.
 
 import { connect } from '../app/connect.ts';
-import { configFromFlags } from '../config/load.ts';
+import { configFromFlags } from '../config/flags.ts';
 import {
   manifestsPrefix,
   parseManifestKey,
@@ -15,17 +15,11 @@ import type { TargetOptions } from './options.ts';
 import { toConfigFlags } from './options.ts';
 import type { Session } from './session.ts';
 
-/** Stand-ins for what reading a folder never uses; too short to be taken for secrets. */
-const standIns = { HUAWEICLOUD_SDK_AK: '-', HUAWEICLOUD_SDK_SK: '-' };
-
 /** Throws ConfigError, also where a bucket asks for a key and there is none. */
 export function openStoreByFlags(options: TargetOptions, { world, log, scrubber }: Session): Store {
-  const isFolder = options.store?.startsWith('file:') ?? false;
   const flags = { region: 'cn-south-4', ...toConfigFlags(options) };
-  const env = isFolder
-    ? { ...standIns, CGS_EXPORT_LOG_LEVEL: world.env.CGS_EXPORT_LOG_LEVEL }
-    : world.env;
-  return connect(configFromFlags(flags, env, world.cwd), { log, scrubber }).store;
+  const config = configFromFlags(flags, world.env, world.cwd, { needs: 'store' });
+  return connect(config, { log, scrubber }).store;
 }
 
 /** Every target that has a snapshot or an open run, by name. */

@@ -77,7 +77,7 @@ async function openStore(options: TargetOptions, session: Session): Promise<Stor
   if (options.store !== undefined && options.config === undefined) {
     return openStoreByFlags(options, session);
   }
-  return connect(await readConfig(options, world), { log, scrubber }).store;
+  return connect(await readConfig(options, world, 'store'), { log, scrubber }).store;
 }
 
 export async function verifyWithProgress(store: Store, session: Session): Promise<Verification> {

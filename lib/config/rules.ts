@@ -1,4 +1,5 @@
-// Owns what settings mean together: defaults, and faults that no setting has by itself. Refuses files and text.
+// Responsible for what settings mean together: defaults that depend on other settings, and faults that no setting has by
+// itself. Not responsible for files and text.
 
 import { resolve } from 'node:path';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
@@ -6,22 +7,28 @@ import { isLoopback } from '../core/network-host.ts';
 import type { Environment } from '../core/ports.ts';
 import type { NodeFilters } from '../datasets/container-nodes.ts';
 import { defaultDataset } from '../datasets/index.ts';
-import {
-  checkAgency,
-  type Report,
-  readDefaultCredentials,
-  readLogLevel,
-  readProxy,
-} from './environment.ts';
-import type { Account, Config, StoreConfig, Target } from './load.ts';
-import type { ConfigShape, Credentials, checkShape } from './schema.ts';
+import { type CheckedShape, checkShape } from './check.ts';
+import { keyHint, type Report, readDefaultKey, readLogLevel, readProxy } from './environment.ts';
+import type {
+  Account,
+  Config,
+  ConfigOptions,
+  Credentials,
+  ProxyConfig,
+  Series,
+  StoreConfig,
+  Target,
+} from './model.ts';
+import type { ConfigShape } from './schema.ts';
+import { listAbove } from './settings.ts';
+import type { ConfigValues } from './text.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
-const agency: Credentials = { kind: 'agency' };
+const agency = { kind: 'agency' } as const;
+const noProxy: ProxyConfig = { httpsProxy: null, httpProxy: null, noProxy: null };
 
-interface Context {
+interface Context extends ConfigOptions {
   env: Environment;
-  agencyPossible: boolean;
   /** Where relative `file:` paths start. */
   folder: string;
   logLevel: string | undefined;
@@ -29,132 +36,174 @@ interface Context {
   pathOf: (path: string) => string;
 }
 
-/** Defaults, and what settings mean together. Judges what is right so far, so that all faults come at once. */
-export function assembleConfig(checked: ReturnType<typeof checkShape>, context: Context): Config {
-  const { shape, issues } = checked;
-  const { env } = context;
-  const report: Report = (path, message, hint) => issues.push({ path, message, hint });
-  const isFaulty = (path: string) => issues.some((issue) => issue.path === path);
+interface Usage {
+  /** Whether the command uses the setting. */
+  isUsed: (path: string) => boolean;
+}
 
-  const accounts = (shape.accounts ?? []).map((account, index): Account => {
+interface Judge {
+  report: Report;
+  /** Whether the setting, or a part of it, has a fault already. */
+  isFaulty: (path: string) => boolean;
+}
+
+/** From values to a configuration. Judges what is valid so far, so that all faults come at once: throws ConfigError. */
+export function assembleConfig(values: ConfigValues, context: Context): Config {
+  const { env, needs = 'service' } = context;
+  const reported = [...values.unset, ...values.issues];
+  const checked = checkShape(
+    values.value,
+    reported.map(({ path }) => path),
+  );
+  const { shape } = checked;
+  const isBucket = shape.store?.kind === 'obs';
+  const opensStore = (path: string) =>
+    isBucket && shape.obs?.credentials === undefined && path.startsWith('accounts.0.credentials');
+  const isUsed = (path: string) =>
+    needs === 'service' || opensStore(path) || !listAbove(path).some((above) => above.isApiOnly);
+
+  const issues = [
+    ...values.unset.filter(({ path }) => isUsed(path)),
+    ...values.issues,
+    ...checked.issues,
+  ];
+  const judge: Judge = {
+    report: (path, message, hint) => issues.push({ path, message, hint }),
+    isFaulty: (path) =>
+      [...checked.faulty, ...issues.map((issue) => issue.path)].some((one) =>
+        `${one}.`.startsWith(`${path}.`),
+      ),
+  };
+  const accounts = toAccounts(checked, { ...context, isUsed }, judge);
+  const store = toStore(shape, accounts, context, judge);
+  const logLevel = readLogLevel(env, context.logLevel, judge.report);
+  // A command that only reads a folder needs no network.
+  const proxy = needs === 'service' || isBucket ? readProxy(env, judge.report) : noProxy;
+  if (issues.length > 0) {
+    // One fault of the environment affects every account that relies on it.
+    const distinct = new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue]));
+    throw new ConfigError(
+      [...distinct.values()].map((issue) => ({ ...issue, path: context.pathOf(issue.path) })),
+    );
+  }
+  // Without faults the shape is whole.
+  const { schedule, formats, quota, keepPagesDays } = shape as ConfigShape;
+  return {
+    store,
+    scheduleMs: schedule,
+    formats,
+    quota,
+    keepPagesMs: keepPagesDays * dayMs,
+    accounts,
+    logLevel,
+    proxy,
+  };
+}
+
+function toAccounts(checked: CheckedShape, context: Context & Usage, judge: Judge): Account[] {
+  const accounts = (checked.shape.accounts ?? []).map((account, index): Account => {
     const path = `accounts.${index}`;
     const name = account?.name ?? '';
-    const credentials =
-      account?.credentials ??
-      (account === undefined || isFaulty(`${path}.credentials`)
-        ? agency
-        : readDefaultCredentials(env, context.agencyPossible, `${path}.credentials`, report));
-    if (account?.credentials?.kind === 'agency') {
-      checkAgency(context.agencyPossible, `${path}.credentials`, report);
-    }
     const targets = (account?.targets ?? []).flatMap((target, targetIndex) => {
       const targetPath = `${path}.targets.${targetIndex}`;
       return target?.region === undefined
         ? []
-        : [toTarget({ ...target, region: target.region }, name, targetPath, isFaulty, report)];
+        : [toTarget({ ...target, region: target.region }, name, targetPath, judge)];
     });
+    const credentials =
+      account === undefined
+        ? agency
+        : chooseCredentials(account.credentials, `${path}.credentials`, context, judge);
     return { name, credentials, targets };
   });
+  reportRepeatedNames(accounts, judge);
+  // A target that is not fully known cannot be compared with others.
+  const isKnown = ({ account, path }: Target) =>
+    account !== '' &&
+    !['projectId', 'table', 'filters'].some((name) => judge.isFaulty(`${path}.${name}`));
+  const targets = accounts.flatMap((account) => account.targets).filter(isKnown);
+  for (const { path, message, hint } of [
+    ...findRepeatedTargets(targets),
+    ...findMixedTables(targets),
+  ]) {
+    judge.report(path, message, hint);
+  }
+  return accounts;
+}
 
+function reportRepeatedNames(accounts: readonly Account[], { report }: Judge): void {
   const names = accounts.map(({ name }) => name);
   names.forEach((name, index) => {
     const first = names.indexOf(name);
-    if (name !== '' && first !== index) {
-      report(
-        `accounts.${index}.name`,
-        `is the name of accounts.${first} too`,
-        'Give every account a name of its own: rows carry it.',
-      );
-    }
+    if (name === '' || first === index) return;
+    report(
+      `accounts.${index}.name`,
+      `is the name of accounts.${first} too`,
+      'Give every account its own name: rows are told apart by it.',
+    );
   });
-  // A target that is not known well enough is no evidence against another.
-  const isKnown = ({ account, path }: Target) => {
-    const own = ['projectId', 'table', 'filters'].map((name) => `${path}.${name}`);
-    return account !== '' && !issues.some((issue) => own.some((of) => issue.path.startsWith(of)));
-  };
-  const targets = accounts.flatMap((account) => account.targets).filter(isKnown);
-  issues.push(...findRepeatedTargets(targets), ...findMixedTables(targets));
-
-  const config: Config = {
-    store: toStore(shape, accounts, context, isFaulty, report),
-    scheduleMs: shape.schedule ?? dayMs,
-    formats: (['parquet', 'ndjson'] as const).filter(
-      (format) => shape.formats === undefined || shape.formats.includes(format),
-    ),
-    quota: {
-      requests: shape.quota?.requests ?? 5,
-      windowSeconds: shape.quota?.windowSeconds ?? 60,
-    },
-    accounts,
-    logLevel: readLogLevel(env, context.logLevel, report),
-    proxy: readProxy(env, report),
-  };
-  if (issues.length === 0) return config;
-  // One fault of the environment strikes every account that relies on it.
-  const distinct = new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue]));
-  throw new ConfigError(
-    [...distinct.values()].map((issue) => ({ ...issue, path: context.pathOf(issue.path) })),
-  );
 }
 
-type TargetShape = NonNullable<
-  NonNullable<NonNullable<NonNullable<ConfigShape['accounts']>[number]>['targets']>[number]
-> & { region: string };
+type AccountShape = NonNullable<NonNullable<CheckedShape['shape']['accounts']>[number]>;
+type CredentialsShape = AccountShape['credentials'];
 
-/** Regions of the EU cloud end in `.eu`: so do the HSS endpoints read 2026-11-24. Assumed: IAM and OBS there do as well. */
+/** The account's own, else the key of the environment, else the agency. */
+function chooseCredentials(
+  shape: CredentialsShape,
+  path: string,
+  context: Context & Usage,
+  { isFaulty, report }: Judge,
+): Credentials {
+  if (isFaulty(path)) return agency;
+  const given = toCredentials(shape);
+  if (!context.isUsed(path)) return given ?? agency;
+  const chosen = given ?? readDefaultKey(context.env, report) ?? agency;
+  if (chosen.kind === 'agency' && !context.agencyPossible) {
+    const message = given
+      ? agencyOutside
+      : 'is missing, and HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK are not set';
+    report(path, message, keyHint);
+  }
+  return chosen;
+}
+
+const agencyOutside = 'is agency, which exists only in a function';
+
+/** For credentials without a fault. */
+function toCredentials(shape: CredentialsShape): Credentials | undefined {
+  if (shape === undefined) return undefined;
+  if (shape === 'agency') return agency;
+  if ('ak' in shape) {
+    const { ak = '', sk = '', securityToken = null } = shape;
+    return { kind: 'key', ak, sk, securityToken };
+  }
+  const { iamUser = '', iamPassword = '', iamDomain = '' } = shape as Record<string, string>;
+  return { kind: 'password', iamUser, iamPassword, iamDomain };
+}
+
+type TargetShape = NonNullable<NonNullable<AccountShape['targets']>[number]> & { region: string };
+
+/** EU regions end in `.eu`: so do the HSS endpoints read 2026-11-24. Assumed: IAM and OBS there do as well. */
 function hostOf(service: string, region: string): string {
   return `https://${service}.${region}.myhuaweicloud.${region.startsWith('eu-') ? 'eu' : 'com'}`;
 }
 
-function toTarget(
-  shape: TargetShape,
-  account: string,
-  path: string,
-  isFaulty: (path: string) => boolean,
-  report: Report,
-): Target {
-  const { region } = shape;
+function toTarget(shape: TargetShape, account: string, path: string, judge: Judge): Target {
+  const { region, projectId = null } = shape;
   // The 2021 reference, table 1-1, lists this one region for the old service.
   const endpoint = shape.endpoint ?? hostOf(region === 'cn-south-4' ? 'cgs' : 'hss', region);
   const { hostname } = new URL(endpoint);
   const api = shape.api ?? (hostname.startsWith('cgs.') ? 'cgs' : 'hss');
-  const isSure = !isFaulty(`${path}.endpoint`) && !isFaulty(`${path}.api`);
-  const filters = Object.fromEntries(
-    Object.entries(shape.filters ?? {}).filter(([, value]) => value !== undefined),
-  ) as NodeFilters;
-  if (api === 'cgs' && isSure) {
-    if (shape.enterpriseProjectId !== undefined) {
-      report(
-        `${path}.enterpriseProjectId`,
-        'is not sent to the cgs api, which does not know it',
-        'Remove it, or set `api: hss` with an hss endpoint.',
-      );
-    }
-    // The 2021 reference, table 3-2.
-    for (const name of ['protectStatus', 'containerTags'] as const) {
-      if (filters[name] === undefined) continue;
-      report(
-        `${path}.filters.${name}`,
-        'is no filter of the cgs api',
-        'It knows hostName and agentStatus; set `api: hss` with an hss endpoint for the others.',
-      );
-    }
-    if (
-      filters.agentStatus &&
-      !['not_installed', 'online', 'offline'].includes(filters.agentStatus)
-    ) {
-      report(
-        `${path}.filters.agentStatus`,
-        'is no value of the cgs api',
-        'It knows not_installed, online and offline.',
-      );
-    }
+  const filters: NodeFilters = { ...shape.filters };
+  if (api === 'cgs' && !judge.isFaulty(`${path}.endpoint`) && !judge.isFaulty(`${path}.api`)) {
+    checkForCgs(shape, path, judge);
   }
-  if (Object.keys(filters).length > 0 && shape.table === undefined && !isFaulty(`${path}.table`)) {
-    report(
+  const needsTable = Object.keys(filters).length > 0 && shape.table === undefined;
+  if (needsTable && !judge.isFaulty(`${path}.table`)) {
+    judge.report(
       `${path}.table`,
       'is missing: a filtered target must name its own table',
-      'Add one, as in `table: web_nodes`, so that nobody takes a part of the nodes for all.',
+      'Add one, as in `table: web_nodes`. Then no reader takes some of the nodes for all of them.',
     );
   }
   return {
@@ -162,9 +211,9 @@ function toTarget(
     account,
     table: shape.table ?? defaultDataset.name,
     region,
-    projectId: shape.projectId ?? null,
+    projectId,
     endpoint,
-    // Whoever runs a server on this host (the simulator) runs its IAM too: no key of a trial may go out.
+    // A server on this host (the simulator) is its own IAM too: a test key must not leave this host.
     iamEndpoint: shape.iamEndpoint ?? (isLoopback(hostname) ? endpoint : hostOf('iam', region)),
     api,
     enterpriseProjectId: api === 'hss' ? (shape.enterpriseProjectId ?? 'all_granted_eps') : null,
@@ -172,63 +221,82 @@ function toTarget(
   };
 }
 
+/** What the API of 2021 does not accept. Source: the 2021 reference, table 3-2. */
+function checkForCgs(shape: TargetShape, path: string, { report }: Judge): void {
+  const { enterpriseProjectId, filters = {} } = shape;
+  if (enterpriseProjectId !== undefined) {
+    report(
+      `${path}.enterpriseProjectId`,
+      'is not accepted by the cgs API',
+      'Remove it, or set `api: hss` with an hss endpoint.',
+    );
+  }
+  for (const name of ['protectStatus', 'containerTags'] as const) {
+    if (filters[name] === undefined) continue;
+    report(
+      `${path}.filters.${name}`,
+      'is not a filter of the cgs API',
+      'Use hostName or agentStatus, or set `api: hss` with an hss endpoint.',
+    );
+  }
+  const { agentStatus } = filters;
+  if (agentStatus && !['not_installed', 'online', 'offline'].includes(agentStatus)) {
+    report(
+      `${path}.filters.agentStatus`,
+      'is not a value of the cgs API',
+      'One of: not_installed, online, offline.',
+    );
+  }
+}
+
 function toStore(
-  shape: ConfigShape,
+  shape: CheckedShape['shape'],
   accounts: readonly Account[],
   context: Context,
-  isFaulty: (path: string) => boolean,
-  report: Report,
+  { isFaulty, report }: Judge,
 ): StoreConfig {
   const { store, obs } = shape;
   if (store?.kind !== 'obs') {
     if (store !== undefined && obs !== undefined) {
       report(
         'obs',
-        'is there, but the store is no obs://',
-        'Remove it, or write `store: obs://…`.',
+        'is set, but the store does not start with obs://',
+        'Remove it, or write `store: obs://bucket/prefix`.',
       );
     }
     return { kind: 'file', root: resolve(context.folder, store?.path ?? '.') };
   }
-  const first = accounts[0];
-  const credentials = obs?.credentials ?? first?.credentials ?? agency;
-  if (obs?.credentials?.kind === 'agency')
-    checkAgency(context.agencyPossible, 'obs.credentials', report);
+  const [first] = accounts;
+  const given = isFaulty('obs.credentials') ? undefined : toCredentials(obs?.credentials);
+  const credentials = given ?? first?.credentials ?? agency;
+  if (given?.kind === 'agency' && !context.agencyPossible) {
+    report('obs.credentials', agencyOutside, keyHint);
+  }
   if (credentials.kind === 'password' && !isFaulty('obs.credentials')) {
     report(
       'obs.credentials',
-      obs?.credentials
-        ? 'is a sign-in, which OBS does not take'
-        : 'is missing, and the first account signs in with a password, which OBS does not take',
-      'Give { ak, sk } of a user who may read and write the bucket.',
+      given
+        ? 'is a sign-in, which OBS does not accept'
+        : 'is missing, and the first account uses a sign-in, which OBS does not accept',
+      'Write { ak, sk } of a user who may read and write the bucket.',
     );
   }
   const targetRegion = first?.targets[0]?.region ?? '';
   const endpoint = obs?.endpoint ?? hostOf('obs', targetRegion);
+  const ownRegion = /^https:\/\/obs\.([a-z0-9-]+)\.myhuaweicloud\.(?:com|eu)$/.exec(endpoint)?.[1];
   return {
     kind: 'obs',
     bucket: store.bucket,
     prefix: store.prefix,
     endpoint,
-    region:
-      /^https:\/\/obs\.([a-z0-9-]+)\.myhuaweicloud\.(?:com|eu)$/.exec(endpoint)?.[1] ??
-      targetRegion,
+    region: ownRegion ?? targetRegion,
     pathStyle: obs?.pathStyle ?? false,
-    credentials: credentials.kind === 'password' ? { kind: 'agency' } : credentials,
+    credentials: credentials.kind === 'password' ? agency : credentials,
     kmsKeyId: obs?.kmsKeyId ?? null,
   };
 }
 
-/** What makes a target's snapshots one series. */
-export interface Series {
-  path: string;
-  account: string;
-  table: string;
-  region: string;
-  projectId: string | null;
-}
-
-/** Two targets that would write one series of snapshots. Where the project is not known yet, the account stands for it. */
+/** Two targets that would write one series of snapshots. While a project is unknown, the account stands for it. */
 export function findRepeatedTargets(targets: readonly Series[]): ConfigIssue[] {
   const known = new Map<string, Series>();
   const issues: ConfigIssue[] = [];
@@ -244,13 +312,13 @@ export function findRepeatedTargets(targets: readonly Series[]): ConfigIssue[] {
     issues.push({
       path: target.path,
       message: `has the table, region and project of ${first.path}`,
-      hint: `Remove one of them, or give one a table of its own instead of ${target.table}.`,
+      hint: `Remove one of them, or give one a table other than ${target.table}.`,
     });
   }
   return issues;
 }
 
-/** A table in which some targets are whole and others filtered would be taken for whole. */
+/** In one table all targets must have the same filters: otherwise a reader takes some of the nodes for all. */
 function findMixedTables(targets: readonly Target[]): ConfigIssue[] {
   const filtersOf = new Map<string, string>();
   const issues: ConfigIssue[] = [];
@@ -262,7 +330,7 @@ function findMixedTables(targets: readonly Target[]): ConfigIssue[] {
     issues.push({
       path: `${path}.filters`,
       message: `differs from the filters of other targets of the table ${table}`,
-      hint: 'Give targets with other filters a table of their own.',
+      hint: 'Give targets with other filters their own table.',
     });
   }
   return issues;

@@ -1,333 +1,428 @@
-// Owns the shape of a configuration: each setting by itself. Refuses defaults, and what settings mean together.
+// Responsible for the settings of cgs-export.yml: which exist, what each accepts, its default, and what people read about
+// it. The only source for the check of a configuration, the JSON Schema and docs/configuration.md. Not responsible for
+// what settings mean together.
 
 import * as v from 'valibot';
-import type { ConfigIssue } from '../core/errors.ts';
 import { suggest } from './suggest.ts';
-import { joinPath } from './text.ts';
 import {
-  type Fail,
-  readFilePath,
-  readName,
-  readObsLocation,
-  readOrigin,
-  readSchedule,
-  readSecret,
-  readTable,
+  flag,
+  isMapping,
+  key,
+  mustBe,
+  oneOf,
+  origin,
+  positiveNumber,
+  schedule,
+  securityToken,
+  storeLocation,
+  table,
+  text,
+  textUpTo,
 } from './values.ts';
 
-/** A key pair (temporary with a token), the function's agency, or a user who signs in. */
-export type Credentials =
-  | { kind: 'key'; ak: string; sk: string; securityToken: string | null }
-  | { kind: 'agency' }
-  | { kind: 'password'; iamUser: string; iamPassword: string; iamDomain: string };
-
-/** A path as it was written: relative ones are not resolved yet. */
-export type StoreLocation =
-  | { kind: 'file'; path: string }
-  | { kind: 'obs'; bucket: string; prefix: string };
-
-// Valibot carries one text an issue; ours carry two.
-function say(message: string, hint: string): string {
-  return `${message}\n${hint}`;
+/** What people read about a setting. */
+export interface About {
+  description: string;
+  /** What to write: shown with every fault of the setting. */
+  hint?: string;
+  /** What applies without the setting, where that is not one value. */
+  defaultText?: string;
+  /** As it is written in YAML. */
+  examples?: unknown[];
+  /** Only commands that send requests to the API use it: for the others its variables need not be set. */
+  isApiOnly?: boolean;
 }
 
-/** Never the value itself: it may be a secret in the wrong place. */
-function nameKind(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'a section';
-  if (Number.isNaN(value)) return 'NaN';
-  return typeof value === 'string' ? 'text' : `a ${typeof value}`;
+function about<T>(it: About) {
+  return v.metadata<T, About & Record<string, unknown>>({ ...it });
 }
 
-function wrongKind(kind: string, hint: string) {
-  return ({ input }: v.BaseIssue<unknown>): string => {
-    if (input === null) return say('has no value', `Give one, or remove the line. ${hint}`);
-    const quotes = kind === 'text' && typeof input === 'number' ? 'Put the number in quotes. ' : '';
-    return say(`must be ${kind}, not ${nameKind(input)}`, quotes + hint);
-  };
-}
-
-function text<T>(hint: string, read: (text: string, fail: Fail, hint: string) => T) {
+function section<const T extends v.ObjectEntries>(entries: T) {
   return v.pipe(
-    v.string(wrongKind('text', hint)),
-    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
-      const fail = (message: string, inner: string) => {
-        addIssue({ message: say(message, inner) });
-        return NEVER;
-      };
-      if (dataset.value === '') return fail('is empty', hint);
-      return read(dataset.value, fail as Fail, hint);
-    }),
-  );
-}
-
-function oneOf<const T extends string>(values: readonly T[]) {
-  const hint = `One of: ${values.join(', ')}.`;
-  return text<T>(hint, (given, fail) => {
-    const near = suggest(given, values);
-    const found = values.find((value) => value === given);
-    return (
-      found ?? fail('is not a value known here', near ? `Did you mean "${near}"? ${hint}` : hint)
-    );
-  });
-}
-
-function positive(hint: string) {
-  return v.pipe(
-    v.unknown(),
-    // A variable is always text.
-    v.transform((value) =>
-      typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value,
+    // Valibot takes a list for an object.
+    v.custom<Record<string, unknown>>(isMapping, mustBe('a section')),
+    v.strictObject(entries, ({ expected }) =>
+      expected === 'never' ? 'is not a setting' : 'is missing',
     ),
-    v.number(wrongKind('a number', hint)),
-    v.check((value) => Number.isFinite(value) && value > 0, say('must be above 0', hint)),
   );
 }
 
-const flag = v.pipe(
-  v.unknown(),
-  v.transform((value) => (value === 'true' ? true : value === 'false' ? false : value)),
-  v.boolean(wrongKind('true or false', 'Write true or false, without quotes.')),
+function listOf<T extends v.GenericSchema>(item: T) {
+  return v.pipe(v.array(item, mustBe('a list')), v.minLength(1, 'is an empty list'));
+}
+
+const agency = v.literal('agency', 'is not "agency"');
+
+const keyForm = {
+  ak: v.pipe(key, about({ description: 'Access key id.' })),
+  sk: v.pipe(key, about({ description: 'Secret access key.' })),
+  securityToken: v.optional(
+    v.pipe(
+      securityToken,
+      about({
+        description: 'Security token of a temporary key. Empty: the key is permanent.',
+        defaultText: 'none: the key is permanent',
+      }),
+    ),
+  ),
+};
+const signInForm = {
+  iamUser: v.pipe(text, about({ description: 'Name of an IAM user.' })),
+  iamPassword: v.pipe(text, about({ description: 'Password of the IAM user.' })),
+  iamDomain: v.pipe(text, about({ description: 'Account (domain) that the IAM user belongs to.' })),
+};
+const accessKey = section(keyForm);
+const signIn = section(signInForm);
+
+function hasNameOf(form: object, given: object): boolean {
+  return Object.keys(given).some((name) => suggest(name, Object.keys(form)) !== null);
+}
+
+/** All forms, for what reads the schema. For a value, `credentials` picks the form that was meant. */
+export const anyCredentials = v.union([agency, accessKey, signIn], ({ input }) =>
+  !isMapping(input)
+    ? 'must be "agency" or a section'
+    : hasNameOf(keyForm, input)
+      ? 'mixes a key and a sign-in'
+      : 'has neither a key nor a sign-in',
 );
 
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** `required`: what to write if the key is missing. */
-function section<T extends v.ObjectEntries>(entries: T, required: Record<string, string> = {}) {
-  const known = Object.keys(entries);
-  return v.pipe(
-    v.custom<Record<string, unknown>>(
-      isMapping,
-      wrongKind('a section', `It may hold: ${known.join(', ')}.`),
-    ),
-    v.looseObject(entries, ({ path }) =>
-      say('is missing', required[String(path?.[0]?.key)] ?? 'See cgs-export.example.yml.'),
-    ),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!isMapping(dataset.value)) return;
-      const input: Record<string, unknown> = dataset.value;
-      for (const key of Object.keys(input)) {
-        if (known.includes(key)) continue;
-        addIssue({ message: unknownKey(key, known), path: [pathItem(input, key)] });
-      }
-    }),
-  );
-}
-
-function unknownKey(key: string, known: readonly string[]): string {
-  const near = suggest(key, known);
-  const all = `Known here: ${known.join(', ')}.`;
-  return say('is no setting', near ? `Did you mean "${near}"? ${all}` : all);
-}
-
-function pathItem(input: Record<string, unknown>, key: string): v.ObjectPathItem {
-  return { type: 'object', origin: 'value', input, key, value: input[key] };
-}
-
-function listOf<T extends v.GenericSchema>(item: T, hint: string) {
-  return v.pipe(
-    v.array(item, wrongKind('a list', hint)),
-    v.minLength(1, say('is an empty list', hint)),
-  );
-}
-
-const forms = {
-  key: ['ak', 'sk', 'securityToken'],
-  password: ['iamUser', 'iamPassword', 'iamDomain'],
-} as const;
-const formsHint =
-  'One of: { ak, sk } with securityToken if the key is temporary; agency (in a function); { iamUser, iamPassword, iamDomain }.';
-
-const credentials = v.pipe(
-  v.unknown(),
-  v.rawTransform<unknown, Credentials>(({ dataset, addIssue, NEVER }) => {
-    const given = dataset.value;
-    if (given === 'agency') return { kind: 'agency' };
-    if (!isMapping(given)) {
-      const message =
-        typeof given === 'string' ? 'is not "agency"' : 'must be "agency" or a section';
-      addIssue({ message: say(message, formsHint) });
-      return NEVER;
-    }
-    const used = (names: readonly string[]) => names.some((name) => Object.hasOwn(given, name));
-    const known: readonly string[] = [...forms.key, ...forms.password];
-    for (const key of Object.keys(given)) {
-      if (known.includes(key)) continue;
-      addIssue({ message: unknownKey(key, known), path: [pathItem(given, key)] });
-    }
-    if (used(forms.key) === used(forms.password)) {
-      const message = used(forms.key) ? 'mixes a key and a sign-in' : 'names no identity';
-      addIssue({ message: say(message, formsHint) });
-      return NEVER;
-    }
-    /** The member's text; '' after a fault. */
-    const read = (name: string): string => {
-      const value = given[name];
-      const fail = (message: string, hint: string) => {
-        addIssue({ message: say(message, hint), path: [pathItem(given, name)] });
-        return '';
-      };
-      if (value === undefined) return fail('is missing', formsHint);
-      if (typeof value !== 'string') {
-        return fail(value === null ? 'has no value' : 'must be text', 'Put it in quotes.');
-      }
-      return readSecret(value, name.startsWith('iam'), fail as Fail);
-    };
-    if (used(forms.password)) {
-      const [iamUser, iamPassword, iamDomain] = forms.password.map(read) as [
-        string,
-        string,
-        string,
-      ];
-      return { kind: 'password', iamUser, iamPassword, iamDomain };
-    }
-    // A variable that is set but empty says: no token, this key is permanent.
-    const hasToken = Object.hasOwn(given, 'securityToken') && given.securityToken !== '';
-    return {
-      kind: 'key',
-      ak: read('ak'),
-      sk: read('sk'),
-      securityToken: hasToken ? read('securityToken') : null,
-    };
-  }),
+const credentials = v.lazy(
+  (given): v.GenericSchema<unknown, v.InferOutput<typeof anyCredentials>> => {
+    if (typeof given === 'string') return agency;
+    if (!isMapping(given)) return anyCredentials;
+    const isKey = hasNameOf(keyForm, given);
+    if (isKey === hasNameOf(signInForm, given)) return anyCredentials;
+    return isKey ? accessKey : signIn;
+  },
 );
+const credentialsHint =
+  'Write { ak, sk }, with securityToken if the key is temporary; or { iamUser, iamPassword, iamDomain }; or agency, in a function only. Use variables, as in ${PROD_SK}.';
 
-const storeHint = 'Write file:./export, file:/abs/dir or obs://bucket/prefix.';
-const store = text<StoreLocation>(storeHint, (given, fail) => {
-  if (given.startsWith('obs://')) return { kind: 'obs', ...readObsLocation(given, fail) };
-  if (given.startsWith('file:')) return { kind: 'file', path: readFilePath(given, fail) };
-  return fail('must begin with file: or obs://', storeHint);
-});
+const originHint =
+  'Write https://host or https://host:port, without path, user or password. http:// is accepted only for this host (localhost), because others on the way could read and change what is sent.';
 
-const regionHint = 'A region is named as in cn-south-4.';
-const region = text(regionHint, readName(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'is no region', 64));
-const projectHint = 'A project id is 32 letters and digits; IAM shows it under "My Credentials".';
-const originHint = 'Write https://host or https://host:port.';
-
-const target = section(
-  {
-    region,
-    projectId: v.optional(text(projectHint, readName(/^[A-Za-z0-9_-]+$/, 'is no project id', 128))),
-    endpoint: v.optional(text(originHint, readOrigin)),
-    iamEndpoint: v.optional(text(originHint, readOrigin)),
-    enterpriseProjectId: v.optional(
-      text(
-        'Write all_granted_eps, 0 or the id of an enterprise project.',
-        readName(/^[A-Za-z0-9_-]+$/, 'is no enterprise project', 128),
-      ),
+const target = section({
+  region: v.pipe(
+    textUpTo(64),
+    v.regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'is not a valid region name'),
+    about({
+      description: 'Region of the nodes.',
+      hint: 'Write the name of a region, as in cn-south-4.',
+      examples: ['cn-south-4'],
+    }),
+  ),
+  projectId: v.optional(
+    v.pipe(
+      textUpTo(128),
+      v.regex(/^[A-Za-z0-9_-]+$/, 'is not a valid project id'),
+      about({
+        description: 'Project of the nodes. No project is ever created.',
+        hint: 'Write the id of 32 letters and digits that IAM shows under "My Credentials".',
+        defaultText: 'IAM is asked for the project with the name of the region',
+        examples: ['0123456789abcdef0123456789abcdef'],
+      }),
     ),
-    api: v.optional(oneOf(['cgs', 'hss'])),
-    filters: v.optional(
+  ),
+  endpoint: v.optional(
+    v.pipe(
+      origin,
+      about({
+        description: 'Address of the API.',
+        hint: originHint,
+        defaultText:
+          '`https://cgs.cn-south-4.myhuaweicloud.com` for cn-south-4, else `https://hss.<region>.myhuaweicloud.com` (`.eu` for EU regions)',
+        examples: ['https://hss.cn-north-4.myhuaweicloud.com'],
+        isApiOnly: true,
+      }),
+    ),
+  ),
+  iamEndpoint: v.optional(
+    v.pipe(
+      origin,
+      about({
+        description: 'Address of IAM, for project ids and sign-ins.',
+        hint: originHint,
+        defaultText:
+          '`https://iam.<region>.myhuaweicloud.com` (`.eu` for EU regions); the endpoint, if that is on this host',
+        examples: ['https://iam.cn-north-4.myhuaweicloud.com'],
+        isApiOnly: true,
+      }),
+    ),
+  ),
+  enterpriseProjectId: v.optional(
+    v.pipe(
+      textUpTo(128),
+      v.regex(/^[A-Za-z0-9_-]+$/, 'is not a valid enterprise project id'),
+      about({
+        description: 'Enterprise project of the nodes. Only for the hss API.',
+        hint: 'Write all_granted_eps, "0" for the default enterprise project, or the id of one.',
+        defaultText:
+          '`all_granted_eps`: every enterprise project that the user may see; not sent to the cgs API',
+        examples: ['all_granted_eps'],
+        isApiOnly: true,
+      }),
+    ),
+  ),
+  api: v.optional(
+    v.pipe(
+      oneOf(['cgs', 'hss']),
+      about({
+        description: 'Version of the API: cgs is the one of 2021, hss its successor.',
+        defaultText: '`cgs` if the host of the endpoint starts with `cgs.`, else `hss`',
+        examples: ['hss'],
+        isApiOnly: true,
+      }),
+    ),
+  ),
+  filters: v.optional(
+    v.pipe(
       section({
         hostName: v.optional(
-          text('1 to 128 characters.', (given, fail, hint) =>
-            [...given].length > 128 ? fail('is longer than 128 characters', hint) : given,
+          v.pipe(
+            textUpTo(128),
+            about({
+              description: 'Host name, sent to the API as it is.',
+              hint: 'Write 1 to 128 characters.',
+              examples: ['web'],
+            }),
           ),
         ),
         // Documented values of the request: HSS ListContainerNodes, read 2026-11-24.
         agentStatus: v.optional(
-          oneOf([
-            'installed',
-            'not_installed',
-            'online',
-            'offline',
-            'install_failed',
-            'installing',
-          ]),
+          v.pipe(
+            oneOf([
+              'installed',
+              'not_installed',
+              'online',
+              'offline',
+              'install_failed',
+              'installing',
+            ]),
+            about({
+              description:
+                'Status of the agent. The cgs API knows only not_installed, online and offline.',
+              examples: ['offline'],
+            }),
+          ),
         ),
-        protectStatus: v.optional(oneOf(['closed', 'opened'])),
-        containerTags: v.optional(oneOf(['cce', 'self', 'other'])),
+        protectStatus: v.optional(
+          v.pipe(
+            oneOf(['closed', 'opened']),
+            about({
+              description: 'Protection status. Only for the hss API.',
+              examples: ['closed'],
+            }),
+          ),
+        ),
+        containerTags: v.optional(
+          v.pipe(
+            oneOf(['cce', 'self', 'other']),
+            about({ description: 'Kind of cluster. Only for the hss API.', examples: ['cce'] }),
+          ),
+        ),
+      }),
+      about({
+        description:
+          'Exports only the nodes that match all filters. The target must name its own table.',
+        defaultText: 'all nodes',
+        isApiOnly: true,
       }),
     ),
-    table: v.optional(
-      text('Small letters, digits and _, a letter first, as in container_nodes.', readTable),
+  ),
+  table: v.optional(
+    v.pipe(
+      table,
+      about({
+        description: 'Table that the rows belong to: the first part of every object key.',
+        hint: 'Write at most 63 lower-case letters, digits and _, a letter first. The endings _ndjson, _rejects, _changes, _snapshots, _latest and _coverage are reserved.',
+        defaultText: '`container_nodes`, the name of the dataset',
+        examples: ['web_nodes'],
+      }),
     ),
-  },
-  { region: `Add region. ${regionHint}` },
-);
+  ),
+});
 
-const account = section(
-  {
-    name: text(
-      'A name of your own, for rows and messages.',
-      readName(/^[^\p{C}\p{Z}](.*[^\p{C}\p{Z}])?$/u, 'begins or ends with white space', 64),
+const account = section({
+  name: v.pipe(
+    textUpTo(64),
+    v.regex(/^[^\p{C}\p{Z}](?:.*[^\p{C}\p{Z}])?$/u, 'starts or ends with white space'),
+    about({
+      description: 'A name of your choice. Every row has it in the column account.',
+      hint: 'Write 1 to 64 characters, as in `name: prod`.',
+      examples: ['prod'],
+    }),
+  ),
+  credentials: v.optional(
+    v.pipe(
+      credentials,
+      about({
+        description: 'What requests to the API are signed with.',
+        hint: credentialsHint,
+        defaultText:
+          '`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and, for a temporary key, `HUAWEICLOUD_SDK_SECURITY_TOKEN`; in a function without these, its agency',
+        isApiOnly: true,
+      }),
     ),
-    credentials: v.optional(credentials),
-    targets: listOf(target, 'At least one, as in `- region: cn-south-4`.'),
-  },
-  { name: 'Add name, as in `name: prod`.', targets: 'Add targets, at least `- region: …`.' },
-);
+  ),
+  targets: v.pipe(
+    listOf(target),
+    about({
+      description: 'The lists of nodes to export: each is one list of one region and project.',
+      hint: 'Write at least one, as in `- region: cn-south-4`.',
+    }),
+  ),
+});
 
-const formatsHint = 'Write [parquet, ndjson] or one of them.';
-const shape = section(
-  {
-    store,
-    schedule: v.optional(text('Write a number with s, m, h or d, as in 6h.', readSchedule)),
-    formats: v.optional(listOf(oneOf(['parquet', 'ndjson']), formatsHint)),
+const formats = ['parquet', 'ndjson'] as const;
+
+export const configSchema = v.pipe(
+  section({
+    store: v.pipe(
+      storeLocation,
+      about({
+        description: 'Where snapshots are stored: in a folder or in a bucket.',
+        hint: 'Write file:./export or file:/abs/dir for a folder, obs://bucket/prefix for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. ${HOME} works, ~ does not.',
+        examples: ['file:./export', 'obs://audit-lake/cgs'],
+      }),
+    ),
+    schedule: v.optional(
+      v.pipe(
+        schedule,
+        about({
+          description:
+            'How often a snapshot of every target is due, counted from 1970-01-01 00:00 UTC.',
+          hint: 'Write a number with s, m, h or d that divides 24h or is whole days: 15m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h, 2d.',
+          examples: ['6h'],
+        }),
+      ),
+      '24h',
+    ),
+    formats: v.optional(
+      v.pipe(
+        listOf(oneOf(formats)),
+        v.includes('parquet', 'must include parquet, which is always written'),
+        v.transform((given) => formats.filter((format) => given.includes(format))),
+        about({
+          description: 'File formats of a snapshot. Parquet is always written.',
+          hint: 'Write [parquet, ndjson], or [parquet] to leave NDJSON out.',
+          examples: [['parquet']],
+          isApiOnly: true,
+        }),
+      ),
+      [...formats],
+    ),
     quota: v.optional(
-      section({
-        requests: v.optional(positive('The service allows 5 in 60 seconds.')),
-        windowSeconds: v.optional(positive('The service counts in windows of 60 seconds.')),
-      }),
+      v.pipe(
+        section({
+          requests: v.optional(
+            v.pipe(
+              positiveNumber,
+              about({
+                description:
+                  'Requests per window. Fewer leave room for others with the same key or address.',
+                hint: 'Write a number above 0; decimals are allowed. The service allows 5 requests per 60 seconds.',
+                examples: [2.5],
+              }),
+            ),
+            5,
+          ),
+          windowSeconds: v.optional(
+            v.pipe(
+              positiveNumber,
+              about({
+                description: 'Length of the window in seconds.',
+                hint: 'Write a number above 0; decimals are allowed. The service counts in windows of 60 seconds.',
+                examples: [60],
+              }),
+            ),
+            60,
+          ),
+        }),
+        about({
+          description:
+            'How many requests may be sent, retries included. It applies to each API path, per user (access key) and to this exporter as a whole.',
+          isApiOnly: true,
+        }),
+      ),
+      {},
+    ),
+    keepPagesDays: v.optional(
+      v.pipe(
+        positiveNumber,
+        about({
+          description: 'How many days the raw pages of a sealed run are kept.',
+          hint: 'Write a number above 0; decimals are allowed, as in 0.5.',
+          examples: [0.5],
+          isApiOnly: true,
+        }),
+      ),
+      7,
     ),
     obs: v.optional(
-      section({
-        endpoint: v.optional(text(originHint, readOrigin)),
-        pathStyle: v.optional(flag),
-        credentials: v.optional(credentials),
-        kmsKeyId: v.optional(
-          text('The id of a KMS key.', readName(/^[\x21-\x7e]+$/, 'is no key id', 512)),
-        ),
+      v.pipe(
+        section({
+          endpoint: v.optional(
+            v.pipe(
+              origin,
+              about({
+                description: 'Address of OBS, or of another S3-compatible store.',
+                hint: originHint,
+                defaultText: 'OBS in the region of the first target',
+                examples: ['https://obs.cn-south-4.myhuaweicloud.com'],
+              }),
+            ),
+          ),
+          pathStyle: v.optional(
+            v.pipe(
+              flag,
+              about({
+                description:
+                  'true: the bucket is part of the path, as most S3-compatible stores other than OBS need it. false: it is part of the host name.',
+                hint: 'Write true or false, without quotes.',
+                examples: [true],
+              }),
+            ),
+            false,
+          ),
+          credentials: v.optional(
+            v.pipe(
+              credentials,
+              about({
+                description: 'What requests to the store are signed with. OBS accepts no sign-in.',
+                hint: credentialsHint,
+                defaultText: 'those of the first account',
+              }),
+            ),
+          ),
+          kmsKeyId: v.optional(
+            v.pipe(
+              textUpTo(512),
+              v.regex(/^[\x21-\x7e]+$/, 'is not a valid key id'),
+              about({
+                description: 'KMS key that the store encrypts every object with (SSE-KMS).',
+                hint: 'Write the key as the store names it; OBS: arn:aws:kms:<region>:<domain id>:key/<key id>.',
+                defaultText: 'the encryption that the bucket is set to',
+                examples: [
+                  'arn:aws:kms:cn-south-4:0123456789abcdef:key/00000000-0000-0000-0000-000000000000',
+                ],
+              }),
+            ),
+          ),
+        }),
+        about({ description: 'Access to the bucket. Only for a store that starts with obs://.' }),
+      ),
+    ),
+    accounts: v.pipe(
+      listOf(account),
+      about({
+        description: 'The accounts whose nodes are exported.',
+        hint: 'Write at least one, as in `- name: prod`, with its targets.',
       }),
     ),
-    accounts: listOf(account, 'At least one, as in `- name: prod`.'),
-  },
-  { store: storeHint, accounts: 'Add accounts, at least `- name: …` with targets.' },
+  }),
+  about({ description: 'What cgs-export exports, from where, and where to.' }),
 );
 
-type Whole = v.InferOutput<typeof shape>;
-type DeepPartial<T> = T extends readonly (infer Item)[]
-  ? (DeepPartial<Item> | undefined)[]
-  : T extends Credentials | StoreLocation
-    ? T
-    : T extends object
-      ? { [Key in keyof T]?: DeepPartial<T[Key]> | undefined }
-      : T;
-/** What was right in a configuration; with no issues, all of it. */
-export type ConfigShape = DeepPartial<Whole>;
-
-/** Every setting by itself. `given`: faults known before, whose values are not judged again. */
-export function checkShape(
-  value: unknown,
-  given: readonly ConfigIssue[],
-): { shape: ConfigShape; issues: ConfigIssue[] } {
-  const result = v.safeParse(shape, value);
-  const issues = [...given];
-  const faulty = new Set(given.map(({ path }) => path));
-  for (const issue of result.issues ?? []) {
-    const path = (issue.path ?? []).reduce((joined, { key }) => joinPath(joined, String(key)), '');
-    // The first fault of a value explains the others.
-    if (faulty.has(path)) continue;
-    faulty.add(path);
-    const [message = '', hint = ''] = issue.message.split('\n');
-    issues.push({ path, message, hint });
-  }
-  return { shape: (prune(result.output, '', faulty) ?? {}) as ConfigShape, issues };
-}
-
-/** A copy without the values that have a fault. A list keeps its length, so that paths stay right. */
-function prune(value: unknown, path: string, faulty: ReadonlySet<string>): unknown {
-  if (faulty.has(path)) return undefined;
-  if (Array.isArray(value)) {
-    return value.map((item, index) => prune(item, joinPath(path, String(index)), faulty));
-  }
-  if (!isMapping(value)) return value;
-  const copy: Record<string, unknown> = {};
-  for (const [key, inner] of Object.entries(value)) {
-    const kept = prune(inner, joinPath(path, key), faulty);
-    if (kept !== undefined) copy[key] = kept;
-  }
-  return copy;
-}
+/** A configuration in which every setting is valid by itself. */
+export type ConfigShape = v.InferOutput<typeof configSchema>;

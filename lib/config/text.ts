@@ -1,43 +1,44 @@
-// Owns the way from a configuration's text to plain values: YAML or JSON, then `${NAME}`. Refuses to know any setting.
+// Responsible for the way from a configuration's text to plain values: YAML or JSON, then `${NAME}`. Not responsible for
+// settings: it knows none.
 
 import { LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import type { Environment } from '../core/ports.ts';
 
 export interface ConfigValues {
+  /** A text with a variable that is not set is undefined. */
   value: Readonly<Record<string, unknown>>;
-  /** Variables that are not set, and keys that cannot be settings. */
+  /** Names and texts that cannot be valid in any setting. */
   issues: ConfigIssue[];
+  /** Variables that are not set. */
+  unset: ConfigIssue[];
 }
 
 const textMax = 1024 * 1024;
 
 /**
- * `{ ak: ${AK} }` is no YAML: a brace ends a plain word there. So `${NAME}` becomes a word of the same length
- * before parsing (positions stay right) and is filled in after it (no value can break the syntax).
+ * `{ ak: ${AK} }` is not valid YAML, because the first brace ends a plain word. So each `${NAME}` becomes a word of the
+ * same length before parsing (positions stay right) and is replaced after it (no value can break the syntax).
  */
 const variable = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 const marked = /\uE000\uE000([A-Za-z0-9_]+)\uE001/g;
 const marks = /[\uE000\uE001]/;
 
-const unset = 'Set it where cgs-export runs, or write the value here instead.';
-
-/** Throws ConfigError if the text is not one mapping. `name` is the file's, for people. */
+/** Throws ConfigError if the text is not one mapping. `name`: the name of the file, for messages. */
 export function parseConfigText(text: string, name: string, env: Environment): ConfigValues {
-  const value = parseYaml(text, name);
-  const issues: ConfigIssue[] = [];
-  const filled = fill(value, '', env, issues);
-  return { value: filled as Readonly<Record<string, unknown>>, issues };
+  const faults: Faults = { issues: [], unset: [] };
+  const value = fill(parseYaml(text, name), '', env, faults);
+  return { value: value as ConfigValues['value'], ...faults };
 }
 
 function parseYaml(text: string, name: string): unknown {
   if (text.length > textMax) {
-    throw broken(`${name} is longer than 1 MB`, 'Is it really the configuration?');
+    throw broken(`${name} is longer than 1 MB`, 'Check that this file is the configuration.');
   }
   if (marks.test(text)) {
     throw broken(
-      `${name} holds private-use characters (U+E000, U+E001)`,
-      'Remove them: they do not show, and no setting needs them.',
+      `${name} contains private-use characters (U+E000, U+E001)`,
+      'Remove them. They are invisible, and no setting needs them.',
     );
   }
   const lines = new LineCounter();
@@ -48,7 +49,7 @@ function parseYaml(text: string, name: string): unknown {
   });
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
-    // One slip brings a train of errors behind it; only doubled keys are faults of their own.
+    // One mistake causes more errors after it; only duplicate keys are mistakes of their own.
     const first = faults.findIndex(({ code }) => code !== 'DUPLICATE_KEY');
     throw new ConfigError(
       faults
@@ -61,8 +62,8 @@ function parseYaml(text: string, name: string): unknown {
     value = document.toJS();
   } catch {
     throw broken(
-      `${name} refers to an anchor (*name) that is not set, or too often`,
-      'Quote a value that begins with *.',
+      `${name} refers to an anchor (*name) that does not exist, or refers to one too often`,
+      'Put a value that starts with * in quotes.',
     );
   }
   if (value === null) {
@@ -73,33 +74,36 @@ function parseYaml(text: string, name: string): unknown {
   }
   if (typeof value !== 'object' || Array.isArray(value)) {
     throw broken(
-      `${name} must hold settings by name, not ${Array.isArray(value) ? 'a list' : 'a single value'}`,
-      'Begin with a line such as `store: file:./export`; see cgs-export.example.yml.',
+      `${name} must contain settings by name, not ${Array.isArray(value) ? 'a list' : 'a single value'}`,
+      'Start with a line such as `store: file:./export`; see cgs-export.example.yml.',
     );
   }
   return value;
 }
 
-/** The library's own messages quote the text, and the text may hold a secret. These do not. */
+/** The library's own messages quote the text, which may be a secret. These do not. */
 const faultTexts: Partial<Record<YAMLError['code'], readonly [message: string, hint: string]>> = {
-  DUPLICATE_KEY: ['this key is there twice', 'Keep one of the two lines.'],
-  TAB_AS_INDENT: ['a tab indents this line', 'Indent with spaces.'],
+  DUPLICATE_KEY: ['this key is a duplicate', 'Keep one of the two lines.'],
+  TAB_AS_INDENT: ['this line is indented with a tab', 'Indent with spaces.'],
   BAD_INDENT: [
-    'the indentation does not fit',
-    'Indent with two spaces a level, close every bracket.',
+    'the indentation is wrong',
+    'Indent each level with two spaces, and close every bracket.',
   ],
-  MULTIPLE_DOCS: ['a second document begins here', 'Keep one document: remove the --- line.'],
-  NON_STRING_KEY: ['a key is not a name', 'Every key is a plain name, such as store.'],
-  TAG_RESOLVE_FAILED: ['a value begins with !', 'Put it in quotes.'],
-  BAD_SCALAR_START: ['a value begins with a reserved sign', 'Put it in quotes.'],
-  BAD_DQ_ESCAPE: ['a backslash in double quotes escapes nothing', 'Use single quotes, or \\\\.'],
+  MULTIPLE_DOCS: ['a second document starts here', 'Keep one document: remove the --- line.'],
+  NON_STRING_KEY: ['a key is not a name', 'Use plain names as keys, such as store.'],
+  TAG_RESOLVE_FAILED: ['a value starts with !', 'Put it in quotes.'],
+  BAD_SCALAR_START: ['a value starts with a reserved character', 'Put it in quotes.'],
+  BAD_DQ_ESCAPE: [
+    'a backslash in double quotes starts no valid escape',
+    'Use single quotes, or write \\\\.',
+  ],
 };
 
 function describeFault(fault: YAMLError, name: string, lines: LineCounter): ConfigIssue {
   const { line, col } = lines.linePos(fault.pos[0]);
   const [message, hint] = faultTexts[fault.code] ?? [
     `this is not valid YAML (${fault.code.toLowerCase().replaceAll('_', ' ')})`,
-    'Look at that place for a missing quote, bracket, colon or ${NAME}; quote values with signs in them.',
+    'Look there for a missing quote, bracket or colon. Put values with special characters in quotes.',
   ];
   return { path: '', message: `${name}:${line}:${col}: ${message}`, hint };
 }
@@ -108,44 +112,54 @@ function broken(message: string, hint: string): ConfigError {
   return new ConfigError([{ path: '', message, hint }]);
 }
 
-/** The names that objects have by themselves: no setting, and a trap for everyone who reads objects. */
+type Faults = Pick<ConfigValues, 'issues' | 'unset'>;
+
+/** Names that every object has: never settings, and a trap for code that reads objects. */
 const builtIn = new Set(['__proto__', 'constructor', 'prototype']);
 
-function fill(value: unknown, path: string, env: Environment, issues: ConfigIssue[]): unknown {
-  if (typeof value === 'string') return fillText(value, path, env, issues);
+function fill(value: unknown, path: string, env: Environment, faults: Faults): unknown {
+  if (typeof value === 'string') return fillText(value, path, env, faults);
   if (Array.isArray(value)) {
-    return value.map((item, index) => fill(item, joinPath(path, String(index)), env, issues));
+    return value.map((item, index) => fill(item, joinPath(path, String(index)), env, faults));
   }
   if (typeof value !== 'object' || value === null) return value;
   const filled: Record<string, unknown> = {};
   for (const [markedKey, inner] of Object.entries(value)) {
-    // A key is never filled in, only shown as it was written.
+    // Variables in keys are not replaced, only shown as they were written.
     const key = markedKey.replace(marked, '${$1}');
     const innerPath = joinPath(path, key);
     if (builtIn.has(key)) {
-      issues.push({ path: innerPath, message: 'is no setting', hint: 'Remove this line.' });
+      faults.issues.push({
+        path: innerPath,
+        message: 'is not a setting',
+        hint: 'Remove this line.',
+      });
     } else {
-      filled[key] = fill(inner, innerPath, env, issues);
+      filled[key] = fill(inner, innerPath, env, faults);
     }
   }
   return filled;
 }
 
-function fillText(text: string, path: string, env: Environment, issues: ConfigIssue[]): string {
-  const rest = text.replace(marked, '');
-  if (rest.includes('${')) {
-    issues.push({
+function fillText(text: string, path: string, env: Environment, faults: Faults) {
+  if (text.replace(marked, '').includes('${')) {
+    faults.issues.push({
       path,
-      message: 'holds a ${ that begins no variable',
-      hint: 'Write ${NAME} with letters, digits and _; a value that really holds these signs goes into a variable of its own.',
+      message: 'contains a ${ that starts no variable',
+      hint: 'Write ${NAME} with letters, digits and _. Put a value that really contains ${ into a variable.',
     });
   }
-  return text.replace(marked, (_all, name: string) => {
-    const found = env[name];
-    if (found !== undefined) return found;
-    issues.push({ path, message: `the environment variable ${name} is not set`, hint: unset });
-    return '';
-  });
+  const names = [...text.matchAll(marked)].map(([, name = '']) => name);
+  const missing = names.filter((name) => env[name] === undefined);
+  faults.unset.push(
+    ...missing.map((name) => ({
+      path,
+      message: `the environment variable ${name} is not set`,
+      hint: 'Set it where cgs-export runs, or write the value here.',
+    })),
+  );
+  if (missing.length > 0) return undefined;
+  return text.replace(marked, (_all, name: string) => env[name] ?? '');
 }
 
 export function joinPath(path: string, key: string): string {

@@ -1,110 +1,155 @@
-// Owns the readers of single settings: text in, value out, or what is wrong with it. Refuses to repeat a value in a message.
+// Responsible for the kinds of values that settings take, and for what can be wrong with each. Not responsible for
+// hints. No message repeats a value: it may be a secret in the wrong place.
 
+import * as v from 'valibot';
 import { isLoopback } from '../core/network-host.ts';
-
-/** Reports and returns: what a reader has to return is what this returned. */
-export type Fail = (message: string, hint: string) => never;
+import type { StoreLocation } from './model.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
 const unitsMs = { s: 1_000, m: 60_000, h: 3_600_000, d: dayMs } as const;
 
-/** `90s`, `15m`, `6h`, `2d` → milliseconds. Slots must fall on the same times of every day, or on whole days. */
-export function readSchedule(given: string, fail: Fail, hint: string): number {
-  const match = /^(\d{1,9})\s*([smhd])$/.exec(given);
-  if (!match) return fail('is no length of time', hint);
-  const scheduleMs = Number(match[1]) * unitsMs[match[2] as keyof typeof unitsMs];
-  if (scheduleMs === 0) return fail('must be above 0', hint);
-  if (dayMs % scheduleMs !== 0 && scheduleMs % dayMs !== 0) {
-    return fail(
-      'neither divides 24h nor is whole days',
-      'Slots count from midnight UTC: take 1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h, 15m, 30m or days.',
-    );
-  }
-  return scheduleMs;
+export function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Text that one pattern describes; `lengthMax` in characters. */
-export function readName(pattern: RegExp, message: string, lengthMax: number) {
-  return (given: string, fail: Fail, hint: string): string => {
-    if ([...given].length > lengthMax) return fail(`is longer than ${lengthMax} characters`, hint);
-    return pattern.test(given) ? given : fail(message, hint);
-  };
+function nameKind(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a section';
+  if (Number.isNaN(value)) return 'NaN';
+  return typeof value === 'string' ? 'text' : `a ${typeof value}`;
 }
 
-const reservedEndings = ['_ndjson', '_rejects', '_changes'];
+/** The message for a value of another kind. */
+export function mustBe(kind: string) {
+  return ({ input }: v.BaseIssue<unknown>): string =>
+    input === null ? 'has no value' : `must be ${kind}, not ${nameKind(input)}`;
+}
 
-export function readTable(given: string, fail: Fail, hint: string): string {
-  if (!/^[a-z][a-z0-9_]{0,62}$/.test(given)) return fail('is no table name', hint);
-  const ending = reservedEndings.find((end) => given.endsWith(end));
-  if (ending === undefined) return given;
-  return fail(
-    `ends in ${ending}`,
-    `Choose another name: tables that end in ${reservedEndings.join(', ')} are made beside yours.`,
+export const text = v.pipe(v.string(mustBe('text')), v.nonEmpty('is empty'));
+
+export function textUpTo(lengthMax: number) {
+  return v.pipe(text, v.maxCodePoints(lengthMax, `is longer than ${lengthMax} characters`));
+}
+
+export function oneOf<const T extends readonly string[]>(options: T) {
+  return v.picklist(options, (issue) =>
+    typeof issue.input === 'string' ? 'is not a known value' : mustBe('text')(issue),
   );
 }
 
-/** `isFree`: names and passwords may hold any sign. Keys and tokens are ASCII without white space. */
-export function readSecret(given: string, isFree: boolean, fail: Fail): string {
-  if (given === '') return fail('is empty', 'Give the value, or the variable that holds it.');
-  if (isFree || /^[\x21-\x7e]+$/.test(given)) return given;
-  return fail(
-    'holds white space or signs that no key has',
-    'Copy it again: a line break at its end is easily copied along.',
-  );
-}
+const above0 = v.gtValue<number, 0, string>(0, 'must be above 0');
+
+/** A number above 0. Also as text, because a variable is always text. */
+export const positiveNumber = v.union(
+  [
+    v.pipe(v.number(), v.finite('must be a finite number'), above0),
+    v.pipe(
+      v.string(),
+      v.regex(/^\d+(?:\.\d+)?$/, 'must be a number, not text'),
+      v.toNumber(),
+      above0,
+    ),
+  ],
+  mustBe('a number'),
+);
+
+/** True or false. Also as text, because a variable is always text. */
+export const flag = v.union(
+  [
+    v.boolean(),
+    v.pipe(
+      v.string(),
+      v.regex(/^(?:true|false)$/, 'must be true or false, not text'),
+      v.transform((given) => given === 'true'),
+    ),
+  ],
+  mustBe('true or false'),
+);
+
+/** `90s`, `15m`, `6h`, `2d` → milliseconds. Slots fall on the same times of every day, or on whole days. */
+export const schedule = v.pipe(
+  text,
+  v.regex(/^\d{1,9}\s*[smhd]$/, 'is not a valid duration'),
+  v.transform(
+    (given) => Number.parseInt(given, 10) * unitsMs[given.slice(-1) as keyof typeof unitsMs],
+  ),
+  v.gtValue(0, 'must be above 0'),
+  v.check(
+    (scheduleMs) => dayMs % scheduleMs === 0 || scheduleMs % dayMs === 0,
+    'neither divides 24h nor is whole days',
+  ),
+);
+
+/** Tables with these endings are written next to the table of the same name. */
+const reservedEnding = /_(?:ndjson|rejects|changes|snapshots|latest|coverage)$/;
+
+export const table = v.pipe(
+  text,
+  v.regex(/^[a-z][a-z0-9_]{0,62}$/, 'is not a valid table name'),
+  v.regex(
+    new RegExp(`^(?!.*${reservedEnding.source})`),
+    ({ input }) => `ends in ${reservedEnding.exec(input)?.[0]}, which is reserved`,
+  ),
+);
+
+const badKey = 'contains white space or characters that no key has';
+
+/** Part of an access key. */
+export const key = v.pipe(text, v.regex(/^[\x21-\x7e]+$/, badKey));
+
+/** Null for a variable that is set but empty: the key is permanent. */
+export const securityToken = v.pipe(
+  v.string(mustBe('text')),
+  v.regex(/^[\x21-\x7e]*$/, badKey),
+  v.transform((given) => given || null),
+);
 
 /** Scheme, host and port, as URL writes them. */
-export function readOrigin(given: string, fail: Fail, hint: string): string {
-  if (!/^https?:\/\//i.test(given)) return fail('must begin with https://', hint);
-  // URL would drop white space and turn backslashes, and so show another address than was written.
-  if (/[\s\\]|[^\x20-\x7e]/.test(given) || !URL.canParse(given)) return fail('is no address', hint);
-  const url = new URL(given);
-  if (url.username !== '' || url.password !== '' || given.includes('@')) {
-    return fail('holds a user or password', `${hint} Keys go under credentials.`);
-  }
-  if (url.pathname !== '/' || /[?#]/.test(given)) {
-    return fail('must be a host without a path or query', hint);
-  }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    return fail(
-      'is plain http://, which only this host itself may be (127.0.0.0/8, ::1, localhost)',
-      'Write https://: over http anyone on the way reads and changes what is sent.',
-    );
-  }
-  return url.origin;
-}
+export const origin = v.pipe(
+  text,
+  // Without the flag i, which a JSON Schema cannot express.
+  v.regex(/^[Hh][Tt][Tt][Pp][Ss]?:\/\//, 'must start with https://'),
+  v.check(
+    // URL drops white space and turns backslashes: it would show another address than the file does.
+    (given) => !/[\s\\]|[^\x20-\x7e]/.test(given) && URL.canParse(given),
+    'is not a valid address',
+  ),
+  v.excludes('@', 'contains a user or a password'),
+  v.transform((given) => new URL(given)),
+  v.check(
+    ({ pathname, href }) => pathname === '/' && !/[?#]/.test(href),
+    'must be a host without a path or query',
+  ),
+  v.check(
+    ({ protocol, hostname }) => protocol === 'https:' || isLoopback(hostname),
+    'is plain http://, which is accepted only for this host (127.0.0.0/8, ::1, localhost)',
+  ),
+  v.transform((url) => url.origin),
+);
+
+/** What is wrong with the text of a store, in the order in which it is checked. */
+export const storeLocation = v.pipe(
+  text,
+  v.regex(/^(?:file:|obs:\/\/)/, 'must start with file: or obs://'),
+  v.regex(/^(?!file:\/\/(?!\/))/, 'names a host after file://'),
+  v.regex(/^(?!file:$)/, 'names no folder'),
+  v.regex(/^(?!file:~)/, 'starts with ~, which only a shell replaces'),
+  // OBS Developer Guide, "Use Restrictions", bucket names. Read 2026-11-24.
+  v.regex(/^(?:file:|obs:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/|$))/, 'names no valid bucket'),
+  v.regex(
+    /^(?!obs:\/\/[^/]+(?:\/[^/]*)*\/(?:\/|\.{1,2}(?:\/|$)))/,
+    'has an empty, "." or ".." part in its prefix',
+  ),
+  v.regex(/^(?:file:[^\0]*|obs:\P{C}*)$/u, 'contains a control character'),
+  v.transform(toLocation),
+);
 
 /** `file:./x`, `file:x`, `file:/abs` and `file:///abs` → the path as written. Nothing is percent-decoded. */
-export function readFilePath(given: string, fail: Fail): string {
-  const hint = 'Write file:./export (from the folder of this file) or file:/abs/dir.';
-  const rest = given.slice('file:'.length);
-  if (rest.startsWith('//') && !rest.startsWith('///')) {
-    return fail('names a host after file://', hint);
+function toLocation(given: string): StoreLocation {
+  if (given.startsWith('file:')) {
+    return { kind: 'file', path: given.replace(/^file:(?:\/\/)?/, '') };
   }
-  const path = rest.startsWith('///') ? rest.slice(2) : rest;
-  if (path === '' || path.includes('\0')) return fail('names no folder', hint);
-  if (path.startsWith('~')) {
-    return fail('begins with ~, which only a shell replaces', `${hint} \${HOME} works.`);
-  }
-  return path;
-}
-
-/** `prefix` is without slashes at its ends; empty for the bucket's root. */
-export function readObsLocation(given: string, fail: Fail): { bucket: string; prefix: string } {
   const [bucket = '', ...parts] = given.slice('obs://'.length).split('/');
-  // OBS Developer Guide, "Use Restrictions", bucket names. Read 2026-11-24.
-  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
-    return fail(
-      'names no bucket',
-      'Write obs://bucket/prefix: 3 to 63 small letters, digits, - and .',
-    );
-  }
   if (parts.at(-1) === '') parts.pop();
-  if (parts.some((part) => part === '' || part === '.' || part === '..' || /\p{C}/u.test(part))) {
-    return fail(
-      'has an empty, "." or ".." part in its prefix',
-      'Write obs://bucket/prefix, or obs://bucket for its root.',
-    );
-  }
-  return { bucket, prefix: parts.join('/') };
+  return { kind: 'obs', bucket, prefix: parts.join('/') };
 }

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { connect, type World } from '../../lib/app/connect.ts';
-import { type Config, loadConfig } from '../../lib/config/load.ts';
+import { loadConfig } from '../../lib/config/load.ts';
+import type { Config } from '../../lib/config/model.ts';
 import { ConfigError } from '../../lib/core/errors.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
@@ -162,12 +163,12 @@ test('two targets of one project by different tables are two', async () => {
         targets: [targetAt(simulator), targetAt(simulator, filtered)],
       },
     ],
-    more: { formats: ['ndjson'] },
+    more: { formats: ['parquet'] },
   });
   const { snapshots, errors } = await open(config).run();
   expect(errors).toEqual([]);
   const [all, offline] = snapshots.map(({ manifest }) => manifest);
-  expect(all?.parts.map(({ format }) => format)).toEqual(['ndjson']);
+  expect(all?.parts.map(({ format }) => format)).toEqual(['parquet']);
   expect(all).toMatchObject({ table: 'container_nodes', rows: 20, scope: { filters: {} } });
   expect(offline).toMatchObject({
     table: 'offline_nodes',

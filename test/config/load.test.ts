@@ -5,15 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type Config,
-  type ConfigFlags,
-  checkDistinctTargets,
-  configFromFlags,
-  loadConfig,
-  logLevelOf,
-  secretsOf,
-} from '../../lib/config/load.ts';
+import { configFromFlags } from '../../lib/config/flags.ts';
+import { checkDistinctTargets, loadConfig, logLevelOf, secretsOf } from '../../lib/config/load.ts';
+import type { Config, ConfigFlags } from '../../lib/config/model.ts';
 import { ConfigError } from '../../lib/core/errors.ts';
 
 const key = { HUAWEICLOUD_SDK_AK: 'ENVAK', HUAWEICLOUD_SDK_SK: 'env-secret' };
@@ -68,6 +62,7 @@ describe('defaults', () => {
       scheduleMs: 86_400_000,
       formats: ['parquet', 'ndjson'],
       quota: { requests: 5, windowSeconds: 60 },
+      keepPagesMs: 7 * 86_400_000,
       accounts: [
         {
           name: 'a',
@@ -285,15 +280,15 @@ describe('the file', () => {
   test.each([
     ['', 'cgs-export.yml is empty'],
     ['# only a comment\n', 'cgs-export.yml is empty'],
-    ['- store: x\n', 'cgs-export.yml must hold settings by name, not a list'],
-    ['store\n', 'cgs-export.yml must hold settings by name, not a single value'],
-    ['store: file:a\nstore: file:b\n', 'cgs-export.yml:2:1: this key is there twice'],
-    ['{"store": "file:a",\n "store": "file:b"}', 'cgs-export.yml:2:2: this key is there twice'],
-    ['accounts:\n\t- name: a\n', 'cgs-export.yml:2:1: a tab indents this line'],
-    ['store: file:a\n---\nstore: file:b\n', 'cgs-export.yml:2:1: a second document begins here'],
-    ['store: @a\n', 'cgs-export.yml:1:8: a value begins with a reserved sign'],
-    ['store: !x a\n', 'cgs-export.yml:1:8: a value begins with !'],
-    ['store: *a\n', 'cgs-export.yml refers to an anchor (*name) that is not set, or too often'],
+    ['- store: x\n', 'cgs-export.yml must contain settings by name, not a list'],
+    ['store\n', 'cgs-export.yml must contain settings by name, not a single value'],
+    ['store: file:a\nstore: file:b\n', 'cgs-export.yml:2:1: this key is a duplicate'],
+    ['{"store": "file:a",\n "store": "file:b"}', 'cgs-export.yml:2:2: this key is a duplicate'],
+    ['accounts:\n\t- name: a\n', 'cgs-export.yml:2:1: this line is indented with a tab'],
+    ['store: file:a\n---\nstore: file:b\n', 'cgs-export.yml:2:1: a second document starts here'],
+    ['store: @a\n', 'cgs-export.yml:1:8: a value starts with a reserved character'],
+    ['store: !x a\n', 'cgs-export.yml:1:8: a value starts with !'],
+    ['store: *a\n', 'cgs-export.yml refers to an anchor (*name) that does not exist, or refers to one too often'],
     ['? [a]\n: 1\n', 'cgs-export.yml:1:3: a key is not a name'],
     ['quota: { requests: ${A}, x: }}\n', 'cgs-export.yml:1:30: this is not valid YAML'],
   ])('%j: %s', async (text, message) => {
@@ -303,8 +298,8 @@ describe('the file', () => {
 
   test('every doubled key is told, and what follows a slip of syntax is not', async () => {
     expect(await faultsOf('a: 1\na: 2\nb: 1\nb: 2\n')).toEqual([
-      ': cgs-export.yml:2:1: this key is there twice',
-      ': cgs-export.yml:4:1: this key is there twice',
+      ': cgs-export.yml:2:1: this key is a duplicate',
+      ': cgs-export.yml:4:1: this key is a duplicate',
     ]);
     expect(await faultsOf('a: {b: {]}, c: {]}\n')).toHaveLength(1);
   });
@@ -394,7 +389,7 @@ accounts:
 
   test('a malformed one is a fault, a lone $ is not', async () => {
     expect(await faultsOf(minimal.replace('name: a', 'name: "a${b-c}"'))).toEqual([
-      'accounts.0.name: holds a ${ that begins no variable',
+      'accounts.0.name: contains a ${ that starts no variable',
     ]);
     expect((await load(minimal.replace('name: a', 'name: a$b'))).accounts[0]?.name).toBe('a$b');
   });
@@ -417,28 +412,28 @@ accounts:
     targets: []
 `);
     expect(faults).toEqual([
-      'store: must begin with file: or obs://',
-      'formats.1: is not a value known here',
+      'store: must start with file: or obs://',
+      'formats.1: is not a known value',
       'quota.requests: must be above 0',
-      'quota.windowSecond: is no setting',
+      'quota.windowSecond: is not a setting',
       'obs.pathStyle: must be true or false, not text',
       'accounts.0.name: is missing',
       'accounts.0.credentials: mixes a key and a sign-in',
-      'accounts.0.targets.0.region: is no region',
-      'accounts.0.targets.0.endpoint: is plain http://, which only this host itself may be (127.0.0.0/8, ::1, localhost)',
-      'accounts.0.targets.0.table: ends in _ndjson',
+      'accounts.0.targets.0.region: is not a valid region name',
+      'accounts.0.targets.0.endpoint: is plain http://, which is accepted only for this host (127.0.0.0/8, ::1, localhost)',
+      'accounts.0.targets.0.table: ends in _ndjson, which is reserved',
       'accounts.0.targets.1.region: is missing',
       'accounts.0.targets.1.filters.hostName: is longer than 128 characters',
-      'accounts.0.targets.1.filters.agentStatus: is not a value known here',
+      'accounts.0.targets.1.filters.agentStatus: is not a known value',
       'accounts.1.targets: is an empty list',
-      'scheduel: is no setting',
+      'scheduel: is not a setting',
     ]);
   });
 
   test.each([
     ['scheduel: 6h', 'scheduel', 'Did you mean "schedule"?'],
     ['Formats: [parquet]', 'Formats', 'Did you mean "formats"?'],
-    ['zebra: 1', 'zebra', 'Known here: store, schedule, formats, quota, obs, accounts.'],
+    ['zebra: 1', 'zebra', 'Known here: store, schedule, formats, quota, keepPagesDays, obs, accounts.'],
     ['constructor: 1', 'constructor', 'Remove this line.'],
     ['__proto__: { a: 1 }', '__proto__', 'Remove this line.'],
     ['"${A}": 1', '${A}', 'Known here'],
@@ -450,20 +445,20 @@ accounts:
   });
 
   test.each([
-    ['{ region: x, project_id: a }', 'accounts.0.targets.0.project_id: is no setting'],
-    ['{ region: x, projectId: ../a }', 'accounts.0.targets.0.projectId: is no project id'],
+    ['{ region: x, project_id: a }', 'accounts.0.targets.0.project_id: is not a setting'],
+    ['{ region: x, projectId: ../a }', 'accounts.0.targets.0.projectId: is not a valid project id'],
     [
       '{ region: x, projectId: 12345 }',
       'accounts.0.targets.0.projectId: must be text, not a number',
     ],
     ['{ region: x, projectId: }', 'accounts.0.targets.0.projectId: has no value'],
-    ['{ region: a/b }', 'accounts.0.targets.0.region: is no region'],
+    ['{ region: a/b }', 'accounts.0.targets.0.region: is not a valid region name'],
     ['{ region: [x] }', 'accounts.0.targets.0.region: must be text, not a list'],
-    ['{ region: x, api: v5 }', 'accounts.0.targets.0.api: is not a value known here'],
-    ['{ region: x, table: Nodes }', 'accounts.0.targets.0.table: is no table name'],
-    [`{ region: x, table: ${'t'.repeat(64)} }`, 'accounts.0.targets.0.table: is no table name'],
-    ['{ region: x, table: a_rejects }', 'accounts.0.targets.0.table: ends in _rejects'],
-    ['{ region: x, table: a_changes }', 'accounts.0.targets.0.table: ends in _changes'],
+    ['{ region: x, api: v5 }', 'accounts.0.targets.0.api: is not a known value'],
+    ['{ region: x, table: Nodes }', 'accounts.0.targets.0.table: is not a valid table name'],
+    [`{ region: x, table: ${'t'.repeat(64)} }`, 'accounts.0.targets.0.table: is not a valid table name'],
+    ['{ region: x, table: a_rejects }', 'accounts.0.targets.0.table: ends in _rejects, which is reserved'],
+    ['{ region: x, table: a_changes }', 'accounts.0.targets.0.table: ends in _changes, which is reserved'],
     ['[]', 'accounts.0.targets.0: must be a section, not a list'],
     ['x', 'accounts.0.targets.0: must be a section, not text'],
   ])('target %s', async (target, fault) => {
@@ -471,16 +466,16 @@ accounts:
   });
 
   test.each([
-    ['cgs.example.com', 'must begin with https://'],
-    ['ftp://example.com', 'must begin with https://'],
+    ['cgs.example.com', 'must start with https://'],
+    ['ftp://example.com', 'must start with https://'],
     ['https://example.com/v5', 'must be a host without a path or query'],
     ['https://example.com?a=b', 'must be a host without a path or query'],
     ['https://example.com/#', 'must be a host without a path or query'],
-    ['https://user:pw@example.com', 'holds a user or password'],
-    ['https://@example.com', 'holds a user or password'],
-    ['https://', 'is no address'],
-    ['https://exa mple.com', 'is no address'],
-    ['https:\\\\example.com', 'must begin with https://'],
+    ['https://user:pw@example.com', 'contains a user or a password'],
+    ['https://@example.com', 'contains a user or a password'],
+    ['https://', 'is not a valid address'],
+    ['https://exa mple.com', 'is not a valid address'],
+    ['https:\\\\example.com', 'must start with https://'],
     ['http://example.com', 'is plain http://'],
     ['http://127.0.0.1.example.com', 'is plain http://'],
     ['http://localhost.example.com', 'is plain http://'],
@@ -524,11 +519,11 @@ accounts:
     ['7m', 'neither divides 24h nor is whole days'],
     ['0h', 'must be above 0'],
     ['6', 'must be text, not a number'],
-    ['"6"', 'is no length of time'],
-    ['1.5h', 'is no length of time'],
-    ['-1h', 'is no length of time'],
-    ['6 hours', 'is no length of time'],
-    ['1w', 'is no length of time'],
+    ['"6"', 'is not a valid duration'],
+    ['1.5h', 'is not a valid duration'],
+    ['-1h', 'is not a valid duration'],
+    ['6 hours', 'is not a valid duration'],
+    ['1w', 'is not a valid duration'],
     ['[1h]', 'must be text, not a list'],
     ['', 'has no value'],
   ])('schedule %j: %s', async (schedule, message) => {
@@ -537,26 +532,26 @@ accounts:
 
   test.each([
     ['quota: { requests: -1 }', 'quota.requests: must be above 0'],
-    ['quota: { requests: .inf }', 'quota.requests: must be above 0'],
+    ['quota: { requests: .inf }', 'quota.requests: must be a finite number'],
     ['quota: { requests: .nan }', 'quota.requests: must be a number, not NaN'],
     ['quota: { requests: five }', 'quota.requests: must be a number, not text'],
     ['quota: 5', 'quota: must be a section, not a number'],
     ['formats: parquet', 'formats: must be a list, not text'],
     ['formats: []', 'formats: is an empty list'],
-    ['obs: { pathStyle: true }', 'obs: is there, but the store is no obs://'],
+    ['obs: { pathStyle: true }', 'obs: is set, but the store does not start with obs://'],
   ])('%s', async (line, fault) => {
     expect(await faultsOf(`${minimal}${line}\n`)).toEqual([fault]);
   });
 
   test.each([
     ['', 'is empty'],
-    ['./export', 'must begin with file: or obs://'],
+    ['./export', 'must start with file: or obs://'],
     ['file:', 'names no folder'],
     ['file://host/dir', 'names a host after file://'],
-    ['file:~/lake', 'begins with ~, which only a shell replaces'],
-    ['obs://', 'names no bucket'],
-    ['obs://Bucket/x', 'names no bucket'],
-    ['obs://ab', 'names no bucket'],
+    ['file:~/lake', 'starts with ~, which only a shell replaces'],
+    ['obs://', 'names no valid bucket'],
+    ['obs://Bucket/x', 'names no valid bucket'],
+    ['obs://ab', 'names no valid bucket'],
     ['obs://bucket//x', 'has an empty, "." or ".." part in its prefix'],
     ['obs://bucket/a/../b', 'has an empty, "." or ".." part in its prefix'],
   ])('store %j %s', async (store, message) => {
@@ -573,10 +568,10 @@ describe('credentials', () => {
     ['{ ak: x }', ['.sk: is missing']],
     ['{ securityToken: x }', ['.ak: is missing', '.sk: is missing']],
     ['{ iamUser: x }', ['.iamPassword: is missing', '.iamDomain: is missing']],
-    ['{ ak: x, sk: y, securityTokn: z }', ['.securityTokn: is no setting']],
-    ['{ ak: x, sk: 12345 }', ['.sk: must be text']],
-    ['{ ak: x, sk: "y\\n" }', ['.sk: holds white space or signs that no key has']],
-    ['{}', [': names no identity']],
+    ['{ ak: x, sk: y, securityTokn: z }', ['.securityTokn: is not a setting']],
+    ['{ ak: x, sk: 12345 }', ['.sk: must be text, not a number']],
+    ['{ ak: x, sk: "y\\n" }', ['.sk: contains white space or characters that no key has']],
+    ['{}', [': has neither a key nor a sign-in']],
     ['[]', [': must be "agency" or a section']],
     ['agancy', [': is not "agency"']],
     ['{ ak: x, sk: y, iamUser: z }', [': mixes a key and a sign-in']],
@@ -596,7 +591,7 @@ describe('credentials', () => {
       'agency',
     );
     expect(await faultsOf(text('agency'))).toEqual([
-      'accounts.0.credentials: is agency, which only a function has',
+      'accounts.0.credentials: is agency, which exists only in a function',
     ]);
     const error = await failureOf(() => load(minimal, {}));
     expect(error.hint).toContain('HUAWEICLOUD_SDK_AK');
@@ -605,10 +600,10 @@ describe('credentials', () => {
   test('half a key in the environment is told once, however many accounts want it', async () => {
     const two = minimal.replace('}] }]', '}] }, { name: b, targets: [{ region: x }] }]');
     expect(await faultsOf(two, { HUAWEICLOUD_SDK_AK: 'x' })).toEqual([
-      'HUAWEICLOUD_SDK_SK: is not set, but its other half is',
+      'HUAWEICLOUD_SDK_SK: is not set, but the other half of the key is',
     ]);
     expect(await faultsOf(two, { ...key, HUAWEICLOUD_SDK_SK: 'secret \n' })).toEqual([
-      'HUAWEICLOUD_SDK_SK: holds white space or signs that no key has',
+      'HUAWEICLOUD_SDK_SK: contains white space or characters that no key has',
     ]);
   });
 
@@ -618,11 +613,11 @@ describe('credentials', () => {
       'obs://lake',
     );
     expect(await faultsOf(signIn)).toEqual([
-      'obs.credentials: is missing, and the first account signs in with a password, which OBS does not take',
+      'obs.credentials: is missing, and the first account uses a sign-in, which OBS does not accept',
     ]);
     expect(
       await faultsOf(`${signIn}obs: { credentials: { iamUser: u, iamPassword: p, iamDomain: d } }`),
-    ).toEqual(['obs.credentials: is a sign-in, which OBS does not take']);
+    ).toEqual(['obs.credentials: is a sign-in, which OBS does not accept']);
     const config = await load(`${signIn}obs: { credentials: { ak: x, sk: y } }`);
     expect(config.store).toMatchObject({ credentials: { kind: 'key', ak: 'x' } });
   });
@@ -652,7 +647,7 @@ describe('what settings mean together', () => {
   test('the cgs api knows fewer filters and no enterprise project', async () => {
     const cgs = (rest: string) => withTarget(`{ region: cn-south-4, ${rest} }`);
     expect(await faultsOf(cgs('enterpriseProjectId: all_granted_eps'))).toEqual([
-      'accounts.0.targets.0.enterpriseProjectId: is not sent to the cgs api, which does not know it',
+      'accounts.0.targets.0.enterpriseProjectId: is not accepted by the cgs API',
     ]);
     expect(
       await faultsOf(
@@ -661,9 +656,9 @@ describe('what settings mean together', () => {
         ),
       ),
     ).toEqual([
-      'accounts.0.targets.0.filters.protectStatus: is no filter of the cgs api',
-      'accounts.0.targets.0.filters.containerTags: is no filter of the cgs api',
-      'accounts.0.targets.0.filters.agentStatus: is no value of the cgs api',
+      'accounts.0.targets.0.filters.protectStatus: is not a filter of the cgs API',
+      'accounts.0.targets.0.filters.containerTags: is not a filter of the cgs API',
+      'accounts.0.targets.0.filters.agentStatus: is not a value of the cgs API',
     ]);
     const config = await load(cgs('table: t, filters: { hostName: web, agentStatus: offline }'));
     expect(targetOf(config).filters).toEqual({ hostName: 'web', agentStatus: 'offline' });
@@ -720,11 +715,11 @@ accounts:
 
   test('a target with a fault of its own is not held against others', async () => {
     expect(await faultsOf(withTarget('{ region: x, projectId: a/b }, { region: x }'))).toEqual([
-      'accounts.0.targets.0.projectId: is no project id',
+      'accounts.0.targets.0.projectId: is not a valid project id',
     ]);
     expect(
       await faultsOf(withTarget('{ region: cn-south-4, endpoint: x, enterpriseProjectId: "0" }')),
-    ).toEqual(['accounts.0.targets.0.endpoint: must begin with https://']);
+    ).toEqual(['accounts.0.targets.0.endpoint: must start with https://']);
   });
 
   test('account names are unique', async () => {
@@ -772,7 +767,7 @@ describe('flags', () => {
         enterpriseProject: '0',
         account: 'prod',
         table: 't',
-        formats: ['ndjson'],
+        formats: ['parquet'],
         quotaRequests: '2.5',
         quotaWindowSeconds: '30',
         obsEndpoint: 'https://s3.example.com',
@@ -784,7 +779,7 @@ describe('flags', () => {
     );
     expect(config).toMatchObject({
       store: { endpoint: 'https://s3.example.com', pathStyle: true },
-      formats: ['ndjson'],
+      formats: ['parquet'],
       quota: { requests: 2.5, windowSeconds: 30 },
       logLevel: 'warn',
       accounts: [
@@ -802,7 +797,7 @@ describe('flags', () => {
     const error = await failureOf(() => loadConfig({ file: 'x.yml', env: key, cwd: '/', flags }));
     expect(error.issues[0]).toMatchObject({
       path: '--config',
-      message: 'stands beside --region, --project, --endpoint, --store, which replace it',
+      message: 'cannot be combined with --region, --project, --endpoint, --store',
     });
   });
 
@@ -829,10 +824,10 @@ describe('flags', () => {
 describe('the environment', () => {
   test('a wrong log level or proxy is a fault that names where it came from', async () => {
     expect(await faultsOf(minimal, { ...key, CGS_EXPORT_LOG_LEVEL: 'loud' })).toEqual([
-      'CGS_EXPORT_LOG_LEVEL: is no log level',
+      'CGS_EXPORT_LOG_LEVEL: is not a log level',
     ]);
     expect(await faultsOf(minimal, { ...key, https_proxy: 'socks5://x' })).toEqual([
-      'https_proxy: is no address of a proxy',
+      'https_proxy: is not a valid proxy address',
     ]);
     expect((await failureOf(() => logLevelOf({}, 'loud'))).issues[0]?.path).toBe('--log-level');
     expect(logLevelOf({ CGS_EXPORT_LOG_LEVEL: 'debug' })).toBe('debug');

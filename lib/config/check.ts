@@ -1,0 +1,101 @@
+// Responsible for checking every setting by itself and for the words of each fault. Not responsible for what settings mean
+// together.
+
+import * as v from 'valibot';
+import type { ConfigIssue } from '../core/errors.ts';
+import type { StoreLocation } from './model.ts';
+import { type ConfigShape, configSchema } from './schema.ts';
+import { findSetting, listAbove } from './settings.ts';
+import { suggest } from './suggest.ts';
+import { joinPath } from './text.ts';
+import { isMapping } from './values.ts';
+
+type DeepPartial<T> = T extends readonly (infer Item)[]
+  ? (DeepPartial<Item> | undefined)[]
+  : T extends StoreLocation
+    ? T
+    : T extends object
+      ? { [Key in keyof T]?: DeepPartial<T[Key]> | undefined }
+      : T;
+
+export interface CheckedShape {
+  /** The valid part of a configuration; all of it if there are no faults. */
+  shape: DeepPartial<ConfigShape>;
+  issues: ConfigIssue[];
+  /** Paths whose values are not in `shape`, because they have a fault. */
+  faulty: ReadonlySet<string>;
+}
+
+/** `reported`: paths whose faults are known already. */
+export function checkShape(value: unknown, reported: readonly string[] = []): CheckedShape {
+  const result = v.safeParse(configSchema, value, { abortPipeEarly: true });
+  const faulty = new Set(reported);
+  const issues: ConfigIssue[] = [];
+  for (const issue of (result.issues ?? []).flatMap(toConfigIssues)) {
+    // The first fault of a value explains the others.
+    if (faulty.has(issue.path)) continue;
+    faulty.add(issue.path);
+    issues.push(issue);
+  }
+  const shape = (keepValid(result.output, '', faulty) ?? {}) as CheckedShape['shape'];
+  return { shape, issues, faulty };
+}
+
+type Issue = v.InferIssue<typeof configSchema>;
+
+/** One, or one for each unknown key of a section: valibot reports only the first of them. */
+function toConfigIssues(issue: Issue): ConfigIssue[] {
+  const path = v.getDotPath(issue) ?? '';
+  const { message, expected } = issue;
+  if (issue.type !== 'strict_object' || expected !== 'never') {
+    return [{ path, message, hint: findHint(issue, path) }];
+  }
+  const places = issue.path ?? [];
+  const section = places
+    .slice(0, -1)
+    .reduce((joined, { key }) => joinPath(joined, String(key)), '');
+  const known = findSetting(section)?.names ?? [];
+  return Object.keys(places.at(-1)?.input as object)
+    .filter((name) => !known.includes(name))
+    .map((name) => ({
+      path: joinPath(section, name),
+      message,
+      hint: suggestAmong(known, name, 'Known here'),
+    }));
+}
+
+/** What to do: from the value, and from the hint of the setting or of the section that contains it. */
+function findHint({ type, input, path: places }: Issue, path: string): string {
+  const above = listAbove(path);
+  const [setting] = above;
+  if (type === 'picklist' && setting) return suggestAmong(setting.names, input, 'One of');
+  const advice =
+    type === 'strict_object'
+      ? `Add ${String(places?.at(-1)?.key)}.`
+      : input === null
+        ? 'Give it a value, or remove the line.'
+        : type === 'string' && typeof input === 'number'
+          ? 'Put the number in quotes.'
+          : '';
+  const hint = above.find((one) => one.hint !== undefined)?.hint ?? '';
+  return `${advice} ${hint}`.trim() || 'See cgs-export.example.yml.';
+}
+
+function suggestAmong(names: readonly string[], given: unknown, label: string): string {
+  const near = typeof given === 'string' ? suggest(given, names) : null;
+  return `${near === null ? '' : `Did you mean "${near}"? `}${label}: ${names.join(', ')}.`;
+}
+
+/** A copy without the values that have a fault. A list keeps its length, so that paths stay right. */
+function keepValid(value: unknown, path: string, faulty: ReadonlySet<string>): unknown {
+  if (faulty.has(path)) return undefined;
+  if (Array.isArray(value)) {
+    return value.map((item, index) => keepValid(item, joinPath(path, String(index)), faulty));
+  }
+  if (!isMapping(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([name, inner]) => [name, keepValid(inner, joinPath(path, name), faulty)] as const)
+      .filter(([, inner]) => inner !== undefined),
+  );
+}

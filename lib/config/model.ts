@@ -1,0 +1,106 @@
+// Responsible for what a configuration is once it is read: types only.
+
+import type { LogLevel } from '../core/ports.ts';
+import type { NodeFilters } from '../datasets/container-nodes.ts';
+
+/** An access key (temporary if it has a token), the function's agency, or a user who signs in to IAM. */
+export type Credentials =
+  | { kind: 'key'; ak: string; sk: string; securityToken: string | null }
+  | { kind: 'agency' }
+  | { kind: 'password'; iamUser: string; iamPassword: string; iamDomain: string };
+
+/** As it is written: a relative path is not resolved yet. */
+export type StoreLocation =
+  | { kind: 'file'; path: string }
+  | { kind: 'obs'; bucket: string; prefix: string };
+
+export type StoreConfig =
+  | { kind: 'file'; root: string }
+  | {
+      kind: 'obs';
+      bucket: string;
+      /** Without slashes at its ends; empty for the bucket's root. */
+      prefix: string;
+      endpoint: string;
+      /** Part of every signature. */
+      region: string;
+      pathStyle: boolean;
+      credentials: Exclude<Credentials, { kind: 'password' }>;
+      kmsKeyId: string | null;
+    };
+
+/** What makes a target's snapshots one series. */
+export interface Series {
+  /** Place in the configuration, for messages: `accounts.0.targets.1`. */
+  path: string;
+  account: string;
+  table: string;
+  region: string;
+  /** Null: IAM is asked for it. */
+  projectId: string | null;
+}
+
+export interface Target extends Series {
+  /** Origins: scheme, host, port. */
+  endpoint: string;
+  iamEndpoint: string;
+  api: 'cgs' | 'hss';
+  /** Null: not sent. */
+  enterpriseProjectId: string | null;
+  filters: NodeFilters;
+}
+
+export interface Account {
+  name: string;
+  credentials: Credentials;
+  targets: readonly Target[];
+}
+
+/** As in curl's environment variables; null where a variable is not set. */
+export interface ProxyConfig {
+  httpsProxy: string | null;
+  httpProxy: string | null;
+  noProxy: string | null;
+}
+
+export interface Config {
+  store: StoreConfig;
+  scheduleMs: number;
+  /** In this order; Parquet always. */
+  formats: readonly ('parquet' | 'ndjson')[];
+  quota: { requests: number; windowSeconds: number };
+  keepPagesMs: number;
+  accounts: readonly Account[];
+  logLevel: LogLevel;
+  proxy: ProxyConfig;
+}
+
+/** Values as they are typed on the command line. With any of the first four no file is read. */
+export interface ConfigFlags {
+  region?: string | undefined;
+  project?: string | undefined;
+  endpoint?: string | undefined;
+  store?: string | undefined;
+  iamEndpoint?: string | undefined;
+  api?: string | undefined;
+  enterpriseProject?: string | undefined;
+  /** A name for rows and messages; default `default`. */
+  account?: string | undefined;
+  table?: string | undefined;
+  formats?: readonly string[] | undefined;
+  quotaRequests?: string | undefined;
+  quotaWindowSeconds?: string | undefined;
+  obsEndpoint?: string | undefined;
+  pathStyle?: boolean | undefined;
+  logLevel?: string | undefined;
+}
+
+export interface ConfigOptions {
+  /** Whether credentials can be `agency`, which is then the default: true in a function only. */
+  agencyPossible?: boolean;
+  /**
+   * What the command uses. `store`: it only reads the store, so that the settings of the API may lack their
+   * variables, and no account needs credentials unless they open the store. Default `service`: everything.
+   */
+  needs?: 'store' | 'service';
+}
