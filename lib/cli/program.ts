@@ -12,6 +12,7 @@ import { addInit, runInit } from './init.ts';
 import type { CommonOptions } from './options.ts';
 import { type Outcome, printOutcome } from './outcome.ts';
 import { addPlan, runPlan } from './plan.ts';
+import { addSchema, runSchema } from './schema.ts';
 import { openSession, type Session, type World } from './session.ts';
 import { addSimulate, runSimulate } from './simulate.ts';
 import { addStatus, runStatus } from './status.ts';
@@ -86,6 +87,7 @@ function createProgram(call: Call): Command {
   act(addSimulate(program), runSimulate);
   act(addDemo(program), runDemo);
   act(addInit(program), runInit);
+  act(addSchema(program), runSchema);
   return program;
 }
 

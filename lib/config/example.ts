@@ -1,58 +1,64 @@
-// Owns the commented configuration that `cgs-export init` writes. Refuses defaults that it does not name.
+// Responsible for the commented configuration that `cgs-export init` writes.
 
 /** The same text as cgs-export.example.yml; a test compares them. */
-export const exampleConfig = `# cgs-export: what is exported, from where, to where.
-# Copy to cgs-export.yml. \${NAME} takes an environment variable: keep keys and passwords there.
-# Check it with \`cgs-export plan\`: it sends nothing to the service's nodes endpoint.
+export const exampleConfig = `# yaml-language-server: $schema=./cgs-export.schema.json
+# The line above lets editors check this file. \`cgs-export schema > cgs-export.schema.json\` writes the schema.
 
-# Where the snapshots go. A relative file: path starts at the folder of this file.
+# What cgs-export exports, from where, and where to.
+# Copy this file to cgs-export.yml. \${NAME} is replaced by an environment variable: use it for keys and passwords.
+# Check the file with \`cgs-export plan\`: it sends nothing to the API that lists the nodes.
+
+# Where snapshots are stored. A relative folder starts at the folder of this file.
 store: file:./export
 # store: obs://my-bucket/cgs
 # store: file:/data/lake
 
-# A snapshot of every target is due this often, counted from 1970-01-01 00:00 UTC.
-# It divides 24h, or is whole days; s, m, h, d.
+# How often a snapshot of every target is due, counted from 1970-01-01 00:00 UTC.
+# A number with s, m, h or d that divides 24h or is whole days.
 schedule: 24h
 
-# parquet, ndjson or both.
+# Parquet is always written. [parquet] leaves NDJSON out.
 formats: [parquet, ndjson]
 
-# What the service allows a user and an address: 5 requests a minute. Less is kind to others
-# who use the same key or the same address.
+# The service allows 5 requests per 60 seconds. Use fewer if others send requests with the same key or address.
 quota: { requests: 5, windowSeconds: 60 }
 
-# Only for a store that begins with obs://
+# How many days the raw pages of a sealed run are kept.
+keepPagesDays: 7
+
+# Only for a store that starts with obs://
 # obs:
-#   endpoint: https://obs.cn-south-4.myhuaweicloud.com   # default: in the region of the first target
-#   pathStyle: false                                     # true for other S3-compatible stores
+#   endpoint: https://obs.cn-south-4.myhuaweicloud.com   # default: OBS in the region of the first target
+#   pathStyle: false                                     # true for most other S3-compatible stores
 #   credentials: { ak: "\${OBS_AK}", sk: "\${OBS_SK}" }     # default: those of the first account
-#   kmsKeyId: 00000000-0000-0000-0000-000000000000        # encrypt with this key
+#   # The KMS key that the store encrypts every object with. Default: as the bucket is set.
+#   kmsKeyId: arn:aws:kms:cn-south-4:0123456789abcdef:key/00000000-0000-0000-0000-000000000000
 
 accounts:
-  # A name of your own: every row carries it.
+  # A name of your choice. Every row has it in the column account.
   - name: prod
-    # One of three forms. Left out: HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK and, for a temporary key,
-    # HUAWEICLOUD_SDK_SECURITY_TOKEN; in a function without them, its agency.
+    # One of these forms. Default: HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK and, for a temporary key,
+    # HUAWEICLOUD_SDK_SECURITY_TOKEN; in a function without these, its agency.
     credentials: { ak: "\${PROD_AK}", sk: "\${PROD_SK}" }
     # credentials: { ak: "\${PROD_AK}", sk: "\${PROD_SK}", securityToken: "\${PROD_TOKEN}" }
     # credentials: { iamUser: exporter, iamPassword: "\${PROD_PASSWORD}", iamDomain: my-account }
     # credentials: agency
     targets:
       - region: cn-south-4
-        # Left out: asked of IAM by the region's name.
+        # By default IAM is asked for the project with the name of the region.
         # projectId: 0123456789abcdef0123456789abcdef
 
-        # Left out: cgs.* for cn-south-4, hss.* elsewhere.
+        # By default cgs.* for cn-south-4, hss.* elsewhere.
         # endpoint: https://hss.cn-south-4.myhuaweicloud.com
         # iamEndpoint: https://iam.cn-south-4.myhuaweicloud.com
 
-        # cgs or hss. Left out: by the endpoint's host.
+        # cgs or hss. Default: cgs if the host of the endpoint starts with cgs., else hss.
         # api: hss
 
-        # hss only: all_granted_eps, 0 for the default enterprise project, or the id of one.
+        # Only for hss: all_granted_eps (the default), "0" for the default enterprise project, or the id of one.
         # enterpriseProjectId: all_granted_eps
 
-      # A part of the nodes needs a table of its own.
+      # A target that exports only some of the nodes needs its own table.
       # - region: cn-north-4
       #   filters: { hostName: web, agentStatus: offline, protectStatus: closed, containerTags: cce }
       #   table: offline_web_nodes

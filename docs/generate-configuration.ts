@@ -1,0 +1,265 @@
+// Responsible for docs/configuration.md: generated from the settings, so that it is never out of date.
+
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { readConfig } from '../lib/config/load.ts';
+import { type Setting, settings } from '../lib/config/settings.ts';
+import { ConfigError } from '../lib/core/errors.ts';
+
+const file = fileURLToPath(new URL('configuration.md', import.meta.url));
+const widthMax = 120;
+
+/** Sections that appear twice are described once. */
+const describedElsewhere = /^obs\.credentials\./;
+/** Items of lists are described with their list. */
+const described = settings.filter(
+  ({ path, description }) => description !== undefined && !describedElsewhere.test(path),
+);
+
+const beforeSettings: Record<string, string> = {
+  'accounts.*.credentials': `One of three forms:
+
+\`\`\`yaml
+credentials: { ak: "\${PROD_AK}", sk: "\${PROD_SK}", securityToken: "\${PROD_TOKEN}" }   # token: temporary keys only
+credentials: { iamUser: exporter, iamPassword: "\${PROD_PASSWORD}", iamDomain: my-account }
+credentials: agency                                                                  # only in a function
+\`\`\`
+
+With \`iamUser\`, \`iamPassword\` and \`iamDomain\` the exporter signs in to IAM and uses the token. With \`agency\` the function
+uses the temporary key of its agency.`,
+};
+
+const parts: readonly (readonly [title: string, text: () => string])[] = [
+  [
+    'The file',
+    () => `- \`--config FILE\`, else the file that \`CGS_EXPORT_CONFIG\` names, else \`./cgs-export.yml\`. In a function: \`CGS_EXPORT_CONFIG\`,
+  else the copy of \`cgs-export.yml\` in the deployed zip.
+- It is YAML or JSON, in UTF-8, at most 1 MB.
+- A relative \`file:\` path starts at the folder of this file. With flags it starts at the working directory.
+- \`export\`, \`tick\` and \`plan\` read no file if one of \`--region\`, \`--project\`, \`--endpoint\` and \`--store\` is given. These
+  flags cannot be combined with \`--config\`.
+
+The smallest configuration, with the key in \`HUAWEICLOUD_SDK_AK\` and \`HUAWEICLOUD_SDK_SK\`:
+
+\`\`\`yaml
+store: file:./export
+accounts:
+  - name: prod
+    targets:
+      - region: cn-south-4
+\`\`\`
+
+[cgs-export.example.yml](../cgs-export.example.yml) is a longer example with comments. \`cgs-export init\` writes the same file.`,
+  ],
+  [
+    'Variables',
+    () => `\`\${NAME}\` in a value is replaced by the environment variable \`NAME\`. This works in every value, also in numbers and in
+\`true\` and \`false\`, and as part of a text: \`obs://\${BUCKET}/cgs\`. It does not work in the names of settings. The value of a
+variable cannot break the syntax of the file, and a \`\${NAME}\` in it is not replaced again. Within braces, as in
+\`{ ak: "\${PROD_AK}" }\`, put it in quotes: cgs-export does not need them, but editors do.
+
+Keep keys and passwords in variables. \`npx serverless package\` rejects a configuration that contains them.`,
+  ],
+  ...listSections(),
+  ['Environment variables', describeEnvironment],
+  ['What each command needs', describeNeeds],
+  ['Checks while you type', describeEditors],
+  ['Faults', describeFaults],
+];
+
+function listSections(): [title: string, text: () => string][] {
+  const sections = [...new Set(described.filter(({ path }) => path !== '').map(sectionOf))];
+  return sections.map((section) => [
+    section === '' ? 'Settings of the whole file' : `Settings in ${display(section)}`,
+    () =>
+      [
+        ...(beforeSettings[section] === undefined ? [] : [beforeSettings[section]]),
+        ...described
+          .filter((setting) => setting.path !== '' && sectionOf(setting) === section)
+          .map(describeSetting),
+      ].join('\n\n'),
+  ]);
+}
+
+function sectionOf({ path }: Setting): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('.')));
+}
+
+/** `accounts.*.name` → `accounts[].name`. */
+function display(path: string): string {
+  return path.replaceAll('.*', '[]');
+}
+
+function describeSetting(setting: Setting): string {
+  const { path, description = '', hint, examples = [], isApiOnly } = setting;
+  const key = path.slice(path.lastIndexOf('.') + 1);
+  const facts = [
+    `Type: ${describeType(setting)}`,
+    describeDefault(setting),
+    ...examples.map((example) => `Example: \`${key}: ${toYaml(example)}\``),
+    ...(isApiOnly ? ['Used only by commands that send requests to the API.'] : []),
+  ];
+  return [
+    `### \`${display(path)}\``,
+    '',
+    ...wrap([description, hint].filter(Boolean).join(' ').replaceAll('<', '\\<')),
+    '',
+    ...facts.flatMap((fact) => wrap(`- ${fact}`, '  ')),
+  ].join('\n');
+}
+
+function describeType({ path, kind, names }: Setting): string {
+  const code = (values: readonly string[]) => values.map((value) => `\`${value}\``).join(', ');
+  switch (kind) {
+    case 'choice':
+      return `one of ${code(names)}`;
+    case 'flag':
+      return '`true` or `false`';
+    case 'list': {
+      const item = settings.find((other) => other.path === `${path}.*`);
+      return item?.kind === 'choice' ? `list of ${code(item.names)}` : 'list of sections';
+    }
+    case 'section':
+      return `section with ${code(names)}`;
+    default:
+      return kind;
+  }
+}
+
+function describeDefault({ kind, isRequired, defaultText, default: value }: Setting): string {
+  if (isRequired) return 'Required';
+  if (defaultText !== undefined) return `Default: ${defaultText}`;
+  if (value === undefined) return 'Default: not set';
+  return kind === 'section' ? 'Default: the defaults below' : `Default: \`${toYaml(value)}\``;
+}
+
+function toYaml(value: unknown): string {
+  const options = { collectionStyle: 'flow', flowCollectionPadding: false, lineWidth: 0 } as const;
+  return stringify(value, options).trim();
+}
+
+function describeEnvironment(): string {
+  return [
+    '`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`: the access key of accounts without `credentials`. Both or neither.',
+    '`HUAWEICLOUD_SDK_SECURITY_TOKEN`: its security token, if the key is temporary.',
+    '`CGS_EXPORT_CONFIG`: the configuration file, unless `--config` names one.',
+    '`CGS_EXPORT_LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`, unless `--log-level` says otherwise.',
+    '`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`: proxies, for the API and for the store. The same names in lower case win. `NO_PROXY` takes names, suffixes, addresses, CIDR ranges and IPv6 addresses without brackets.',
+    '`NODE_EXTRA_CA_CERTS`: a file with more certificate authorities, read by Node.js.',
+    '`NO_PROGRESS`, `NO_COLOR`: no progress line and no colours on a terminal.',
+  ]
+    .flatMap((text) => wrap(`- ${text}`, '  '))
+    .join('\n');
+}
+
+function describeNeeds(): string {
+  const apiOnly = described
+    .filter(({ path, isApiOnly }) => isApiOnly && path !== '')
+    .map(({ path }) => `\`${display(path)}\``);
+  return [
+    ...wrap(
+      '- `export`, `tick`, `plan` and the function `collect` need everything: every variable of the file must be set.',
+      '  ',
+    ),
+    ...wrap(
+      `- \`status\` and \`verify\` only read the store. A variable that is not set is no fault for them in ${apiOnly.join(', ')}, and accounts need no credentials. One exception: without \`obs.credentials\` a bucket is read with the credentials of the first account, which are then needed.`,
+      '  ',
+    ),
+    ...wrap(
+      '- `verify --store URL` and `status --store URL` read no file. For a bucket they use the key in the environment.',
+      '  ',
+    ),
+    '- `init`, `schema`, `demo` and `simulate` read no configuration.',
+  ].join('\n');
+}
+
+function describeEditors(): string {
+  return `\`cgs-export schema\` prints a JSON Schema (draft-07) of this file, made from the same source as this page. Editors that
+use the YAML language server (VS Code with the YAML extension, Neovim, Helix and others) complete settings, show their
+meaning and mark mistakes if the first line of the configuration names the schema:
+
+\`\`\`yaml
+# yaml-language-server: $schema=./cgs-export.schema.json
+\`\`\`
+
+\`cgs-export init\` writes this line and the file \`cgs-export.schema.json\`. After an update of cgs-export, write it again:
+
+\`\`\`sh
+cgs-export schema > cgs-export.schema.json
+\`\`\``;
+}
+
+function describeFaults(): string {
+  const text = `store: s3://lake
+scheduel: 6h
+accounts:
+  - name: prod
+    credentials: { ak: "\${PROD_AK}", sk: "\${PROD_SK}" }
+    targets:
+      - { region: cn-south-4, table: nodes_changes }
+`;
+  const faults = findFaults(text).flatMap(({ path, message, hint }) => [
+    `${path}: ${message}`,
+    ...wrap(hint, '  ').map((line) => `  ${line.trim()}`),
+  ]);
+  return `All faults are reported at once, each with its path and with what to do; the exit code is 2. No message shows a value,
+because it may be a secret. For example, this configuration
+
+\`\`\`yaml
+${text}\`\`\`
+
+has these faults, if \`PROD_SK\` is not set:
+
+\`\`\`text
+${faults.join('\n')}
+\`\`\``;
+}
+
+function findFaults(text: string): ConfigError['issues'] {
+  try {
+    readConfig(text, 'cgs-export.yml', { env: { PROD_AK: 'x' } });
+  } catch (error) {
+    if (error instanceof ConfigError) return error.issues;
+    throw error;
+  }
+  throw new Error('the faulty example has no fault');
+}
+
+/** Lines of at most 120 characters; those after the first start with `indent`. */
+function wrap(text: string, indent = ''): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= widthMax) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(lines.length === 0 ? word : `${indent}${word}`);
+  }
+  return lines;
+}
+
+/** As GitHub names the anchor of a heading. */
+function anchorOf(title: string): string {
+  return title
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9 _-]/g, '')
+    .replaceAll(' ', '-');
+}
+
+/** The whole page. */
+export function describeConfiguration(): string {
+  return `# Configuration
+
+<!-- Generated by \`npm run docs\` from lib/config/schema.ts and docs/generate-configuration.ts. Edit those. -->
+
+One file says what cgs-export exports, from where, and where to.
+
+${parts.map(([title]) => `- [${title}](#${anchorOf(title)})`).join('\n')}
+
+${parts.map(([title, text]) => `## ${title}\n\n${text()}`).join('\n\n')}
+`;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(file, describeConfiguration());
+}

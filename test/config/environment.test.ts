@@ -1,0 +1,28 @@
+// Tests what environment variables mean without a configuration.
+
+import { describe, expect, test } from 'vitest';
+import { logLevelOf } from '../../lib/config/load.ts';
+import { failureOf, faultsOf, key, load, minimal } from './loading.ts';
+
+describe('the environment', () => {
+  test('a wrong log level or proxy is a fault that names where it came from', async () => {
+    expect(await faultsOf(minimal, { ...key, CGS_EXPORT_LOG_LEVEL: 'loud' })).toEqual([
+      'CGS_EXPORT_LOG_LEVEL: is not a log level',
+    ]);
+    expect(await faultsOf(minimal, { ...key, https_proxy: 'socks5://x' })).toEqual([
+      'https_proxy: is not a valid proxy address',
+    ]);
+    expect((await failureOf(() => logLevelOf({}, 'loud'))).issues[0]?.path).toBe('--log-level');
+    expect(logLevelOf({ CGS_EXPORT_LOG_LEVEL: 'debug' })).toBe('debug');
+    expect(logLevelOf({ CGS_EXPORT_LOG_LEVEL: 'loud' }, 'warn')).toBe('warn');
+    expect(logLevelOf({ CGS_EXPORT_LOG_LEVEL: '' })).toBe('info');
+  });
+
+  test('small letters win for a proxy, as in curl', async () => {
+    const env = { ...key, https_proxy: 'http://small:1', HTTPS_PROXY: 'http://capital:1' };
+    expect((await load(minimal, env)).proxy.httpsProxy).toBe('http://small:1');
+    expect((await load(minimal, { ...env, https_proxy: '' })).proxy.httpsProxy).toBe(
+      'http://capital:1',
+    );
+  });
+});

@@ -1,0 +1,318 @@
+// Tests defaults, and what settings mean together.
+
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { checkDistinctTargets, secretsOf } from '../../lib/config/load.ts';
+import {
+  failureOf,
+  faultsOf,
+  folder,
+  key,
+  load,
+  minimal,
+  targetOf,
+  withTarget,
+} from './loading.ts';
+
+describe('defaults', () => {
+  test('the least that works', async () => {
+    expect(await load(minimal)).toEqual({
+      store: { kind: 'file', root: join(folder, 'export') },
+      scheduleMs: 86_400_000,
+      formats: ['parquet', 'ndjson'],
+      quota: { requests: 5, windowSeconds: 60 },
+      keepPagesMs: 7 * 86_400_000,
+      accounts: [
+        {
+          name: 'a',
+          credentials: { kind: 'key', ak: 'ENVAK', sk: 'env-secret', securityToken: null },
+          targets: [
+            {
+              path: 'accounts.0.targets.0',
+              account: 'a',
+              table: 'container_nodes',
+              region: 'cn-north-4',
+              projectId: null,
+              endpoint: 'https://hss.cn-north-4.myhuaweicloud.com',
+              iamEndpoint: 'https://iam.cn-north-4.myhuaweicloud.com',
+              api: 'hss',
+              enterpriseProjectId: 'all_granted_eps',
+              filters: {},
+            },
+          ],
+        },
+      ],
+      logLevel: 'info',
+      proxy: { httpsProxy: null, httpProxy: null, noProxy: null },
+    });
+  });
+
+  test.each([
+    ['cn-south-4', 'https://cgs.cn-south-4.myhuaweicloud.com', 'cgs', null],
+    ['ap-southeast-1', 'https://hss.ap-southeast-1.myhuaweicloud.com', 'hss', 'all_granted_eps'],
+    ['eu-west-101', 'https://hss.eu-west-101.myhuaweicloud.eu', 'hss', 'all_granted_eps'],
+  ])('%s is asked at %s', async (region, endpoint, api, enterpriseProjectId) => {
+    const target = targetOf(await load(withTarget(`{ region: ${region} }`)));
+    expect(target).toMatchObject({ endpoint, api, enterpriseProjectId });
+    expect(target.iamEndpoint).toBe(endpoint.replace(/(cgs|hss)\./, 'iam.'));
+  });
+
+  test.each([
+    ['{ region: x, endpoint: "https://hss.cn-south-4.myhuaweicloud.com" }', 'hss'],
+    ['{ region: x, endpoint: "https://cgs.example.com:8443/" }', 'cgs'],
+    ['{ region: cn-south-4, endpoint: "https://gateway.example.com" }', 'hss'],
+    ['{ region: x, endpoint: "https://gateway.example.com", api: cgs }', 'cgs'],
+  ])('%s speaks %s', async (target, api) => {
+    expect(targetOf(await load(withTarget(target))).api).toBe(api);
+  });
+
+  test('a server on this host is asked for IAM too, unless another is named', async () => {
+    const local = '{ region: x, endpoint: "http://127.0.0.1:8080" }';
+    expect(targetOf(await load(withTarget(local))).iamEndpoint).toBe('http://127.0.0.1:8080');
+    const named =
+      '{ region: x, endpoint: "http://[::1]:1", iamEndpoint: "https://iam.example.com" }';
+    expect(targetOf(await load(withTarget(named))).iamEndpoint).toBe('https://iam.example.com');
+  });
+
+  test("OBS is the first target's region and the first account's key", async () => {
+    const text = (region: string) =>
+      `store: obs://lake\naccounts: [{ name: a, targets: [{ region: ${region} }] }]`;
+    expect((await load(text('cn-north-4'))).store).toEqual({
+      kind: 'obs',
+      bucket: 'lake',
+      prefix: '',
+      endpoint: 'https://obs.cn-north-4.myhuaweicloud.com',
+      region: 'cn-north-4',
+      pathStyle: false,
+      credentials: { kind: 'key', ak: 'ENVAK', sk: 'env-secret', securityToken: null },
+      kmsKeyId: null,
+    });
+    expect((await load(text('eu-west-101'))).store).toMatchObject({
+      endpoint: 'https://obs.eu-west-101.myhuaweicloud.eu',
+      region: 'eu-west-101',
+    });
+    const elsewhere = (endpoint: string) =>
+      `${text('cn-north-4')}\nobs: { endpoint: "${endpoint}" }`;
+    expect((await load(elsewhere('https://obs.cn-south-1.myhuaweicloud.com'))).store).toMatchObject(
+      { region: 'cn-south-1' },
+    );
+    expect((await load(elsewhere('https://s3.example.com'))).store).toMatchObject({
+      region: 'cn-north-4',
+    });
+  });
+
+  test('everything set', async () => {
+    const config = await load(
+      `
+store: obs://audit-lake/cgs/nodes/
+schedule: 6h
+formats: [ndjson, parquet, ndjson]
+quota: { requests: 0.5, windowSeconds: 90.5 }
+obs:
+  endpoint: http://localhost:9000
+  pathStyle: true
+  credentials: { ak: \${OBS_AK}, sk: \${OBS_SK}, securityToken: \${OBS_TOKEN} }
+  kmsKeyId: 11111111-2222
+accounts:
+  - name: 生产
+    credentials: { iamUser: u, iamPassword: "p w \${WORD}", iamDomain: d }
+    targets:
+      - region: cn-south-4
+        projectId: 0f1e2d
+        endpoint: https://hss.cn-south-4.myhuaweicloud.com/
+        iamEndpoint: https://iam.cn-south-4.myhuaweicloud.com
+        enterpriseProjectId: "0"
+        api: hss
+        filters: { hostName: web, agentStatus: offline, protectStatus: closed, containerTags: cce }
+        table: web_nodes
+`,
+      {
+        OBS_AK: 'OAK',
+        OBS_SK: 'osk',
+        OBS_TOKEN: 'otoken',
+        WORD: '#: {',
+        CGS_EXPORT_LOG_LEVEL: 'debug',
+        HTTPS_PROXY: 'http://user:p%40ss@proxy:3128',
+        http_proxy: 'proxy:3128',
+        NO_PROXY: 'localhost',
+      },
+    );
+    expect(config).toMatchObject({
+      store: {
+        bucket: 'audit-lake',
+        prefix: 'cgs/nodes',
+        endpoint: 'http://localhost:9000',
+        region: 'cn-south-4',
+        pathStyle: true,
+        credentials: { kind: 'key', ak: 'OAK', sk: 'osk', securityToken: 'otoken' },
+        kmsKeyId: '11111111-2222',
+      },
+      scheduleMs: 6 * 3_600_000,
+      formats: ['parquet', 'ndjson'],
+      quota: { requests: 0.5, windowSeconds: 90.5 },
+      accounts: [
+        {
+          name: '生产',
+          credentials: { kind: 'password', iamUser: 'u', iamPassword: 'p w #: {', iamDomain: 'd' },
+          targets: [
+            {
+              projectId: '0f1e2d',
+              endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
+              enterpriseProjectId: '0',
+              table: 'web_nodes',
+              filters: {
+                hostName: 'web',
+                agentStatus: 'offline',
+                protectStatus: 'closed',
+                containerTags: 'cce',
+              },
+            },
+          ],
+        },
+      ],
+      logLevel: 'debug',
+      proxy: {
+        httpsProxy: 'http://user:p%40ss@proxy:3128',
+        httpProxy: 'http://proxy:3128',
+        noProxy: 'localhost',
+      },
+    });
+    expect(secretsOf(config).sort()).toEqual(
+      ['OAK', 'osk', 'otoken', 'p w #: {', 'p%40ss', 'p@ss'].sort(),
+    );
+  });
+});
+
+describe('credentials', () => {
+  const text = (credentials: string) =>
+    minimal.replace('targets', `credentials: ${credentials}, targets`);
+
+  test('the agency exists in a function only, where it is the default without a key', async () => {
+    const inFunction = { agencyPossible: true };
+    expect((await load(minimal, {}, inFunction)).accounts[0]?.credentials).toEqual({
+      kind: 'agency',
+    });
+    expect((await load(minimal, key, inFunction)).accounts[0]?.credentials.kind).toBe('key');
+    expect((await load(text('agency'), key, inFunction)).accounts[0]?.credentials.kind).toBe(
+      'agency',
+    );
+    expect(await faultsOf(text('agency'))).toEqual([
+      'accounts.0.credentials: is agency, which exists only in a function',
+    ]);
+    const error = await failureOf(() => load(minimal, {}));
+    expect(error.hint).toContain('HUAWEICLOUD_SDK_AK');
+  });
+
+  test('half a key in the environment is told once, however many accounts want it', async () => {
+    const two = minimal.replace('}] }]', '}] }, { name: b, targets: [{ region: x }] }]');
+    expect(await faultsOf(two, { HUAWEICLOUD_SDK_AK: 'x' })).toEqual([
+      'HUAWEICLOUD_SDK_SK: is not set, but the other half of the key is',
+    ]);
+    expect(await faultsOf(two, { ...key, HUAWEICLOUD_SDK_SK: 'secret \n' })).toEqual([
+      'HUAWEICLOUD_SDK_SK: contains white space or characters that no key has',
+    ]);
+  });
+
+  test('OBS takes no password', async () => {
+    const signIn = text('{ iamUser: u, iamPassword: p, iamDomain: d }').replace(
+      'file:./export',
+      'obs://lake',
+    );
+    expect(await faultsOf(signIn)).toEqual([
+      'obs.credentials: is missing, and the first account uses a sign-in, which OBS does not accept',
+    ]);
+    expect(
+      await faultsOf(`${signIn}obs: { credentials: { iamUser: u, iamPassword: p, iamDomain: d } }`),
+    ).toEqual(['obs.credentials: is a sign-in, which OBS does not accept']);
+    const config = await load(`${signIn}obs: { credentials: { ak: x, sk: y } }`);
+    expect(config.store).toMatchObject({ credentials: { kind: 'key', ak: 'x' } });
+  });
+});
+
+describe('what settings mean together', () => {
+  test('the cgs api knows fewer filters and no enterprise project', async () => {
+    const cgs = (rest: string) => withTarget(`{ region: cn-south-4, ${rest} }`);
+    expect(await faultsOf(cgs('enterpriseProjectId: all_granted_eps'))).toEqual([
+      'accounts.0.targets.0.enterpriseProjectId: is not accepted by the cgs API',
+    ]);
+    expect(
+      await faultsOf(
+        cgs(
+          'table: t, filters: { protectStatus: opened, containerTags: cce, agentStatus: installed }',
+        ),
+      ),
+    ).toEqual([
+      'accounts.0.targets.0.filters.protectStatus: is not a filter of the cgs API',
+      'accounts.0.targets.0.filters.containerTags: is not a filter of the cgs API',
+      'accounts.0.targets.0.filters.agentStatus: is not a value of the cgs API',
+    ]);
+    const config = await load(cgs('table: t, filters: { hostName: web, agentStatus: offline }'));
+    expect(targetOf(config).filters).toEqual({ hostName: 'web', agentStatus: 'offline' });
+  });
+
+  test('a filtered target names its own table, which no other scope shares', async () => {
+    expect(await faultsOf(withTarget('{ region: x, filters: { hostName: web } }'))).toEqual([
+      'accounts.0.targets.0.table: is missing: a filtered target must name its own table',
+    ]);
+    expect(targetOf(await load(withTarget('{ region: x, filters: {} }'))).filters).toEqual({});
+    const pair = (first: string, second: string) =>
+      withTarget(`{ region: x, table: t, ${first} }, { region: y, table: t, ${second} }`);
+    expect(
+      (await load(pair('filters: { hostName: a }', 'filters: { hostName: a }'))).accounts,
+    ).toHaveLength(1);
+    expect(await faultsOf(pair('filters: { hostName: a }', 'projectId: p'))).toEqual([
+      'accounts.0.targets.1.filters: differs from the filters of other targets of the table t',
+    ]);
+  });
+
+  test('two targets of one series are a fault, also when only IAM knows it', async () => {
+    const pair = (first: string, second: string) => withTarget(`{ ${first} }, { ${second} }`);
+    const fault = [
+      'accounts.0.targets.1: has the table, region and project of accounts.0.targets.0',
+    ];
+    expect(await faultsOf(pair('region: x, projectId: p', 'region: x, projectId: p'))).toEqual(
+      fault,
+    );
+    expect(await faultsOf(pair('region: x', 'region: x'))).toEqual(fault);
+    for (const second of [
+      'region: x, projectId: q',
+      'region: y, projectId: p',
+      'region: x, projectId: p, table: t',
+    ]) {
+      await load(pair('region: x, projectId: p', second));
+    }
+    // Another account's project is another one; the first two may be one: IAM will tell.
+    const config = await load(`store: file:x
+accounts:
+  - { name: a, targets: [{ region: x }, { region: x, projectId: p }] }
+  - { name: b, targets: [{ region: x }] }`);
+    const targets = config.accounts.flatMap((account) => account.targets);
+    expect(() => checkDistinctTargets(targets)).not.toThrow();
+    const answered = targets.map((target, index) => ({
+      ...target,
+      projectId: index < 2 ? 'p' : 'q',
+    }));
+    const error = await failureOf(() => checkDistinctTargets(answered));
+    expect(error.issues.map(({ path }) => path)).toEqual(['accounts.0.targets.1']);
+    // After IAM the account no longer tells them apart.
+    const same = answered.map((target) => ({ ...target, projectId: 'p' }));
+    expect((await failureOf(() => checkDistinctTargets(same))).issues).toHaveLength(2);
+  });
+
+  test('a target with a fault of its own is not held against others', async () => {
+    expect(await faultsOf(withTarget('{ region: x, projectId: a/b }, { region: x }'))).toEqual([
+      'accounts.0.targets.0.projectId: is not a valid project id',
+    ]);
+    expect(
+      await faultsOf(withTarget('{ region: cn-south-4, endpoint: x, enterpriseProjectId: "0" }')),
+    ).toEqual(['accounts.0.targets.0.endpoint: must start with https://']);
+  });
+
+  test('account names are unique', async () => {
+    const text = `store: file:x
+accounts:
+  - { name: a, targets: [{ region: x }] }
+  - { name: a, targets: [{ region: y }] }`;
+    expect(await faultsOf(text)).toEqual(['accounts.1.name: is the name of accounts.0 too']);
+  });
+});
