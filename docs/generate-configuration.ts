@@ -26,15 +26,15 @@ credentials: { iamUser: exporter, iamPassword: "\${PROD_PASSWORD}", iamDomain: m
 credentials: agency                                                                  # only in a function
 \`\`\`
 
-With \`iamUser\`, \`iamPassword\` and \`iamDomain\` the exporter signs in to IAM and uses the token. With \`agency\` the function
-uses the temporary key of its agency.`,
+With \`iamUser\`, \`iamPassword\` and \`iamDomain\` the exporter signs in to IAM and sends the token that it gets. With
+\`agency\` the function uses the temporary key of its agency.`,
 };
 
 const parts: readonly (readonly [title: string, text: () => string])[] = [
   [
     'The file',
-    () => `- \`--config FILE\`, else the file that \`CGS_EXPORT_CONFIG\` names, else \`./cgs-export.yml\`. In a function: \`CGS_EXPORT_CONFIG\`,
-  else the copy of \`cgs-export.yml\` in the deployed zip.
+    () => `- \`--config FILE\`, else the file that \`CGS_EXPORT_CONFIG\` names, else \`./cgs-export.yml\`. A function reads the file that
+  \`CGS_EXPORT_CONFIG\` names, else the copy of \`cgs-export.yml\` in the deployed zip.
 - It is YAML or JSON, in UTF-8, at most 1 MB.
 - A relative \`file:\` path starts at the folder of this file. With flags it starts at the working directory.
 - \`export\`, \`tick\` and \`plan\` read no file if one of \`--region\`, \`--project\`, \`--endpoint\` and \`--store\` is given. These
@@ -50,14 +50,15 @@ accounts:
       - region: cn-south-4
 \`\`\`
 
-[cgs-export.example.yml](../cgs-export.example.yml) is a longer example with comments. \`cgs-export init\` writes the same file.`,
+[cgs-export.example.yml](../cgs-export.example.yml) is a longer example with comments. \`cgs-export init\` writes the same
+text.`,
   ],
   [
     'Variables',
-    () => `\`\${NAME}\` in a value is replaced by the environment variable \`NAME\`. This works in every value, also in numbers and in
-\`true\` and \`false\`, and as part of a text: \`obs://\${BUCKET}/cgs\`. It does not work in the names of settings. The value of a
-variable cannot break the syntax of the file, and a \`\${NAME}\` in it is not replaced again. Within braces, as in
-\`{ ak: "\${PROD_AK}" }\`, put it in quotes: cgs-export does not need them, but editors do.
+    () => `\`\${NAME}\` is replaced by the environment variable \`NAME\`. It can be a whole value, also where a number, \`true\` or
+\`false\` is expected, or a part of a text: \`obs://\${BUCKET}/cgs\`. It is not replaced in the names of settings. What a
+variable contains cannot break the syntax of the file, and is not searched for other variables. Within braces put it in
+quotes, as in \`{ ak: "\${PROD_AK}" }\`: cgs-export does not need them, but editors do.
 
 Keep keys and passwords in variables. \`npx serverless package\` rejects a configuration that contains them.`,
   ],
@@ -103,7 +104,7 @@ function describeSetting(setting: Setting): string {
   return [
     `### \`${display(path)}\``,
     '',
-    ...wrap([description, hint].filter(Boolean).join(' ').replaceAll('<', '\\<')),
+    ...wrap([description, hint].filter(Boolean).join(' ')),
     '',
     ...facts.flatMap((fact) => wrap(`- ${fact}`, '  ')),
   ].join('\n');
@@ -111,6 +112,7 @@ function describeSetting(setting: Setting): string {
 
 function describeType({ path, kind, names }: Setting): string {
   const code = (values: readonly string[]) => values.map((value) => `\`${value}\``).join(', ');
+  if (path.endsWith('.credentials')) return '`agency`, or a section';
   switch (kind) {
     case 'choice':
       return `one of ${code(names)}`;
@@ -127,8 +129,9 @@ function describeType({ path, kind, names }: Setting): string {
   }
 }
 
-function describeDefault({ kind, isRequired, defaultText, default: value }: Setting): string {
-  if (isRequired) return 'Required';
+function describeDefault(setting: Setting): string {
+  const { path, kind, isRequired, defaultText, default: value } = setting;
+  if (isRequired) return path.includes('.credentials.') ? 'Required in its form' : 'Required';
   if (defaultText !== undefined) return `Default: ${defaultText}`;
   if (value === undefined) return 'Default: not set';
   return kind === 'section' ? 'Default: the defaults below' : `Default: \`${toYaml(value)}\``;
@@ -144,8 +147,8 @@ function describeEnvironment(): string {
     '`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`: the access key of accounts without `credentials`. Both or neither.',
     '`HUAWEICLOUD_SDK_SECURITY_TOKEN`: its security token, if the key is temporary.',
     '`CGS_EXPORT_CONFIG`: the configuration file, unless `--config` names one.',
-    '`CGS_EXPORT_LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`, unless `--log-level` says otherwise.',
-    '`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`: proxies, for the API and for the store. The same names in lower case win. `NO_PROXY` takes names, suffixes, addresses, CIDR ranges and IPv6 addresses without brackets.',
+    '`CGS_EXPORT_LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`, unless `--log-level` is given.',
+    '`HTTPS_PROXY`, `NO_PROXY`: the proxy, for the API and for the store, and the hosts that are reached without it. The same names in lower case win. `NO_PROXY` takes names, suffixes, addresses, CIDR ranges and IPv6 addresses without brackets.',
     '`NODE_EXTRA_CA_CERTS`: a file with more certificate authorities, read by Node.js.',
     '`NO_PROGRESS`, `NO_COLOR`: no progress line and no colours on a terminal.',
   ]
@@ -163,7 +166,7 @@ function describeNeeds(): string {
       '  ',
     ),
     ...wrap(
-      `- \`status\` and \`verify\` only read the store. A variable that is not set is no fault for them in ${apiOnly.join(', ')}, and accounts need no credentials. One exception: without \`obs.credentials\` a bucket is read with the credentials of the first account, which are then needed.`,
+      `- \`status\` and \`verify\` only read the store. They accept variables that are not set in ${apiOnly.join(', ')}. They need no credentials of accounts either, with one exception: without \`obs.credentials\` a bucket is read with those of the first account.`,
       '  ',
     ),
     ...wrap(
@@ -201,9 +204,9 @@ accounts:
 `;
   const faults = findFaults(text).flatMap(({ path, message, hint }) => [
     `${path}: ${message}`,
-    ...wrap(hint, '  ').map((line) => `  ${line.trim()}`),
+    ...wrap(`  ${hint}`, '  '),
   ]);
-  return `All faults are reported at once, each with its path and with what to do; the exit code is 2. No message shows a value,
+  return `All faults are reported at once, each with its path and with what to do. The exit code is 2. No message shows a value,
 because it may be a secret. For example, this configuration
 
 \`\`\`yaml
@@ -229,7 +232,8 @@ function findFaults(text: string): ConfigError['issues'] {
 /** Lines of at most 120 characters; those after the first start with `indent`. */
 function wrap(text: string, indent = ''): string[] {
   const lines: string[] = [];
-  for (const word of text.split(' ')) {
+  // A piece of code is one word.
+  for (const word of text.match(/^ +[^ ]*|(?:`[^`]*`|[^ `])+/g) ?? []) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= widthMax) {
       lines[lines.length - 1] = `${last} ${word}`;

@@ -22,7 +22,10 @@ export function addInit(program: Command): Command {
     .description(
       `Writes a commented configuration to start from and, in the same folder, ${schemaFileName}, with which editors check it. Never overwrites a file.`,
     )
-    .option('--out <file>', 'file to write; - prints the configuration (default: ./cgs-export.yml)');
+    .option(
+      '--out <file>',
+      'file to write; - prints the configuration (default: ./cgs-export.yml)',
+    );
   addCommonOptions(command, 'the same as --out');
   return addHelp(command, {
     writes: `./cgs-export.yml, or the given file, and ${schemaFileName} in the same folder`,

@@ -36,45 +36,45 @@ interface Context extends ConfigOptions {
   pathOf: (path: string) => string;
 }
 
-interface Usage {
-  /** Whether the command uses the setting. */
-  isUsed: (path: string) => boolean;
-}
-
 interface Judge {
   report: Report;
   /** Whether the setting, or a part of it, has a fault already. */
   isFaulty: (path: string) => boolean;
+  /** Whether the command uses the setting. */
+  isUsed: (path: string) => boolean;
 }
+
+type Shape = CheckedShape['shape'];
 
 /** From values to a configuration. Judges what is valid so far, so that all faults come at once: throws ConfigError. */
 export function assembleConfig(values: ConfigValues, context: Context): Config {
   const { env, needs = 'service' } = context;
-  const reported = [...values.unset, ...values.issues];
-  const checked = checkShape(
-    values.value,
+  const isApiOnly = (path: string) => listAbove(path).some((above) => above.isApiOnly);
+  const unused = values.unset.filter(({ path }) => needs === 'store' && isApiOnly(path));
+  const reported = [...values.unset.filter((issue) => !unused.includes(issue)), ...values.issues];
+  const { shape, ...checked } = checkShape(
+    unused.reduce((value, { path }) => withoutApiSetting(value, path), values.value),
     reported.map(({ path }) => path),
   );
-  const { shape } = checked;
   const isBucket = shape.store?.kind === 'obs';
-  const opensStore = (path: string) =>
-    isBucket && shape.obs?.credentials === undefined && path.startsWith('accounts.0.credentials');
-  const isUsed = (path: string) =>
-    needs === 'service' || opensStore(path) || !listAbove(path).some((above) => above.isApiOnly);
+  /** Without credentials of its own, a bucket is opened with those of the first account. */
+  const opensBucket = (path: string) =>
+    isBucket && !shape.obs?.credentials && `${path}.`.startsWith('accounts.0.credentials.');
 
   const issues = [
-    ...values.unset.filter(({ path }) => isUsed(path)),
-    ...values.issues,
+    ...unused.filter(({ path }) => opensBucket(path)),
+    ...reported,
     ...checked.issues,
   ];
   const judge: Judge = {
     report: (path, message, hint) => issues.push({ path, message, hint }),
     isFaulty: (path) =>
-      [...checked.faulty, ...issues.map((issue) => issue.path)].some((one) =>
+      [...checked.faulty, ...[...unused, ...issues].map((issue) => issue.path)].some((one) =>
         `${one}.`.startsWith(`${path}.`),
       ),
+    isUsed: (path) => needs === 'service' || !isApiOnly(path) || opensBucket(path),
   };
-  const accounts = toAccounts(checked, { ...context, isUsed }, judge);
+  const accounts = toAccounts(shape, context, judge);
   const store = toStore(shape, accounts, context, judge);
   const logLevel = readLogLevel(env, context.logLevel, judge.report);
   // A command that only reads a folder needs no network.
@@ -100,8 +100,21 @@ export function assembleConfig(values: ConfigValues, context: Context): Config {
   };
 }
 
-function toAccounts(checked: CheckedShape, context: Context & Usage, judge: Judge): Account[] {
-  const accounts = (checked.shape.accounts ?? []).map((account, index): Account => {
+/** Without the whole setting of the API that has no value at `path`, so that its default applies. */
+function withoutApiSetting<T>(value: T, path: string): T {
+  const depth = listAbove(path)
+    .findLast((above) => above.isApiOnly)
+    ?.path.split('.').length;
+  const copy = structuredClone(value);
+  const keys = path.split('.').slice(0, depth);
+  const last = keys.pop() ?? '';
+  const parent = keys.reduce<unknown>((inner, key) => Object(inner)[key], copy);
+  delete Object(parent)[last];
+  return copy;
+}
+
+function toAccounts(shape: Shape, context: Context, judge: Judge): Account[] {
+  const accounts = (shape.accounts ?? []).map((account, index): Account => {
     const path = `accounts.${index}`;
     const name = account?.name ?? '';
     const targets = (account?.targets ?? []).flatMap((target, targetIndex) => {
@@ -144,19 +157,19 @@ function reportRepeatedNames(accounts: readonly Account[], { report }: Judge): v
   });
 }
 
-type AccountShape = NonNullable<NonNullable<CheckedShape['shape']['accounts']>[number]>;
+type AccountShape = NonNullable<NonNullable<Shape['accounts']>[number]>;
 type CredentialsShape = AccountShape['credentials'];
 
 /** The account's own, else the key of the environment, else the agency. */
 function chooseCredentials(
   shape: CredentialsShape,
   path: string,
-  context: Context & Usage,
-  { isFaulty, report }: Judge,
+  context: Context,
+  { isFaulty, isUsed, report }: Judge,
 ): Credentials {
   if (isFaulty(path)) return agency;
   const given = toCredentials(shape);
-  if (!context.isUsed(path)) return given ?? agency;
+  if (!isUsed(path)) return given ?? agency;
   const chosen = given ?? readDefaultKey(context.env, report) ?? agency;
   if (chosen.kind === 'agency' && !context.agencyPossible) {
     const message = given
@@ -250,7 +263,7 @@ function checkForCgs(shape: TargetShape, path: string, { report }: Judge): void 
 }
 
 function toStore(
-  shape: CheckedShape['shape'],
+  shape: Shape,
   accounts: readonly Account[],
   context: Context,
   { isFaulty, report }: Judge,

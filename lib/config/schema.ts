@@ -61,7 +61,7 @@ const keyForm = {
       securityToken,
       about({
         description: 'Security token of a temporary key. Empty: the key is permanent.',
-        defaultText: 'none: the key is permanent',
+        defaultText: 'no token: the key is permanent',
       }),
     ),
   ),
@@ -97,10 +97,10 @@ const credentials = v.lazy(
   },
 );
 const credentialsHint =
-  'Write { ak, sk }, with securityToken if the key is temporary; or { iamUser, iamPassword, iamDomain }; or agency, in a function only. Use variables, as in ${PROD_SK}.';
+  'Write `{ ak, sk }`, with securityToken if the key is temporary; or `{ iamUser, iamPassword, iamDomain }`; or, only in a function, `agency`. Use variables for keys and passwords.';
 
 const originHint =
-  'Write https://host or https://host:port, without path, user or password. http:// is accepted only for this host (localhost), because others on the way could read and change what is sent.';
+  'Write `https://host` or `https://host:port`, without path, user or password. `http://` is accepted only for this host (localhost): on the network others could read and change what is sent.';
 
 const target = section({
   region: v.pipe(
@@ -156,7 +156,7 @@ const target = section({
       v.regex(/^[A-Za-z0-9_-]+$/, 'is not a valid enterprise project id'),
       about({
         description: 'Enterprise project of the nodes. Only for the hss API.',
-        hint: 'Write all_granted_eps, "0" for the default enterprise project, or the id of one.',
+        hint: 'Write `all_granted_eps`, `"0"` for the default enterprise project, or the id of one.',
         defaultText:
           '`all_granted_eps`: every enterprise project that the user may see; not sent to the cgs API',
         examples: ['all_granted_eps'],
@@ -168,7 +168,7 @@ const target = section({
     v.pipe(
       oneOf(['cgs', 'hss']),
       about({
-        description: 'Version of the API: cgs is the one of 2021, hss its successor.',
+        description: 'Version of the API: `cgs` is the one of 2021, `hss` its successor.',
         defaultText: '`cgs` if the host of the endpoint starts with `cgs.`, else `hss`',
         examples: ['hss'],
         isApiOnly: true,
@@ -235,7 +235,7 @@ const target = section({
       table,
       about({
         description: 'Table that the rows belong to: the first part of every object key.',
-        hint: 'Write at most 63 lower-case letters, digits and _, a letter first. The endings _ndjson, _rejects, _changes, _snapshots, _latest and _coverage are reserved.',
+        hint: 'Write at most 63 lower-case letters, digits and _, a letter first. The endings `_ndjson`, `_rejects`, `_changes`, `_snapshots`, `_latest` and `_coverage` are reserved.',
         defaultText: '`container_nodes`, the name of the dataset',
         examples: ['web_nodes'],
       }),
@@ -248,7 +248,7 @@ const account = section({
     textUpTo(64),
     v.regex(/^[^\p{C}\p{Z}](?:.*[^\p{C}\p{Z}])?$/u, 'starts or ends with white space'),
     about({
-      description: 'A name of your choice. Every row has it in the column account.',
+      description: 'A name of your choice. Every row has it in the column `account`.',
       hint: 'Write 1 to 64 characters, as in `name: prod`.',
       examples: ['prod'],
     }),
@@ -282,7 +282,7 @@ export const configSchema = v.pipe(
       storeLocation,
       about({
         description: 'Where snapshots are stored: in a folder or in a bucket.',
-        hint: 'Write file:./export or file:/abs/dir for a folder, obs://bucket/prefix for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. ${HOME} works, ~ does not.',
+        hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
         examples: ['file:./export', 'obs://audit-lake/cgs'],
       }),
     ),
@@ -305,7 +305,7 @@ export const configSchema = v.pipe(
         v.transform((given) => formats.filter((format) => given.includes(format))),
         about({
           description: 'File formats of a snapshot. Parquet is always written.',
-          hint: 'Write [parquet, ndjson], or [parquet] to leave NDJSON out.',
+          hint: 'Write `[parquet, ndjson]`, or `[parquet]` to leave NDJSON out.',
           examples: [['parquet']],
           isApiOnly: true,
         }),
@@ -378,8 +378,8 @@ export const configSchema = v.pipe(
               flag,
               about({
                 description:
-                  'true: the bucket is part of the path, as most S3-compatible stores other than OBS need it. false: it is part of the host name.',
-                hint: 'Write true or false, without quotes.',
+                  '`true`: the bucket is in the path of each request, as most S3-compatible stores other than OBS need it. `false`: it is in the host name.',
+                hint: 'Write `true` or `false`, without quotes.',
                 examples: [true],
               }),
             ),
@@ -401,7 +401,7 @@ export const configSchema = v.pipe(
               v.regex(/^[\x21-\x7e]+$/, 'is not a valid key id'),
               about({
                 description: 'KMS key that the store encrypts every object with (SSE-KMS).',
-                hint: 'Write the key as the store names it; OBS: arn:aws:kms:<region>:<domain id>:key/<key id>.',
+                hint: 'Write the key as the store names it; for OBS `arn:aws:kms:<region>:<domain id>:key/<key id>`.',
                 defaultText: 'the encryption that the bucket is set to',
                 examples: [
                   'arn:aws:kms:cn-south-4:0123456789abcdef:key/00000000-0000-0000-0000-000000000000',
@@ -410,7 +410,7 @@ export const configSchema = v.pipe(
             ),
           ),
         }),
-        about({ description: 'Access to the bucket. Only for a store that starts with obs://.' }),
+        about({ description: 'Access to the bucket. Only for a store that starts with `obs://`.' }),
       ),
     ),
     accounts: v.pipe(

@@ -1,6 +1,9 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+// Tests `init`: what it writes, and that it overwrites nothing.
+
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { formatSchema } from '../../lib/cli/schema.ts';
 import { exampleConfig } from '../../lib/config/example.ts';
 import { call, createFolder } from './world.ts';
 
@@ -25,18 +28,40 @@ test.each(['--out', '--config'])('%s names another file', async (flag) => {
   const { code, world } = await call(['init', flag, 'other.yml', '--json']);
   expect(code).toBe(0);
   const file = join(world.cwd, 'other.yml');
-  expect(world.json()).toEqual({ status: 'written', file, errors: [] });
+  const schema = join(world.cwd, 'cgs-export.schema.json');
+  expect(world.json()).toEqual({ status: 'written', file, schema, errors: [] });
   expect(readFileSync(file, 'utf8')).toBe(exampleConfig);
 });
 
-test('--out - prints it and writes nothing', async () => {
+test('writes the JSON Schema that the first line of the configuration names', async () => {
+  const cwd = createFolder();
+  mkdirSync(join(cwd, 'sub'));
+  const { code, world } = await call(['init', '--out', 'sub/cgs-export.yml'], { cwd });
+  expect(code).toBe(0);
+  const [, name = ''] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(exampleConfig) ?? [];
+  const schema = join(cwd, 'sub', name);
+  expect(readFileSync(schema, 'utf8')).toBe(formatSchema());
+  expect(world.out()).toContain(`wrote ${schema}`);
+});
+
+test('keeps a JSON Schema that exists, and prints how to write it again', async () => {
+  const cwd = createFolder();
+  const schema = join(cwd, 'cgs-export.schema.json');
+  writeFileSync(schema, 'mine');
+  const { code, world } = await call(['init'], { cwd });
+  expect(code).toBe(0);
+  expect(readFileSync(schema, 'utf8')).toBe('mine');
+  expect(world.out()).toContain(`kept ${schema}; \`cgs-export schema\` prints the current one`);
+});
+
+test('--out - prints the configuration and writes nothing', async () => {
   const { code, world } = await call(['init', '--out', '-']);
   expect(code).toBe(0);
   expect(world.out()).toBe(exampleConfig);
   expect(readdirSync(world.cwd)).toEqual([]);
 });
 
-test('a folder that is not there: exit 2', async () => {
+test('exits with 2 if the folder does not exist', async () => {
   const { code, world } = await call(['init', '--out', 'no/such/folder.yml']);
   expect(code).toBe(2);
   expect(world.err()).toContain('ENOENT');

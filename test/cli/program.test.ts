@@ -2,7 +2,17 @@ import { describe, expect, test } from 'vitest';
 import { reportCrash } from '../../lib/cli/program.ts';
 import { call, createTestWorld } from './world.ts';
 
-const commands = ['export', 'tick', 'plan', 'status', 'verify', 'simulate', 'demo', 'init', 'schema'];
+const commands = [
+  'export',
+  'tick',
+  'plan',
+  'status',
+  'verify',
+  'simulate',
+  'demo',
+  'init',
+  'schema',
+];
 const byFlags = ['--region', '--project', '--endpoint', '--store', '--iam-endpoint', '--api'];
 const own: Record<string, string[]> = {
   export: ['--account', '--table', '--formats', '--quota-requests', ...byFlags],

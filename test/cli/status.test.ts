@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { call, createFolder, exportSome, flagsFor, keyOf, simulate } from './world.ts';
 
@@ -24,6 +26,18 @@ test('--store alone tells of everything in it, without key and region', async ()
   const { code, world } = await call(['status', '--store', 'file:./lake'], { cwd });
   expect(code).toBe(0);
   expect(world.out()).toMatch(/container_nodes +cn-south-4 .* complete +30 .* up to date/);
+});
+
+test('a configuration whose variables of the API are not set is enough', async () => {
+  const { cwd, simulator } = await exportSome();
+  const target = `{ region: ${simulator.region}, projectId: ${simulator.projectId}, endpoint: "\${URL}" }`;
+  const account = `{ name: default, credentials: { ak: "\${AK}", sk: "\${SK}" }, targets: [${target}] }`;
+  writeFileSync(join(cwd, 'cgs-export.yml'), `store: file:./lake\naccounts: [${account}]\n`);
+  const { code, world } = await call(['status', '--json'], { cwd });
+  expect(code).toBe(0);
+  expect(world.json().targets).toMatchObject([{ last: { rows: 30 }, due: false }]);
+  expect((await call(['verify'], { cwd })).code).toBe(0);
+  expect((await call(['plan'], { cwd })).code).toBe(2);
 });
 
 test('an open run is shown with what it has read', async () => {

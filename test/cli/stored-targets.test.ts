@@ -27,7 +27,7 @@ test('targets with snapshots and targets with open runs, each once', async () =>
   ]);
 });
 
-test('a folder needs no key; its stand-ins redact nothing', () => {
+test('a folder needs no key; nothing is redacted', () => {
   const world = createTestWorld();
   const scrubber = createScrubber();
   const session = openSession(world, scrubber, { json: false });

@@ -4,7 +4,40 @@ import { describe, expect, test } from 'vitest';
 import { failureOf, faultsOf, load, minimal, targetOf, withTarget } from './loading.ts';
 
 describe('faults', () => {
-  test('many of every kind come in one go', async () => {
+  test('reports every unknown setting of a section', async () => {
+    expect(
+      await faultsOf(`${minimal}scheduel: 6h\nquota: { request: 1, window: 2 }\nzebra: 1\n`),
+    ).toEqual([
+      'quota.request: is not a setting',
+      'quota.window: is not a setting',
+      'scheduel: is not a setting',
+      'zebra: is not a setting',
+    ]);
+  });
+
+  test.each([
+    ['schedule: 5h', /^Write a number with s, m, h or d that divides 24h/],
+    ['schedule:', /^Give it a value, or remove the line\. Write a number/],
+    ['schedule: 6', /^Put the number in quotes\. Write a number/],
+    ['formats: [parquett, parquet]', /^Did you mean "parquet"\? One of: parquet, ndjson\.$/],
+    ['formats: [csv, parquet]', /^One of: parquet, ndjson\.$/],
+    ['quota: { requests: [] }', /^Write a number above 0/],
+    ['obs: { endpoint: x }', /^Write `?https:\/\/host/],
+  ])('%s: the hint says what to write', async (line, hint) => {
+    const { issues } = await failureOf(() => load(`${minimal}${line}\n`));
+    expect(issues[0]?.hint).toMatch(hint);
+  });
+
+  test('a missing setting: the hint says what to add', async () => {
+    const { issues } = await failureOf(() => load('accounts: [{ targets: [{ projectId: p }] }]'));
+    expect(issues.map(({ path, hint }) => [path, hint.slice(0, 12)])).toEqual([
+      ['store', 'Add store. W'],
+      ['accounts.0.name', 'Add name. Wr'],
+      ['accounts.0.targets.0.region', 'Add region. '],
+    ]);
+  });
+
+  test('reports faults of every kind at once', async () => {
     const faults = await faultsOf(`
 store: s3://x
 scheduel: 6h
@@ -79,6 +112,18 @@ accounts:
     [
       '{ region: x, table: a_changes }',
       'accounts.0.targets.0.table: ends in _changes, which is reserved',
+    ],
+    [
+      '{ region: x, table: a_snapshots }',
+      'accounts.0.targets.0.table: ends in _snapshots, which is reserved',
+    ],
+    [
+      '{ region: x, table: a_latest }',
+      'accounts.0.targets.0.table: ends in _latest, which is reserved',
+    ],
+    [
+      '{ region: x, table: a_coverage }',
+      'accounts.0.targets.0.table: ends in _coverage, which is reserved',
     ],
     ['[]', 'accounts.0.targets.0: must be a section, not a list'],
     ['x', 'accounts.0.targets.0: must be a section, not text'],
@@ -159,6 +204,10 @@ accounts:
     ['quota: 5', 'quota: must be a section, not a number'],
     ['formats: parquet', 'formats: must be a list, not text'],
     ['formats: []', 'formats: is an empty list'],
+    ['formats: [ndjson]', 'formats: must include parquet, which is always written'],
+    ['keepPagesDays: 0', 'keepPagesDays: must be above 0'],
+    ['keepPagesDays: 7d', 'keepPagesDays: must be a number, not text'],
+    ['keepPagesDays: [7]', 'keepPagesDays: must be a number, not a list'],
     ['obs: { pathStyle: true }', 'obs: is set, but the store does not start with obs://'],
   ])('%s', async (line, fault) => {
     expect(await faultsOf(`${minimal}${line}\n`)).toEqual([fault]);
@@ -173,6 +222,9 @@ accounts:
     ['obs://', 'names no valid bucket'],
     ['obs://Bucket/x', 'names no valid bucket'],
     ['obs://ab', 'names no valid bucket'],
+    ['obs://bucket//', 'has an empty, "." or ".." part in its prefix'],
+    ['obs://bucket/..', 'has an empty, "." or ".." part in its prefix'],
+    ['obs://bucket/a\u0007', 'contains a control character'],
     ['obs://bucket//x', 'has an empty, "." or ".." part in its prefix'],
     ['obs://bucket/a/../b', 'has an empty, "." or ".." part in its prefix'],
   ])('store %j %s', async (store, message) => {
@@ -192,6 +244,10 @@ describe('credentials', () => {
     ['{ ak: x, sk: y, securityTokn: z }', ['.securityTokn: is not a setting']],
     ['{ ak: x, sk: 12345 }', ['.sk: must be text, not a number']],
     ['{ ak: x, sk: "y\\n" }', ['.sk: contains white space or characters that no key has']],
+    [
+      '{ AK: x, SK: y }',
+      ['.ak: is missing', '.sk: is missing', '.AK: is not a setting', '.SK: is not a setting'],
+    ],
     ['{}', [': has neither a key nor a sign-in']],
     ['[]', [': must be "agency" or a section']],
     ['agancy', [': is not "agency"']],
@@ -202,7 +258,7 @@ describe('credentials', () => {
     );
   });
 
-  test('no fault shows a value: whatever stands where, it may be a secret', async () => {
+  test('shows no value in any fault, because it may be a secret', async () => {
     const secret = 'Sup3r/S3cret+Value==';
     const paths = [
       'store: @',

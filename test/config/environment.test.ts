@@ -5,7 +5,7 @@ import { logLevelOf } from '../../lib/config/load.ts';
 import { failureOf, faultsOf, key, load, minimal } from './loading.ts';
 
 describe('the environment', () => {
-  test('a wrong log level or proxy is a fault that names where it came from', async () => {
+  test('reports an invalid log level or proxy with its source', async () => {
     expect(await faultsOf(minimal, { ...key, CGS_EXPORT_LOG_LEVEL: 'loud' })).toEqual([
       'CGS_EXPORT_LOG_LEVEL: is not a log level',
     ]);
@@ -18,7 +18,7 @@ describe('the environment', () => {
     expect(logLevelOf({ CGS_EXPORT_LOG_LEVEL: '' })).toBe('info');
   });
 
-  test('small letters win for a proxy, as in curl', async () => {
+  test('prefers the lower-case name of a proxy variable, as curl does', async () => {
     const env = { ...key, https_proxy: 'http://small:1', HTTPS_PROXY: 'http://capital:1' };
     expect((await load(minimal, env)).proxy.httpsProxy).toBe('http://small:1');
     expect((await load(minimal, { ...env, https_proxy: '' })).proxy.httpsProxy).toBe(

@@ -16,7 +16,7 @@ describe('flags', () => {
     store: 'file:./out',
   };
 
-  test('make a configuration without any file', async () => {
+  test('make a configuration without a file', async () => {
     const env = { ...key, CGS_EXPORT_CONFIG: 'nowhere.yml' };
     const config = await loadConfig({ env, cwd: '/somewhere', flags });
     expect(config).toEqual(configFromFlags(flags, env, '/somewhere'));
@@ -34,7 +34,7 @@ describe('flags', () => {
     });
   });
 
-  test('every one of them reaches its setting', () => {
+  test('each reach their setting', () => {
     const config = configFromFlags(
       {
         region: 'cn-north-4',
@@ -70,7 +70,7 @@ describe('flags', () => {
     });
   });
 
-  test('exclude --config', async () => {
+  test('cannot be combined with --config', async () => {
     const error = await failureOf(() => loadConfig({ file: 'x.yml', env: key, cwd: '/', flags }));
     expect(error.issues[0]).toMatchObject({
       path: '--config',
@@ -78,7 +78,7 @@ describe('flags', () => {
     });
   });
 
-  test('their faults are named as they were typed', async () => {
+  test('are the paths of their faults', async () => {
     const bad = { endpoint: 'http://example.com', api: 'v5', formats: ['csv'], obsEndpoint: 'x' };
     const error = await failureOf(() => configFromFlags(bad, key, '/'));
     expect(error.issues.map(({ path }) => path).sort()).toEqual(
@@ -88,7 +88,7 @@ describe('flags', () => {
     expect(noKey.issues.map(({ path }) => path)).toEqual(['HUAWEICLOUD_SDK_AK']);
   });
 
-  test('those that only add to a target by flags are not ignored beside a file', async () => {
+  test('are rejected with a file, unless they have a meaning there', async () => {
     writeFileSync(join(folder, 'cgs-export.yml'), minimal);
     const load = (more: ConfigFlags) => loadConfig({ env: key, cwd: folder, flags: more });
     const error = await failureOf(() => load({ api: 'hss', formats: ['csv'] }));

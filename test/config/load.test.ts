@@ -31,12 +31,12 @@ describe('the file', () => {
     ['file:/abs/dir', () => '/abs/dir'],
     ['file:///abs/dir/', () => '/abs/dir'],
     ['file:./节点 1%20', () => join(folder, '节点 1%20')],
-  ])('%s is a folder', async (store, root) => {
+  ])('reads %s as a folder', async (store, root) => {
     const config = await load(minimal.replace('file:./export', `"${store}"`));
     expect(config.store).toEqual({ kind: 'file', root: root() });
   });
 
-  test('one that is not there, a folder, or no text: what to do instead', async () => {
+  test('a missing file, a folder and a binary file: the hint names the alternatives', async () => {
     for (const [file, message] of [
       ['nowhere.yml', 'there is no file'],
       ['.', 'is a folder'],
@@ -51,7 +51,7 @@ describe('the file', () => {
   });
 });
 
-test('secrets are each listed once, the longest first', async () => {
+test('lists each secret once, the longest first', async () => {
   const config = await load(
     `store: obs://lake
 accounts:

@@ -15,7 +15,7 @@ import {
 } from './loading.ts';
 
 describe('defaults', () => {
-  test('the least that works', async () => {
+  test('fills in everything but store, account and region', async () => {
     expect(await load(minimal)).toEqual({
       store: { kind: 'file', root: join(folder, 'export') },
       scheduleMs: 86_400_000,
@@ -51,7 +51,7 @@ describe('defaults', () => {
     ['cn-south-4', 'https://cgs.cn-south-4.myhuaweicloud.com', 'cgs', null],
     ['ap-southeast-1', 'https://hss.ap-southeast-1.myhuaweicloud.com', 'hss', 'all_granted_eps'],
     ['eu-west-101', 'https://hss.eu-west-101.myhuaweicloud.eu', 'hss', 'all_granted_eps'],
-  ])('%s is asked at %s', async (region, endpoint, api, enterpriseProjectId) => {
+  ])('sends requests for %s to %s', async (region, endpoint, api, enterpriseProjectId) => {
     const target = targetOf(await load(withTarget(`{ region: ${region} }`)));
     expect(target).toMatchObject({ endpoint, api, enterpriseProjectId });
     expect(target.iamEndpoint).toBe(endpoint.replace(/(cgs|hss)\./, 'iam.'));
@@ -62,11 +62,11 @@ describe('defaults', () => {
     ['{ region: x, endpoint: "https://cgs.example.com:8443/" }', 'cgs'],
     ['{ region: cn-south-4, endpoint: "https://gateway.example.com" }', 'hss'],
     ['{ region: x, endpoint: "https://gateway.example.com", api: cgs }', 'cgs'],
-  ])('%s speaks %s', async (target, api) => {
+  ])('takes the API for %s to be %s', async (target, api) => {
     expect(targetOf(await load(withTarget(target))).api).toBe(api);
   });
 
-  test('a server on this host is asked for IAM too, unless another is named', async () => {
+  test('uses an endpoint on this host as IAM too, unless iamEndpoint is set', async () => {
     const local = '{ region: x, endpoint: "http://127.0.0.1:8080" }';
     expect(targetOf(await load(withTarget(local))).iamEndpoint).toBe('http://127.0.0.1:8080');
     const named =
@@ -74,7 +74,7 @@ describe('defaults', () => {
     expect(targetOf(await load(withTarget(named))).iamEndpoint).toBe('https://iam.example.com');
   });
 
-  test("OBS is the first target's region and the first account's key", async () => {
+  test("reads OBS in the first target's region with the first account's key", async () => {
     const text = (region: string) =>
       `store: obs://lake\naccounts: [{ name: a, targets: [{ region: ${region} }] }]`;
     expect((await load(text('cn-north-4'))).store).toEqual({
@@ -101,7 +101,7 @@ describe('defaults', () => {
     });
   });
 
-  test('everything set', async () => {
+  test('reads every setting', async () => {
     const config = await load(
       `
 store: obs://audit-lake/cgs/nodes/
@@ -187,7 +187,7 @@ describe('credentials', () => {
   const text = (credentials: string) =>
     minimal.replace('targets', `credentials: ${credentials}, targets`);
 
-  test('the agency exists in a function only, where it is the default without a key', async () => {
+  test('accepts the agency only in a function, as the default without a key', async () => {
     const inFunction = { agencyPossible: true };
     expect((await load(minimal, {}, inFunction)).accounts[0]?.credentials).toEqual({
       kind: 'agency',
@@ -203,7 +203,7 @@ describe('credentials', () => {
     expect(error.hint).toContain('HUAWEICLOUD_SDK_AK');
   });
 
-  test('half a key in the environment is told once, however many accounts want it', async () => {
+  test('reports half a key in the environment once, however many accounts need it', async () => {
     const two = minimal.replace('}] }]', '}] }, { name: b, targets: [{ region: x }] }]');
     expect(await faultsOf(two, { HUAWEICLOUD_SDK_AK: 'x' })).toEqual([
       'HUAWEICLOUD_SDK_SK: is not set, but the other half of the key is',
@@ -213,7 +213,7 @@ describe('credentials', () => {
     ]);
   });
 
-  test('OBS takes no password', async () => {
+  test('rejects a sign-in for OBS', async () => {
     const signIn = text('{ iamUser: u, iamPassword: p, iamDomain: d }').replace(
       'file:./export',
       'obs://lake',
@@ -230,7 +230,7 @@ describe('credentials', () => {
 });
 
 describe('what settings mean together', () => {
-  test('the cgs api knows fewer filters and no enterprise project', async () => {
+  test('rejects what the cgs API does not accept', async () => {
     const cgs = (rest: string) => withTarget(`{ region: cn-south-4, ${rest} }`);
     expect(await faultsOf(cgs('enterpriseProjectId: all_granted_eps'))).toEqual([
       'accounts.0.targets.0.enterpriseProjectId: is not accepted by the cgs API',
@@ -250,7 +250,7 @@ describe('what settings mean together', () => {
     expect(targetOf(config).filters).toEqual({ hostName: 'web', agentStatus: 'offline' });
   });
 
-  test('a filtered target names its own table, which no other scope shares', async () => {
+  test('requires a table for a filtered target, with the same filters for all its targets', async () => {
     expect(await faultsOf(withTarget('{ region: x, filters: { hostName: web } }'))).toEqual([
       'accounts.0.targets.0.table: is missing: a filtered target must name its own table',
     ]);
@@ -265,7 +265,7 @@ describe('what settings mean together', () => {
     ]);
   });
 
-  test('two targets of one series are a fault, also when only IAM knows it', async () => {
+  test('rejects two targets of one series, also once IAM has named their projects', async () => {
     const pair = (first: string, second: string) => withTarget(`{ ${first} }, { ${second} }`);
     const fault = [
       'accounts.0.targets.1: has the table, region and project of accounts.0.targets.0',
@@ -299,7 +299,7 @@ accounts:
     expect((await failureOf(() => checkDistinctTargets(same))).issues).toHaveLength(2);
   });
 
-  test('a target with a fault of its own is not held against others', async () => {
+  test('does not compare a target that has a fault with others', async () => {
     expect(await faultsOf(withTarget('{ region: x, projectId: a/b }, { region: x }'))).toEqual([
       'accounts.0.targets.0.projectId: is not a valid project id',
     ]);
@@ -308,11 +308,97 @@ accounts:
     ).toEqual(['accounts.0.targets.0.endpoint: must start with https://']);
   });
 
-  test('account names are unique', async () => {
+  test('rejects two accounts with one name', async () => {
     const text = `store: file:x
 accounts:
   - { name: a, targets: [{ region: x }] }
   - { name: a, targets: [{ region: y }] }`;
     expect(await faultsOf(text)).toEqual(['accounts.1.name: is the name of accounts.0 too']);
+  });
+});
+
+describe('settings of this version', () => {
+  test.each([
+    ['', 7],
+    ['keepPagesDays: 30', 30],
+    ['keepPagesDays: 0.5', 0.5],
+    ['keepPagesDays: "${DAYS}"', 1.5],
+  ])('%j keeps pages for %d days', async (line, days) => {
+    const config = await load(`${minimal}${line}\n`, { ...key, DAYS: '1.5' });
+    expect(config.keepPagesMs).toBe(days * 86_400_000);
+  });
+
+  test('formats: [parquet] leaves NDJSON out', async () => {
+    expect((await load(`${minimal}formats: [parquet]\n`)).formats).toEqual(['parquet']);
+  });
+});
+
+describe('a command that only reads the store', () => {
+  const reading = { needs: 'store' } as const;
+  const text = (store: string, rest = '') => `store: ${store}
+quota: { requests: "\${RATE}" }
+formats: [parquet, "\${FORMAT}"]
+accounts:
+  - name: a
+    credentials: { ak: "\${AK}", sk: "\${SK}" }
+    targets:
+      - { region: x, endpoint: "\${ENDPOINT}", table: web, filters: { hostName: "\${HOST}" } }
+  - { name: b, targets: [{ region: y }] }
+${rest}`;
+
+  test('needs no variable of the API and no key', async () => {
+    const { store, quota, accounts } = await load(text('file:./x'), {}, reading);
+    expect(store).toEqual({ kind: 'file', root: join(folder, 'x') });
+    expect(quota).toEqual({ requests: 5, windowSeconds: 60 });
+    expect(accounts.map(({ name, targets }) => [name, targets[0]?.table])).toEqual([
+      ['a', 'web'],
+      ['b', 'container_nodes'],
+    ]);
+    expect(await faultsOf(text('file:./x'), {})).toHaveLength(7);
+  });
+
+  test('needs the names of targets and the settings of the store', async () => {
+    const names = minimal
+      .replace('cn-north-4', '"${REGION}", projectId: "${PROJECT}"')
+      .replace('file:./export', '"${STORE}"');
+    expect(await faultsOf(`${names}obs: { endpoint: "\${OBS}" }`, {}, reading)).toEqual([
+      'store: the environment variable STORE is not set',
+      'accounts.0.targets.0.region: the environment variable REGION is not set',
+      'accounts.0.targets.0.projectId: the environment variable PROJECT is not set',
+      'obs.endpoint: the environment variable OBS is not set',
+    ]);
+  });
+
+  test('needs the key that opens a bucket, and only that one', async () => {
+    expect(await faultsOf(text('obs://lake'), {}, reading)).toEqual([
+      'accounts.0.credentials.ak: the environment variable AK is not set',
+      'accounts.0.credentials.sk: the environment variable SK is not set',
+    ]);
+    const own = text('obs://lake', 'obs: { credentials: { ak: x, sk: y } }');
+    expect((await load(own, {}, reading)).store).toMatchObject({ credentials: { ak: 'x' } });
+    const bucket = minimal.replace('file:./export', 'obs://lake');
+    expect(await faultsOf(bucket, {}, reading)).toEqual([
+      'accounts.0.credentials: is missing, and HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK are not set',
+    ]);
+  });
+
+  test('accepts the agency of a function where it is not needed', async () => {
+    const byAgency = minimal.replace('targets', 'credentials: agency, targets');
+    expect((await load(byAgency, {}, reading)).accounts[0]?.credentials.kind).toBe('agency');
+    const bucket = byAgency.replace('file:./export', 'obs://lake');
+    expect(await faultsOf(bucket, {}, reading)).toEqual([
+      'accounts.0.credentials: is agency, which exists only in a function',
+    ]);
+  });
+
+  test('reports invalid values everywhere', async () => {
+    expect(await faultsOf(`${minimal}quota: { requests: 0 }\n`, {}, reading)).toEqual([
+      'quota.requests: must be above 0',
+    ]);
+  });
+
+  test('needs no valid proxy for a folder', async () => {
+    const env = { https_proxy: 'socks5://x' };
+    expect((await load(minimal, env, reading)).proxy.httpsProxy).toBeNull();
   });
 });

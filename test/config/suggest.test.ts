@@ -1,4 +1,4 @@
-// Owns the proof that a slip finds its name and that nothing else does.
+// Tests that a mistyped name is found, and that no other is.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -20,7 +20,7 @@ test.each([
   expect(suggest(given, known)).toBe(expected);
 });
 
-test('one letter left out, added or changed in a long name is always found', () => {
+test('finds a long name with one letter missing, added or changed', () => {
   const name = fc.constantFrom('schedule', 'formats', 'projectId', 'iamEndpoint');
   fc.assert(
     fc.property(name, fc.nat(), fc.constantFrom('', 'x', 'keep+'), (whole, position, change) => {

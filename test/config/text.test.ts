@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { failureOf, faultsOf, key, load, minimal, targetOf } from './loading.ts';
 
 describe('syntax', () => {
-  test('JSON is read as well, indented by tabs and with a byte order mark', async () => {
+  test('reads JSON, indented with tabs and with a byte order mark', async () => {
     const value = {
       store: 'file:x',
       accounts: [{ name: 'a', targets: [{ region: 'x', projectId: '123' }] }],
@@ -36,7 +36,7 @@ describe('syntax', () => {
     expect(fault).toContain(`: ${message}`);
   });
 
-  test('every doubled key is told, and what follows a slip of syntax is not', async () => {
+  test('reports every duplicate key, but only the first syntax error', async () => {
     expect(await faultsOf('a: 1\na: 2\nb: 1\nb: 2\n')).toEqual([
       ': cgs-export.yml:2:1: this key is a duplicate',
       ': cgs-export.yml:4:1: this key is a duplicate',
@@ -44,7 +44,7 @@ describe('syntax', () => {
     expect(await faultsOf('a: {b: {]}, c: {]}\n')).toHaveLength(1);
   });
 
-  test('a fault of syntax does not quote the text, which may be a secret', async () => {
+  test('shows no text in a syntax error, because it may be a secret', async () => {
     for (const text of ['sk: "hunter2" hunter2\n', 'sk: *hunter2\n', 'sk: {hunter2: }}\n']) {
       const error = await failureOf(() => load(text));
       expect(`${error.message}${error.hint}`).not.toContain('hunter2');
@@ -53,7 +53,7 @@ describe('syntax', () => {
 });
 
 describe('variables', () => {
-  test('stand anywhere in a value, plain, quoted, in braces and in text', async () => {
+  test('are replaced anywhere in a value: plain, quoted, in braces and within text', async () => {
     const env = { ...key, A: 'a', B_2: 'lake', REGION: 'cn-north-4', TEN: '10', YES: 'true' };
     const config = await load(
       `store: obs://\${B_2}/x-\${A}-\${A}
@@ -69,7 +69,7 @@ accounts: [{name: 'n\${A}', targets: [{region: \${REGION}}]}]`,
     });
   });
 
-  test('no value can break the syntax or be filled in again', async () => {
+  test('cannot break the syntax, and are not replaced twice', async () => {
     const text = `${minimal}quota: {}\n`.replace(
       'targets',
       'credentials: { iamUser: u, iamPassword: ${P}, iamDomain: d }, targets',
@@ -99,7 +99,7 @@ accounts: [{name: 'n\${A}', targets: [{region: \${REGION}}]}]`,
     );
   });
 
-  test('all that are missing are told at once, beside the other faults, and judged no further', async () => {
+  test('reports all missing ones at once, with the other faults, and checks their values no further', async () => {
     const text = `
 store: \${STORE}
 schedule: 7h
@@ -117,7 +117,7 @@ accounts:
     ]);
   });
 
-  test('a set but empty token is none; other empty values are faults', async () => {
+  test('takes an empty security token for none, and rejects other empty values', async () => {
     const text = (value: string) => minimal.replace('targets', `credentials: ${value}, targets`);
     const env = { AK: 'a', SK: 's', EMPTY: '' };
     const config = await load(text('{ ak: ${AK}, sk: ${SK}, securityToken: ${EMPTY} }'), env);
@@ -127,7 +127,7 @@ accounts:
     ]);
   });
 
-  test('a malformed one is a fault, a lone $ is not', async () => {
+  test('rejects a malformed one, but not a lone $', async () => {
     expect(await faultsOf(minimal.replace('name: a', 'name: "a${b-c}"'))).toEqual([
       'accounts.0.name: contains a ${ that starts no variable',
     ]);

@@ -21,7 +21,17 @@ import {
   until,
 } from './processes.ts';
 
-const commands = ['export', 'tick', 'plan', 'status', 'verify', 'simulate', 'demo', 'init'];
+const commands = [
+  'export',
+  'tick',
+  'plan',
+  'status',
+  'verify',
+  'simulate',
+  'demo',
+  'init',
+  'schema',
+];
 
 /** Every line on stderr must be a log line. */
 function expectLogLines({ err }: Ended): void {
@@ -209,7 +219,7 @@ accounts:
     expectCode(again, 2);
     expect(again.out).toBe('');
     expect(readFileSync(file, 'utf8')).toBe(text);
-    const unset = await runCli(['status', '--json'], { cwd });
+    const unset = await runCli(['plan', '--json'], { cwd });
     expectCode(unset, 2);
     expect(
       readJson(unset)
@@ -217,7 +227,8 @@ accounts:
         .join(),
     ).toContain('PROD_AK');
     const env = { PROD_AK: 'SOMEACCESSKEY0000000', PROD_SK: 'some-secret-key' };
-    expectCode(await runCli(['status'], { cwd, env }), 0);
+    expectCode(await runCli(['plan'], { cwd, env }), 0);
+    expectCode(await runCli(['status'], { cwd }), 0);
   });
 
   test('demo exports, verifies and shows how to query', async () => {
