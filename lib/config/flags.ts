@@ -7,23 +7,10 @@ import { assembleConfig } from './rules.ts';
 
 type Flag = keyof ConfigFlags;
 
-const flagNames: Record<Flag, string> = {
-  region: '--region',
-  project: '--project',
-  endpoint: '--endpoint',
-  store: '--store',
-  iamEndpoint: '--iam-endpoint',
-  api: '--api',
-  enterpriseProject: '--enterprise-project',
-  account: '--account',
-  table: '--table',
-  formats: '--formats',
-  quotaRequests: '--quota-requests',
-  quotaWindowSeconds: '--quota-window-seconds',
-  obsEndpoint: '--obs-endpoint',
-  pathStyle: '--path-style',
-  logLevel: '--log-level',
-};
+/** As it is typed: `iamEndpoint` → `--iam-endpoint`. */
+function nameOf(flag: Flag): string {
+  return `--${flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
 
 /** With any of these no file is read. */
 const sourceFlags = ['region', 'project', 'endpoint', 'store'] as const;
@@ -56,7 +43,7 @@ const settingPaths: Partial<Record<Flag, string>> = {
   table: 'accounts.0.targets.0.table',
 };
 const flagBySetting = new Map([
-  ...Object.entries(settingPaths).map(([flag, path]) => [path, flagNames[flag as Flag]] as const),
+  ...Object.entries(settingPaths).map(([flag, path]) => [path, nameOf(flag as Flag)] as const),
   ['obs', '--obs-endpoint'],
   ['accounts.0.credentials', 'HUAWEICLOUD_SDK_AK'],
 ]);
@@ -69,7 +56,7 @@ export function replacesFile(flags: ConfigFlags, file: string | undefined): bool
     throw new ConfigError([
       {
         path: '--config',
-        message: `cannot be combined with ${given.map((flag) => flagNames[flag]).join(', ')}`,
+        message: `cannot be combined with ${given.map(nameOf).join(', ')}`,
         hint: 'Give either --config, or the target by flags.',
       },
     ]);
@@ -78,7 +65,7 @@ export function replacesFile(flags: ConfigFlags, file: string | undefined): bool
   if (stray.length === 0) return false;
   throw new ConfigError(
     stray.map((flag) => ({
-      path: flagNames[flag],
+      path: nameOf(flag),
       message: 'is valid only for a target that is given by flags',
       hint: 'Write it into the configuration, or give the target too: --region, --project, --endpoint, --store.',
     })),

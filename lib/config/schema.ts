@@ -9,6 +9,7 @@ import {
   isMapping,
   key,
   mustBe,
+  name,
   oneOf,
   origin,
   positiveNumber,
@@ -33,8 +34,12 @@ export interface About {
   isApiOnly?: boolean;
 }
 
-function about<T>(it: About) {
-  return v.metadata<T, About & Record<string, unknown>>({ ...it });
+function required<T extends v.GenericSchema>(schema: T, about: About) {
+  return v.pipe(schema, v.metadata({ ...about }));
+}
+
+function optional<T extends v.GenericSchema>(schema: T, about: About) {
+  return v.optional(required(schema, about));
 }
 
 function section<const T extends v.ObjectEntries>(entries: T) {
@@ -54,22 +59,17 @@ function listOf<T extends v.GenericSchema>(item: T) {
 const agency = v.literal('agency', 'is not "agency"');
 
 const keyForm = {
-  ak: v.pipe(key, about({ description: 'Access key id.' })),
-  sk: v.pipe(key, about({ description: 'Secret access key.' })),
-  securityToken: v.optional(
-    v.pipe(
-      securityToken,
-      about({
-        description: 'Security token of a temporary key. Empty: the key is permanent.',
-        defaultText: 'no token: the key is permanent',
-      }),
-    ),
-  ),
+  ak: required(key, { description: 'Access key id.' }),
+  sk: required(key, { description: 'Secret access key.' }),
+  securityToken: optional(securityToken, {
+    description: 'Security token of a temporary key. Empty: the key is permanent.',
+    defaultText: 'no token: the key is permanent',
+  }),
 };
 const signInForm = {
-  iamUser: v.pipe(text, about({ description: 'Name of an IAM user.' })),
-  iamPassword: v.pipe(text, about({ description: 'Password of the IAM user.' })),
-  iamDomain: v.pipe(text, about({ description: 'Account (domain) that the IAM user belongs to.' })),
+  iamUser: required(text, { description: 'Name of an IAM user.' }),
+  iamPassword: required(text, { description: 'Password of the IAM user.' }),
+  iamDomain: required(text, { description: 'Account (domain) that the IAM user belongs to.' }),
 };
 const accessKey = section(keyForm);
 const signIn = section(signInForm);
@@ -102,327 +102,218 @@ const credentialsHint =
 const originHint =
   'Write `https://host` or `https://host:port`, without path, user or password. `http://` is accepted only for this host (localhost): on the network others could read and change what is sent.';
 
+const filters = section({
+  hostName: optional(textUpTo(128), {
+    description: 'Host name, sent to the API as it is.',
+    hint: 'Write 1 to 128 characters.',
+    examples: ['web'],
+  }),
+  // Documented values of the request: HSS ListContainerNodes, read 2026-11-24.
+  agentStatus: optional(
+    oneOf(['installed', 'not_installed', 'online', 'offline', 'install_failed', 'installing']),
+    {
+      description: 'Status of the agent. The cgs API knows only not_installed, online and offline.',
+      examples: ['offline'],
+    },
+  ),
+  protectStatus: optional(oneOf(['closed', 'opened']), {
+    description: 'Protection status. Only for the hss API.',
+    examples: ['closed'],
+  }),
+  containerTags: optional(oneOf(['cce', 'self', 'other']), {
+    description: 'Kind of cluster. Only for the hss API.',
+    examples: ['cce'],
+  }),
+});
+
 const target = section({
-  region: v.pipe(
-    textUpTo(64),
-    v.regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'is not a valid region name'),
-    about({
-      description: 'Region of the nodes.',
-      hint: 'Write the name of a region, as in cn-south-4.',
-      examples: ['cn-south-4'],
-    }),
+  region: required(name(64, /^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'is not a valid region name'), {
+    description: 'Region of the nodes.',
+    hint: 'Write the name of a region, as in cn-south-4.',
+    examples: ['cn-south-4'],
+  }),
+  projectId: optional(name(128, /^[A-Za-z0-9_-]+$/, 'is not a valid project id'), {
+    description: 'Project of the nodes. No project is ever created.',
+    hint: 'Write the id of 32 letters and digits that IAM shows under "My Credentials".',
+    defaultText: 'IAM is asked for the project with the name of the region',
+    examples: ['0123456789abcdef0123456789abcdef'],
+  }),
+  endpoint: optional(origin, {
+    description: 'Address of the API.',
+    hint: originHint,
+    defaultText:
+      '`https://cgs.cn-south-4.myhuaweicloud.com` for cn-south-4, else `https://hss.<region>.myhuaweicloud.com` (`.eu` for EU regions)',
+    examples: ['https://hss.cn-north-4.myhuaweicloud.com'],
+    isApiOnly: true,
+  }),
+  iamEndpoint: optional(origin, {
+    description: 'Address of IAM, for project ids and sign-ins.',
+    hint: originHint,
+    defaultText:
+      '`https://iam.<region>.myhuaweicloud.com` (`.eu` for EU regions); the endpoint, if that is on this host',
+    examples: ['https://iam.cn-north-4.myhuaweicloud.com'],
+    isApiOnly: true,
+  }),
+  enterpriseProjectId: optional(
+    name(128, /^[A-Za-z0-9_-]+$/, 'is not a valid enterprise project id'),
+    {
+      description: 'Enterprise project of the nodes. Only for the hss API.',
+      hint: 'Write `all_granted_eps`, `"0"` for the default enterprise project, or the id of one.',
+      defaultText:
+        '`all_granted_eps`: every enterprise project that the user may see; not sent to the cgs API',
+      examples: ['all_granted_eps'],
+      isApiOnly: true,
+    },
   ),
-  projectId: v.optional(
-    v.pipe(
-      textUpTo(128),
-      v.regex(/^[A-Za-z0-9_-]+$/, 'is not a valid project id'),
-      about({
-        description: 'Project of the nodes. No project is ever created.',
-        hint: 'Write the id of 32 letters and digits that IAM shows under "My Credentials".',
-        defaultText: 'IAM is asked for the project with the name of the region',
-        examples: ['0123456789abcdef0123456789abcdef'],
-      }),
-    ),
-  ),
-  endpoint: v.optional(
-    v.pipe(
-      origin,
-      about({
-        description: 'Address of the API.',
-        hint: originHint,
-        defaultText:
-          '`https://cgs.cn-south-4.myhuaweicloud.com` for cn-south-4, else `https://hss.<region>.myhuaweicloud.com` (`.eu` for EU regions)',
-        examples: ['https://hss.cn-north-4.myhuaweicloud.com'],
-        isApiOnly: true,
-      }),
-    ),
-  ),
-  iamEndpoint: v.optional(
-    v.pipe(
-      origin,
-      about({
-        description: 'Address of IAM, for project ids and sign-ins.',
-        hint: originHint,
-        defaultText:
-          '`https://iam.<region>.myhuaweicloud.com` (`.eu` for EU regions); the endpoint, if that is on this host',
-        examples: ['https://iam.cn-north-4.myhuaweicloud.com'],
-        isApiOnly: true,
-      }),
-    ),
-  ),
-  enterpriseProjectId: v.optional(
-    v.pipe(
-      textUpTo(128),
-      v.regex(/^[A-Za-z0-9_-]+$/, 'is not a valid enterprise project id'),
-      about({
-        description: 'Enterprise project of the nodes. Only for the hss API.',
-        hint: 'Write `all_granted_eps`, `"0"` for the default enterprise project, or the id of one.',
-        defaultText:
-          '`all_granted_eps`: every enterprise project that the user may see; not sent to the cgs API',
-        examples: ['all_granted_eps'],
-        isApiOnly: true,
-      }),
-    ),
-  ),
-  api: v.optional(
-    v.pipe(
-      oneOf(['cgs', 'hss']),
-      about({
-        description: 'Version of the API: `cgs` is the one of 2021, `hss` its successor.',
-        defaultText: '`cgs` if the host of the endpoint starts with `cgs.`, else `hss`',
-        examples: ['hss'],
-        isApiOnly: true,
-      }),
-    ),
-  ),
-  filters: v.optional(
-    v.pipe(
-      section({
-        hostName: v.optional(
-          v.pipe(
-            textUpTo(128),
-            about({
-              description: 'Host name, sent to the API as it is.',
-              hint: 'Write 1 to 128 characters.',
-              examples: ['web'],
-            }),
-          ),
-        ),
-        // Documented values of the request: HSS ListContainerNodes, read 2026-11-24.
-        agentStatus: v.optional(
-          v.pipe(
-            oneOf([
-              'installed',
-              'not_installed',
-              'online',
-              'offline',
-              'install_failed',
-              'installing',
-            ]),
-            about({
-              description:
-                'Status of the agent. The cgs API knows only not_installed, online and offline.',
-              examples: ['offline'],
-            }),
-          ),
-        ),
-        protectStatus: v.optional(
-          v.pipe(
-            oneOf(['closed', 'opened']),
-            about({
-              description: 'Protection status. Only for the hss API.',
-              examples: ['closed'],
-            }),
-          ),
-        ),
-        containerTags: v.optional(
-          v.pipe(
-            oneOf(['cce', 'self', 'other']),
-            about({ description: 'Kind of cluster. Only for the hss API.', examples: ['cce'] }),
-          ),
-        ),
-      }),
-      about({
-        description:
-          'Exports only the nodes that match all filters. The target must name its own table.',
-        defaultText: 'all nodes',
-        isApiOnly: true,
-      }),
-    ),
-  ),
-  table: v.optional(
-    v.pipe(
-      table,
-      about({
-        description: 'Table that the rows belong to: the first part of every object key.',
-        hint: 'Write at most 63 lower-case letters, digits and _, a letter first. The endings `_ndjson`, `_rejects`, `_changes`, `_snapshots`, `_latest` and `_coverage` are reserved.',
-        defaultText: '`container_nodes`, the name of the dataset',
-        examples: ['web_nodes'],
-      }),
-    ),
-  ),
+  api: optional(oneOf(['cgs', 'hss']), {
+    description: 'Version of the API: `cgs` is the one of 2021, `hss` its successor.',
+    defaultText: '`cgs` if the host of the endpoint starts with `cgs.`, else `hss`',
+    examples: ['hss'],
+    isApiOnly: true,
+  }),
+  filters: optional(filters, {
+    description:
+      'Exports only the nodes that match all filters. The target must name its own table.',
+    defaultText: 'all nodes',
+    isApiOnly: true,
+  }),
+  table: optional(table, {
+    description: 'Table that the rows belong to: the first part of every object key.',
+    hint: 'Write at most 63 lower-case letters, digits and _, a letter first. The endings `_ndjson`, `_rejects`, `_changes`, `_snapshots`, `_latest` and `_coverage` are reserved.',
+    defaultText: '`container_nodes`, the name of the dataset',
+    examples: ['web_nodes'],
+  }),
 });
 
 const account = section({
-  name: v.pipe(
-    textUpTo(64),
-    v.regex(/^[^\p{C}\p{Z}](?:.*[^\p{C}\p{Z}])?$/u, 'starts or ends with white space'),
-    about({
+  name: required(
+    name(64, /^[^\p{C}\p{Z}](?:.*[^\p{C}\p{Z}])?$/u, 'starts or ends with white space'),
+    {
       description: 'A name of your choice. Every row has it in the column `account`.',
       hint: 'Write 1 to 64 characters, as in `name: prod`.',
       examples: ['prod'],
-    }),
+    },
   ),
-  credentials: v.optional(
-    v.pipe(
-      credentials,
-      about({
-        description: 'What requests to the API are signed with.',
-        hint: credentialsHint,
-        defaultText:
-          '`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and, for a temporary key, `HUAWEICLOUD_SDK_SECURITY_TOKEN`; in a function without these, its agency',
-        isApiOnly: true,
-      }),
-    ),
-  ),
-  targets: v.pipe(
-    listOf(target),
-    about({
-      description: 'The lists of nodes to export: each is one list of one region and project.',
-      hint: 'Write at least one, as in `- region: cn-south-4`.',
-    }),
-  ),
+  credentials: optional(credentials, {
+    description: 'What requests to the API are signed with.',
+    hint: credentialsHint,
+    defaultText:
+      '`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and, for a temporary key, `HUAWEICLOUD_SDK_SECURITY_TOKEN`; in a function without these, its agency',
+    isApiOnly: true,
+  }),
+  targets: required(listOf(target), {
+    description: 'The lists of nodes to export: each is one list of one region and project.',
+    hint: 'Write at least one, as in `- region: cn-south-4`.',
+  }),
 });
 
-const formats = ['parquet', 'ndjson'] as const;
-
-export const configSchema = v.pipe(
-  section({
-    store: v.pipe(
-      storeLocation,
-      about({
-        description: 'Where snapshots are stored: in a folder or in a bucket.',
-        hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
-        examples: ['file:./export', 'obs://audit-lake/cgs'],
-      }),
-    ),
-    schedule: v.optional(
-      v.pipe(
-        schedule,
-        about({
-          description:
-            'How often a snapshot of every target is due, counted from 1970-01-01 00:00 UTC.',
-          hint: 'Write a number with s, m, h or d that divides 24h or is whole days: 15m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h, 2d.',
-          examples: ['6h'],
-        }),
-      ),
-      '24h',
-    ),
-    formats: v.optional(
-      v.pipe(
-        listOf(oneOf(formats)),
-        v.includes('parquet', 'must include parquet, which is always written'),
-        v.transform((given) => formats.filter((format) => given.includes(format))),
-        about({
-          description: 'File formats of a snapshot. Parquet is always written.',
-          hint: 'Write `[parquet, ndjson]`, or `[parquet]` to leave NDJSON out.',
-          examples: [['parquet']],
-          isApiOnly: true,
-        }),
-      ),
-      [...formats],
-    ),
-    quota: v.optional(
-      v.pipe(
-        section({
-          requests: v.optional(
-            v.pipe(
-              positiveNumber,
-              about({
-                description:
-                  'Requests per window. Fewer leave room for others with the same key or address.',
-                hint: 'Write a number above 0; decimals are allowed. The service allows 5 requests per 60 seconds.',
-                examples: [2.5],
-              }),
-            ),
-            5,
-          ),
-          windowSeconds: v.optional(
-            v.pipe(
-              positiveNumber,
-              about({
-                description: 'Length of the window in seconds.',
-                hint: 'Write a number above 0; decimals are allowed. The service counts in windows of 60 seconds.',
-                examples: [60],
-              }),
-            ),
-            60,
-          ),
-        }),
-        about({
-          description:
-            'How many requests may be sent, retries included. It applies to each API path, per user (access key) and to this exporter as a whole.',
-          isApiOnly: true,
-        }),
-      ),
-      {},
-    ),
-    keepPagesDays: v.optional(
-      v.pipe(
-        positiveNumber,
-        about({
-          description: 'How many days the raw pages of a sealed run are kept.',
-          hint: 'Write a number above 0; decimals are allowed, as in 0.5.',
-          examples: [0.5],
-          isApiOnly: true,
-        }),
-      ),
-      7,
-    ),
-    obs: v.optional(
-      v.pipe(
-        section({
-          endpoint: v.optional(
-            v.pipe(
-              origin,
-              about({
-                description: 'Address of OBS, or of another S3-compatible store.',
-                hint: originHint,
-                defaultText: 'OBS in the region of the first target',
-                examples: ['https://obs.cn-south-4.myhuaweicloud.com'],
-              }),
-            ),
-          ),
-          pathStyle: v.optional(
-            v.pipe(
-              flag,
-              about({
-                description:
-                  '`true`: the bucket is in the path of each request, as most S3-compatible stores other than OBS need it. `false`: it is in the host name.',
-                hint: 'Write `true` or `false`, without quotes.',
-                examples: [true],
-              }),
-            ),
-            false,
-          ),
-          credentials: v.optional(
-            v.pipe(
-              credentials,
-              about({
-                description: 'What requests to the store are signed with. OBS accepts no sign-in.',
-                hint: credentialsHint,
-                defaultText: 'those of the first account',
-              }),
-            ),
-          ),
-          kmsKeyId: v.optional(
-            v.pipe(
-              textUpTo(512),
-              v.regex(/^[\x21-\x7e]+$/, 'is not a valid key id'),
-              about({
-                description: 'KMS key that the store encrypts every object with (SSE-KMS).',
-                hint: 'Write the key as the store names it; for OBS `arn:aws:kms:<region>:<domain id>:key/<key id>`.',
-                defaultText: 'the encryption that the bucket is set to',
-                examples: [
-                  'arn:aws:kms:cn-south-4:0123456789abcdef:key/00000000-0000-0000-0000-000000000000',
-                ],
-              }),
-            ),
-          ),
-        }),
-        about({ description: 'Access to the bucket. Only for a store that starts with `obs://`.' }),
-      ),
-    ),
-    accounts: v.pipe(
-      listOf(account),
-      about({
-        description: 'The accounts whose nodes are exported.',
-        hint: 'Write at least one, as in `- name: prod`, with its targets.',
-      }),
-    ),
-  }),
-  about({ description: 'What cgs-export exports, from where, and where to.' }),
+const formatNames = ['parquet', 'ndjson'] as const;
+const formats = v.pipe(
+  listOf(oneOf(formatNames)),
+  v.includes('parquet', 'must include parquet, which is always written'),
+  v.transform((given) => formatNames.filter((format) => given.includes(format))),
 );
+
+const requests = required(positiveNumber, {
+  description: 'Requests per window. Fewer leave room for others with the same key or address.',
+  hint: 'Write a number above 0; decimals are allowed. The service allows 5 requests per 60 seconds.',
+  examples: [2.5],
+});
+
+const windowSeconds = required(positiveNumber, {
+  description: 'Length of the window in seconds.',
+  hint: 'Write a number above 0; decimals are allowed. The service counts in windows of 60 seconds.',
+  examples: [60],
+});
+
+const obs = section({
+  endpoint: optional(origin, {
+    description: 'Address of OBS, or of another S3-compatible store.',
+    hint: originHint,
+    defaultText: 'OBS in the region of the first target',
+    examples: ['https://obs.cn-south-4.myhuaweicloud.com'],
+  }),
+  pathStyle: v.optional(
+    required(flag, {
+      description:
+        '`true`: the bucket is in the path of each request, as most S3-compatible stores other than OBS need it. `false`: it is in the host name.',
+      hint: 'Write `true` or `false`, without quotes.',
+      examples: [true],
+    }),
+    false,
+  ),
+  credentials: optional(credentials, {
+    description: 'What requests to the store are signed with. OBS accepts no sign-in.',
+    hint: credentialsHint,
+    defaultText: 'those of the first account',
+  }),
+  kmsKeyId: optional(name(512, /^[\x21-\x7e]+$/, 'is not a valid key id'), {
+    description: 'KMS key that the store encrypts every object with (SSE-KMS).',
+    hint: 'Write the key as the store names it; for OBS `arn:aws:kms:<region>:<domain id>:key/<key id>`.',
+    defaultText: 'the encryption that the bucket is set to',
+    examples: ['arn:aws:kms:cn-south-4:0123456789abcdef:key/00000000-0000-0000-0000-000000000000'],
+  }),
+});
+
+const root = section({
+  store: required(storeLocation, {
+    description: 'Where snapshots are stored: in a folder or in a bucket.',
+    hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
+    examples: ['file:./export', 'obs://audit-lake/cgs'],
+  }),
+  schedule: v.optional(
+    required(schedule, {
+      description:
+        'How often a snapshot of every target is due, counted from 1970-01-01 00:00 UTC.',
+      hint: 'Write a number with s, m, h or d that divides 24h or is whole days: 15m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h, 2d.',
+      examples: ['6h'],
+    }),
+    '24h',
+  ),
+  formats: v.optional(
+    required(formats, {
+      description: 'File formats of a snapshot. Parquet is always written.',
+      hint: 'Write `[parquet, ndjson]`, or `[parquet]` to leave NDJSON out.',
+      examples: [['parquet']],
+      isApiOnly: true,
+    }),
+    [...formatNames],
+  ),
+  quota: v.optional(
+    required(
+      section({
+        requests: v.optional(requests, 5),
+        windowSeconds: v.optional(windowSeconds, 60),
+      }),
+      {
+        description:
+          'How many requests may be sent, retries included. It applies to each API path, per user (access key) and to this exporter as a whole.',
+        isApiOnly: true,
+      },
+    ),
+    {},
+  ),
+  keepPagesDays: v.optional(
+    required(positiveNumber, {
+      description: 'How many days the raw pages of a sealed run are kept.',
+      hint: 'Write a number above 0; decimals are allowed, as in 0.5.',
+      examples: [0.5],
+      isApiOnly: true,
+    }),
+    7,
+  ),
+  obs: optional(obs, {
+    description: 'Access to the bucket. Only for a store that starts with `obs://`.',
+  }),
+  accounts: required(listOf(account), {
+    description: 'The accounts whose nodes are exported.',
+    hint: 'Write at least one, as in `- name: prod`, with its targets.',
+  }),
+});
+
+export const configSchema = required(root, {
+  description: 'What cgs-export exports, from where, and where to.',
+});
 
 /** A configuration in which every setting is valid by itself. */
 export type ConfigShape = v.InferOutput<typeof configSchema>;

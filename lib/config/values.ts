@@ -31,6 +31,11 @@ export function textUpTo(lengthMax: number) {
   return v.pipe(text, v.maxCodePoints(lengthMax, `is longer than ${lengthMax} characters`));
 }
 
+/** Text that one pattern describes; `message` if it does not. */
+export function name(lengthMax: number, pattern: RegExp, message: string) {
+  return v.pipe(textUpTo(lengthMax), v.regex(pattern, message));
+}
+
 export function oneOf<const T extends readonly string[]>(options: T) {
   return v.picklist(options, (issue) =>
     typeof issue.input === 'string' ? 'is not a known value' : mustBe('text')(issue),
