@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { readConfig } from '../lib/config/load.ts';
-import { type Setting, settings } from '../lib/config/settings.ts';
+import { type Setting, settings } from '../lib/config/setting-list.ts';
 import { ConfigError } from '../lib/core/errors.ts';
 
 const file = fileURLToPath(new URL('configuration.md', import.meta.url));
@@ -167,6 +167,10 @@ function describeNeeds(): string {
     ),
     ...wrap(
       `- \`status\` and \`verify\` only read the store. They accept variables that are not set in ${apiOnly.join(', ')}. They need no credentials of accounts either, with one exception: without \`obs.credentials\` a bucket is read with those of the first account.`,
+      '  ',
+    ),
+    ...wrap(
+      '- Without the credentials of an account, `status` knows neither the project ids that IAM gave for them nor until when the key is held back. Write `projectId` into the targets, so that it finds their snapshots.',
       '  ',
     ),
     ...wrap(

@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import type { ConfigIssue } from '../core/errors.ts';
 import type { StoreLocation } from './model.ts';
 import { type ConfigShape, configSchema } from './schema.ts';
-import { findSetting, listAbove } from './settings.ts';
+import { findSetting, listAbove } from './setting-list.ts';
 import { suggest } from './suggest.ts';
 import { joinPath } from './text.ts';
 import { isMapping } from './values.ts';

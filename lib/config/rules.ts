@@ -20,7 +20,7 @@ import type {
   Target,
 } from './model.ts';
 import type { ConfigShape } from './schema.ts';
-import { listAbove } from './settings.ts';
+import { listAbove } from './setting-list.ts';
 import type { ConfigValues } from './text.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
@@ -46,7 +46,7 @@ interface Judge {
 
 type Shape = CheckedShape['shape'];
 
-/** From values to a configuration. Judges what is valid so far, so that all faults come at once: throws ConfigError. */
+/** From values to a configuration. Throws ConfigError with every fault: what is valid is checked further. */
 export function assembleConfig(values: ConfigValues, context: Context): Config {
   const { env, needs = 'service' } = context;
   const isApiOnly = (path: string) => listAbove(path).some((above) => above.isApiOnly);
@@ -152,7 +152,7 @@ function reportRepeatedNames(accounts: readonly Account[], { report }: Judge): v
     report(
       `accounts.${index}.name`,
       `is the name of accounts.${first} too`,
-      'Give every account its own name: rows are told apart by it.',
+      'Give every account its own name: every row has it.',
     );
   });
 }
@@ -309,7 +309,7 @@ function toStore(
   };
 }
 
-/** Two targets that would write one series of snapshots. While a project is unknown, the account stands for it. */
+/** Two targets that would write one series of snapshots. While a project is unknown, its account is compared instead. */
 export function findRepeatedTargets(targets: readonly Series[]): ConfigIssue[] {
   const known = new Map<string, Series>();
   const issues: ConfigIssue[] = [];

@@ -1,6 +1,6 @@
-// Owns "did you mean": the known name nearest to a mistyped one. Refuses to guess far.
+// Responsible for "did you mean": the known name that is nearest to a mistyped one. A name that is too far is not suggested.
 
-/** Null if none is near: about one slip in three letters. Case, `_` and `-` count for nothing. */
+/** Null if none is near: at most one mistake in three letters. Case, `_` and `-` do not count. */
 export function suggest(given: string, known: readonly string[]): string | null {
   const wanted = plain(given);
   let best: string | null = null;
@@ -20,7 +20,7 @@ function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[_-]/g, '').slice(0, 64);
 }
 
-/** Letters inserted, left out or changed. */
+/** How many letters must be added, removed or changed. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { exampleConfig } from '../../lib/config/example.ts';
 import { createJsonSchema } from '../../lib/config/json-schema.ts';
-import { settings } from '../../lib/config/settings.ts';
+import { settings } from '../../lib/config/setting-list.ts';
 
 const schema = createJsonSchema();
 const validate = new Ajv({ strict: true, allErrors: true }).compile(schema as SchemaObject);

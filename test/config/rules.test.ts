@@ -317,7 +317,7 @@ accounts:
   });
 });
 
-describe('settings of this version', () => {
+describe('keepPagesDays and formats', () => {
   test.each([
     ['', 7],
     ['keepPagesDays: 30', 30],

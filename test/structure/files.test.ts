@@ -20,11 +20,8 @@ const testedElsewhere: Record<string, string> = {
   'lib/core/errors.ts':
     'declarations; the test of whoever throws one reads its code, message and hint',
   'lib/core/version.ts': 'test/build.test.ts: what a build puts in',
-  'lib/config/text.ts': 'test/config/load.test.ts, through loadConfig',
-  'lib/config/schema.ts': 'test/config/load.test.ts, through loadConfig',
-  'lib/config/values.ts': 'test/config/load.test.ts, through loadConfig',
-  'lib/config/rules.ts': 'test/config/load.test.ts, through loadConfig',
-  'lib/config/environment.ts': 'test/config/load.test.ts, through loadConfig',
+  'lib/config/schema.ts': 'test/config/check.test.ts, through loadConfig',
+  'lib/config/values.ts': 'test/config/check.test.ts, through loadConfig',
   'lib/deploy/bundle.ts': 'test/deploy/plugin.test.ts, as `serverless package` runs it',
   'lib/deploy/settings-schema.ts': 'test/deploy/plugin.test.ts, as Serverless checks it',
   'lib/datasets/index.ts': 'a list; test/datasets/container-nodes.test.ts',

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { describeConfiguration } from '../../docs/generate-configuration.ts';
-import { findSetting, listAbove, settings } from '../../lib/config/settings.ts';
+import { findSetting, listAbove, settings } from '../../lib/config/setting-list.ts';
 
 test('docs/configuration.md is up to date: run `npm run docs`', async () => {
   const file = join(import.meta.dirname, '../../docs/configuration.md');
