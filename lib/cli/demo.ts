@@ -1,17 +1,17 @@
-// Owns `demo`: the whole thing once, against the embedded endpoint, with what to do next. Refuses to open or send anything.
+// Responsible for the command `demo`: exports made-up nodes from the local endpoint, verifies them and shows what to do next.
 
 import { join, relative, resolve, sep } from 'node:path';
-import type { Command } from 'commander';
 import { connect } from '../app/connect.ts';
-import { describeResult } from '../app/result.ts';
-import { configFromFlags } from '../config/flags.ts';
+import { toResultJson } from '../app/result-json.ts';
+import { configFromFlags } from '../config/load.ts';
 import { type ExitCode, exitCodes } from '../core/error-policy.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
+import { type CommandDefinition, outputVariables } from './command.ts';
 import { exitCodeOfResult, worstOf } from './exit-code.ts';
+import { exportTargets } from './export.ts';
 import { describeSnapshots } from './format.ts';
-import { addCommonOptions, addHelp, type CommonOptions, outputVariables } from './options.ts';
+import type { CommonOptions } from './options.ts';
 import type { Outcome } from './outcome.ts';
-import { createTracker } from './progress.ts';
 import type { Session } from './session.ts';
 import { describeVerification, verifyWithProgress } from './verify.ts';
 
@@ -19,115 +19,108 @@ interface DemoOptions extends CommonOptions {
   out: string;
 }
 
-/** Few enough to be over in seconds, enough for several pages and one wait for the quota. */
+/** Few enough to finish in seconds, and enough for several pages and one wait for the quota. */
 const nodes = 640;
 const quota = { requests: 3, windowSeconds: 2 };
 
-export function addDemo(program: Command): Command {
-  const command = program
-    .command('demo')
-    .summary('export made-up nodes to a folder, verify them, show how to query them')
-    .description(
-      `Starts the local endpoint with ${nodes} made-up nodes that come and go meanwhile, exports them, verifies the snapshot and prints how to query it. Needs no key, no configuration and no network. Run it again for a second snapshot.`,
-    )
-    .option('--out <dir>', 'where to', './demo-out');
-  addCommonOptions(command, 'accepted, not used: the demo has its own');
-  return addHelp(command, {
-    writes: './demo-out, or the folder given, as `export` does',
+export const demoCommand: CommandDefinition<DemoOptions> = {
+  name: 'demo',
+  summary: 'export made-up nodes to a folder, verify them, show how to query them',
+  description: `Starts a local endpoint with ${nodes} made-up nodes, some of which come and go while they are read. Exports them, verifies the snapshot and prints how to query it. Needs no key, no configuration and no network. Run it again to get a second snapshot.`,
+  addOptions: (command) =>
+    command.option('--out <dir>', 'folder to write the snapshot to', './demo-out'),
+  configHelp: 'accepted but not used: the demo has its own configuration',
+  help: {
+    writes: './demo-out, or the folder given, like `export`',
     codes: [0, 1, 2, 3, 4, 5, 6],
     variables: outputVariables,
     examples: ['cgs-export demo', 'cgs-export demo --out /tmp/lake --json'],
-  });
-}
+  },
+  printsResult: true,
+  run: runDemo,
+};
 
-export async function runDemo(options: DemoOptions, session: Session): Promise<Outcome> {
+async function runDemo(options: DemoOptions, session: Session): Promise<Outcome> {
   const simulator = await startSimulator({
     nodes,
     quota,
-    // More come than go: where the total stands still while nodes change places, a list looks out of order.
+    // More inserts than deletes: with a constant total, nodes that change places look like a list out of order.
     drift: {
       insertsPerRequest: 2,
       deletesPerRequest: 1,
-      seed: (session.world.nowMs() % 2 ** 31) + 1,
+      seed: (session.runtime.nowMs() % 2 ** 31) + 1,
     },
     odd: { unknownValues: 2, unknownFields: 2, mistyped: 1 },
   });
   try {
-    return await exportFrom(simulator, options, session);
+    return await exportAndVerify(simulator, options, session);
   } finally {
     await simulator.stop();
   }
 }
 
-async function exportFrom(
+async function exportAndVerify(
   simulator: Simulator,
   { out }: DemoOptions,
   session: Session,
 ): Promise<Outcome> {
-  const { world, log, scrubber, signal } = session;
-  const root = resolve(world.cwd, out);
-  const config = configFromFlags(
-    {
-      region: simulator.region,
-      project: simulator.projectId,
-      endpoint: simulator.url,
-      store: `file:${root}`,
-      account: 'demo',
-      quotaRequests: String(quota.requests),
-      quotaWindowSeconds: String(quota.windowSeconds),
-    },
-    { HUAWEICLOUD_SDK_AK: simulator.ak, HUAWEICLOUD_SDK_SK: simulator.sk },
-    world.cwd,
-  );
-  const connection = connect(config, { log, scrubber });
-  const tracker = createTracker(connection.quota, connection.targets[0]?.dataset.limit ?? 200);
-  const stopFollowing = session.follow(tracker.stateAt);
-  const result = await connection
-    .collect('command', {
-      signal,
-      progress: (event) => tracker.observe(event, world.monotonicMs()),
-    })
-    .finally(stopFollowing);
-  const described = describeResult(result, scrubber);
+  const { runtime, log, scrubber } = session;
+  const root = resolve(runtime.cwd, out);
+  const connection = connect(configOf(simulator, root), { log, scrubber });
+  const result = await exportTargets(connection, session);
+  const json = toResultJson(result, scrubber);
   const exported = exitCodeOfResult(result, 'command');
-  if (result.status !== 'sealed') {
-    return { exitCode: exported, json: described, text: '', errors: described.errors };
-  }
+  const { errors } = json;
+  if (result.status !== 'sealed') return { exitCode: exported, json, text: '', errors };
   const verification = await verifyWithProgress(connection.store, session);
   const codes: ExitCode[] = [exported];
   if (verification.faults.length > 0) codes.push(exitCodes.integrity);
-  const queries = listQueries(showPath(root, world.cwd), world.program);
+  const folder = showPath(root, runtime.cwd);
+  const queries = listQueries(folder, runtime.program);
   return {
     exitCode: worstOf(codes),
-    json: { ...described, out: root, verification, queries },
+    json: { ...json, out: root, verification, queries },
     text: [
       describeSnapshots(result.snapshots, connection.store.url),
       describeVerification(verification, connection.store.url),
-      describePlaces(root, world.cwd),
-      'Ask it:',
+      describePlaces(folder),
+      'Try next:',
       ...Object.values(queries).map((query) => `  ${query}`),
       '',
     ].join('\n'),
-    errors: described.errors,
+    errors,
   };
 }
 
-/** As it is typed: relative if it is below, absolute elsewhere. */
+function configOf(simulator: Simulator, root: string) {
+  const flags = {
+    region: simulator.region,
+    project: simulator.projectId,
+    endpoint: simulator.url,
+    store: `file:${root}`,
+    account: 'demo',
+    quotaRequests: String(quota.requests),
+    quotaWindowSeconds: String(quota.windowSeconds),
+  };
+  const key = { HUAWEICLOUD_SDK_AK: simulator.ak, HUAWEICLOUD_SDK_SK: simulator.sk };
+  return configFromFlags(flags, key, root);
+}
+
+/** Relative if the folder is below the working directory, absolute otherwise. */
 function showPath(root: string, cwd: string): string {
   const path = relative(cwd, root);
   return path === '' ? '.' : path === '..' || path.startsWith(`..${sep}`) ? root : path;
 }
 
-function describePlaces(root: string, cwd: string): string {
-  const shown = showPath(root, cwd);
+function describePlaces(folder: string): string {
   const places = [
-    ['Parquet', join(shown, 'container_nodes')],
-    ['NDJSON', join(shown, 'container_nodes_ndjson')],
-    ['manifests', join(shown, '_manifests')],
-    ['newest', join(shown, '_latest')],
+    ['Parquet', join(folder, 'container_nodes')],
+    ['NDJSON', join(folder, 'container_nodes_ndjson')],
+    ['manifests', join(folder, '_manifests')],
+    ['newest', join(folder, '_latest')],
   ] as const;
   const lines = places.map(([name, path]) => `  ${name.padEnd(9)}  ${path}`);
-  return ['Where it lies:', ...lines, ''].join('\n');
+  return ['Where the files are:', ...lines, ''].join('\n');
 }
 
 interface Queries {
@@ -137,7 +130,7 @@ interface Queries {
   status: string;
 }
 
-/** Lines to be copied into a shell whose folder is the one that `path` starts at. */
+/** Shell commands for the store at `path`. If `path` is relative, they work in the folder that it is relative to. */
 export function listQueries(path: string, program: string): Queries {
   const glob = `${path}/container_nodes/**/*.parquet`.replaceAll("'", "''");
   const sql = `SELECT dt, agent_status, count(*) AS nodes FROM read_parquet('${glob}', hive_partitioning = true) GROUP BY ALL ORDER BY ALL`;

@@ -1,34 +1,25 @@
-// Owns `export`: a snapshot of every target now. Refuses to know how one is made.
+// Responsible for the command `export`: exports a snapshot of every target now.
 
-import type { Command } from 'commander';
-import { connect } from '../app/connect.ts';
-import { describeResult } from '../app/result.ts';
+import type { Connection } from '../app/connect.ts';
+import { toResultJson } from '../app/result-json.ts';
+import type { CollectResult } from '../runs/invocation.ts';
+import { allVariables, type CommandDefinition } from './command.ts';
+import { connectTargets, withProgress } from './connection.ts';
 import { exitCodeOfResult } from './exit-code.ts';
 import { describeSnapshots } from './format.ts';
-import {
-  addCommonOptions,
-  addHelp,
-  addTargetOptions,
-  allVariables,
-  pickOf,
-  readConfig,
-  type TargetOptions,
-} from './options.ts';
 import type { Outcome } from './outcome.ts';
-import { createTracker } from './progress.ts';
 import type { Session } from './session.ts';
+import type { TargetOptions } from './target-options.ts';
 
-export function addExport(program: Command): Command {
-  const command = program
-    .command('export')
-    .summary('a snapshot of every target now')
-    .description(
-      'Reads every target now: goes on with an open run, otherwise starts a new one. Waits for the quota and for another exporter of the same store. Stopped by ctrl-C or killed, the same command goes on after the last stored page.',
-    );
-  addTargetOptions(addCommonOptions(command));
-  return addHelp(command, {
+export const exportCommand: CommandDefinition<TargetOptions> = {
+  name: 'export',
+  summary: 'export a snapshot of every target now',
+  description:
+    'Exports a snapshot of every target now. If a target has an open run, that run is resumed; otherwise a new run starts. Waits for the quota, and for any other exporter that uses the same store. If the command is stopped or killed, run it again: it continues after the last stored page.',
+  hasTargets: true,
+  help: {
     writes:
-      'the store: <table>/…parquet, <table>_ndjson/…ndjson.gz, _manifests/, _head/, _latest/, and working state in _runs/, _quota/, _lease/',
+      'the store: data in <table>/ and <table>_ndjson/, manifests in _manifests/,\n  pointers in _head/ and _latest/, working state in _runs/, _quota/ and _lease/',
     codes: [0, 1, 2, 3, 4, 5, 6],
     variables: allVariables,
     examples: [
@@ -37,28 +28,27 @@ export function addExport(program: Command): Command {
       'cgs-export export --region cn-south-4 --store file:./export',
       "cgs-export export --json | jq -r '.snapshots[].manifest'",
     ],
-  });
+  },
+  printsResult: true,
+  run: runExport,
+};
+
+async function runExport(options: TargetOptions, session: Session): Promise<Outcome> {
+  const connection = await connectTargets(options, session);
+  const result = await exportTargets(connection, session);
+  const json = toResultJson(result, session.scrubber);
+  return {
+    exitCode: exitCodeOfResult(result, 'command'),
+    json,
+    text: describeSnapshots(result.snapshots, connection.store.url),
+    errors: json.errors,
+  };
 }
 
-export async function runExport(options: TargetOptions, session: Session): Promise<Outcome> {
-  const { world, log, scrubber, signal } = session;
-  const config = await readConfig(options, world);
-  const connection = connect(config, { log, scrubber, pick: pickOf(options) });
-  const tracker = createTracker(connection.quota, connection.targets[0]?.dataset.limit ?? 200);
-  const stopFollowing = session.follow(tracker.stateAt);
-  try {
-    const result = await connection.collect('command', {
-      signal,
-      progress: (event) => tracker.observe(event, world.monotonicMs()),
-    });
-    const described = describeResult(result, scrubber);
-    return {
-      exitCode: exitCodeOfResult(result, 'command'),
-      json: described,
-      text: describeSnapshots(result.snapshots, connection.store.url),
-      errors: described.errors,
-    };
-  } finally {
-    stopFollowing();
-  }
+/** Exports every target of the connection and shows the progress. */
+export function exportTargets(connection: Connection, session: Session): Promise<CollectResult> {
+  const { signal } = session;
+  return withProgress(connection, session, (progress) =>
+    connection.collect('command', { signal, progress }),
+  );
 }

@@ -1,9 +1,8 @@
-// Owns what people read on stdout: summaries, tables, sizes. Refuses to decide anything.
+// Responsible for how numbers, tables and snapshots look in the text that people read.
 
 import type { Sealed } from '../snapshots/catalog.ts';
-import { formatCount } from './progress.ts';
 
-/** Columns as wide as their widest cell; the last one is not padded. */
+/** Each column is as wide as its widest cell. The last column is not padded. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -21,28 +20,44 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-export function formatBytes(bytes: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1_000 && unit < units.length - 1) {
-    value /= 1_000;
-    unit += 1;
-  }
-  const digits = unit === 0 ? formatCount(value) : value.toFixed(value < 10 ? 1 : 0);
-  return `${digits} ${units[unit]}`;
+export function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 export function formatPlural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+export function formatBytes(bytes: number): string {
+  if (bytes < 1_000) return formatPlural(bytes, 'byte');
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let value = bytes / 1_000;
+  let unit = 0;
+  while (value >= 1_000 && unit < units.length - 1) {
+    value /= 1_000;
+    unit += 1;
+  }
+  return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
+}
+
+/** Rounded up, so that a wait does not end later than shown. */
+export function formatDuration(durationMs: number): string {
+  const seconds = Math.ceil(durationMs / 1_000);
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
 const verdicts: Readonly<Record<string, string>> = {
-  complete: 'complete: every node that was there from the first page to the last is in it once',
-  drifted: 'drifted: the list moved out of order while it was read, completeness cannot be shown',
+  complete: 'complete: every node that existed from the first page to the last is in it once',
+  drifted:
+    'drifted: the list changed its order while it was read, so completeness cannot be proven',
 };
 
-/** A few lines a snapshot. `storeUrl`: what the keys are relative to. */
+/** A few lines per snapshot. The keys in them are relative to `storeUrl`. Empty if there is no snapshot. */
 export function describeSnapshots(snapshots: readonly Sealed[], storeUrl: string): string {
   const blocks = snapshots.map(({ manifest, manifestKey, manifestSha256 }) => {
     const { table, snapshot, scope, rows, rejects, verdict, evidence, parts } = manifest;
@@ -52,7 +67,8 @@ export function describeSnapshots(snapshots: readonly Sealed[], storeUrl: string
       `  ${formatPlural(rows, 'row')}${rejected}  (${formatPlural(evidence.pages, 'page')}, ${formatPlural(evidence.requests, 'request')})`,
       `  ${verdicts[verdict] ?? verdict}`,
       ...parts.map(
-        ({ format, key, bytes }) => `  ${format.padEnd(8)}  ${key}  ${formatBytes(bytes)}`,
+        ({ role, format, key, bytes }) =>
+          `  ${(role === 'rows' ? format : role).padEnd(8)}  ${key}  ${formatBytes(bytes)}`,
       ),
       `  manifest  ${manifestKey}  sha256 ${manifestSha256}`,
     ].join('\n');

@@ -1,12 +1,12 @@
-// Owns the process: its arguments, streams, signals and end. Refuses to know any command. The entry of the built file.
+// Responsible for the process of the command line: its arguments, streams, signals and end. The entry of dist/cli.js.
 
 import { basename, relative } from 'node:path';
 import { saveMemory } from '../platform/memory.ts';
+import type { CommandRuntime, Output, SignalName } from './command-runtime.ts';
 import { reportCrash, runProgram } from './program.ts';
-import type { Output, SignalName, World } from './session.ts';
 
 function openOutput(stream: NodeJS.WriteStream): Output {
-  // Whoever reads may leave (`| head`): an export goes on all the same.
+  // The reader of a pipe may close it early (`| head`). An export continues nevertheless.
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') process.exitCode = 1;
   });
@@ -24,7 +24,7 @@ function nameProgram(): string {
     : 'cgs-export';
 }
 
-const world: World = {
+const runtime: CommandRuntime = {
   env: process.env,
   cwd: process.cwd(),
   program: nameProgram(),
@@ -50,7 +50,7 @@ const world: World = {
   exit: (code) => process.exit(code),
 };
 
-/** process.exit() alone would cut off what a slow pipe has not taken yet. */
+/** Ends the process after both streams are flushed: process.exit() alone would lose output to a slow pipe. */
 async function end(code: number): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) {
     await new Promise<void>((resolve) => {
@@ -64,6 +64,6 @@ async function end(code: number): Promise<void> {
 saveMemory();
 const args = process.argv.slice(2);
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-  process.on(event, (error: unknown) => void end(reportCrash(args, world, error)));
+  process.on(event, (error: unknown) => void end(reportCrash(args, runtime, error)));
 }
-void runProgram(args, world).then(end);
+void runProgram(args, runtime).then(end);

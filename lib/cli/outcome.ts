@@ -1,32 +1,32 @@
-// Owns what a command gives back, and how it reaches stdout and stderr. Refuses to know any command.
+// Responsible for what a command returns, and for printing it on stdout and stderr.
 
-import type { DescribedError } from '../app/result.ts';
+import type { ErrorJson } from '../app/result-json.ts';
 import type { ExitCode } from '../core/error-policy.ts';
 import type { Session } from './session.ts';
 
 export interface Outcome {
   exitCode: ExitCode;
-  /** For --json; null: the command has printed its own. */
+  /** For --json. Null: the command printed its own JSON. */
   json: object | null;
-  /** For people, its last line feed included; empty: nothing. */
+  /** For people, ends with a line feed. Empty: nothing is printed. */
   text: string;
-  errors: readonly DescribedError[];
+  errors: readonly ErrorJson[];
 }
 
 export function printOutcome(session: Session, outcome: Outcome): void {
-  const { world, json, scrubber } = session;
+  const { runtime, json, scrubber } = session;
   printErrors(session, outcome.errors);
   if (json && outcome.json) {
-    world.stdout.write(`${scrubber.scrub(JSON.stringify(outcome.json))}\n`);
+    runtime.stdout.write(`${scrubber.scrub(JSON.stringify(outcome.json))}\n`);
   } else if (!json && outcome.text !== '') {
-    world.stdout.write(scrubber.scrub(outcome.text));
+    runtime.stdout.write(scrubber.scrub(outcome.text));
   }
 }
 
-function printErrors(session: Session, errors: readonly DescribedError[]): void {
-  const { world, log, printError } = session;
+function printErrors(session: Session, errors: readonly ErrorJson[]): void {
+  const { log, logFormat, printError } = session;
   for (const { code, message, hint } of errors) {
-    if (!world.stderr.isTerminal) {
+    if (logFormat === 'json') {
       log('error', message, { code, hint });
       continue;
     }

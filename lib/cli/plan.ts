@@ -1,33 +1,43 @@
-// Owns `plan`: what exports will cost in requests, time and quota. Refuses to ask the service unless told to.
+// Responsible for the command `plan`: estimates the requests, the time and the share of the quota that exports need.
 
-import type { Command } from 'commander';
-import { type Connection, connect } from '../app/connect.ts';
-import { describeError } from '../app/result.ts';
+import type { Connection } from '../app/connect.ts';
+import { probeSize } from '../app/probe.ts';
+import { toErrorsJson } from '../app/result-json.ts';
 import { policyOf } from '../core/error-policy.ts';
 import { AuthError, ExportError, StoppedError } from '../core/errors.ts';
 import { quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
 import type { Target } from '../runs/invocation.ts';
-import type { TargetStatus } from '../runs/target-status.ts';
+import { readStatus, type TargetStatus } from '../runs/target-status.ts';
+import { allVariables, type CommandDefinition } from './command.ts';
+import { connectTargets, withProgress } from './connection.ts';
 import { worstOf } from './exit-code.ts';
-import { formatPlural, formatTable } from './format.ts';
-import {
-  addCommonOptions,
-  addHelp,
-  addTargetOptions,
-  allVariables,
-  pickOf,
-  readConfig,
-  type TargetOptions,
-} from './options.ts';
+import { formatCount, formatDuration, formatPlural, formatTable } from './format.ts';
 import type { Outcome } from './outcome.ts';
-import { createTracker, formatCount, formatDuration } from './progress.ts';
 import type { Session } from './session.ts';
+import type { TargetOptions } from './target-options.ts';
 
 interface PlanOptions extends TargetOptions {
   probe?: boolean;
 }
 
-export interface PlannedTarget {
+export const planCommand: CommandDefinition<PlanOptions> = {
+  name: 'plan',
+  summary: 'estimate requests, time and quota use; check the configuration',
+  description:
+    'Estimates what a snapshot of every target needs: requests, minutes, and share of the quota. Uses the sizes that the store knows from earlier runs, and sends nothing to the service unless --probe is given. Also checks the configuration.',
+  addOptions: (command) =>
+    command.option('--probe', 'ask the service for the size of every list: one request per target'),
+  hasTargets: true,
+  help: {
+    writes: 'nothing; with --probe, the quota ledger in _quota/',
+    codes: [0, 1, 2, 3, 4, 5],
+    variables: allVariables,
+    examples: ['cgs-export plan', 'cgs-export plan --probe --json'],
+  },
+  run: runPlan,
+};
+
+interface PlannedTarget {
   table: string;
   region: string;
   projectId: string | null;
@@ -37,32 +47,22 @@ export interface PlannedTarget {
   requests: number | null;
   /** From the first request to the last. */
   minutes: number | null;
-  /** Of all that the quota allows, at one snapshot a schedule; 0.05 is 5 %. */
+  /** Share of all requests that the quota allows, with one snapshot per schedule; 0.05 is 5 %. */
   quotaShare: number | null;
 }
 
-export function addPlan(program: Command): Command {
-  const command = program
-    .command('plan')
-    .summary('requests, minutes and quota use ahead')
-    .description(
-      'Reckons what a snapshot of every target costs in requests, minutes and quota, from the sizes that the store knows. Checks the configuration on the way.',
-    )
-    .option('--probe', 'ask each list for its size: one request each, within the quota');
-  addTargetOptions(addCommonOptions(command));
-  return addHelp(command, {
-    writes: 'nothing; with --probe the quota ledger in _quota/',
-    codes: [0, 1, 2, 3, 4, 5],
-    variables: allVariables,
-    examples: ['cgs-export plan', 'cgs-export plan --probe --json'],
-  });
+interface Total {
+  /** This and the next two: only of the targets whose size is known. */
+  requests: number;
+  minutes: number;
+  quotaShare: number;
+  /** How many targets have a size that is not known. */
+  unknown: number;
 }
 
-export async function runPlan(options: PlanOptions, session: Session): Promise<Outcome> {
-  const { world, log, scrubber } = session;
-  const config = await readConfig(options, world);
-  const connection = connect(config, { log, scrubber, pick: pickOf(options) });
-  const statuses = await connection.status();
+async function runPlan(options: PlanOptions, session: Session): Promise<Outcome> {
+  const connection = await connectTargets(options, session);
+  const statuses = await readStatus(connection.store, connection.scheduleMs, connection.targets);
   const { sizes, errors } = options.probe
     ? await probeTargets(connection, session)
     : { sizes: new Map<Target, number>(), errors: [] };
@@ -71,7 +71,7 @@ export async function runPlan(options: PlanOptions, session: Session): Promise<O
   );
   const total = sumTargets(targets, connection);
   const warnings = findWarnings(targets, total, connection, options.probe === true);
-  const described = errors.flatMap((error) => describeError(error, scrubber));
+  const errorsJson = errors.flatMap((error) => toErrorsJson(error, session.scrubber));
   const { quota, scheduleMs } = connection;
   return {
     exitCode: worstOf(errors.map((error) => policyOf(error).exitCode)),
@@ -82,44 +82,39 @@ export async function runPlan(options: PlanOptions, session: Session): Promise<O
       quota: { requests: quota.requests, windowSeconds: quota.windowMs / 1_000 },
       scheduleSeconds: scheduleMs / 1_000,
       warnings,
-      errors: described,
+      errors: errorsJson,
     },
     text: describePlan(targets, total, warnings, connection),
-    errors: described,
+    errors: errorsJson,
   };
 }
 
-/** One bad target stops no other, but a key that was refused is not used again: five failures lock it. */
-async function probeTargets(
+/**
+ * Asks for the size of every target. An error of one target does not stop the others, but a key that was refused is
+ * not used again: five failures lock it.
+ */
+function probeTargets(
   connection: Connection,
   session: Session,
 ): Promise<{ sizes: Map<Target, number>; errors: ExportError[] }> {
-  const { world, signal } = session;
-  const sizes = new Map<Target, number>();
-  const errors: ExportError[] = [];
-  const refused = new Set<string>();
-  const tracker = createTracker(connection.quota, connection.targets[0]?.dataset.limit ?? 200);
-  const stopFollowing = session.follow(tracker.stateAt);
-  try {
+  const { log, signal } = session;
+  return withProgress(connection, session, async (progress) => {
+    const sizes = new Map<Target, number>();
+    const errors: ExportError[] = [];
+    const refused = new Set<string>();
     for (const target of connection.targets) {
       if (refused.has(target.user)) continue;
       try {
-        const size = await connection.probe(target, {
-          signal,
-          progress: (event) => tracker.observe(event, world.monotonicMs()),
-        });
-        sizes.set(target, size);
+        sizes.set(target, await probeSize(connection, target, { log, signal, progress }));
       } catch (error) {
-        if (signal.aborted) throw signal.reason;
+        signal.throwIfAborted();
         if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
         if (error instanceof AuthError) refused.add(target.user);
         errors.push(error);
       }
     }
-  } finally {
-    stopFollowing();
-  }
-  return { sizes, errors };
+    return { sizes, errors };
+  });
 }
 
 function planTarget(
@@ -128,37 +123,29 @@ function planTarget(
   probed: number | undefined,
   { quota, scheduleMs }: Connection,
 ): PlannedTarget {
-  const open = status?.open?.total ?? null;
-  const last = status?.last?.rows ?? null;
-  const rows = probed ?? open ?? last;
-  const known =
-    probed !== undefined
-      ? 'probe'
-      : open !== null
-        ? 'open run'
-        : last !== null
-          ? 'last snapshot'
-          : null;
+  const [rows, rowsFrom] = findSize(status, probed);
   const requests = rows === null ? null : requestsFor(rows, dataset.limit);
   return {
     table,
     region,
     projectId: projectId ?? status?.projectId ?? null,
     rows,
-    rowsFrom: known,
+    rowsFrom,
     requests,
     minutes: requests === null ? null : toMinutes(spanMs(requests, quota)),
     quotaShare: requests === null ? null : roundShare(quotaShare(requests, quota, scheduleMs)),
   };
 }
 
-interface Total {
-  /** Of the targets whose size is known. */
-  requests: number;
-  minutes: number;
-  quotaShare: number;
-  /** How many targets' sizes are not known. */
-  unknown: number;
+/** The newest size that is known. */
+function findSize(
+  status: TargetStatus | undefined,
+  probed: number | undefined,
+): readonly [rows: number, from: PlannedTarget['rowsFrom']] | readonly [rows: null, from: null] {
+  if (probed !== undefined) return [probed, 'probe'];
+  const { open, last } = status ?? {};
+  if (typeof open?.total === 'number') return [open.total, 'open run'];
+  return last ? [last.rows, 'last snapshot'] : [null, null];
 }
 
 function sumTargets(targets: readonly PlannedTarget[], { quota, scheduleMs }: Connection): Total {
@@ -173,25 +160,21 @@ function sumTargets(targets: readonly PlannedTarget[], { quota, scheduleMs }: Co
 
 function findWarnings(
   targets: readonly PlannedTarget[],
-  total: Total,
+  { minutes, unknown }: Total,
   { scheduleMs }: Connection,
-  probed: boolean,
+  isProbed: boolean,
 ): string[] {
   const warnings: string[] = [];
-  if (total.minutes * 60_000 > scheduleMs) {
+  if (minutes * 60_000 > scheduleMs) {
     warnings.push(
-      `The pages need ${formatDuration(total.minutes * 60_000)}, more than the schedule leaves (${formatDuration(scheduleMs)}): snapshots would come late, and some slots stay empty. Take a longer schedule, fewer targets, or ask for a higher quota.`,
+      `Reading all pages takes ${formatDuration(minutes * 60_000)}, more than the schedule allows (${formatDuration(scheduleMs)}): snapshots will be late, and some slots will have no snapshot. Choose a longer schedule or fewer targets, or ask Huawei Cloud for a higher quota.`,
     );
   }
-  if (total.unknown > 0) {
-    const more = probed ? '' : ' --probe asks them, with one request each.';
-    const subject =
-      total.unknown === targets.length
-        ? targets.length === 1
-          ? 'The size of the target is not known'
-          : 'No size is known'
-        : `The size of ${formatPlural(total.unknown, 'target')} is not known`;
-    warnings.push(`${subject}, so the total is a lower bound.${more}`);
+  if (unknown > 0) {
+    const advice = isProbed ? '' : ' Use --probe to ask the service, with one request per target.';
+    warnings.push(
+      `The size of ${unknown} of ${formatPlural(targets.length, 'target')} is not known, so the total is a lower bound.${advice}`,
+    );
   }
   return warnings;
 }
@@ -203,19 +186,13 @@ function describePlan(
   { quota, scheduleMs, store }: Connection,
 ): string {
   const header = [
-    'table',
-    'region',
-    'project',
-    'nodes',
-    'known from',
-    'requests',
-    'time',
-    'of the quota',
+    ...['table', 'region', 'project', 'nodes', 'nodes from'],
+    ...['requests', 'time', 'share of quota'],
   ];
   const rows = targets.map((target) => [
     target.table,
     target.region,
-    target.projectId ?? '(to be asked)',
+    target.projectId ?? '(not known yet)',
     target.rows === null ? 'unknown' : formatCount(target.rows),
     target.rowsFrom ?? '-',
     target.requests === null ? '?' : formatCount(target.requests),
@@ -228,9 +205,9 @@ function describePlan(
     formatDuration(total.minutes * 60_000),
     formatShare(total.quotaShare),
   ];
-  const pace = `${formatPlural(quota.requests, 'request')} every ${formatDuration(quota.windowMs)}, a snapshot every ${formatDuration(scheduleMs)}, into ${store.url}`;
+  const settings = `quota: ${formatPlural(quota.requests, 'request')} per ${formatDuration(quota.windowMs)}; schedule: a snapshot every ${formatDuration(scheduleMs)}; store: ${store.url}`;
   const notes = warnings.map((warning) => `warning: ${warning}\n`).join('');
-  return `${formatTable([header, ...rows, sum])}\n${pace}\n${notes}`;
+  return `${formatTable([header, ...rows, sum])}\n${settings}\n${notes}`;
 }
 
 function toMinutes(durationMs: number): number {

@@ -1,164 +1,177 @@
-// Owns the command line: which commands there are, what a call means, what becomes of its failure. Refuses to know process.
+// Responsible for the command line: the list of commands, and what each call and each failure leads to.
+// Not responsible for the process: main.ts passes it in.
 
 import { Command, CommanderError } from 'commander';
-import { describeFailure } from '../app/result.ts';
+import { toFailureJson } from '../app/result-json.ts';
 import { exitCodes, policyOf } from '../core/error-policy.ts';
 import type { Scrubber } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { createScrubber } from '../platform/scrubber.ts';
-import { addDemo, runDemo } from './demo.ts';
-import { addExport, runExport } from './export.ts';
-import { addInit, runInit } from './init.ts';
+import { type CommandDefinition, createCommand } from './command.ts';
+import type { CommandRuntime } from './command-runtime.ts';
+import { demoCommand } from './demo.ts';
+import { exportCommand } from './export.ts';
+import { initCommand } from './init.ts';
 import type { CommonOptions } from './options.ts';
-import { type Outcome, printOutcome } from './outcome.ts';
-import { addPlan, runPlan } from './plan.ts';
-import { addSchema, runSchema } from './schema.ts';
-import { openSession, type Session, type World } from './session.ts';
-import { addSimulate, runSimulate } from './simulate.ts';
-import { addStatus, runStatus } from './status.ts';
-import { addTick, runTick } from './tick.ts';
-import { addVerify, runVerify } from './verify.ts';
+import { printOutcome } from './outcome.ts';
+import { planCommand } from './plan.ts';
+import { openSession, type Session } from './session.ts';
+import { simulateCommand } from './simulate.ts';
+import { statusCommand } from './status.ts';
+import { tickCommand } from './tick.ts';
+import { verifyCommand } from './verify.ts';
 
-/** Runs one call and resolves with its exit code. `args`: what stands after the program's name. Never throws. */
-export async function runProgram(args: readonly string[], world: World): Promise<number> {
+/** Every command, in the order of the help. */
+export const commands: readonly CommandDefinition[] = [
+  exportCommand,
+  tickCommand,
+  planCommand,
+  statusCommand,
+  verifyCommand,
+  simulateCommand,
+  demoCommand,
+  initCommand,
+];
+
+/** Runs one call and resolves with its exit code. `args`: the arguments after the program's name. Never throws. */
+export async function runProgram(
+  args: readonly string[],
+  runtime: CommandRuntime,
+): Promise<number> {
   const scrubber = createScrubber();
-  // Before anything is read: a key must not get out through a message about something else.
+  // Before anything is read: an error message about something else must not show a key either.
   for (const name of ['AK', 'SK', 'SECURITY_TOKEN']) {
-    scrubber.add(world.env[`HUAWEICLOUD_SDK_${name}`] ?? '');
+    scrubber.add(runtime.env[`HUAWEICLOUD_SDK_${name}`] ?? '');
   }
-  const call: Call = { world, scrubber, json: args.includes('--json'), exitCode: null };
+  const call = startCall(args, runtime, scrubber);
   try {
     await createProgram(call).parseAsync([...args], { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError) return endUsage(call, error, args);
-    return fail(call, args[0], error);
+    return error instanceof CommanderError ? endUsage(call, error) : fail(call, error);
   }
-  return call.exitCode ?? exitCodes.complete;
+  return call.exitCode;
 }
 
-/** The last resort, for what no command caught: an error of ours, told as every failure is. */
-export function reportCrash(args: readonly string[], world: World, error: unknown): number {
-  const call: Call = {
-    world,
-    scrubber: createScrubber(),
-    json: args.includes('--json'),
-    exitCode: null,
-  };
-  return fail(call, args[0], error);
+/** For an error that no command caught. Prints it like any other failure and returns the exit code. */
+export function reportCrash(
+  args: readonly string[],
+  runtime: CommandRuntime,
+  error: unknown,
+): number {
+  return fail(startCall(args, runtime, createScrubber()), error);
 }
 
 interface Call {
-  world: World;
+  runtime: CommandRuntime;
   scrubber: Scrubber;
-  json: boolean;
-  exitCode: number | null;
+  /** Null: the arguments do not start with the name of a command. */
+  command: CommandDefinition | null;
+  /** Guessed from the arguments until the parser has read them. */
+  options: CommonOptions;
+  exitCode: number;
+}
+
+function startCall(args: readonly string[], runtime: CommandRuntime, scrubber: Scrubber): Call {
+  return {
+    runtime,
+    scrubber,
+    command: commands.find(({ name }) => name === args[0]) ?? null,
+    options: { json: args.includes('--json') },
+    exitCode: exitCodes.complete,
+  };
 }
 
 function createProgram(call: Call): Command {
-  const { world } = call;
-  const program = new Command('cgs-export');
-  program
+  const { runtime } = call;
+  const program = new Command('cgs-export')
     .description(
-      "Exact, resumable, tamper-evident snapshots of all container nodes of Huawei Cloud's container security service (CGS/HSS), as Parquet and NDJSON.",
+      "Exports complete snapshots of all container nodes from Huawei Cloud's container security service (CGS/HSS) as Parquet and NDJSON. An interrupted export can be resumed, and `verify` detects changes to stored snapshots.",
     )
-    .version(VERSION)
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => world.stdout.write(text),
-      // With --json stdout tells; without, commander's own words and suggestions are good.
+      writeOut: (text) => runtime.stdout.write(text),
+      // With --json, the error is printed as JSON on stdout instead.
       writeErr: (text) => {
-        if (!call.json) world.stderr.write(call.scrubber.scrub(text));
+        if (!call.options.json) runtime.stderr.write(call.scrubber.scrub(text));
       },
-      getOutHelpWidth: () => (world.stdout.isTerminal ? world.stdout.columns() : 100),
-      getErrHelpWidth: () => (world.stderr.isTerminal ? world.stderr.columns() : 100),
+      getOutHelpWidth: () => (runtime.stdout.isTerminal ? runtime.stdout.columns() : 100),
+      getErrHelpWidth: () => (runtime.stderr.isTerminal ? runtime.stderr.columns() : 100),
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
-    .addHelpText('after', "\nEach command's --help has its options, exit codes and examples.");
-  const act = <O extends CommonOptions>(
-    command: Command,
-    run: (options: O, session: Session) => Promise<Outcome>,
-  ) => command.action((options: O) => runCommand(call, command.name(), options, run));
-  act(addExport(program), runExport);
-  act(addTick(program), runTick);
-  act(addPlan(program), runPlan);
-  act(addStatus(program), runStatus);
-  act(addVerify(program), runVerify);
-  act(addSimulate(program), runSimulate);
-  act(addDemo(program), runDemo);
-  act(addInit(program), runInit);
-  act(addSchema(program), runSchema);
+    .addHelpText(
+      'after',
+      '\nRun a command with --help to see its options, exit codes and examples.',
+    );
+  for (const definition of commands) {
+    const command = createCommand(definition)
+      .copyInheritedSettings(program)
+      .action((options: CommonOptions) => runCommand(call, definition, options));
+    program.addCommand(command);
+  }
   return program;
 }
 
-async function runCommand<O extends CommonOptions>(
+async function runCommand(
   call: Call,
-  name: string,
-  options: O,
-  run: (options: O, session: Session) => Promise<Outcome>,
+  command: CommandDefinition,
+  options: CommonOptions,
 ): Promise<void> {
-  const { json = false, logLevel } = options;
-  call.json = json;
-  const session = openSession(call.world, call.scrubber, { json, logLevel });
+  call.options = options;
+  const session = openCallSession(call);
   try {
-    const outcome = await run(options, session);
+    const outcome = await command.run(options, session);
     printOutcome(session, outcome);
     call.exitCode = outcome.exitCode;
   } catch (error) {
-    call.exitCode = failIn(session, name, error);
+    call.exitCode = failIn(session, call, error);
   } finally {
     session.close();
   }
 }
 
-/** --help and --version end here too. */
-function endUsage(call: Call, error: CommanderError, args: readonly string[]): number {
+function openCallSession({ runtime, scrubber, options }: Call): Session {
+  const { json = false, logLevel, logFormat } = options;
+  return openSession(runtime, scrubber, { json, logLevel, logFormat });
+}
+
+/** --help and --version end here too, with exit code 0. */
+function endUsage(call: Call, error: CommanderError): number {
+  const { runtime, scrubber, command } = call;
   if (error.exitCode === 0) return exitCodes.complete;
-  if (call.json) {
+  if (call.options.json) {
     const message = error.message.replace(/^error: /, '').split('\n')[0] ?? '';
-    const hint = `See \`${call.world.program} ${commandOf(args)}--help\`.`;
-    const errors = [{ code: 'USAGE', message: call.scrubber.scrub(message), hint }];
-    printJson(call.world, { ...describeFailure(error, call.scrubber), errors }, args[0]);
+    const name = command === null ? '' : `${command.name} `;
+    const hint = `See \`${runtime.program} ${name}--help\`.`;
+    const errors = [{ code: 'USAGE', message: scrubber.scrub(message), hint }];
+    printFailure(call, { ...toFailureJson(error, scrubber), errors });
   }
   return exitCodes.usage;
 }
 
-function commandOf(args: readonly string[]): string {
-  const [first = ''] = args;
-  return /^[a-z]+$/.test(first) ? `${first} ` : '';
-}
-
-/** Before there was a session: its level may be what is wrong. */
-function fail(call: Call, name: string | undefined, error: unknown): number {
-  const session = openSession(
-    { ...call.world, env: { ...call.world.env, CGS_EXPORT_LOG_LEVEL: 'info' } },
-    call.scrubber,
-    { json: call.json },
-  );
+/** For an error without a session. Uses the log level `info`, because the error may be a wrong log level. */
+function fail(call: Call, error: unknown): number {
+  const session = openCallSession({ ...call, options: { ...call.options, logLevel: 'info' } });
   try {
-    return failIn(session, name, error);
+    return failIn(session, call, error);
   } finally {
     session.close();
   }
 }
 
-function failIn(session: Session, name: string | undefined, error: unknown): number {
-  const described = describeFailure(error, session.scrubber);
-  if (session.json) printJson(session.world, described, name);
+function failIn(session: Session, call: Call, error: unknown): number {
+  const json = toFailureJson(error, session.scrubber);
+  if (session.json) printFailure(call, json);
   const exitCode = policyOf(error).exitCode;
-  printOutcome(session, { exitCode, json: null, text: '', errors: described.errors });
-  // The stack is all there is to go by, but noise to whoever cannot read it.
-  session.log('debug', 'failed', { error });
+  printOutcome(session, { exitCode, json: null, text: '', errors: json.errors });
+  session.log('debug', 'the command failed; its stack trace follows', { error });
   return exitCode;
 }
 
-/** `export` and `tick` have the same members whatever became of them. */
-function printJson(
-  world: World,
-  described: ReturnType<typeof describeFailure>,
-  name: string | undefined,
-): void {
-  const { status, errors } = described;
-  const whole = name === 'export' || name === 'tick' || name === 'demo';
-  world.stdout.write(`${JSON.stringify(whole ? described : { status, errors })}\n`);
+function printFailure({ runtime, command }: Call, json: ReturnType<typeof toFailureJson>): void {
+  const { status, errors } = json;
+  runtime.stdout.write(`${JSON.stringify(command?.printsResult ? json : { status, errors })}\n`);
 }

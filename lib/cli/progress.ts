@@ -1,13 +1,12 @@
-// Owns what is told of work under way: done, rate, time left, waits, and the one line that shows it. Refuses the terminal.
+// Responsible for the progress of running work: what is done, the rate, the time left, and the line that shows them.
 
 import type { Quota } from '../quota/window.ts';
 import { requestsFor } from '../runs/cost.ts';
-import type { Progress } from '../runs/progress-event.ts';
+import type { ProgressEvent } from '../runs/progress-event.ts';
+import { formatCount, formatDuration } from './format.ts';
 
-export type ProgressEvent = Parameters<Progress>[0];
-
-/** What a line shows. */
 export interface ProgressState {
+  /** What is worked on. Empty: not known yet. */
   label: string;
   unit: 'nodes' | 'parts';
   done: number;
@@ -15,11 +14,11 @@ export interface ProgressState {
   total: number | null;
   /** Null: not known yet. */
   perSecond: number | null;
-  /** Until the last page is there, milliseconds; null: not known. */
+  /** Milliseconds until the last page is read. Null: not known. */
   leftMs: number | null;
-  /** Milliseconds still to wait, and for what; null: not waiting. */
+  /** The wait that is going on. Null: none. */
   wait: { leftMs: number; reason: string } | null;
-  /** Anything else worth a word; empty if there is none. */
+  /** Anything else to show. Empty: nothing. */
   note: string;
 }
 
@@ -31,38 +30,31 @@ export interface Tracker {
 
 const waitReasons: Readonly<Record<string, string>> = {
   quota: 'for the quota',
-  throttled: 'for the quota, which somebody else uses too',
-  contention: 'for another exporter to reserve',
-  lease: 'for another exporter to end',
+  throttled: 'for the quota, which another client uses too',
+  contention: 'for another exporter to reserve quota',
+  lease: 'for another exporter to finish',
 };
 
-/** `nowMs` never steps back. `limit`: rows a page. */
-export function createTracker(quota: Quota, limit: number): Tracker {
+/** Follows the events of an export. `nowMs` must not step back. `pageLimit`: most rows per page. */
+export function createTracker(quota: Quota, pageLimit: number): Tracker {
   let label = '';
   let note = '';
-  let series = '';
   let done = 0;
   let total: number | null = null;
-  let first: { done: number; atMs: number } | null = null;
+  /** One pass over one list. The rate is measured within it. */
+  let pass = { name: '', startDone: 0, startMs: 0 };
   let waiting: { untilMs: number; reason: string } | null = null;
-  /** Of the last window, ascending: what of the quota is used. */
+  /** When the pages of the last quota window were read, ascending. */
   let pagesMs: number[] = [];
+  const inWindow = (nowMs: number) => pagesMs.filter((timeMs) => timeMs > nowMs - quota.windowMs);
 
-  /** As the quota allows, which comes in lots, and no faster than so far. */
-  function estimateLeftMs(nowMs: number, perSecond: number | null): number | null {
-    if (total === null) return null;
-    const rows = Math.max(0, total - done);
-    const byRateMs = perSecond === null || perSecond === 0 ? 0 : (rows / perSecond) * 1_000;
-    const requests = rows === 0 ? 0 : requestsFor(rows + 1, limit);
-    const live = pagesMs.filter((timeMs) => timeMs > nowMs - quota.windowMs);
-    const spare = waiting ? 0 : Math.max(0, quota.requests - live.length);
-    // What fits into the window that is open goes at once; its pace tells how fast, once there is one.
-    if (requests <= spare) return perSecond === null ? null : Math.min(byRateMs, quota.windowMs);
-    const nextMs = waiting
-      ? Math.max(0, waiting.untilMs - nowMs)
-      : Math.max(0, (live[0] ?? nowMs) + quota.windowMs - nowMs);
-    const lots = Math.ceil((requests - spare) / quota.requests);
-    return Math.max(nextMs + (lots - 1) * quota.windowMs, byRateMs);
+  function observePage(event: Extract<ProgressEvent, { kind: 'page' }>, nowMs: number): void {
+    const name = `${event.target.projectId} ${label} ${event.snapshot} ${event.pass}`;
+    if (name !== pass.name) pass = { name, startDone: event.rows, startMs: nowMs };
+    done = event.rows;
+    total = event.total;
+    note = event.pass > 1 ? `reading the list again (pass ${event.pass})` : '';
+    pagesMs = [...inWindow(nowMs), nowMs];
   }
 
   return {
@@ -73,74 +65,94 @@ export function createTracker(quota: Quota, limit: number): Tracker {
       }
       waiting = null;
       label = `${event.target.table} ${event.target.region}`;
-      if (event.kind === 'run') return;
-      if (event.kind === 'page') {
-        const name = `${event.target.projectId} ${label} ${event.snapshot} ${event.pass}`;
-        if (name !== series) first = { done: event.rows, atMs: nowMs };
-        series = name;
+      if (event.kind === 'page') observePage(event, nowMs);
+      if (event.kind === 'seal') note = 'sealing';
+      if (event.kind === 'sealed') {
+        note = event.verdict;
         done = event.rows;
-        total = event.total;
-        note = event.pass > 1 ? `reading the list once more (${event.pass})` : '';
-        pagesMs = [...pagesMs.filter((timeMs) => timeMs > nowMs - quota.windowMs), nowMs];
-      } else {
-        note = event.kind === 'seal' ? 'sealing' : event.verdict;
-        if (event.kind === 'sealed') {
-          done = event.rows;
-          total = event.rows;
-        }
+        total = event.rows;
       }
     },
     stateAt(nowMs) {
-      const elapsedMs = first === null ? 0 : nowMs - first.atMs;
-      const gained = first === null ? 0 : done - first.done;
+      const elapsedMs = nowMs - pass.startMs;
+      const gained = pass.name === '' ? 0 : done - pass.startDone;
       const perSecond = gained > 0 && elapsedMs > 0 ? (gained / elapsedMs) * 1_000 : null;
-      const waitMs = waiting === null ? 0 : waiting.untilMs - nowMs;
+      const waitMs = waiting === null ? null : Math.max(0, waiting.untilMs - nowMs);
       const wait =
-        waiting === null || waitMs <= 0
-          ? null
-          : { leftMs: waitMs, reason: waitReasons[waiting.reason] ?? `for ${waiting.reason}` };
+        waiting && waitMs
+          ? { leftMs: waitMs, reason: waitReasons[waiting.reason] ?? `for ${waiting.reason}` }
+          : null;
       if (label === '' && wait === null) return null;
-      const leftMs = note === 'sealing' ? null : estimateLeftMs(nowMs, perSecond);
+      const rowsLeft = total === null || note === 'sealing' ? null : Math.max(0, total - done);
+      const agesMs = inWindow(nowMs).map((timeMs) => nowMs - timeMs);
+      const rest = { perSecond, waitMs, agesMs, quota, pageLimit };
+      const leftMs = rowsLeft === null ? null : estimateLeftMs({ rowsLeft, ...rest });
       return { label, unit: 'nodes', done, total, perSecond, leftMs, wait, note };
     },
   };
 }
 
-const barMax = 28;
-const barMin = 8;
+/** Estimates the milliseconds until the last page is read. Null: not known. */
+function estimateLeftMs(options: {
+  rowsLeft: number;
+  perSecond: number | null;
+  /** Milliseconds until the next request may leave. Null: nothing waits. */
+  waitMs: number | null;
+  /** Age of each page that was read in the current quota window, oldest first, milliseconds. */
+  agesMs: readonly number[];
+  quota: Quota;
+  pageLimit: number;
+}): number | null {
+  const { rowsLeft, perSecond, waitMs, agesMs, quota, pageLimit } = options;
+  const byRateMs = perSecond === null ? 0 : (rowsLeft / perSecond) * 1_000;
+  const requests = rowsLeft === 0 ? 0 : requestsFor(rowsLeft + 1, pageLimit);
+  const free = waitMs === null ? Math.max(0, quota.requests - agesMs.length) : 0;
+  // The requests that are still free in this window are sent at once, so only the rate limits them.
+  if (requests <= free) return perSecond === null ? null : Math.min(byRateMs, quota.windowMs);
+  const nextMs = waitMs ?? Math.max(0, quota.windowMs - (agesMs[0] ?? 0));
+  const windows = Math.ceil((requests - free) / quota.requests);
+  return Math.max(nextMs + (windows - 1) * quota.windowMs, byRateMs);
+}
 
-/** Never as wide as `columns`: a full line would wrap. */
+const barCharsMax = 28;
+const barCharsMin = 8;
+
+/** Always shorter than `columns`, because a full line would wrap. */
 export function renderProgress(state: ProgressState, columns: number): string {
   const width = Math.max(1, columns - 1);
-  const { label, unit, done, total, perSecond, leftMs, wait, note } = state;
+  const { done, total } = state;
   const share = total === null || total === 0 ? null : Math.min(1, done / total);
+  const texts = listTexts(state, share);
+  // Prefer a text that leaves room for a bar: the first four say enough beside it. Without room, the text alone.
+  const besideBar = share === null ? width : width - barCharsMin - 1;
+  const text =
+    texts.slice(0, 4).find((candidate) => candidate.length <= besideBar) ??
+    texts.find((candidate) => candidate.length <= width) ??
+    texts.at(-1) ??
+    '';
+  const room = Math.min(barCharsMax, width - text.length - 1);
+  const bar = share !== null && room >= barCharsMin ? `${drawBar(share, room)} ` : '';
+  return `${bar}${text}`.slice(0, width);
+}
+
+/** The same state in fewer and fewer words. */
+function listTexts(state: ProgressState, share: number | null): string[] {
+  const { label, unit, done, total, perSecond, leftMs, wait, note } = state;
   const count = total === null ? '' : `${formatCount(done)}/${formatCount(total)} ${unit}`;
   const percent = share === null ? '' : `${Math.floor(share * 100)} %`;
   const rate = perSecond === null ? '' : formatRate(perSecond);
   const left = leftMs === null || leftMs <= 0 ? '' : `${formatDuration(leftMs)} left`;
-  const waits = wait ? `waiting ${formatDuration(wait.leftMs)} ${wait.reason}` : '';
   const shortWait = wait ? `waiting ${formatDuration(wait.leftMs)}` : '';
-  // From the richest to the poorest: what a narrow line loses first matters least.
-  const texts = [
-    [label, count, percent, rate, left, note, waits],
-    [label, count, percent, left, note, waits],
-    [count, percent, left, note, waits],
+  const longWait = wait ? `${shortWait} ${wait.reason}` : '';
+  return [
+    [label, count, percent, rate, left, note, longWait],
+    [label, count, percent, left, note, longWait],
+    [count, percent, left, note, longWait],
     [count, percent, left, shortWait],
     [count, left, shortWait],
     [count, shortWait],
     [count || shortWait || label],
   ].map((parts) => parts.filter((part) => part !== '').join(' · '));
-  // A bar before a label: it is what is looked at. Where neither fits beside the words, the words alone.
-  const besideBar = share === null ? width : width - barMin - 1;
-  const fitting = (room: number) => texts.slice(0, 4).find((candidate) => candidate.length <= room);
-  const text =
-    fitting(besideBar) ??
-    texts.find((candidate) => candidate.length <= width) ??
-    texts.at(-1) ??
-    '';
-  const room = width - text.length - 1;
-  const bar = share !== null && room >= barMin ? `${drawBar(share, Math.min(barMax, room))} ` : '';
-  return `${bar}${text}`.slice(0, width);
 }
 
 function drawBar(share: number, width: number): string {
@@ -148,22 +160,7 @@ function drawBar(share: number, width: number): string {
   return `${'█'.repeat(full)}${'░'.repeat(width - full)}`;
 }
 
-export function formatCount(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
-}
-
 function formatRate(perSecond: number): string {
   if (perSecond >= 10) return `${formatCount(Math.round(perSecond))}/s`;
   return `${formatCount(Math.round(perSecond * 60))}/min`;
-}
-
-/** Rounded up: a wait is not over early. */
-export function formatDuration(durationMs: number): string {
-  const seconds = Math.ceil(durationMs / 1_000);
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.ceil(seconds / 60);
-  if (minutes < 120) return `${minutes} min`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }

@@ -1,121 +1,131 @@
-// Owns what a command meets: the world outside, its log, its progress, its stop. Refuses to know any command.
+// Responsible for what one call of a command works with: its log, its progress display and its stop signal.
 
 import { logLevelOf } from '../config/load.ts';
 import { StoppedError } from '../core/errors.ts';
-import type { Environment, Log, Scrubber } from '../core/ports.ts';
+import type { Log, Scrubber } from '../core/ports.ts';
 import { createLog } from '../platform/log.ts';
-import type { ProgressState } from './progress.ts';
-import { formatDuration, renderProgress } from './progress.ts';
-import { createStatusLine } from './status-line.ts';
-
-export interface Output {
-  write(text: string): void;
-  isTerminal: boolean;
-  columns(): number;
-}
-
-export type SignalName = 'SIGINT' | 'SIGTERM';
-
-/** Everything outside that a command touches, file system and network apart. */
-export interface World {
-  env: Environment;
-  cwd: string;
-  /** How this program is called, for lines to be copied: `cgs-export` or `node dist/cli.js`. */
-  program: string;
-  stdout: Output;
-  stderr: Output;
-  nowMs(): number;
-  monotonicMs(): number;
-  /** Calls `work` again and again without keeping the process alive; the result ends it. */
-  every(intervalMs: number, work: () => void): () => void;
-  /** The result stops listening. */
-  onSignal(listen: (name: SignalName) => void): () => void;
-  /** Ends the process at once. */
-  exit(code: number): void;
-}
+import type { CommandRuntime, SignalName } from './command-runtime.ts';
+import { formatDuration } from './format.ts';
+import type { LogFormat } from './options.ts';
+import { type ProgressState, renderProgress } from './progress.ts';
+import { createStatusLine, type StatusLine } from './status-line.ts';
 
 export interface Session {
-  world: World;
+  runtime: CommandRuntime;
+  /** True: stdout gets one JSON object. */
   json: boolean;
+  logFormat: LogFormat;
   log: Log;
   scrubber: Scrubber;
-  /** Aborts with a StoppedError at the first SIGINT or SIGTERM; the second ends the process. */
+  /** Aborts with a StoppedError at the first SIGINT or SIGTERM. The second one ends the process. */
   signal: AbortSignal;
-  /** Lines to stderr, never through the progress line; not scrubbed again. */
+  /** Prints whole lines on stderr, above the progress bar. The caller has removed secrets from `text`. */
   printError(text: string): void;
-  /** Shows what `stateAt` says until the result is called: a line on a terminal, a log line every 10 s elsewhere. */
-  follow(stateAt: (nowMs: number) => ProgressState | null): () => void;
+  /**
+   * Shows the progress until `work` has ended: as a bar if the logs are pretty and stderr is a terminal, otherwise as
+   * a log line every 10 s.
+   */
+  showProgress<T>(stateAt: StateAt, work: () => Promise<T>): Promise<T>;
   close(): void;
+}
+
+/** Null: there is nothing to show. */
+export type StateAt = (nowMs: number) => ProgressState | null;
+
+export interface SessionOptions {
+  json: boolean;
+  /** Undefined: from CGS_EXPORT_LOG_LEVEL. */
+  logLevel?: string | undefined;
+  /** Undefined: pretty on a terminal, JSON elsewhere. */
+  logFormat?: LogFormat | undefined;
 }
 
 const redrawMs = 250;
 const logEveryMs = 10_000;
 const signalExitCodes: Readonly<Record<SignalName, number>> = { SIGINT: 130, SIGTERM: 143 };
 
-/** Throws ConfigError for a log level that is none. */
+/** Throws ConfigError if the log level is not valid. */
 export function openSession(
-  world: World,
+  runtime: CommandRuntime,
   scrubber: Scrubber,
-  options: { json: boolean; logLevel?: string | undefined },
+  options: SessionOptions,
 ): Session {
-  const { env, stderr } = world;
+  const { env, stderr } = runtime;
   const { json } = options;
-  const line = stderr.isTerminal ? createStatusLine((text) => stderr.write(text)) : null;
+  const logFormat = options.logFormat ?? (stderr.isTerminal ? 'pretty' : 'json');
+  const isPretty = logFormat === 'pretty';
+  const line =
+    isPretty && stderr.isTerminal ? createStatusLine((text) => stderr.write(text)) : null;
   const printError = (text: string) => (line ? line.print(text) : stderr.write(text));
   const log = createLog({
     level: logLevelOf(env, options.logLevel),
     write: printError,
-    pretty: stderr.isTerminal,
-    colour: stderr.isTerminal && !env.NO_COLOR,
+    pretty: isPretty,
+    colour: line !== null && !env.NO_COLOR,
     scrubber,
     base: {},
-    nowMs: () => world.nowMs(),
+    nowMs: () => runtime.nowMs(),
   });
+  const { signal, stopListening } = stopOnSignal(runtime, log, line);
+  const bar = json || env.NO_PROGRESS ? null : line;
+  return {
+    runtime,
+    json,
+    logFormat,
+    log,
+    scrubber,
+    signal,
+    printError,
+    async showProgress(stateAt, work) {
+      const stopShowing = bar
+        ? drawProgress(runtime, bar, stateAt)
+        : logProgress(runtime, log, stateAt);
+      try {
+        return await work();
+      } finally {
+        stopShowing();
+      }
+    },
+    close: stopListening,
+  };
+}
 
+function stopOnSignal(runtime: CommandRuntime, log: Log, line: StatusLine | null) {
   const stopper = new AbortController();
-  const stopListening = world.onSignal((name) => {
+  const stopListening = runtime.onSignal((name) => {
     if (stopper.signal.aborted) {
       line?.hide();
-      world.exit(signalExitCodes[name]);
+      runtime.exit(signalExitCodes[name]);
       return;
     }
-    log('warn', `${name}: stopping cleanly; once more ends at once`);
+    log('warn', `${name} received: stopping cleanly. A second signal ends the process at once.`);
     stopper.abort(
       new StoppedError(
         'STOPPED',
-        'Stopped before it was done.',
-        'Run the same command again: an export goes on after the last stored page.',
+        'The command was stopped before it had finished.',
+        'Run the same command again: an export continues after the last stored page.',
       ),
     );
   });
+  return { signal: stopper.signal, stopListening };
+}
 
-  function follow(stateAt: (nowMs: number) => ProgressState | null): () => void {
-    if (line && !json && !env.NO_PROGRESS) {
-      const stop = world.every(redrawMs, () => {
-        const state = stateAt(world.monotonicMs());
-        if (state) line.show(renderProgress(state, stderr.columns()));
-      });
-      return () => {
-        stop();
-        line.hide();
-      };
-    }
-    return world.every(logEveryMs, () => {
-      const state = stateAt(world.monotonicMs());
-      if (state) log('info', 'progress', describeState(state));
-    });
-  }
-
-  return {
-    world,
-    json,
-    log,
-    scrubber,
-    signal: stopper.signal,
-    printError,
-    follow,
-    close: stopListening,
+function drawProgress(runtime: CommandRuntime, bar: StatusLine, stateAt: StateAt): () => void {
+  const stop = runtime.every(redrawMs, () => {
+    const state = stateAt(runtime.monotonicMs());
+    if (state) bar.show(renderProgress(state, runtime.stderr.columns()));
+  });
+  return () => {
+    stop();
+    bar.hide();
   };
+}
+
+function logProgress(runtime: CommandRuntime, log: Log, stateAt: StateAt): () => void {
+  return runtime.every(logEveryMs, () => {
+    const state = stateAt(runtime.monotonicMs());
+    if (state) log('info', 'progress', describeState(state));
+  });
 }
 
 function describeState(state: ProgressState): Record<string, unknown> {

@@ -1,19 +1,15 @@
-// Owns `simulate`: the local endpoint from a command line, until it is stopped. Refuses any address but loopback.
+// Responsible for the command `simulate`: runs the local endpoint on loopback until it is stopped.
 
+import { once } from 'node:events';
 import { type Command, Option } from 'commander';
 import { exitCodes } from '../core/error-policy.ts';
 import { ConfigError } from '../core/errors.ts';
-import { type Drift, parseDrift } from '../simulator/drift.ts';
-import { type FaultRule, parseFault } from '../simulator/faults.ts';
+import { parseDrift } from '../simulator/drift.ts';
+import { parseFault } from '../simulator/faults.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import type { SimulatorOptions } from '../simulator/simulator-options.ts';
-import {
-  addCommonOptions,
-  addHelp,
-  type CommonOptions,
-  outputVariables,
-  readNumber,
-} from './options.ts';
+import { type CommandDefinition, outputVariables } from './command.ts';
+import { type CommonOptions, collectValues, readNumber } from './options.ts';
 import type { Outcome } from './outcome.ts';
 import type { Session } from './session.ts';
 
@@ -21,14 +17,14 @@ interface SimulateOptions extends CommonOptions {
   port: string;
   nodes: string;
   flavour: 'cgs' | 'hss';
-  /** False: --no-quota. */
+  /** False: --no-quota was given. */
   quota: boolean;
   quotaRequests: string;
   quotaWindowSeconds: string;
   quotaMode: 'sliding' | 'fixed';
   latency: string;
-  drift?: Drift;
-  fault?: FaultRule[];
+  drift?: string;
+  fault?: string[];
   seed: string;
   region?: string;
   project?: string;
@@ -37,80 +33,90 @@ interface SimulateOptions extends CommonOptions {
   token?: string;
 }
 
-export function addSimulate(program: Command): Command {
-  const command = program.command('simulate');
-  addCommonOptions(command, 'accepted, not used: the endpoint has no configuration');
-  command
-    .summary('a local CGS + IAM endpoint')
-    .description(
-      'Runs a local endpoint for CGS/HSS and IAM with made-up nodes: it checks signatures, holds the quota, and drifts and fails on request. On 127.0.0.1 only. Runs until ctrl-C.',
-    )
-    .option('--port <n>', '0: any free one', '0')
-    .option('--nodes <n>', 'how many nodes to make up', '300')
-    .addOption(
-      new Option('--flavour <name>', 'fields as of 2021 (cgs) or of today (hss)')
-        .choices(['cgs', 'hss'])
-        .default('hss'),
-    )
-    .option('--seed <n>', 'of the made-up nodes', '1')
-    .optionsGroup('Its quota:')
-    .option('--quota-requests <n>', 'requests a window', '5')
-    .option('--quota-window-seconds <s>', 'length of the window', '60')
-    .addOption(
-      new Option('--quota-mode <mode>', 'how the window moves')
-        .choices(['sliding', 'fixed'])
-        .default('sliding'),
-    )
-    .option('--no-quota', 'none')
-    .optionsGroup('What it does to its callers:')
-    .option('--latency <ms>', 'of each answer, as 50 or 20-80', '0')
-    .option(
-      '--drift <changes>',
-      'mean changes a request, as insert=2,delete=1,reorder=0.5,seed=7',
-      (text) => parseDrift(text),
-    )
-    .option(
-      '--fault <fault>',
-      'as 429@3 (request 3) or slow:0.05 (each with that probability); repeatable',
-      (text, faults: FaultRule[] | undefined) => [...(faults ?? []), parseFault(text)],
-    )
-    .optionsGroup('Whom it knows (fixed demo values by default):')
-    .option('--region <region>')
-    .option('--project <id>')
-    .option('--ak <key>')
-    .option('--sk <key>')
-    .option('--token <token>', 'makes the key a temporary one that needs this security token');
-  return addHelp(command, {
+export const simulateCommand: CommandDefinition<SimulateOptions> = {
+  name: 'simulate',
+  summary: 'run a local endpoint for CGS/HSS and IAM with made-up nodes',
+  description:
+    'Runs a local endpoint for CGS/HSS and IAM with made-up nodes, on 127.0.0.1 only, until it is stopped with ctrl-C. It checks signatures and enforces the quota. On request, it changes the list between requests and answers with faults.',
+  addOptions,
+  configHelp: 'accepted but not used: the endpoint has no configuration',
+  help: {
     writes: 'nothing',
     codes: [0, 1, 2],
     variables: outputVariables,
     examples: [
       'cgs-export simulate --nodes 5000 --quota-window-seconds 10',
       'cgs-export simulate --drift insert=2,delete=1 --fault 429@3 --fault slow:0.05',
-      'cgs-export simulate --json --port 8080   # {"url","ak","sk","projectId"} when it listens',
+      'cgs-export simulate --json --port 8080   # prints url, ak, sk and projectId as JSON',
     ],
-  });
+  },
+  run: runSimulate,
+};
+
+function addOptions(command: Command): void {
+  command
+    .option('--port <n>', 'port to listen on; 0 takes any free port', '0')
+    .option('--nodes <n>', 'how many nodes to make up', '300')
+    .addOption(
+      new Option(
+        '--flavour <name>',
+        'fields that nodes have: cgs (API of 2021) or hss (API of today)',
+      )
+        .choices(['cgs', 'hss'])
+        .default('hss'),
+    )
+    .option('--seed <n>', 'seed of the made-up nodes', '1')
+    .optionsGroup('Quota of the endpoint:')
+    .option('--quota-requests <n>', 'requests per window', '5')
+    .option('--quota-window-seconds <s>', 'length of the window', '60')
+    .addOption(
+      new Option(
+        '--quota-mode <mode>',
+        'sliding: any window of that length; fixed: one after another',
+      )
+        .choices(['sliding', 'fixed'])
+        .default('sliding'),
+    )
+    .option('--no-quota', 'no limit')
+    .optionsGroup('Behaviour of the endpoint:')
+    .option('--latency <ms>', 'delay of each response, for example 50 or 20-80', '0')
+    .option(
+      '--drift <changes>',
+      'mean changes of the list per request, for example insert=2,delete=1,reorder=0.5,seed=7',
+    )
+    .option(
+      '--fault <fault>',
+      'a fault to answer with, for example 429@3 (request 3) or slow:0.05 (each request with probability 0.05); repeatable',
+      collectValues,
+    )
+    .optionsGroup('Identity that the endpoint accepts (default: fixed demo values):')
+    .option('--region <region>', 'region, and name of its project')
+    .option('--project <id>', 'project id')
+    .option('--ak <key>', 'access key')
+    .option('--sk <key>', 'secret key')
+    .option('--token <token>', 'security token; makes the key a temporary one');
 }
 
-export async function runSimulate(options: SimulateOptions, session: Session): Promise<Outcome> {
-  const { world, json, log, signal } = session;
+async function runSimulate(options: SimulateOptions, session: Session): Promise<Outcome> {
+  const { runtime, json, log, signal } = session;
   const simulator = await startSimulator(toSimulatorOptions(options));
   try {
     const { url, ak, sk, projectId } = simulator;
-    // Not scrubbed: the demo key opens nothing but this endpoint, and saying it is the point.
-    world.stdout.write(
+    // Not scrubbed: the user needs the demo key, and it opens nothing but this endpoint.
+    runtime.stdout.write(
       json
         ? `${JSON.stringify({ url, ak, sk, projectId })}\n`
-        : describeSimulator(simulator, options, world.program),
+        : describeSimulator(simulator, options, runtime.program),
     );
-    await aborted(signal);
+    if (!signal.aborted) await once(signal, 'abort');
   } finally {
     await simulator.stop();
   }
-  log('info', 'served', { ...simulator.stats() });
+  log('info', 'simulator stopped', { ...simulator.stats() });
   return { exitCode: exitCodes.complete, json: null, text: '', errors: [] };
 }
 
+/** Throws ConfigError for the first value that is not valid. */
 function toSimulatorOptions(options: SimulateOptions): SimulatorOptions {
   const { flavour, drift, fault, region, project, ak, sk, token } = options;
   return {
@@ -126,8 +132,8 @@ function toSimulatorOptions(options: SimulateOptions): SimulatorOptions {
         }
       : null,
     latencyMs: readRange('--latency', options.latency),
-    ...(drift === undefined ? {} : { drift }),
-    ...(fault === undefined ? {} : { faults: fault }),
+    ...(drift === undefined ? {} : { drift: parseDrift(drift) }),
+    ...(fault === undefined ? {} : { faults: fault.map(parseFault) }),
     ...(region === undefined ? {} : { region }),
     ...(project === undefined ? {} : { projectId: project }),
     ...(ak === undefined ? {} : { ak }),
@@ -141,7 +147,11 @@ function readRange(path: string, text: string): { min: number; max: number } {
   const [, min = '', max = min] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
   if (min !== '' && Number(max) >= Number(min)) return { min: Number(min), max: Number(max) };
   throw new ConfigError([
-    { path, message: `"${text}" is no time`, hint: 'Write milliseconds, as in 50 or 20-80.' },
+    {
+      path,
+      message: `"${text}" is not a delay`,
+      hint: 'Write milliseconds, for example 50 or 20-80.',
+    },
   ]);
 }
 
@@ -153,7 +163,7 @@ function describeSimulator(
   const quota = options.quota
     ? `${options.quotaRequests} requests in ${options.quotaWindowSeconds} s, ${options.quotaMode}`
     : 'none';
-  // The caller must keep the quota that is held here, and speak the same api.
+  // The exporter must keep the quota of this endpoint and use the same API.
   const pace = options.quota
     ? `--quota-requests ${options.quotaRequests} --quota-window-seconds ${options.quotaWindowSeconds}`
     : '--quota-requests 50 --quota-window-seconds 1';
@@ -167,14 +177,7 @@ function describeSimulator(
     `  export ${[`HUAWEICLOUD_SDK_AK=${ak}`, `HUAWEICLOUD_SDK_SK=${sk}`, ...token].join(' ')}`,
     `  ${program} export --region ${region} --project ${projectId} --endpoint ${url} ${flags} --store file:./export`,
     '',
-    'ctrl-C stops it.',
+    'Press ctrl-C to stop it.',
     '',
   ].join('\n');
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

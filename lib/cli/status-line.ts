@@ -1,21 +1,21 @@
-// Owns the terminal's last line: drawn, erased, and out of the way of everything printed. Refuses to know what it says.
+// Responsible for the last line of a terminal: it is drawn, erased, and kept below everything that is printed.
 
 export interface StatusLine {
-  /** Prints whole lines above it. */
+  /** Prints whole lines above the status line. */
   print(text: string): void;
   show(text: string): void;
   hide(): void;
 }
 
-/** Carriage return, erase the line. ECMA-48, EL. */
+/** Carriage return, then "erase in line" (ECMA-48, EL). */
 const erase = '\r\u001b[2K';
 
-/** `write` reaches a terminal. */
+/** `write` must reach a terminal. */
 export function createStatusLine(write: (text: string) => void): StatusLine {
   let shown = '';
   return {
     print(text) {
-      // In one write: nobody's output comes in between.
+      // One write, so that no other output comes between the parts.
       write(shown === '' ? text : `${erase}${text}${shown}`);
     },
     show(text) {

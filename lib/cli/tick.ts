@@ -1,64 +1,54 @@
-// Owns `tick`: what one timer invocation does, from a command line. Refuses to wait for the quota.
+// Responsible for the command `tick`: does what one invocation of the timer's function does.
 
-import type { Command } from 'commander';
-import { connect } from '../app/connect.ts';
-import { describeResult } from '../app/result.ts';
+import { toResultJson } from '../app/result-json.ts';
+import { allVariables, type CommandDefinition } from './command.ts';
+import { connectTargets } from './connection.ts';
 import { exitCodeOfResult } from './exit-code.ts';
 import { describeSnapshots, formatPlural } from './format.ts';
-import {
-  addCommonOptions,
-  addHelp,
-  addTargetOptions,
-  allVariables,
-  pickOf,
-  readConfig,
-  readNumber,
-  type TargetOptions,
-} from './options.ts';
+import { readNumber } from './options.ts';
 import type { Outcome } from './outcome.ts';
 import type { Session } from './session.ts';
+import type { TargetOptions } from './target-options.ts';
 
 interface TickOptions extends TargetOptions {
   timeLimit: string;
 }
 
-export function addTick(program: Command): Command {
-  const command = program
-    .command('tick')
-    .summary('what one timer invocation does')
-    .description(
-      'Does what one invocation of a timer does: goes on with what is due as far as the quota and the time allow, then stops. For cron, and to see what the function would do.',
-    )
-    .option('--time-limit <seconds>', 'stop in time to end within this', '900');
-  addTargetOptions(addCommonOptions(command));
-  return addHelp(command, {
-    writes: 'the store, as `export` does',
+export const tickCommand: CommandDefinition<TickOptions> = {
+  name: 'tick',
+  summary: 'do what one invocation of the timer does, then stop',
+  description:
+    'Does what one invocation of the timer does: works on the targets that are due, as far as the quota and the time limit allow, then stops. Does not wait for the next quota window. Use it with cron, or to see what the function would do.',
+  addOptions: (command) =>
+    command.option('--time-limit <seconds>', 'stop early enough to end within this time', '900'),
+  hasTargets: true,
+  help: {
+    writes: 'the store, like `export`',
     codes: [0, 1, 2, 3, 4, 5],
     variables: allVariables,
-    examples: ['cgs-export tick', '* * * * * cd /srv/audit && cgs-export tick --time-limit 50'],
-  }).addHelpText(
-    'after',
-    '\nHere 0 also means paused, drifted or nothing to do: the next tick goes on. 4 is a signal only.',
-  );
-}
+    examples: ['cgs-export tick', 'cgs-export tick --time-limit 50'],
+    note: 'Exit code 0 of this command also means paused, drifted or nothing to do: the next tick continues.\nExit code 4 means that a signal stopped it.\n\nA line for crontab:\n  * * * * * cd /srv/audit && cgs-export tick --time-limit 50',
+  },
+  printsResult: true,
+  run: runTick,
+};
 
-export async function runTick(options: TickOptions, session: Session): Promise<Outcome> {
-  const { world, log, scrubber, signal } = session;
+async function runTick(options: TickOptions, session: Session): Promise<Outcome> {
+  const { runtime, scrubber, signal } = session;
   const limitMs = readNumber('--time-limit', options.timeLimit, 1) * 1_000;
-  const endMs = world.monotonicMs() + limitMs;
-  const config = await readConfig(options, world);
-  const connection = connect(config, { log, scrubber, pick: pickOf(options) });
+  const endMs = runtime.monotonicMs() + limitMs;
+  const connection = await connectTargets(options, session);
   const result = await connection.collect('timer', {
     signal,
     progress: () => {},
-    timeLeftMs: () => endMs - world.monotonicMs(),
+    timeLeftMs: () => endMs - runtime.monotonicMs(),
   });
-  const described = describeResult(result, scrubber);
+  const json = toResultJson(result, scrubber);
   const summary = `${result.status}, ${formatPlural(result.requests, 'request')}\n`;
   return {
     exitCode: exitCodeOfResult(result, 'timer'),
-    json: described,
+    json,
     text: describeSnapshots(result.snapshots, connection.store.url) + summary,
-    errors: described.errors,
+    errors: json.errors,
   };
 }

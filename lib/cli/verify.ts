@@ -1,63 +1,54 @@
-// Owns `verify`: the proof that a store still holds what was sealed, told to people and programs. Refuses to repair.
+// Responsible for the command `verify`: checks that the store still holds what was sealed. Not responsible for repairs.
 
-import type { Command } from 'commander';
-import { connect } from '../app/connect.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { Store } from '../core/ports.ts';
 import { type Verification, verifyStore } from '../snapshots/verification.ts';
+import { allVariables, type CommandDefinition } from './command.ts';
+import { connectTargets, openStoreByFlags } from './connection.ts';
 import { formatBytes, formatPlural } from './format.ts';
-import {
-  addCommonOptions,
-  addHelp,
-  addTargetOptions,
-  allVariables,
-  isByFlags,
-  readConfig,
-  type TargetOptions,
-} from './options.ts';
 import type { Outcome } from './outcome.ts';
-import type { ProgressState } from './progress.ts';
-import type { Session } from './session.ts';
-import { openStoreByFlags } from './stored-targets.ts';
+import type { Session, StateAt } from './session.ts';
+import { isByFlags, type TargetOptions } from './target-options.ts';
 
-export function addVerify(program: Command): Command {
-  const command = program
-    .command('verify')
-    .summary('re-read and re-hash everything that the manifests name')
-    .description(
-      'Reads every object that a manifest names and hashes it again; checks that the manifests of each target form an unbroken chain, and that _head and _latest name its end. Always the whole store. With --store alone it needs no configuration, key or region.',
-    );
-  addTargetOptions(addCommonOptions(command));
-  return addHelp(command, {
+export const verifyCommand: CommandDefinition<TargetOptions> = {
+  name: 'verify',
+  summary: 'check that every stored snapshot is unchanged',
+  description:
+    'Reads every object that a manifest names and compares its hash; checks that the manifests of each target form an unbroken chain, and that _head and _latest point to its end. Always checks the whole store. With --store alone it reads no configuration file, and needs a key only for obs://.',
+  hasTargets: true,
+  help: {
     writes: 'nothing',
     codes: [0, 1, 2, 3, 4, 5],
     variables: allVariables,
     examples: ['cgs-export verify', 'cgs-export verify --store file:./export --json'],
-  });
-}
+  },
+  run: runVerify,
+};
 
-export async function runVerify(options: TargetOptions, session: Session): Promise<Outcome> {
+async function runVerify(options: TargetOptions, session: Session): Promise<Outcome> {
   const store = await openStore(options, session);
   const verification = await verifyWithProgress(store, session);
   const { manifests, faults, unnamed } = verification;
   if (manifests === 0 && faults.length === 0) {
-    // Also what a mistyped address looks like: saying "verified" would be a lie.
+    // A mistyped address looks the same, so this must not be reported as verified.
     throw new ConfigError([
       {
         path: isByFlags(options) ? '--store' : 'store',
         message: `there is no snapshot in ${store.url}`,
-        hint: 'Check the address. The first `cgs-export export` puts a snapshot there.',
+        hint: 'Check the address. If it is right, export a first snapshot with `cgs-export export`.',
       },
     ]);
   }
   if (unnamed.length > 0) {
-    session.log('warn', 'there are objects that no manifest names', { count: unnamed.length });
+    session.log('warn', 'the store holds objects that no manifest names', {
+      count: unnamed.length,
+    });
   }
   const errors = faults.map(({ key, message }) => ({
     code: 'CORRUPT',
     message: `${key}: ${message}`,
-    hint: 'Restore the object from a version of the bucket or a backup, then verify again.',
+    hint: 'Restore the object from an older version in the bucket or from a backup, then verify again.',
   }));
   return {
     exitCode: faults.length > 0 ? exitCodes.integrity : exitCodes.complete,
@@ -73,18 +64,18 @@ export async function runVerify(options: TargetOptions, session: Session): Promi
 }
 
 async function openStore(options: TargetOptions, session: Session): Promise<Store> {
-  const { world, log, scrubber } = session;
   if (options.store !== undefined && options.config === undefined) {
     return openStoreByFlags(options, session);
   }
-  return connect(await readConfig(options, world, 'store'), { log, scrubber }).store;
+  return (await connectTargets(options, session)).store;
 }
 
+/** Throws the reason of the session's signal once it has aborted. */
 export async function verifyWithProgress(store: Store, session: Session): Promise<Verification> {
-  const { world, signal } = session;
-  const startMs = world.monotonicMs();
+  const { runtime, signal } = session;
+  const startMs = runtime.monotonicMs();
   let seen: { done: number; total: number } | null = null;
-  const stopFollowing = session.follow((nowMs): ProgressState | null => {
+  const stateAt: StateAt = (nowMs) => {
     if (seen === null) return null;
     const { done, total } = seen;
     const elapsedMs = nowMs - startMs;
@@ -92,15 +83,13 @@ export async function verifyWithProgress(store: Store, session: Session): Promis
     const leftMs = perSecond === null ? null : ((total - done) / perSecond) * 1_000;
     const rest = { wait: null, note: '' };
     return { label: 'verify', unit: 'parts', done, total, perSecond, leftMs, ...rest };
-  });
-  try {
-    return await verifyStore(store, ({ done, total }) => {
-      if (signal.aborted) throw signal.reason;
+  };
+  return session.showProgress(stateAt, () =>
+    verifyStore(store, ({ done, total }) => {
+      signal.throwIfAborted();
       seen = { done, total };
-    });
-  } finally {
-    stopFollowing();
-  }
+    }),
+  );
 }
 
 export function describeVerification(verification: Verification, url: string): string {
@@ -108,7 +97,7 @@ export function describeVerification(verification: Verification, url: string): s
   const read = `${formatPlural(manifests, 'manifest')}, ${formatPlural(parts, 'part')}, ${formatBytes(bytes)}`;
   const head =
     faults.length === 0
-      ? `verified: ${read} in ${url}: every byte is the one that was sealed`
+      ? `verified: ${read} in ${url}: every part has the bytes that were sealed`
       : `${formatPlural(faults.length, 'fault')} in ${url} (${read})`;
   const lines = [
     head,
@@ -116,7 +105,9 @@ export function describeVerification(verification: Verification, url: string): s
     ...unnamed.map((key) => `  unnamed  ${key}`),
   ];
   if (unnamed.length > 0) {
-    lines.push('unnamed: no manifest names these; readers that glob see them all the same');
+    lines.push(
+      'unnamed: no manifest names these objects, but programs that read all files of a folder read them too',
+    );
   }
   return `${lines.join('\n')}\n`;
 }

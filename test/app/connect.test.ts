@@ -1,15 +1,15 @@
-// Goal: what is configured is what happens, from the sign-in to the sealed snapshot. Method: in this process, through a real socket,
-// against the simulator, which checks signatures, tokens and the quota; the store is a temporary folder.
+// Tests that a configuration leads to the exports it describes, from the sign-in to the sealed snapshot. They run through
+// a real socket against the simulator, which checks signatures, tokens and the quota. The store is a temporary folder.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { connect, type World } from '../../lib/app/connect.ts';
-import { loadConfig } from '../../lib/config/load.ts';
-import type { Config } from '../../lib/config/model.ts';
+import { type Connection, type ConnectOptions, connect } from '../../lib/app/connect.ts';
+import { type Config, loadConfig } from '../../lib/config/load.ts';
 import { ConfigError } from '../../lib/core/errors.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
+import { readStatus } from '../../lib/runs/target-status.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
@@ -48,9 +48,9 @@ function signInOf({ iamUser, iamPassword, iamDomain }: Simulator) {
   return { iamUser, iamPassword, iamDomain };
 }
 
-function open(config: Config, overrides: Partial<World> = {}) {
+function open(config: Config, overrides: Partial<ConnectOptions> = {}) {
   const lines: string[] = [];
-  const log: World['log'] = (...line) => lines.push(JSON.stringify(line));
+  const log: ConnectOptions['log'] = (...line) => lines.push(JSON.stringify(line));
   const connection = connect(config, { log, scrubber: createScrubber(), ...overrides });
   const signal = new AbortController().signal;
   const options = { signal, progress: () => {} };
@@ -62,7 +62,10 @@ function open(config: Config, overrides: Partial<World> = {}) {
   };
 }
 
-test('by key, project id asked of IAM: sealed, whole, in both formats, told by status', async () => {
+const statusOf = ({ store, scheduleMs, targets }: Connection) =>
+  readStatus(store, scheduleMs, targets);
+
+test('exports with a key: finds the project id, seals both formats, and reports the snapshot in the status', async () => {
   const simulator = await start();
   const config = await configure({
     accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
@@ -92,20 +95,20 @@ test('by key, project id asked of IAM: sealed, whole, in both formats, told by s
   });
   const { nodeRequests, throttled, unauthenticated } = simulator.stats();
   expect([nodeRequests, throttled, unauthenticated]).toEqual([3, 0, 0]);
-  const [status] = await connection.status();
+  const [status] = await statusOf(connection);
   expect(status).toMatchObject({
     projectId: simulator.projectId,
     due: false,
     last: { rows: 450, verdict: 'complete' },
   });
-  // A second export remembers the project: the only other request of the first was for it.
+  // The fourth request of the first export asked for the project id. The second export reads it from the store.
   const asked = simulator.stats().requests;
   expect(asked).toBe(4);
   expect((await connection.run()).status).toBe('sealed');
   expect(simulator.stats().requests).toBe(asked + 3);
 });
 
-test('by sign-in: one token for all requests, the project it was issued for, no secret told', async () => {
+test('exports with a sign-in: one token for all requests, its project, and no secret in logs or store', async () => {
   const simulator = await start();
   const config = await configure({
     accounts: [{ name: 'prod', credentials: signInOf(simulator), targets: [targetAt(simulator)] }],
@@ -134,7 +137,7 @@ async function readStore(store: ReturnType<typeof open>['store']): Promise<strin
   return Promise.all(texts);
 }
 
-test('two targets that turn out to be one: nothing is exported, both are named', async () => {
+test('rejects two targets of the same project and table, and names both', async () => {
   const simulator = await start();
   const config = await configure({
     accounts: [
@@ -152,7 +155,7 @@ test('two targets that turn out to be one: nothing is exported, both are named',
   expect(simulator.stats().nodeRequests).toBe(0);
 });
 
-test('two targets of one project by different tables are two', async () => {
+test('accepts two targets of one project with different tables', async () => {
   const simulator = await start({ nodes: 20 });
   const filtered = { filters: { agentStatus: 'offline' }, table: 'offline_nodes' };
   const config = await configure({
@@ -163,12 +166,12 @@ test('two targets of one project by different tables are two', async () => {
         targets: [targetAt(simulator), targetAt(simulator, filtered)],
       },
     ],
-    more: { formats: ['parquet'] },
+    more: { formats: ['ndjson'] },
   });
   const { snapshots, errors } = await open(config).run();
   expect(errors).toEqual([]);
   const [all, offline] = snapshots.map(({ manifest }) => manifest);
-  expect(all?.parts.map(({ format }) => format)).toEqual(['parquet']);
+  expect(all?.parts.map(({ format }) => format)).toEqual(['ndjson']);
   expect(all).toMatchObject({ table: 'container_nodes', rows: 20, scope: { filters: {} } });
   expect(offline).toMatchObject({
     table: 'offline_nodes',
@@ -177,7 +180,7 @@ test('two targets of one project by different tables are two', async () => {
   });
 });
 
-test('a region that IAM knows no project of: said at its place, nothing created, the others exported', async () => {
+test('reports a region without a project by its path in the configuration, and exports the other targets', async () => {
   const simulator = await start({ nodes: 20 });
   const config = await configure({
     accounts: [
@@ -196,7 +199,7 @@ test('a region that IAM knows no project of: said at its place, nothing created,
   expect(errors[0]?.message).toMatch(/^accounts\.0\.targets\.0\.projectId: .*cn-north-9/);
 });
 
-test('only the accounts and tables that are picked', async () => {
+test('connects only the accounts and tables that are picked', async () => {
   const simulator = await start();
   const targets = [targetAt(simulator), targetAt(simulator, { table: 'other_nodes' })];
   const config = await configure({
@@ -209,7 +212,7 @@ test('only the accounts and tables that are picked', async () => {
       },
     ],
   });
-  const picked = (pick: World['pick']) =>
+  const picked = (pick: ConnectOptions['pick']) =>
     open(config, pick ? { pick } : {}).targets.map(({ account, table }) => `${account} ${table}`);
   expect(picked(undefined)).toEqual(['one container_nodes', 'one other_nodes', 'two third']);
   expect(picked({ accounts: ['one'] })).toEqual(['one container_nodes', 'one other_nodes']);
@@ -218,7 +221,7 @@ test('only the accounts and tables that are picked', async () => {
 });
 
 describe('users of the quota', () => {
-  test('are told apart by key and by sign-in, and none bears its key', async () => {
+  test('differ by key and by sign-in, and do not contain the key', async () => {
     const simulator = await start();
     const { ak, sk } = simulator;
     const account = (name: string, credentials: unknown) => ({
@@ -245,7 +248,7 @@ describe('users of the quota', () => {
 });
 
 describe('an agency', () => {
-  test('gives its key at each request', async () => {
+  test('is asked for its key at each request', async () => {
     const simulator = await start({ nodes: 450, securityToken: 'temporary-token' });
     const config = await configure({
       agencyPossible: true,
@@ -259,11 +262,11 @@ describe('an agency', () => {
       },
     });
     expect(await connection.run()).toMatchObject({ status: 'sealed', errors: [] });
-    // Three pages and the project.
+    // Once for each of three pages, and once for the project id.
     expect(asked).toBeGreaterThanOrEqual(4);
   });
 
-  test('that there is none of outside a function is a fault of the configuration', async () => {
+  test('is a configuration error outside of a function', async () => {
     const simulator = await start();
     const config = await configure({
       agencyPossible: true,
@@ -276,7 +279,7 @@ describe('an agency', () => {
   });
 });
 
-test('a wrong secret: refused once, not tried again, not told', async () => {
+test('sends a wrong secret once, does not retry, and does not show it', async () => {
   const simulator = await start();
   const sk = 'wrong-secret-of-the-test';
   const config = await configure({
@@ -299,22 +302,7 @@ test('a wrong secret: refused once, not tried again, not told', async () => {
   for (const text of texts) expect(text).not.toContain(sk);
 });
 
-test('a probe tells how many nodes there are, by one request within the quota', async () => {
-  const simulator = await start();
-  const config = await configure({
-    accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
-  });
-  const connection = open(config);
-  const [target] = connection.targets;
-  if (!target) throw new Error('no target');
-  expect(await connection.probe(target, connection.options)).toBe(450);
-  expect(simulator.stats().nodeRequests).toBe(1);
-  // It is in the ledger as any other request, and nothing else is in the store.
-  const keys = (await connection.store.list('')).map(({ key }) => key);
-  expect(keys).toEqual([expect.stringMatching(/^_quota\/\d{13}-[0-9a-f]{12}-1-\d+$/)]);
-});
-
-test('a timer invocation does what its time allows, and another goes on', async () => {
+test('a timer invocation works as long as its time allows, and the next one continues', async () => {
   const simulator = await start({ nodes: 20 });
   const config = await configure({
     accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
@@ -324,8 +312,8 @@ test('a timer invocation does what its time allows, and another goes on', async 
   const tick = (timeLeftMs: number) =>
     connection.collect('timer', { ...connection.options, timeLeftMs: () => timeLeftMs });
   expect(await tick(1_000)).toMatchObject({ status: 'paused', requests: 0, errors: [] });
-  // Too little even to ask for the project.
-  expect((await connection.status())[0]?.open).toBeNull();
+  // The time was too short even to ask for the project id.
+  expect((await statusOf(connection))[0]?.open).toBeNull();
   expect(await tick(60_000)).toMatchObject({ status: 'sealed', requests: 1 });
   expect(await tick(60_000)).toMatchObject({ status: 'idle', requests: 0 });
   expect(connection.scheduleMs).toBe(86_400_000);

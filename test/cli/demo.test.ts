@@ -1,3 +1,5 @@
+// Tests the command `demo`, and that the commands that it prints work.
+
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -5,24 +7,24 @@ import { gunzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from 'vitest';
 import { listQueries } from '../../lib/cli/demo.ts';
-import { call, createFolder } from './world.ts';
+import { call, createFolder } from './test-runtime.ts';
 
-/** What a shell hands to the program that the line calls. */
+/** The program and its arguments as a shell parses the line. */
 function argumentsOf(line: string): string[] {
   const script = `f() { printf '%s\\0' "$@"; }; f ${line}`;
   return execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\0').slice(0, -1);
 }
 
-test('exports, verifies, and the queries it prints work; a second run adds a snapshot', async () => {
+test('exports and verifies, prints queries that work, and adds a snapshot in a second run', async () => {
   const cwd = createFolder();
   const first = await call(['demo'], { cwd });
   expect(first.code).toBe(0);
-  const text = first.world.out();
+  const text = first.runtime.out();
   expect(text).toContain('verified: 1 manifest, 2 parts');
   expect(text).toMatch(/Parquet +demo-out\/container_nodes\n/);
   const second = await call(['demo', '--json'], { cwd });
   expect(second.code).toBe(0);
-  const { status, out, snapshots, verification, queries } = second.world.json() as {
+  const { status, out, snapshots, verification, queries } = second.runtime.json() as {
     queries: Record<string, string>;
     snapshots: { rows: number }[];
   } & Record<string, unknown>;
@@ -59,7 +61,7 @@ test('exports, verifies, and the queries it prints work; a second run adds a sna
   );
 });
 
-test('queries survive a path with spaces, quotes and dollars', () => {
+test('quotes a path with spaces, quotes and dollar signs', () => {
   const path = `/tmp/it's "my" $lake`;
   const queries = listQueries(path, 'cgs-export');
   expect(argumentsOf(queries.verify)).toEqual(['cgs-export', 'verify', '--store', `file:${path}`]);

@@ -1,3 +1,5 @@
+// Tests the exit code of each error and of results with several outcomes.
+
 import { describe, expect, test } from 'vitest';
 import { exitCodeHelp, exitCodeOfResult, worstOf } from '../../lib/cli/exit-code.ts';
 import { exitCodes, policyOf } from '../../lib/core/error-policy.ts';
@@ -33,11 +35,11 @@ const table: [string, Error, number][] = [
   ['a bug', new TypeError('m'), 1],
 ];
 
-test.each(table)('%s', (_name, error, code) => {
+test.each(table)('%s has its exit code', (_name, error, code) => {
   expect(policyOf(error).exitCode).toBe(code);
 });
 
-test('5 before 1, 2, 3, 4, 6, 0, in any order', () => {
+test('the first of 5, 1, 2, 3, 4, 6, 0 that occurred is the exit code', () => {
   const order = [5, 1, 2, 3, 4, 6, 0] as const;
   for (const [index, code] of order.entries()) {
     expect(worstOf(order.slice(index))).toBe(code);
@@ -46,7 +48,7 @@ test('5 before 1, 2, 3, 4, 6, 0, in any order', () => {
   expect(worstOf([])).toBe(0);
 });
 
-test('every code has its line in --help', () => {
+test('every exit code has a line in --help', () => {
   expect(Object.keys(exitCodeHelp).map(Number)).toEqual(Object.values(exitCodes).sort());
 });
 
@@ -65,7 +67,7 @@ const denied = new AuthError('UNAUTHORIZED', 'm', 'h');
 const network = new TransientError('NETWORK', 'm', 'h');
 const corrupt = new CorruptError('k', 'm', 'h');
 
-describe('a command', () => {
+describe('the exit code of a command', () => {
   test.each<[string, CollectResult, number]>([
     ['sealed', result({}, ['complete']), 0],
     ['drifted', result({}, ['complete', 'drifted']), 6],
@@ -74,19 +76,19 @@ describe('a command', () => {
     ['one denied, one drifted', result({ status: 'failed', errors: [denied] }, ['drifted']), 3],
     ['denied and corrupt', result({ status: 'failed', errors: [denied, corrupt] }), 5],
     ['paused and drifted', result({ status: 'paused', errors: [network] }, ['drifted']), 4],
-    ['failed without a word', result({ status: 'failed' }), 1],
+    ['failed without an error', result({ status: 'failed' }), 1],
   ])('%s', (_name, given, code) => {
     expect(exitCodeOfResult(given, 'command')).toBe(code);
   });
 });
 
-describe('a tick', () => {
+describe('the exit code of a tick', () => {
   test.each<[string, CollectResult, number]>([
     ['idle', result({ status: 'idle' }), 0],
     ['sealed', result({}, ['complete']), 0],
     ['drifted', result({}, ['drifted']), 0],
     ['paused', result({ status: 'paused' }), 0],
-    ['a fault that passes', result({ status: 'paused', errors: [network] }), 0],
+    ['a temporary error', result({ status: 'paused', errors: [network] }), 0],
     ['a signal', result({ status: 'paused', errors: [stopped] }), 4],
     ['denied', result({ status: 'failed', errors: [network, denied] }), 3],
     ['corrupt', result({ status: 'failed', errors: [corrupt] }), 5],

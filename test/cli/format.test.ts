@@ -1,7 +1,17 @@
-import { expect, test } from 'vitest';
-import { formatBytes, formatPlural, formatTable } from '../../lib/cli/format.ts';
+// Tests how numbers, tables and snapshots look in text for people.
 
-test('columns stand below each other', () => {
+import { expect, test } from 'vitest';
+import {
+  describeSnapshots,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatPlural,
+  formatTable,
+} from '../../lib/cli/format.ts';
+import type { Sealed } from '../../lib/snapshots/catalog.ts';
+
+test('aligns the columns of a table', () => {
   const rows = [
     ['table', 'rows', 'now'],
     ['container_nodes', '7', 'due'],
@@ -9,15 +19,48 @@ test('columns stand below each other', () => {
   expect(formatTable(rows)).toBe('table            rows  now\ncontainer_nodes  7     due');
 });
 
-test('sizes', () => {
+test('formats sizes with a unit', () => {
   const texts = [0, 999, 1_000, 71_234, 9_940_000, 1.2e15].map(formatBytes);
   expect(texts).toEqual(['0 bytes', '999 bytes', '1.0 kB', '71 kB', '9.9 MB', '1200 TB']);
 });
 
-test('one is no plural', () => {
+test('uses the singular for one', () => {
   expect([0, 1, 2_000].map((count) => formatPlural(count, 'row'))).toEqual([
     '0 rows',
     '1 row',
     '2,000 rows',
+  ]);
+});
+
+test('rounds durations up and keeps them short', () => {
+  const texts = [1, 1_000, 118_001, 121_000, 7_200_000, 7_260_000, 200_000_000].map(formatDuration);
+  expect(texts).toEqual(['1 s', '1 s', '119 s', '3 min', '2 h', '2 h 1 min', '2 d 7 h']);
+});
+
+test('groups the digits of counts', () => {
+  expect([0, 999, 1_000, 1_234_567].map(formatCount)).toEqual(['0', '999', '1,000', '1,234,567']);
+});
+
+test('names the role of a part that does not hold rows', () => {
+  const part = { key: 'k', rows: 1, bytes: 1, sha256: 'a' };
+  const manifest = {
+    ...{ table: 't', snapshot: 's', scope: { region: 'r', projectId: 'p' }, verdict: 'complete' },
+    ...{ rows: 2, rejects: 1, evidence: { pages: 1, requests: 1 } },
+    parts: [
+      { role: 'rows', format: 'ndjson', ...part },
+      { role: 'rejects', format: 'ndjson', ...part },
+    ],
+  };
+  const sealed = { manifest, manifestKey: 'm', manifestSha256: 'b' } as unknown as Sealed;
+  const lines = describeSnapshots([sealed], 'file:/lake').split('\n');
+  expect(lines).toEqual([
+    't s  r p',
+    '  2 rows, 1 reject  (1 page, 1 request)',
+    expect.stringMatching(/^ {2}complete: /),
+    '  ndjson    k  1 byte',
+    '  rejects   k  1 byte',
+    '  manifest  m  sha256 b',
+    'in file:/lake',
+    '',
   ]);
 });

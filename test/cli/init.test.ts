@@ -1,68 +1,45 @@
-// Tests `init`: what it writes, and that it overwrites nothing.
+// Tests the command `init`.
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { formatSchema } from '../../lib/cli/schema.ts';
 import { exampleConfig } from '../../lib/config/example.ts';
-import { call, createFolder } from './world.ts';
+import { call, createFolder } from './test-runtime.ts';
 
-test('writes ./cgs-export.yml, once', async () => {
+test('writes ./cgs-export.yml and never overwrites it', async () => {
   const cwd = createFolder();
   const first = await call(['init'], { cwd });
   expect(first.code).toBe(0);
   const path = join(cwd, 'cgs-export.yml');
-  expect(first.world.out()).toContain(path);
+  expect(first.runtime.out()).toContain(path);
   expect(readFileSync(path, 'utf8')).toBe(exampleConfig);
 
   writeFileSync(path, 'mine');
   const second = await call(['init', '--json'], { cwd });
   expect(second.code).toBe(2);
-  expect(second.world.json().errors).toMatchObject([
+  expect(second.runtime.json().errors).toMatchObject([
     { message: expect.stringContaining('exists already') },
   ]);
   expect(readFileSync(path, 'utf8')).toBe('mine');
 });
 
 test.each(['--out', '--config'])('%s names another file', async (flag) => {
-  const { code, world } = await call(['init', flag, 'other.yml', '--json']);
+  const { code, runtime } = await call(['init', flag, 'other.yml', '--json']);
   expect(code).toBe(0);
-  const file = join(world.cwd, 'other.yml');
-  const schema = join(world.cwd, 'cgs-export.schema.json');
-  expect(world.json()).toEqual({ status: 'written', file, schema, errors: [] });
+  const file = join(runtime.cwd, 'other.yml');
+  expect(runtime.json()).toEqual({ status: 'written', file, errors: [] });
   expect(readFileSync(file, 'utf8')).toBe(exampleConfig);
 });
 
-test('writes the JSON Schema that the first line of the configuration names', async () => {
-  const cwd = createFolder();
-  mkdirSync(join(cwd, 'sub'));
-  const { code, world } = await call(['init', '--out', 'sub/cgs-export.yml'], { cwd });
-  expect(code).toBe(0);
-  const [, name = ''] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(exampleConfig) ?? [];
-  const schema = join(cwd, 'sub', name);
-  expect(readFileSync(schema, 'utf8')).toBe(formatSchema());
-  expect(world.out()).toContain(`wrote ${schema}`);
-});
-
-test('keeps a JSON Schema that exists, and prints how to write it again', async () => {
-  const cwd = createFolder();
-  const schema = join(cwd, 'cgs-export.schema.json');
-  writeFileSync(schema, 'mine');
-  const { code, world } = await call(['init'], { cwd });
-  expect(code).toBe(0);
-  expect(readFileSync(schema, 'utf8')).toBe('mine');
-  expect(world.out()).toContain(`kept ${schema}; \`cgs-export schema\` prints the current one`);
-});
-
 test('--out - prints the configuration and writes nothing', async () => {
-  const { code, world } = await call(['init', '--out', '-']);
+  const { code, runtime } = await call(['init', '--out', '-']);
   expect(code).toBe(0);
-  expect(world.out()).toBe(exampleConfig);
-  expect(readdirSync(world.cwd)).toEqual([]);
+  expect(runtime.out()).toBe(exampleConfig);
+  expect(readdirSync(runtime.cwd)).toEqual([]);
 });
 
 test('exits with 2 if the folder does not exist', async () => {
-  const { code, world } = await call(['init', '--out', 'no/such/folder.yml']);
+  const { code, runtime } = await call(['init', '--out', 'no/such/folder.yml']);
   expect(code).toBe(2);
-  expect(world.err()).toContain('ENOENT');
+  expect(runtime.err()).toContain('ENOENT');
 });

@@ -1,10 +1,10 @@
-// The built file as a process: what only a process has, its exit code, signals and pipes.
+// Tests the built file as a process: exit codes, signals and pipes.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createFolder, flagsFor, keyOf, simulate } from './world.ts';
+import { createFolder, flagsFor, keyOf, simulate } from './test-runtime.ts';
 
 const cli = join(import.meta.dirname, '..', '..', 'dist', 'cli.js');
 
@@ -43,7 +43,7 @@ async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-test('exit codes reach the shell, stdout is one JSON object', async () => {
+test('exits with the code of the outcome, and prints one JSON object on stdout', async () => {
   const cwd = createFolder();
   const [version, usage, missing] = await Promise.all([
     start(['--version'], { cwd }).ended,
@@ -58,7 +58,7 @@ test('exit codes reach the shell, stdout is one JSON object', async () => {
 });
 
 describe('signals', () => {
-  test('SIGINT ends an export with 4, and the same command completes it', async () => {
+  test('SIGINT ends an export with exit code 4, and the same command completes it', async () => {
     const simulator = await simulate({ nodes: 700 });
     const options = { cwd: createFolder(), env: keyOf(simulator) };
     const flags = flagsFor(simulator).slice(0, 8);
@@ -77,7 +77,7 @@ describe('signals', () => {
     expect(simulator.stats().throttled).toBe(0);
   });
 
-  test('SIGINT while IAM is asked ends it at once with 4', async () => {
+  test('SIGINT ends a request to IAM at once with exit code 4', async () => {
     const simulator = await simulate({ latencyMs: { min: 20_000, max: 20_000 } });
     const where = ['--region', simulator.region, '--endpoint', simulator.url];
     const args = ['export', ...where, '--store', 'file:./lake'];
@@ -87,18 +87,18 @@ describe('signals', () => {
     expect(await ended).toMatchObject({ code: 4, signal: null });
   });
 
-  test('SIGTERM ends the simulator with 0', async () => {
+  test('SIGTERM ends the simulator with exit code 0', async () => {
     const { child, ended, texts } = start(['simulate', '--json'], { cwd: createFolder() });
     await until(() => texts.out !== '');
     child.kill('SIGTERM');
     const { code, out, err } = await ended;
     expect(code).toBe(0);
     expect(Object.keys(JSON.parse(out))).toEqual(['url', 'ak', 'sk', 'projectId']);
-    expect(err).toContain('"served"');
+    expect(err).toContain('"simulator stopped"');
   });
 });
 
-test('a reader that leaves is no crash: the export is made all the same', async () => {
+test('completes the export when the reader of stdout closes the pipe', async () => {
   const simulator = await simulate({ nodes: 30 });
   const cwd = createFolder();
   const { child, ended } = start(['export', ...flagsFor(simulator)], {

@@ -1,88 +1,80 @@
+// Tests the options that every command has, and option values that are numbers.
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { pickOf, readConfig, readNumber, toConfigFlags } from '../../lib/cli/options.ts';
+import { readNumber } from '../../lib/cli/options.ts';
+import { commands } from '../../lib/cli/program.ts';
 import { ConfigError } from '../../lib/core/errors.ts';
-import { createFolder, createTestWorld } from './world.ts';
+import { call, exportSome } from './test-runtime.ts';
 
-const key = { HUAWEICLOUD_SDK_AK: 'AKAKAKAK', HUAWEICLOUD_SDK_SK: 'sksksksk' };
-const file = `
-store: file:./lake
-accounts:
-  - name: prod
-    targets:
-      - { region: cn-south-4, projectId: p1 }
-      - { region: cn-south-4, projectId: p1, table: web_nodes, filters: { hostName: web } }
-  - name: staging
-    targets: [{ region: cn-south-4, projectId: p2 }]
-`;
+describe('--log-format', () => {
+  /** Verifies a store with an object that no manifest names, which logs one warning. */
+  async function logWarning(options: { format: string[]; terminal: boolean; json?: boolean }) {
+    const { cwd } = await exportSome();
+    writeFileSync(join(cwd, 'lake', 'stray.txt'), 'x');
+    const json = options.json ? ['--json'] : [];
+    const args = ['verify', '--store', 'file:./lake', ...json, ...options.format];
+    const { code, runtime } = await call(args, { cwd, terminal: options.terminal });
+    expect(code).toBe(0);
+    return runtime;
+  }
+  const jsonLine = { level: 'warn', message: expect.stringContaining('no manifest'), count: 1 };
+  const prettyLine = /^\d\d:\d\d:\d\d (\S*)warn .*no manifest.* count=1\n$/;
 
-function createConfigured() {
-  const cwd = createFolder();
-  writeFileSync(join(cwd, 'cgs-export.yml'), file);
-  return createTestWorld({ cwd, env: key });
-}
+  test.each([false, true])('json prints JSON lines; on a terminal: %s', async (terminal) => {
+    const runtime = await logWarning({ format: ['--log-format', 'json'], terminal });
+    expect(runtime.logs()).toMatchObject([jsonLine]);
+  });
 
-async function issuesOf(work: Promise<unknown>): Promise<string> {
-  const error = await work.then(
-    () => null,
-    (thrown: unknown) => thrown,
+  test.each([false, true])(
+    'pretty prints lines for people; on a terminal: %s',
+    async (terminal) => {
+      const runtime = await logWarning({ format: ['--log-format', 'pretty'], terminal });
+      expect(runtime.err()).toMatch(prettyLine);
+      expect(runtime.err().includes('\u001b')).toBe(terminal);
+    },
   );
-  if (!(error instanceof ConfigError)) throw new Error(`no ConfigError but ${String(error)}`);
-  return error.issues.map(({ path, message, hint }) => `${path} ${message} ${hint}`).join('\n');
-}
 
-describe('a choice of targets', () => {
-  test('that names known ones', async () => {
-    const options = { account: ['prod'], table: ['web_nodes', 'container_nodes'] };
-    await expect(readConfig(options, createConfigured())).resolves.toMatchObject({});
-    expect(pickOf(options)).toEqual({ accounts: options.account, tables: options.table });
+  test('without it, the lines are pretty on a terminal and JSON elsewhere', async () => {
+    expect((await logWarning({ format: [], terminal: true })).err()).toMatch(prettyLine);
+    expect((await logWarning({ format: [], terminal: false })).logs()).toMatchObject([jsonLine]);
   });
 
-  test('that matches nothing tells what is known, all at once', async () => {
-    const options = { account: ['prd', 'prod'], table: ['x'] };
-    const text = await issuesOf(readConfig(options, createConfigured()));
-    expect(text).toContain(
-      '--account the configuration has no account "prd"; did you mean "prod"?',
-    );
-    expect(text).toContain('Known: prod, staging.');
-    expect(text).toContain('--table the configuration has no table "x"');
-    expect(text).toContain('Known: container_nodes, web_nodes.');
+  test('does not change stdout', async () => {
+    const format = ['--log-format', 'pretty'];
+    const runtime = await logWarning({ format, terminal: false, json: true });
+    expect(runtime.json()).toMatchObject({ status: 'verified' });
   });
 
-  test('whose halves do not meet', async () => {
-    const options = { account: ['staging'], table: ['web_nodes'] };
-    const text = await issuesOf(readConfig(options, createConfigured()));
-    expect(text).toContain('no target has both');
-    expect(text).toContain('prod web_nodes');
-  });
-});
-
-describe('flags instead of a file', () => {
-  test('name the one target, and choose nothing', () => {
-    const options = {
-      region: 'cn-south-4',
-      account: ['prod'],
-      table: ['t'],
-      formats: 'parquet, ndjson',
-    };
-    expect(toConfigFlags(options)).toMatchObject({
-      region: 'cn-south-4',
-      account: 'prod',
-      table: 't',
-      formats: ['parquet', 'ndjson'],
-    });
-    expect(pickOf(options)).toEqual({});
+  test('applies to errors', async () => {
+    const args = ['verify', '--log-format'];
+    const pretty = await call([...args, 'pretty']);
+    expect(pretty.runtime.err()).toMatch(/^error CONFIG: /);
+    const json = await call([...args, 'json'], { terminal: true });
+    expect(json.runtime.logs()).toMatchObject([{ level: 'error', code: 'CONFIG' }]);
+    expect([pretty.code, json.code]).toEqual([2, 2]);
   });
 
-  test('give one name each', () => {
-    const options = { store: 'file:x', account: ['a', 'b'], table: ['t', 'u'] };
-    expect(() => toConfigFlags(options)).toThrow(
-      /--account: stands twice.*\n--table: stands twice/,
-    );
+  test.each(commands.map(({ name }) => name))('%s rejects another format', async (name) => {
+    const people = await call([name, '--log-format', 'xml']);
+    expect(people.code).toBe(2);
+    expect(people.runtime.err()).toContain('Allowed choices are json, pretty.');
+    const programs = await call([name, '--json', '--log-format', 'xml']);
+    expect(programs.code).toBe(2);
+    expect(programs.runtime.json().errors).toMatchObject([
+      {
+        code: 'USAGE',
+        message: expect.stringContaining('Allowed choices are json, pretty.'),
+        hint: `See \`cgs-export ${name} --help\`.`,
+      },
+    ]);
   });
 });
 
-test.each(['', ' ', 'x', '-1', '1e999', '4 s'])('"%s" is no number from 0 on', (text) => {
-  expect(() => readNumber('--nodes', text, 0)).toThrow(ConfigError);
-});
+test.each(['', ' ', 'x', '-1', '1e999', '4 s'])(
+  'rejects "%s" as a number of at least 0',
+  (text) => {
+    expect(() => readNumber('--nodes', text, 0)).toThrow(ConfigError);
+  },
+);

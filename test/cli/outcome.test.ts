@@ -1,37 +1,39 @@
+// Tests how an outcome is printed for people and for programs.
+
 import { expect, test } from 'vitest';
 import { printOutcome } from '../../lib/cli/outcome.ts';
 import { openSession } from '../../lib/cli/session.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
-import { createTestWorld } from './world.ts';
+import { createTestRuntime } from './test-runtime.ts';
 
-const errors = [{ code: 'NETWORK', message: 'no route', hint: 'look at the cable' }];
+const errors = [{ code: 'NETWORK', message: 'no route', hint: 'check the cable' }];
 
-test('for people: text on stdout, errors with their hints on stderr', () => {
-  const world = createTestWorld({ terminal: true });
-  const session = openSession(world, createScrubber(), { json: false });
+test('prints text on stdout and errors with their hints on stderr, for people', () => {
+  const runtime = createTestRuntime({ terminal: true });
+  const session = openSession(runtime, createScrubber(), { json: false });
   printOutcome(session, { exitCode: 4, json: { a: 1 }, text: 'summary\n', errors });
-  expect(world.out()).toBe('summary\n');
-  expect(world.err()).toBe('error NETWORK: no route\n  look at the cable\n');
+  expect(runtime.out()).toBe('summary\n');
+  expect(runtime.err()).toBe('error NETWORK: no route\n  check the cable\n');
 });
 
-test('for programs: one object on stdout, log lines on stderr', () => {
-  const world = createTestWorld();
-  const session = openSession(world, createScrubber(), { json: true });
+test('prints one object on stdout and log lines on stderr, with --json', () => {
+  const runtime = createTestRuntime();
+  const session = openSession(runtime, createScrubber(), { json: true });
   printOutcome(session, { exitCode: 4, json: { a: 1 }, text: 'summary\n', errors });
-  expect(world.json()).toEqual({ a: 1 });
-  expect(world.logs()).toMatchObject([
-    { level: 'error', code: 'NETWORK', message: 'no route', hint: 'look at the cable' },
+  expect(runtime.json()).toEqual({ a: 1 });
+  expect(runtime.logs()).toMatchObject([
+    { level: 'error', code: 'NETWORK', message: 'no route', hint: 'check the cable' },
   ]);
 });
 
-test('secrets get out neither way', () => {
+test('redacts secrets in text and in JSON', () => {
   const scrubber = createScrubber();
   scrubber.add('verysecret');
   for (const json of [true, false]) {
-    const world = createTestWorld();
-    const session = openSession(world, scrubber, { json });
+    const runtime = createTestRuntime();
+    const session = openSession(runtime, scrubber, { json });
     const text = 'a verysecret summary\n';
     printOutcome(session, { exitCode: 0, json: { text }, text, errors: [] });
-    expect(world.out()).toContain('[redacted] summary');
+    expect(runtime.out()).toContain('[redacted] summary');
   }
 });

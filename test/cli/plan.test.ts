@@ -1,16 +1,18 @@
+// Tests the command `plan`: estimates from the store and from the service.
+
 import { describe, expect, test } from 'vitest';
-import { call, createFolder, exportSome, keyOf, simulate } from './world.ts';
+import { call, createFolder, exportSome, keyOf, simulate } from './test-runtime.ts';
 
 const slow = ['--quota-requests', '5', '--quota-window-seconds', '60'];
 
 describe('without --probe', () => {
-  test('an unknown size is said to be one; nothing is sent', async () => {
+  test('reports an unknown size and sends nothing', async () => {
     const simulator = await simulate();
     const flags = ['--region', 'cn-south-4', '--project', 'p', '--endpoint', simulator.url];
     const args = ['plan', ...flags, '--store', 'file:./lake', ...slow];
-    const { code, world } = await call([...args, '--json'], { env: keyOf(simulator) });
+    const { code, runtime } = await call([...args, '--json'], { env: keyOf(simulator) });
     expect(code).toBe(0);
-    expect(world.json()).toMatchObject({
+    expect(runtime.json()).toMatchObject({
       status: 'ok',
       targets: [{ rows: null, rowsFrom: null, requests: null, minutes: null, quotaShare: null }],
       total: { requests: 0, unknown: 1 },
@@ -20,19 +22,19 @@ describe('without --probe', () => {
       errors: [],
     });
     const people = await call(args, { env: keyOf(simulator) });
-    expect(people.world.out()).toContain('unknown');
-    expect(people.world.out()).toContain('warning: The size of the target is not known');
+    expect(people.runtime.out()).toContain('unknown');
+    expect(people.runtime.out()).toContain('warning: The size of 1 of 1 target is not known');
     expect(simulator.stats().requests).toBe(0);
   });
 
-  test('a known size comes from the last snapshot', async () => {
+  test('takes the size from the last snapshot', async () => {
     const { cwd, env, flags, simulator } = await exportSome(1, { nodes: 1_000 });
     const sent = simulator.stats().requests;
     const args = ['plan', '--json', ...flags.slice(0, 8), ...slow];
-    const { code, world } = await call(args, { cwd, env });
+    const { code, runtime } = await call(args, { cwd, env });
     expect(code).toBe(0);
-    // 1,000 nodes: 200, then 199 a page, six pages in two windows; 7,200 requests a day.
-    expect(world.json()).toMatchObject({
+    // 1,000 nodes: a page of 200, then pages of 199. Six pages in two windows, of 7,200 requests per day.
+    expect(runtime.json()).toMatchObject({
       targets: [{ rows: 1_000, rowsFrom: 'last snapshot', requests: 6, minutes: 1 }],
       total: { requests: 6, minutes: 1, quotaShare: 0.000833, unknown: 0 },
       warnings: [],
@@ -42,31 +44,31 @@ describe('without --probe', () => {
 });
 
 describe('--probe', () => {
-  test('asks with one request, and warns when the schedule leaves too little time', async () => {
+  test('sends one request, and warns if the schedule allows too little time', async () => {
     const simulator = await simulate({ nodes: 1_000 });
     const flags = ['--region', simulator.region, '--project', simulator.projectId];
     const where = ['--endpoint', simulator.url, '--store', 'file:./lake'];
     const quota = ['--quota-requests', '1', '--quota-window-seconds', '20000'];
     const args = ['plan', '--probe', '--json', ...flags, ...where, ...quota];
-    const { code, world } = await call(args, { env: keyOf(simulator) });
+    const { code, runtime } = await call(args, { env: keyOf(simulator) });
     expect(code).toBe(0);
     expect(simulator.stats().nodeRequests).toBe(1);
-    expect(world.json()).toMatchObject({
+    expect(runtime.json()).toMatchObject({
       targets: [{ rows: 1_000, rowsFrom: 'probe', requests: 6 }],
-      warnings: [expect.stringContaining('more than the schedule leaves')],
+      warnings: [expect.stringContaining('more than the schedule allows')],
     });
   });
 
-  test('a refused key: exit 3, the plan all the same', async () => {
+  test('prints the plan and exits with 3 if the key is refused', async () => {
     const simulator = await simulate();
     const flags = ['--region', simulator.region, '--project', simulator.projectId];
     const where = ['--endpoint', simulator.url, '--store', 'file:./lake'];
-    const { code, world } = await call(['plan', '--probe', '--json', ...flags, ...where], {
+    const { code, runtime } = await call(['plan', '--probe', '--json', ...flags, ...where], {
       cwd: createFolder(),
       env: { ...keyOf(simulator), HUAWEICLOUD_SDK_SK: 'wrong-secret-key-0123456789' },
     });
     expect(code).toBe(3);
-    expect(world.json()).toMatchObject({ status: 'failed', targets: [{ rows: null }] });
-    expect(world.json().errors).toHaveLength(1);
+    expect(runtime.json()).toMatchObject({ status: 'failed', targets: [{ rows: null }] });
+    expect(runtime.json().errors).toHaveLength(1);
   });
 });

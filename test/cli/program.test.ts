@@ -1,18 +1,10 @@
-import { describe, expect, test } from 'vitest';
-import { reportCrash } from '../../lib/cli/program.ts';
-import { call, createTestWorld } from './world.ts';
+// Tests the command line: help, usage errors and internal errors.
 
-const commands = [
-  'export',
-  'tick',
-  'plan',
-  'status',
-  'verify',
-  'simulate',
-  'demo',
-  'init',
-  'schema',
-];
+import { describe, expect, test } from 'vitest';
+import { commands, reportCrash, runProgram } from '../../lib/cli/program.ts';
+import { call, createTestRuntime } from './test-runtime.ts';
+
+const names = ['export', 'tick', 'plan', 'status', 'verify', 'simulate', 'demo', 'init'];
 const byFlags = ['--region', '--project', '--endpoint', '--store', '--iam-endpoint', '--api'];
 const own: Record<string, string[]> = {
   export: ['--account', '--table', '--formats', '--quota-requests', ...byFlags],
@@ -25,38 +17,39 @@ const own: Record<string, string[]> = {
   init: ['--out'],
 };
 
-describe('--help suffices', () => {
-  test('the program names every command', async () => {
-    const { code, world } = await call(['--help']);
+describe('--help', () => {
+  test('lists every command', async () => {
+    expect(commands.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+    const { code, runtime } = await call(['--help']);
     expect(code).toBe(0);
-    for (const name of commands) expect(world.out()).toMatch(new RegExp(`^  ${name} `, 'm'));
+    for (const name of names) expect(runtime.out()).toMatch(new RegExp(`^  ${name} `, 'm'));
   });
 
-  test.each(commands)('%s', async (name) => {
-    const { code, world } = await call([name, '--help']);
+  test.each(names)('%s: options, exit codes, variables and examples', async (name) => {
+    const { code, runtime } = await call([name, '--help']);
     expect(code).toBe(0);
-    const common = ['--config', '--json', '--log-level'];
-    for (const option of [...common, ...(own[name] ?? [])]) expect(world.out()).toContain(option);
+    const common = ['--config', '--json', '--log-level', '--log-format'];
+    for (const option of [...common, ...(own[name] ?? [])]) expect(runtime.out()).toContain(option);
     for (const heading of ['Writes:', 'Exit codes:', 'Environment:', 'Examples:']) {
-      expect(world.out()).toContain(heading);
+      expect(runtime.out()).toContain(heading);
     }
-    expect(world.out()).toContain(`$ cgs-export ${name}`);
-    expect(world.err()).toBe('');
+    expect(runtime.out()).toContain(`$ cgs-export ${name}`);
+    expect(runtime.err()).toBe('');
   });
 });
 
-test('--version', async () => {
-  const { code, world } = await call(['--version']);
+test('--version prints the version', async () => {
+  const { code, runtime } = await call(['--version']);
   expect(code).toBe(0);
-  expect(world.out()).toMatch(/^\d+\.\d+\.\d+/);
+  expect(runtime.out()).toMatch(/^\d+\.\d+\.\d+/);
 });
 
-describe('usage: exit 2', () => {
-  test('no command: the help, on stderr', async () => {
-    const { code, world } = await call([]);
+describe('wrong usage: exit code 2', () => {
+  test('prints the help on stderr without a command', async () => {
+    const { code, runtime } = await call([]);
     expect(code).toBe(2);
-    expect(world.out()).toBe('');
-    expect(world.err()).toContain('Usage: cgs-export');
+    expect(runtime.out()).toBe('');
+    expect(runtime.err()).toContain('Usage: cgs-export');
   });
 
   test.each([
@@ -65,17 +58,17 @@ describe('usage: exit 2', () => {
     [['export', 'now'], 'too many arguments'],
     [['export', '--region'], 'argument missing'],
     [['export', '--log-level', 'loud'], 'Allowed choices'],
-  ])('%j', async (args, said) => {
-    const { code, world } = await call(args);
+  ])('%j prints a message on stderr', async (args, message) => {
+    const { code, runtime } = await call(args);
     expect(code).toBe(2);
-    expect(world.out()).toBe('');
-    expect(world.err()).toContain(said);
+    expect(runtime.out()).toBe('');
+    expect(runtime.err()).toContain(message);
   });
 
-  test('with --json: one object, nothing else', async () => {
-    const { code, world } = await call(['export', '--json', '--nonsense']);
+  test('prints one object and nothing else with --json', async () => {
+    const { code, runtime } = await call(['export', '--json', '--nonsense']);
     expect(code).toBe(2);
-    expect(world.json()).toEqual({
+    expect(runtime.json()).toEqual({
       status: 'failed',
       snapshots: [],
       requests: 0,
@@ -87,46 +80,47 @@ describe('usage: exit 2', () => {
         },
       ],
     });
-    expect((await call(['plan', '--json', 'x'])).world.json()).toMatchObject({ status: 'failed' });
+    expect((await call(['plan', '--json', 'x'])).runtime.json()).toMatchObject({
+      status: 'failed',
+    });
   });
 
-  test('a log level in the environment that is none', async () => {
+  test('rejects an unknown log level in the environment', async () => {
     const options = { env: { CGS_EXPORT_LOG_LEVEL: 'loud' } };
-    const { code, world } = await call(['status', '--json'], options);
+    const { code, runtime } = await call(['status', '--json'], options);
     expect(code).toBe(2);
-    expect(JSON.stringify(world.json().errors)).toContain('CGS_EXPORT_LOG_LEVEL');
+    expect(JSON.stringify(runtime.json().errors)).toContain('CGS_EXPORT_LOG_LEVEL');
   });
 
-  test('a key on the command line is not repeated', async () => {
+  test('does not print a key that is given on the command line', async () => {
     const env = { HUAWEICLOUD_SDK_SK: 'very-secret-key-0123456789' };
     for (const json of [[], ['--json']]) {
       const args = ['export', ...json, `--sk=${env.HUAWEICLOUD_SDK_SK}`];
-      const { code, world } = await call(args, { env });
+      const { code, runtime } = await call(args, { env });
       expect(code).toBe(2);
-      expect(world.out() + world.err()).not.toContain(env.HUAWEICLOUD_SDK_SK);
+      expect(runtime.out() + runtime.err()).not.toContain(env.HUAWEICLOUD_SDK_SK);
     }
   });
 });
 
-describe('an error that is ours: exit 1', () => {
-  test('told like every other', () => {
-    const world = createTestWorld();
-    expect(reportCrash(['export', '--json'], world, new TypeError('x is undefined'))).toBe(1);
-    expect(world.json()).toMatchObject({
+describe('an internal error: exit code 1', () => {
+  test('is reported like every other error', () => {
+    const runtime = createTestRuntime();
+    expect(reportCrash(['export', '--json'], runtime, new TypeError('x is undefined'))).toBe(1);
+    expect(runtime.json()).toMatchObject({
       status: 'failed',
       snapshots: [],
       errors: [{ code: 'INTERNAL', message: 'TypeError: x is undefined' }],
     });
-    expect(world.err()).not.toContain('program.test.ts');
+    expect(runtime.err()).not.toContain('program.test.ts');
   });
 
-  test('from within a command; its stack only when asked for', async () => {
+  test('in a command: its stack trace is logged with --log-level debug only', async () => {
     const broken = () => {
       throw new TypeError('x is undefined');
     };
-    const quiet = createTestWorld();
-    const loud = createTestWorld();
-    const { runProgram } = await import('../../lib/cli/program.ts');
+    const quiet = createTestRuntime();
+    const loud = createTestRuntime();
     expect(
       await runProgram(['init'], { ...quiet, stdout: { ...quiet.stdout, write: broken } }),
     ).toBe(1);

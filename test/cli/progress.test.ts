@@ -1,12 +1,8 @@
+// Tests the progress tracker and the progress line.
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  createTracker,
-  formatCount,
-  formatDuration,
-  type ProgressState,
-  renderProgress,
-} from '../../lib/cli/progress.ts';
+import { createTracker, type ProgressState, renderProgress } from '../../lib/cli/progress.ts';
 
 const state: ProgressState = {
   label: 'container_nodes cn-south-4',
@@ -19,32 +15,32 @@ const state: ProgressState = {
   note: '',
 };
 
-describe('the line', () => {
-  test('has a bar, done and total, rate and time left', () => {
+describe('the progress line', () => {
+  test('shows a bar, done and total, the rate and the time left', () => {
     expect(renderProgress(state, 120)).toBe(
       `${'█'.repeat(7)}${'░'.repeat(21)} container_nodes cn-south-4 · 1,234/4,321 nodes · 28 % · 16/s · 4 min left`,
     );
   });
 
-  test('says what is waited for', () => {
+  test('shows what it waits for', () => {
     const wait = { leftMs: 36_400, reason: 'for the quota' };
     expect(renderProgress({ ...state, wait }, 120)).toContain('waiting 37 s for the quota');
     expect(renderProgress({ ...state, wait }, 80)).toContain('waiting 37 s for the quota');
   });
 
-  test('loses the label first, the count last', () => {
+  test('drops the label first and the count last when there is little room', () => {
     expect(renderProgress(state, 60)).toMatch(/^█+░+ 1,234\/4,321 nodes · 28 % · 4 min left$/);
     expect(renderProgress(state, 30)).toMatch(/^█+░+ 1,234\/4,321 nodes$/);
     expect(renderProgress(state, 20)).toBe('1,234/4,321 nodes');
   });
 
-  test('without a total there is neither bar nor share', () => {
+  test('shows no bar and no percentage without a total', () => {
     const unknown = { ...state, total: null, perSecond: null, leftMs: null };
     expect(renderProgress(unknown, 100)).toBe('container_nodes cn-south-4');
     expect(renderProgress({ ...state, done: 0, total: 0 }, 100)).not.toContain('%');
   });
 
-  test('never as wide as the terminal, and never two lines', () => {
+  test('is always one line, shorter than the terminal', () => {
     const states = fc.record({
       label: fc.string({ maxLength: 60 }).map((text) => text.replaceAll(/\s/g, ' ')),
       unit: fc.constantFrom('nodes' as const, 'parts' as const),
@@ -70,9 +66,9 @@ const page = (rows: number, total: number, pass = 1) =>
   ({ kind: 'page', target, run: 'r', snapshot: '20261124T060000Z', rows, total, pass }) as const;
 
 describe('time left', () => {
-  test('is reckoned by the quota, not by the burst that fits into a window', () => {
+  test('follows the quota, not the burst that fits into one window', () => {
     const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
-    // Five pages in the first second; 40 more to come: eight lots of five, each after a window.
+    // Five pages in the first second, 40 pages left: eight groups of five, each after one window.
     for (let index = 1; index <= 5; index += 1) {
       tracker.observe(page(199 * index, 199 * 45), index * 200);
     }
@@ -81,14 +77,14 @@ describe('time left', () => {
     expect(left).toBeLessThanOrEqual(8 * 60_000);
   });
 
-  test('what fits into the open window is not reckoned by windows', () => {
+  test('does not count a window for requests that the current window still allows', () => {
     const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
     tracker.observe(page(200, 600), 0);
     tracker.observe(page(399, 600), 1_000);
     expect(tracker.stateAt(1_000)?.leftMs).toBeLessThan(2_000);
   });
 
-  test('counts the wait under way', () => {
+  test('includes the current wait', () => {
     const tracker = createTracker({ requests: 1, windowMs: 60_000 }, 200);
     tracker.observe(page(200, 399), 0);
     tracker.observe({ kind: 'wait', delayMs: 60_050, reason: 'quota' }, 0);
@@ -98,7 +94,7 @@ describe('time left', () => {
     expect(tracker.stateAt(61_000)?.wait).toBeNull();
   });
 
-  test('a slow endpoint is reckoned by its rate', () => {
+  test('follows the rate of a slow endpoint', () => {
     const tracker = createTracker({ requests: 100, windowMs: 1_000 }, 200);
     tracker.observe(page(200, 40_000), 0);
     tracker.observe(page(399, 40_000), 10_000);
@@ -106,13 +102,13 @@ describe('time left', () => {
   });
 });
 
-describe('what is told', () => {
-  test('nothing before anything happened', () => {
+describe('the state', () => {
+  test('is null before the first event', () => {
     const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
     expect(tracker.stateAt(0)).toBeNull();
   });
 
-  test('a resumed run does not count stored rows into its rate', () => {
+  test('does not count stored rows of a resumed run in the rate', () => {
     const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
     tracker.observe(page(10_000, 20_000), 0);
     expect(tracker.stateAt(1_000)?.perSecond).toBeNull();
@@ -120,16 +116,16 @@ describe('what is told', () => {
     expect(tracker.stateAt(1_000)?.perSecond).toBe(199);
   });
 
-  test('a further pass says so and starts its own rate', () => {
+  test('names a further pass and measures its rate anew', () => {
     const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
     tracker.observe(page(600, 600), 0);
     tracker.observe(page(200, 600, 2), 1_000);
     const at = tracker.stateAt(2_000);
-    expect(at?.note).toContain('once more (2)');
+    expect(at?.note).toBe('reading the list again (pass 2)');
     expect(at?.perSecond).toBeNull();
   });
 
-  test('sealing, then the verdict', () => {
+  test('shows sealing, then the verdict', () => {
     const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
     const snapshot = '20261124T060000Z';
     tracker.observe({ kind: 'seal', target, run: 'r', snapshot }, 0);
@@ -140,13 +136,4 @@ describe('what is told', () => {
     );
     expect(tracker.stateAt(0)).toMatchObject({ done: 7, total: 7, note: 'complete' });
   });
-});
-
-test('durations round up and stay short', () => {
-  const texts = [1, 1_000, 118_001, 121_000, 7_200_000, 7_260_000, 200_000_000].map(formatDuration);
-  expect(texts).toEqual(['1 s', '1 s', '119 s', '3 min', '2 h', '2 h 1 min', '2 d 7 h']);
-});
-
-test('counts are grouped', () => {
-  expect([0, 999, 1_000, 1_234_567].map(formatCount)).toEqual(['0', '999', '1,000', '1,234,567']);
 });

@@ -1,8 +1,10 @@
+// Tests the session of a command: progress, signals, log level and log format.
+
 import { expect, test } from 'vitest';
 import type { ProgressState } from '../../lib/cli/progress.ts';
 import { openSession } from '../../lib/cli/session.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
-import { createTestWorld } from './world.ts';
+import { createTestRuntime } from './test-runtime.ts';
 
 const state: ProgressState = {
   label: 'container_nodes cn-south-4',
@@ -14,6 +16,15 @@ const state: ProgressState = {
   wait: { leftMs: 37_000, reason: 'for the quota' },
   note: '',
 };
+
+/** Ends when the returned `finish` is called, like work that takes time. */
+function createWork() {
+  let finish = () => {};
+  const ended = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  return { work: () => ended, finish: () => finish() };
+}
 
 function createTimers() {
   const timers: { intervalMs: number; work: () => void; running: boolean }[] = [];
@@ -27,14 +38,15 @@ function createTimers() {
   return { timers, every };
 }
 
-test('without a terminal: a log line every 10 s', () => {
+test('logs the progress every 10 s without a terminal', async () => {
   const { timers, every } = createTimers();
-  const world = createTestWorld({ every });
-  const session = openSession(world, createScrubber(), { json: false });
-  const stop = session.follow(() => state);
+  const runtime = createTestRuntime({ every });
+  const session = openSession(runtime, createScrubber(), { json: false });
+  const { work, finish } = createWork();
+  const shown = session.showProgress(() => state, work);
   expect(timers[0]?.intervalMs).toBe(10_000);
   timers[0]?.work();
-  expect(world.logs()).toMatchObject([
+  expect(runtime.logs()).toMatchObject([
     {
       level: 'info',
       message: 'progress',
@@ -46,59 +58,68 @@ test('without a terminal: a log line every 10 s', () => {
       waiting: '37 s for the quota',
     },
   ]);
-  stop();
+  finish();
+  await shown;
   expect(timers[0]?.running).toBe(false);
-  expect(world.out()).toBe('');
+  expect(runtime.out()).toBe('');
 });
 
-test('on a terminal: a line that goes when it is over', () => {
+test('shows a progress bar on a terminal and removes it at the end', async () => {
   const { timers, every } = createTimers();
-  const world = createTestWorld({ every, terminal: true });
-  const session = openSession(world, createScrubber(), { json: false });
-  const stop = session.follow(() => state);
+  const runtime = createTestRuntime({ every, terminal: true });
+  const session = openSession(runtime, createScrubber(), { json: false });
+  const { work, finish } = createWork();
+  const shown = session.showProgress(() => state, work);
   timers[0]?.work();
-  expect(world.err()).toContain('200/1,000 nodes');
+  expect(runtime.err()).toContain('200/1,000 nodes');
   session.log('info', 'meanwhile');
-  const [, above = '', below = ''] = /2K([^\r\n]*meanwhile)\n([^\r\n]*)$/.exec(world.err()) ?? [];
+  const [, above = '', below = ''] = /2K([^\r\n]*meanwhile)\n([^\r\n]*)$/.exec(runtime.err()) ?? [];
   expect(above).not.toContain('nodes');
   expect(below).toContain('200/1,000 nodes');
-  stop();
-  expect(world.err().endsWith('\r\u001b[2K')).toBe(true);
+  finish();
+  await shown;
+  expect(runtime.err().endsWith('\r\u001b[2K')).toBe(true);
 });
 
 test.each([
   ['--json', { json: true }, {}],
+  ['--log-format json', { json: false, logFormat: 'json' as const }, {}],
   ['NO_PROGRESS', { json: false }, { NO_PROGRESS: '1' }],
-])('on a terminal with %s: log lines', (_name, options, env) => {
+])('logs the progress on a terminal with %s', async (_name, options, env) => {
   const { timers, every } = createTimers();
-  const world = createTestWorld({ every, env, terminal: true });
-  openSession(world, createScrubber(), options).follow(() => state);
+  const runtime = createTestRuntime({ every, env, terminal: true });
+  const session = openSession(runtime, createScrubber(), options);
+  await session.showProgress(
+    () => state,
+    async () => {},
+  );
   expect(timers[0]?.intervalMs).toBe(10_000);
+  expect(timers[0]?.running).toBe(false);
 });
 
-test('the first signal stops, the second ends', () => {
-  const world = createTestWorld();
-  const session = openSession(world, createScrubber(), { json: false });
-  world.raise('SIGTERM');
+test('the first signal stops the command, later ones end the process', () => {
+  const runtime = createTestRuntime();
+  const session = openSession(runtime, createScrubber(), { json: false });
+  runtime.raise('SIGTERM');
   expect(session.signal.aborted).toBe(true);
   expect(session.signal.reason).toMatchObject({ code: 'STOPPED' });
-  expect(world.exits).toEqual([]);
-  world.raise('SIGINT');
-  world.raise('SIGTERM');
-  expect(world.exits).toEqual([130, 143]);
+  expect(runtime.exits).toEqual([]);
+  runtime.raise('SIGINT');
+  runtime.raise('SIGTERM');
+  expect(runtime.exits).toEqual([130, 143]);
 });
 
-test('a closed session hears no signal', () => {
-  const world = createTestWorld();
-  const session = openSession(world, createScrubber(), { json: false });
+test('a closed session ignores signals', () => {
+  const runtime = createTestRuntime();
+  const session = openSession(runtime, createScrubber(), { json: false });
   session.close();
-  world.raise('SIGINT');
+  runtime.raise('SIGINT');
   expect(session.signal.aborted).toBe(false);
 });
 
-test('the log level is that of the flag, else of the environment', () => {
-  const world = createTestWorld({ env: { CGS_EXPORT_LOG_LEVEL: 'error' } });
-  openSession(world, createScrubber(), { json: false }).log('info', 'quiet');
-  openSession(world, createScrubber(), { json: false, logLevel: 'debug' }).log('debug', 'loud');
-  expect(world.logs().map((line) => line.message)).toEqual(['loud']);
+test('takes the log level from the option, otherwise from the environment', () => {
+  const runtime = createTestRuntime({ env: { CGS_EXPORT_LOG_LEVEL: 'error' } });
+  openSession(runtime, createScrubber(), { json: false }).log('info', 'quiet');
+  openSession(runtime, createScrubber(), { json: false, logLevel: 'debug' }).log('debug', 'loud');
+  expect(runtime.logs().map((line) => line.message)).toEqual(['loud']);
 });

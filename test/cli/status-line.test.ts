@@ -1,7 +1,9 @@
+// Tests the last line of a terminal against a small terminal emulation.
+
 import { expect, test } from 'vitest';
 import { createStatusLine } from '../../lib/cli/status-line.ts';
 
-/** What a terminal of unlimited width shows after these writes. */
+/** The lines that a terminal of unlimited width shows after these writes. */
 function screenOf(writes: readonly string[]): string[] {
   const lines = [''];
   let column = 0;
@@ -24,7 +26,7 @@ function screenOf(writes: readonly string[]): string[] {
   return lines;
 }
 
-test('what is printed stands above the line, whole', () => {
+test('prints whole lines above the status line', () => {
   const writes: string[] = [];
   const line = createStatusLine((text) => writes.push(text));
   line.print('first\n');
@@ -37,7 +39,7 @@ test('what is printed stands above the line, whole', () => {
   expect(screenOf(writes)).toEqual(['first', 'second', 'third', '']);
 });
 
-test('nothing is written for nothing new', () => {
+test('writes nothing when nothing changes', () => {
   const writes: string[] = [];
   const line = createStatusLine((text) => writes.push(text));
   line.hide();

@@ -1,8 +1,10 @@
+// Tests the command `verify`.
+
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../lib/cli/program.ts';
-import { call, createTestWorld, exportSome } from './world.ts';
+import { call, createTestRuntime, exportSome } from './test-runtime.ts';
 
 const verify = ['verify', '--store', 'file:./lake'];
 
@@ -14,11 +16,11 @@ function findFile(folder: string, ending: string): string {
   return join(folder, name);
 }
 
-test('a whole store: exit 0, without key, region or configuration', async () => {
+test('verifies a store without key, region or configuration: exit code 0', async () => {
   const { cwd } = await exportSome(2);
-  const { code, world } = await call([...verify, '--json'], { cwd });
+  const { code, runtime } = await call([...verify, '--json'], { cwd });
   expect(code).toBe(0);
-  expect(world.json()).toMatchObject({
+  expect(runtime.json()).toMatchObject({
     status: 'verified',
     store: `file:${cwd}/lake`,
     manifests: 2,
@@ -28,61 +30,61 @@ test('a whole store: exit 0, without key, region or configuration', async () => 
     errors: [],
   });
   const people = await call(verify, { cwd });
-  expect(people.world.out()).toContain('verified: 2 manifests, 4 parts');
+  expect(people.runtime.out()).toContain('verified: 2 manifests, 4 parts');
 });
 
-describe('faults: exit 5', () => {
-  test('one flipped bit in a part', async () => {
+describe('reports a fault with exit code 5', () => {
+  test('for a part with one changed bit', async () => {
     const { cwd } = await exportSome();
     const path = findFile(join(cwd, 'lake', 'container_nodes'), '.parquet');
     const bytes = readFileSync(path);
     bytes[100] = (bytes[100] ?? 0) ^ 1;
     writeFileSync(path, bytes);
-    const { code, world } = await call([...verify, '--json'], { cwd });
+    const { code, runtime } = await call([...verify, '--json'], { cwd });
     expect(code).toBe(5);
-    expect(world.json()).toMatchObject({
+    expect(runtime.json()).toMatchObject({
       status: 'failed',
       faults: [{ key: expect.stringContaining('.parquet') }],
       errors: [{ code: 'CORRUPT', message: expect.stringContaining('was altered') }],
     });
   });
 
-  test('a part that is gone', async () => {
+  test('for a part that is missing', async () => {
     const { cwd } = await exportSome();
     rmSync(findFile(join(cwd, 'lake', 'container_nodes_ndjson'), '.gz'));
-    const { code, world } = await call(verify, { cwd });
+    const { code, runtime } = await call(verify, { cwd });
     expect(code).toBe(5);
-    expect(world.out()).toMatch(/1 fault in .*\n {2}fault .*\.ndjson\.gz is missing/);
+    expect(runtime.out()).toMatch(/1 fault in .*\n {2}fault .*\.ndjson\.gz is missing/);
   });
 
-  test('every manifest gone: the pointers tell', async () => {
+  test('for a store without manifests, because its pointers remain', async () => {
     const { cwd } = await exportSome();
     rmSync(join(cwd, 'lake', '_manifests'), { recursive: true });
     expect((await call(verify, { cwd })).code).toBe(5);
   });
 });
 
-test('an object that no manifest names is reported, and no fault', async () => {
+test('reports an object that no manifest names, and exits with 0', async () => {
   const { cwd } = await exportSome();
   writeFileSync(join(cwd, 'lake', 'stray.txt'), 'x');
-  const { code, world } = await call([...verify, '--json'], { cwd });
+  const { code, runtime } = await call([...verify, '--json'], { cwd });
   expect(code).toBe(0);
-  expect(world.json()).toMatchObject({ status: 'verified', unnamed: ['stray.txt'] });
-  expect(world.logs()).toMatchObject([{ level: 'warn', count: 1 }]);
+  expect(runtime.json()).toMatchObject({ status: 'verified', unnamed: ['stray.txt'] });
+  expect(runtime.logs()).toMatchObject([{ level: 'warn', count: 1 }]);
 });
 
-test('nothing there is not "verified": exit 2', async () => {
-  const { code, world } = await call([...verify, '--json']);
+test('does not report an empty store as verified: exit code 2', async () => {
+  const { code, runtime } = await call([...verify, '--json']);
   expect(code).toBe(2);
-  expect(world.json().errors).toMatchObject([
+  expect(runtime.json().errors).toMatchObject([
     { message: expect.stringContaining('--store: there is no snapshot') },
   ]);
 });
 
-test('a signal: exit 4', async () => {
+test('exits with 4 after a signal', async () => {
   const { cwd } = await exportSome();
-  const world = createTestWorld({ cwd });
-  const running = runProgram(verify, world);
-  world.raise('SIGINT');
+  const runtime = createTestRuntime({ cwd });
+  const running = runProgram(verify, runtime);
+  runtime.raise('SIGINT');
   expect(await running).toBe(4);
 });

@@ -185,7 +185,7 @@ accounts:
     expectCode(ended, 0);
     expect(readJson<object>(ended)).toMatchObject({
       targets: [{ rows: 1_900_000, requests: 9_548 }],
-      warnings: [expect.stringMatching(/more than the schedule leaves/)],
+      warnings: [expect.stringMatching(/more than the schedule allows/)],
     });
   });
 
@@ -243,7 +243,7 @@ accounts:
     expect(verified.out).toContain('verified: 1 manifest');
     const plain = await runCli(['demo'], { cwd });
     expectCode(plain, 0);
-    expect(plain.out).toContain('Ask it:');
+    expect(plain.out).toContain('Try next:');
     expectLogLines(plain);
   });
 });

@@ -41,6 +41,9 @@ const testedElsewhere: Record<string, string> = {
   'lib/runs/read-page.ts': 'test/runs/run.test.ts, through advanceRun',
   'lib/runs/run-state.ts': 'test/runs/run.test.ts, through advanceRun',
   'lib/platform/memory.ts': 'test/bench/export.bench.ts: a peak, not a result',
+  'lib/app/credentials.ts': 'test/app/connect.test.ts, through connect',
+  'lib/app/target.ts': 'test/app/connect.test.ts, through connect',
+  'lib/app/function-instance.ts': 'test/e2e/function.test.ts, as the platform runs it',
   'functions/collect.ts': 'test/e2e/function.test.ts, as the platform runs it',
 };
 

@@ -1,16 +1,16 @@
-// Owns how an invocation's result is told to other programs: the same from a command and from a function. Refuses to print it.
+// Responsible for the JSON form of a result and of errors. Commands print it, and functions return it.
 
 import { ConfigError, ExportError, messageWithSubject } from '../core/errors.ts';
 import type { Scrubber } from '../core/ports.ts';
 import type { CollectResult } from '../runs/invocation.ts';
 
-export interface DescribedError {
+export interface ErrorJson {
   code: string;
   message: string;
   hint: string;
 }
 
-export interface DescribedResult {
+export interface ResultJson {
   status: CollectResult['status'];
   snapshots: {
     table: string;
@@ -19,16 +19,16 @@ export interface DescribedResult {
     snapshot: string;
     rows: number;
     verdict: string;
-    /** Its key in the store. */
+    /** Key of the manifest in the store. */
     manifest: string;
     manifestSha256: string;
   }[];
-  /** Sent by this invocation. */
+  /** How many requests this invocation sent to the service. */
   requests: number;
-  errors: DescribedError[];
+  errors: ErrorJson[];
 }
 
-export function describeResult(result: CollectResult, scrubber: Scrubber): DescribedResult {
+export function toResultJson(result: CollectResult, scrubber: Scrubber): ResultJson {
   return {
     status: result.status,
     snapshots: result.snapshots.map(({ manifest, manifestKey, manifestSha256 }) => ({
@@ -42,17 +42,17 @@ export function describeResult(result: CollectResult, scrubber: Scrubber): Descr
       manifestSha256,
     })),
     requests: result.requests,
-    errors: result.errors.flatMap((error) => describeError(error, scrubber)),
+    errors: result.errors.flatMap((error) => toErrorsJson(error, scrubber)),
   };
 }
 
-/** Of an invocation that threw: it sent nothing that is counted, and sealed nothing. */
-export function describeFailure(error: unknown, scrubber: Scrubber): DescribedResult {
-  return { status: 'failed', snapshots: [], requests: 0, errors: describeError(error, scrubber) };
+/** For an invocation that threw `error` before it had a result: no request was counted and nothing was sealed. */
+export function toFailureJson(error: unknown, scrubber: Scrubber): ResultJson {
+  return { status: 'failed', snapshots: [], requests: 0, errors: toErrorsJson(error, scrubber) };
 }
 
-/** One entry a fault: a ConfigError holds several. Anything that is no ExportError is a bug of ours. */
-export function describeError(error: unknown, scrubber: Scrubber): DescribedError[] {
+/** One entry per fault: a ConfigError can hold several. An error that is not an ExportError is reported as a bug. */
+export function toErrorsJson(error: unknown, scrubber: Scrubber): ErrorJson[] {
   return listFaults(error).map(({ code, message, hint }) => ({
     code,
     message: scrubber.scrub(message),
@@ -60,7 +60,7 @@ export function describeError(error: unknown, scrubber: Scrubber): DescribedErro
   }));
 }
 
-function listFaults(error: unknown): DescribedError[] {
+function listFaults(error: unknown): ErrorJson[] {
   if (error instanceof ConfigError && error.issues.length > 0) {
     return error.issues.map(({ path, message, hint }) => ({
       code: error.code,
@@ -73,6 +73,6 @@ function listFaults(error: unknown): DescribedError[] {
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const hint =
-    'This is a bug in cgs-export. Run it again with --log-level debug and report what it logs; what is stored stays whole.';
+    'This is a bug in cgs-export. Stored data is not affected. Run the command again with --log-level debug and report the log.';
   return [{ code: 'INTERNAL', message, hint }];
 }

@@ -1,28 +1,33 @@
-// Owns a world for commands in this process: what they print is caught, folders are temporary, the endpoint is the simulator.
+// Responsible for running commands in the test's own process: with captured output, temporary folders and the simulator.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { CommandRuntime, SignalName } from '../../lib/cli/command-runtime.ts';
 import { runProgram } from '../../lib/cli/program.ts';
-import type { SignalName, World } from '../../lib/cli/session.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
 
-export interface TestWorld extends World {
+export interface TestRuntime extends CommandRuntime {
   out(): string;
   err(): string;
-  /** stdout as the one JSON object that it must be. */
+  /** The one JSON object on stdout. Throws if stdout holds anything else. */
   json(): Record<string, unknown>;
-  /** stderr's log lines. */
+  /** The log lines on stderr. */
   logs(): Record<string, unknown>[];
   raise(name: SignalName): void;
   exits: number[];
 }
 
-export function createTestWorld(
-  options: { env?: World['env']; cwd?: string; terminal?: boolean; every?: World['every'] } = {},
-): TestWorld {
+export function createTestRuntime(
+  options: {
+    env?: CommandRuntime['env'];
+    cwd?: string;
+    terminal?: boolean;
+    every?: CommandRuntime['every'];
+  } = {},
+): TestRuntime {
   const texts = { out: '', err: '' };
   const listeners = new Set<(name: SignalName) => void>();
   const exits: number[] = [];
@@ -57,8 +62,9 @@ export function createTestWorld(
     err: () => texts.err,
     json() {
       const lines = texts.out.split('\n');
-      // One line and nothing else: programs read it as it comes.
-      if (lines.length !== 2 || lines[1] !== '') throw new Error(`not one line: ${texts.out}`);
+      // Exactly one line, so that a program can read it line by line.
+      if (lines.length !== 2 || lines[1] !== '')
+        throw new Error(`stdout is not one line: ${texts.out}`);
       return JSON.parse(lines[0] ?? '') as Record<string, unknown>;
     },
     logs: () =>
@@ -79,7 +85,7 @@ export function createFolder(): string {
   return folder;
 }
 
-/** Without a quota of its own unless told. */
+/** Without a quota, unless `options` has one. */
 export async function simulate(options: SimulatorOptions = {}): Promise<Simulator> {
   const simulator = await startSimulator({ quota: null, ...options });
   onTestFinished(() => simulator.stop());
@@ -90,7 +96,7 @@ export function keyOf({ ak, sk }: { ak: string; sk: string }): Record<string, st
   return { HUAWEICLOUD_SDK_AK: ak, HUAWEICLOUD_SDK_SK: sk };
 }
 
-/** One target by flags, with a quota that nobody waits for. */
+/** Options that define one target, with a quota that needs no waiting. */
 export function flagsFor(simulator: Simulator, store = 'file:./lake'): string[] {
   return [
     ...['--region', simulator.region, '--project', simulator.projectId],
@@ -99,16 +105,16 @@ export function flagsFor(simulator: Simulator, store = 'file:./lake'): string[] 
   ];
 }
 
-/** One call in a world of its own. */
+/** Runs one command in a runtime of its own. */
 export async function call(
   args: readonly string[],
-  options: Parameters<typeof createTestWorld>[0] = {},
-): Promise<{ code: number; world: TestWorld }> {
-  const world = createTestWorld(options);
-  return { code: await runProgram(args, world), world };
+  options: Parameters<typeof createTestRuntime>[0] = {},
+): Promise<{ code: number; runtime: TestRuntime }> {
+  const runtime = createTestRuntime(options);
+  return { code: await runProgram(args, runtime), runtime };
 }
 
-/** A store with `count` snapshots, and the simulator that they are of. */
+/** Exports `count` snapshots from a new simulator to `./lake` in a new folder. */
 export async function exportSome(
   count = 1,
   options: SimulatorOptions = {},
@@ -118,8 +124,8 @@ export async function exportSome(
   const env = keyOf(simulator);
   const flags = flagsFor(simulator);
   for (let index = 0; index < count; index += 1) {
-    const { code, world } = await call(['export', ...flags], { cwd, env });
-    if (code !== 0) throw new Error(`export ended with ${code}: ${world.err()}`);
+    const { code, runtime } = await call(['export', ...flags], { cwd, env });
+    if (code !== 0) throw new Error(`export exited with ${code}: ${runtime.err()}`);
   }
   return { cwd, simulator, env, flags };
 }

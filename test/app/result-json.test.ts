@@ -1,10 +1,12 @@
+// Tests the JSON form of results and errors.
+
 import { expect, test } from 'vitest';
-import { describeError, describeFailure, describeResult } from '../../lib/app/result.ts';
+import { toErrorsJson, toFailureJson, toResultJson } from '../../lib/app/result-json.ts';
 import { ConfigError, ProtocolError } from '../../lib/core/errors.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import type { CollectResult } from '../../lib/runs/invocation.ts';
 
-test('a result as the contract has it', () => {
+test('a result has the documented fields', () => {
   const manifest = {
     table: 'container_nodes',
     scope: { region: 'cn-south-4', projectId: 'p1' },
@@ -19,7 +21,7 @@ test('a result as the contract has it', () => {
     requests: 3,
     errors: [],
   } as unknown as CollectResult;
-  expect(describeResult(result, createScrubber())).toEqual({
+  expect(toResultJson(result, createScrubber())).toEqual({
     status: 'sealed',
     snapshots: [
       {
@@ -38,31 +40,28 @@ test('a result as the contract has it', () => {
   });
 });
 
-test('every fault of a configuration is an entry of its own', () => {
+test('each fault of a configuration is one entry', () => {
   const error = new ConfigError([
     { path: 'store', message: 'is missing', hint: 'add it' },
     { path: '', message: 'there is no file', hint: 'write one' },
   ]);
-  expect(describeError(error, createScrubber())).toEqual([
+  expect(toErrorsJson(error, createScrubber())).toEqual([
     { code: 'CONFIG', message: 'store: is missing', hint: 'add it' },
     { code: 'CONFIG', message: 'there is no file', hint: 'write one' },
   ]);
 });
 
-test('what is not deliberate is ours, and says how to report it', () => {
-  const { status, errors } = describeFailure(
-    new TypeError('x is not a function'),
-    createScrubber(),
-  );
+test('an unexpected error is reported as a bug, with the way to report it', () => {
+  const { status, errors } = toFailureJson(new TypeError('x is not a function'), createScrubber());
   expect(status).toBe('failed');
   expect(errors).toMatchObject([{ code: 'INTERNAL', message: 'TypeError: x is not a function' }]);
   expect(errors[0]?.hint).toContain('--log-level debug');
-  expect(describeError('thrown text', createScrubber())[0]?.message).toBe('thrown text');
+  expect(toErrorsJson('thrown text', createScrubber())[0]?.message).toBe('thrown text');
 });
 
-test('no secret in message or hint', () => {
+test('redacts secrets in message and hint', () => {
   const scrubber = createScrubber();
   scrubber.add('verysecret');
   const error = new ProtocolError('X', 'said verysecret', 'not verysecret');
-  expect(JSON.stringify(describeError(error, scrubber))).not.toContain('verysecret');
+  expect(JSON.stringify(toErrorsJson(error, scrubber))).not.toContain('verysecret');
 });

@@ -1,0 +1,83 @@
+// Responsible for turning a configured target into one that can be exported: its project, its scope and its source.
+
+import { findProjectId, type IamOptions } from '../api/iam.ts';
+import { createSource, type SourceOptions } from '../api/pages.ts';
+import { type CredentialsProvider, fingerprintOf } from '../api/sign.ts';
+import type { Account, Target as TargetConfig } from '../config/load.ts';
+import { ConfigError, ProtocolError } from '../core/errors.ts';
+import { listings } from '../datasets/index.ts';
+import type { Budget } from '../quota/budget.ts';
+import type { Target } from '../runs/invocation.ts';
+import { type AgencyKey, createCredentials, identityOf } from './credentials.ts';
+
+/** What all requests to the service and to IAM share. */
+export type ServiceClient = Required<Pick<IamOptions, 'mayWait' | 'timeLeftMs'>> &
+  Pick<SourceOptions, 'fetch' | 'clock' | 'scrubber' | 'log' | 'backoffMs' | 'windowMs'>;
+
+export function createTarget(
+  client: ServiceClient,
+  account: Account,
+  config: TargetConfig,
+  agencyKey: AgencyKey,
+): Target {
+  const { region, projectId, endpoint, iamEndpoint, api, enterpriseProjectId, filters } = config;
+  const { dataset, pathOf, queryOf } = listings.container_nodes;
+  const credentials = createCredentials(account, config, client, agencyKey);
+  const user = fingerprintOf(identityOf(account));
+  return {
+    account: account.name,
+    table: config.table,
+    region,
+    projectId,
+    projectQuestion: `${user} ${iamEndpoint} ${region}`,
+    user,
+    dataset,
+    findProjectId: (budget) => askProjectId(client, config, credentials, budget),
+    scopeOf: (project) => ({
+      account: account.name,
+      region,
+      projectId: project,
+      endpoint,
+      enterpriseProjectId,
+      filters: omitUndefined(filters),
+    }),
+    openSource: (project) =>
+      createSource({
+        ...client,
+        name: 'the container nodes API',
+        path: pathOf(project),
+        permission: 'hss:containers:list (HSS ReadOnlyAccess)',
+        query: queryOf({ api, enterpriseProjectId, filters }),
+        endpoint,
+        region,
+        projectId: project,
+        credentials,
+      }),
+  };
+}
+
+/** Throws ConfigError with the target's path in the configuration, and ProtocolError if the answer is not a project id. */
+async function askProjectId(
+  client: ServiceClient,
+  { path, iamEndpoint, region }: TargetConfig,
+  credentials: CredentialsProvider,
+  { signal, takeWait: mayWait, timeLeftMs }: Budget,
+): Promise<string> {
+  const options = { ...client, iamEndpoint, region, credentials, signal, mayWait, timeLeftMs };
+  const found = await findProjectId(options).catch((error: unknown) => {
+    if (!(error instanceof ConfigError) || path === '') throw error;
+    throw new ConfigError(
+      error.issues.map((issue) => ({ ...issue, path: `${path}.${issue.path}` })),
+    );
+  });
+  if (/^[\w-]{1,64}$/.test(found)) return found;
+  throw new ProtocolError(
+    'NO_PROJECT_ID',
+    'IAM returned a project id that is not valid.',
+    'Check iamEndpoint, or set projectId.',
+  );
+}
+
+function omitUndefined(values: object): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
