@@ -1,12 +1,11 @@
 // Responsible for how an account and a store get their keys: from the configuration, an agency or a sign-in.
 
-import { createTokenProvider } from '../api/iam.ts';
+import { createTokenProvider, type IamOptions } from '../api/iam.ts';
 import type { CredentialsProvider } from '../api/sign.ts';
 import type { Account, StoreConfig, Target as TargetConfig } from '../config/load.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { KeyCredentials, Scrubber } from '../core/ports.ts';
 import type { ObsKeyProvider } from '../store/obs.ts';
-import type { ServiceClient } from './target.ts';
 
 type StoreCredentials = Extract<StoreConfig, { kind: 'obs' }>['credentials'];
 /** Returns the agency's current temporary key. Undefined outside of a function. */
@@ -16,7 +15,7 @@ export type AgencyKey = (() => KeyCredentials) | undefined;
 export function createCredentials(
   { credentials }: Account,
   { region, projectId, iamEndpoint }: TargetConfig,
-  client: ServiceClient,
+  client: Omit<IamOptions, 'iamEndpoint'>,
   agencyKey: AgencyKey,
 ): CredentialsProvider {
   if (credentials.kind === 'agency') return async () => requireAgencyKey(agencyKey);
