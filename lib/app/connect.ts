@@ -3,7 +3,8 @@
 
 import { createFetch } from '../api/proxy.ts';
 import { requestTimeoutMs } from '../api/send.ts';
-import { type Config, checkDistinctTargets, secretsOf } from '../config/load.ts';
+import { checkDistinctTargets, secretsOf } from '../config/load.ts';
+import type { Config } from '../config/model.ts';
 import type { Encoder, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { ndjsonEncoder } from '../formats/ndjson.ts';
@@ -21,8 +22,6 @@ import { openObsStore } from '../store/obs.ts';
 import { type AgencyKey, createStoreKeys } from './credentials.ts';
 import { createTarget, type ServiceClient } from './target.ts';
 
-/** Stored pages are kept this long after their run was sealed, so that sealing can be repeated from them. */
-const keepPagesMs = 7 * 24 * 3_600_000;
 const backoffMsMax = 1_000;
 const encoders: Record<'parquet' | 'ndjson', Encoder> = {
   parquet: parquetEncoder,
@@ -116,7 +115,7 @@ function runSettings(config: Config) {
     host: describeHost(Math.random),
     encoders: config.formats.map((format) => encoders[format]),
     scheduleMs: config.scheduleMs,
-    keepPagesMs,
+    keepPagesMs: config.keepPagesMs,
     writer: `cgs-export/${VERSION}`,
   };
 }

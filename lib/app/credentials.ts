@@ -2,7 +2,7 @@
 
 import { createTokenProvider, type IamOptions } from '../api/iam.ts';
 import type { CredentialsProvider } from '../api/sign.ts';
-import type { Account, StoreConfig, Target as TargetConfig } from '../config/load.ts';
+import type { Account, StoreConfig, Target as TargetConfig } from '../config/model.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { KeyCredentials, Scrubber } from '../core/ports.ts';
 import type { ObsKeyProvider } from '../store/obs.ts';

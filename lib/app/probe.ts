@@ -5,7 +5,6 @@ import type { Log } from '../core/ports.ts';
 import { systemClock } from '../platform/clock.ts';
 import { stoppedError, unlimitedBudget } from '../quota/budget.ts';
 import { openLedger } from '../quota/ledger.ts';
-import { parsePageBody } from '../reading/page.ts';
 import type { Target } from '../runs/invocation.ts';
 import type { Progress } from '../runs/progress-event.ts';
 import type { Connection } from './connect.ts';
@@ -49,7 +48,7 @@ export async function probeSize(
       },
     );
     if (page === 'paused') throw stoppedError();
-    return parsePageBody(page.body).totalNum;
+    return page.page.totalNum;
   } finally {
     await ledger.release();
   }

@@ -3,9 +3,9 @@
 import { findProjectId, type IamOptions } from '../api/iam.ts';
 import { createSource, type SourceOptions } from '../api/pages.ts';
 import { type CredentialsProvider, fingerprintOf } from '../api/sign.ts';
-import type { Account, Target as TargetConfig } from '../config/load.ts';
+import type { Account, Target as TargetConfig } from '../config/model.ts';
 import { ConfigError, ProtocolError } from '../core/errors.ts';
-import { listings } from '../datasets/index.ts';
+import { defaultDataset } from '../datasets/index.ts';
 import type { Budget } from '../quota/budget.ts';
 import type { Target } from '../runs/invocation.ts';
 import { type AgencyKey, createCredentials, identityOf } from './credentials.ts';
@@ -21,7 +21,7 @@ export function createTarget(
   agencyKey: AgencyKey,
 ): Target {
   const { region, projectId, endpoint, iamEndpoint, api, enterpriseProjectId, filters } = config;
-  const { dataset, pathOf, queryOf } = listings.container_nodes;
+  const dataset = defaultDataset;
   const credentials = createCredentials(account, config, client, agencyKey);
   const user = fingerprintOf(identityOf(account));
   return {
@@ -44,10 +44,8 @@ export function createTarget(
     openSource: (project) =>
       createSource({
         ...client,
-        name: 'the container nodes API',
-        path: pathOf(project),
-        permission: 'hss:containers:list (HSS ReadOnlyAccess)',
-        query: queryOf({ api, enterpriseProjectId, filters }),
+        dataset,
+        scope: { api, enterpriseProjectId, filters },
         endpoint,
         region,
         projectId: project,

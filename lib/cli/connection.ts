@@ -1,19 +1,24 @@
 // Responsible for connecting a command to its store and its targets, and for showing the progress of requests.
 
 import { type Connection, connect } from '../app/connect.ts';
-import { configFromFlags } from '../config/load.ts';
+import { configFromFlags } from '../config/flags.ts';
+import type { ConfigOptions } from '../config/model.ts';
 import type { Store } from '../core/ports.ts';
 import type { Progress } from '../runs/progress-event.ts';
 import { createTracker } from './progress.ts';
 import type { Session } from './session.ts';
 import { pickOf, readConfig, type TargetOptions, toConfigFlags } from './target-options.ts';
 
-/** Reads the configuration and connects the targets that the options pick. Sends nothing. Throws ConfigError. */
+/**
+ * Reads the configuration and connects the targets that the options pick. Sends nothing. Throws ConfigError.
+ * `needs` store: variables that only the API needs may be missing.
+ */
 export async function connectTargets(
   options: TargetOptions,
   { runtime, log, scrubber }: Session,
+  needs: ConfigOptions['needs'] = 'service',
 ): Promise<Connection> {
-  const config = await readConfig(options, runtime);
+  const config = await readConfig(options, runtime, needs);
   return connect(config, { log, scrubber, pick: pickOf(options) });
 }
 
@@ -30,9 +35,6 @@ export function withProgress<T>(
   );
 }
 
-/** A folder needs no key, but the configuration requires one. Too short to be redacted as secrets. */
-const placeholderKey = { HUAWEICLOUD_SDK_AK: '-', HUAWEICLOUD_SDK_SK: '-' };
-
 /**
  * Opens the store that --store names, without a configuration file, to read it. Throws ConfigError; also if the store
  * is a bucket and the environment has no key.
@@ -41,12 +43,8 @@ export function openStoreByFlags(
   options: TargetOptions,
   { runtime, log, scrubber }: Session,
 ): Store {
-  const isFolder = options.store?.startsWith('file:') ?? false;
-  const { env } = runtime;
-  const configEnv = isFolder
-    ? { ...placeholderKey, CGS_EXPORT_LOG_LEVEL: env.CGS_EXPORT_LOG_LEVEL }
-    : env;
   // A region is required, but reading a store does not use it beyond the default endpoint of a bucket.
   const flags = { region: 'cn-south-4', ...toConfigFlags(options) };
-  return connect(configFromFlags(flags, configEnv, runtime.cwd), { log, scrubber }).store;
+  const config = configFromFlags(flags, runtime.env, runtime.cwd, { needs: 'store' });
+  return connect(config, { log, scrubber }).store;
 }

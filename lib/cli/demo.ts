@@ -3,7 +3,7 @@
 import { join, relative, resolve, sep } from 'node:path';
 import { connect } from '../app/connect.ts';
 import { toResultJson } from '../app/result-json.ts';
-import { configFromFlags } from '../config/load.ts';
+import { configFromFlags } from '../config/flags.ts';
 import { type ExitCode, exitCodes } from '../core/error-policy.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import { type CommandDefinition, outputVariables } from './command.ts';

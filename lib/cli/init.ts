@@ -1,13 +1,14 @@
-// Responsible for the command `init`: writes a commented configuration to start from.
+// Responsible for the command `init`: a commented configuration to start from, and its JSON Schema. Never overwrites a file.
 
 import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { exampleConfig } from '../config/example.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { ConfigError } from '../core/errors.ts';
 import { type CommandDefinition, outputVariables } from './command.ts';
 import type { CommonOptions } from './options.ts';
 import type { Outcome } from './outcome.ts';
+import { formatSchema, schemaFileName } from './schema.ts';
 import type { Session } from './session.ts';
 
 interface InitOptions extends CommonOptions {
@@ -17,12 +18,15 @@ interface InitOptions extends CommonOptions {
 export const initCommand: CommandDefinition<InitOptions> = {
   name: 'init',
   summary: 'write a commented configuration',
-  description: 'Writes a commented configuration to start from. Never overwrites a file.',
+  description: `Writes a commented configuration to start from and, in the same folder, ${schemaFileName}, with which editors check it. Never overwrites a file.`,
   addOptions: (command) =>
-    command.option('--out <file>', 'where to; - prints it (default: ./cgs-export.yml)'),
+    command.option(
+      '--out <file>',
+      'file to write; - prints the configuration (default: ./cgs-export.yml)',
+    ),
   configHelp: 'the same as --out',
   help: {
-    writes: './cgs-export.yml, or the file given',
+    writes: `./cgs-export.yml, or the given file, and ${schemaFileName} in the same folder`,
     codes: [0, 1, 2],
     variables: outputVariables,
     examples: ['cgs-export init', 'cgs-export init --out - | less'],
@@ -38,21 +42,37 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
     return { ...result, json, text: exampleConfig };
   }
   const file = resolve(runtime.cwd, asked);
-  await writeFile(file, exampleConfig, { flag: 'wx' }).catch((error: unknown) => {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (code === '') throw error;
-    throw new ConfigError([
-      {
-        path: '--out',
-        message:
-          code === 'EEXIST' ? `${file} exists already` : `${file} cannot be written (${code})`,
-        hint: 'Give another name with --out, or - to print it.',
-      },
-    ]);
-  });
+  const schemaFile = join(dirname(file), schemaFileName);
+  if (!(await writeNew(file, exampleConfig))) throw refusal(`${file} exists already`);
+  const isSchemaNew = await writeNew(schemaFile, formatSchema());
+  const { program } = runtime;
   return {
     ...result,
-    json: { status: 'written', file, errors: [] },
-    text: `wrote ${file}\nnext: edit it, then \`${runtime.program} plan\`\n`,
+    json: { status: 'written', file, schema: schemaFile, errors: [] },
+    text: [
+      `wrote ${file}`,
+      isSchemaNew
+        ? `wrote ${schemaFile}: editors check the configuration with it`
+        : `kept ${schemaFile}; \`${program} schema\` prints the current one`,
+      `next: edit the configuration, then run \`${program} plan\``,
+      '',
+    ].join('\n'),
   };
+}
+
+/** False if the file exists. Throws ConfigError if it cannot be written. */
+async function writeNew(file: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(file, text, { flag: 'wx' });
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (code === 'EEXIST') return false;
+    throw code === '' ? error : refusal(`${file} cannot be written (${code})`);
+  }
+}
+
+function refusal(message: string): ConfigError {
+  const hint = 'Give another name with --out, or - to print the configuration.';
+  return new ConfigError([{ path: '--out', message, hint }]);
 }

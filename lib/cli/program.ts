@@ -15,6 +15,7 @@ import { initCommand } from './init.ts';
 import type { CommonOptions } from './options.ts';
 import { printOutcome } from './outcome.ts';
 import { planCommand } from './plan.ts';
+import { schemaCommand } from './schema.ts';
 import { openSession, type Session } from './session.ts';
 import { simulateCommand } from './simulate.ts';
 import { statusCommand } from './status.ts';
@@ -31,6 +32,7 @@ export const commands: readonly CommandDefinition[] = [
   simulateCommand,
   demoCommand,
   initCommand,
+  schemaCommand,
 ];
 
 /** Runs one call and resolves with its exit code. `args`: the arguments after the program's name. Never throws. */

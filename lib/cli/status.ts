@@ -56,7 +56,7 @@ async function readTargets(
     const targets = stored.map((target) => ({ ...target, projectQuestion: '', user: '' }));
     return { url: store.url, targets: await readStatus(store, defaultScheduleMs, targets) };
   }
-  const { store, scheduleMs, targets } = await connectTargets(options, session);
+  const { store, scheduleMs, targets } = await connectTargets(options, session, 'store');
   return { url: store.url, targets: await readStatus(store, scheduleMs, targets) };
 }
 

@@ -1,7 +1,8 @@
 // Responsible for the options that select targets or define one target, and for the configuration that they lead to.
 
 import type { Command } from 'commander';
-import { type Config, type ConfigFlags, loadConfig } from '../config/load.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config, ConfigFlags, ConfigOptions } from '../config/model.ts';
 import { suggest } from '../config/suggest.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { CommandRuntime } from './command-runtime.ts';
@@ -85,8 +86,10 @@ function splitList(list: string | undefined): string[] | undefined {
 export async function readConfig(
   options: TargetOptions,
   { env, cwd }: CommandRuntime,
+  needs: ConfigOptions['needs'] = 'service',
 ): Promise<Config> {
   const config = await loadConfig({
+    needs,
     file: options.config,
     env,
     cwd,

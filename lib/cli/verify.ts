@@ -67,7 +67,7 @@ async function openStore(options: TargetOptions, session: Session): Promise<Stor
   if (options.store !== undefined && options.config === undefined) {
     return openStoreByFlags(options, session);
   }
-  return (await connectTargets(options, session)).store;
+  return (await connectTargets(options, session, 'store')).store;
 }
 
 /** Throws the reason of the session's signal once it has aborted. */

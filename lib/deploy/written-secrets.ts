@@ -1,8 +1,8 @@
 // Owns finding secrets that are written out in cgs-export.yml, which goes into the zip as it stands. Refuses to check anything else of it.
 
 import { parseConfigText } from '../config/text.ts';
-import { isLoopback } from '../core/network-host.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
+import { isLoopback } from '../core/network-host.ts';
 import { asRecord } from '../core/value-shape.ts';
 
 const secretKeys = new Set(['sk', 'securityToken', 'iamPassword']);

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Connection, type ConnectOptions, connect } from '../../lib/app/connect.ts';
-import { type Config, loadConfig } from '../../lib/config/load.ts';
+import { loadConfig } from '../../lib/config/load.ts';
+import type { Config } from '../../lib/config/model.ts';
 import { ConfigError } from '../../lib/core/errors.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { readStatus } from '../../lib/runs/target-status.ts';
@@ -166,12 +167,12 @@ test('accepts two targets of one project with different tables', async () => {
         targets: [targetAt(simulator), targetAt(simulator, filtered)],
       },
     ],
-    more: { formats: ['ndjson'] },
+    more: { formats: ['parquet'] },
   });
   const { snapshots, errors } = await open(config).run();
   expect(errors).toEqual([]);
   const [all, offline] = snapshots.map(({ manifest }) => manifest);
-  expect(all?.parts.map(({ format }) => format)).toEqual(['ndjson']);
+  expect(all?.parts.map(({ format }) => format)).toEqual(['parquet']);
   expect(all).toMatchObject({ table: 'container_nodes', rows: 20, scope: { filters: {} } });
   expect(offline).toMatchObject({
     table: 'offline_nodes',

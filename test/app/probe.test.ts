@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../../lib/app/connect.ts';
 import { probeSize } from '../../lib/app/probe.ts';
-import { configFromFlags } from '../../lib/config/load.ts';
+import { configFromFlags } from '../../lib/config/flags.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { startSimulator } from '../../lib/simulator/simulator.ts';
 

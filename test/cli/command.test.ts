@@ -9,7 +9,7 @@ const examples = commands.flatMap((definition) =>
 );
 
 test.each(examples)('the parser accepts $example', ({ definition, example }) => {
-  const [call = ''] = example.split(/ [|#] /);
+  const [call = ''] = example.split(/ [|#>] /);
   const [program, name, ...args] = call.trim().split(/ +/);
   expect([program, name]).toEqual(['cgs-export', definition.name]);
   const parsed: unknown[] = [];

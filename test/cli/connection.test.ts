@@ -6,7 +6,7 @@ import { openSession } from '../../lib/cli/session.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { call, createTestRuntime, flagsFor, keyOf, simulate } from './test-runtime.ts';
 
-test('opens a folder without a key, and its placeholder key redacts nothing', () => {
+test('opens a folder without a key, and redacts nothing', () => {
   const runtime = createTestRuntime();
   const scrubber = createScrubber();
   const session = openSession(runtime, scrubber, { json: false });

@@ -1,8 +1,9 @@
-// Tests the command `init`.
+// Tests the command `init`: what it writes, and that it overwrites nothing.
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { formatSchema } from '../../lib/cli/schema.ts';
 import { exampleConfig } from '../../lib/config/example.ts';
 import { call, createFolder } from './test-runtime.ts';
 
@@ -27,8 +28,30 @@ test.each(['--out', '--config'])('%s names another file', async (flag) => {
   const { code, runtime } = await call(['init', flag, 'other.yml', '--json']);
   expect(code).toBe(0);
   const file = join(runtime.cwd, 'other.yml');
-  expect(runtime.json()).toEqual({ status: 'written', file, errors: [] });
+  const schema = join(runtime.cwd, 'cgs-export.schema.json');
+  expect(runtime.json()).toEqual({ status: 'written', file, schema, errors: [] });
   expect(readFileSync(file, 'utf8')).toBe(exampleConfig);
+});
+
+test('writes the JSON Schema that the first line of the configuration names', async () => {
+  const cwd = createFolder();
+  mkdirSync(join(cwd, 'sub'));
+  const { code, runtime } = await call(['init', '--out', 'sub/cgs-export.yml'], { cwd });
+  expect(code).toBe(0);
+  const [, name = ''] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(exampleConfig) ?? [];
+  const schema = join(cwd, 'sub', name);
+  expect(readFileSync(schema, 'utf8')).toBe(formatSchema());
+  expect(runtime.out()).toContain(`wrote ${schema}`);
+});
+
+test('keeps a JSON Schema that exists, and prints how to write it again', async () => {
+  const cwd = createFolder();
+  const schema = join(cwd, 'cgs-export.schema.json');
+  writeFileSync(schema, 'mine');
+  const { code, runtime } = await call(['init'], { cwd });
+  expect(code).toBe(0);
+  expect(readFileSync(schema, 'utf8')).toBe('mine');
+  expect(runtime.out()).toContain(`kept ${schema}; \`cgs-export schema\` prints the current one`);
 });
 
 test('--out - prints the configuration and writes nothing', async () => {

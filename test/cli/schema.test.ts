@@ -2,18 +2,18 @@
 
 import { expect, test } from 'vitest';
 import { createJsonSchema } from '../../lib/config/json-schema.ts';
-import { call } from './world.ts';
+import { call } from './test-runtime.ts';
 
 test('prints the JSON Schema, and nothing else', async () => {
-  const { code, world } = await call(['schema']);
+  const { code, runtime } = await call(['schema']);
   expect(code).toBe(0);
-  expect(JSON.parse(world.out())).toEqual(createJsonSchema());
-  expect(world.out().split('\n').length).toBeGreaterThan(100);
-  expect(world.err()).toBe('');
+  expect(JSON.parse(runtime.out())).toEqual(createJsonSchema());
+  expect(runtime.out().split('\n').length).toBeGreaterThan(100);
+  expect(runtime.err()).toBe('');
 });
 
 test('--json: in the one object that every command prints', async () => {
-  const { code, world } = await call(['schema', '--json']);
+  const { code, runtime } = await call(['schema', '--json']);
   expect(code).toBe(0);
-  expect(world.json()).toEqual({ status: 'printed', schema: createJsonSchema(), errors: [] });
+  expect(runtime.json()).toEqual({ status: 'printed', schema: createJsonSchema(), errors: [] });
 });

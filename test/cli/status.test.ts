@@ -1,5 +1,7 @@
 // Tests the command `status`.
 
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { call, createFolder, exportSome, flagsFor, keyOf, simulate } from './test-runtime.ts';
 
@@ -26,6 +28,18 @@ test('--store alone shows every target in the store, without key and region', as
   const { code, runtime } = await call(['status', '--store', 'file:./lake'], { cwd });
   expect(code).toBe(0);
   expect(runtime.out()).toMatch(/container_nodes +cn-south-4 .* complete +30 .* up to date/);
+});
+
+test('needs no variables that only the API uses; nor does verify, but plan does', async () => {
+  const { cwd, simulator } = await exportSome();
+  const target = `{ region: ${simulator.region}, projectId: ${simulator.projectId}, endpoint: "\${URL}" }`;
+  const account = `{ name: default, credentials: { ak: "\${AK}", sk: "\${SK}" }, targets: [${target}] }`;
+  writeFileSync(join(cwd, 'cgs-export.yml'), `store: file:./lake\naccounts: [${account}]\n`);
+  const { code, runtime } = await call(['status', '--json'], { cwd });
+  expect(code).toBe(0);
+  expect(runtime.json().targets).toMatchObject([{ last: { rows: 30 }, due: false }]);
+  expect((await call(['verify'], { cwd })).code).toBe(0);
+  expect((await call(['plan'], { cwd })).code).toBe(2);
 });
 
 test('shows an open run with the rows that it has read', async () => {
