@@ -5,7 +5,7 @@ import type { CredentialsProvider } from '../api/sign.ts';
 import type { Account, StoreConfig, Target as TargetConfig } from '../config/model.ts';
 import { ConfigError } from '../core/errors.ts';
 import type { KeyCredentials, Scrubber } from '../core/ports.ts';
-import type { ObsKeyProvider } from '../store/obs.ts';
+import type { AccessKeyProvider } from '../store/obs-access-key.ts';
 
 type StoreCredentials = Extract<StoreConfig, { kind: 'obs' }>['credentials'];
 /** Returns the agency's current temporary key. Undefined outside of a function. */
@@ -34,7 +34,7 @@ export function createStoreKeys(
   credentials: StoreCredentials,
   scrubber: Scrubber,
   agencyKey: AgencyKey,
-): ObsKeyProvider {
+): AccessKeyProvider {
   if (credentials.kind === 'key') {
     const key = keyOf(credentials);
     return async () => key;

@@ -13,31 +13,53 @@ export interface Clock {
 }
 
 export interface StoredObject {
-  /** Relative to the store's root, `/` between parts. */
+  /** Relative to the store's root, with `/` between its parts. */
   key: string;
   bytes: number;
+  /** When it was last written, by the store's clock; milliseconds since the epoch. */
   modifiedMs: number;
 }
 
-/** Whole objects by key. Reads see every earlier write; of two writers at once the last wins. */
+/**
+ * What `put` checks before it resolves. At every level the store rejects bytes that were damaged on the way.
+ * - `confirmed`: another request finds the object with its full size. For data that must last: parts and manifests.
+ * - `checksummed`: the answer to the write has the MD5 of what was stored; if it has not, as `confirmed`. For small
+ *   objects that later work depends on: stored pages and the pointers `_head` and `_latest`.
+ * - `acknowledged`: the store reports success. For working state that no other object refers to: the quota ledger, the
+ *   lease, the schedule, checkpoints and seal records.
+ * A store that always writes to its own disk before it resolves may treat all levels alike.
+ */
+export type Durability = 'confirmed' | 'checksummed' | 'acknowledged';
+
+export interface PutOptions {
+  /** Default: `confirmed`. */
+  durability?: Durability;
+  /**
+   * True: nothing else ever writes this key, so the object's time stamp is the time of this call. A store whose clock is
+   * not this host's clock can then read its own time from the next list.
+   */
+  isWrittenOnce?: boolean;
+}
+
+/** Whole objects by key. A read sees every earlier write. Of two writes at the same time, the last one wins. */
 export interface Store {
-  /** `file:/abs/dir` or `obs://bucket/prefix`, for people. */
+  /** `file:/abs/dir` or `obs://bucket/prefix`, for messages. */
   readonly url: string;
-  /** How long after its start a competing PUT may still land, milliseconds; 0 where writes are serial. */
+  /** How long after the start of a PUT another client's PUT may still take effect, milliseconds; 0: never. */
   readonly settleMs: number;
-  /** The store's own clock, milliseconds since the epoch: what all its users agree on. Never ahead of it. */
+  /** The store's own clock, which all its users share; milliseconds since the epoch. Never ahead of that clock. */
   nowMs(): number;
-  /** How far `nowMs()` may be behind the store's own clock now, milliseconds; not there: not at all. */
+  /** How far `nowMs()` may be behind the store's own clock now, milliseconds. Not defined: not behind. */
   doubtMs?(): number;
-  /** All or nothing: a reader sees the old bytes or the new ones, never a part. */
-  put(key: string, bytes: Uint8Array): Promise<void>;
-  /** Creates, or returns false if the key exists. Only where the store really guarantees it. */
+  /** Atomic: a reader sees either the old bytes or the new bytes. */
+  put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<void>;
+  /** Creates the object, or returns false if the key exists. Only defined if the store guarantees one winner. */
   putIfAbsent?(key: string, bytes: Uint8Array): Promise<boolean>;
-  /** Null: there is no such object. */
+  /** Null if the object does not exist. */
   get(key: string): Promise<Uint8Array | null>;
-  /** Every object whose key starts with `prefix`, ascending by the key's UTF-8 bytes. */
+  /** Every object whose key starts with `prefix`, in ascending order of the keys' UTF-8 bytes. */
   list(prefix: string): Promise<StoredObject[]>;
-  /** An absent object is no error. */
+  /** Does nothing if the object does not exist. */
   delete(key: string): Promise<void>;
 }
 
@@ -159,10 +181,13 @@ export interface Dataset {
   rejectReason(record: unknown): string;
 }
 
-/** Rows to one object's bytes; the same rows always give the same bytes. */
+/** Encodes rows as the bytes of one object. Equal rows always give equal bytes. */
 export interface Encoder {
   readonly format: 'parquet' | 'ndjson';
-  /** `keepAlive` is awaited between row groups: the place for signs of life; it may throw to stop. */
+  /**
+   * Throws ROW_INVALID for a cell that does not fit its column. Awaits `keepAlive` between row groups, so that the caller
+   * can renew its lease there; an error from `keepAlive` stops the encoding. `createdBy` names this program in the file.
+   */
   encode(
     rows: readonly Row[],
     columns: readonly Column[],

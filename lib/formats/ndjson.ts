@@ -1,4 +1,4 @@
-// Owns rows as gzipped newline-delimited JSON: every column of every row, in order. Refuses to filter or reorder.
+// Responsible for encoding rows as gzipped newline-delimited JSON (one object per line).
 
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -6,16 +6,20 @@ import { createGzip } from 'node:zlib';
 import type { Cell, Column, Encoder, Row } from '../core/ports.ts';
 import { checkRows, rowsPerGroup } from './row-check.ts';
 
-/** Rows in one write: about 300 kB of text, so that compressing in zlib's thread and formatting overlap. */
+/** About 300 kB of text per write: zlib compresses one write in its own thread while the next one is formatted. */
 const rowsPerWrite = 500;
 
-/** Timestamps are ISO 8601, UTC, with milliseconds; nulls are written; `createdBy` has no place in this format. */
+/**
+ * Each line has every column, in column order, nulls included. Timestamps are ISO 8601 in UTC with milliseconds.
+ * `createdBy` is not used: the format has no place for it.
+ */
 export const ndjsonEncoder: Encoder = {
   format: 'ndjson',
   async encode(rows, columns, { keepAlive }) {
     await checkRows(rows, columns, keepAlive);
     const chunks: Buffer[] = [];
-    // Level 6 is zlib's own default; named, because the bytes are part of the contract. Its header carries no time.
+    // Level 6 is zlib's default. It is set here because equal rows must always give equal bytes. For the same reason it
+    // matters that zlib writes no time into the gzip header.
     await pipeline(
       Readable.from(formatLines(rows, columns, keepAlive)),
       createGzip({ level: 6 }),
@@ -58,15 +62,15 @@ function createRowFormatter(columns: readonly Column[]): (row: Row) => string {
   };
 }
 
-/** Rows of one page share their times: the last few texts are kept. */
+/** Rows of one page have the same timestamps, so a few formatted texts are kept and used again. */
 function createTimestampFormatter(): (timeMs: number) => string {
-  const known = new Map<number, string>();
+  const formatted = new Map<number, string>();
   return (timeMs) => {
-    let text = known.get(timeMs);
+    let text = formatted.get(timeMs);
     if (text === undefined) {
-      if (known.size >= 16) known.clear();
+      if (formatted.size >= 16) formatted.clear();
       text = `"${new Date(timeMs).toISOString()}"`;
-      known.set(timeMs, text);
+      formatted.set(timeMs, text);
     }
     return text;
   };

@@ -1,4 +1,4 @@
-// Owns rows as one Parquet file. Refuses to know what the columns mean, and to trust the writer with unchecked rows.
+// Responsible for encoding rows as one Parquet file.
 
 import { gzipSync } from 'node:zlib';
 import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
@@ -6,20 +6,20 @@ import type { Cell, Column, ColumnType, Encoder, Row } from '../core/ports.ts';
 import { checkRows, rowsPerGroup } from './row-check.ts';
 
 /**
- * Bytes of a min or max. The default of 16 cuts a 32-character project id, and DuckDB's partition inference
- * with it; 64 holds every id whole and bounds what a long name costs.
+ * The longest minimum or maximum in the column statistics, bytes. The writer's default of 16 cuts a 32-character project
+ * id, and DuckDB then cannot infer partitions from it. 64 holds every id and limits the cost of a long name.
  */
 const statisticsTruncateLength = 64;
 
 /**
- * Measured on 100,000 inventory rows (7.69 MB, 1.24 s of CPU; medians of 5, 2026-11-24):
- * - The writer's own choice of dictionaries (kept where they halve a column) against none: 4 % smaller, 44 % less CPU.
- * - Row groups of 10,000 against 100,000: 1.5 % larger, 32 % less CPU, and a tenth of the columns in memory at once.
- * - gzip level 6 against 4: 1.5 % smaller, 25 % more CPU; against 9: 0.4 % larger, 38 % less CPU.
+ * Measured on 100,000 inventory rows (7.69 MB, 1.24 s of CPU; medians of 5 runs, 2026-11-24):
+ * - The writer's choice of dictionaries (where they halve a column) compared with none: 4 % smaller, 44 % less CPU.
+ * - Row groups of 10,000 rows compared with 100,000: 1.5 % larger, 32 % less CPU, a tenth of the columns in memory.
+ * - gzip level 6 compared with 4: 1.5 % smaller, 25 % more CPU; compared with 9: 0.4 % larger, 38 % less CPU.
  */
 const gzipLevel = 6;
 
-/** Output is a function of rows, columns and `createdBy` (and of the zlib that Node was built with). */
+/** The bytes depend only on the rows, the columns, `createdBy` and the zlib version inside Node. */
 export const parquetEncoder: Encoder = {
   format: 'parquet',
   async encode(rows, columns, { createdBy, keepAlive }) {
@@ -36,7 +36,7 @@ export const parquetEncoder: Encoder = {
     for (let start = 0; start < rows.length; start += rowsPerGroup) {
       if (start > 0) await keepAlive();
       const group = rows.slice(start, start + rowsPerGroup);
-      // Never a promise: a ByteWriter does not flush.
+      // Not awaited: with a ByteWriter, write() returns no promise.
       file.write({
         columnData: columns.map((column, c) => toColumnSource(column, c, group)),
         rowGroupSize: rowsPerGroup,
@@ -48,8 +48,8 @@ export const parquetEncoder: Encoder = {
 };
 
 /**
- * Both annotations of each type, old (converted_type) and new (logical_type): readers differ in which they know.
- * Parquet format 2.x, LogicalTypes.md, read 2026-11-24.
+ * Each type has the old annotation (converted_type) and the new one (logical_type), because some readers know only one.
+ * Source: Parquet format 2.x, LogicalTypes.md, read 2026-11-24.
  */
 const physicalTypes: Record<ColumnType, Omit<SchemaElement, 'name'>> = {
   string: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
@@ -78,12 +78,12 @@ function toSchema(columns: readonly Column[]): SchemaElement[] {
 function toColumnSource({ name, type }: Column, c: number, group: readonly Row[]): ColumnSource {
   const cells = group.map((row) => row[c] as Cell);
   if (type === 'timestamp') return { name, data: toMicros(cells) };
-  // Left alone, the writer packs them as RLE: not smaller after gzip, and fewer readers know it.
+  // The writer's default for booleans is RLE, which fewer readers support and which is not smaller after gzip.
   if (type === 'boolean') return { name, data: cells, encoding: 'PLAIN' };
   return { name, data: cells };
 }
 
-/** Rows of one page share their times: one bigint for each run of equal ones. */
+/** Rows of one page have the same timestamps, so consecutive equal values share one bigint. */
 function toMicros(cells: readonly Cell[]): (bigint | null)[] {
   let lastMs: Cell = null;
   let lastMicros: bigint | null = null;

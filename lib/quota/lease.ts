@@ -124,7 +124,7 @@ async function takeByReadback(ports: LeasePorts): Promise<Lease | LeaseHeld> {
     const heldForMs = await remainingMs(ports, key, bytes);
     if (heldForMs > 0) return { heldForMs };
   }
-  await store.put(key, encodeHolder(ports, token));
+  await store.put(key, encodeHolder(ports, token), { durability: 'acknowledged' });
   const isMine = async () => {
     const current = await store.get(key);
     return current !== null && decodeHolder(current)?.token === token;
@@ -166,7 +166,7 @@ function keepLease(
       if (ageMs() < renewAfterMs) return;
       // Another exporter can take over only a lease that has ended, so a younger lease needs no check.
       if (ageMs() >= leaseMs && !(await own.isMine())) lose();
-      await store.put(own.key, encodeHolder(ports, own.token));
+      await store.put(own.key, encodeHolder(ports, own.token), { durability: 'acknowledged' });
       renewedMonotonicMs = clock.monotonicMs();
     },
     async release() {

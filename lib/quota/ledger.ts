@@ -245,8 +245,9 @@ async function noteThrottled(
   await putEntry(store, throttledKey(atMs, atMs + Math.ceil(retryAfterMs), user));
 }
 
+/** Each entry has a unique key, so that the store can learn its time from the entry's time stamp. */
 async function putEntry(store: Store, key: string): Promise<void> {
-  await store.put(key, ledgerBytes(key));
+  await store.put(key, ledgerBytes(key), { durability: 'acknowledged', isWrittenOnce: true });
 }
 
 async function readLedger(

@@ -81,7 +81,7 @@ export function openRunPages(options: RunPagesOptions): RunPages {
         const hash = pageHash(segment);
         const key = segmentKey(prefix, first, hash);
         await keepAlive();
-        await store.put(key, segment);
+        await store.put(key, segment, { durability: 'checksummed' });
         segments.remember(key, segment);
         sealed = [...sealed, { first, hash }];
         recent = [];

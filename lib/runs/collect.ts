@@ -109,7 +109,7 @@ async function workWithLease(
       result,
       async saveSchedule() {
         await lease.renew();
-        await store.put(scheduleKey, encodeSchedule(current));
+        await store.put(scheduleKey, encodeSchedule(current), { durability: 'acknowledged' });
       },
     };
     return await workThrough(invocation, done);

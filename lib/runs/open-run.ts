@@ -95,7 +95,9 @@ async function startRun(
   if (existing) return existing;
   const { schemaVersion } = target.dataset;
   const checkpoint = startCheckpoint({ target: key, schemaVersion, snapshot, scope, startedAtMs });
-  await store.put(checkpointKey(runPrefix(key, snapshot, run)), encodeCheckpoint(checkpoint));
+  await store.put(checkpointKey(runPrefix(key, snapshot, run)), encodeCheckpoint(checkpoint), {
+    durability: 'acknowledged',
+  });
   log('info', 'starting a new run', { snapshot, run, target: id });
   return checkpoint;
 }

@@ -80,7 +80,9 @@ export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoi
     checkpoint: () => checkpoint,
     async save(next) {
       await keepAlive();
-      await store.put(checkpointKey(prefix), encodeCheckpoint(next));
+      await store.put(checkpointKey(prefix), encodeCheckpoint(next), {
+        durability: 'acknowledged',
+      });
       checkpoint = next;
     },
     knownPass: () => pass,

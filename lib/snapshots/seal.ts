@@ -162,7 +162,7 @@ async function fixRecord(
     }
   }
   await keepAlive();
-  await store.put(key, encodeSealRecord(wanted));
+  await store.put(key, encodeSealRecord(wanted), { durability: 'acknowledged' });
   return { record: wanted, settlesMonotonicMs: clock.monotonicMs() + store.settleMs };
 }
 
@@ -178,7 +178,7 @@ async function movePointer(store: Store, key: string, sealed: Sealed): Promise<v
   const { manifestKey: manifest, manifestSha256 } = sealed;
   const bytes = encodePointer({ snapshot: sealed.manifest.snapshot, manifest, manifestSha256 });
   if (existing && Buffer.compare(existing, bytes) === 0) return;
-  await store.put(key, bytes);
+  await store.put(key, bytes, { durability: 'checksummed' });
 }
 
 function tooManyRejects(dataset: Dataset, { rows, rejects }: Contents): ProtocolError {

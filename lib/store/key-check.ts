@@ -1,23 +1,18 @@
-// Owns which object keys every store takes. Refuses to build or read them (snapshot/layout.ts).
+// Responsible for which object keys every store accepts. Not responsible for building or parsing keys (core/object-keys.ts).
 
 import { ProtocolError } from '../core/errors.ts';
+import { isWellFormed } from '../core/value-shape.ts';
 
-const loneSurrogate = /\p{Surrogate}/u;
-
-/** Throws ProtocolError for a key that could leave the root, or that two stores would read differently: it is a bug of ours. */
+/** Throws ProtocolError BAD_KEY for a key that could leave the store's root or that two stores could read differently. */
 export function checkKey(key: string): void {
-  const parts = key.split('/');
-  const isBad =
-    parts.some((part) => part === '' || part === '.' || part === '..') ||
-    key.includes('\0') ||
-    loneSurrogate.test(key);
-  if (isBad) throw badKey(key);
+  const hasBadPart = key.split('/').some((part) => part === '' || part === '.' || part === '..');
+  if (hasBadPart || key.includes('\0') || !isWellFormed(key)) throw badKey(key);
 }
 
 export function badKey(key: string): ProtocolError {
   return new ProtocolError(
     'BAD_KEY',
-    `${JSON.stringify(key)} is no object key`,
-    'This is a bug in cgs-export, please report it: a key is relative, without empty parts, "." or "..", NUL or broken Unicode.',
+    `${JSON.stringify(key)} is not a valid object key`,
+    'This is a bug in cgs-export, please report it. A key is relative, has no empty part, no "." or "..", no NUL and is well-formed Unicode.',
   );
 }

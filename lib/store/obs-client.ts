@@ -1,59 +1,67 @@
-// Owns how the S3 client is set up and how it reaches the store: addressing, TLS, proxy, time-outs. Refuses to know keys and retries.
+// Responsible for setting up the S3 client and its connection: addressing, TLS, proxy, time-outs. Not responsible for retries.
 
 import { Agent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { usesProxy } from '../core/network-host.ts';
+import type { AccessKey } from './obs-access-key.ts';
+import type { Exchange } from './obs-clock.ts';
 
 /** Milliseconds. */
 export interface ObsTimeouts {
-  /** Until a connection stands, TLS included. */
+  /** Until a connection is open, TLS included. */
   connectMs: number;
-  /** One call with its answer, bodies up to `bytesASecond` of it aside. */
+  /** One request with its answer, without the time for a large body. */
   requestMs: number;
-  /** One operation with all its tries: no new try begins later. */
-  wholeMs: number;
+  /** One operation with all its tries. No try starts later. */
+  operationMs: number;
 }
 
 export interface ClientOptions {
   endpoint: string;
   region: string;
   pathStyle: boolean;
+  /** `url` null: no proxy. `noProxy` has the format of NO_PROXY. */
   proxy: { url: string | null; noProxy: string | null };
   timeouts: ObsTimeouts;
-  /** The key to sign the next request with. */
-  key: () => { ak: string; sk: string; securityToken?: string };
+  /** Called before each request: the key to sign it with. */
+  accessKey: () => AccessKey;
   monotonicMs: () => number;
-  /** Told of every answer's Date header, and between which monotonic times it was written. */
-  onDate: (date: string, sentMonotonicMs: number, receivedMonotonicMs: number) => void;
+  /** Called for every answer with its Date header. The store wrote that header during `exchange`. */
+  onDate: (date: string, exchange: Exchange) => void;
 }
 
 export type S3 = typeof import('@aws-sdk/client-s3');
 
-/** The SDK is loaded here and not before: who writes to a folder does not wait for it. */
-export async function openClient(
-  options: ClientOptions,
-): Promise<{ client: S3Client; s3: S3; close: () => void }> {
+export interface OpenedClient {
+  client: S3Client;
+  s3: S3;
+  /** Ends the connections. */
+  close: () => void;
+}
+
+/** Loads the SDK only when it is called, so that a program with a file store does not wait for it. */
+export async function openClient(options: ClientOptions): Promise<OpenedClient> {
   const s3 = await import('@aws-sdk/client-s3');
   const agent = await openAgent(options);
-  // Whatever is not set here, the SDK looks for in AWS_* and ~/.aws: so everything is.
+  // The SDK reads settings that are missing here from AWS_* variables and ~/.aws, so all of them are set.
   const client = new s3.S3Client({
     endpoint: options.endpoint,
     region: options.region,
     forcePathStyle: options.pathStyle,
     credentials: async () => {
-      const { ak, sk, securityToken } = options.key();
+      const { ak, sk, securityToken } = options.accessKey();
       return {
         accessKeyId: ak,
         secretAccessKey: sk,
         ...(securityToken === undefined ? {} : { sessionToken: securityToken }),
-        // Long over, so that the SDK asks anew for every request instead of keeping a key that has ended.
+        // In the past, so that the SDK calls this function before every request instead of caching an expired key.
         expiration: new Date(0),
       };
     },
-    // Newer checksums are trailers that OBS does not know.
+    // OBS does not support the newer checksums, which the SDK sends as trailers.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Tries are counted in obs.ts, where an unknown outcome is looked into first.
+    // Retries are made in obs-operation.ts, because a write with an unknown outcome needs a look before its retry.
     maxAttempts: 1,
     retryMode: 'standard',
     defaultsMode: 'standard',
@@ -78,7 +86,7 @@ export async function openClient(
   });
   client.middlewareStack.add(
     (next) => (args) => {
-      // Content-MD5 and TLS keep the bytes; OBS knows this form of the signature (OBS API Reference, "Authentication").
+      // Content-MD5 and TLS already protect the body. Source: OBS API Reference, "Authentication".
       headersOf(args.request)['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
       return next(args);
     },
@@ -89,10 +97,11 @@ export async function openClient(
       const sentMonotonicMs = options.monotonicMs();
       const result = await next(args);
       const { date } = headersOf(result.response);
-      if (date !== undefined) options.onDate(date, sentMonotonicMs, options.monotonicMs());
+      const receivedMonotonicMs = options.monotonicMs();
+      if (date !== undefined) options.onDate(date, { sentMonotonicMs, receivedMonotonicMs });
       return result;
     },
-    // Innermost: sees every answer, also those that become errors.
+    // The innermost step sees every answer, also those that outer steps turn into errors.
     { step: 'deserialize', priority: 'low', name: 'observeDate' },
   );
   return {
@@ -105,7 +114,7 @@ export async function openClient(
   };
 }
 
-/** Of a request or a response of the SDK's. */
+/** `message`: a request or response of the SDK. */
 function headersOf(message: unknown): Record<string, string> {
   return (message as { headers?: Record<string, string> }).headers ?? {};
 }
@@ -113,7 +122,7 @@ function headersOf(message: unknown): Record<string, string> {
 const agentOptions = {
   keepAlive: true,
   maxSockets: 16,
-  // Said, and not left to the default, which NODE_TLS_REJECT_UNAUTHORIZED=0 switches off.
+  // Set explicitly, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes the default.
   rejectUnauthorized: true,
 };
 
@@ -122,7 +131,8 @@ async function openAgent({ endpoint, proxy }: ClientOptions): Promise<Agent> {
   if (url === null || !usesProxy(endpoint, noProxy)) return new Agent(agentOptions);
   const { HttpsProxyAgent } = await import('https-proxy-agent');
   const agent = new HttpsProxyAgent(url, agentOptions);
-  // It keeps these for the way to the proxy; Node merges `options` into those of the connection through it.
+  // The constructor uses agentOptions for the connection to the proxy only. Node takes the options of the connection
+  // through the proxy from `agent.options`.
   Object.assign(agent.options, agentOptions);
   return agent as unknown as Agent;
 }

@@ -1,277 +1,330 @@
-// Owns what a failed call to OBS means: which error, which hint, whether another try helps. Refuses to try.
+// Responsible for what a failed request to an OBS store means: the error with its hint, and whether a retry can help.
+// Not responsible for retrying.
 
 import { type ExportError, StoreError } from '../core/errors.ts';
+import { causesOf, readNetworkCode } from '../core/network-code.ts';
+import { asRecord } from '../core/value-shape.ts';
 
 export type Verb = 'write' | 'read' | 'list' | 'delete';
 
-/** What was tried, for messages. */
-export interface Attempted {
+/** What was tried, for messages and hints. */
+export interface Operation {
   verb: Verb;
   /** `obs://bucket/prefix/key`. */
   url: string;
   bucket: string;
   endpoint: string;
-  kms: boolean;
-  /** The key has a security token. */
-  temporary: boolean;
-  /** Blacks out secrets in what the store said. */
+  /** True if obs.kmsKeyId is set. */
+  hasKmsKey: boolean;
+  /** True if the access key has a security token. */
+  isKeyTemporary: boolean;
+  /** Removes secrets from text that the store sent. */
   scrub: (text: string) => string;
+  /** Status, code and text of the store's answer, without secrets. Not defined if no answer came. */
+  answer?: string;
 }
 
-export interface Failure {
+export interface OperationFailure {
   error: ExportError;
   /**
-   * `no`: only a person helps. `soon`, `slowly`: it passes by itself; slowly if the store asks for fewer requests.
-   * `once`: the SDK has learned the store's time from the answer, so one more try is worth it.
+   * `never`: a person must act first. `soon`: the cause can pass by itself. `slowly`: as `soon`, but the store asked for
+   * fewer requests. `once`: the SDK has taken the store's time from this answer, so one retry is worth it.
    */
-  again: 'no' | 'soon' | 'slowly' | 'once';
-  /** The key was refused, or what it may do: a temporary key ends like this, under one code or another. */
-  refused: boolean;
-  /** The key itself, whatever it is used for: to use it again may lock it. */
-  badKey: boolean;
+  retry: 'never' | 'soon' | 'slowly' | 'once';
+  /** The store refused the access key or the action. Stores report an expired temporary key under several codes. */
+  isRefused: boolean;
+  /** The access key itself is not valid, for any action. Using it again may lock it. */
+  isKeyInvalid: boolean;
 }
 
-/** What each call needs. Source: OBS API Reference, "Actions Supported by Policy-based Authorization", read 2026-11-24. */
-const actions: Record<Verb, string> = {
+/** The permissions of each operation. Source: OBS API Reference, "Actions Supported by Policy-based Authorization", read 2026-11-24. */
+const permissions: Record<Verb, string> = {
   write: 'obs:object:PutObject (and obs:object:GetObject, to check what was written)',
-  read: 'obs:object:GetObject on the objects and obs:bucket:ListBucket on the bucket (either one missing looks like this: without ListBucket an absent object is refused, not said to be absent)',
+  read: 'obs:object:GetObject on the objects and obs:bucket:ListBucket on the bucket (without ListBucket the store answers "denied" for an object that does not exist)',
   list: 'obs:bucket:ListBucket',
   delete: 'obs:object:DeleteObject',
 };
 
-const keyHint =
-  "Check obs.credentials (by default the first account's): access key, secret key and security token belong together.";
-const wayHint =
-  'It was tried several times. Check the network, the proxy and obs.endpoint; start again: the run goes on where it stopped.';
+const accessKeyHint =
+  'Check obs.credentials (default: those of the first account): access key, secret key and security token must belong together.';
+const temporaryKeyHint =
+  'Use a new temporary key, a permanent key, or the agency of a function, which renews its key.';
+const connectionHint =
+  'Retries did not help. Check the network, the proxy and obs.endpoint, then start again: the run continues where it stopped.';
+const otherServerHint =
+  'Another server, such as a proxy or a login page, answered instead of the store: check HTTPS_PROXY, NO_PROXY and obs.endpoint, then start again.';
+const dnsHint =
+  'The host name does not resolve: check obs.endpoint, the bucket name in `store`, and the DNS. If the store is not OBS, set obs.pathStyle: true.';
+const verificationHint = 'There is no setting that turns certificate verification off.';
 
-const strangerHint =
-  'Something else answers there, a proxy or a login page: check HTTPS_PROXY, NO_PROXY and obs.endpoint; then start again.';
-
-/** By the code in the store's answer. S3 spells them so, and OBS after it: OBS API Reference, "Error Codes", read 2026-11-24. */
-const denials: Record<string, (attempted: Attempted) => [message: string, hint: string]> = {
+/** By the error code in the answer. OBS uses the codes of S3. Source: OBS API Reference, "Error Codes", read 2026-11-24. */
+const denials: Record<string, (operation: Operation) => [reason: string, hint: string]> = {
   NoSuchBucket: ({ bucket, endpoint }) => [
     `there is no bucket ${bucket} at ${endpoint}`,
-    'Create it, or correct `store` and obs.endpoint: a bucket is found only at the endpoint of its own region.',
+    'Create the bucket, or correct `store` and obs.endpoint: a bucket exists only at the endpoint of its own region.',
   ],
-  InvalidBucketName: ({ bucket }) => [`${bucket} is no name of a bucket`, 'Correct `store`.'],
-  InvalidAccessKeyId: ({ temporary }) => [
+  InvalidBucketName: ({ bucket }) => [
+    `${bucket} is not a valid bucket name`,
+    'Correct the bucket name in `store`.',
+  ],
+  InvalidAccessKeyId: ({ isKeyTemporary }) => [
     'the store does not know the access key',
-    temporary
-      ? 'It is a temporary one: has it ended? Give a new one, or one that is renewed by itself: the agency of a function, or a permanent key.'
-      : keyHint,
+    isKeyTemporary
+      ? `The access key is temporary and may have expired. ${temporaryKeyHint}`
+      : accessKeyHint,
   ],
   SignatureDoesNotMatch: () => [
-    'the signature does not match: the secret key is not that of the access key',
-    keyHint,
+    'the signature does not match, so the secret key does not belong to the access key',
+    accessKeyHint,
   ],
-  InvalidSecurity: () => ['the store does not take the key', keyHint],
-  InvalidToken: () => ['the store does not take the security token', keyHint],
-  ExpiredToken: () => [
-    'the temporary key has expired',
-    'Give a new one, or one that is renewed by itself: the agency of a function, or a permanent key.',
-  ],
+  InvalidSecurity: () => ['the store rejected the access key', accessKeyHint],
+  InvalidToken: () => ['the store rejected the security token', accessKeyHint],
+  ExpiredToken: () => ['the temporary access key has expired', temporaryKeyHint],
   RequestTimeTooSkewed: () => [
-    "the clock of this host differs from the store's by more than 15 minutes",
-    'Set the clock of this host (NTP).',
+    "the clock of this host differs from the store's clock by more than 15 minutes",
+    'Set the clock of this host, for example with NTP.',
   ],
-  AuthorizationHeaderMalformed: wrongRegion,
-  PermanentRedirect: wrongRegion,
-  TemporaryRedirect: wrongRegion,
-  Redirect: wrongRegion,
-  IllegalLocationConstraintException: wrongRegion,
+  AuthorizationHeaderMalformed: describeWrongRegion,
+  PermanentRedirect: describeWrongRegion,
+  TemporaryRedirect: describeWrongRegion,
+  Redirect: describeWrongRegion,
+  IllegalLocationConstraintException: describeWrongRegion,
   VirtualHostDomainRequired: () => [
-    'the store does not take the bucket in the path',
-    "Remove obs.pathStyle: OBS takes the bucket in the host's name only.",
+    'the store does not accept the bucket name in the path',
+    'Remove obs.pathStyle: OBS accepts the bucket name only in the host name.',
   ],
   MethodNotAllowed: ({ endpoint }) => [
-    `${endpoint} does not take this request`,
-    'Check obs.endpoint and obs.pathStyle: OBS wants https://obs.<region>.myhuaweicloud.com and no pathStyle, most others pathStyle: true.',
+    `${endpoint} does not accept this kind of request`,
+    'Check obs.endpoint and obs.pathStyle. OBS needs https://obs.<region>.myhuaweicloud.com without pathStyle; most other stores need pathStyle: true.',
   ],
 };
 
-function wrongRegion({ bucket, endpoint }: Attempted): [string, string] {
+function describeWrongRegion({ bucket, endpoint }: Operation): [reason: string, hint: string] {
   return [
     `the bucket ${bucket} is not at ${endpoint}`,
-    "Set obs.endpoint to the endpoint of the bucket's own region; the console shows it under the bucket's basic information.",
+    "Set obs.endpoint to the endpoint of the bucket's own region. The console shows it in the bucket's basic information.",
   ];
 }
 
-/** The key is not one, or not any more. What it may do is another matter. */
-const badKeyCodes = [
+const invalidKeyCodes = [
   'InvalidAccessKeyId',
   'SignatureDoesNotMatch',
   'InvalidSecurity',
   'InvalidToken',
 ];
-const expiredCodes = ['ExpiredToken', 'TokenRefreshRequired', 'RequestExpired'];
-const slowCodes = ['SlowDown', 'TooManyRequests', 'Throttling', 'ThrottlingException'];
-const dnsHint =
-  "The name does not resolve: check obs.endpoint, the bucket's name in `store`, and the DNS. Not OBS? Then set obs.pathStyle: true.";
-const tlsCode = /CERT|SELF_SIGNED|ISSUER|ALTNAME|LEAF_SIGNATURE|^ERR_SSL|^ERR_TLS|^EPROTO$/;
+const expiredKeyCodes = ['ExpiredToken', 'TokenRefreshRequired', 'RequestExpired'];
+const throttlingCodes = ['SlowDown', 'TooManyRequests', 'Throttling', 'ThrottlingException'];
+/** The bytes were damaged or lost on the way to the store. */
+const transferCodes = [
+  'BadDigest',
+  'IncompleteBody',
+  'RequestTimeout',
+  'XAmzContentSHA256Mismatch',
+];
 
-/** Anything that is neither the store's answer nor the network's fault is a bug of ours, and thrown as it is. */
-export function describeFailure(thrown: unknown, attempted: Attempted): Failure {
-  const { status, code, text } = readAnswer(thrown);
-  if (status !== null) return describeAnswer(status, code, text, attempted);
-  const network = readNetworkCode(thrown);
+/** Throws `thrown` itself if it comes neither from the store nor from the network: then it is a bug in this program. */
+export function describeFailure(thrown: unknown, operation: Operation): OperationFailure {
+  const answer = readAnswer(thrown);
+  if (answer !== null) return describeAnswer(answer, operation);
+  const network = readConnectionFault(thrown);
   if (network === null) throw thrown;
-  const { verb, url, endpoint, scrub } = attempted;
-  const message = `cannot ${verb} ${url}: ${scrub(network)}`;
-  if (/ALTNAME/.test(network)) {
-    const hint = `The certificate is not made for the host of ${endpoint}: correct obs.endpoint. With the bucket before the host's name it must cover that too; obs.pathStyle: true avoids it where the store allows it (OBS does not). Verification is never switched off.`;
-    return fail('STORE_DENIED', message, hint, 'no');
-  }
-  if (/^EPROTO$|^ERR_SSL|^ERR_TLS/.test(network)) {
-    const hint = `${endpoint} does not speak TLS as this host does: is it a port for plain http, or a proxy in between? Plain http is for this host only.`;
-    return fail('STORE_DENIED', message, hint, 'no');
-  }
-  if (tlsCode.test(network)) {
-    const hint = `The certificate of ${endpoint} is not trusted: set NODE_EXTRA_CA_CERTS to the CA that signed it (your proxy's, or your own store's). Verification is never switched off.`;
-    return fail('STORE_DENIED', message, hint, 'no');
-  }
-  // A wrong name looks like this for ever, and a timer must not be silent about it; a DNS at rest says EAI_AGAIN.
-  if (network === 'ENOTFOUND') return fail('STORE_DENIED', message, dnsHint, 'soon');
-  return fail('STORE_FAILED', message, network === 'EAI_AGAIN' ? dnsHint : wayHint, 'soon');
+  return describeConnectionFault(network, operation);
 }
 
-function describeAnswer(status: number, code: string, text: string, attempted: Attempted): Failure {
-  const { verb, url, kms, scrub } = attempted;
-  const said = scrub([status, code, text].filter(Boolean).join(' '));
-  const message = (why: string) => `cannot ${verb} ${url}: ${why} (${said})`;
-  if (slowCodes.includes(code) || status === 429) {
-    const hint =
-      'The store asks for fewer requests. Start again: the run goes on where it stopped.';
-    return fail('STORE_FAILED', message('too many requests'), hint, 'slowly');
+const certificateCode = /CERT|SELF_SIGNED|ISSUER|ALTNAME|LEAF_SIGNATURE/;
+
+function describeConnectionFault(fault: string, operation: Operation): OperationFailure {
+  const { endpoint, scrub } = operation;
+  const reason = scrub(fault);
+  if (/ALTNAME/.test(fault)) {
+    const hint = `The certificate is not valid for the host name: correct obs.endpoint (now ${endpoint}). Without obs.pathStyle the host name starts with the bucket name, and the certificate must cover that too; obs.pathStyle: true avoids this where the store allows it (OBS does not). ${verificationHint}`;
+    return denied(operation, reason, hint);
   }
-  // First: other stores put it under codes of other meaning.
-  if (kms && verb === 'write' && status < 500 && /kms|encrypt/i.test(`${code} ${text}`)) {
+  if (/^EPROTO$|^ERR_SSL|^ERR_TLS/.test(fault)) {
+    const hint = `The TLS connection to ${endpoint} failed: check that the port is not for plain http and that no proxy interferes. Plain http is only allowed for loopback addresses.`;
+    return denied(operation, reason, hint);
+  }
+  if (certificateCode.test(fault)) {
+    const hint = `The certificate of ${endpoint} is not trusted: set NODE_EXTRA_CA_CERTS to the file of the CA that signed it (your proxy's or your own store's). ${verificationHint}`;
+    return denied(operation, reason, hint);
+  }
+  // A wrong host name never resolves, so a person must learn of it. A failed DNS server reports EAI_AGAIN instead.
+  if (fault === 'ENOTFOUND') return { ...denied(operation, reason, dnsHint), retry: 'soon' };
+  return failed(operation, reason, fault === 'EAI_AGAIN' ? dnsHint : connectionHint);
+}
+
+interface Answer {
+  status: number;
+  /** Empty if the answer had no body, as for HEAD. */
+  code: string;
+  text: string;
+}
+
+function describeAnswer(answer: Answer, unanswered: Operation): OperationFailure {
+  const { status, code, text } = answer;
+  const quoted = unanswered.scrub([status, code, text].filter(Boolean).join(' '));
+  const operation = { ...unanswered, answer: quoted };
+  if (throttlingCodes.includes(code) || status === 429) {
     const hint =
-      "Check obs.kmsKeyId: the key must exist in the bucket's region, be enabled, and the identity must be allowed to use it.";
-    return fail('STORE_DENIED', message('the KMS key was refused'), hint, 'no');
+      'The store asks for fewer requests. Start again later: the run continues where it stopped.';
+    return { ...failed(operation, 'too many requests', hint), retry: 'slowly' };
+  }
+  // Before the table of codes: some stores report a KMS error under a code that usually means something else.
+  const isKmsFault = /kms|encrypt/i.test(`${code} ${text}`) && status < 500;
+  if (operation.hasKmsKey && operation.verb === 'write' && isKmsFault) {
+    const hint =
+      "Check obs.kmsKeyId: the key must exist in the bucket's region and be enabled, and the access key must have permission to use it.";
+    return denied(operation, 'the store refused the KMS key', hint);
   }
   if (status === 407) {
-    const hint = 'The proxy wants a login: check HTTPS_PROXY, or set NO_PROXY for the store.';
-    return fail('STORE_DENIED', message('the proxy refused'), hint, 'no');
+    const hint =
+      'The proxy requires a login: add it to HTTPS_PROXY, or exclude the store with NO_PROXY.';
+    return denied(operation, 'the proxy refused the connection', hint);
   }
-  const refused = status === 401 || status === 403 || expiredCodes.includes(code);
-  const known = denials[expiredCodes.includes(code) ? 'ExpiredToken' : code];
-  if (known) {
-    const [why, hint] = known(attempted);
-    const again = code === 'RequestTimeTooSkewed' ? 'once' : 'no';
-    const badKey = badKeyCodes.includes(code) || expiredCodes.includes(code);
-    return { ...fail('STORE_DENIED', message(why), hint, again), refused, badKey };
+  return describeDenial(answer, operation) ?? describeOtherAnswer(answer, operation);
+}
+
+/** Null if the answer is not a refusal that a person must fix. */
+function describeDenial({ status, code }: Answer, operation: Operation): OperationFailure | null {
+  const isExpired = expiredKeyCodes.includes(code);
+  const isRefused = status === 401 || status === 403 || isExpired;
+  const denial = denials[isExpired ? 'ExpiredToken' : code];
+  if (denial) {
+    const retry = code === 'RequestTimeTooSkewed' ? 'once' : 'never';
+    const isKeyInvalid = isExpired || invalidKeyCodes.includes(code);
+    return { ...denied(operation, ...denial(operation)), retry, isRefused, isKeyInvalid };
   }
-  // A store says what is not there; a page of a proxy says nothing that one could read.
+  if (isRefused) {
+    const { verb, hasKmsKey } = operation;
+    const kms = hasKmsKey ? ' With obs.kmsKeyId, also grant the use of that KMS key.' : '';
+    // An answer without a code can also come from a proxy.
+    const other = code === '' ? ` If the permission is already granted: ${otherServerHint}` : '';
+    const hint = `Grant ${permissions[verb]} for this bucket and prefix to the user of the access key, and look for a policy that denies it.${kms}${other}`;
+    return { ...denied(operation, 'access denied', hint), isRefused };
+  }
+  if (status < 300 || status >= 400) return null;
+  return denied(operation, ...describeWrongRegion(operation));
+}
+
+function describeOtherAnswer({ status, code }: Answer, operation: Operation): OperationFailure {
+  // The store names what does not exist. A 404 without a code comes from another server.
   if (status === 404 && (code === '' || code === 'NotFound')) {
-    return fail('STORE_FAILED', message('not the store has answered'), strangerHint, 'soon');
+    return failed(operation, 'the answer is not from the store', otherServerHint);
   }
-  if (refused) {
-    // A HEAD is refused without a word too.
-    const orElse = code === '' ? ` If it has that already: ${strangerHint}` : '';
-    const forKey = kms ? ' With obs.kmsKeyId, the use of that KMS key must be granted too.' : '';
-    const hint = `Grant the identity ${actions[verb]} for this bucket and prefix, and look for a policy that denies it.${forKey}${orElse}`;
-    return { ...fail('STORE_DENIED', message('access denied'), hint, 'no'), refused };
-  }
-  if (status >= 300 && status < 400) {
-    const [why, hint] = wrongRegion(attempted);
-    return fail('STORE_DENIED', message(why), hint, 'no');
-  }
-  // BadDigest and the like: the bytes were hurt on the way.
-  const hurt = ['BadDigest', 'IncompleteBody', 'RequestTimeout', 'XAmzContentSHA256Mismatch'];
-  if (status >= 500 || status === 408 || hurt.includes(code) || status < 300) {
-    return fail('STORE_FAILED', message('the store failed'), wayHint, 'soon');
+  // A status below 300 is a success whose body cannot be read.
+  if (status >= 500 || status === 408 || status < 300 || transferCodes.includes(code)) {
+    return failed(operation, 'the store failed', connectionHint);
   }
   const hint =
-    'The store refuses what it is asked: check obs.endpoint and obs.pathStyle, then report it.';
-  return fail('STORE_DENIED', message('refused'), hint, 'no');
+    'The store does not accept the request: check obs.endpoint and obs.pathStyle, then report it as a bug.';
+  return denied(operation, 'the store rejected the request', hint);
 }
 
-function fail(
+function denied(operation: Operation, reason: string, hint: string): OperationFailure {
+  return { ...createFailure('STORE_DENIED', operation, reason, hint), retry: 'never' };
+}
+
+function failed(operation: Operation, reason: string, hint: string): OperationFailure {
+  return { ...createFailure('STORE_FAILED', operation, reason, hint), retry: 'soon' };
+}
+
+function createFailure(
   code: 'STORE_DENIED' | 'STORE_FAILED',
-  message: string,
+  { verb, url, answer }: Operation,
+  reason: string,
   hint: string,
-  again: Failure['again'],
-): Failure {
-  // Without the SDK's error as its cause: that holds the request, signature and access key.
-  return { error: new StoreError(code, message, hint), again, refused: false, badKey: false };
+): Omit<OperationFailure, 'retry'> {
+  const message = `cannot ${verb} ${url}: ${reason}${answer === undefined ? '' : ` (${answer})`}`;
+  // The SDK's error is not kept as the cause, because it contains the request with its signature and access key.
+  return { error: new StoreError(code, message, hint), isRefused: false, isKeyInvalid: false };
 }
 
-/** What came back is not what was sent for; another try may mend it. */
-export function describeMismatch(attempted: Attempted, found: string): Failure {
-  const message = `cannot ${attempted.verb} ${attempted.url}: ${found}`;
+/** The store returned, or has now, other bytes than expected. */
+export function describeMismatch(operation: Operation, reason: string): OperationFailure {
   const hint =
-    'Another program may write the same object, or the store loses bytes: look at the object, then start again.';
-  return fail('STORE_FAILED', message, hint, 'soon');
+    'Another program may have written the same object, or the store lost data: inspect the object, then start again.';
+  return failed(operation, reason, hint);
 }
 
-/** The time for one call ran out. */
-export function describeTimeout(attempted: Attempted, timeoutMs: number): Failure {
-  const message = `cannot ${attempted.verb} ${attempted.url}: no answer within ${Math.round(timeoutMs / 1000)} s`;
-  return fail('STORE_FAILED', message, wayHint, 'soon');
+export function describeTimeout(operation: Operation, timeoutMs: number): OperationFailure {
+  const seconds = Math.round(timeoutMs / 1_000);
+  return failed(operation, `no answer within ${seconds} s`, connectionHint);
 }
 
-/** The object is not there. `headless`: the answer was to a HEAD, whose refusals have no body to say it in. */
-export function isAbsent(thrown: unknown, headless: boolean): boolean {
-  const { status, code } = readAnswer(thrown);
-  const codes = headless ? ['NoSuchKey', 'NotFound', ''] : ['NoSuchKey', 'NoSuchVersion'];
-  return status === 404 && codes.includes(code);
+/** An HTML page without a request id: the store sets that id on each of its answers. */
+export function describeOtherServer(operation: Operation): OperationFailure {
+  return failed(
+    operation,
+    'the answer is an HTML page that is not from the store',
+    otherServerHint,
+  );
 }
 
-/** What came is a page for people, and no store has signed it with its request id. */
-export function describeStranger(attempted: Attempted): Failure {
-  const message = `cannot ${attempted.verb} ${attempted.url}: a page of HTML came, and not from the store`;
-  return fail('STORE_FAILED', message, strangerHint, 'soon');
+/** `refusal`: the error with which the store refused the access key before. */
+export function describeHeldKey(operation: Operation, refusal: ExportError): OperationFailure {
+  const reason = 'the store refused this access key before, so it is not used again for 15 minutes';
+  return denied(operation, reason, refusal.hint);
 }
 
-/** A key that was refused is not used again for a while. */
-export function describeHeldKey(attempted: Attempted, refusal: ExportError): Failure {
-  const message = `cannot ${attempted.verb} ${attempted.url}: the key was refused before, and is not tried again`;
-  return fail('STORE_DENIED', message, refusal.hint, 'no');
+export function describeNoTime(operation: Operation): OperationFailure {
+  const reason = 'the invocation has no time left for it';
+  const hint =
+    'The next invocation continues. If this happens often, raise the time-out of the function.';
+  return { ...failed(operation, reason, hint), retry: 'never' };
 }
 
-/** This invocation has no time left for the call. */
-export function describeNoTime(attempted: Attempted): Failure {
-  const message = `cannot ${attempted.verb} ${attempted.url}: no time is left`;
-  const hint = 'The next invocation goes on. If this happens often, raise the time-out.';
-  return fail('STORE_FAILED', message, hint, 'no');
+export function describeEndlessList(operation: Operation): OperationFailure {
+  const reason = 'the store returned the same page of the list again';
+  const hint =
+    'The store does not follow the S3 protocol: check obs.endpoint, then report it as a bug.';
+  return { ...failed(operation, reason, hint), retry: 'never' };
 }
 
-/** `status` null: no answer came. `code` is empty where the answer had no body (HEAD). */
-function readAnswer(thrown: unknown): { status: number | null; code: string; text: string } {
+/** True if the object does not exist. `isHead`: the answer is to a HEAD, so it has no body and no error code. */
+export function isAbsent(thrown: unknown, isHead: boolean): boolean {
+  const answer = readAnswer(thrown);
+  const codes = isHead ? ['NoSuchKey', 'NotFound', ''] : ['NoSuchKey', 'NoSuchVersion'];
+  return answer?.status === 404 && codes.includes(answer.code);
+}
+
+/** Error names that the SDK or Node sets if the answer has no error code. */
+const namesWithoutCode = [
+  'Error',
+  'SyntaxError',
+  'TypeError',
+  'Unknown',
+  'UnknownError',
+  'Forbidden',
+];
+
+/** The store's answer inside an error of the SDK; null if the error has none. */
+function readAnswer(thrown: unknown): Answer | null {
   const { name, message, $metadata, $response } = asRecord(thrown);
-  const answered = asRecord($metadata).httpStatusCode ?? asRecord($response).statusCode;
-  const status = typeof answered === 'number' ? answered : null;
+  const status = asRecord($metadata).httpStatusCode ?? asRecord($response).statusCode;
+  if (typeof status !== 'number') return null;
   const isCode = typeof name === 'string' && /^[A-Za-z][\w.]{2,60}$/.test(name);
-  const nameless = ['Error', 'SyntaxError', 'TypeError', 'Unknown', 'UnknownError', 'Forbidden'];
-  const code = isCode && !nameless.includes(name) && !/^\d/.test(name) ? name : '';
-  const text =
-    typeof message === 'string' && code !== '' && message !== name ? oneLine(message) : '';
-  return { status, code, text: /^unknown|^UnknownError$/i.test(text) ? '' : text };
+  const code = isCode && !namesWithoutCode.includes(name) ? name : '';
+  const hasText = typeof message === 'string' && code !== '' && message !== name;
+  const text = hasText ? toOneLine(message) : '';
+  return { status, code, text: /^unknown/i.test(text) ? '' : text };
 }
 
-function oneLine(text: string): string {
+function toOneLine(text: string): string {
   return text
     .replaceAll(/[\p{C}\s]+/gu, ' ')
     .trim()
     .slice(0, 200);
 }
 
-const systemCode = /^(E[A-Z]|ERR_(SSL|TLS|HTTP|STREAM)|CERT_|DEPTH_|SELF_|UNABLE_|HPE_)/;
-
-function readNetworkCode(thrown: unknown): string | null {
-  let current: unknown = thrown;
-  for (let depth = 0; depth < 4; depth += 1) {
-    const { code, name, cause, errors, message } = asRecord(current);
-    if (typeof code === 'string' && systemCode.test(code)) return code;
+/** A network code, or what a proxy answered; null if the connection is not at fault. */
+function readConnectionFault(thrown: unknown): string | null {
+  const code = readNetworkCode(thrown);
+  if (code !== null) return code;
+  for (const { name, message } of causesOf(thrown)) {
     if (name === 'TimeoutError') return 'ETIMEDOUT';
     if (message === 'aborted' || message === 'socket hang up') return 'ECONNRESET';
-    // What https-proxy-agent says of a proxy that does not let it through.
-    if (typeof message === 'string' && /^Proxy /.test(message)) return oneLine(message);
-    current = cause ?? (Array.isArray(errors) ? errors[0] : undefined);
+    // https-proxy-agent starts its messages about a refused CONNECT with "Proxy".
+    if (typeof message === 'string' && message.startsWith('Proxy ')) return toOneLine(message);
   }
   return null;
-}
-
-function asRecord(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

@@ -1,4 +1,4 @@
-// Owns the proof of the way to the store: through the proxy or past it, by settings alone. TLS itself is in test/rgw.
+// Tests that the client connects through the proxy or directly, according to its options only. TLS is tested in test/rgw.
 
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openClient } from '../../lib/store/obs-client.ts';
@@ -10,8 +10,8 @@ async function openFor(endpoint: string, proxy: { url: string | null; noProxy: s
     region: 'cn-south-4',
     pathStyle: false,
     proxy,
-    timeouts: { connectMs: 1_000, requestMs: 1_000, wholeMs: 1_000 },
-    key: () => ({ ak: 'ak', sk: 'sk' }),
+    timeouts: { connectMs: 1_000, requestMs: 1_000, operationMs: 1_000 },
+    accessKey: () => ({ ak: 'ak', sk: 'sk' }),
     monotonicMs: () => performance.now(),
     onDate: () => {},
   });
@@ -20,7 +20,7 @@ async function openFor(endpoint: string, proxy: { url: string | null; noProxy: s
   return () => opened.client.send(head).then(() => null, String);
 }
 
-test('the bucket is in the name of the host, and that goes through the proxy, with its login', async () => {
+test('connects through the proxy with its login, to a host name that starts with the bucket name', async () => {
   const proxy = await startConnectProxy();
   const send = await openFor('https://obs.example', { url: proxy.url, noProxy: null });
   expect(await send()).not.toBeNull();
@@ -28,15 +28,15 @@ test('the bucket is in the name of the host, and that goes through the proxy, wi
   expect(proxy.logins).toEqual([`Basic ${Buffer.from('user:pass').toString('base64')}`]);
 });
 
-test('not for the names in NO_PROXY, and the environment does not count', async () => {
+test('connects directly to the names in NO_PROXY, and ignores the proxy of the environment', async () => {
   const proxy = await startConnectProxy();
   vi.stubEnv('HTTPS_PROXY', proxy.url);
   vi.stubEnv('https_proxy', proxy.url);
   onTestFinished(() => void vi.unstubAllEnvs());
-  // Nobody listens there: what counts is that the proxy is not asked.
-  const passing = await openFor('https://localhost:1', { url: proxy.url, noProxy: 'localhost' });
-  expect(await passing()).not.toBeNull();
-  const without = await openFor('https://localhost:1', { url: null, noProxy: null });
-  expect(await without()).not.toBeNull();
+  // No server listens on port 1. The test is that the proxy gets no request.
+  const excluded = await openFor('https://localhost:1', { url: proxy.url, noProxy: 'localhost' });
+  expect(await excluded()).not.toBeNull();
+  const withoutProxy = await openFor('https://localhost:1', { url: null, noProxy: null });
+  expect(await withoutProxy()).not.toBeNull();
   expect(proxy.connects).toEqual([]);
 });

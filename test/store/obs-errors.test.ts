@@ -1,15 +1,24 @@
-// Owns the table of what a failed call means: code, whether it is tried again, and that the hint helps. Real answers are in test/rgw.
+// Tests the table of what a failed request means: its code, whether it is retried, and that its hint helps. Answers of a
+// real server are tested in test/rgw.
 
 import { describe, expect, test } from 'vitest';
-import { describeFailure, isAbsent, type Verb } from '../../lib/store/obs-errors.ts';
+import {
+  describeEndlessList,
+  describeFailure,
+  describeMismatch,
+  describeOtherServer,
+  describeTimeout,
+  isAbsent,
+  type Operation,
+} from '../../lib/store/obs-errors.ts';
 
-const attempted = {
-  verb: 'write' as Verb,
+const operation: Operation = {
+  verb: 'write',
   url: 'obs://lake/a',
   bucket: 'lake',
   endpoint: 'https://obs.example',
-  kms: false,
-  temporary: false,
+  hasKmsKey: false,
+  isKeyTemporary: false,
   scrub: (text: string) => text.replaceAll('TOPSECRET', '[redacted]'),
 };
 
@@ -20,26 +29,26 @@ function answer(status: number, code: string, message = ''): Error {
   });
 }
 
-function network(code: string, inner = false): Error {
+function network(code: string, isWrapped = false): Error {
   const error = Object.assign(new Error(`it failed: ${code}`), { code });
-  return inner ? new Error('wrapped', { cause: error }) : error;
+  return isWrapped ? new Error('wrapped', { cause: error }) : error;
 }
 
-describe('what the store answered', () => {
+describe('an answer of the store', () => {
   test.each([
-    [403, 'InvalidAccessKeyId', 'STORE_DENIED', 'no', 'obs.credentials'],
-    [403, 'SignatureDoesNotMatch', 'STORE_DENIED', 'no', 'obs.credentials'],
-    [403, 'AccessDenied', 'STORE_DENIED', 'no', 'obs:object:PutObject'],
-    [403, 'UnknownError', 'STORE_DENIED', 'no', 'obs:object:PutObject'],
+    [403, 'InvalidAccessKeyId', 'STORE_DENIED', 'never', 'obs.credentials'],
+    [403, 'SignatureDoesNotMatch', 'STORE_DENIED', 'never', 'obs.credentials'],
+    [403, 'AccessDenied', 'STORE_DENIED', 'never', 'obs:object:PutObject'],
+    [403, 'UnknownError', 'STORE_DENIED', 'never', 'obs:object:PutObject'],
     [403, 'RequestTimeTooSkewed', 'STORE_DENIED', 'once', 'clock'],
-    [400, 'ExpiredToken', 'STORE_DENIED', 'no', 'agency'],
-    [404, 'NoSuchBucket', 'STORE_DENIED', 'no', 'Create it'],
-    [301, 'PermanentRedirect', 'STORE_DENIED', 'no', 'own region'],
-    [307, 'UnknownError', 'STORE_DENIED', 'no', 'own region'],
-    [400, 'AuthorizationHeaderMalformed', 'STORE_DENIED', 'no', 'own region'],
-    [407, 'UnknownError', 'STORE_DENIED', 'no', 'HTTPS_PROXY'],
-    [405, 'MethodNotAllowed', 'STORE_DENIED', 'no', 'obs.pathStyle'],
-    [400, 'InvalidArgument', 'STORE_DENIED', 'no', 'obs.endpoint'],
+    [400, 'ExpiredToken', 'STORE_DENIED', 'never', 'agency'],
+    [404, 'NoSuchBucket', 'STORE_DENIED', 'never', 'Create the bucket'],
+    [301, 'PermanentRedirect', 'STORE_DENIED', 'never', 'own region'],
+    [307, 'UnknownError', 'STORE_DENIED', 'never', 'own region'],
+    [400, 'AuthorizationHeaderMalformed', 'STORE_DENIED', 'never', 'own region'],
+    [407, 'UnknownError', 'STORE_DENIED', 'never', 'HTTPS_PROXY'],
+    [405, 'MethodNotAllowed', 'STORE_DENIED', 'never', 'obs.pathStyle'],
+    [400, 'InvalidArgument', 'STORE_DENIED', 'never', 'obs.endpoint'],
     [503, 'SlowDown', 'STORE_FAILED', 'slowly', 'Start again'],
     [429, 'UnknownError', 'STORE_FAILED', 'slowly', 'Start again'],
     [503, 'ServiceUnavailable', 'STORE_FAILED', 'soon', 'start again'],
@@ -47,12 +56,12 @@ describe('what the store answered', () => {
     [502, 'SyntaxError', 'STORE_FAILED', 'soon', 'start again'],
     [400, 'BadDigest', 'STORE_FAILED', 'soon', 'start again'],
     [400, 'RequestTimeout', 'STORE_FAILED', 'soon', 'start again'],
-    // A success that cannot be read.
+    // A success whose body cannot be read.
     [200, 'SyntaxError', 'STORE_FAILED', 'soon', 'start again'],
-  ])('%i %s → %s, again: %s', (status, name, code, again, hint) => {
-    const failure = describeFailure(answer(status, name), attempted);
+  ])('%i %s is %s, retry %s', (status, name, code, retry, hint) => {
+    const failure = describeFailure(answer(status, name), operation);
     expect(failure.error.code).toBe(code);
-    expect(failure.again).toBe(again);
+    expect(failure.retry).toBe(retry);
     expect(failure.error.hint).toContain(hint);
     expect(failure.error.message).toContain('cannot write obs://lake/a');
     expect(failure.error.message).toContain(String(status));
@@ -62,13 +71,13 @@ describe('what the store answered', () => {
     ['read', 'obs:object:GetObject'],
     ['list', 'obs:bucket:ListBucket'],
     ['delete', 'obs:object:DeleteObject'],
-  ] as const)('a %s that is denied names %s', (verb, action) => {
-    const { error } = describeFailure(answer(403, 'AccessDenied'), { ...attempted, verb });
-    expect(error.hint).toContain(action);
+  ] as const)('the hint of a denied %s names %s', (verb, permission) => {
+    const { error } = describeFailure(answer(403, 'AccessDenied'), { ...operation, verb });
+    expect(error.hint).toContain(permission);
   });
 
-  test('a KMS key that is refused is named, under whatever code; other refusals mention it', () => {
-    const kms = { ...attempted, kms: true };
+  test('a refused KMS key is named under any code; other refusals mention the KMS key', () => {
+    const kms = { ...operation, hasKmsKey: true };
     for (const thrown of [
       answer(400, 'KMS.NotFoundException'),
       answer(403, 'InvalidAccessKeyId', 'Failed to retrieve the actual key, kms-keyid: nope'),
@@ -76,22 +85,43 @@ describe('what the store answered', () => {
       expect(describeFailure(thrown, kms).error.hint).toContain('obs.kmsKeyId');
     }
     expect(describeFailure(answer(403, 'AccessDenied'), kms).error.hint).toContain('KMS');
-    expect(describeFailure(answer(403, 'AccessDenied'), attempted).error.hint).not.toContain('KMS');
+    expect(describeFailure(answer(403, 'AccessDenied'), operation).error.hint).not.toContain('KMS');
   });
 
-  test('what it said is one line without secrets, and the answer itself is not carried along', () => {
+  test("quotes the store's text on one line without secrets, and does not keep the SDK's error", () => {
     const thrown = Object.assign(answer(403, 'AccessDenied', 'no\n\u001b[31m TOPSECRET'), {
       AWSAccessKeyId: 'TOPSECRET',
     });
-    const { error } = describeFailure(thrown, attempted);
+    const { error } = describeFailure(thrown, operation);
     expect(error.message).toContain('no [31m [redacted]');
     expect(error.cause).toBeUndefined();
   });
 
-  test('403 is a refused key, which a temporary one may get over; 404 is not', () => {
-    expect(describeFailure(answer(403, 'AccessDenied'), attempted).refused).toBe(true);
-    expect(describeFailure(answer(400, 'ExpiredToken'), attempted).refused).toBe(true);
-    expect(describeFailure(answer(404, 'NoSuchBucket'), attempted).refused).toBe(false);
+  test('isRefused is true for 403 and for an expired key, not for 404', () => {
+    expect(describeFailure(answer(403, 'AccessDenied'), operation).isRefused).toBe(true);
+    expect(describeFailure(answer(400, 'ExpiredToken'), operation).isRefused).toBe(true);
+    expect(describeFailure(answer(404, 'NoSuchBucket'), operation).isRefused).toBe(false);
+  });
+
+  test('a 404 without a code is not from the store: it is retried, and the hint names the proxy', () => {
+    const { error, retry } = describeFailure(answer(404, 'UnknownError'), operation);
+    expect([error.code, retry]).toEqual(['STORE_FAILED', 'soon']);
+    expect(error.hint).toContain('NO_PROXY');
+  });
+
+  test('isKeyInvalid distinguishes an invalid access key from a missing permission', () => {
+    const isKeyInvalid = (name: string) =>
+      describeFailure(answer(403, name), operation).isKeyInvalid;
+    expect(
+      ['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'ExpiredToken'].every(isKeyInvalid),
+    ).toBe(true);
+    expect(isKeyInvalid('AccessDenied')).toBe(false);
+  });
+
+  test('the hint for an unknown temporary key says that it may have expired', () => {
+    const temporary = { ...operation, isKeyTemporary: true };
+    const { error } = describeFailure(answer(403, 'InvalidAccessKeyId'), temporary);
+    expect(error.hint).toContain('may have expired');
   });
 });
 
@@ -101,52 +131,58 @@ describe('no answer', () => {
     ['ECONNREFUSED', 'STORE_FAILED', 'soon', 'network'],
     ['EAI_AGAIN', 'STORE_FAILED', 'soon', 'does not resolve'],
     ['ENOTFOUND', 'STORE_DENIED', 'soon', 'does not resolve'],
-    ['CERT_HAS_EXPIRED', 'STORE_DENIED', 'no', 'NODE_EXTRA_CA_CERTS'],
-    ['SELF_SIGNED_CERT_IN_CHAIN', 'STORE_DENIED', 'no', 'NODE_EXTRA_CA_CERTS'],
-    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'STORE_DENIED', 'no', 'NODE_EXTRA_CA_CERTS'],
-    ['ERR_TLS_CERT_ALTNAME_INVALID', 'STORE_DENIED', 'no', 'correct obs.endpoint'],
-    ['EPROTO', 'STORE_DENIED', 'no', 'plain http'],
-  ])('%s → %s, again: %s', (code, expected, again, hint) => {
-    for (const inner of [false, true]) {
-      const failure = describeFailure(network(code, inner), attempted);
+    ['CERT_HAS_EXPIRED', 'STORE_DENIED', 'never', 'NODE_EXTRA_CA_CERTS'],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'STORE_DENIED', 'never', 'NODE_EXTRA_CA_CERTS'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'STORE_DENIED', 'never', 'NODE_EXTRA_CA_CERTS'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'STORE_DENIED', 'never', 'correct obs.endpoint'],
+    ['EPROTO', 'STORE_DENIED', 'never', 'plain http'],
+  ])('%s is %s, retry %s', (code, expected, retry, hint) => {
+    for (const isWrapped of [false, true]) {
+      const failure = describeFailure(network(code, isWrapped), operation);
       expect(failure.error.code).toBe(expected);
-      expect(failure.again).toBe(again);
+      expect(failure.retry).toBe(retry);
       expect(failure.error.hint).toContain(hint);
       expect(failure.error.message).toContain(code);
     }
   });
 
-  test('a bug of ours comes out as it is', () => {
+  test.each([
+    [Object.assign(new Error('took too long'), { name: 'TimeoutError' }), 'ETIMEDOUT'],
+    [new Error('wrapped', { cause: new Error('socket hang up') }), 'ECONNRESET'],
+    [new Error('aborted'), 'ECONNRESET'],
+    [new Error('Proxy connection timed out\nTOPSECRET'), 'Proxy connection timed out [redacted]'],
+  ])('%s is retried as %s', (thrown, reason) => {
+    const { error, retry } = describeFailure(thrown, operation);
+    expect([error.code, retry]).toEqual(['STORE_FAILED', 'soon']);
+    expect(error.message).toBe(`cannot write obs://lake/a: ${reason}`);
+  });
+
+  test('throws a bug of this program unchanged', () => {
     const bug = new TypeError('x is not a function');
-    expect(() => describeFailure(bug, attempted)).toThrow(bug);
+    expect(() => describeFailure(bug, operation)).toThrow(bug);
   });
 });
 
-test('absent is an object that is not there, not a bucket, and not what something else answers', () => {
+test('every other failure names the operation, the object and what to do', () => {
+  for (const { error } of [
+    describeMismatch(operation, 'the object has 1 of 3 bytes after the write'),
+    describeTimeout(operation, 15_000),
+    describeOtherServer(operation),
+    describeEndlessList(operation),
+  ]) {
+    expect(error.message).toContain('cannot write obs://lake/a: ');
+    expect(error.hint).not.toBe('');
+  }
+});
+
+test('isAbsent is true for a missing object, not for a missing bucket or another answer', () => {
   expect(isAbsent(answer(404, 'NoSuchKey'), false)).toBe(true);
   expect(isAbsent(answer(404, ''), false)).toBe(false);
   expect(isAbsent(answer(404, 'NotFound'), true)).toBe(true);
   expect(isAbsent(answer(404, ''), true)).toBe(true);
-  for (const headless of [true, false]) {
-    expect(isAbsent(answer(404, 'NoSuchBucket'), headless)).toBe(false);
-    expect(isAbsent(answer(403, 'AccessDenied'), headless)).toBe(false);
-    expect(isAbsent(network('ECONNRESET'), headless)).toBe(false);
+  for (const isHead of [true, false]) {
+    expect(isAbsent(answer(404, 'NoSuchBucket'), isHead)).toBe(false);
+    expect(isAbsent(answer(403, 'AccessDenied'), isHead)).toBe(false);
+    expect(isAbsent(network('ECONNRESET'), isHead)).toBe(false);
   }
-});
-
-test('a 404 without a word is not the store: tried again, and the proxy named', () => {
-  const { error, again } = describeFailure(answer(404, 'UnknownError'), attempted);
-  expect([error.code, again]).toEqual(['STORE_FAILED', 'soon']);
-  expect(error.hint).toContain('NO_PROXY');
-});
-
-test('a key that is none is told from one that may not, and a temporary one is asked whether it ended', () => {
-  const badKeyOf = (name: string) => describeFailure(answer(403, name), attempted).badKey;
-  expect(['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'ExpiredToken'].every(badKeyOf)).toBe(
-    true,
-  );
-  expect(badKeyOf('AccessDenied')).toBe(false);
-  const temporary = { ...attempted, temporary: true };
-  const { error } = describeFailure(answer(403, 'InvalidAccessKeyId'), temporary);
-  expect(error.hint).toContain('has it ended');
 });

@@ -1,100 +1,27 @@
-// Owns what the OBS store makes of answers that a real server gives seldom or never. The contract, and everything that a
-// real server can show, is proved on one: test/rgw. Here each answer is written out, and what was asked is looked at.
+// Tests what the OBS store sends, and how it handles answers that a real server seldom or never gives. The contract and
+// everything that a real server can show are tested against one: test/rgw.
 
-import { createHash } from 'node:crypto';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { ConfigError, StoreError } from '../../lib/core/errors.ts';
-import { systemClock } from '../../lib/platform/clock.ts';
-import { type ObsKey, type ObsStoreOptions, openObsStore } from '../../lib/store/obs.ts';
+import { describe, expect, test } from 'vitest';
+import { ConfigError } from '../../lib/core/errors.ts';
+import type { Durability } from '../../lib/core/ports.ts';
+import { storeErrorOf } from '../support/store-errors.ts';
+import {
+  md5,
+  openScriptedStore,
+  refusal,
+  type ScriptedAnswer,
+  stored,
+  utf8,
+} from './scripted-store.ts';
 
-interface Answer {
-  status?: number;
-  headers?: Record<string, string>;
-  body?: string;
-  /** The answer stops after so many bytes of its body. */
-  cutAfter?: number;
-  /** No answer at all. */
-  silent?: boolean;
-}
-interface Asked {
-  method: string;
-  url: string;
-  headers: IncomingHttpHeaders;
-  body: string;
-}
+const acknowledged = { durability: 'acknowledged' } as const;
+const checksummed = { durability: 'checksummed' } as const;
 
-const md5 = (text: string) => createHash('md5').update(text).digest('hex');
-const refusal = (status: number, code: string): Answer => ({
-  status,
-  body: `<Error><Code>${code}</Code><Message>said so</Message></Error>`,
-});
-const stored = (text: string): Answer => ({ headers: { etag: `"${md5(text)}"` } });
-
-/** Gives these answers in turn. */
-async function openScripted(answers: readonly Answer[], options: Partial<ObsStoreOptions> = {}) {
-  const asked: Asked[] = [];
-  const server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk) => {
-      body += chunk;
-    });
-    request.on('end', () => {
-      const { method = '', url = '', headers } = request;
-      const answer = answers[asked.length] ?? { status: 599 };
-      asked.push({ method, url, headers, body });
-      if (answer.silent) return;
-      const content = Buffer.from(answer.body ?? '');
-      const length = { 'content-length': String(content.length) };
-      response.writeHead(answer.status ?? 200, { ...length, ...answer.headers });
-      response.flushHeaders();
-      if (answer.cutAfter === undefined) response.end(method === 'HEAD' ? undefined : content);
-      else {
-        response.write(content.subarray(0, answer.cutAfter), () => request.socket.destroy());
-      }
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const store = openObsStore({
-    bucket: 'lake',
-    prefix: 'cgs',
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    region: 'cn-south-4',
-    pathStyle: true,
-    kmsKeyId: null,
-    credentials: async () => ({ ak: 'test-ak', sk: 'test-sk' }),
-    proxy: { url: null, noProxy: null },
-    clock: { ...systemClock, sleep: async () => {} },
-    random: () => 0,
-    scrub: (text) => text,
-    log: () => {},
-    ...options,
-  });
-  onTestFinished(() => {
-    store.close();
-    server.closeAllConnections();
-    server.close();
-  });
-  return { store, asked, methods: () => asked.map(({ method }) => method).join(' ') };
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<StoreError> {
-  const error = await promise.then(
-    () => new Error('it did not fail'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof StoreError)) throw error;
-  return error;
-}
-
-const utf8 = (text: string) => Buffer.from(text);
-
-describe('what is sent', () => {
-  test('a PUT has its MD5, no payload hash, no trailer, and does not wait to go on', async () => {
-    const { store, asked } = await openScripted([stored('x')]);
-    await store.put('_runs/a b', utf8('x'));
-    const [put] = asked;
+describe('requests', () => {
+  test('a PUT has its MD5, but no payload hash, no trailer and no Expect header', async () => {
+    const { store, requests } = await openScriptedStore([stored('x')]);
+    await store.put('_runs/a b', utf8('x'), acknowledged);
+    const [put] = requests;
     expect(put).toMatchObject({
       method: 'PUT',
       url: expect.stringMatching(/^\/lake\/cgs\/_runs\/a%20b(\?|$)/),
@@ -113,30 +40,65 @@ describe('what is sent', () => {
     );
   });
 
-  test('with a KMS key every PUT asks for it; a temporary key sends its token', async () => {
-    const text = '_runs/a/pages/000000-ab.gz';
-    const { store, asked } = await openScripted(
-      [{ headers: { etag: '"no md5"' } }, { headers: { 'content-length': '1' } }],
+  test('every PUT names the KMS key, and a temporary access key sends its token', async () => {
+    const { store, requests } = await openScriptedStore(
+      [{ headers: { etag: '"not an md5"' } }, { headers: { 'content-length': '1' } }],
       {
         kmsKeyId: 'key-1',
         credentials: async () => ({ ak: 'a', sk: 's', securityToken: 'test-token' }),
       },
     );
-    await store.put(text, utf8('x'));
-    expect(asked[0]?.headers).toMatchObject({
+    await store.put('_runs/a/pages/000000-ab.gz', utf8('x'), checksummed);
+    expect(requests[0]?.headers).toMatchObject({
       'x-amz-server-side-encryption': 'aws:kms',
       'x-amz-server-side-encryption-aws-kms-key-id': 'key-1',
       'x-amz-security-token': 'test-token',
     });
-    // The ETag proves nothing here, so the object is looked at.
-    expect(asked.map(({ method }) => method)).toEqual(['PUT', 'HEAD']);
+    // With a KMS key the ETag is not the MD5, so a HEAD confirms the object.
+    expect(requests.map(({ method }) => method)).toEqual(['PUT', 'HEAD']);
+  });
+
+  test('the URL of the store names bucket and prefix; conditional writes are not offered', async () => {
+    const { store } = await openScriptedStore([]);
+    expect(store.url).toBe('obs://lake/cgs');
+    expect(store.putIfAbsent).toBeUndefined();
+  });
+
+  test('rejects a bucket name with a dot where no TLS certificate can be valid for it', async () => {
+    await expect(
+      openScriptedStore([], {
+        bucket: 'my.lake',
+        endpoint: 'https://obs.example',
+        pathStyle: false,
+      }),
+    ).rejects.toThrow(ConfigError);
   });
 });
 
-describe('a PUT', () => {
-  test('whose object is not there, or of another size, is repeated and then an error', async () => {
-    const short: Answer = { headers: { 'content-length': '1' } };
-    const { store, methods } = await openScripted([
+describe('put', () => {
+  const noMd5: ScriptedAnswer = { headers: { etag: '"not an md5"' } };
+  const found: ScriptedAnswer = { headers: { 'content-length': '1' } };
+
+  test.each<[Durability | undefined, string, ScriptedAnswer, string]>([
+    ['acknowledged', 'without an MD5', noMd5, 'PUT'],
+    ['acknowledged', 'with the MD5', stored('x'), 'PUT'],
+    ['checksummed', 'without an MD5', noMd5, 'PUT HEAD'],
+    ['checksummed', 'with another MD5', stored('y'), 'PUT HEAD'],
+    ['checksummed', 'with the MD5', stored('x'), 'PUT'],
+    ['confirmed', 'with the MD5', stored('x'), 'PUT HEAD'],
+    ['confirmed', 'without an MD5', noMd5, 'PUT HEAD'],
+    [undefined, 'with the MD5', stored('x'), 'PUT HEAD'],
+  ])('durability %s and an answer %s: %s', async (durability, _answer, answer, expected) => {
+    for (const key of ['_quota/1', '_runs/t/pages/000000-ab.gz', 'container_nodes/a.parquet']) {
+      const { store, methods } = await openScriptedStore([answer, found]);
+      await store.put(key, utf8('x'), durability && { durability });
+      expect(methods(), key).toBe(expected);
+    }
+  });
+
+  test('writes again while the object is missing or has another size, then fails', async () => {
+    const short: ScriptedAnswer = { headers: { 'content-length': '1' } };
+    const { store, methods } = await openScriptedStore([
       stored('xyz'),
       { status: 404 },
       { status: 404 },
@@ -148,29 +110,30 @@ describe('a PUT', () => {
     ]);
     await store.put('container_nodes/a', utf8('xyz'));
     expect(methods()).toBe('PUT HEAD HEAD PUT HEAD HEAD PUT HEAD');
-    const never = await openScripted(
+    const never = await openScriptedStore(
       Array.from({ length: 40 }, (_, i) => (i % 3 === 1 ? stored('xyz') : short)).slice(1),
     );
-    const error = await failureOf(never.store.put('container_nodes/a', utf8('xyz')));
+    const error = await storeErrorOf(never.store.put('container_nodes/a', utf8('xyz')));
     expect(error.code).toBe('STORE_FAILED');
     expect(error.message).toContain('1 of 3 bytes');
   });
 
-  test('that is refused is not repeated', async () => {
-    const { store, methods } = await openScripted([refusal(403, 'AccessDenied')]);
-    expect((await failureOf(store.put('_runs/a', utf8('x')))).code).toBe('STORE_DENIED');
+  test('does not repeat a write that the store refuses', async () => {
+    const { store, methods } = await openScriptedStore([refusal(403, 'AccessDenied')]);
+    const error = await storeErrorOf(store.put('_runs/a', utf8('x')));
+    expect(error.code).toBe('STORE_DENIED');
     expect(methods()).toBe('PUT');
   });
 });
 
-describe('a GET', () => {
-  const whole = (text: string, kept = text): Answer => ({
+describe('get', () => {
+  const whole = (text: string, written = text): ScriptedAnswer => ({
     body: text,
-    headers: { 'x-amz-meta-md5': md5(kept) },
+    headers: { 'x-amz-meta-md5': md5(written) },
   });
 
-  test('whose body is cut short, or is not what was written, is repeated', async () => {
-    const { store, methods } = await openScripted([
+  test('reads again if the body is cut short or does not match its MD5', async () => {
+    const { store, methods } = await openScriptedStore([
       { ...whole('all of it'), cutAfter: 3 },
       whole('all of iT', 'all of it'),
       whole('all of it'),
@@ -179,35 +142,30 @@ describe('a GET', () => {
     expect(methods()).toBe('GET GET GET');
   });
 
-  test('of an object that somebody else put there is taken as it is', async () => {
-    const { store } = await openScripted([{ body: 'theirs' }]);
-    expect(String(await store.get('a'))).toBe('theirs');
+  test('returns an object without an MD5, which another program wrote, as it is', async () => {
+    const { store } = await openScriptedStore([{ body: 'of another program' }]);
+    expect(String(await store.get('a'))).toBe('of another program');
   });
 
-  test('that is not answered in time is repeated; never answered, it is an error that says so', async () => {
-    const quick = { timeouts: { requestMs: 60 }, backoffMs: 1 };
-    const slow = await openScripted([{ silent: true }, { body: 'x' }], quick);
-    expect(String(await slow.store.get('a'))).toBe('x');
-    const never = Array.from({ length: 9 }, () => ({ silent: true }));
-    const silent = await openScripted(never, quick);
-    const error = await failureOf(silent.store.get('a'));
-    expect(error.code).toBe('STORE_FAILED');
-    expect(error.hint).toContain('network');
-    expect(silent.asked).toHaveLength(7);
-    // Not even those, where the time for all of them is over.
-    const short = await openScripted(never, {
-      timeouts: { requestMs: 60, wholeMs: 100 },
-      backoffMs: 1,
-    });
-    await failureOf(short.store.get('a'));
-    expect(short.asked).toHaveLength(2);
+  const wrong: ScriptedAnswer = whole('wrong', 'right');
+
+  test('reads bytes again that were damaged on the way', async () => {
+    const { store, requests } = await openScriptedStore([wrong, whole('right')]);
+    expect(String(await store.get('a'))).toBe('right');
+    expect(requests).toHaveLength(2);
+  });
+
+  test('returns bytes that are damaged in the store, so that the caller can check them', async () => {
+    const { store, requests } = await openScriptedStore([wrong, wrong]);
+    expect(String(await store.get('a'))).toBe('wrong');
+    expect(requests).toHaveLength(2);
   });
 });
 
-describe('a list', () => {
+describe('list', () => {
   const page = (
     keys: readonly string[],
-    truncated: boolean,
+    isTruncated: boolean,
     modified = '2026-11-24T06:00:00.123Z',
   ) => {
     const contents = keys.map(
@@ -215,227 +173,81 @@ describe('a list', () => {
         `<Contents><Key>${key}</Key><Size>1</Size><LastModified>${modified}</LastModified></Contents>`,
     );
     return {
-      body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>${truncated}</IsTruncated>${contents.join('')}</ListBucketResult>`,
+      body: `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>${isTruncated}</IsTruncated>${contents.join('')}</ListBucketResult>`,
     };
   };
 
-  test('goes on from the last key of each page, undoes the encoding, and leaves out the prefix', async () => {
-    const { store, asked } = await openScripted([
+  test('continues after the last key of each page, decodes keys and removes the prefix', async () => {
+    const { store, requests } = await openScriptedStore([
       page(['cgs/a+b', 'cgs/a%2Bb'], true),
       page(['cgs/%E8%8A%82'], false),
     ]);
     const objects = await store.list('a');
     expect(objects.map(({ key }) => key)).toEqual(['a b', 'a+b', '节']);
     expect(objects[0]?.modifiedMs).toBe(Date.parse('2026-11-24T06:00:00.123Z'));
-    const queries = asked.map(({ url }) => new URL(url, 'http://x').searchParams);
+    const queries = requests.map(({ url }) => new URL(url, 'http://x').searchParams);
     expect(queries.map((query) => query.get('marker'))).toEqual([null, 'cgs/a+b']);
     expect(queries[0]?.get('prefix')).toBe('cgs/a');
-    // OBS documents only the older form.
+    // OBS documents only the first version of LIST.
     expect(queries[0]?.get('list-type')).toBeNull();
   });
 
-  test('of a store that repeats a page ends', async () => {
-    const { store } = await openScripted([page(['cgs/a'], true), page(['cgs/a'], true)]);
-    expect((await failureOf(store.list(''))).message).toContain('repeats a page');
+  test('fails if the store returns the same page again', async () => {
+    const { store } = await openScriptedStore([page(['cgs/a'], true), page(['cgs/a'], true)]);
+    const error = await storeErrorOf(store.list(''));
+    expect(error.code).toBe('STORE_FAILED');
+    expect(error.message).toContain('the same page of the list again');
   });
 
-  test('without a body that can be read is no empty list', async () => {
+  test('fails if the body cannot be read, instead of returning an empty list', async () => {
     const answers = Array.from({ length: 9 }, () => ({ body: '<html><h1>hello' }));
-    const { store } = await openScripted(answers);
-    expect((await failureOf(store.list(''))).code).toBe('STORE_FAILED');
+    const { store } = await openScriptedStore(answers);
+    expect((await storeErrorOf(store.list(''))).code).toBe('STORE_FAILED');
+  });
+
+  test('learns the time of the store from the time stamp of an object that is written once', async () => {
+    const storeMs = Date.parse('2031-05-06T07:08:09.123Z');
+    const modified = '2031-05-06T07:08:09.123Z';
+    for (const isWrittenOnce of [true, false]) {
+      // The server's Date header has this host's time, which the time stamp contradicts.
+      const answers = [stored('x'), page(['cgs/t/a'], false, modified)];
+      const { store } = await openScriptedStore(answers);
+      await store.put('t/a', utf8('x'), { ...acknowledged, isWrittenOnce });
+      await store.list('t/');
+      const isLearned = Math.abs(store.nowMs() - storeMs) < 5_000;
+      expect(isLearned).toBe(isWrittenOnce);
+    }
   });
 });
 
-describe('keys', () => {
-  test('a temporary key that is refused is exchanged once for a new one, and only for a new one', async () => {
-    const refused: (ObsKey | null)[] = [];
-    const first = { ak: 'a', sk: 's', securityToken: 'first' };
-    const { store, asked } = await openScripted([refusal(400, 'ExpiredToken'), { body: 'x' }], {
-      async credentials(key) {
-        refused.push(key);
-        return key === null ? first : { ...first, securityToken: 'second' };
-      },
-    });
-    expect(String(await store.get('a'))).toBe('x');
-    expect(asked.map(({ headers }) => headers['x-amz-security-token'])).toEqual([
-      'first',
-      'second',
-    ]);
-    expect(refused[1]).toEqual(first);
-
-    const same = await openScripted([refusal(403, 'ExpiredToken')], {
-      credentials: async () => first,
-    });
-    expect((await failureOf(same.store.get('a'))).hint).toContain('new one');
-    expect(same.asked).toHaveLength(1);
-  });
-
-  test('what the provider throws comes out unchanged', async () => {
-    const reason = new ConfigError([{ path: 'obs', message: 'no agency', hint: 'make one' }]);
-    const { store, asked } = await openScripted([], {
-      credentials: () => Promise.reject(reason),
-    });
-    await expect(store.get('a')).rejects.toBe(reason);
-    expect(asked).toHaveLength(0);
-  });
-
-  test("a host whose clock is wrong signs by the store's after one refusal", async () => {
-    // Twenty minutes ahead of this host: as seen from the store, the host is behind.
-    const date = new Date(Date.now() + 1_200_000).toUTCString();
-    const { store, asked } = await openScripted([
-      { ...refusal(403, 'RequestTimeTooSkewed'), headers: { date } },
-      { body: 'x', headers: { date } },
-    ]);
-    expect(String(await store.get('a'))).toBe('x');
-    const signedMs = asked.map(({ headers }) => {
-      const stamp = String(headers['x-amz-date']);
-      return Date.parse(stamp.replace(/(....)(..)(..T..)(..)(..Z)/, '$1-$2-$3:$4:$5'));
-    });
-    expect(Math.abs((signedMs[1] ?? 0) - Date.parse(date))).toBeLessThan(5_000);
-    expect(Math.abs(store.nowMs() - Date.parse(date))).toBeLessThan(2_000);
-  });
-});
-
-test('its url names bucket and prefix, and a dot in a bucket is refused where no certificate covers it', async () => {
-  const { store } = await openScripted([]);
-  expect(store.url).toBe('obs://lake/cgs');
-  expect(store.putIfAbsent).toBeUndefined();
-  await expect(
-    openScripted([], { bucket: 'my.lake', endpoint: 'https://obs.example', pathStyle: false }),
-  ).rejects.toThrow(ConfigError);
-});
-
-describe('what is looked at after a PUT', () => {
-  const noMd5: Answer = { headers: { etag: '"no md5"' } };
-  const there: Answer = { headers: { 'content-length': '1' } };
-
-  test.each<[string, Answer, string]>([
-    ['_runs/t/checkpoint.json', noMd5, 'PUT'],
-    ['_quota/1', noMd5, 'PUT'],
-    ['_lease/holder', noMd5, 'PUT'],
-    ['_runs/t/pages/000000-ab.gz', noMd5, 'PUT HEAD'],
-    ['_runs/t/pages/000000-ab.gz', stored('x'), 'PUT'],
-    ['_latest/t.json', noMd5, 'PUT HEAD'],
-    ['_latest/t.json', stored('x'), 'PUT'],
-    ['_manifests/t/a.json', stored('x'), 'PUT HEAD'],
-    ['container_nodes/a.parquet', stored('x'), 'PUT HEAD'],
-  ])('%s, %j: %s', async (key, answer, methods) => {
-    const { store, methods: sent } = await openScripted([answer, there]);
-    await store.put(key, utf8('x'));
-    expect(sent()).toBe(methods);
-  });
-});
-
-describe('bytes that are not those that were written', () => {
-  const other: Answer = { body: 'rotten', headers: { 'x-amz-meta-md5': md5('right') } };
-
-  test('hurt on the way: asked for again', async () => {
-    const right: Answer = { body: 'right', headers: { 'x-amz-meta-md5': md5('right') } };
-    const { store, asked } = await openScripted([other, right]);
-    expect(String(await store.get('a'))).toBe('right');
-    expect(asked).toHaveLength(2);
-  });
-
-  test('hurt where they lie: given as they are, for whoever knows their hash to judge', async () => {
-    const { store, asked } = await openScripted([other, other]);
-    expect(String(await store.get('a'))).toBe('rotten');
-    expect(asked).toHaveLength(2);
-  });
-});
-
-describe('who answers instead of the store', () => {
-  const page = (status: number): Answer => ({
+describe('an answer from another server', () => {
+  const page = (status: number): ScriptedAnswer => ({
     status,
     body: '<html>no backend</html>',
     headers: { 'content-type': 'text/html' },
   });
 
   test.each([404, 200, 502])(
-    'a page with status %i is no object, and none is absent for it',
+    'an HTML page with status %i is neither an object nor proof that the object is absent',
     async (status) => {
-      const { store, asked } = await openScripted([page(status), { body: 'right' }]);
+      const { store, requests } = await openScriptedStore([page(status), { body: 'right' }]);
       expect(String(await store.get('_runs/schedule.json'))).toBe('right');
-      expect(asked).toHaveLength(2);
-      const { store: lost } = await openScripted(Array(10).fill(page(status)));
-      const error = await failureOf(lost.get('_runs/schedule.json'));
+      expect(requests).toHaveLength(2);
+      const { store: cut } = await openScriptedStore(Array(10).fill(page(status)));
+      const error = await storeErrorOf(cut.get('_runs/schedule.json'));
       expect(error.code).toBe('STORE_FAILED');
     },
   );
 
-  test('a page that is XML too is no empty list', async () => {
+  test('an HTML page that is also valid XML is not an empty list', async () => {
     const blocked = { ...page(200), body: '<html><body>Blocked</body></html>' };
-    const { store } = await openScripted(Array(10).fill(blocked));
-    expect((await failureOf(store.list('_manifests/'))).message).toContain('a page of HTML came');
+    const { store } = await openScriptedStore(Array(10).fill(blocked));
+    expect((await storeErrorOf(store.list('_manifests/'))).message).toContain('an HTML page');
   });
 
-  test('an object of HTML that the store gives is one', async () => {
+  test('an HTML object with a request id is from the store', async () => {
     const own = { ...page(200), headers: { 'content-type': 'text/html', 'x-amz-request-id': 'r' } };
-    const { store } = await openScripted([own]);
+    const { store } = await openScriptedStore([own]);
     expect(String(await store.get('a'))).toContain('no backend');
-  });
-});
-
-describe('a key that was refused', () => {
-  test('is not used again, whatever for; another one is', async () => {
-    let sk = 'wrong';
-    const refused = refusal(403, 'SignatureDoesNotMatch');
-    const { store, asked } = await openScripted([refused, stored('x')], {
-      credentials: async () => ({ ak: 'a', sk }),
-    });
-    expect((await failureOf(store.get('a'))).message).toContain('signature');
-    const again = await failureOf(store.put('_lease/holder', utf8('x')));
-    expect(again.message).toContain('the key was refused before');
-    expect(again.hint).toContain('obs.credentials');
-    expect(asked).toHaveLength(1);
-    sk = 'right';
-    await store.put('_lease/holder', utf8('x'));
-    expect(asked).toHaveLength(2);
-  });
-
-  test('for what it may not do is used for what it may', async () => {
-    const { store, asked } = await openScripted([refusal(403, 'AccessDenied'), { body: 'x' }]);
-    await failureOf(store.delete('a'));
-    await store.get('a');
-    expect(asked).toHaveLength(2);
-  });
-});
-
-describe('the time that an invocation has left', () => {
-  test('bounds every try, and without any no try is begun', async () => {
-    const startMs = performance.now();
-    const { store, asked } = await openScripted([{ silent: true }, { silent: true }], {
-      timeLeftMs: () => 1_400 - (performance.now() - startMs),
-    });
-    const error = await failureOf(store.get('a'));
-    expect(error.code).toBe('STORE_FAILED');
-    expect(performance.now() - startMs).toBeLessThan(2_500);
-    expect(asked).toHaveLength(1);
-    expect((await failureOf(store.get('a'))).message).toContain('no time is left');
-    expect(asked).toHaveLength(1);
-  });
-
-  test('a large object may take as long as its size needs, once it comes', async () => {
-    const body = 'x'.repeat(100_000);
-    const server = createServer((_request, response) => {
-      response.writeHead(200, { 'content-length': String(body.length) });
-      // Four fifths of a second for what the time-out alone would give a fifth.
-      for (let part = 0; part < 4; part += 1) {
-        setTimeout(
-          () => response.write(body.slice(part * 25_000, (part + 1) * 25_000)),
-          part * 130,
-        );
-      }
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    const { port } = server.address() as AddressInfo;
-    const { store } = await openScripted([], {
-      endpoint: `http://127.0.0.1:${port}`,
-      timeouts: { requestMs: 250 },
-    });
-    expect((await store.get('a'))?.length).toBe(100_000);
   });
 });

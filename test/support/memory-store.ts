@@ -1,6 +1,6 @@
 // Responsible for a store in memory that behaves like an object store without conditional PUT.
 
-import type { Store } from '../../lib/core/ports.ts';
+import type { PutOptions, Store } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 
 type StoreOperation = 'put' | 'putIfAbsent' | 'get' | 'list' | 'delete';
@@ -11,6 +11,8 @@ export interface StoreCall {
   op: StoreOperation;
   /** The key, or the prefix of a list. */
   key: string;
+  /** The options of a put; null for other operations. */
+  putOptions: PutOptions | null;
   phase: 'before' | 'after';
 }
 
@@ -42,14 +44,19 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
   let objects = new Map<string, { bytes: Uint8Array; modifiedMs: number }>();
   let calls = 0;
 
-  async function call<T>(op: StoreOperation, key: string, effect: () => T): Promise<T> {
+  async function call<T>(
+    op: StoreOperation,
+    key: string,
+    effect: () => T,
+    putOptions: PutOptions | null = null,
+  ): Promise<T> {
     if (op !== 'list' && badKey.test(key))
       throw new Error(`${JSON.stringify(key)} is not a valid key`);
     const index = calls++;
-    await options.onCall?.({ index, op, key, phase: 'before' });
+    await options.onCall?.({ index, op, key, putOptions, phase: 'before' });
     // The effect is one synchronous step. Other calls may run before and after it, but not in between.
     const result = effect();
-    await options.onCall?.({ index, op, key, phase: 'after' });
+    await options.onCall?.({ index, op, key, putOptions, phase: 'after' });
     return result;
   }
 
@@ -61,10 +68,10 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     url: 'obs://memory',
     settleMs: options.settleMs ?? 0,
     nowMs: options.nowMs,
-    put(key, bytes) {
+    put(key, bytes, putOptions = {}) {
       // Copied now, because the caller may reuse its buffer during the request.
       const copy = Uint8Array.from(bytes);
-      return call('put', key, () => write(key, copy));
+      return call('put', key, () => write(key, copy), putOptions);
     },
     get(key) {
       return call('get', key, () => {

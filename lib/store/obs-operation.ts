@@ -1,0 +1,270 @@
+// Responsible for running one operation on an OBS store: tries, time limits, retries, and a new access key after a refusal.
+// Not responsible for what an operation sends.
+
+import type { Clock, Log } from '../core/ports.ts';
+import { type AccessKey, type AccessKeyProvider, createAccessKeys } from './obs-access-key.ts';
+import {
+  type ClientOptions,
+  type ObsTimeouts,
+  type OpenedClient,
+  openClient,
+} from './obs-client.ts';
+import type { StoreClock } from './obs-clock.ts';
+import {
+  describeFailure,
+  describeHeldKey,
+  describeNoTime,
+  describeTimeout,
+  type Operation,
+  type OperationFailure,
+  type Verb,
+} from './obs-errors.ts';
+
+export interface OperationOptions
+  extends Pick<ClientOptions, 'endpoint' | 'region' | 'pathStyle' | 'proxy'> {
+  bucket: string;
+  /** Null: the bucket's own default encryption applies. */
+  kmsKeyId: string | null;
+  credentials: AccessKeyProvider;
+  clock: Clock;
+  /** In [0, 1). */
+  random: () => number;
+  scrub: (text: string) => string;
+  log: Log;
+  /** Until the invocation ends, milliseconds. No try takes longer. Default: no limit. */
+  timeLeftMs?: () => number;
+  timeouts?: Partial<ObsTimeouts>;
+  /** Wait before the second try. Doubles with each try and is multiplied by a random factor of 1 to 2. */
+  backoffMs?: number;
+}
+
+const defaultTimeouts: ObsTimeouts = { connectMs: 5_000, requestMs: 15_000, operationMs: 60_000 };
+/** The slowest connection that is expected. A large body gets more time according to this rate. */
+const bytesPerSecondMin = 250_000;
+const triesMax = 7;
+/**
+ * After an operation has failed, others get fewer tries for this long, milliseconds. A program that is about to stop
+ * must not wait for all tries of each of its last operations.
+ */
+const fewTriesMs = 10_000;
+const fewTriesMax = 2;
+const defaultBackoffMs = 200;
+const backoffMsMax = 5_000;
+/** The wait is this many times longer if the store asks for fewer requests. */
+const slowFactor = 5;
+/** A try only starts if the invocation has at least this much time left, milliseconds. */
+const tryMsMin = 300;
+
+/** What one try may use. */
+export interface Try extends Pick<OpenedClient, 'client' | 's3'> {
+  /** The second argument of each `client.send`. */
+  sendOptions: { abortSignal: AbortSignal; requestTimeout: number };
+  /** True if an earlier try may already have had its effect. */
+  isRetry: boolean;
+  /** For the messages of failures. */
+  operation: Operation;
+  /** Restarts the time limit when the size of the body that is about to arrive is known. */
+  expectBody: (bytes: number) => void;
+}
+
+/** `failure`: another try may help, see OperationFailure. */
+export type TryResult<T> = { value: T } | { failure: OperationFailure };
+
+export interface Operations {
+  /**
+   * Calls `act` until it returns a value. Throws the error of the last failure when retries cannot help or take too long.
+   * An error that comes neither from the store nor from the network is thrown unchanged. `bodyBytes`: what is sent.
+   */
+  run<T>(
+    call: { verb: Verb; url: string; bodyBytes: number },
+    act: (attempt: Try) => Promise<TryResult<T>>,
+  ): Promise<T>;
+  /** Ends the connections. The next operation opens new ones. */
+  close(): void;
+}
+
+export function openOperations(options: OperationOptions, storeClock: StoreClock): Operations {
+  const { clock, bucket, endpoint, scrub } = options;
+  const session = openSession(options, storeClock);
+  let fewTriesUntilMonotonicMs = Number.NEGATIVE_INFINITY;
+  return {
+    async run({ verb, url, bodyBytes }, act) {
+      const startMonotonicMs = clock.monotonicMs();
+      const mayTry = startMonotonicMs < fewTriesUntilMonotonicMs ? fewTriesMax : triesMax;
+      const hasKmsKey = options.kmsKeyId !== null;
+      const isKeyTemporary = session.keys.current()?.securityToken !== undefined;
+      const running: Running = {
+        operation: { verb, url, bucket, endpoint, hasKmsKey, isKeyTemporary, scrub },
+        bodyBytes,
+        endMonotonicMs: startMonotonicMs + session.timeouts.operationMs + transferMs(bodyBytes),
+        tries: 0,
+        refusedKey: null,
+        isRepaired: false,
+      };
+      for (;;) {
+        const result = await tryOnce(session, running, act);
+        if ('value' in result) {
+          fewTriesUntilMonotonicMs = Number.NEGATIVE_INFINITY;
+          return result.value;
+        }
+        const { failure } = result;
+        if (running.tries >= mayTry || !(await waitForRetry(session, running, failure))) {
+          fewTriesUntilMonotonicMs = clock.monotonicMs() + fewTriesMs;
+          throw failure.error;
+        }
+      }
+    },
+    close: () => session.close(),
+  };
+}
+
+/** One operation that is in progress. */
+interface Running {
+  operation: Operation;
+  bodyBytes: number;
+  /** No retry starts later. */
+  endMonotonicMs: number;
+  tries: number;
+  /** The temporary access key that the store refused, once it is replaced. */
+  refusedKey: AccessKey | null;
+  /** True once the access key was replaced or the SDK has learned the store's time. Neither helps a second time. */
+  isRepaired: boolean;
+}
+
+type Session = ReturnType<typeof openSession>;
+
+/** What all operations of one store share. */
+function openSession(options: OperationOptions, storeClock: StoreClock) {
+  const { clock } = options;
+  const timeouts = { ...defaultTimeouts, ...options.timeouts };
+  const keys = createAccessKeys(options.credentials, clock);
+  let opened: Promise<OpenedClient> | null = null;
+  return {
+    ...options,
+    timeouts,
+    keys,
+    timeLeftMs: options.timeLeftMs ?? (() => Number.POSITIVE_INFINITY),
+    open(): Promise<OpenedClient> {
+      opened ??= openClient({
+        ...options,
+        timeouts,
+        accessKey() {
+          const key = keys.current();
+          if (key === null) throw new Error('a request was sent before its access key was known');
+          return key;
+        },
+        monotonicMs: () => clock.monotonicMs(),
+        onDate(date, exchange) {
+          const stampMs = Date.parse(date);
+          if (!Number.isNaN(stampMs)) storeClock.observe(exchange, stampMs, 1_000);
+        },
+      });
+      return opened;
+    },
+    close(): void {
+      const closing = opened;
+      opened = null;
+      closing?.then(
+        ({ close }) => close(),
+        () => {},
+      );
+    },
+  };
+}
+
+/** Throws what comes neither from the store nor from the network. */
+async function tryOnce<T>(
+  session: Session,
+  running: Running,
+  act: (attempt: Try) => Promise<TryResult<T>>,
+): Promise<TryResult<T>> {
+  const { keys, timeouts, timeLeftMs } = session;
+  const { operation, bodyBytes } = running;
+  running.tries += 1;
+  const limit = createTimeLimit((bytes) =>
+    Math.min(timeouts.requestMs + transferMs(bytes), Math.max(tryMsMin, timeLeftMs())),
+  );
+  limit.restart(bodyBytes);
+  try {
+    if (timeLeftMs() < tryMsMin) return { failure: describeNoTime(operation) };
+    const key = await keys.next(running.refusedKey);
+    operation.isKeyTemporary = key.securityToken !== undefined;
+    const refusal = keys.holdReason();
+    if (refusal !== null) return { failure: describeHeldKey(operation, refusal) };
+    const { client, s3 } = await session.open();
+    return await act({
+      client,
+      s3,
+      sendOptions: { abortSignal: limit.signal, requestTimeout: Math.ceil(limit.limitMs()) },
+      isRetry: running.tries > 1,
+      operation,
+      expectBody: limit.restart,
+    });
+  } catch (thrown) {
+    const isTimeout = limit.signal.aborted;
+    return {
+      failure: isTimeout
+        ? describeTimeout(operation, limit.limitMs())
+        : describeFailure(thrown, operation),
+    };
+  } finally {
+    limit.stop();
+  }
+}
+
+function transferMs(bytes: number): number {
+  return (bytes / bytesPerSecondMin) * 1_000;
+}
+
+/** Aborts `signal` when the time is over. Uses a real timer, not the clock port, because it limits real I/O. */
+function createTimeLimit(limitMsOf: (bodyBytes: number) => number) {
+  const controller = new AbortController();
+  let limitMs = 0;
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    signal: controller.signal,
+    limitMs: () => limitMs,
+    restart(bodyBytes: number): void {
+      clearTimeout(timer);
+      limitMs = limitMsOf(bodyBytes);
+      timer = setTimeout(() => controller.abort(), limitMs);
+    },
+    stop: () => clearTimeout(timer),
+  };
+}
+
+/** Waits before the next try. False: no try must follow, because it cannot help or has no time. */
+async function waitForRetry(
+  session: Session,
+  running: Running,
+  { error, retry, isRefused, isKeyInvalid }: OperationFailure,
+): Promise<boolean> {
+  const { keys, clock, log, random, timeLeftMs } = session;
+  const mayReplaceKey = isRefused && running.operation.isKeyTemporary && !running.isRepaired;
+  // Not with the same key: the store would refuse it again, and a few refusals lock a key.
+  if (mayReplaceKey && (await keys.hasReplacement())) {
+    running.isRepaired = true;
+    running.refusedKey = keys.current();
+    log('debug', 'the store refused the temporary access key; retrying with a new one', {
+      code: error.code,
+    });
+    return true;
+  }
+  if (retry === 'never' || (retry === 'once' && running.isRepaired)) {
+    if (isKeyInvalid) keys.hold(error);
+    return false;
+  }
+  if (retry === 'once') running.isRepaired = true;
+  const backoffMs = (session.backoffMs ?? defaultBackoffMs) * 2 ** (running.tries - 1);
+  const askedMs = retry === 'slowly' ? backoffMs * slowFactor : backoffMs;
+  const delayMs = Math.min(askedMs, backoffMsMax) * (1 + random());
+  if (clock.monotonicMs() + delayMs > running.endMonotonicMs) return false;
+  if (delayMs + tryMsMin > timeLeftMs()) return false;
+  log('debug', 'retrying the request to the store', {
+    message: error.message,
+    tries: running.tries,
+    delayMs,
+  });
+  await clock.sleep(delayMs);
+  return true;
+}
