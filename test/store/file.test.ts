@@ -1,4 +1,4 @@
-// Owns what is true of a store in a directory beyond the contract: what lies on the disk, and what a bad disk does.
+// Tests the store in a folder beyond the contract of every store: the files on the disk, and faulty disks.
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,8 +19,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { ExportError } from '../../lib/core/errors.ts';
-import { openFileStore, toStoreError } from '../../lib/store/file.ts';
+import { openFileStore } from '../../lib/store/file.ts';
+import { toStoreError } from '../../lib/store/file-errors.ts';
+import { errorOf } from '../support/store-errors.ts';
 import { describeStore } from './contract.ts';
 
 const run = promisify(execFile);
@@ -36,21 +37,6 @@ async function makeFolder(): Promise<string> {
 }
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
 
-function toError(cause: unknown): ExportError {
-  const error = toStoreError(cause, 'write', '/lake/a');
-  if (!(error instanceof ExportError)) throw error;
-  return error;
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<ExportError> {
-  const error = await promise.then(
-    () => new Error('it did not fail'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof ExportError)) throw error;
-  return error;
-}
-
 describeStore('file', async () => {
   const root = join(await makeFolder(), 'not', 'made', 'yet');
   return {
@@ -60,8 +46,8 @@ describeStore('file', async () => {
   };
 });
 
-describe('layout on the disk', () => {
-  test('its url is the absolute folder, and nothing is made before the first put', async () => {
+describe('files on the disk', () => {
+  test('the URL is the absolute path, and the first put creates the folder', async () => {
     const root = join(await makeFolder(), 'lake');
     const store = openFileStore({ root: `${root}/`, clock });
     expect(store.url).toBe(`file:${root}`);
@@ -72,7 +58,7 @@ describe('layout on the disk', () => {
     expect(await readFile(join(root, 'a', 'b.json'), 'utf8')).toBe('{}');
   });
 
-  test('a key that leaves the root, or is no plain key, is refused by every operation', async () => {
+  test('every operation rejects a key that leaves the root or is not a valid key', async () => {
     const folder = await makeFolder();
     const store = openFileStore({ root: join(folder, 'lake'), clock });
     await writeFile(join(folder, 'secret'), 'x');
@@ -84,23 +70,23 @@ describe('layout on the disk', () => {
         () => store.delete(key),
         () => store.putIfAbsent?.(key, utf8('y')) ?? Promise.resolve(),
       ]) {
-        expect(await failureOf(act()), JSON.stringify(key)).toMatchObject({ code: 'BAD_KEY' });
+        expect(await errorOf(act()), JSON.stringify(key)).toMatchObject({ code: 'BAD_KEY' });
       }
     }
-    expect(await failureOf(store.list('../'))).toMatchObject({ code: 'BAD_KEY' });
-    expect(await failureOf(store.list('/etc/'))).toMatchObject({ code: 'BAD_KEY' });
+    expect(await errorOf(store.list('../'))).toMatchObject({ code: 'BAD_KEY' });
+    expect(await errorOf(store.list('/etc/'))).toMatchObject({ code: 'BAD_KEY' });
     expect(await store.list('..')).toEqual([]);
     expect(await readFile(join(folder, 'secret'), 'utf8')).toBe('x');
   });
 
-  test('a temporary file matches no glob of a reader, is not listed, and goes away with age', async () => {
+  test('a temporary file is not listed, does not match the globs of readers, and is removed after a day', async () => {
     const root = await makeFolder();
     const store = openFileStore({ root, clock });
     await store.put('t/a.parquet', utf8('x'));
     const temporaries = join(root, '.cgs-export-tmp');
     expect(await readdir(temporaries)).toEqual([]);
-    await writeFile(join(temporaries, '1-1.tmp'), 'left by a killed writer');
-    await writeFile(join(temporaries, '2-1.tmp'), 'being written');
+    await writeFile(join(temporaries, '1-1.tmp'), 'of a killed writer');
+    await writeFile(join(temporaries, '2-1.tmp'), 'of a running writer');
     const agedS = (Date.now() - 25 * hourMs) / 1_000;
     await utimes(join(temporaries, '1-1.tmp'), agedS, agedS);
     expect((await store.list('')).map(({ key }) => key)).toEqual(['t/a.parquet']);
@@ -109,17 +95,17 @@ describe('layout on the disk', () => {
     expect(await readdir(temporaries)).toEqual(['2-1.tmp']);
   });
 
-  test('a temporary name that another process took is left alone', async () => {
+  test('does not touch a temporary file of another process', async () => {
     const root = await makeFolder();
     const taken = join(root, '.cgs-export-tmp', `${process.pid}-1.tmp`);
     await mkdir(join(root, '.cgs-export-tmp'));
-    await writeFile(taken, 'theirs');
-    await openFileStore({ root, clock }).put('a', utf8('ours'));
-    expect(await readFile(taken, 'utf8')).toBe('theirs');
-    expect(await readFile(join(root, 'a'), 'utf8')).toBe('ours');
+    await writeFile(taken, 'of the other');
+    await openFileStore({ root, clock }).put('a', utf8('own'));
+    expect(await readFile(taken, 'utf8')).toBe('of the other');
+    expect(await readFile(join(root, 'a'), 'utf8')).toBe('own');
   });
 
-  test('folders that a delete leaves empty are removed, others and the root are not', async () => {
+  test('delete removes the folders that it leaves empty, but not the root', async () => {
     const root = await makeFolder();
     const store = openFileStore({ root, clock });
     await store.put('_runs/a/pages/1', utf8('x'));
@@ -130,7 +116,7 @@ describe('layout on the disk', () => {
     expect(await readdir(root)).toEqual(['.cgs-export-tmp']);
   });
 
-  test('list walks no folder that cannot match', async () => {
+  test('list does not read folders that cannot match', async () => {
     const root = await makeFolder();
     const store = openFileStore({ root, clock });
     await store.put('_quota/1', utf8('x'));
@@ -142,18 +128,18 @@ describe('layout on the disk', () => {
       '-e',
       `import fs from 'node:fs/promises';
        import { syncBuiltinESMExports } from 'node:module';
-       const walked = [];
+       const read = [];
        const { readdir } = fs;
-       fs.readdir = (path, ...rest) => (walked.push(path), readdir(path, ...rest));
+       fs.readdir = (path, ...rest) => (read.push(path), readdir(path, ...rest));
        syncBuiltinESMExports();
        const { openFileStore } = await import(${JSON.stringify(storeModule)});
        await openFileStore({ root: ${JSON.stringify(root)}, clock: { nowMs: Date.now } }).list('_quota/1');
-       console.log(JSON.stringify(walked));`,
+       console.log(JSON.stringify(read));`,
     ]);
     expect(JSON.parse(stdout)).toEqual([`${join(root, '_quota')}/`]);
   });
 
-  test('links are followed; one that leads nowhere or to itself is no object', async () => {
+  test('follows symbolic links; a link to nothing or to itself is not an object', async () => {
     const folder = await makeFolder();
     const store = openFileStore({ root: join(folder, 'lake'), clock });
     await store.put('a', utf8('x'));
@@ -166,7 +152,7 @@ describe('layout on the disk', () => {
     expect(await store.get('loop')).toBeNull();
   });
 
-  test('two processes that make and remove the same folder do not fail each other', async () => {
+  test('two stores can create and remove the same folder at the same time', async () => {
     const root = await makeFolder();
     const one = openFileStore({ root, clock });
     const two = openFileStore({ root, clock });
@@ -183,18 +169,18 @@ describe('layout on the disk', () => {
 
 const storeModule = pathToFileURL(join(import.meta.dirname, '../../lib/store/file.ts')).href;
 
-describe('a disk that refuses', () => {
-  test('a file where a folder is needed, and the reverse', async () => {
+describe('a faulty disk', () => {
+  test('reports a file where a folder is needed, and a folder where a file is needed', async () => {
     const root = await makeFolder();
     const store = openFileStore({ root, clock });
     await store.put('a', utf8('x'));
-    const below = await failureOf(store.put('a/b', utf8('y')));
+    const below = await errorOf(store.put('a/b', utf8('y')));
     expect(below).toMatchObject({ code: 'STORE_FAILED' });
     expect(below.message).toContain(join(root, 'a', 'b'));
     expect(below.hint).toContain('move it away');
     await store.put('c/d', utf8('x'));
-    expect(await failureOf(store.put('c', utf8('y')))).toMatchObject({ code: 'STORE_FAILED' });
-    expect(await failureOf(store.putIfAbsent?.('c', utf8('y')) as Promise<boolean>)).toMatchObject({
+    expect(await errorOf(store.put('c', utf8('y')))).toMatchObject({ code: 'STORE_FAILED' });
+    expect(await errorOf(store.putIfAbsent?.('c', utf8('y')) as Promise<boolean>)).toMatchObject({
       code: 'STORE_FAILED',
     });
     await store.delete('c');
@@ -202,26 +188,26 @@ describe('a disk that refuses', () => {
     expect(await readdir(join(root, '.cgs-export-tmp'))).toEqual([]);
     const misplaced = openFileStore({ root: join(root, 'a'), clock });
     expect(await misplaced.get('x')).toBeNull();
-    expect(await failureOf(misplaced.put('x', utf8('y')))).toMatchObject({ code: 'STORE_FAILED' });
+    expect(await errorOf(misplaced.put('x', utf8('y')))).toMatchObject({ code: 'STORE_FAILED' });
   });
 
-  test('a name too long to exist is absent, and cannot be put', async () => {
+  test('a key that is too long for the file system is absent and cannot be written', async () => {
     const store = openFileStore({ root: await makeFolder(), clock });
     const key = 'n'.repeat(300);
     expect(await store.get(key)).toBeNull();
     await store.delete(key);
-    const error = await failureOf(store.put(key, utf8('x')));
+    const error = await errorOf(store.put(key, utf8('x')));
     expect(error).toMatchObject({ code: 'STORE_FAILED' });
     expect(error.hint).toContain('shorter path');
   });
 
-  test('a folder without the right to write is STORE_DENIED, without that to read too', async () => {
+  test('a missing permission to write or to read is STORE_DENIED', async () => {
     const folder = await makeFolder();
     await chmod(folder, 0o755);
     await openFileStore({ root: join(folder, 'lake'), clock }).put('a', utf8('x'));
     await chmod(join(folder, 'lake', 'a'), 0o400);
     await chmod(join(folder, 'lake'), 0o500);
-    // Root may write anywhere: then a child does it as nobody (uid 65534), else we are the one without the right.
+    // Root may write anywhere, so a child process does it as the user nobody (uid 65534). Other users run it as themselves.
     const isRoot = process.getuid?.() === 0;
     if (isRoot) await chmod(join(folder, 'lake'), 0o555);
     const outcome = await inChild(`
@@ -240,14 +226,14 @@ describe('a disk that refuses', () => {
       console.log(JSON.stringify(codes));`);
     for (const [code, hint, message] of JSON.parse(outcome)) {
       expect(code).toBe('STORE_DENIED');
-      expect(hint).toContain('the right to read and write there');
+      expect(hint).toContain('permission to read and write there');
       expect(message).toContain(join(folder, 'lake'));
     }
     await chmod(join(folder, 'lake'), 0o755);
   });
 
-  test('a full disk is DISK_FULL, leaves the old object, and nothing half', async () => {
-    // A real small disk where one may be mounted (root, or a user namespace); else a real ENOSPC from /dev/full.
+  test('a full disk is DISK_FULL, keeps the old object and leaves no partial file', async () => {
+    // A real small disk if this user may mount one (root, or in a user namespace), otherwise a real ENOSPC of /dev/full.
     const mountPoint = await makeFolder();
     const script = `
       const { openFileStore } = await import(${JSON.stringify(storeModule)});
@@ -278,7 +264,7 @@ describe('a disk that refuses', () => {
       expect(errors).toHaveLength(3);
       for (const [code, hint] of errors) {
         expect(code).toBe('DISK_FULL');
-        expect(hint).toContain('Make room');
+        expect(hint).toContain('Free space');
       }
       expect({ kept, names, temporaries }).toEqual({
         kept: 1_000,
@@ -289,37 +275,14 @@ describe('a disk that refuses', () => {
       const full = await open('/dev/full', 'w');
       const error: unknown = await full.writeFile('x').catch((reason: unknown) => reason);
       await full.close();
-      expect(toError(error)).toMatchObject({ code: 'DISK_FULL' });
+      expect(toStoreError(error, 'write', '/lake/a')).toMatchObject({ code: 'DISK_FULL' });
     }
-  });
-
-  test.each([
-    ['EDQUOT', 'DISK_FULL'],
-    ['EROFS', 'STORE_DENIED'],
-    ['EXDEV', 'STORE_FAILED'],
-    ['EIO', 'STORE_FAILED'],
-  ])('%s is %s, with the path and what to do', (code, expected) => {
-    const cause = Object.assign(new Error(`${code}: a bad day`), { code });
-    const error = toError(cause);
-    expect(error).toMatchObject({ code: expected, cause });
-    expect(error.message).toContain('/lake/a');
-    expect(error.hint).not.toBe('');
-  });
-
-  test('a file system without hard links is no missing right', () => {
-    const cause = Object.assign(new Error('EPERM'), { code: 'EPERM', syscall: 'link' });
-    expect(toError(cause).hint).toContain('hard links');
-  });
-
-  test("an error that is not the file system's is not dressed up as one", () => {
-    const bug = new TypeError('x is not a function');
-    expect(toStoreError(bug, 'write', '/lake/a')).toBe(bug);
   });
 });
 
-test('killed with -9 while it writes, a process never leaves a partial object', async () => {
+test('a process that is killed while it writes never leaves a partial object', async () => {
   const root = await makeFolder();
-  // Objects of 2 MB take long enough to write that most kills hit one half way.
+  // Writing an object of 2 MB takes so long that most kills interrupt a write.
   const script = `
     const { openFileStore } = await import(${JSON.stringify(storeModule)});
     const store = openFileStore({ root: ${JSON.stringify(root)}, clock: { nowMs: Date.now } });
@@ -336,7 +299,7 @@ test('killed with -9 while it writes, a process never leaves a partial object', 
     });
     const started = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
     expect(String(started[0])).toBe('ready\n');
-    // A real process on a real disk: the moment of the kill is the point, so this wait is real.
+    // A real wait: the moment of the kill matters.
     await new Promise((resolve) => setTimeout(resolve, delayMs));
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -349,11 +312,11 @@ test('killed with -9 while it writes, a process never leaves a partial object', 
       expect(Buffer.compare(content, Buffer.alloc(bytes, content[0])), key).toBe(0);
     }
   }
-  // Otherwise the kills hit nothing and this test proves nothing.
+  // Otherwise no kill interrupted a write, and this test proves nothing.
   expect(interrupted).toBeGreaterThan(0);
 });
 
-/** A process of its own that runs `script` as a module, TypeScript imports included. */
+/** The command that runs `script` as a module in a process of its own. The script may import TypeScript. */
 function childArguments(script: string): string[] {
   return [process.execPath, '--import', 'tsx', '--input-type=module', '-e', script];
 }

@@ -40,6 +40,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
   'lib/runs/read-page.ts': 'test/runs/run.test.ts, through advanceRun',
   'lib/runs/run-state.ts': 'test/runs/run.test.ts, through advanceRun',
+  'lib/store/file-write.ts': 'test/store/file.test.ts, through the store',
   'lib/platform/memory.ts': 'test/bench/export.bench.ts: a peak, not a result',
   'lib/app/credentials.ts': 'test/app/connect.test.ts, through connect',
   'lib/app/target.ts': 'test/app/connect.test.ts, through connect',

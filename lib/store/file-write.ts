@@ -1,0 +1,125 @@
+// Responsible for files that appear whole: written under a temporary name, synced to disk, then renamed or linked.
+
+import { mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Clock } from '../core/ports.ts';
+import { codeOf } from './file-errors.ts';
+
+/** A temporary file that is older no longer has a writer. */
+const temporaryAgeMsMax = 24 * 60 * 60 * 1_000;
+/** How often a folder may be deleted between its creation and its use: delete() removes empty folders. */
+const placementsMax = 50;
+
+/** `temporaryFolder`: an absolute path, on the same file system as all files that are written. */
+export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, 'nowMs'>) {
+  let lastNumber = 0;
+  let isTidied = false;
+
+  /** Removes temporary files that killed writers left. Ignores failures. */
+  async function tidy(): Promise<void> {
+    if (isTidied) return;
+    isTidied = true;
+    for (const name of await readdir(temporaryFolder).catch(() => [])) {
+      const path = join(temporaryFolder, name);
+      const found = await stat(path).catch(() => null);
+      if (found && clock.nowMs() - found.mtimeMs > temporaryAgeMsMax) await removeQuietly(path);
+    }
+  }
+
+  /** Returns the path of a new file. Its bytes are synced to disk. */
+  async function writeTemporary(bytes: Uint8Array): Promise<string> {
+    await makeFolder(temporaryFolder);
+    for (;;) {
+      lastNumber += 1;
+      // Containers that share a volume may have equal process ids. `wx` fails if the name is taken.
+      const path = join(temporaryFolder, `${process.pid}-${lastNumber}.tmp`);
+      const file = await open(path, 'wx').catch((error: unknown) => {
+        if (codeOf(error) === 'EEXIST') return null;
+        throw error;
+      });
+      if (!file) continue;
+      try {
+        await file.writeFile(bytes);
+        // Before the file gets its final name: after a power cut that name must not exist without its bytes.
+        await file.sync();
+        await file.close();
+        return path;
+      } catch (error) {
+        await file.close().catch(() => {});
+        await removeQuietly(path);
+        throw error;
+      }
+    }
+  }
+
+  /**
+   * Writes `bytes` to a temporary file and calls `commit`, which must give that file the name `path` in one atomic step.
+   * The temporary name must not exist after `commit`. Creates missing folders. Throws errors of the file system.
+   */
+  return async function write<T>(
+    path: string,
+    bytes: Uint8Array,
+    commit: (temporaryPath: string) => Promise<T>,
+  ): Promise<T> {
+    await tidy();
+    const temporaryPath = await writeTemporary(bytes);
+    for (let placement = 1; ; placement += 1) {
+      let result: T;
+      try {
+        await makeFolder(dirname(path));
+        result = await commit(temporaryPath);
+      } catch (error) {
+        // Another delete() removed the empty folder.
+        if (codeOf(error) === 'ENOENT' && placement < placementsMax) continue;
+        await removeQuietly(temporaryPath);
+        throw error;
+      }
+      // Not in the try block: after the commit, the temporary name may belong to another writer and must not be removed.
+      await syncFolder(dirname(path));
+      return result;
+    }
+  };
+}
+
+/**
+ * Creates a folder and its parents, and syncs each parent, so that the names survive a power cut. Not with `recursive` of
+ * mkdir, which never returns if a parent accepts no folders, as in /proc.
+ */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    await makeFolder(dirname(folder));
+    await mkdir(folder).catch((again: unknown) => {
+      if (codeOf(again) !== 'EEXIST') throw again;
+    });
+  }
+  await syncFolder(dirname(folder));
+}
+
+/**
+ * EINVAL, ENOTSUP, ENOSYS: some network file systems cannot sync a folder. ENOENT: a delete() removed the folder with the
+ * object. EACCES: the folder is writable but not readable.
+ */
+const harmlessSyncCodes = ['EINVAL', 'ENOTSUP', 'ENOSYS', 'ENOENT', 'EACCES'];
+
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (!harmlessSyncCodes.includes(codeOf(error))) throw error;
+  }
+}
+
+/** Removes a file if that is possible. */
+export async function removeQuietly(path: string): Promise<void> {
+  await unlink(path).catch(() => {});
+}
