@@ -1,4 +1,4 @@
-// Owns made-up inventories for the encoders' tests and the benchmark: seeded, so that a failure comes back. Refuses Math.random.
+// Responsible for artificial inventories for the encoders' tests and the benchmark. Seeded, so that failures are repeatable.
 
 import type { Row } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
@@ -15,8 +15,8 @@ export function createRandom(seed: number): () => number {
   };
 }
 
-/** Names that have gone wrong somewhere: two bytes, three, four, full width, controls, quotes. */
-export const oddNames = [
+/** Names that often cause errors: characters of 2, 3 and 4 bytes, full width, control characters, quotes. */
+export const unusualNames = [
   '',
   ' ',
   'test',
@@ -63,7 +63,7 @@ function hex(random: () => number, length: number): string {
   return text.slice(0, length);
 }
 
-/** Rows as a seal would hand them over: through normalize, sorted by host_id, 200 to a page. */
+/** Rows as the encoders get them: normalized, sorted by host_id, from pages of about 200. */
 export function createRows(count: number, seed = 1): Row[] {
   const random = createRandom(seed);
   const records = Array.from({ length: count }, (_, i) => createRecord(random, i));
@@ -86,7 +86,9 @@ function createRecord(random: () => number, i: number): Record<string, unknown> 
   const record: Record<string, unknown> = {
     host_id: `${hex(random, 8)}-${hex(random, 4)}-4${hex(random, 3)}-a${hex(random, 3)}-${hex(random, 12)}`,
     host_name:
-      random() < 0.02 ? pick(random, oddNames) : `cce-${pick(random, ['web', 'db', 'gpu'])}-${i}`,
+      random() < 0.02
+        ? pick(random, unusualNames)
+        : `cce-${pick(random, ['web', 'db', 'gpu'])}-${i}`,
     host_status: isOnline ? 'ACTIVE' : pick(random, ['SHUTOFF', 'BUILDING', 'ERROR']),
     agent_status: isOnline ? 'online' : pick(random, ['offline', 'not_register', 'not_installed']),
     protect_status: random() < 0.8 ? 'opened' : 'closed',
@@ -108,7 +110,7 @@ function createRecord(random: () => number, i: number): Record<string, unknown> 
     policy_group_name: `policy ${group}`,
   };
   if (random() < 0.05) record.cluster_name = pick(random, ['cluster-a', '集群-b']);
-  // The 2021 shape: five fields and no more.
+  // Records of the API of 2021 have five fields.
   if (random() < 0.05) {
     for (const name of Object.keys(record).slice(5)) delete record[name];
   }

@@ -1,4 +1,4 @@
-// Goal: every line is the whole row, exactly, to any JSON reader. Method: read back by JSON.parse and by DuckDB.
+// Tests that each line is exactly its row for any JSON reader. JSON.parse and DuckDB read the lines back.
 
 import { writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -6,14 +6,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Cell, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
-import { createRows, oddNames } from './inventory.ts';
+import { createRows, unusualNames } from './inventory.ts';
 import { createTempDir, type Duck, findDifference, openDuck } from './readers.ts';
 
 const { columns } = containerNodes;
 const keepAlive = async () => {};
 const encode = (rows: readonly Row[]) =>
   ndjsonEncoder.encode(rows, columns, { createdBy: 'x', keepAlive });
-const oddRows = oddNames.map((name) =>
+const unusualRows = unusualNames.map((name) =>
   columns.map(({ type }, c): Cell => (type === 'string' ? name : (createRows(1)[0]?.[c] ?? null))),
 );
 
@@ -27,11 +27,11 @@ afterAll(() => {
   temp.remove();
 });
 
-test.each([0, 1, 500, 501, 25_000])('%i rows, line by line', async (count) => {
+test.each([0, 1, 500, 501, 25_000])('%i rows, read line by line with JSON.parse', async (count) => {
   const rows = createRows(count, count + 1);
   const text = gunzipSync(await encode(rows)).toString('utf8');
   const lines = text.split('\n');
-  expect(lines.pop()).toBe(''); // the last line ends, too
+  expect(lines.pop()).toBe(''); // the last line ends with a newline
   const read = lines.map((line) => {
     const record = JSON.parse(line) as Record<string, Cell>;
     expect(Object.keys(record)).toEqual(columns.map(({ name }) => name));
@@ -42,7 +42,7 @@ test.each([0, 1, 500, 501, 25_000])('%i rows, line by line', async (count) => {
   expect(findDifference(read, rows)).toBeNull();
 });
 
-test('one row, to the byte', async () => {
+test('one row, compared byte by byte', async () => {
   const row: Row = columns.map(({ name, type }): Cell => {
     if (type === 'timestamp') return Date.UTC(2026, 10, 24, 6, 0, 0, 7);
     if (name === 'extra') return '{"a":"\\u0000","b":[1.50]}';
@@ -73,9 +73,9 @@ const duckTypes = {
 };
 test.each([
   ['no rows', []],
-  ['odd names', oddRows],
+  ['unusual names', unusualRows],
   ['10,001 rows', createRows(10_001, 9)],
-])('%s, by DuckDB', async (name, rows) => {
+])('%s, read with DuckDB', async (name, rows) => {
   const path = temp.path(`${name}.ndjson.gz`);
   writeFileSync(path, await encode(rows));
   const types = columns.map((column) => `${column.name}: '${duckTypes[column.type]}'`).join(', ');
@@ -85,27 +85,27 @@ test.each([
   expect(findDifference(read, rows)).toBeNull();
 });
 
-test('the same rows give the same bytes', async () => {
+test('equal rows give equal bytes', async () => {
   const [a, b] = [await encode(createRows(10_500, 3)), await encode(createRows(10_500, 3))];
   expect(Buffer.compare(a, b)).toBe(0);
 });
 
-test('a sign of life every 10,000 rows; what it throws stops the file', async () => {
+test('calls keepAlive every 10,000 rows; an error from it stops the encoding', async () => {
   const rows = createRows(25_000, 3);
-  let breaths = 0;
-  const count = async () => void breaths++;
+  let calls = 0;
+  const count = async () => void calls++;
   await ndjsonEncoder.encode(rows, columns, { createdBy: 'x', keepAlive: count });
-  expect(breaths).toBe(4); // two while the rows are checked, two while they are written
+  expect(calls).toBe(4); // two while the rows are checked, two while they are written
   const stop = new Error('stop');
   const stopLate = async () => {
-    if (++breaths > 4 + 3) throw stop; // after some lines have gone into the stream
+    if (++calls > 4 + 3) throw stop; // after some lines are in the stream
   };
   await expect(
     ndjsonEncoder.encode(rows, columns, { createdBy: 'x', keepAlive: stopLate }),
   ).rejects.toBe(stop);
 });
 
-test('the event loop turns while it is written', async () => {
+test('the event loop continues to run during the encoding', async () => {
   let turns = 0;
   const timer = setInterval(() => turns++, 1);
   await encode(createRows(20_000, 3));

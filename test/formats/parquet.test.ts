@@ -1,5 +1,5 @@
-// Goal: any engine reads exactly the rows that went in, and its pruning by statistics loses none.
-// Method: files of 0 to 25,000 rows, odd names among them, read back by DuckDB and by parquetjs-lite.
+// Tests that an engine reads exactly the encoded rows, and that its pruning by column statistics loses no row. DuckDB and
+// parquetjs-lite read files of 0 to 25,000 rows, some with unusual names.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -9,7 +9,7 @@ import type { Cell, Column, Row } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
-import { createRandom, createRows, oddNames, projectId } from './inventory.ts';
+import { createRandom, createRows, projectId, unusualNames } from './inventory.ts';
 import {
   createTempDir,
   type Duck,
@@ -42,7 +42,7 @@ async function writeTemp(name: string, rows: readonly Row[]): Promise<string> {
   return path;
 }
 
-/** One valid row, some of its cells replaced. */
+/** A valid row with some cells replaced. */
 function createRow(cells: Record<string, Cell>): Row {
   const row = [...(createRows(1)[0] as Row)];
   for (const [name, cell] of Object.entries(cells)) row[columnIndex(name)] = cell;
@@ -50,14 +50,14 @@ function createRow(cells: Record<string, Cell>): Row {
 }
 
 describe('round trips', () => {
-  // 10,000 fill one row group, 10,001 begin a second.
-  test.each([0, 1, 2, 10_000, 10_001, 25_000])('%i rows, by DuckDB', async (count) => {
+  // 10,000 rows fill one row group, 10,001 rows need a second one.
+  test.each([0, 1, 2, 10_000, 10_001, 25_000])('%i rows, read with DuckDB', async (count) => {
     const rows = createRows(count, count + 1);
     const path = await writeTemp(`duck-${count}.parquet`, rows);
     expect(findDifference(await duck.readRows(`'${path}'`), rows)).toBeNull();
   });
 
-  test.each([0, 1, 25_000])('%i rows, by parquetjs-lite', async (count) => {
+  test.each([0, 1, 25_000])('%i rows, read with parquetjs-lite', async (count) => {
     const rows = createRows(count, count + 1);
     const file = await readParquetjs(await encode(rows));
     expect(file.columns).toEqual(columns.map(({ name }) => name));
@@ -65,19 +65,19 @@ describe('round trips', () => {
     expect(findDifference(file.rows, rows)).toBeNull();
   });
 
-  test('every odd name in every string column, by both', async () => {
-    const rows = oddNames.map((name) =>
+  test('every unusual name in every string column, read with both', async () => {
+    const rows = unusualNames.map((name) =>
       columns.map((column, c): Cell => {
         if (column.type === 'string') return name;
         return (createRow({})[c] as Cell) ?? null;
       }),
     );
-    const path = await writeTemp('odd.parquet', rows);
+    const path = await writeTemp('unusual.parquet', rows);
     expect(findDifference(await duck.readRows(`'${path}'`), rows)).toBeNull();
     expect(findDifference((await readParquetjs(await encode(rows))).rows, rows)).toBeNull();
   });
 
-  test('cells at their limits, by both', async () => {
+  test('cells at the limits of their types, read with both', async () => {
     const rows = [
       createRow({ snapshot_at: -62_167_219_200_000, asset: -(2 ** 31), vulnerability: 0 }),
       createRow({ snapshot_at: 253_402_300_799_999, asset: 2 ** 31 - 1, protect_interrupt: null }),
@@ -88,7 +88,7 @@ describe('round trips', () => {
     expect(findDifference((await readParquetjs(await encode(rows))).rows, rows)).toBeNull();
   });
 
-  test('columns that are null throughout, by both', async () => {
+  test('columns that have only nulls, read with both', async () => {
     const rows = Array.from({ length: 40 }, (_, i) =>
       columns.map(({ name }): Cell => (name === 'host_id' ? `host-${i}` : null)),
     );
@@ -97,7 +97,7 @@ describe('round trips', () => {
     expect(findDifference((await readParquetjs(await encode(rows))).rows, rows)).toBeNull();
   });
 
-  test('any well-formed text and any nulls, by DuckDB', async () => {
+  test('any well-formed text and any nulls, read with DuckDB', async () => {
     const shape: Column[] = [
       { name: 'id', type: 'string', required: true },
       { name: 'text', type: 'string' },
@@ -134,13 +134,16 @@ describe('metadata', () => {
     timestamp: 'TIMESTAMP WITH TIME ZONE',
   };
 
-  test.each([0, 3])('DESCRIBE of %i rows: every column, in order, of its type', async (count) => {
-    const path = await writeTemp(`describe-${count}.parquet`, createRows(count));
-    const described = await duck.query(`DESCRIBE SELECT * FROM '${path}'`);
-    expect(described.map(([name, type]) => [name, type])).toEqual(
-      columns.map(({ name, type }) => [name, duckTypes[type]]),
-    );
-  });
+  test.each([0, 3])(
+    'DESCRIBE of %i rows lists every column in order with its type',
+    async (count) => {
+      const path = await writeTemp(`describe-${count}.parquet`, createRows(count));
+      const described = await duck.query(`DESCRIBE SELECT * FROM '${path}'`);
+      expect(described.map(([name, type]) => [name, type])).toEqual(
+        columns.map(({ name, type }) => [name, duckTypes[type]]),
+      );
+    },
+  );
 
   test('only host_id is required; timestamps are UTC microseconds', async () => {
     const path = await writeTemp('schema.parquet', createRows(1));
@@ -174,13 +177,13 @@ describe('metadata', () => {
           .map(String)
           .sort(compareUtf8) ?? [];
       const [first = '', last = ''] = [texts[0], texts.at(-1)];
-      // A cut bound may be lower or higher, never inside.
+      // A shortened minimum may be lower and a shortened maximum higher, but not the reverse.
       expect(compareUtf8(min as string, first), `${name} min`).toBeLessThanOrEqual(0);
       expect(compareUtf8(max as string, last), `${name} max`).toBeGreaterThanOrEqual(0);
     }
   });
 
-  test('a project id of 32 characters stands whole in the bounds, exact', async () => {
+  test('a project id of 32 characters is complete in the statistics', async () => {
     const path = await writeTemp('exact.parquet', createRows(50));
     const found = await duck.query(
       // The flags are written only where they are false.
@@ -190,7 +193,7 @@ describe('metadata', () => {
     expect(found).toEqual([[projectId, projectId, true, true]]);
   });
 
-  test('createdBy is told', async () => {
+  test('the file names createdBy', async () => {
     const path = await writeTemp('created.parquet', createRows(1));
     expect(
       await duck.query(`SELECT created_by, num_rows FROM parquet_file_metadata('${path}')`),
@@ -199,7 +202,7 @@ describe('metadata', () => {
 });
 
 describe('readers that prune', () => {
-  // Emoji come after full-width forms in UTF-8 and before them in UTF-16: bounds in the wrong order hide rows.
+  // In UTF-8, emoji come after full-width forms; in UTF-16, before them. Bounds in the wrong order hide rows.
   const random = createRandom(81);
   const names = Array.from({ length: 400 }, (_, i) => {
     const first = [0x1f600, 0xff21, 0x4e00, 0x61, 0x20bb7][i % 5] as number;
@@ -221,13 +224,13 @@ describe('readers that prune', () => {
     expect(await countLost(await writeTemp('probes.parquet', rows))).toBe(0);
   });
 
-  test('the probes can fail: parquetjs-lite, which orders by UTF-16, loses some', async () => {
+  test('the same probes lose rows in a file of parquetjs-lite, which orders by UTF-16', async () => {
     const path = temp.path('probes-parquetjs.parquet');
     await writeParquetjs(path, rows);
     expect(await countLost(path)).toBeGreaterThan(0);
   });
 
-  test('a partitioned directory is read with its keys, and by its own columns', async () => {
+  test('a partitioned directory can be queried by its partition keys and by its columns', async () => {
     await writeTemp(`lake/t/dt=2026-11-24/rgn=cn-south-4/prj=${projectId}/a.parquet`, rows);
     const other = projectId.replaceAll('0', '9');
     await writeTemp(
@@ -250,22 +253,22 @@ describe('readers that prune', () => {
   });
 });
 
-describe('bytes and breath', () => {
-  test('the same rows give the same bytes', async () => {
+describe('output and keepAlive', () => {
+  test('equal rows give equal bytes', async () => {
     const [a, b] = [await encode(createRows(10_500, 3)), await encode(createRows(10_500, 3))];
     expect(Buffer.compare(a, b)).toBe(0);
     const other = await encode(createRows(10_500, 4));
     expect(Buffer.compare(a, other)).not.toBe(0);
   });
 
-  test('a sign of life between row groups; what it throws stops the file', async () => {
+  test('calls keepAlive between row groups; an error from it stops the encoding', async () => {
     const rows = createRows(25_000, 3);
-    let breaths = 0;
+    let calls = 0;
     await parquetEncoder.encode(rows, columns, {
       createdBy: 'x',
-      keepAlive: async () => void breaths++,
+      keepAlive: async () => void calls++,
     });
-    expect(breaths).toBe(4); // two while the rows are checked, two while they are written
+    expect(calls).toBe(4); // two while the rows are checked, two while they are written
     const stop = new Error('stop');
     const stopped = parquetEncoder.encode(rows, columns, {
       createdBy: 'x',

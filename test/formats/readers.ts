@@ -1,4 +1,4 @@
-// Owns the independent readers that the encoders' files are read back with. Refuses to use the library that wrote them.
+// Responsible for reading encoded files with other libraries than the one that wrote them.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,9 +9,9 @@ import type { Cell, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 
 export interface Duck {
-  /** Values as they came; timestamps with zone as milliseconds, other bigints as numbers. */
+  /** Timestamps with time zone as milliseconds, other bigints as numbers, all other values unchanged. */
   query(sql: string, parameters?: string[]): Promise<unknown[][]>;
-  /** `columns` of all rows of `from`, in the file's order. */
+  /** The cells of `columns` of all rows in `from`, in file order. */
   readRows(from: string, columns?: readonly Column[]): Promise<unknown[][]>;
   close(): void;
 }
@@ -19,7 +19,7 @@ export interface Duck {
 export async function openDuck(): Promise<Duck> {
   const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
   const connection = await instance.connect();
-  await connection.run("SET TimeZone = 'Asia/Shanghai'"); // not UTC: a local time in a file would show
+  await connection.run("SET TimeZone = 'Asia/Shanghai'"); // not UTC, so that a local time in a file causes a difference
   async function query(sql: string, parameters: string[] = []): Promise<unknown[][]> {
     const result = await connection.runAndReadAll(sql, parameters);
     return result.getRows().map((row) => row.map(toPlain));
@@ -27,7 +27,7 @@ export async function openDuck(): Promise<Duck> {
   return {
     query,
     async readRows(from, columns = containerNodes.columns) {
-      // Texts get a first character: the client's decoder eats a byte order mark in front.
+      // Each text gets a leading character, because the client's decoder removes a leading byte order mark.
       const list = columns.map(({ name, type }) =>
         type === 'string' ? `'=' || "${name}"` : `"${name}"`,
       );
@@ -61,8 +61,8 @@ export function createTempDir(): { path(name: string): string; remove(): void } 
 }
 
 const require = createRequire(import.meta.url);
-// RLE_DICTIONARY is the newer name of PLAIN_DICTIONARY's data pages, the bytes are the same (parquet-format,
-// Encodings.md, "Dictionary Encoding", read 2026-11-24); parquetjs-lite 0.8.7 knows the old name only.
+// parquetjs-lite 0.8.7 knows only PLAIN_DICTIONARY, the old name of RLE_DICTIONARY. The bytes of both are the same.
+// Source: parquet-format, Encodings.md, "Dictionary Encoding", read 2026-11-24.
 const codecs = require('parquetjs-lite/lib/codec');
 codecs.RLE_DICTIONARY ??= codecs.PLAIN_DICTIONARY;
 const parquetjs = require('parquetjs-lite');
@@ -74,8 +74,8 @@ interface ParquetjsFile {
 }
 
 /**
- * Through parquetjs-lite 0.8.7, which needs some help: it refuses the file version 2 that V2 data pages come
- * with though it reads those, and it cannot make times of dictionary values. Levels, pages and cells are its own.
+ * Reads with parquetjs-lite 0.8.7, with two changes. It rejects file version 2, although it can read the V2 data pages
+ * of such a file. It cannot convert dictionary values to times. It decodes all levels, pages and cells itself.
  */
 export async function readParquetjs(
   bytes: Uint8Array,
@@ -107,14 +107,14 @@ export async function readParquetjs(
   return file;
 }
 
-/** Dictionary values come as text, so numbers are made of them again. */
+/** parquetjs-lite returns dictionary values as text, so numbers are converted back. */
 function toCell(value: unknown, { type }: Column): Cell {
   if (value === undefined || value === null) return null;
   if (type === 'timestamp') return Number(BigInt(value as string) / 1000n);
   return type === 'int32' ? Number(value) : (value as Cell);
 }
 
-/** The same names and types, written by parquetjs-lite; null cells are left out, as it wants them. */
+/** Writes the same columns and types with parquetjs-lite. It represents null as a missing field. */
 export async function writeParquetjs(
   path: string,
   rows: readonly Row[],
@@ -141,12 +141,12 @@ export async function writeParquetjs(
       const cell = row[c] as Cell;
       if (cell !== null) record[name] = type === 'timestamp' ? (cell as number) * 1000 : cell;
     });
-    await writer.appendRow(record); // not awaited, it writes rows twice
+    await writer.appendRow(record); // without await it writes rows twice
   }
   await writer.close();
 }
 
-/** The first difference, or null. Told cell by cell: a diff of 25,000 rows tells nobody anything. */
+/** The first cell that differs, or null. A diff of 25,000 rows would be unreadable. */
 export function findDifference(
   actual: readonly (readonly unknown[])[],
   expected: readonly Row[],
@@ -155,9 +155,9 @@ export function findDifference(
   if (actual.length !== expected.length) return `${actual.length} rows, not ${expected.length}`;
   for (let r = 0; r < expected.length; r++) {
     for (let c = 0; c < columns.length; c++) {
-      const [is, due] = [actual[r]?.[c], expected[r]?.[c]];
-      if (is !== due) {
-        return `row ${r}, ${columns[c]?.name}: ${JSON.stringify(is)}, not ${JSON.stringify(due)}`;
+      const [is, wanted] = [actual[r]?.[c], expected[r]?.[c]];
+      if (is !== wanted) {
+        return `row ${r}, ${columns[c]?.name}: ${JSON.stringify(is)}, not ${JSON.stringify(wanted)}`;
       }
     }
   }

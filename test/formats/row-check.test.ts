@@ -1,3 +1,5 @@
+// Tests that rows are checked before they are encoded, in every format.
+
 import { describe, expect, test } from 'vitest';
 import { ExportError } from '../../lib/core/errors.ts';
 import type { Cell, Row } from '../../lib/core/ports.ts';
@@ -19,7 +21,7 @@ function createFaulty(name: string, cell: unknown): Row[] {
 
 const faults: [column: string, cell: unknown, fault: string][] = [
   ['host_id', null, 'null in a required column'],
-  ['host_name', undefined, 'no value where null was due'],
+  ['host_name', undefined, 'undefined instead of a value or null'],
   ['host_name', 7, 'a number, not a string'],
   ['host_name', 'web-\ud83d', 'not well-formed Unicode (lone surrogate)'],
   ['host_name', '\ude00-web', 'not well-formed Unicode (lone surrogate)'],
@@ -39,7 +41,7 @@ const faults: [column: string, cell: unknown, fault: string][] = [
 ];
 
 describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
-  test.each(faults)('%s = %j is refused by row and column', async (name, cell, fault) => {
+  test.each(faults)('rejects %s = %j and names its row and column', async (name, cell, fault) => {
     const encoding = encoder.encode(createFaulty(name, cell), columns, {
       createdBy: 'x',
       keepAlive,
@@ -56,21 +58,21 @@ describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
   });
 });
 
-test('a row of another width is refused', async () => {
+test('rejects a row with a wrong number of cells', async () => {
   const rows = createRows(2);
   const short = [rows[0] as Row, (rows[1] as Row).slice(1)];
   await expect(checkRows(short, columns, keepAlive)).rejects.toThrow(
-    'row 1 has 27 cells, the dataset 28 columns',
+    'row 1 has 27 cells, but the dataset has 28 columns',
   );
 });
 
-test('a cell that is wrong in row 0 already is found there', async () => {
+test('names row 0 if the first row has the wrong cell', async () => {
   const rows = createFaulty('snapshot_at', Number.NaN).slice(2);
   await expect(checkRows([...rows, ...rows], columns, keepAlive)).rejects.toThrow(
     'row 0, column snapshot_at',
   );
-  const holed = createFaulty('extra', undefined).slice(2);
-  await expect(checkRows(holed, columns, keepAlive)).rejects.toThrow(
-    'row 0, column extra: no value',
+  const incomplete = createFaulty('extra', undefined).slice(2);
+  await expect(checkRows(incomplete, columns, keepAlive)).rejects.toThrow(
+    'row 0, column extra: undefined instead of a value or null',
   );
 });
