@@ -156,7 +156,7 @@ describe('metadata', () => {
     expect(schema[0]?.[2]).toMatch(/Timestamp.*isAdjustedToUTC=1.*MICROS/);
   });
 
-  test('null counts and bounds of every column of every row group are those of its cells', async () => {
+  test('the statistics of every column in every row group match its cells', async () => {
     const rows = createRows(12_000, 5);
     const path = await writeTemp('statistics.parquet', rows);
     const groups = [rows.slice(0, 10_000), rows.slice(10_000)];

@@ -1,4 +1,4 @@
-// Owns the proof that the OBS store keeps the contract of every store, on a real server.
+// Tests that the OBS store does what every store must do, with a real server.
 
 import { describeStore } from '../store/contract.ts';
 import { createBucket, openStore } from '../support/rgw.ts';

@@ -1,6 +1,6 @@
-// Goal: what the built exporter seals on a real store is what the endpoint served, whatever happens on the way to the
-// store. Method: dist/cli.js as a process of its own, a gateway that is stopped and killed, a road that loses, cuts and
-// refuses, a second client that reads, DuckDB for the rows.
+// Tests that the built exporter seals exactly what the endpoint served, with a real store and a faulty connection to it.
+// dist/cli.js runs as a separate process, the gateway is stopped and killed, a proxy loses answers, cuts connections and
+// refuses requests, and a second client reads the result.
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
@@ -31,12 +31,12 @@ import {
   watchBucket,
 } from './exporting.ts';
 
-async function startRoad(
+async function startProxy(
   options: Partial<Parameters<typeof startFaultyProxy>[0]> = {},
 ): Promise<FaultyProxy> {
-  const road = await startFaultyProxy({ target: rgw.url, ...options });
-  onTestFinished(() => road.stop());
-  return road;
+  const proxy = await startFaultyProxy({ target: rgw.url, ...options });
+  onTestFinished(() => proxy.stop());
+  return proxy;
 }
 
 async function expectServed(
@@ -51,7 +51,7 @@ async function expectServed(
   expect(ndjson).toEqual(served);
 }
 
-test('10,000 nodes over a bad road, with the gateway stopped and killed in between', async () => {
+test('seals 10,000 nodes over a faulty connection, while the gateway is stopped and killed', async () => {
   const bucket = await createBucket();
   const random = createRandom(20_261_124);
   const faults: ProxyFault[] = [
@@ -62,7 +62,7 @@ test('10,000 nodes over a bad road, with the gateway stopped and killed in betwe
     { kind: 'failAfter' },
     { kind: 'delay', delayMs: 300 },
   ];
-  const road = await startRoad({
+  const proxy = await startProxy({
     decide: () => (random() < 0.08 ? (faults[Math.floor(random() * 6)] ?? null) : null),
   });
   const acts: Promise<void>[] = [];
@@ -84,49 +84,49 @@ test('10,000 nodes over a bad road, with the gateway stopped and killed in betwe
   });
   onTestFinished(() => resumeGateway());
   const watch = watchBucket(bucket);
-  const { code, result, logs } = await runCli('export', { simulator, bucket, storeUrl: road.url });
+  const { code, result, logs } = await runCli('export', { simulator, bucket, storeUrl: proxy.url });
   await Promise.all(acts);
-  const { looks, wrong } = await watch.stop();
+  const { checks, faults: found } = await watch.stop();
   expect({ code, errors: result.errors }).toEqual({ code: 0, errors: [] });
   expect(acts).toHaveLength(2);
   expect(result.snapshots).toMatchObject([{ rows: 10_000, verdict: 'complete' }]);
   await expectServed(simulator, bucket, result.snapshots[0]?.manifest ?? '');
-  // No page was bought twice, though every kind of fault struck.
+  // No page was requested twice, although every kind of fault happened.
   expect(result.requests).toBe(51);
-  const struck = new Set(road.requests.map(({ fault }) => fault));
-  expect(struck).toEqual(new Set([null, ...faults.map(({ kind }) => kind)]));
-  expect(wrong).toEqual([]);
-  expect(looks).toBeGreaterThan(20);
-  expect(logs).toContain('the store is tried again');
+  const happened = new Set(proxy.requests.map(({ fault }) => fault));
+  expect(happened).toEqual(new Set([null, ...faults.map(({ kind }) => kind)]));
+  expect(found).toEqual([]);
+  expect(checks).toBeGreaterThan(20);
+  expect(logs).toContain('retrying the request to the store');
   expect((await runCli('verify', { simulator, bucket })).code).toBe(0);
 });
 
-test('a store that stays away ends the run with 4 and a hint; the next one goes on from there', async () => {
+test('a store that cannot be reached ends the run with exit code 4 and a hint; the next run continues', async () => {
   const bucket = await createBucket();
   const simulator = await simulate({ nodes: 2_000 });
-  let away = false;
-  const road = await startRoad({ decide: () => (away ? { kind: 'cut' } : null) });
-  const running = runCli('export', { simulator, bucket, storeUrl: road.url });
+  let isAway = false;
+  const proxy = await startProxy({ decide: () => (isAway ? { kind: 'cut' } : null) });
+  const running = runCli('export', { simulator, bucket, storeUrl: proxy.url });
   while (simulator.stats().pages < 5) await new Promise((resolve) => setTimeout(resolve, 5));
-  away = true;
+  isAway = true;
   const { code, result } = await running;
   expect(code).toBe(4);
   expect(result).toMatchObject({ status: 'paused', errors: [{ code: 'STORE_FAILED' }] });
-  const bought = simulator.stats().pages;
-  away = false;
-  const again = await runCli('export', { simulator, bucket, storeUrl: road.url });
+  const pagesBefore = simulator.stats().pages;
+  isAway = false;
+  const again = await runCli('export', { simulator, bucket, storeUrl: proxy.url });
   expect(again.code).toBe(0);
-  // The one page in flight when the store went away may be bought twice.
-  expect(simulator.stats().pages - bought).toBeLessThanOrEqual(11 - (bought - 1));
+  // Only the page in flight may be requested twice.
+  expect(simulator.stats().pages - pagesBefore).toBeLessThanOrEqual(11 - (pagesBefore - 1));
   await expectServed(simulator, bucket, again.result.snapshots[0]?.manifest ?? '');
 });
 
-test('two at once: the lease makes one wait, and both seal', async () => {
+test('of two exporters at the same time, one waits for the lease, and both seal', async () => {
   const bucket = await createBucket();
   const simulator = await simulate({ nodes: 1_500 });
   const quota = { requests: 5, windowSeconds: 1 };
   const early = runCli('export', { simulator, bucket, quota });
-  // It holds the lease by then: of two in the same moment the one that lost may sleep until the other has ended.
+  // The first one then has the lease. If both started in the same moment, the loser could sleep until the other ends.
   while (simulator.stats().pages < 1) await new Promise((resolve) => setTimeout(resolve, 5));
   const ended = await Promise.all([early, runCli('export', { simulator, bucket, quota })]);
   expect(ended.map(({ code }) => code)).toEqual([0, 0]);
@@ -140,23 +140,23 @@ test('two at once: the lease makes one wait, and both seal', async () => {
   expect((await runCli('verify', { simulator, bucket })).code).toBe(0);
 });
 
-test('two at once with the lease defeated: quota, rows, resuming and commit still hold', async () => {
+test('two exporters without a working lease keep the quota and seal correct snapshots', async () => {
   const bucket = await createBucket();
   const simulator = await simulate({ nodes: 3_000 });
   const quota = { requests: 8, windowSeconds: 1 };
-  const roads = [await startRoad({ ownLease: true }), await startRoad({ ownLease: true })];
+  const proxies = [await startProxy({ ownLease: true }), await startProxy({ ownLease: true })];
   const watch = watchBucket(bucket);
   const ended = await Promise.all(
-    roads.map(({ url }, index) =>
+    proxies.map(({ url }, index) =>
       runCli(index === 0 ? 'export' : 'tick', { simulator, bucket, quota, storeUrl: url }),
     ),
   );
-  const { wrong } = await watch.stop();
-  // One may have been overtaken or have met the other's commit; neither may fail in any other way.
+  const { faults: found } = await watch.stop();
+  // One may have been overtaken by the other. No other error is allowed.
   const codes = ended.flatMap(({ result }) => result.errors.map(({ code }) => code));
   expect(codes.filter((code) => code !== 'OVERTAKEN')).toEqual([]);
   expect(busiestWindow(simulator, 1_000)).toBeLessThanOrEqual(8);
-  expect(wrong).toEqual([]);
+  expect(found).toEqual([]);
   const snapshots = ended.flatMap(({ result }) => result.snapshots);
   expect(snapshots.length).toBeGreaterThan(0);
   for (const { manifest } of snapshots) await expectServed(simulator, bucket, manifest);
@@ -165,7 +165,7 @@ test('two at once with the lease defeated: quota, rows, resuming and commit stil
   expect((await runCli('verify', { simulator, bucket })).code).toBe(0);
 });
 
-test('a command and the function at once: the function leaves, and later the command waits for it', async () => {
+test('the function ends while a command works, and a command waits while the function works', async () => {
   const bucket = await createBucket();
   const simulator = await simulate({ nodes: 1_500 });
   const quota = { requests: 5, windowSeconds: 1 };
@@ -177,7 +177,7 @@ test('a command and the function at once: the function leaves, and later the com
   expect(left.logs).toContain('another exporter is working on this store');
   const first = await exporting;
   expect(first.code).toBe(0);
-  // Nothing is due any more; a list that was never read is. The function is at work on it when the command comes.
+  // That target is no longer due, but a target that was never read is. The function works on it when the command starts.
   const other = await simulate({ nodes: 20_000, projectId: 'f'.repeat(32) });
   const working = await deployFunction({
     simulator: other,
@@ -194,14 +194,19 @@ test('a command and the function at once: the function leaves, and later the com
   expect((await runCli('verify', { simulator, bucket })).code).toBe(0);
 });
 
-test('a command and the function at once with the lease defeated: one snapshot each way, all promises hold', async () => {
+test('a command and the function without a working lease keep the quota and seal correct snapshots', async () => {
   const bucket = await createBucket();
   const simulator = await simulate({ nodes: 3_000 });
   const quota = { requests: 8, windowSeconds: 1 };
-  const roads = [await startRoad({ ownLease: true }), await startRoad({ ownLease: true })];
-  const invoke = await deployFunction({ simulator, bucket, quota, storeUrl: roads[0]?.url ?? '' });
+  const proxies = [await startProxy({ ownLease: true }), await startProxy({ ownLease: true })];
+  const invoke = await deployFunction({
+    simulator,
+    bucket,
+    quota,
+    storeUrl: proxies[0]?.url ?? '',
+  });
   const watch = watchBucket(bucket);
-  const exporting = runCli('export', { simulator, bucket, quota, storeUrl: roads[1]?.url ?? '' });
+  const exporting = runCli('export', { simulator, bucket, quota, storeUrl: proxies[1]?.url ?? '' });
   let isEnded = false;
   void exporting.then(() => {
     isEnded = true;
@@ -209,14 +214,14 @@ test('a command and the function at once with the lease defeated: one snapshot e
   const invocations: Awaited<ReturnType<typeof invoke>>[] = [];
   while (!isEnded) invocations.push(await invoke());
   const exported = await exporting;
-  const { wrong, looks } = await watch.stop();
-  expect(wrong).toEqual([]);
-  expect(looks).toBeGreaterThan(5);
+  const { faults: found, checks } = await watch.stop();
+  expect(found).toEqual([]);
+  expect(checks).toBeGreaterThan(5);
   expect(invocations.length).toBeGreaterThan(1);
   const ended = [exported, ...invocations];
   const codes = ended.flatMap(({ result }) => result.errors.map(({ code }) => code));
   expect(codes.filter((code) => code !== 'OVERTAKEN')).toEqual([]);
-  // A timer's slot is held from the departure, plus the guard: what a request takes on its way may vary by that.
+  // A timer's slot counts from the departure of its request, so the window may be shorter by the guard time on arrival.
   expect(busiestWindow(simulator, 850)).toBeLessThanOrEqual(8);
   const snapshots = ended.flatMap(({ result }) => result.snapshots);
   expect(snapshots.length).toBeGreaterThan(0);
@@ -225,7 +230,7 @@ test('a command and the function at once with the lease defeated: one snapshot e
   expect((await runCli('verify', { simulator, bucket })).code).toBe(0);
 });
 
-test('100,000 nodes in at most 256 MB', async () => {
+test('exports 100,000 nodes with at most 256 MB of memory', async () => {
   const bucket = await createBucket();
   const simulator = await simulate({ nodes: 100_000 });
   const { code, result, peakBytes } = await runCli('export', {
@@ -239,37 +244,37 @@ test('100,000 nodes in at most 256 MB', async () => {
   expect(peakBytes).toBeLessThanOrEqual(256 * 2 ** 20);
 });
 
-// At the service's own quota, 5 in 60 s, the lease has more time to be renewed in: test/bench/requests.bench.ts counts that.
-describe('at most 4 requests to the store for a page', () => {
+// With the service's own quota, 5 requests in 60 s, the lease is renewed more often: test/bench/requests.bench.ts counts that.
+describe('at most 4 requests to the store per page', () => {
   const quota = { requests: 5, windowSeconds: 3 };
 
-  test('of an export, between the first page and the last', async () => {
+  test('in an export, between the first page and the last', async () => {
     const bucket = await createBucket();
     const simulator = await simulate({ nodes: 4_000 });
-    const road = await startRoad();
-    const { code } = await runCli('export', { simulator, bucket, quota, storeUrl: road.url });
+    const proxy = await startProxy();
+    const { code } = await runCli('export', { simulator, bucket, quota, storeUrl: proxy.url });
     expect(code).toBe(0);
-    const first = road.requests.findIndex(isPage);
-    const between = road.requests.slice(first, road.requests.findLastIndex(isPage));
+    const first = proxy.requests.findIndex(isPage);
+    const between = proxy.requests.slice(first, proxy.requests.findLastIndex(isPage));
     const pages = between.filter(isPage).length;
     console.log(`${between.length} requests for ${pages} pages`, countKinds(between));
     expect(pages).toBeGreaterThanOrEqual(20);
     expect(between.length / pages).toBeLessThanOrEqual(4);
   });
 
-  test('of a tick that finds its quota free', async () => {
+  test('in a tick that has its whole quota free', async () => {
     const bucket = await createBucket();
     const simulator = await simulate({ nodes: 20_000 });
-    const road = await startRoad();
+    const proxy = await startProxy();
     const whole: ProxiedRequest[][] = [];
-    // The first one opens the run, which is done once.
+    // The first tick also opens the run.
     for (let count = 0; whole.length < 3; count += 1) {
       expect(count).toBeLessThan(10);
-      const before = { requests: road.requests.length, pages: simulator.stats().pages };
-      const { code } = await runCli('tick', { simulator, bucket, quota, storeUrl: road.url });
+      const before = { requests: proxy.requests.length, pages: simulator.stats().pages };
+      const { code } = await runCli('tick', { simulator, bucket, quota, storeUrl: proxy.url });
       expect(code).toBe(0);
       const isWhole = simulator.stats().pages - before.pages === quota.requests;
-      if (count > 0 && isWhole) whole.push(road.requests.slice(before.requests));
+      if (count > 0 && isWhole) whole.push(proxy.requests.slice(before.requests));
       await new Promise((resolve) => setTimeout(resolve, 3_200));
     }
     const counts = whole.map((requests) => requests.length);

@@ -1,4 +1,4 @@
-// Owns the built command line at work on the real store: a process of its own, and readers that do not use our code.
+// Responsible for running the built exporter with the real store, and for reading the result without the exporter's code.
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,14 +19,14 @@ const cli = join(import.meta.dirname, '../../dist/cli.js');
 const bundle = join(import.meta.dirname, '../../dist/functions/collect/index.js');
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-/** The simulator knows the store's key: by flags both are asked with the one key of the environment. */
+/** A simulator that accepts the store's key: by flags, the exporter uses the key of the environment for both. */
 export async function simulate(options: SimulatorOptions): Promise<Simulator> {
   const simulator = await startSimulator({ quota: null, ...rgw.key, ...options });
   onTestFinished(() => simulator.stop());
   return simulator;
 }
 
-export interface Ended {
+export interface CommandOutcome {
   code: number | null;
   result: {
     status: string;
@@ -35,22 +35,22 @@ export interface Ended {
     errors: { code: string; message: string; hint: string }[];
   };
   logs: string;
-  /** The most memory the process had, bytes. */
+  /** The largest resident memory of the process, bytes. */
   peakBytes: number;
 }
 
-export interface Exporting {
+export interface ExportSetup {
   simulator: Simulator;
   bucket: string;
-  /** Default: straight to the gateway. */
+  /** Default: the gateway itself. */
   storeUrl?: string;
   /** Default true. */
   pathStyle?: boolean;
-  /** Default: one that does not hold up. */
+  /** Default: a quota that causes no waiting. */
   quota?: { requests: number; windowSeconds: number };
 }
 
-function writeConfig({ simulator, bucket, storeUrl, pathStyle, quota }: Exporting): string {
+function writeConfig({ simulator, bucket, storeUrl, pathStyle, quota }: ExportSetup): string {
   const { requests, windowSeconds } = quota ?? { requests: 200, windowSeconds: 1 };
   return [
     `store: obs://${bucket}/lake`,
@@ -63,10 +63,10 @@ function writeConfig({ simulator, bucket, storeUrl, pathStyle, quota }: Exportin
   ].join('\n');
 }
 
-/** The built function beside its configuration; each call is an invocation, a process of its own. */
+/** Unpacks the built function with its configuration. Each call of the result is one invocation in a new process. */
 export async function deployFunction(
-  options: Exporting,
-): Promise<() => Promise<Pick<Ended, 'result' | 'logs'>>> {
+  options: ExportSetup,
+): Promise<() => Promise<Pick<CommandOutcome, 'result' | 'logs'>>> {
   const archive = await writeArchive([
     { path: 'index.js', bytes: readFileSync(bundle) },
     { path: 'cgs-export.yml', bytes: Buffer.from(writeConfig(options)) },
@@ -85,19 +85,19 @@ export async function deployFunction(
       agency: null,
       userData: { HUAWEICLOUD_SDK_AK: ak, HUAWEICLOUD_SDK_SK: sk },
     });
-    // An overtaken run is thrown for the failure destination; what it came to stands in its last line.
-    const ended =
+    // The function throws if its run was overtaken. Then the last log line has the result.
+    const overtaken =
       error?.code === 'OVERTAKEN' ? JSON.parse(log.trim().split('\n').at(-1) ?? '') : null;
-    if (!ok && !ended) throw new Error(`${error?.message}\n${log}`);
-    return { result: (ended ?? result) as Ended['result'], logs: log };
+    if (!ok && !overtaken) throw new Error(`${error?.message}\n${log}`);
+    return { result: (overtaken ?? result) as CommandOutcome['result'], logs: log };
   };
 }
 
-/** One run of `command` to its end, as another process. */
+/** Runs `command` in another process until it ends. */
 export function runCli(
   command: 'export' | 'tick' | 'verify',
-  options: Exporting & { env?: Record<string, string> },
-): Promise<Ended> {
+  options: ExportSetup & { env?: Record<string, string> },
+): Promise<CommandOutcome> {
   const { simulator } = options;
   const folder = mkdtempSync(join(tmpdir(), 'cgs-rgw-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -155,7 +155,7 @@ interface Manifest {
   previous: { snapshot: string; manifestSha256: string } | null;
 }
 
-/** The manifest and its parts, each by its hash; read with the second client. */
+/** Reads a manifest and its parts with the second client. Throws if a part is missing or has another hash. */
 export async function readSnapshot(
   bucket: string,
   manifestKey: string,
@@ -179,7 +179,7 @@ const compared = [
   ...['detect_result', 'asset', 'vulnerability', 'intrusion', 'policy_group_name'],
 ];
 
-/** What the endpoint served, as rows of `compared`, in the order of their ids' bytes. */
+/** What the endpoint served: the columns `compared` of each node, ordered by the bytes of its id. */
 export function servedRows(simulator: Simulator): unknown[][] {
   return simulator
     .nodes()
@@ -189,7 +189,7 @@ export function servedRows(simulator: Simulator): unknown[][] {
     .sort(([a], [b]) => Buffer.compare(Buffer.from(String(a)), Buffer.from(String(b))));
 }
 
-/** The sealed rows of both formats, Parquet as DuckDB reads it. */
+/** The columns `compared` of the sealed rows in both formats. DuckDB reads the Parquet part. */
 export async function sealedRows(
   parts: ReadonlyMap<string, Buffer>,
 ): Promise<{ parquet: unknown[][]; ndjson: unknown[][] }> {
@@ -215,23 +215,24 @@ export async function sealedRows(
 }
 
 /**
- * A reader that looks at the bucket all the time: every data object must have the bytes that its name tells the hash of,
- * every manifest all of its parts, and _latest a manifest. Returns what was wrong, and how often it looked.
+ * Checks the bucket continuously: the name of every data object must have its hash, every manifest must have all its parts,
+ * and every pointer in _latest must name a manifest. `stop` returns the faults and the number of checks.
  */
 export function watchBucket(bucket: string): {
-  stop(): Promise<{ looks: number; wrong: string[] }>;
+  stop(): Promise<{ checks: number; faults: string[] }>;
 } {
-  let going = true;
-  let looks = 0;
-  const wrong: string[] = [];
+  let isWatching = true;
+  let checks = 0;
+  const faults: string[] = [];
   const known = new Set<string>();
   const list = (prefix: string) => listNames(rgw.key, rgw.url, bucket, prefix);
-  async function look(): Promise<void> {
+  async function check(): Promise<void> {
     for (const name of await list('lake/container_nodes')) {
       if (known.has(name)) continue;
       const bytes = await readObject(rgw.key, rgw.url, bucket, name);
-      const told = /-([0-9a-f]{12})\.(?:parquet|ndjson\.gz)$/.exec(name)?.[1];
-      if (bytes === null || sha256(bytes).slice(0, 12) !== told) wrong.push(`${name} is not whole`);
+      const nameHash = /-([0-9a-f]{12})\.(?:parquet|ndjson\.gz)$/.exec(name)?.[1];
+      if (bytes === null || sha256(bytes).slice(0, 12) !== nameHash)
+        faults.push(`${name} does not match the hash in its name`);
       known.add(name);
     }
     for (const name of await list('lake/_manifests/')) {
@@ -240,7 +241,7 @@ export function watchBucket(bucket: string): {
         () => null,
         String,
       );
-      if (failure !== null) wrong.push(failure);
+      if (failure !== null) faults.push(failure);
       known.add(name);
     }
     for (const name of await list('lake/_latest/')) {
@@ -249,29 +250,29 @@ export function watchBucket(bucket: string): {
         manifestSha256: string;
       };
       const { manifestSha256 } = await readSnapshot(bucket, pointer.manifest);
-      if (manifestSha256 !== pointer.manifestSha256) wrong.push(`${name} names other bytes`);
+      if (manifestSha256 !== pointer.manifestSha256) faults.push(`${name} names other bytes`);
     }
-    looks += 1;
+    checks += 1;
   }
   const watching = (async () => {
-    while (going) {
-      // A gateway that is down is no fault of what it holds.
-      await look().catch((error: unknown) => {
-        if (!(error instanceof TypeError)) wrong.push(String(error));
+    while (isWatching) {
+      // fetch throws a TypeError while the gateway is down. That is not a fault of the stored objects.
+      await check().catch((error: unknown) => {
+        if (!(error instanceof TypeError)) faults.push(String(error));
       });
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   })();
   return {
     async stop() {
-      going = false;
+      isWatching = false;
       await watching;
-      return { looks, wrong };
+      return { checks, faults };
     },
   };
 }
 
-/** The most arrivals in any window, a window being open at its end. */
+/** The largest number of requests in any window. A window includes its start but not its end. */
 export function busiestWindow(simulator: Simulator, windowMs: number): number {
   const arrivals = simulator.requests().map(({ atMs }) => atMs);
   return Math.max(

@@ -1,4 +1,5 @@
-// Owns what is true of the OBS store beyond the contract, on a real server: outcomes that are not known, keys that end, refusals, KMS, TLS, the clock.
+// Tests the OBS store beyond the contract of every store, with a real server: unknown outcomes, expiring keys, refusals, KMS,
+// TLS and the clock.
 
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,82 +9,77 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { StoreError } from '../../lib/core/errors.ts';
-import type { ObsKey, ObsStore } from '../../lib/store/obs.ts';
+import type { ObsStore } from '../../lib/store/obs.ts';
+import type { AccessKey } from '../../lib/store/obs-access-key.ts';
 import { type FaultyProxy, type ProxyFault, startFaultyProxy } from '../support/faulty-proxy.ts';
 import { allow, assumeRole, createBucket, openStore, rgw } from '../support/rgw.ts';
 import { readObject, signedFetch } from '../support/signed-fetch.ts';
+import { storeErrorOf } from '../support/store-errors.ts';
 import { runCli, simulate } from './exporting.ts';
 
 const utf8 = (text: string) => Buffer.from(text);
+const acknowledged = { durability: 'acknowledged' } as const;
 const sleep = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, delayMs));
 
-async function failureOf(promise: Promise<unknown>): Promise<StoreError> {
-  const error = await promise.then(
-    () => new Error('it did not fail'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof StoreError)) throw error;
-  return error;
-}
-
-describe('an outcome that is not known', () => {
-  /** The faults of the first requests, in order; then none. */
-  async function openRoad(
+describe('an unknown outcome', () => {
+  /** `faults`: of the first requests, in order. Later requests have no fault. */
+  async function openThroughProxy(
     faults: readonly (ProxyFault | null)[],
     options: Parameters<typeof openStore>[1] = {},
-  ): Promise<{ store: ObsStore; road: FaultyProxy; bucket: string }> {
+  ): Promise<{ store: ObsStore; proxy: FaultyProxy; bucket: string }> {
     const bucket = await createBucket();
-    const road = await startFaultyProxy({
+    const proxy = await startFaultyProxy({
       target: rgw.url,
       decide: (_request, index) => faults[index] ?? null,
     });
-    onTestFinished(() => road.stop());
-    const store = openStore(bucket, { endpoint: road.url, backoffMs: 10, ...options });
+    onTestFinished(() => proxy.stop());
+    const store = openStore(bucket, { endpoint: proxy.url, backoffMs: 10, ...options });
     onTestFinished(() => store.close());
-    return { store, road, bucket };
+    return { store, proxy, bucket };
   }
   const methods = ({ requests }: FaultyProxy) => requests.map(({ method }) => method).join(' ');
 
   test.each([
-    // The effect is there: looked at, and not repeated.
-    ['an answer that is lost', { kind: 'lose' }, 'PUT HEAD'],
+    // The write had its effect: a HEAD finds the object, and the write is not repeated.
+    ['a lost answer', { kind: 'lose' }, 'PUT HEAD'],
     ['a 500 after the effect', { kind: 'failAfter' }, 'PUT HEAD'],
-    // It is not: looked at, and repeated.
-    ['a connection that is cut', { kind: 'cut' }, 'PUT HEAD PUT'],
+    // The write had no effect: a HEAD does not find the object, and the write is repeated.
+    ['a cut connection', { kind: 'cut' }, 'PUT HEAD PUT'],
     ['a 500', { kind: 'fail' }, 'PUT HEAD PUT'],
     ['a 503 SlowDown', { kind: 'slowDown' }, 'PUT HEAD PUT'],
-    ['an answer that does not come in time', { kind: 'delay', delayMs: 400 }, 'PUT HEAD PUT'],
-  ] as const)('%s', async (_name, fault, expected) => {
-    const { store, road, bucket } = await openRoad([fault], { timeouts: { requestMs: 250 } });
-    await store.put('_runs/a', utf8('first'));
-    expect(methods(road)).toBe(expected);
+    ['an answer that is too late', { kind: 'delay', delayMs: 400 }, 'PUT HEAD PUT'],
+  ] as const)('after %s: %s', async (_name, fault, expected) => {
+    const { store, proxy, bucket } = await openThroughProxy([fault], {
+      timeouts: { requestMs: 250 },
+    });
+    await store.put('_runs/a', utf8('first'), acknowledged);
+    expect(methods(proxy)).toBe(expected);
     expect(String(await readObject(rgw.key, rgw.url, bucket, 'lake/_runs/a'))).toBe('first');
   });
 
-  test("an older object of the same size is not taken for this put's effect", async () => {
-    const { store, road } = await openRoad([null, { kind: 'cut' }]);
-    await store.put('_runs/a', utf8('older'));
-    await store.put('_runs/a', utf8('newer'));
-    expect(methods(road)).toBe('PUT PUT HEAD PUT');
+  test('does not mistake an older object of the same size for the effect of a put', async () => {
+    const { store, proxy } = await openThroughProxy([null, { kind: 'cut' }]);
+    await store.put('_runs/a', utf8('older'), acknowledged);
+    await store.put('_runs/a', utf8('newer'), acknowledged);
+    expect(methods(proxy)).toBe('PUT PUT HEAD PUT');
     expect(String(await store.get('_runs/a'))).toBe('newer');
   });
 
-  test('working state costs one request; data and manifests are looked at, and deletes go one by one', async () => {
-    const { store, road } = await openRoad([]);
-    await store.put('_quota/1-a-1', utf8('x'));
-    await store.put('_lease/holder', utf8('x'));
-    await store.put('_runs/schedule.json', utf8('x'));
-    await store.put('_latest/t/a.json', utf8('x'));
-    expect(methods(road)).toBe('PUT PUT PUT PUT');
+  test('a put costs one request, or two if it must be confirmed; a delete costs one', async () => {
+    const { store, proxy } = await openThroughProxy([]);
+    await store.put('_quota/1-a-1', utf8('x'), { ...acknowledged, isWrittenOnce: true });
+    await store.put('_lease/holder', utf8('x'), acknowledged);
+    await store.put('_runs/schedule.json', utf8('x'), acknowledged);
+    await store.put('_latest/t/a.json', utf8('x'), { durability: 'checksummed' });
+    expect(methods(proxy)).toBe('PUT PUT PUT PUT');
     await store.put('container_nodes/a.parquet', utf8('x'));
-    await store.put('_manifests/t/a.json', utf8('x'));
+    await store.put('_manifests/t/a.json', utf8('x'), { durability: 'confirmed' });
     await store.delete('_runs/schedule.json');
-    expect(methods(road)).toBe('PUT PUT PUT PUT PUT HEAD PUT HEAD DELETE');
+    expect(methods(proxy)).toBe('PUT PUT PUT PUT PUT HEAD PUT HEAD DELETE');
   });
 
-  test('reads, lists and deletes are tried again too', async () => {
-    const { store } = await openRoad([
+  test('reads, lists and deletes are retried too', async () => {
+    const { store } = await openThroughProxy([
       null,
       { kind: 'lose' },
       { kind: 'fail' },
@@ -93,29 +89,29 @@ describe('an outcome that is not known', () => {
       { kind: 'lose' },
       { kind: 'cut' },
     ]);
-    await store.put('_runs/a', utf8('x'));
+    await store.put('_runs/a', utf8('x'), acknowledged);
     expect(String(await store.get('_runs/a'))).toBe('x');
     expect(await store.list('_runs/')).toHaveLength(1);
     await store.delete('_runs/a');
     expect(await store.list('_runs/')).toEqual([]);
   });
 
-  test('tries are bounded, and what follows a store that was given up on gets few', async () => {
+  test('the number of tries is limited, and an operation after a failed one gets fewer', async () => {
     const faults = Array.from({ length: 100 }, (): ProxyFault => ({ kind: 'cut' }));
-    const { store, road } = await openRoad(faults);
-    const error = await failureOf(store.get('a'));
+    const { store, proxy } = await openThroughProxy(faults);
+    const error = await storeErrorOf(store.get('a'));
     expect(error.code).toBe('STORE_FAILED');
-    expect(error.hint).toContain('Start again'.toLowerCase());
-    expect(road.requests).toHaveLength(7);
-    await failureOf(store.list(''));
-    expect(road.requests).toHaveLength(9);
+    expect(error.hint).toContain('start again');
+    expect(proxy.requests).toHaveLength(7);
+    await storeErrorOf(store.list(''));
+    expect(proxy.requests).toHaveLength(9);
   });
 });
 
-describe('keys that end', () => {
-  test('a provider with a new key is asked for it, before and after the old one ends; one without is refused', async () => {
+describe('expiring access keys', () => {
+  test('an expired key is replaced if the provider has a new one, and refused otherwise', async () => {
     const bucket = await createBucket();
-    const refusals: (ObsKey | null)[] = [];
+    const refusals: (AccessKey | null)[] = [];
     let current = await assumeRole(5);
     const first = current;
     const store = openStore(bucket, {
@@ -130,16 +126,16 @@ describe('keys that end', () => {
     onTestFinished(() => store.close());
     await store.put('a', utf8('with the first key'));
     await sleep(Math.max(0, first.endsAtMs - Date.now()) + 1_200);
-    // The first is over by the store's own clock.
+    // The first key has expired by the store's own clock.
     const stale = openStore(bucket, { credentials: async () => first });
     onTestFinished(() => stale.close());
-    expect(await failureOf(stale.put('a', utf8('x')))).toMatchObject({ code: 'STORE_DENIED' });
+    expect(await storeErrorOf(stale.put('a', utf8('x')))).toMatchObject({ code: 'STORE_DENIED' });
     await store.put('a', utf8('with the second key'));
     expect(refusals[0]).toEqual(first);
     expect(String(await store.get('a'))).toBe('with the second key');
   });
 
-  test("the function's agency: keys of 5 s are renewed while a run of many invocations goes on", async () => {
+  test("keys of a function's agency, valid for 5 s, are renewed during a run of many invocations", async () => {
     const bucket = await createBucket();
     const simulator = await simulate({ nodes: 5_000 });
     const folder = mkdtempSync(join(tmpdir(), 'cgs-rgw-'));
@@ -180,52 +176,52 @@ accounts: [{ name: a, credentials: { ak: "${simulator.ak}", sk: "${simulator.sk}
       if (statuses.length > 60) throw new Error(statuses.join(' '));
       await sleep(200);
     }
-    // Longer than any one key lived, so it cannot have been one.
+    // The run took longer than the lifetime of one key, so it used several.
     expect(Date.now() - startMs).toBeGreaterThan(5_000);
     expect(tokens.size).toBeGreaterThan(1);
     expect(new Set(statuses)).toEqual(new Set(['paused', 'sealed']));
   });
 });
 
-describe('refusals say what to do, and hold no secret', () => {
+describe('the error of a refusal has a hint and no secret', () => {
   test.each([
     ['a wrong secret', { ...rgw.key, sk: 'not-that-secret' }, 'SignatureDoesNotMatch'],
-    ['an unknown key', { ak: 'nobody-has-this', sk: 'not-that-secret' }, 'InvalidAccessKeyId'],
-  ])('%s, after one request', async (_name, key, code) => {
+    ['an unknown key', { ak: 'no-such-key', sk: 'not-that-secret' }, 'InvalidAccessKeyId'],
+  ])('%s is reported after one request', async (_name, key, code) => {
     const bucket = await createBucket();
-    const road = await startFaultyProxy({ target: rgw.url });
-    onTestFinished(() => road.stop());
-    const store = openStore(bucket, { endpoint: road.url, credentials: async () => key });
+    const proxy = await startFaultyProxy({ target: rgw.url });
+    onTestFinished(() => proxy.stop());
+    const store = openStore(bucket, { endpoint: proxy.url, credentials: async () => key });
     onTestFinished(() => store.close());
-    const error = await failureOf(store.get('a'));
+    const error = await storeErrorOf(store.get('a'));
     expect(error.code).toBe('STORE_DENIED');
     expect(error.message).toContain(code);
     expect(error.hint).toContain('obs.credentials');
     expect(JSON.stringify([error.message, error.hint, error.cause])).not.toContain(key.sk);
-    // Refused keys are locked when they are tried again and again.
-    expect(road.requests).toHaveLength(1);
+    // Repeated refusals would lock the key.
+    expect(proxy.requests).toHaveLength(1);
   });
 
-  test('a bucket that is not there', async () => {
-    const store = openStore('test-that-nobody-made');
+  test('a bucket that does not exist is named', async () => {
+    const store = openStore('test-no-such-bucket');
     onTestFinished(() => store.close());
     for (const act of [
       () => store.get('a'),
       () => store.list(''),
       () => store.put('a', utf8('x')),
     ]) {
-      const error = await failureOf(act());
+      const error = await storeErrorOf(act());
       expect(error.code).toBe('STORE_DENIED');
-      expect(error.message).toContain('no bucket test-that-nobody-made');
+      expect(error.message).toContain('no bucket test-no-such-bucket');
     }
   });
 
-  test('an action that is not granted is named', async () => {
+  test('a missing permission is named', async () => {
     const bucket = await createBucket();
     const store = openStore(bucket, { credentials: async () => rgw.limitedKey });
     onTestFinished(() => store.close());
     const hintOf = async (promise: Promise<unknown>) => {
-      const { code, hint } = await failureOf(promise);
+      const { code, hint } = await storeErrorOf(promise);
       expect(code).toBe('STORE_DENIED');
       return hint;
     };
@@ -236,24 +232,24 @@ describe('refusals say what to do, and hold no secret', () => {
     expect(await store.get('a')).toBeNull();
     expect(await hintOf(store.put('a', utf8('x')))).toContain('obs:object:PutObject');
     expect(await hintOf(store.delete('a'))).toContain('obs:object:DeleteObject');
-    // The least that the exporter needs.
-    const least = ['ListBucket', 'GetObject', 'PutObject', 'DeleteObject'];
+    // The permissions that the exporter needs.
+    const needed = ['ListBucket', 'GetObject', 'PutObject', 'DeleteObject'];
     await allow(
       bucket,
-      least.map((action) => `s3:${action}`),
+      needed.map((action) => `s3:${action}`),
     );
     await store.put('container_nodes/a', utf8('x'));
     await store.delete('container_nodes/a');
   });
 });
 
-test('with a KMS key every object is encrypted with it, and a key that is refused is named', async () => {
+test('every object is encrypted with the KMS key, and a refused KMS key is named', async () => {
   const bucket = await createBucket();
   const store = openStore(bucket, { kmsKeyId: 'testkey-1' });
   onTestFinished(() => store.close());
-  const keys = ['container_nodes/a.parquet', '_runs/a', '_quota/1-a-1'];
-  for (const key of keys) {
-    await store.put(key, utf8(key));
+  for (const durability of ['confirmed', 'checksummed', 'acknowledged'] as const) {
+    const key = `container_nodes/${durability}.parquet`;
+    await store.put(key, utf8(key), { durability });
     expect(String(await store.get(key))).toBe(key);
     const path = `/${bucket}/lake/${key}`;
     const { headers } = await signedFetch(rgw.key, { method: 'HEAD', origin: rgw.url, path });
@@ -262,27 +258,27 @@ test('with a KMS key every object is encrypted with it, and a key that is refuse
   }
   const other = openStore(bucket, { kmsKeyId: 'no-such-key' });
   onTestFinished(() => other.close());
-  const error = await failureOf(other.put('_runs/b', utf8('x')));
+  const error = await storeErrorOf(other.put('_runs/b', utf8('x'), acknowledged));
   expect(error.code).toBe('STORE_DENIED');
   expect(error.hint).toContain('obs.kmsKeyId');
 });
 
-test("the store's clock is never read ahead, and after a round of the ledger hardly behind", async () => {
+test("the store's clock is never read ahead, and hardly behind after objects that are written once", async () => {
   const store = openStore(await createBucket());
   onTestFinished(() => store.close());
   await store.get('a');
   expect(store.nowMs()).toBeLessThanOrEqual(Date.now() + 1);
   expect(store.nowMs()).toBeGreaterThan(Date.now() - 1_100);
   for (let round = 0; round < 3; round += 1) {
-    await store.put(`_quota/${round}`, utf8('x'));
+    await store.put(`_quota/${round}`, utf8('x'), { ...acknowledged, isWrittenOnce: true });
     await store.list('_quota/');
   }
-  // One host, one clock: what is left is the way back of an answer.
+  // Store and test have the same clock here, so the difference is only the duration of an answer.
   expect(store.nowMs()).toBeLessThanOrEqual(Date.now() + 1);
   expect(store.nowMs()).toBeGreaterThan(Date.now() - 50);
 });
 
-test("a console's folders are not objects of ours", async () => {
+test('a folder that a console created is not listed as an object', async () => {
   const bucket = await createBucket();
   const store = openStore(bucket);
   onTestFinished(() => store.close());
@@ -293,7 +289,7 @@ test("a console's folders are not objects of ours", async () => {
   expect((await store.list('')).map(({ key }) => key)).toEqual(['container_nodes/a']);
 });
 
-/** A CONNECT proxy that takes every name for this host: what a DNS would do for the bucket's name. */
+/** A CONNECT proxy that connects every host name to this host, as DNS would for the name with the bucket. */
 async function startTunnel(): Promise<{ url: string; connects: string[] }> {
   const connects: string[] = [];
   const server = createServer();
@@ -318,8 +314,8 @@ async function startTunnel(): Promise<{ url: string; connects: string[] }> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, connects };
 }
 
-describe('TLS, with the bucket in the name of the host, through a proxy', () => {
-  test('a CA that NODE_EXTRA_CA_CERTS names is trusted', async () => {
+describe('TLS through a proxy, to a host name that starts with the bucket name', () => {
+  test('trusts a CA in NODE_EXTRA_CA_CERTS', async () => {
     const bucket = await createBucket();
     const simulator = await simulate({ nodes: 300 });
     const tunnel = await startTunnel();
@@ -340,10 +336,10 @@ describe('TLS, with the bucket in the name of the host, through a proxy', () => 
   test.each([
     ['the wrong CA', () => ({ NODE_EXTRA_CA_CERTS: rgw.otherCaFile })],
     [
-      'no CA, though the environment switches verification off',
+      'no CA, although NODE_TLS_REJECT_UNAUTHORIZED=0 turns verification off',
       () => ({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
     ],
-  ])('%s: refused, exit 3, and said', async (_name, env) => {
+  ])('with %s, the export fails with exit code 3 and a hint', async (_name, env) => {
     const simulator = await simulate({ nodes: 300 });
     const tunnel = await startTunnel();
     const { code, result, logs } = await runCli('export', {
@@ -362,7 +358,7 @@ describe('TLS, with the bucket in the name of the host, through a proxy', () => 
   });
 });
 
-test('what the environment and the home folder say to the AWS SDK does not matter', async () => {
+test('the store ignores settings for the AWS SDK in the environment and in the home folder', async () => {
   const home = mkdtempSync(join(tmpdir(), 'cgs-rgw-'));
   onTestFinished(() => rmSync(home, { recursive: true }));
   mkdirSync(join(home, '.aws'));
@@ -394,6 +390,6 @@ test('what the environment and the home folder say to the AWS SDK does not matte
     },
   });
   expect({ code, errors: result.errors }).toEqual({ code: 0, errors: [] });
-  // Nor does the SDK say anything of its own on stderr: every line there is a log line.
+  // The SDK writes nothing to stderr: every line there is a log line.
   for (const line of logs.trimEnd().split('\n')) expect(() => JSON.parse(line)).not.toThrow();
 });

@@ -1,14 +1,14 @@
-// Owns what every store must do, as one suite. Refuses to know which store it runs against.
+// Tests what every store must do. Each kind of store runs this suite.
 
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Store } from '../../lib/core/ports.ts';
+import type { Durability, PutOptions, Store } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 
 export interface OpenedStores {
   store: Store;
-  /** Another client of the same objects, as a second process would have. */
+  /** Another client of the same objects, like that of a second process. */
   second: Store;
   close(): Promise<void>;
 }
@@ -16,14 +16,14 @@ export interface OpenedStores {
 export interface ContractOptions {
   /** Size of the large object, bytes. */
   largeBytes?: number;
-  /** How far the store's clock and its time stamps may be apart, milliseconds. */
+  /** The largest allowed difference between the store's clock and its time stamps, milliseconds. */
   clockToleranceMs?: number;
 }
 
 const text = (bytes: Uint8Array | null) => bytes && Buffer.from(bytes).toString();
 const utf8 = (content: string) => new Uint8Array(Buffer.from(content));
 
-/** Eight at a time: enough to overlap, not enough to look like an attack. */
+/** Eight at a time: the calls overlap, but do not overload the store. */
 async function forEach<T>(items: readonly T[], act: (item: T) => Promise<unknown>): Promise<void> {
   const rest = [...items];
   await Promise.all(
@@ -50,14 +50,14 @@ export function describeStore(
 
     const keysOf = async (prefix: string) => (await store.list(prefix)).map(({ key }) => key);
 
-    test('what was put is got, by every client', async () => {
+    test('every client reads the bytes that one client wrote', async () => {
       const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => (i * 31) % 256);
       await store.put('round/a.bin', bytes);
       expect(Buffer.compare((await store.get('round/a.bin')) as Uint8Array, bytes)).toBe(0);
       expect(Buffer.compare((await second.get('round/a.bin')) as Uint8Array, bytes)).toBe(0);
     });
 
-    test('the bytes are those at the call, though the buffer is reused after it', async () => {
+    test('put stores the bytes that the buffer has at the call, and get returns a buffer of its own', async () => {
       const buffer = utf8('first');
       await store.put('reuse/a', buffer);
       buffer.fill(0);
@@ -67,7 +67,7 @@ export function describeStore(
       expect(text(await store.get('reuse/a'))).toBe('first');
     });
 
-    test('an absent object is null, also below an object and as a folder', async () => {
+    test('get returns null for an absent object, also below an object and for a folder', async () => {
       await store.put('absent/file', utf8('x'));
       expect(await store.get('absent/other')).toBeNull();
       expect(await store.get('nowhere/at/all')).toBeNull();
@@ -75,7 +75,7 @@ export function describeStore(
       expect(await store.get('absent')).toBeNull();
     });
 
-    test('a second put replaces the first, longer or shorter', async () => {
+    test('a second put replaces the first, with more or fewer bytes', async () => {
       for (const content of ['medium', 'much, much longer', 's', '']) {
         await store.put('replace/a', utf8(content));
         expect(text(await second.get('replace/a'))).toBe(content);
@@ -84,13 +84,42 @@ export function describeStore(
       }
     });
 
-    test('an empty object is an object', async () => {
+    const levels: readonly (Durability | undefined)[] = [
+      undefined,
+      'confirmed',
+      'checksummed',
+      'acknowledged',
+    ];
+    test.each(levels)(
+      'durability %s: put creates and replaces, list shows it',
+      async (durability) => {
+        const key = `durability/${durability ?? 'default'}`;
+        for (const isWrittenOnce of [undefined, false, true]) {
+          const options: PutOptions = {
+            ...(durability && { durability }),
+            ...(isWrittenOnce !== undefined && { isWrittenOnce }),
+          };
+          const name = `${key}/${isWrittenOnce}`;
+          for (const content of isWrittenOnce ? ['only'] : ['first', 'second, longer', '']) {
+            await store.put(name, utf8(content), options);
+            expect(text(await second.get(name))).toBe(content);
+            expect(await second.list(name)).toMatchObject([{ key: name, bytes: content.length }]);
+          }
+        }
+        // Learning the store's time from a list must not put the clock ahead of the store.
+        const [object] = await store.list(`${key}/true`);
+        expect(object?.modifiedMs).toBeLessThanOrEqual(store.nowMs() + clockToleranceMs);
+        expect(object?.modifiedMs).toBeGreaterThanOrEqual(store.nowMs() - clockToleranceMs);
+      },
+    );
+
+    test('an empty object exists', async () => {
       await store.put('empty/a', new Uint8Array(0));
       expect(await store.get('empty/a')).toHaveLength(0);
       expect(await store.list('empty/')).toMatchObject([{ key: 'empty/a', bytes: 0 }]);
     });
 
-    test(`an object of ${largeBytes} bytes keeps every one of them`, async () => {
+    test(`an object of ${largeBytes} bytes is stored completely`, async () => {
       const bytes = Buffer.alloc(largeBytes);
       for (let i = 0; i + 4 <= largeBytes; i += 4096) bytes.writeUInt32LE(i, i);
       const hash = (of: Uint8Array) => createHash('sha256').update(of).digest('hex');
@@ -100,7 +129,7 @@ export function describeStore(
       await store.delete('large/a');
     });
 
-    test('delete removes, and removing what is absent is no error', async () => {
+    test('delete removes an object and does nothing for an absent one', async () => {
       await store.put('gone/deep/a', utf8('x'));
       await store.put('gone/b', utf8('y'));
       await store.delete('gone/deep/a');
@@ -114,7 +143,7 @@ export function describeStore(
       expect(text(await store.get('gone/deep/a'))).toBe('again');
     });
 
-    test('keys may hold any script and every odd sign', async () => {
+    test('keys may have characters of any script and special characters', async () => {
       const names = [
         '节点清单',
         'Ärger',
@@ -144,7 +173,7 @@ export function describeStore(
       expect(await keysOf('script/')).toEqual([]);
     });
 
-    test('any bytes under any well-formed name come back', async () => {
+    test('returns any bytes that were stored under any well-formed name', async () => {
       const part = fc
         .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
         .filter((name) => !/[/\\\p{C}]/u.test(name) && name !== '.' && name !== '..');
@@ -161,7 +190,7 @@ export function describeStore(
       );
     });
 
-    test('list finds 1,100 keys, each once, in the order of their UTF-8 bytes', async () => {
+    test('list returns each of 1,100 keys once, in the order of their UTF-8 bytes', async () => {
       const keys = Array.from({ length: 1_100 }, (_, i) => `many/${(i * 7919) % 1_100}/x${i % 3}`);
       await forEach(keys, (key) => store.put(key, utf8(key)));
       const objects = await store.list('many/');
@@ -171,8 +200,8 @@ export function describeStore(
       expect(await store.list('many/')).toEqual([]);
     });
 
-    test('order is by UTF-8 bytes, not by UTF-16 units nor folder by folder', async () => {
-      // In UTF-16 the emoji comes before the full-width A; a walk would give a/b before a-b.
+    test('list orders by UTF-8 bytes, not by UTF-16 units and not by folder', async () => {
+      // In UTF-16 the emoji comes before the full-width A. Folder by folder, dir/b would come before dir-b.
       const names = ['\uff21', '😀', 'Z', 'a', 'é', 'dir/b', 'dir-b', 'dir.b', 'dir0'];
       const keys = names.map((name) => `order/${name}`);
       for (const key of keys) await store.put(key, utf8('x'));
@@ -181,7 +210,7 @@ export function describeStore(
       expect(byBytes.indexOf('order/\uff21')).toBeLessThan(byBytes.indexOf('order/😀'));
     });
 
-    test('a prefix may end anywhere, and matches from the start only', async () => {
+    test('a prefix may end anywhere in a key and matches only at its start', async () => {
       const keys = ['pre/dt=2026-11-23/a', 'pre/dt=2026-11-24/a', 'pre/dt=2026-11-24/b', 'prefix'];
       for (const key of keys) await store.put(key, utf8('x'));
       await store.put('other/pre/a', utf8('x'));
@@ -198,7 +227,7 @@ export function describeStore(
       expect(everything).toEqual([...everything].sort(compareUtf8));
     });
 
-    test("an object's time stamp is by the store's own clock", async () => {
+    test("an object's time stamp is the time of the store's own clock", async () => {
       const beforeMs = store.nowMs();
       await store.put('time/a', utf8('x'));
       const [object] = await second.list('time/a');
@@ -208,20 +237,20 @@ export function describeStore(
       expect(store.settleMs).toBeGreaterThanOrEqual(0);
     });
 
-    test('with writers at once, a reader sees one whole version or another, and the last stays', async () => {
+    test('while several clients write an object, a reader sees one complete version, and the last one remains', async () => {
       const bytesEach = 300_000;
       const versions = Array.from({ length: 16 }, (_, i) => Buffer.alloc(bytesEach, i + 1));
       await store.put('race/a', versions[0] as Buffer);
-      let writing = true;
+      let isWriting = true;
       let seen = 0;
       const mixed: string[] = [];
       const watch = async (client: Store) => {
-        while (writing) {
+        while (isWriting) {
           const bytes = await client.get('race/a');
           seen += 1;
           const first = bytes?.[0] ?? 0;
           if (!bytes || Buffer.compare(bytes, Buffer.alloc(bytesEach, first)) !== 0) {
-            mixed.push(`${bytes?.length} bytes beginning with ${first}`);
+            mixed.push(`${bytes?.length} bytes starting with ${first}`);
           }
           const [listed] = await client.list('race/a');
           if (listed?.bytes !== bytesEach) mixed.push(`listed as ${listed?.bytes} bytes`);
@@ -230,28 +259,28 @@ export function describeStore(
       };
       const watching = [watch(store), watch(second)];
       const write = async (client: Store, from: number) => {
-        // Until enough was read while writing went on, however fast this store is.
+        // Until the readers have read often enough during the writes, however fast the store is.
         for (let i = from; seen < 24; i += 4) {
           await client.put('race/a', versions[i % versions.length] as Buffer);
           await new Promise(setImmediate);
         }
       };
       await Promise.all([write(store, 0), write(store, 1), write(second, 2), write(second, 3)]);
-      writing = false;
+      isWriting = false;
       await Promise.all(watching);
       expect(mixed).toEqual([]);
-      await store.put('race/a', utf8('the last'));
-      expect(text(await second.get('race/a'))).toBe('the last');
+      await store.put('race/a', utf8('last'));
+      expect(text(await second.get('race/a'))).toBe('last');
     });
 
-    test('listing while others write and delete neither fails nor invents', async () => {
+    test('list succeeds and returns only real objects while others write and delete', async () => {
       const keys = Array.from({ length: 40 }, (_, i) => `moving/${i % 8}/${i}`);
-      let moving = true;
-      const strange: string[] = [];
+      let isMoving = true;
+      const unexpected: string[] = [];
       const watch = async () => {
-        while (moving) {
+        while (isMoving) {
           for (const { key, bytes } of await second.list('moving/')) {
-            if (!keys.includes(key) || bytes !== key.length) strange.push(`${key}: ${bytes}`);
+            if (!keys.includes(key) || bytes !== key.length) unexpected.push(`${key}: ${bytes}`);
           }
           await new Promise(setImmediate);
         }
@@ -261,15 +290,15 @@ export function describeStore(
         await forEach(keys, (key) => store.put(key, utf8(key)));
         await forEach(keys, (key) => store.delete(key));
       }
-      moving = false;
+      isMoving = false;
       await watching;
-      expect(strange).toEqual([]);
+      expect(unexpected).toEqual([]);
       expect(await keysOf('moving/')).toEqual([]);
     });
 
-    test('putIfAbsent, where offered, has one winner and never replaces', async () => {
+    test('putIfAbsent, if the store has it, has one winner and never replaces an object', async () => {
       if (!store.putIfAbsent || !second.putIfAbsent) {
-        // Not offered, then not half offered.
+        // Then no client may have it.
         expect(store.putIfAbsent ?? second.putIfAbsent).toBeUndefined();
         return;
       }
