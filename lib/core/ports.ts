@@ -35,8 +35,8 @@ export interface PutOptions {
   /** Default: `confirmed`. */
   durability?: Durability;
   /**
-   * True: nothing else ever writes this key, so the object's time stamp is the time of this call. A store whose clock is
-   * not this host's clock can then read its own time from the next list.
+   * True: no other call ever writes this key, so the object's time stamp is the time of this call.
+   * A store with a clock of its own can then learn its time from the next list.
    */
   isWrittenOnce?: boolean;
 }
@@ -185,8 +185,9 @@ export interface Dataset {
 export interface Encoder {
   readonly format: 'parquet' | 'ndjson';
   /**
-   * Throws ROW_INVALID for a cell that does not fit its column. Awaits `keepAlive` between row groups, so that the caller
-   * can renew its lease there; an error from `keepAlive` stops the encoding. `createdBy` names this program in the file.
+   * Throws ROW_INVALID for a cell that does not fit its column. Awaits `keepAlive` between row groups,
+   * so that the caller can renew its lease there; an error from `keepAlive` stops the encoding.
+   * `createdBy` names this program in the file.
    */
   encode(
     rows: readonly Row[],

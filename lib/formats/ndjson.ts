@@ -6,20 +6,23 @@ import { createGzip } from 'node:zlib';
 import type { Cell, Column, Encoder, Row } from '../core/ports.ts';
 import { checkRows, rowsPerGroup } from './row-check.ts';
 
-/** About 300 kB of text per write: zlib compresses one write in its own thread while the next one is formatted. */
+/**
+ * About 300 kB of text per write: zlib compresses one write in its own thread while the next one is
+ * formatted.
+ */
 const rowsPerWrite = 500;
 
 /**
- * Each line has every column, in column order, nulls included. Timestamps are ISO 8601 in UTC with milliseconds.
- * `createdBy` is not used: the format has no place for it.
+ * Each line has every column, in column order, nulls included. Timestamps are ISO 8601 in UTC with
+ * milliseconds. `createdBy` is not used: the format has no place for it.
  */
 export const ndjsonEncoder: Encoder = {
   format: 'ndjson',
   async encode(rows, columns, { keepAlive }) {
     await checkRows(rows, columns, keepAlive);
     const chunks: Buffer[] = [];
-    // Level 6 is zlib's default. It is set here because equal rows must always give equal bytes. For the same reason it
-    // matters that zlib writes no time into the gzip header.
+    // Level 6 is zlib's default. It is set here because equal rows must always give equal bytes.
+    // For the same reason it matters that zlib writes no time into the gzip header.
     await pipeline(
       Readable.from(formatLines(rows, columns, keepAlive)),
       createGzip({ level: 6 }),

@@ -7,20 +7,25 @@ import { isInt32, isWellFormed } from '../core/value-shape.ts';
 /** Rows of one Parquet row group, and rows between two calls of `keepAlive`. */
 export const rowsPerGroup = 10_000;
 
-/** 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z. Readers reject ISO 8601 years of more than 4 digits. */
+/**
+ * 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z. Readers reject ISO 8601 years of more than
+ * 4 digits.
+ */
 const timestampMinMs = -62_167_219_200_000;
 const timestampMaxMs = 253_402_300_799_999;
 
 /**
- * Throws ROW_INVALID for the first cell that does not have its column's type. The message names the row (counted from
- * 0) and the column, but not the value. The writers' own errors name neither, and some wrong cells cause no error.
+ * Throws ROW_INVALID for the first cell that does not have its column's type. The message names the
+ * row (counted from 0) and the column, but not the value. The writers' own errors name neither, and
+ * some wrong cells cause no error.
  */
 export async function checkRows(
   rows: readonly Row[],
   columns: readonly Column[],
   keepAlive: () => Promise<void>,
 ): Promise<void> {
-  // A cell that equals the cell above it is already checked. This saves most checks, because most columns repeat.
+  // A cell that equals the cell above it is already checked. This saves most checks, because most
+  // columns repeat.
   let previousRow: Row = [];
   for (let r = 0; r < rows.length; r++) {
     if (r > 0 && r % rowsPerGroup === 0) await keepAlive();

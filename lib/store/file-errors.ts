@@ -55,12 +55,26 @@ const descriptions: Record<string, Description> = {
   ],
 };
 
-/** Describes an error of the file system. Returns any other error unchanged, because it is a bug in this program. */
-export function toStoreError(
-  error: unknown,
-  verb: 'write' | 'read' | 'list' | 'delete',
+type Verb = 'write' | 'read' | 'list' | 'delete';
+
+/** Runs `act` and describes its error of the file system as toStoreError does. */
+export async function withStoreErrors<T>(
+  verb: Verb,
   path: string,
-): unknown {
+  act: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw toStoreError(error, verb, path);
+  }
+}
+
+/**
+ * Describes an error of the file system. Returns any other error unchanged, because it is a bug in
+ * this program.
+ */
+export function toStoreError(error: unknown, verb: Verb, path: string): unknown {
   const systemCode = codeOf(error);
   if (!(error instanceof Error) || systemCode === '') return error;
   const isLink = 'syscall' in error && error.syscall === 'link';

@@ -1,4 +1,5 @@
-// Responsible for files that appear whole: written under a temporary name, synced to disk, then renamed or linked.
+// Responsible for files that appear whole: written under a temporary name, synced to disk, then
+// renamed or linked.
 
 import { mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -14,17 +15,6 @@ const placementsMax = 50;
 export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, 'nowMs'>) {
   let lastNumber = 0;
   let isTidied = false;
-
-  /** Removes temporary files that killed writers left. Ignores failures. */
-  async function tidy(): Promise<void> {
-    if (isTidied) return;
-    isTidied = true;
-    for (const name of await readdir(temporaryFolder).catch(() => [])) {
-      const path = join(temporaryFolder, name);
-      const found = await stat(path).catch(() => null);
-      if (found && clock.nowMs() - found.mtimeMs > temporaryAgeMsMax) await removeQuietly(path);
-    }
-  }
 
   /** Returns the path of a new file. Its bytes are synced to disk. */
   async function writeTemporary(bytes: Uint8Array): Promise<string> {
@@ -53,15 +43,19 @@ export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, '
   }
 
   /**
-   * Writes `bytes` to a temporary file and calls `commit`, which must give that file the name `path` in one atomic step.
-   * The temporary name must not exist after `commit`. Creates missing folders. Throws errors of the file system.
+   * Writes `bytes` to a temporary file and calls `commit`, which must give that file the name
+   * `path` in one atomic step. The temporary name must not exist after `commit`. Creates missing
+   * folders. Throws errors of the file system.
    */
   return async function write<T>(
     path: string,
     bytes: Uint8Array,
     commit: (temporaryPath: string) => Promise<T>,
   ): Promise<T> {
-    await tidy();
+    if (!isTidied) {
+      isTidied = true;
+      await removeOldTemporaries(temporaryFolder, clock.nowMs());
+    }
     const temporaryPath = await writeTemporary(bytes);
     for (let placement = 1; ; placement += 1) {
       let result: T;
@@ -74,16 +68,26 @@ export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, '
         await removeQuietly(temporaryPath);
         throw error;
       }
-      // Not in the try block: after the commit, the temporary name may belong to another writer and must not be removed.
+      // Not in the try block: after the commit, the temporary name may belong to another writer and
+      // must not be removed.
       await syncFolder(dirname(path));
       return result;
     }
   };
 }
 
+/** Removes temporary files that killed writers left. Ignores failures. */
+async function removeOldTemporaries(folder: string, nowMs: number): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name);
+    const found = await stat(path).catch(() => null);
+    if (found && nowMs - found.mtimeMs > temporaryAgeMsMax) await removeQuietly(path);
+  }
+}
+
 /**
- * Creates a folder and its parents, and syncs each parent, so that the names survive a power cut. Not with `recursive` of
- * mkdir, which never returns if a parent accepts no folders, as in /proc.
+ * Creates a folder and its parents, and syncs each parent, so that the names survive a power cut.
+ * Not with `recursive` of mkdir, which never returns if a parent accepts no folders, as in /proc.
  */
 async function makeFolder(folder: string): Promise<void> {
   try {
@@ -101,8 +105,8 @@ async function makeFolder(folder: string): Promise<void> {
 }
 
 /**
- * EINVAL, ENOTSUP, ENOSYS: some network file systems cannot sync a folder. ENOENT: a delete() removed the folder with the
- * object. EACCES: the folder is writable but not readable.
+ * EINVAL, ENOTSUP, ENOSYS: some network file systems cannot sync a folder. ENOENT: a delete()
+ * removed the folder with the object. EACCES: the folder is writable but not readable.
  */
 const harmlessSyncCodes = ['EINVAL', 'ENOTSUP', 'ENOSYS', 'ENOENT', 'EACCES'];
 

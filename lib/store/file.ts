@@ -5,20 +5,21 @@ import { link, lstat, readdir, readFile, rename, rmdir, stat, unlink } from 'nod
 import { dirname, join, resolve, sep } from 'node:path';
 import type { Clock, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
-import { codeOf, isAbsence, toStoreError } from './file-errors.ts';
+import { codeOf, isAbsence, withStoreErrors } from './file-errors.ts';
 import { createAtomicWriter, removeQuietly } from './file-write.ts';
 import { badKey, checkKey } from './key-check.ts';
 
 /**
- * The folder of half-written files, at the store's root. So it is on the same file system as every object, and readers'
- * globs do not match it. The leading dot hides it from Spark and Hive. No key may start with it.
+ * The folder of half-written files, at the store's root. So it is on the same file system as every
+ * object, and readers' globs do not match it. The leading dot hides it from Spark and Hive. No key
+ * may start with it.
  */
 const temporaryFolder = '.cgs-export-tmp';
 const concurrentStatsMax = 64;
 
 /**
- * Every write is synced to disk before `put` resolves, whatever its durability. `root` need not exist: the first put
- * creates it, and until then nothing is found in it.
+ * Every write is synced to disk before `put` resolves, whatever its durability. `root` need not
+ * exist: the first put creates it, and until then nothing is found in it.
  */
 export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs'> }): Store {
   const { clock } = options;
@@ -37,34 +38,25 @@ export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs
 
     async put(key, bytes) {
       const path = pathOf(key);
-      await write(path, bytes, (temporaryPath) => rename(temporaryPath, path)).catch(
-        (error: unknown) => {
-          throw toStoreError(error, 'write', path);
-        },
+      await withStoreErrors('write', path, () =>
+        write(path, bytes, (temporaryPath) => rename(temporaryPath, path)),
       );
     },
 
     async putIfAbsent(key, bytes) {
       const path = pathOf(key);
-      try {
-        return await write(path, bytes, async (temporaryPath) => {
+      return withStoreErrors('write', path, () =>
+        write(path, bytes, async (temporaryPath) => {
           const isCreated = await linkIfAbsent(temporaryPath, path);
           await removeQuietly(temporaryPath);
           return isCreated;
-        });
-      } catch (error) {
-        throw toStoreError(error, 'write', path);
-      }
+        }),
+      );
     },
 
     async get(key) {
       const path = pathOf(key);
-      try {
-        return await readFile(path);
-      } catch (error) {
-        if (isAbsence(error) || codeOf(error) === 'EISDIR') return null;
-        throw toStoreError(error, 'read', path);
-      }
+      return withStoreErrors('read', path, () => readFile(path).catch(nullIfAbsent));
     },
 
     async list(prefix) {
@@ -72,25 +64,26 @@ export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs
       const folderPrefix = prefix.slice(0, prefix.lastIndexOf('/') + 1);
       if (folderPrefix !== '') checkFileKey(folderPrefix.slice(0, -1));
       const folder = join(root, folderPrefix);
-      try {
+      return withStoreErrors('list', folder, async () => {
         const keys = await listKeys(folder, folderPrefix, prefix.slice(folderPrefix.length));
-        return await describeObjects(root, keys.sort(compareUtf8));
-      } catch (error) {
-        throw toStoreError(error, 'list', folder);
-      }
+        return describeObjects(root, keys.sort(compareUtf8));
+      });
     },
 
     async delete(key) {
       const path = pathOf(key);
-      try {
-        await unlink(path);
-      } catch (error) {
-        if (isAbsence(error) || codeOf(error) === 'EISDIR') return;
-        throw toStoreError(error, 'delete', path);
-      }
-      await removeEmptyFolders(root, dirname(path));
+      const isRemoved = await withStoreErrors('delete', path, () =>
+        unlink(path).then(() => true, nullIfAbsent),
+      );
+      if (isRemoved) await removeEmptyFolders(root, dirname(path));
     },
   };
+}
+
+/** Null if no object has the path: nothing exists there, or a folder. Otherwise throws `error`. */
+function nullIfAbsent(error: unknown): null {
+  if (isAbsence(error) || codeOf(error) === 'EISDIR') return null;
+  throw error;
 }
 
 function checkFileKey(key: string): void {
@@ -109,7 +102,10 @@ async function linkIfAbsent(temporaryPath: string, path: string): Promise<boolea
   }
 }
 
-/** The keys of all files below `folder`, whose keys start with `folderPrefix`, if their names in it start with `nameStart`. */
+/**
+ * The keys of all files below `folder`, whose keys start with `folderPrefix`, if their names in it
+ * start with `nameStart`.
+ */
 async function listKeys(
   folder: string,
   folderPrefix: string,
@@ -152,7 +148,10 @@ async function describeObject(root: string, key: string): Promise<StoredObject |
   return found?.isFile() ? { key, bytes: found.size, modifiedMs: found.mtimeMs } : null;
 }
 
-/** Removes `folder` and its parents below `root` while they are empty. Each run leaves some, and they would slow every list. */
+/**
+ * Removes `folder` and its parents below `root` while they are empty. Each run leaves some, and
+ * they would slow every list.
+ */
 async function removeEmptyFolders(root: string, folder: string): Promise<void> {
   for (let path = folder; path.startsWith(root + sep); path = dirname(path)) {
     const isRemoved = await rmdir(path).then(

@@ -1,4 +1,5 @@
-// Responsible for the access key that requests to an OBS store are signed with, and for not using a refused key again.
+// Responsible for the access key that requests to an OBS store are signed with, and for not using a
+// refused key again.
 
 import type { ExportError } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
@@ -11,9 +12,9 @@ export interface AccessKey {
 }
 
 /**
- * Called before every try, so that the key of an agency is never out of date. `refused`: the store has just refused this
- * key, so a provider that caches keys must not return it again. An error that the provider throws reaches the caller of
- * the store unchanged.
+ * Called before every try, so that the key of an agency is never out of date. `refused`: the store
+ * has just refused this key, so a provider that caches keys must not return it again. An error that
+ * the provider throws reaches the caller of the store unchanged.
  */
 export type AccessKeyProvider = (refused: AccessKey | null) => Promise<AccessKey>;
 
@@ -25,7 +26,10 @@ export interface AccessKeys {
   current(): AccessKey | null;
   /** Asks the provider for the key of the next try. `refused` as in AccessKeyProvider. */
   next(refused: AccessKey | null): Promise<AccessKey>;
-  /** Asks the provider for another key than the current one, which the store refused. False if there is none. */
+  /**
+   * Asks the provider for another key than the current one, which the store refused. False if there
+   * is none.
+   */
   hasReplacement(): Promise<boolean>;
   /** Keeps the current key from being used for 15 minutes. `error`: how the store refused it. */
   hold(error: ExportError): void;

@@ -1,4 +1,5 @@
-// Responsible for setting up the S3 client and its connection: addressing, TLS, proxy, time-outs. Not responsible for retries.
+// Responsible for setting up the S3 client and its connection: addressing, TLS, proxy, time-outs.
+// Not responsible for retries.
 
 import { Agent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
@@ -54,14 +55,16 @@ export async function openClient(options: ClientOptions): Promise<OpenedClient> 
         accessKeyId: ak,
         secretAccessKey: sk,
         ...(securityToken === undefined ? {} : { sessionToken: securityToken }),
-        // In the past, so that the SDK calls this function before every request instead of caching an expired key.
+        // In the past, so that the SDK calls this function before every request instead of caching
+        // an expired key.
         expiration: new Date(0),
       };
     },
     // OBS does not support the newer checksums, which the SDK sends as trailers.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Retries are made in obs-operation.ts, because a write with an unknown outcome needs a look before its retry.
+    // Retries are made in obs-operation.ts, because a write with an unknown outcome needs a look
+    // before its retry.
     maxAttempts: 1,
     retryMode: 'standard',
     defaultsMode: 'standard',
@@ -131,8 +134,8 @@ async function openAgent({ endpoint, proxy }: ClientOptions): Promise<Agent> {
   if (url === null || !usesProxy(endpoint, noProxy)) return new Agent(agentOptions);
   const { HttpsProxyAgent } = await import('https-proxy-agent');
   const agent = new HttpsProxyAgent(url, agentOptions);
-  // The constructor uses agentOptions for the connection to the proxy only. Node takes the options of the connection
-  // through the proxy from `agent.options`.
+  // The constructor uses agentOptions for the connection to the proxy only. Node takes the options
+  // of the connection through the proxy from `agent.options`.
   Object.assign(agent.options, agentOptions);
   return agent as unknown as Agent;
 }

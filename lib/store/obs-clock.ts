@@ -22,19 +22,25 @@ export interface StoreClock {
   observe(exchange: Exchange, stampMs: number, spanMs: number): void;
   /** Remembers an object that `exchange` wrote. No other request may write its key: see `observeModified`. */
   observeWrite(key: string, exchange: Exchange): void;
-  /** If the object was remembered: its time stamp, which a list returned, is the store's time during the write. */
+  /**
+   * If the object was remembered: its time stamp, which a list returned, is the store's time during
+   * the write.
+   */
   observeModified(key: string, stampMs: number): void;
 }
 
 /**
- * A Date header has whole seconds, so one answer leaves up to a second of doubt. Each answer gives a lower and an upper
- * bound for the offset between the store's clock and this host's monotonic clock. All bounds hold together, so many
- * answers leave little doubt. Time stamps in a list have milliseconds and leave only the duration of one request.
+ * A Date header has whole seconds, so one answer leaves up to a second of doubt. Each answer gives
+ * a lower and an upper bound for the offset between the store's clock and this host's monotonic
+ * clock. All bounds hold together, so many answers leave little doubt. Time stamps in a list have
+ * milliseconds and leave only the duration of one request.
  *
- * nowMs() is the lower bound, so it is never ahead of the store's clock. A reader of the quota ledger therefore frees a
- * slot late, never early. A writer adds doubtMs() and gets the upper bound, so that its time stamps are not early either.
+ * nowMs() is the lower bound, so it is never ahead of the store's clock. A reader of the quota
+ * ledger therefore frees a slot late, never early. A writer adds doubtMs() and gets the upper
+ * bound, so that its time stamps are not early either.
  *
- * Assumed: all hosts of a store have the same time. An answer that contradicts the bounds replaces them.
+ * Assumed: all hosts of a store have the same time. An answer that contradicts the bounds replaces
+ * them.
  */
 export function createStoreClock(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): StoreClock {
   let bounds: { lowMs: number; highMs: number; atMonotonicMs: number } | null = null;

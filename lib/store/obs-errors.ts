@@ -1,5 +1,5 @@
-// Responsible for what a failed request to an OBS store means: the error with its hint, and whether a retry can help.
-// Not responsible for retrying.
+// Responsible for what a failed request to an OBS store means: the error with its hint, and whether
+// a retry can help. Not responsible for retrying.
 
 import { type ExportError, StoreError } from '../core/errors.ts';
 import { causesOf, readNetworkCode } from '../core/network-code.ts';
@@ -27,17 +27,24 @@ export interface Operation {
 export interface OperationFailure {
   error: ExportError;
   /**
-   * `never`: a person must act first. `soon`: the cause can pass by itself. `slowly`: as `soon`, but the store asked for
-   * fewer requests. `once`: the SDK has taken the store's time from this answer, so one retry is worth it.
+   * `never`: a person must act first. `soon`: the cause can pass by itself. `slowly`: as `soon`,
+   * but the store asked for fewer requests. `once`: the SDK has taken the store's time from this
+   * answer, so one retry is worth it.
    */
   retry: 'never' | 'soon' | 'slowly' | 'once';
-  /** The store refused the access key or the action. Stores report an expired temporary key under several codes. */
+  /**
+   * The store refused the access key or the action. Stores report an expired temporary key under
+   * several codes.
+   */
   isRefused: boolean;
   /** The access key itself is not valid, for any action. Using it again may lock it. */
   isKeyInvalid: boolean;
 }
 
-/** The permissions of each operation. Source: OBS API Reference, "Actions Supported by Policy-based Authorization", read 2026-11-24. */
+/**
+ * The permissions of each operation. Source: OBS API Reference, "Actions Supported by Policy-based
+ * Authorization", read 2026-11-24.
+ */
 const permissions: Record<Verb, string> = {
   write: 'obs:object:PutObject (and obs:object:GetObject, to check what was written)',
   read: 'obs:object:GetObject on the objects and obs:bucket:ListBucket on the bucket (without ListBucket the store answers "denied" for an object that does not exist)',
@@ -57,7 +64,10 @@ const dnsHint =
   'The host name does not resolve: check obs.endpoint, the bucket name in `store`, and the DNS. If the store is not OBS, set obs.pathStyle: true.';
 const verificationHint = 'There is no setting that turns certificate verification off.';
 
-/** By the error code in the answer. OBS uses the codes of S3. Source: OBS API Reference, "Error Codes", read 2026-11-24. */
+/**
+ * By the error code in the answer. OBS uses the codes of S3. Source: OBS API Reference, "Error
+ * Codes", read 2026-11-24.
+ */
 const denials: Record<string, (operation: Operation) => [reason: string, hint: string]> = {
   NoSuchBucket: ({ bucket, endpoint }) => [
     `there is no bucket ${bucket} at ${endpoint}`,
@@ -122,7 +132,10 @@ const transferCodes = [
   'XAmzContentSHA256Mismatch',
 ];
 
-/** Throws `thrown` itself if it comes neither from the store nor from the network: then it is a bug in this program. */
+/**
+ * Throws `thrown` itself if it comes neither from the store nor from the network: then it is a bug
+ * in this program.
+ */
 export function describeFailure(thrown: unknown, operation: Operation): OperationFailure {
   const answer = readAnswer(thrown);
   if (answer !== null) return describeAnswer(answer, operation);
@@ -135,7 +148,7 @@ const certificateCode = /CERT|SELF_SIGNED|ISSUER|ALTNAME|LEAF_SIGNATURE/;
 
 function describeConnectionFault(fault: string, operation: Operation): OperationFailure {
   const { endpoint, scrub } = operation;
-  const reason = scrub(fault);
+  const reason = `the connection failed (${scrub(fault)})`;
   if (/ALTNAME/.test(fault)) {
     const hint = `The certificate is not valid for the host name: correct obs.endpoint (now ${endpoint}). Without obs.pathStyle the host name starts with the bucket name, and the certificate must cover that too; obs.pathStyle: true avoids this where the store allows it (OBS does not). ${verificationHint}`;
     return denied(operation, reason, hint);
@@ -148,7 +161,8 @@ function describeConnectionFault(fault: string, operation: Operation): Operation
     const hint = `The certificate of ${endpoint} is not trusted: set NODE_EXTRA_CA_CERTS to the file of the CA that signed it (your proxy's or your own store's). ${verificationHint}`;
     return denied(operation, reason, hint);
   }
-  // A wrong host name never resolves, so a person must learn of it. A failed DNS server reports EAI_AGAIN instead.
+  // A wrong host name never resolves, so a person must learn of it. A failed DNS server reports
+  // EAI_AGAIN instead.
   if (fault === 'ENOTFOUND') return { ...denied(operation, reason, dnsHint), retry: 'soon' };
   return failed(operation, reason, fault === 'EAI_AGAIN' ? dnsHint : connectionHint);
 }
@@ -235,7 +249,8 @@ function createFailure(
   hint: string,
 ): Omit<OperationFailure, 'retry'> {
   const message = `cannot ${verb} ${url}: ${reason}${answer === undefined ? '' : ` (${answer})`}`;
-  // The SDK's error is not kept as the cause, because it contains the request with its signature and access key.
+  // The SDK's error is not kept as the cause, because it contains the request with its signature
+  // and access key.
   return { error: new StoreError(code, message, hint), isRefused: false, isKeyInvalid: false };
 }
 
@@ -280,7 +295,10 @@ export function describeEndlessList(operation: Operation): OperationFailure {
   return { ...failed(operation, reason, hint), retry: 'never' };
 }
 
-/** True if the object does not exist. `isHead`: the answer is to a HEAD, so it has no body and no error code. */
+/**
+ * True if the object does not exist. `isHead`: the answer is to a HEAD, so it has no body and no
+ * error code.
+ */
 export function isAbsent(thrown: unknown, isHead: boolean): boolean {
   const answer = readAnswer(thrown);
   const codes = isHead ? ['NoSuchKey', 'NotFound', ''] : ['NoSuchKey', 'NoSuchVersion'];

@@ -1,5 +1,5 @@
-// Responsible for running one operation on an OBS store: tries, time limits, retries, and a new access key after a refusal.
-// Not responsible for what an operation sends.
+// Responsible for running one operation on an OBS store: tries, time limits, retries, and a new
+// access key after a refusal. Not responsible for what an operation sends.
 
 import type { Clock, Log } from '../core/ports.ts';
 import { type AccessKey, type AccessKeyProvider, createAccessKeys } from './obs-access-key.ts';
@@ -43,8 +43,8 @@ const defaultTimeouts: ObsTimeouts = { connectMs: 5_000, requestMs: 15_000, oper
 const bytesPerSecondMin = 250_000;
 const triesMax = 7;
 /**
- * After an operation has failed, others get fewer tries for this long, milliseconds. A program that is about to stop
- * must not wait for all tries of each of its last operations.
+ * After an operation has failed, others get fewer tries for this long, milliseconds. A program that
+ * is about to stop must not wait for all tries of each of its last operations.
  */
 const fewTriesMs = 10_000;
 const fewTriesMax = 2;
@@ -72,8 +72,9 @@ export type TryResult<T> = { value: T } | { failure: OperationFailure };
 
 export interface Operations {
   /**
-   * Calls `act` until it returns a value. Throws the error of the last failure when retries cannot help or take too long.
-   * An error that comes neither from the store nor from the network is thrown unchanged. `bodyBytes`: what is sent.
+   * Calls `act` until it returns a value. Throws the error of the last failure when retries cannot
+   * help or take too long. An error that comes neither from the store nor from the network is
+   * thrown unchanged. `bodyBytes`: what is sent.
    */
   run<T>(
     call: { verb: Verb; url: string; bodyBytes: number },
@@ -127,7 +128,10 @@ interface Running {
   tries: number;
   /** The temporary access key that the store refused, once it is replaced. */
   refusedKey: AccessKey | null;
-  /** True once the access key was replaced or the SDK has learned the store's time. Neither helps a second time. */
+  /**
+   * True once the access key was replaced or the SDK has learned the store's time. Neither helps a
+   * second time.
+   */
   isRepaired: boolean;
 }
 
@@ -216,7 +220,10 @@ function transferMs(bytes: number): number {
   return (bytes / bytesPerSecondMin) * 1_000;
 }
 
-/** Aborts `signal` when the time is over. Uses a real timer, not the clock port, because it limits real I/O. */
+/**
+ * Aborts `signal` when the time is over. Uses a real timer, not the clock port, because it limits
+ * real I/O.
+ */
 function createTimeLimit(limitMsOf: (bodyBytes: number) => number) {
   const controller = new AbortController();
   let limitMs = 0;

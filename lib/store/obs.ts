@@ -32,8 +32,8 @@ export interface ObsStore extends Store {
 }
 
 /**
- * Assumed: a PUT takes effect within this time, milliseconds. OBS answers a small PUT in tens of milliseconds but
- * guarantees no limit, so no promise about snapshots depends on it.
+ * Assumed: a PUT takes effect within this time, milliseconds. OBS answers a small PUT in tens of
+ * milliseconds but guarantees no limit, so no promise about snapshots depends on it.
  */
 const settleMs = 1_500;
 const listPageMax = 1_000;
@@ -111,7 +111,8 @@ async function putObject(
   const call = { verb: 'write', url: urlOf(key), bodyBytes: body.length } as const;
   await operations.run(call, async (attempt) => {
     if (attempt.isRetry) {
-      // The outcome of the earlier try is unknown: it may have stored the object although its answer was lost.
+      // The outcome of the earlier try is unknown: it may have stored the object although its
+      // answer was lost.
       const stored = await headObject(location, attempt, key);
       const isStored = stored?.ContentLength === body.length && stored.Metadata?.md5 === md5;
       if (isStored) return { value: undefined };
@@ -176,7 +177,8 @@ async function getObject(
       }
       const md5 = createHash('md5').update(bytes).digest('hex');
       const isAsWritten = Metadata?.md5 === undefined || Metadata.md5 === md5;
-      // The same wrong bytes twice were not damaged on the way but are stored. The caller checks them by its own hash.
+      // The same wrong bytes twice were not damaged on the way but are stored. The caller checks
+      // them by its own hash.
       if (isAsWritten || md5 === unexpectedMd5) return { value: bytes };
       unexpectedMd5 = md5;
       const reason = 'the bytes do not match the MD5 with which they were written';
@@ -235,8 +237,8 @@ function listPage(
 ): Promise<ListedPage> {
   const call = { verb: 'list', url: urlOf(keyPrefix), bodyBytes: 0 } as const;
   return operations.run(call, async ({ client, s3, sendOptions, operation }) => {
-    // The first version of LIST: OBS does not document the second. Source: OBS API Reference, "Listing Objects in a
-    // Bucket", read 2026-11-24.
+    // The first version of LIST: OBS does not document the second. Source: OBS API Reference,
+    // "Listing Objects in a Bucket", read 2026-11-24.
     const command = new s3.ListObjectsCommand({
       Bucket: options.bucket,
       Prefix: root + keyPrefix,

@@ -1,4 +1,5 @@
-// Responsible for artificial inventories for the encoders' tests and the benchmark. Seeded, so that failures are repeatable.
+// Responsible for artificial inventories for the encoders' tests and the benchmark. Seeded, so that
+// failures are repeatable.
 
 import type { Row } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';

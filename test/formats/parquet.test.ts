@@ -1,5 +1,5 @@
-// Tests that an engine reads exactly the encoded rows, and that its pruning by column statistics loses no row. DuckDB and
-// parquetjs-lite read files of 0 to 25,000 rows, some with unusual names.
+// Tests that an engine reads exactly the encoded rows, and that its pruning by column statistics
+// loses no row. DuckDB and parquetjs-lite read files of 0 to 25,000 rows, some with unusual names.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';

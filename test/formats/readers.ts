@@ -61,8 +61,8 @@ export function createTempDir(): { path(name: string): string; remove(): void } 
 }
 
 const require = createRequire(import.meta.url);
-// parquetjs-lite 0.8.7 knows only PLAIN_DICTIONARY, the old name of RLE_DICTIONARY. The bytes of both are the same.
-// Source: parquet-format, Encodings.md, "Dictionary Encoding", read 2026-11-24.
+// parquetjs-lite 0.8.7 knows only PLAIN_DICTIONARY, the old name of RLE_DICTIONARY. The bytes of
+// both are the same. Source: parquet-format, Encodings.md, "Dictionary Encoding", read 2026-11-24.
 const codecs = require('parquetjs-lite/lib/codec');
 codecs.RLE_DICTIONARY ??= codecs.PLAIN_DICTIONARY;
 const parquetjs = require('parquetjs-lite');
@@ -74,8 +74,9 @@ interface ParquetjsFile {
 }
 
 /**
- * Reads with parquetjs-lite 0.8.7, with two changes. It rejects file version 2, although it can read the V2 data pages
- * of such a file. It cannot convert dictionary values to times. It decodes all levels, pages and cells itself.
+ * Reads with parquetjs-lite 0.8.7, with two changes. It rejects file version 2, although it can
+ * read the V2 data pages of such a file. It cannot convert dictionary values to times. It decodes
+ * all levels, pages and cells itself.
  */
 export async function readParquetjs(
   bytes: Uint8Array,

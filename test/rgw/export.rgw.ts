@@ -1,6 +1,7 @@
-// Tests that the built exporter seals exactly what the endpoint served, with a real store and a faulty connection to it.
-// dist/cli.js runs as a separate process, the gateway is stopped and killed, a proxy loses answers, cuts connections and
-// refuses requests, and a second client reads the result.
+// Tests that the built exporter seals exactly what the endpoint served, with a real store and a
+// faulty connection to it. dist/cli.js runs as a separate process, the gateway is stopped and
+// killed, a proxy loses answers, cuts connections and refuses requests, and a second client reads
+// the result.
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
@@ -126,7 +127,8 @@ test('of two exporters at the same time, one waits for the lease, and both seal'
   const simulator = await simulate({ nodes: 1_500 });
   const quota = { requests: 5, windowSeconds: 1 };
   const early = runCli('export', { simulator, bucket, quota });
-  // The first one then has the lease. If both started in the same moment, the loser could sleep until the other ends.
+  // The first one then has the lease. If both started in the same moment, the loser could sleep
+  // until the other ends.
   while (simulator.stats().pages < 1) await new Promise((resolve) => setTimeout(resolve, 5));
   const ended = await Promise.all([early, runCli('export', { simulator, bucket, quota })]);
   expect(ended.map(({ code }) => code)).toEqual([0, 0]);
@@ -177,7 +179,8 @@ test('the function ends while a command works, and a command waits while the fun
   expect(left.logs).toContain('another exporter is working on this store');
   const first = await exporting;
   expect(first.code).toBe(0);
-  // That target is no longer due, but a target that was never read is. The function works on it when the command starts.
+  // That target is no longer due, but a target that was never read is. The function works on it
+  // when the command starts.
   const other = await simulate({ nodes: 20_000, projectId: 'f'.repeat(32) });
   const working = await deployFunction({
     simulator: other,
@@ -221,7 +224,8 @@ test('a command and the function without a working lease keep the quota and seal
   const ended = [exported, ...invocations];
   const codes = ended.flatMap(({ result }) => result.errors.map(({ code }) => code));
   expect(codes.filter((code) => code !== 'OVERTAKEN')).toEqual([]);
-  // A timer's slot counts from the departure of its request, so the window may be shorter by the guard time on arrival.
+  // A timer's slot counts from the departure of its request, so the window may be shorter by the
+  // guard time on arrival.
   expect(busiestWindow(simulator, 850)).toBeLessThanOrEqual(8);
   const snapshots = ended.flatMap(({ result }) => result.snapshots);
   expect(snapshots.length).toBeGreaterThan(0);
@@ -244,7 +248,8 @@ test('exports 100,000 nodes with at most 256 MB of memory', async () => {
   expect(peakBytes).toBeLessThanOrEqual(256 * 2 ** 20);
 });
 
-// With the service's own quota, 5 requests in 60 s, the lease is renewed more often: test/bench/requests.bench.ts counts that.
+// With the service's own quota, 5 requests in 60 s, the lease is renewed more often:
+// test/bench/requests.bench.ts counts that.
 describe('at most 4 requests to the store per page', () => {
   const quota = { requests: 5, windowSeconds: 3 };
 

@@ -1,4 +1,5 @@
-// Responsible for running the built exporter with the real store, and for reading the result without the exporter's code.
+// Responsible for running the built exporter with the real store, and for reading the result
+// without the exporter's code.
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,7 +20,10 @@ const cli = join(import.meta.dirname, '../../dist/cli.js');
 const bundle = join(import.meta.dirname, '../../dist/functions/collect/index.js');
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-/** A simulator that accepts the store's key: by flags, the exporter uses the key of the environment for both. */
+/**
+ * A simulator that accepts the store's key: by flags, the exporter uses the key of the environment
+ * for both.
+ */
 export async function simulate(options: SimulatorOptions): Promise<Simulator> {
   const simulator = await startSimulator({ quota: null, ...rgw.key, ...options });
   onTestFinished(() => simulator.stop());
@@ -63,7 +67,10 @@ function writeConfig({ simulator, bucket, storeUrl, pathStyle, quota }: ExportSe
   ].join('\n');
 }
 
-/** Unpacks the built function with its configuration. Each call of the result is one invocation in a new process. */
+/**
+ * Unpacks the built function with its configuration. Each call of the result is one invocation in a
+ * new process.
+ */
 export async function deployFunction(
   options: ExportSetup,
 ): Promise<() => Promise<Pick<CommandOutcome, 'result' | 'logs'>>> {
@@ -215,8 +222,9 @@ export async function sealedRows(
 }
 
 /**
- * Checks the bucket continuously: the name of every data object must have its hash, every manifest must have all its parts,
- * and every pointer in _latest must name a manifest. `stop` returns the faults and the number of checks.
+ * Checks the bucket continuously: the name of every data object must have its hash, every manifest
+ * must have all its parts, and every pointer in _latest must name a manifest. `stop` returns the
+ * faults and the number of checks.
  */
 export function watchBucket(bucket: string): {
   stop(): Promise<{ checks: number; faults: string[] }>;

@@ -1,5 +1,5 @@
-// Tests the OBS store beyond the contract of every store, with a real server: unknown outcomes, expiring keys, refusals, KMS,
-// TLS and the clock.
+// Tests the OBS store beyond the contract of every store, with a real server: unknown outcomes,
+// expiring keys, refusals, KMS, TLS and the clock.
 
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { ObsStore } from '../../lib/store/obs.ts';
 import type { AccessKey } from '../../lib/store/obs-access-key.ts';
 import { type FaultyProxy, type ProxyFault, startFaultyProxy } from '../support/faulty-proxy.ts';
@@ -19,6 +19,10 @@ import { runCli, simulate } from './exporting.ts';
 
 const utf8 = (text: string) => Buffer.from(text);
 const acknowledged = { durability: 'acknowledged' } as const;
+
+// The store loads the SDK within the time limit of its first request. Some limits here are too
+// short for that.
+beforeAll(() => import('@aws-sdk/client-s3').then(() => {}));
 const sleep = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, delayMs));
 
 describe('an unknown outcome', () => {

@@ -1,5 +1,5 @@
-// Tests which durability the exporter asks for, for each kind of object that it writes. What each level costs in requests
-// is tested in obs.test.ts and test/rgw.
+// Tests which durability the exporter asks for, for each kind of object that it writes. What each
+// level costs in requests is tested in obs.test.ts and test/rgw.
 
 import { expect, test } from 'vitest';
 import { RateLimitedError } from '../../lib/core/errors.ts';

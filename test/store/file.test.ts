@@ -207,7 +207,8 @@ describe('a faulty disk', () => {
     await openFileStore({ root: join(folder, 'lake'), clock }).put('a', utf8('x'));
     await chmod(join(folder, 'lake', 'a'), 0o400);
     await chmod(join(folder, 'lake'), 0o500);
-    // Root may write anywhere, so a child process does it as the user nobody (uid 65534). Other users run it as themselves.
+    // Root may write anywhere, so a child process does it as the user nobody (uid 65534). Other
+    // users run it as themselves.
     const isRoot = process.getuid?.() === 0;
     if (isRoot) await chmod(join(folder, 'lake'), 0o555);
     const outcome = await inChild(`
@@ -233,7 +234,8 @@ describe('a faulty disk', () => {
   });
 
   test('a full disk is DISK_FULL, keeps the old object and leaves no partial file', async () => {
-    // A real small disk if this user may mount one (root, or in a user namespace), otherwise a real ENOSPC of /dev/full.
+    // A real small disk if this user may mount one (root, or in a user namespace), otherwise a real
+    // ENOSPC of /dev/full.
     const mountPoint = await makeFolder();
     const script = `
       const { openFileStore } = await import(${JSON.stringify(storeModule)});

@@ -1,4 +1,5 @@
-// Tests that the client connects through the proxy or directly, according to its options only. TLS is tested in test/rgw.
+// Tests that the client connects through the proxy or directly, according to its options only. TLS
+// is tested in test/rgw.
 
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { openClient } from '../../lib/store/obs-client.ts';

@@ -1,5 +1,6 @@
-// Tests that the store's clock is never read ahead, and that its doubt shrinks with every answer. The clock of the store is
-// known here; answers take any time both ways, and their time stamps are cut to seconds or to milliseconds.
+// Tests that the store's clock is never read ahead, and that its doubt shrinks with every answer.
+// The clock of the store is known here; answers take any time both ways, and their time stamps are
+// cut to seconds or to milliseconds.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

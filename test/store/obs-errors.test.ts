@@ -1,5 +1,5 @@
-// Tests the table of what a failed request means: its code, whether it is retried, and that its hint helps. Answers of a
-// real server are tested in test/rgw.
+// Tests the table of what a failed request means: its code, whether it is retried, and that its
+// hint helps. Answers of a real server are tested in test/rgw.
 
 import { describe, expect, test } from 'vitest';
 import {
@@ -154,7 +154,7 @@ describe('no answer', () => {
   ])('%s is retried as %s', (thrown, reason) => {
     const { error, retry } = describeFailure(thrown, operation);
     expect([error.code, retry]).toEqual(['STORE_FAILED', 'soon']);
-    expect(error.message).toBe(`cannot write obs://lake/a: ${reason}`);
+    expect(error.message).toBe(`cannot write obs://lake/a: the connection failed (${reason})`);
   });
 
   test('throws a bug of this program unchanged', () => {

@@ -1,5 +1,5 @@
-// Tests what the OBS store sends, and how it handles answers that a real server seldom or never gives. The contract and
-// everything that a real server can show are tested against one: test/rgw.
+// Tests what the OBS store sends, and how it handles answers that a real server seldom or never
+// gives. The contract and everything that a real server can show are tested against one: test/rgw.
 
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
