@@ -16,30 +16,9 @@ export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, '
   let lastNumber = 0;
   let isTidied = false;
 
-  /** Returns the path of a new file. Its bytes are synced to disk. */
-  async function writeTemporary(bytes: Uint8Array): Promise<string> {
-    await makeFolder(temporaryFolder);
-    for (;;) {
-      lastNumber += 1;
-      // Containers that share a volume may have equal process ids. `wx` fails if the name is taken.
-      const path = join(temporaryFolder, `${process.pid}-${lastNumber}.tmp`);
-      const file = await open(path, 'wx').catch((error: unknown) => {
-        if (codeOf(error) === 'EEXIST') return null;
-        throw error;
-      });
-      if (!file) continue;
-      try {
-        await file.writeFile(bytes);
-        // Before the file gets its final name: after a power cut that name must not exist without its bytes.
-        await file.sync();
-        await file.close();
-        return path;
-      } catch (error) {
-        await file.close().catch(() => {});
-        await removeQuietly(path);
-        throw error;
-      }
-    }
+  function nextTemporaryPath(): string {
+    lastNumber += 1;
+    return join(temporaryFolder, `${process.pid}-${lastNumber}.tmp`);
   }
 
   /**
@@ -56,7 +35,8 @@ export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, '
       isTidied = true;
       await removeOldTemporaries(temporaryFolder, clock.nowMs());
     }
-    const temporaryPath = await writeTemporary(bytes);
+    await makeFolder(temporaryFolder);
+    const temporaryPath = await writeTemporary(nextTemporaryPath, bytes);
     for (let placement = 1; ; placement += 1) {
       let result: T;
       try {
@@ -74,6 +54,30 @@ export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, '
       return result;
     }
   };
+}
+
+/** Returns the path of a new file. Its bytes are synced to disk. */
+async function writeTemporary(nextPath: () => string, bytes: Uint8Array): Promise<string> {
+  for (;;) {
+    const path = nextPath();
+    // `wx` fails if the file exists. Processes in containers that share a volume may have equal ids.
+    const file = await open(path, 'wx').catch((error: unknown) => {
+      if (codeOf(error) === 'EEXIST') return null;
+      throw error;
+    });
+    if (!file) continue;
+    try {
+      await file.writeFile(bytes);
+      // Before the file gets its final name: after a power cut that name must not exist without its bytes.
+      await file.sync();
+      await file.close();
+      return path;
+    } catch (error) {
+      await file.close().catch(() => {});
+      await removeQuietly(path);
+      throw error;
+    }
+  }
 }
 
 /** Removes temporary files that killed writers left. Ignores failures. */

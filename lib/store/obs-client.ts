@@ -87,26 +87,7 @@ export async function openClient(options: ClientOptions): Promise<OpenedClient> 
       httpsAgent: agent,
     },
   });
-  client.middlewareStack.add(
-    (next) => (args) => {
-      // Content-MD5 and TLS already protect the body. Source: OBS API Reference, "Authentication".
-      headersOf(args.request)['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
-      return next(args);
-    },
-    { step: 'build', name: 'unsignedPayload' },
-  );
-  client.middlewareStack.add(
-    (next) => async (args) => {
-      const sentMonotonicMs = options.monotonicMs();
-      const result = await next(args);
-      const { date } = headersOf(result.response);
-      const receivedMonotonicMs = options.monotonicMs();
-      if (date !== undefined) options.onDate(date, { sentMonotonicMs, receivedMonotonicMs });
-      return result;
-    },
-    // The innermost step sees every answer, also those that outer steps turn into errors.
-    { step: 'deserialize', priority: 'low', name: 'observeDate' },
-  );
+  addMiddleware(client, options);
   return {
     client,
     s3,
@@ -115,6 +96,30 @@ export async function openClient(options: ClientOptions): Promise<OpenedClient> 
       agent.destroy();
     },
   };
+}
+
+function addMiddleware(client: S3Client, { monotonicMs, onDate }: ClientOptions): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      // Content-MD5 and TLS already protect the body, and OBS accepts a signature without its hash.
+      // Source: OBS API Reference, "Authentication".
+      headersOf(args.request)['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+      return next(args);
+    },
+    { step: 'build', name: 'unsignedPayload' },
+  );
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const sentMonotonicMs = monotonicMs();
+      const result = await next(args);
+      const { date } = headersOf(result.response);
+      const receivedMonotonicMs = monotonicMs();
+      if (date !== undefined) onDate(date, { sentMonotonicMs, receivedMonotonicMs });
+      return result;
+    },
+    // The innermost step sees every answer, also those that outer steps turn into errors.
+    { step: 'deserialize', priority: 'low', name: 'observeDate' },
+  );
 }
 
 /** `message`: a request or response of the SDK. */
