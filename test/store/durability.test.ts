@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest';
 import { RateLimitedError } from '../../lib/core/errors.ts';
 import type { PutOptions } from '../../lib/core/ports.ts';
-import { createWorld } from '../support/world.ts';
+import { createTestExporter } from '../support/test-exporter.ts';
 
 const kinds: readonly (readonly [kind: string, key: RegExp, options: PutOptions])[] = [
   ['ledger', /^_quota\//, { durability: 'acknowledged', isWrittenOnce: true }],
@@ -20,7 +20,7 @@ const kinds: readonly (readonly [kind: string, key: RegExp, options: PutOptions]
 
 test('each kind of object is written with its durability, and only ledger entries are written once', async () => {
   const puts: { key: string; options: PutOptions }[] = [];
-  const world = createWorld({
+  const exporter = createTestExporter({
     quota: { requests: 10, windowSeconds: 1 },
     recordOf: (id) => (id === 'host-7' ? {} : { host_id: id }),
     store: {
@@ -30,11 +30,11 @@ test('each kind of object is written with its durability, and only ledger entrie
     },
     ids: Array.from({ length: 5_000 }, (_, index) => `host-${index}`),
   });
-  world.endpoint.beforeAnswer = (index) => {
+  exporter.endpoint.beforeAnswer = (index) => {
     if (index === 3) throw new RateLimitedError('too many requests', 'wait', 1_000);
   };
-  await world.exportNow();
-  await world.exportNow();
+  await exporter.exportNow();
+  await exporter.exportNow();
   const found = new Set<string>();
   for (const { key, options } of puts) {
     const kind = kinds.find(([, pattern]) => pattern.test(key));
