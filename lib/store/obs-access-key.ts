@@ -26,10 +26,7 @@ export interface AccessKeys {
   current(): AccessKey | null;
   /** Asks the provider for the key of the next try. `refused` as in AccessKeyProvider. */
   next(refused: AccessKey | null): Promise<AccessKey>;
-  /**
-   * Asks the provider for another key than the current one, which the store refused. False if there
-   * is none.
-   */
+  /** True if the provider has another key than the current one, which the store refused. */
   hasReplacement(): Promise<boolean>;
   /** Keeps the current key from being used for 15 minutes. `error`: how the store refused it. */
   hold(error: ExportError): void;
