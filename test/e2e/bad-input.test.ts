@@ -158,7 +158,11 @@ describe.concurrent('a response of the service', () => {
       name: 'broken JSON each time',
       script: { always: 'brokenJson' },
       code: 1,
-      error: { code: 'NOT_A_PAGE', message: /truncated or invalid JSON/, hint: /Retried automatically/ },
+      error: {
+        code: 'NOT_A_PAGE',
+        message: /truncated or invalid JSON/,
+        hint: /Retried automatically/,
+      },
       requests: 3,
     },
     {
