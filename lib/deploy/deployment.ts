@@ -10,7 +10,7 @@ import {
   restoreBody,
   restoreTriggerBody,
   type Secrets,
-} from './changes.ts';
+} from './configuration-diff.ts';
 import type { DeployedFunction, DeployedTrigger, FunctionGraph } from './function-graph.ts';
 import type { FunctionSettings } from './settings.ts';
 import { type Extent, planSteps, type Standing, type Step, type Wish } from './steps.ts';

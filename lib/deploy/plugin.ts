@@ -14,11 +14,12 @@ import { VERSION } from '../core/version.ts';
 import { createScrubber } from '../platform/scrubber.ts';
 import { readArchived, writeArchive } from './archive.ts';
 import { buildBundles, bundleOf, collectFiles, configName } from './bundle.ts';
-import { type Secrets, takeSecrets } from './changes.ts';
+import { type Secrets, takeSecrets } from './configuration-diff.ts';
+import { findPlace, type Place, readAccess } from './deploy-account.ts';
 import { type Deployment, deployFunction, urnOf } from './deployment.ts';
 import { type FunctionGraph, openFunctionGraph } from './function-graph.ts';
+import { tellsStage } from './function-selection.ts';
 import { createLocalContext, createTimerEvent } from './local-invocation.ts';
-import { findPlace, type Place, readAccess } from './place.ts';
 import { removeFunction } from './removal.ts';
 import {
   type FunctionSection,
@@ -27,7 +28,6 @@ import {
   readSettings,
 } from './settings.ts';
 import { eventSchema, functionSchema, providerSchema } from './settings-schema.ts';
-import { tellsStage } from './stage.ts';
 import type { Extent } from './steps.ts';
 import {
   describeDeployment,

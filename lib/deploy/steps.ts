@@ -11,7 +11,7 @@ import {
   type Secrets,
   type TimerChange,
   triggerBody,
-} from './changes.ts';
+} from './configuration-diff.ts';
 import type {
   AsyncSettings,
   DeployedFunction,

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AuthError, ConfigError, ProtocolError, TransientError } from '../../lib/core/errors.ts';
-import { codeBody, createBody, triggerBody } from '../../lib/deploy/changes.ts';
+import { codeBody, createBody, triggerBody } from '../../lib/deploy/configuration-diff.ts';
 import { urnOf } from '../../lib/deploy/deployment.ts';
 import { describeApiError } from '../../lib/deploy/function-graph.ts';
 import { connectTo, settingsOf, timerOf, zipAnswering } from '../support/deploy-api.ts';

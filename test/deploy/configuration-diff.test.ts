@@ -9,7 +9,7 @@ import {
   compareTimers,
   takeSecrets,
   userDataOf,
-} from '../../lib/deploy/changes.ts';
+} from '../../lib/deploy/configuration-diff.ts';
 import type { DeployedTrigger } from '../../lib/deploy/function-graph.ts';
 import type { Timer } from '../../lib/deploy/settings.ts';
 import { deployed, settingsOf } from '../support/deploy-api.ts';

@@ -1,7 +1,7 @@
 // Owns the proof of where it is deployed to, and that a project is asked for and never made.
 
 import { describe, expect, test } from 'vitest';
-import { findPlace, readAccess } from '../../lib/deploy/place.ts';
+import { findPlace, readAccess } from '../../lib/deploy/deploy-account.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { startFunctionGraph } from '../support/function-graph.ts';
 

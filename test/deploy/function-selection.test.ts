@@ -1,7 +1,7 @@
 // Owns the proof that a command for one stage touches no function of another.
 
 import { expect, test } from 'vitest';
-import { tellsStage } from '../../lib/deploy/stage.ts';
+import { tellsStage } from '../../lib/deploy/function-selection.ts';
 
 const tells = (name: string, stage: string, written: string | null = "cgs-${opt:stage, 'dev'}-x") =>
   tellsStage(
