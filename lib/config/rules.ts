@@ -197,7 +197,7 @@ function toCredentials(shape: CredentialsShape): Credentials | undefined {
 type TargetShape = NonNullable<NonNullable<AccountShape['targets']>[number]> & { region: string };
 
 /** EU regions end in `.eu`: so do the HSS endpoints read 2026-11-24. Assumed: IAM and OBS there do as well. */
-function hostOf(service: string, region: string): string {
+export function hostOf(service: string, region: string): string {
   return `https://${service}.${region}.myhuaweicloud.${region.startsWith('eu-') ? 'eu' : 'com'}`;
 }
 

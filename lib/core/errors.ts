@@ -44,6 +44,11 @@ export interface ConfigIssue {
   hint: string;
 }
 
+/** A ConfigError with a single issue. */
+export function configFault(path: string, message: string, hint: string): ConfigError {
+  return new ConfigError([{ path, message, hint }]);
+}
+
 /** The service or the store rejected the credentials. Never retried: five failures lock an access key for five minutes. Exit 3. */
 export class AuthError extends ExportError {
   override readonly name: string = 'AuthError';

@@ -1,24 +1,50 @@
-// Owns how a function's files come together: built as `npm run build` does, with the configuration if there is one. Refuses to zip them.
+// Responsible for the zip of each function: building the bundle, adding the configuration, writing and reading the file.
 
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
-import { ConfigError } from '../core/errors.ts';
-import type { ArchivedFile } from './archive.ts';
+import { configFault } from '../core/errors.ts';
+import { type ArchivedFile, writeArchive } from './archive.ts';
+import type { CommandContext } from './command-context.ts';
+import type { FunctionSettings } from './settings.ts';
+import { checkWrittenSecrets } from './written-secrets.ts';
 
-/** What a function reads beside its bundle. */
+/** The configuration, at the root of the checkout and of the zip. */
 export const configName = 'cgs-export.yml';
 
-/** Builds everything, as bundles are built in one go. `root`: the checkout. Throws Error with what the build said. */
-export async function buildBundles(root: string, nodePath: string): Promise<void> {
+/** Builds the bundles and writes one zip for each function. Returns one line of text for each zip. */
+export async function packFunctions(
+  context: CommandContext,
+  functions: readonly FunctionSettings[],
+): Promise<string[]> {
+  const { root, nodePath } = context;
+  context.progress('build');
+  await buildBundles(root, nodePath);
+  const lines: string[] = [];
+  for (const { key } of functions) {
+    const files = await collectFiles(root, key);
+    const config = files.find(({ path }) => path === configName);
+    if (config) checkWrittenSecrets(Buffer.from(config.bytes).toString(), configName);
+    const zip = await writeArchive(files);
+    const path = context.zipPath(key);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, zip);
+    const hash = createHash('sha256').update(zip).digest('hex');
+    lines.push(`${relative(root, path)}: ${zip.length} bytes, sha-256 ${hash}`);
+  }
+  return lines;
+}
+
+/** `root`: the checkout. */
+async function buildBundles(root: string, nodePath: string): Promise<void> {
   try {
     await promisify(execFile)(nodePath, [join(root, 'build.mjs'), root], { cwd: root });
   } catch (error) {
     const { stderr = '', message } = error as { stderr?: string; message: string };
-    const said = stderr.trim() || message;
-    const hint = 'Run `npm ci`, then `npm run build`, and mend what it says.';
-    throw new ConfigError([{ path: 'package', message: `the build failed: ${said}`, hint }]);
+    const hint = 'Run `npm ci`, then `npm run build`, and fix the errors that it prints.';
+    throw configFault('package', `the build failed: ${stderr.trim() || message}`, hint);
   }
 }
 
@@ -26,32 +52,37 @@ export function bundleOf(root: string, key: string): string {
   return join(root, 'dist/functions', key, 'index.js');
 }
 
-/** index.js, its licences, and cgs-export.yml if it is present. Throws ConfigError if there is no such bundle. */
+/** The built index.js with its licences, and cgs-export.yml if it exists. Throws ConfigError if the bundle does not exist. */
 export async function collectFiles(root: string, key: string): Promise<ArchivedFile[]> {
   const script = bundleOf(root, key);
-  const index = await readIfThere(script);
-  if (index === null) {
-    throw new ConfigError([
-      {
-        path: `functions.${key}`,
-        message: `functions/${key}.ts gives no bundle`,
-        hint: 'A function of serverless.yml is named as its file in functions/.',
-      },
-    ]);
+  const files: ArchivedFile[] = [];
+  for (const [path, source] of [
+    ['index.js', script],
+    ['index.js.LEGAL.txt', `${script}.LEGAL.txt`],
+    [configName, join(root, configName)],
+  ] as const) {
+    const bytes = await readFile(source).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    if (bytes) files.push({ path, bytes });
   }
-  const files: ArchivedFile[] = [{ path: 'index.js', bytes: index }];
-  const licences = await readIfThere(`${script}.LEGAL.txt`);
-  if (licences) files.push({ path: 'index.js.LEGAL.txt', bytes: licences });
-  const config = await readIfThere(join(root, configName));
-  if (config) files.push({ path: configName, bytes: config });
-  return files;
+  if (files.some(({ path }) => path === 'index.js')) return files;
+  const hint = 'Name each function in serverless.yml like its file in functions/.';
+  throw configFault(`functions.${key}`, `there is no bundle of functions/${key}.ts`, hint);
 }
 
-async function readIfThere(path: string): Promise<Buffer | null> {
+/** The zip that this command or, with --package, an earlier one wrote. */
+export async function readZip({ root, zipPath }: CommandContext, key: string): Promise<Buffer> {
   try {
-    return await readFile(path);
+    return await readFile(zipPath(key));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    const hint = 'Run `serverless package --package <folder>` first, or leave --package out.';
+    throw configFault(
+      '--package',
+      `${relative(root, zipPath(key))} cannot be read (${code})`,
+      hint,
+    );
   }
 }

@@ -1,64 +1,45 @@
-// Owns where functions are deployed and with which key: region, project, endpoints, proxy. Refuses to create a project.
+// Responsible for the account to deploy to: region, project, endpoints, key and proxy.
 
 import { findProjectId } from '../api/iam.ts';
 import { createFetch } from '../api/proxy.ts';
+import { readProxy } from '../config/environment.ts';
+import { hostOf } from '../config/rules.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import { isLoopback, usesProxy } from '../core/network-host.ts';
-import type { Scrubber } from '../core/ports.ts';
+import type { Environment, Scrubber } from '../core/ports.ts';
 import { systemClock } from '../platform/clock.ts';
-import type { ProviderSection } from './settings.ts';
+import type { FunctionGraphOptions } from './function-graph.ts';
+import type { ProviderSection } from './settings-schema.ts';
 
-export interface Access {
+export interface DeployAccess
+  extends Pick<FunctionGraphOptions, 'endpoint' | 'ak' | 'sk' | 'securityToken' | 'proxyUrl'> {
   region: string;
-  /** Null: asked of IAM. */
+  /** Null: look it up in IAM. */
   projectId: string | null;
-  endpoint: string;
   iamEndpoint: string;
-  ak: string;
-  sk: string;
-  securityToken: string | null;
-  proxyUrl: string | null;
-  /** What must not be printed. */
-  secrets: readonly string[];
-}
-
-export interface Place {
-  region: string;
-  projectId: string;
 }
 
 const regionDefault = 'cn-south-4';
+const keyHint =
+  'Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK (and HUAWEICLOUD_SDK_SECURITY_TOKEN for a temporary key) to the key of the user who deploys. `package` needs no key.';
 
-/** Throws ConfigError with everything that is missing. */
-export function readAccess(
-  provider: ProviderSection,
-  env: Readonly<Record<string, string | undefined>>,
-): Access {
+/** Throws ConfigError that lists every fault. */
+export function readDeployAccess(provider: ProviderSection, env: Environment): DeployAccess {
   const issues: ConfigIssue[] = [];
+  const report = (path: string, message: string, hint: string) =>
+    issues.push({ path, message, hint });
   const region = provider.region ?? regionDefault;
-  // Source: Regions and Endpoints; the EU's have a domain of their own; read 2026-11-24.
-  const domain = region.startsWith('eu-') ? 'myhuaweicloud.eu' : 'myhuaweicloud.com';
-  const read = (name: string) => {
-    const value = env[name] ?? '';
-    if (value === '') {
-      const hint =
-        'Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK (and HUAWEICLOUD_SDK_SECURITY_TOKEN for a temporary key) of whoever deploys. `package` needs none.';
-      issues.push({ path: name, message: 'is not set', hint });
-    }
-    return value;
-  };
-  const [ak, sk] = [read('HUAWEICLOUD_SDK_AK'), read('HUAWEICLOUD_SDK_SK')];
-  const securityToken = env.HUAWEICLOUD_SDK_SECURITY_TOKEN || null;
-  const endpoint = provider.endpoint || `https://functiongraph.${region}.${domain}`;
-  const iamEndpoint = provider.iamEndpoint || `https://iam.${region}.${domain}`;
-  for (const [path, url] of [
-    ['provider.endpoint', endpoint],
-    ['provider.iamEndpoint', iamEndpoint],
-  ] as const) {
+  const endpoint = provider.endpoint || hostOf('functiongraph', region);
+  const iamEndpoint = provider.iamEndpoint || hostOf('iam', region);
+  const { HUAWEICLOUD_SDK_AK: ak = '', HUAWEICLOUD_SDK_SK: sk = '' } = env;
+  if (ak === '') report('HUAWEICLOUD_SDK_AK', 'is not set', keyHint);
+  if (sk === '') report('HUAWEICLOUD_SDK_SK', 'is not set', keyHint);
+  for (const [name, url] of Object.entries({ endpoint, iamEndpoint })) {
     if (isSafe(url)) continue;
-    const hint = 'Write https://…; plain http is for a double on 127.0.0.1 only.';
-    issues.push({ path, message: `${url} is neither https nor on this machine`, hint });
+    const hint = 'Write https://…; plain http is allowed for 127.0.0.1 only.';
+    report(`provider.${name}`, `${url} is neither https nor on this machine`, hint);
   }
+  const proxyUrl = findProxy(endpoint, env, report);
   if (issues.length > 0) throw new ConfigError(issues);
   return {
     region,
@@ -67,35 +48,36 @@ export function readAccess(
     iamEndpoint,
     ak,
     sk,
-    securityToken,
-    proxyUrl: findProxy(endpoint, env),
-    secrets: [ak, sk, ...(securityToken ? [securityToken] : [])],
+    securityToken: env.HUAWEICLOUD_SDK_SECURITY_TOKEN || null,
+    proxyUrl,
   };
 }
 
 function isSafe(url: string): boolean {
-  const { protocol, hostname } = URL.canParse(url) ? new URL(url) : { protocol: '', hostname: '' };
-  if (protocol === 'https:') return true;
-  return protocol === 'http:' && isLoopback(hostname);
+  if (!URL.canParse(url)) return false;
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
 }
 
-/** HTTPS_PROXY, but for the hosts of NO_PROXY; the SDK itself looks at neither. */
+/** The proxy for `endpoint`; the SDK reads neither HTTPS_PROXY nor NO_PROXY. */
 function findProxy(
   endpoint: string,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
+  report: (path: string, message: string, hint: string) => void,
 ): string | null {
-  const proxyUrl = env.https_proxy || env.HTTPS_PROXY || null;
-  return usesProxy(endpoint, env.no_proxy || env.NO_PROXY || null) ? proxyUrl : null;
+  const { httpsProxy, noProxy } = readProxy(env, report);
+  return URL.canParse(endpoint) && usesProxy(endpoint, noProxy) ? httpsProxy : null;
 }
 
-export async function findPlace(
-  access: Access,
+/** Looks the project up by the name of the region and never creates it. Throws ConfigError if there is none. */
+export async function readProjectId(
+  access: DeployAccess,
   options: { scrubber: Scrubber; nowMs: () => number },
-): Promise<Place> {
+): Promise<string> {
   const { region, projectId, iamEndpoint, ak, sk, securityToken, proxyUrl } = access;
-  if (projectId !== null) return { region, projectId };
+  if (projectId !== null) return projectId;
   const key = { kind: 'aksk' as const, ak, sk, ...(securityToken ? { securityToken } : {}) };
-  const found = await findProjectId({
+  return findProjectId({
     iamEndpoint,
     region,
     credentials: async () => key,
@@ -104,5 +86,4 @@ export async function findPlace(
     scrubber: options.scrubber,
     backoffMs: 500,
   });
-  return { region, projectId: found };
 }

@@ -1,216 +1,187 @@
-// Owns how a function is brought to what is wanted, and what is put back when that fails. Refuses to print.
-// Whoever gets no answer does not know whether it was done: then what stands is read, and what is left to do is planned anew.
+// Responsible for deploying one function: it runs the steps and, if a step fails, rolls back what it can. Not responsible for printing.
+// A lost response leaves the outcome unknown, so the deployed state is read again and the remaining steps are planned again.
 
 import { createHash } from 'node:crypto';
-import { ConfigError, ExportError, TransientError } from '../core/errors.ts';
-import {
-  compareConfig,
-  listAdded,
-  listStays,
-  restoreBody,
-  restoreTriggerBody,
-  type Secrets,
-} from './configuration-diff.ts';
-import type { DeployedFunction, DeployedTrigger, FunctionGraph } from './function-graph.ts';
+import { configFault, ExportError, TransientError } from '../core/errors.ts';
+import { compareConfig, listAdded, listLeftovers, restoreConfig } from './configuration-diff.ts';
+import type { DeployedFunction, DeployedTrigger } from './function-graph.ts';
 import type { FunctionSettings } from './settings.ts';
-import { type Extent, planSteps, type Standing, type Step, type Wish } from './steps.ts';
+import { type DeployedState, type DeployPlan, planSteps, type Step, type Wanted } from './steps.ts';
+import { restoreTriggerBody } from './timer-changes.ts';
 
 export interface Deployment {
-  urn: string;
-  /** What was changed, in words; empty and no error: nothing had to be. */
+  /** Labels of the steps that changed something; empty without an error: no change was needed. */
   done: string[];
-  /** What was wanted and is not so, because of `error`. */
+  /** Labels of the steps that `error` prevented. */
   notDone: string[];
-  /** What runs after all; `unknown`: nobody answered. */
-  stands: 'nothing' | 'old code' | 'new code' | 'unknown';
-  /** What it has and serverless.yml has not: the API documents no way to take it away. */
-  stays: string[];
+  /** What runs after the deployment. `unknown`: the API did not answer. */
+  running: 'nothing' | 'old code' | 'new code' | 'unknown';
+  /** What the function still has, although serverless.yml no longer sets it: no API call removes it. */
+  leftovers: string[];
   error: ExportError | null;
 }
 
-export interface DeployPorts {
-  api: FunctionGraph;
-  /** Told before each step, for a person who watches. */
-  progress: (text: string) => void;
-}
-
-/** A step whose answer was lost, and that is not done, is tried this often. */
+/** How often a step runs that had no effect and whose response was lost. */
 const triesMax = 2;
 
-export function urnOf(place: { region: string; projectId: string }, settings: FunctionSettings) {
-  const { region, projectId } = place;
+const noAnswer = 'outcome unknown: no answer';
+
+export function urnOf(account: { region: string; projectId: string }, settings: FunctionSettings) {
+  const { region, projectId } = account;
   return `urn:fss:${region}:${projectId}:function:${settings.app}:${settings.name}`;
 }
 
-/** A fault of the API is in the result; only what is found before the first change is thrown. */
+/** Calls `progress` before each step. Throws only what it finds before the first change; later errors are in the result. */
 export async function deployFunction(
-  ports: DeployPorts,
-  urn: string,
-  settings: FunctionSettings,
-  secrets: Secrets,
-  zip: Uint8Array,
-  extent: Extent = 'all',
+  plan: DeployPlan,
+  progress: (text: string) => void,
 ): Promise<Deployment> {
-  const { api, progress } = ports;
-  const digest = createHash('sha512').update(zip).digest('hex');
-  const wish: Wish = { api, urn, settings, secrets, zip, digest, extent };
-  progress(`${settings.name}: what is deployed`);
-  const before = await readStanding(wish);
-  checkStanding(wish, before);
+  const { settings, scope } = plan;
+  const wanted = { ...plan, digest: createHash('sha512').update(plan.zip).digest('hex') };
+  progress(`${settings.name}: read what is deployed`);
+  const before = await readState(wanted);
+  if (before.function === null && scope !== 'all') {
+    const hint = 'Run `serverless deploy` once: it creates the function and its timers.';
+    throw configFault(`functions.${settings.key}`, `${settings.name} is not deployed`, hint);
+  }
   const done = new Map<string, string>();
   const tries = new Map<string, number>();
-  const planRest = (standing: Standing) =>
-    planSteps(wish, standing).filter(({ id }) => !done.has(id));
+  const planRest = (state: DeployedState) =>
+    planSteps(wanted, state).filter(({ id }) => !done.has(id));
   let rest = planRest(before);
   for (let step = rest[0]; step; step = rest[0]) {
-    progress(`${settings.name}: ${step.what}`);
+    const { id, label } = step;
+    progress(`${settings.name}: ${label}`);
     try {
       const isChanged = (await step.run()) !== false;
-      // As wanted already, after an answer that was lost: that one did it.
-      if (isChanged || tries.has(step.id)) done.set(step.id, step.what);
+      // Nothing to change in the second try: the first try did it, although its response was lost.
+      if (isChanged || tries.has(id)) done.set(id, label);
       rest = rest.slice(1);
     } catch (error) {
       if (!(error instanceof ExportError)) throw error;
-      tries.set(step.id, (tries.get(step.id) ?? 0) + 1);
-      const standing = await readStanding(wish).catch(() => null);
-      if (standing) {
-        const { id, what } = step;
-        rest = planRest(standing);
-        // Whatever was answered: it stands as wanted.
+      tries.set(id, (tries.get(id) ?? 0) + 1);
+      const state = await readState(wanted).catch(() => null);
+      if (state) {
+        rest = planRest(state);
+        // No longer planned: the step had its effect, whatever the response was.
         if (!rest.some((other) => other.id === id)) {
-          done.set(id, what);
+          done.set(id, label);
           continue;
         }
         if (error instanceof TransientError && (tries.get(id) ?? 0) < triesMax) continue;
       }
-      return endFailed(wish, { before, standing, done, rest, failed: step, error });
+      return endFailed(wanted, { before, state, done, rest, failed: step, error });
     }
   }
-  const stays = extent === 'code' ? [] : listStays(settings, before.function);
-  return { urn, done: [...done.values()], notDone: [], stands: 'new code', stays, error: null };
+  const leftovers = scope === 'code' ? [] : listLeftovers(settings, before.function);
+  return { done: [...done.values()], notDone: [], running: 'new code', leftovers, error: null };
 }
 
-async function readStanding({ api, urn, extent }: Wish): Promise<Standing> {
+/** Reads only what the scope changes. */
+async function readState({ api, urn, scope }: DeployPlan): Promise<DeployedState> {
   const found = await api.findFunction(urn);
-  const isPart = found === null || extent === 'code';
-  const async = isPart ? null : await api.findAsync(urn);
-  const triggers = isPart || extent === 'config' ? [] : await api.listTriggers(urn);
+  const needsNoMore = found === null || scope === 'code';
+  const async = needsNoMore ? null : await api.findAsync(urn);
+  const triggers = needsNoMore || scope === 'config' ? [] : await api.listTriggers(urn);
   return { function: found, async, triggers };
 }
 
-/** Throws ConfigError for what no call to the API would bring about. */
-function checkStanding({ settings, extent }: Wish, { function: current }: Standing): void {
-  const { key, name } = settings;
-  if (current || extent === 'all') return;
-  const hint = 'Run `serverless deploy` once: it makes the function and its timers.';
-  throw new ConfigError([{ path: `functions.${key}`, message: `${name} is not deployed`, hint }]);
-}
-
-/** Says what stands. Only where the old code is known to run on does the configuration go back: it must not run under the new one. */
+/**
+ * Rolls back and describes the result. The configuration is rolled back only if the old code certainly still runs: the old
+ * configuration must not run with the new code.
+ */
 async function endFailed(
-  wish: Wish,
+  wanted: Wanted,
   end: {
-    before: Standing;
-    standing: Standing | null;
+    before: DeployedState;
+    /** After the failed step; null: could not be read. */
+    state: DeployedState | null;
     done: Map<string, string>;
     rest: readonly Step[];
     failed: Step;
     error: ExportError;
   },
 ): Promise<Deployment> {
-  const { urn, settings } = wish;
   const { before, done, rest, failed, error } = end;
-  const isKnown = failed.id === 'code' && done.has('config') && end.standing !== null;
-  const goesBack = isKnown ? before.function : null;
-  const standing =
-    goesBack !== null
-      ? await putBack(wish, goesBack, done)
-      : await restoreTimer(wish, before, end.standing, failed);
-  const isBack = goesBack !== null && !done.has('config');
-  const left = standing
-    ? planSteps(wish, standing).filter(({ id }) => !done.has(id))
-    : rest.filter(({ id }) => !done.has(id));
-  const notDone = left.map(({ id, what }) => {
-    if (id === 'config' && isBack) return `${what} (put back)`;
-    if (standing === null && id === failed.id) {
-      const isTimer = findTimer(before, id) !== undefined;
-      return `${what} (or it was${isTimer ? ', or there is none now' : ''}: nobody answers)`;
+  const isOldCode = failed.id === 'code' && done.has('config') && end.state !== null;
+  const rollsBack = isOldCode && before.function !== null;
+  const state = rollsBack
+    ? await rollBackConfig(wanted, before.function as DeployedFunction, done)
+    : await restoreTimer(wanted, before, end.state, failed);
+  const isRolledBack = rollsBack && !done.has('config');
+  const left = (state ? planSteps(wanted, state) : rest).filter(({ id }) => !done.has(id));
+  const notDone = left.map(({ id, label }) => {
+    const hadTimer = findTimer(before, id) !== undefined;
+    if (id === 'config' && isRolledBack) return `${label} (rolled back)`;
+    if (state) {
+      const isGone = hadTimer && findTimer(state, id) === undefined;
+      return isGone ? `${label} (the old timer is deleted)` : label;
     }
-    return standing && isGone(id, before, standing) ? `${what}: the old one is gone` : what;
+    if (id !== failed.id) return label;
+    return `${label} (${noAnswer}${hadTimer ? '; the timer may be missing' : ''})`;
   });
-  const stays = standing ? listStays(settings, standing.function) : [];
-  const stands = nameCode(wish, before, standing, done);
-  return { urn, done: [...done.values()], notDone, stands, stays, error };
+  const leftovers = state ? listLeftovers(wanted.settings, state.function) : [];
+  const running = findRunningCode(wanted, before, state, done);
+  return { done: [...done.values()], notDone, running, leftovers, error };
 }
 
-/** Judged by what stands then, which is returned, and noted in `done`. */
-async function putBack(
-  wish: Wish,
+/** Returns the state after the rollback, and moves its outcome into `done`. */
+async function rollBackConfig(
+  wanted: Wanted,
   before: DeployedFunction,
   done: Map<string, string>,
-): Promise<Standing | null> {
-  const { api, urn, settings, secrets } = wish;
-  const configured = done.get('config') ?? '';
-  const isSecret = compareConfig(urn, before, settings, secrets).includes('secrets');
-  const body = restoreBody(urn, before, isSecret ? secrets : null);
-  // The first error is the one to act on; what remains is said.
+): Promise<DeployedState | null> {
+  const { api, urn, settings, secrets } = wanted;
+  const label = done.get('config') ?? '';
+  const hasNewSecrets = compareConfig(urn, before, settings, secrets).includes('secrets');
+  const { body, isRestored } = restoreConfig(urn, before, hasNewSecrets ? secrets : null);
+  // Only the first error is reported. The state shows whether this call had an effect.
   await api.updateConfig(urn, body).catch(() => {});
-  const standing = await readStanding(wish).catch(() => null);
-  if (!standing?.function) {
-    done.set('config', `${configured} (put back, or not: nobody answers)`);
-    return standing;
+  const state = await readState(wanted).catch(() => null);
+  if (!state?.function) {
+    done.set('config', `${label} (rollback: ${noAnswer})`);
+  } else if (!isRestored(state.function)) {
+    done.set('config', `${label} (rollback failed)`);
+  } else {
+    done.delete('config');
+    if (hasNewSecrets) {
+      done.set('secrets', 'update secrets (no rollback: the API does not return the old values)');
+    }
+    const added = listAdded(before, state.function);
+    if (added.length > 0) {
+      done.set('added', `set ${added.join(', ')} (no rollback: no API call removes it)`);
+    }
   }
-  if (!isRestored(body, restoreBody(urn, standing.function, null))) {
-    done.set('config', `${configured} (could not be put back)`);
-    return standing;
-  }
-  done.delete('config');
-  if (isSecret) done.set('secrets', 'secrets (nobody can read the old ones to put them back)');
-  const added = listAdded(before, standing.function);
-  if (added.length > 0) {
-    done.set('added', `${added.join(', ')} (the API documents no way to take it back)`);
-  }
-  return standing;
+  return state;
 }
 
-function isRestored(wanted: object, current: object): boolean {
-  const now = current as Record<string, unknown>;
-  return Object.entries(wanted).every(
-    ([key, value]) => JSON.stringify(value) === JSON.stringify(now[key]),
-  );
+function findTimer({ triggers }: DeployedState, stepId: string): DeployedTrigger | undefined {
+  return triggers.find(({ event_data }) => stepId === `timer ${event_data.name}`);
 }
 
-function findTimer({ triggers }: Standing, id: string): DeployedTrigger | undefined {
-  return triggers.find(({ event_data }) => id === `timer ${event_data.name}`);
-}
-
-function isGone(id: string, before: Standing, now: Standing): boolean {
-  return findTimer(before, id) !== undefined && findTimer(now, id) === undefined;
-}
-
-/** A timer that was to be replaced may be gone, and its successor refused: the old one comes back, if anything does. */
+/** Creates the old timer again if the failed step was to replace it and it is gone. Returns the state after that. */
 async function restoreTimer(
-  wish: Wish,
-  before: Standing,
-  standing: Standing | null,
+  wanted: Wanted,
+  before: DeployedState,
+  state: DeployedState | null,
   failed: Step,
-): Promise<Standing | null> {
+): Promise<DeployedState | null> {
   const old = findTimer(before, failed.id);
-  if (!old || (standing && findTimer(standing, failed.id))) return standing;
-  // If it is there after all, the service refuses a second one of its name.
-  await wish.api.createTrigger(wish.urn, restoreTriggerBody(old)).catch(() => {});
-  return readStanding(wish).catch(() => null);
+  if (!old || (state && findTimer(state, failed.id))) return state;
+  // If the old timer still exists, the API rejects a second one with its name.
+  await wanted.api.createTrigger(wanted.urn, restoreTriggerBody(old)).catch(() => {});
+  return readState(wanted).catch(() => null);
 }
 
-function nameCode(
-  { digest, extent }: Wish,
-  before: Standing,
-  standing: Standing | null,
+function findRunningCode(
+  { digest, scope }: Wanted,
+  before: DeployedState,
+  state: DeployedState | null,
   done: ReadonlyMap<string, string>,
-): Deployment['stands'] {
-  if (!standing) return 'unknown';
-  if (!standing.function) return 'nothing';
-  const isRead = standing.function.digest === digest && before.function?.digest !== digest;
-  const isNew = done.has('create') || done.has('code') || (extent !== 'config' && isRead);
+): Deployment['running'] {
+  if (!state) return 'unknown';
+  if (!state.function) return 'nothing';
+  const hasNewDigest = state.function.digest === digest && before.function?.digest !== digest;
+  const isNew = done.has('create') || done.has('code') || (scope !== 'config' && hasNewDigest);
   return isNew ? 'new code' : 'old code';
 }

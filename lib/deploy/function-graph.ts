@@ -1,16 +1,18 @@
-// Owns the way to FunctionGraph: the vendor's SDK behind a few functions, and its errors with a hint. Refuses to decide what to send.
+// Responsible for calling the FunctionGraph API through the vendor's SDK. Not responsible for what is sent.
 
 import type { BasicCredentials as Credentials } from '@huaweicloud/huaweicloud-sdk-core';
 import type { FunctionGraphClient } from '@huaweicloud/huaweicloud-sdk-functiongraph';
+import { TransientError } from '../core/errors.ts';
 import {
-  AuthError,
-  ConfigError,
-  ExportError,
-  ProtocolError,
-  TransientError,
-} from '../core/errors.ts';
+  apiCodeOf,
+  describeApiError,
+  isNotFound,
+  statusOf,
+  unexpectedResponse,
+} from './function-graph-errors.ts';
+import type { Timer } from './timer-events.ts';
 
-/** What the API tells of a function, as far as it is compared. Null and absent mean the same. */
+/** A deployed function, as ShowFunctionConfig returns it; only the fields that deploy compares. Null and absent mean the same. */
 export interface DeployedFunction {
   func_urn: string;
   func_name: string;
@@ -22,9 +24,12 @@ export interface DeployedFunction {
   description?: string | null;
   xrole?: string | null;
   app_xrole?: string | null;
-  /** JSON. */
+  /** A JSON object of text values. */
   user_data?: string | null;
-  /** Sha-512 of the code, lower-case hex. Assumed: of the zip as it was sent. If not, each deploy sends it, and a code that did not change is refused with FSS.0409. */
+  /**
+   * SHA-512 of the code, lower-case hex. Assumed: of the zip as it was sent. If it is not, each deploy sends the code, and the API
+   * answers FSS.0409 for unchanged code.
+   */
   digest?: string | null;
   last_modified?: string | null;
   func_vpc?: { vpc_id?: string; subnet_id?: string } | null;
@@ -42,252 +47,233 @@ export interface DeployedTrigger {
   event_data: { name?: string; schedule_type?: string; schedule?: string; user_event?: string };
 }
 
+interface Destination {
+  destination?: string;
+  param?: string;
+}
+
 export interface AsyncSettings {
   max_async_event_age_in_seconds?: number;
   max_async_retry_attempts?: number;
-  destination_config?: {
-    on_success?: { destination?: string; param?: string } | null;
-    on_failure?: { destination?: string; param?: string } | null;
-  } | null;
+  destination_config?: { on_success?: Destination | null; on_failure?: Destination | null } | null;
 }
 
 export interface Invocation {
   requestId: string;
+  /** 200, or 500 if the function threw. */
   status: number;
   result: string;
-  /** The last of what it printed. */
+  /** The end of the function's output. */
   log: string;
 }
 
 export interface AsyncInvocation {
   request_id: string;
   status: string;
-  error_code?: number | null;
   error_message?: string | null;
   start_time?: string;
   end_time?: string;
 }
 
-/** Null: there is none. Every function throws AuthError, ConfigError (refused as it is), TransientError or ProtocolError. */
-export interface FunctionGraph {
-  findFunction(urn: string): Promise<DeployedFunction | null>;
-  createFunction(body: object): Promise<void>;
-  /** False: it was this code already. */
-  updateCode(urn: string, body: object): Promise<boolean>;
-  updateConfig(urn: string, body: object): Promise<void>;
-  limitInstances(urn: string, instances: number): Promise<void>;
-  findAsync(urn: string): Promise<AsyncSettings | null>;
-  updateAsync(urn: string, body: object): Promise<void>;
-  listTriggers(urn: string): Promise<DeployedTrigger[]>;
-  createTrigger(urn: string, body: object): Promise<void>;
-  setTriggerStatus(urn: string, trigger: DeployedTrigger, status: string): Promise<void>;
-  deleteTrigger(urn: string, trigger: DeployedTrigger): Promise<void>;
-  invoke(urn: string, event: object): Promise<Invocation>;
-  listInvocations(urn: string): Promise<AsyncInvocation[]>;
-  findLog(urn: string): Promise<{ group_name?: string; stream_name?: string } | null>;
-  deleteFunction(urn: string): Promise<void>;
+export interface LogStream {
+  group_name?: string;
+  stream_name?: string;
 }
+
+/**
+ * `find…` returns null if there is nothing; deleting what does not exist succeeds. Every function throws AuthError, ConfigError (the
+ * API rejects a setting), TransientError or ProtocolError.
+ */
+export type FunctionGraph = Awaited<ReturnType<typeof openFunctionGraph>>;
 
 export interface FunctionGraphOptions {
   endpoint: string;
   projectId: string;
   ak: string;
   sk: string;
-  /** Null: a lasting key. */
+  /** Null for a permanent key. */
   securityToken: string | null;
   userAgent: string;
   proxyUrl: string | null;
   sleep: (delayMs: number) => Promise<void>;
-  /** Takes secrets out: the API may say what it was sent. */
+  /** Removes secrets from a text: an error message of the API may quote the request. */
   scrub: (text: string) => string;
 }
 
-/** A call that takes longer has failed, milliseconds; an invocation may take its own 900 s. */
 const timeoutMs = 60_000;
+/** A function may run for 900 s. */
 const invokeTimeoutMs = 910_000;
-/** Of calls that may be repeated without harm. */
 const triesMax = 3;
 
-export async function openFunctionGraph(options: FunctionGraphOptions): Promise<FunctionGraph> {
-  const [client, patient] = await Promise.all([
-    openClient(options, timeoutMs),
-    openClient(options, invokeTimeoutMs),
-  ]);
+/**
+ * The SDK method of each call. `field`: a field that only FunctionGraph's response has, so that a proxy's page with status 200 is not
+ * taken for a success; null: a list, or no response body. `isRepeatable`: a second request does no harm. The others are repeated only
+ * after a 429, when the first request certainly had no effect.
+ */
+const calls = {
+  showFunctionConfig: { field: 'func_urn', isRepeatable: true },
+  createFunction: { field: 'func_urn', isRepeatable: false },
+  // A second request would be rejected as unchanged and hide the outcome of the first.
+  updateFunctionCode: { field: 'func_urn', isRepeatable: false },
+  updateFunctionConfig: { field: 'func_urn', isRepeatable: true },
+  updateFunctionMaxInstanceConfig: { field: 'func_urn', isRepeatable: true },
+  showFunctionAsyncInvokeConfig: { field: 'max_async_retry_attempts', isRepeatable: true },
+  updateFunctionAsyncInvokeConfig: { field: 'max_async_retry_attempts', isRepeatable: true },
+  listFunctionTriggers: { field: null, isRepeatable: true },
+  createFunctionTrigger: { field: 'trigger_id', isRepeatable: false },
+  updateTrigger: { field: 'trigger_id', isRepeatable: true },
+  deleteFunctionTrigger: { field: null, isRepeatable: true },
+  invokeFunction: { field: 'status', isRepeatable: false },
+  listAsyncInvocations: { field: 'invocations', isRepeatable: true },
+  showLtsLogDetails: { field: 'group_id', isRepeatable: true },
+  deleteFunction: { field: null, isRepeatable: true },
+} satisfies Partial<
+  Record<keyof FunctionGraphClient, { field: string | null; isRepeatable: boolean }>
+>;
 
-  async function send<T>(
-    what: string,
-    request: () => Promise<unknown>,
-    mayRepeat: (error: TransientError) => boolean,
-  ): Promise<T> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return (await request()) as T;
-      } catch (thrown) {
-        const error = describeApiError(what, thrown, options.scrub);
-        if (!(error instanceof TransientError) || tries === triesMax || !mayRepeat(error))
-          throw error;
-        await options.sleep(1_000 * 2 ** (tries - 1));
-      }
-    }
-  }
+type Call = keyof typeof calls;
+type Send = <T = unknown>(call: Call, request: object) => Promise<T>;
 
-  const repeat = <T>(what: string, request: () => Promise<unknown>) =>
-    send<T>(what, request, () => true);
-
-  /** What may not be done twice: repeated only where it was certainly not done. */
-  const call = <T>(what: string, request: () => Promise<unknown>) =>
-    send<T>(what, request, (error) => statusOf(error) === 429);
-
-  /** What answers 200 need not be FunctionGraph: a proxy's page would be taken for a deployment. */
-  async function made<T>(
-    sending: typeof repeat,
-    what: string,
-    member: string,
-    request: () => Promise<unknown>,
-  ): Promise<T> {
-    const value = await sending<T>(what, request);
-    if (typeof value === 'object' && value !== null && member in value) return value;
-    throw unexpected(`${what} answered without ${member}.`);
-  }
-
-  /** A deletion answers nothing that could be looked at, so what should be gone is looked for. */
-  async function remove(
-    what: string,
-    request: () => Promise<unknown>,
-    isThere: () => Promise<boolean>,
-  ): Promise<void> {
-    await orAbsent(() => repeat(what, request));
-    for (let tries = 1; await isThere(); tries += 1) {
-      if (tries === triesMax) throw unexpected(`${what} answered, but what it deletes is there.`);
-      await options.sleep(1_000);
-    }
-  }
-
-  async function orAbsent<T>(request: () => Promise<T>): Promise<T | null> {
-    try {
-      return await request();
-    } catch (error) {
-      if (isAbsent(error)) return null;
-      throw error;
-    }
-  }
+/** Long because: one short method for each of the fifteen calls. */
+export async function openFunctionGraph(options: FunctionGraphOptions) {
+  const send = await openSend(options, timeoutMs);
+  const sendInvocation = await openSend(options, invokeTimeoutMs);
 
   const findFunction = (urn: string) =>
-    orAbsent(() =>
-      made<DeployedFunction>(repeat, 'ShowFunctionConfig', 'func_urn', () =>
-        client.showFunctionConfig({ function_urn: urn } as never),
-      ),
-    );
+    findOrNull(() => send<DeployedFunction>('showFunctionConfig', { function_urn: urn }));
 
-  async function listTriggers(urn: string): Promise<DeployedTrigger[]> {
-    const answer = await repeat<unknown>('ListFunctionTriggers', () =>
-      client.listFunctionTriggers({ function_urn: urn } as never),
+  async function listTriggers(urn: string) {
+    const listed = await send<unknown>('listFunctionTriggers', { function_urn: urn });
+    return readList<DeployedTrigger>(listed, 'listFunctionTriggers');
+  }
+
+  /** The response has no body to check, and may be lost. So only a read shows whether the object is gone. */
+  async function remove(call: Call, request: object, isPresent: () => Promise<boolean>) {
+    const failure = await findOrNull(() => send(call, request)).then(
+      () => null,
+      (error: unknown) => ({ error }),
     );
-    if (Array.isArray(answer)) return [...answer];
-    throw unexpected('ListFunctionTriggers gave no list.');
+    for (let tries = 1; await isPresent(); tries += 1) {
+      if (failure) throw failure.error;
+      if (tries === triesMax) {
+        throw unexpectedResponse(`${nameOf(call)} succeeded, but the object still exists.`);
+      }
+      await options.sleep(1_000);
+    }
   }
 
   return {
     findFunction,
     listTriggers,
-    async createFunction(body) {
-      await made(call, 'CreateFunction', 'func_urn', () =>
-        client.createFunction({ body } as never),
-      );
-    },
-    async updateCode(urn, body) {
+    createFunction: (body: object) => send('createFunction', { body }),
+    /** False: the function already has this code. */
+    async updateCode(urn: string, body: object) {
       try {
-        // Not repeated: the second time it would be refused as unchanged, whatever the first one did.
-        await made(call, 'UpdateFunctionCode', 'func_urn', () =>
-          client.updateFunctionCode({ function_urn: urn, body } as never),
-        );
+        await send('updateFunctionCode', { function_urn: urn, body });
         return true;
       } catch (error) {
-        if (codeOf(error) === 'FSS.0409') return false;
+        if (apiCodeOf(error) === 'FSS.0409') return false;
         throw error;
       }
     },
-    async updateConfig(urn, body) {
-      await made(repeat, 'UpdateFunctionConfig', 'func_urn', () =>
-        client.updateFunctionConfig({ function_urn: urn, body } as never),
-      );
-    },
-    async limitInstances(urn, instances) {
+    updateConfig: (urn: string, body: object) =>
+      send('updateFunctionConfig', { function_urn: urn, body }),
+    limitInstances(urn: string, instances: number) {
       const body = { max_instance_num: instances };
-      await made(repeat, 'UpdateFunctionMaxInstanceConfig', 'func_urn', () =>
-        client.updateFunctionMaxInstanceConfig({ function_urn: urn, body } as never),
-      );
+      return send('updateFunctionMaxInstanceConfig', { function_urn: urn, body });
     },
-    findAsync: (urn) =>
-      orAbsent(() =>
-        made(repeat, 'ShowFunctionAsyncInvokeConfig', 'max_async_retry_attempts', () =>
-          client.showFunctionAsyncInvokeConfig({ function_urn: urn } as never),
-        ),
-      ),
-    async updateAsync(urn, body) {
-      await made(repeat, 'UpdateFunctionAsyncInvokeConfig', 'max_async_retry_attempts', () =>
-        client.updateFunctionAsyncInvokeConfig({ function_urn: urn, body } as never),
-      );
+    findAsync: (urn: string) =>
+      findOrNull(() => send<AsyncSettings>('showFunctionAsyncInvokeConfig', { function_urn: urn })),
+    updateAsync: (urn: string, body: object) =>
+      send('updateFunctionAsyncInvokeConfig', { function_urn: urn, body }),
+    createTrigger: (urn: string, body: object) =>
+      send('createFunctionTrigger', { function_urn: urn, body }),
+    setTriggerStatus(urn: string, trigger: DeployedTrigger, status: Timer['status']) {
+      const { trigger_type_code, trigger_id } = trigger;
+      const body = { trigger_status: status };
+      return send('updateTrigger', { function_urn: urn, trigger_type_code, trigger_id, body });
     },
-    async createTrigger(urn, body) {
-      await made(call, 'CreateFunctionTrigger', 'trigger_id', () =>
-        client.createFunctionTrigger({ function_urn: urn, body } as never),
-      );
-    },
-    async setTriggerStatus(urn, { trigger_type_code, trigger_id }, status) {
+    deleteTrigger(urn: string, { trigger_type_code, trigger_id }: DeployedTrigger) {
       const request = { function_urn: urn, trigger_type_code, trigger_id };
-      await made(repeat, 'UpdateTrigger', 'trigger_id', () =>
-        client.updateTrigger({ ...request, body: { trigger_status: status } } as never),
+      return remove('deleteFunctionTrigger', request, async () =>
+        (await listTriggers(urn)).some((other) => other.trigger_id === trigger_id),
       );
     },
-    async deleteTrigger(urn, { trigger_type_code, trigger_id }) {
-      const request = { function_urn: urn, trigger_type_code, trigger_id };
-      await remove(
-        'DeleteFunctionTrigger',
-        () => client.deleteFunctionTrigger(request as never),
-        async () => (await listTriggers(urn)).some((other) => other.trigger_id === trigger_id),
-      );
-    },
-    async invoke(urn, event) {
-      const answer = await made<Record<string, unknown>>(call, 'InvokeFunction', 'status', () =>
-        patient.invokeFunction({
-          function_urn: urn,
-          body: event,
-          'X-Cff-Log-Type': 'tail',
-          'X-CFF-Request-Version': 'v1',
-        } as never),
-      );
+    async invoke(urn: string, event: object): Promise<Invocation> {
+      const response = await sendInvocation<Record<string, unknown>>('invokeFunction', {
+        function_urn: urn,
+        body: event,
+        'X-Cff-Log-Type': 'tail',
+        'X-CFF-Request-Version': 'v1',
+      });
       return {
-        requestId: String(answer.request_id ?? answer['X-Cff-Request-Id'] ?? ''),
-        status: Number(answer.status ?? 0),
-        result: String(answer.result ?? ''),
-        log: String(answer.log ?? ''),
+        requestId: String(response.request_id ?? response['X-Cff-Request-Id'] ?? ''),
+        status: Number(response.status ?? 0),
+        result: String(response.result ?? ''),
+        log: String(response.log ?? ''),
       };
     },
-    async listInvocations(urn) {
-      const what = 'ListAsyncInvocations';
-      const { invocations } = await made<{ invocations: unknown }>(
-        repeat,
-        what,
-        'invocations',
-        () => client.listAsyncInvocations({ function_urn: urn, limit: '20' } as never),
-      );
-      if (Array.isArray(invocations)) return [...invocations];
-      throw unexpected(`${what} gave no list.`);
+    /** The newest 20. */
+    async listInvocations(urn: string) {
+      const request = { function_urn: urn, limit: '20' };
+      const { invocations } = await send<{ invocations: unknown }>('listAsyncInvocations', request);
+      return readList<AsyncInvocation>(invocations, 'listAsyncInvocations');
     },
-    findLog: (urn) =>
-      orAbsent(() =>
-        made(repeat, 'ShowLtsLogDetails', 'group_id', () =>
-          client.showLtsLogDetails({ function_urn: urn } as never),
-        ),
-      ),
-    async deleteFunction(urn) {
-      await remove(
-        'DeleteFunction',
-        () => client.deleteFunction({ function_urn: urn } as never),
+    findLog: (urn: string) =>
+      findOrNull(() => send<LogStream>('showLtsLogDetails', { function_urn: urn })),
+    deleteFunction: (urn: string) =>
+      remove(
+        'deleteFunction',
+        { function_urn: urn },
         async () => (await findFunction(urn)) !== null,
-      );
-    },
+      ),
+  };
+}
+
+/** `createFunction` → `CreateFunction`, as the API Reference writes it. */
+function nameOf(call: Call): string {
+  return `${call.charAt(0).toUpperCase()}${call.slice(1)}`;
+}
+
+function readList<T>(value: unknown, call: Call): T[] {
+  if (Array.isArray(value)) return [...value];
+  throw unexpectedResponse(`${nameOf(call)} did not return a list.`);
+}
+
+async function findOrNull<T>(request: () => Promise<T>): Promise<T | null> {
+  try {
+    return await request();
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw error;
+  }
+}
+
+async function openSend(options: FunctionGraphOptions, callTimeoutMs: number): Promise<Send> {
+  const client = await openClient(options, callTimeoutMs);
+
+  async function sendUntilAnswered(call: Call, request: object): Promise<unknown> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await client[call](request as never);
+      } catch (thrown) {
+        const error = describeApiError(nameOf(call), thrown, options.scrub);
+        const mayRepeat =
+          error instanceof TransientError && (calls[call].isRepeatable || statusOf(error) === 429);
+        if (!mayRepeat || tries === triesMax) throw error;
+        await options.sleep(1_000 * 2 ** (tries - 1));
+      }
+    }
+  }
+
+  return async <T>(call: Call, request: object) => {
+    const response = await sendUntilAnswered(call, request);
+    const { field } = calls[call];
+    if (field === null) return response as T;
+    if (typeof response === 'object' && response !== null && field in response) {
+      return response as T;
+    }
+    throw unexpectedResponse(`The response to ${nameOf(call)} has no ${field}.`);
   };
 }
 
@@ -296,9 +282,9 @@ async function openClient(
   callTimeoutMs: number,
 ): Promise<FunctionGraphClient> {
   const { endpoint, projectId, ak, sk, securityToken, userAgent, proxyUrl } = options;
-  // Loaded here: packing needs none of it.
+  // Imported here because `package` does not need the SDK.
   const logger = await import('@huaweicloud/huaweicloud-sdk-core/logger/log4jLogger.js');
-  // It would print the Authorization header of every failed request.
+  // Otherwise the SDK prints the Authorization header of every failed request.
   logger.Logger4jInstance.level = 'off';
   const core = await import('@huaweicloud/huaweicloud-sdk-core');
   const sdk = await import('@huaweicloud/huaweicloud-sdk-functiongraph');
@@ -309,106 +295,14 @@ async function openClient(
   if (securityToken !== null) credentials.withSecurityToken(securityToken);
   const builder = sdk.FunctionGraphClient.newBuilder()
     .withCredential(credentials)
-    // Never withRegion: it would ask for the project by name, and create it if there is none.
+    // Not withRegion: it looks up the project by name and creates it if it does not exist.
     .withEndpoint(endpoint)
-    // Without a user agent of ours it writes an id into the home folder; without a time-out it waits for ever.
     .withOptions({
+      // Without a user agent the SDK writes an id into the home folder.
       customUserAgent: userAgent,
+      // Without a time-out the SDK waits for ever.
       axiosRequestConfig: { timeout: callTimeoutMs, maxRedirects: 0 },
     });
   if (proxyUrl !== null) builder.withProxyAgent(proxyUrl);
   return builder.build() as FunctionGraphClient;
-}
-
-/** What the SDK throws. */
-interface SdkException {
-  httpStatusCode?: number;
-  errorCode?: string;
-  errorMsg?: string;
-  requestId?: string;
-}
-
-const absent = new Set(['FSS.0404', 'FSS.0410', 'FSS.1051']);
-
-function isAbsent(error: unknown): boolean {
-  const code = codeOf(error);
-  // A 404 without the API's code is somebody else's page.
-  return code !== null && absent.has(code);
-}
-
-function unexpected(message: string): ProtocolError {
-  const hint = 'Check the endpoint: something answers there that is not FunctionGraph.';
-  return new ProtocolError('UNEXPECTED_ANSWER', message, hint);
-}
-
-function statusOf({ cause }: ExportError): number | null {
-  return (cause as SdkException | undefined)?.httpStatusCode ?? null;
-}
-
-/** The API's own code of an error that describeApiError made; null for others. */
-function codeOf(error: unknown): string | null {
-  const { cause } = error as { cause?: SdkException };
-  if (!(error instanceof ExportError) || cause?.httpStatusCode === undefined) return null;
-  return cause.errorCode ?? `HTTP_${cause.httpStatusCode}`;
-}
-
-/** Which setting a refusal is about. Source: FunctionGraph API Reference, "Error Codes", read 2026-11-24. */
-const settingOf: Record<string, string> = {
-  'FSS.1002': 'name',
-  'FSS.1003': 'handler',
-  'FSS.1004': 'app',
-  'FSS.1005': 'runtime',
-  'FSS.1007': 'memorySize',
-  'FSS.1008': 'timeout',
-  'FSS.1009': 'environment',
-  'FSS.1011': 'package',
-  'FSS.1017': 'environment',
-  'FSS.1018': 'environment',
-  'FSS.0413': 'package',
-};
-
-/** The error that a person can act on: the API's code, message and request id, and what to do. */
-export function describeApiError(
-  what: string,
-  error: unknown,
-  scrub: (text: string) => string = (text) => text,
-): ExportError {
-  const exception = error as SdkException & { message?: string };
-  const { httpStatusCode, errorCode, requestId } = exception;
-  const said = typeof exception.errorMsg === 'string' ? exception.errorMsg : exception.message;
-  const id = requestId ? ` (request id ${requestId})` : '';
-  const code = errorCode ?? (httpStatusCode ? `HTTP_${httpStatusCode}` : 'NETWORK');
-  // Cut only then: half a secret would not be known as one.
-  const message = `${what}: ${code} ${scrub(String(said ?? '')).slice(0, 500)}${id}`;
-  const options = { cause: exception };
-  if (httpStatusCode === 401 || httpStatusCode === 403) {
-    const hint =
-      'Check the key and the project; deploying needs FunctionGraph FullAccess, and naming an agency needs iam:agencies:pass.';
-    return new AuthError(code, message, hint, options);
-  }
-  if (httpStatusCode === undefined || httpStatusCode === 429 || httpStatusCode >= 500) {
-    const hint =
-      httpStatusCode === undefined
-        ? 'Check the network, the region and the endpoint, then give the same command again: what is done is not done twice.'
-        : 'The service is busy or failing: give the same command again later; what is done is not done twice.';
-    return new TransientError(code, message, hint, options);
-  }
-  const setting = settingOf[code];
-  if (setting !== undefined) {
-    const hint = `Change ${setting} of the function in serverless.yml.`;
-    const refusal = new ConfigError([{ path: setting, message, hint }]);
-    refusal.cause = exception;
-    return refusal;
-  }
-  return new ProtocolError(code, message, hintFor(httpStatusCode, errorCode), options);
-}
-
-function hintFor(status: number, errorCode: string | undefined): string {
-  if (errorCode === undefined) {
-    return 'Check the endpoint and the proxy: this is no answer of FunctionGraph.';
-  }
-  if (status === 404) {
-    return 'Is it deployed, in this region and project? `serverless info` shows it, `serverless deploy` makes it.';
-  }
-  return 'Look the code up in the FunctionGraph API Reference, "Error Codes", and change serverless.yml accordingly.';
 }

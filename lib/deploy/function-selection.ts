@@ -1,32 +1,76 @@
-// Owns whether a function's name tells its stage, so that two stages are two functions. Refuses to make such a name.
+// Responsible for selecting the functions that a command works on, and for rejecting options without effect.
 
 import { parse } from 'yaml';
+import { configFault } from '../core/errors.ts';
 import { asRecord } from '../core/value-shape.ts';
+import type { CommandOptions } from './command-context.ts';
+import type { FunctionSettings } from './settings.ts';
+
+/** Serverless accepts these options for other providers. */
+const unsupportedOptions = [
+  ...['qualifier', 'type', 'raw', 'context', 'contextPath', 'docker', 'docker-arg', 'skip-package'],
+  ...['tail', 'startTime', 'filter', 'interval', 'verify', 'aws-s3-accelerate'],
+];
+
+/** `readText` returns the text of serverless.yml. Throws ConfigError. */
+export function selectFunctions(
+  all: readonly FunctionSettings[],
+  options: CommandOptions,
+  readText: () => string,
+): FunctionSettings[] {
+  const { function: wanted, stage } = options;
+  const keys = all.map(({ key }) => key).join(', ');
+  if (all.length === 0) {
+    const hint = 'Add one, named like its file in functions/.';
+    throw configFault('functions', 'serverless.yml has no functions', hint);
+  }
+  const selected = all.filter(({ key }) => wanted === undefined || key === wanted);
+  if (selected.length === 0) {
+    const message = `there is no function ${wanted}`;
+    throw configFault('--function', message, `serverless.yml has ${keys}.`);
+  }
+  const given = options as Readonly<Record<string, unknown>>;
+  const unsupported = unsupportedOptions.find((name) => given[name] !== undefined);
+  if (unsupported) {
+    throw configFault(`--${unsupported}`, 'has no effect with this provider', 'Leave it out.');
+  }
+  if (stage !== undefined) checkStage(selected, stage, readText());
+  return selected;
+}
+
+/** Two stages with the same function name would overwrite and remove each other. */
+function checkStage(selected: readonly FunctionSettings[], stage: string, text: string): void {
+  const fixed = selected.find((one) => !hasStageInName(one, stage, text));
+  if (fixed === undefined) return;
+  throw configFault(
+    `functions.${fixed.key}.name`,
+    `${fixed.name} does not contain the stage, so --stage ${stage} would change the function of another stage`,
+    `Write name: cgs-export-\${sls:stage}-${fixed.key}, and use a different store for each stage.`,
+  );
+}
 
 /**
- * `name` as it is resolved, `text` the file it stands in: a name that is not made of the stage is the same in every stage, whatever
- * it holds. A text that cannot be read so (a script, functions of another file) leaves it to the name.
+ * `name` is the resolved name, `text` the file serverless.yml. A name that is written without the variable for the stage is the same
+ * in every stage, so it does not count. If `text` does not show how the name is written (a script, another file), only `name` counts.
  */
-export function tellsStage(
+export function hasStageInName(
   { key, name }: { key: string; name: string },
   stage: string,
   text: string,
 ): boolean {
-  const written = nameIn(text, key);
+  const written = findWrittenName(text, key);
   if (written !== null && !/\$\{[^}]*\bstage\b/.test(written)) return false;
-  // As a part of its own: prod is none of cgs-export-production.
+  // As a whole part: `cgs-export-production` does not contain the stage `prod`.
   return `-${name}-`.replaceAll('_', '-').includes(`-${stage.replaceAll('_', '-')}-`);
 }
 
-function nameIn(text: string, key: string): string | null {
+function findWrittenName(text: string, key: string): string | null {
   try {
     const functions = asRecord(asRecord(parse(text, { merge: true })).functions);
-    if (!Object.hasOwn(functions, key)) return null;
-    const section = functions[key];
-    // Of a file of its own.
+    const section = Object.hasOwn(functions, key) ? functions[key] : null;
+    // A text instead of a section: the function is in another file.
     if (typeof section !== 'object' || section === null) return null;
-    const { name = key } = asRecord(section);
-    return String(name);
+    return String(asRecord(section).name ?? key);
   } catch {
     return null;
   }

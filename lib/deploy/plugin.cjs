@@ -1,11 +1,11 @@
-// Owns how Serverless gets at a plugin written in TypeScript, and hands it the process. Refuses everything else.
+// Responsible for loading the TypeScript plugin into Serverless and passing it the process.
 
 'use strict';
 
 require('tsx/cjs/api').register();
 const { createPlugin } = require('./plugin.ts');
 
-/** Serverless calls it with `new`; what a constructor returns is what it gets. */
+/** Serverless calls this with `new` and gets the returned object. */
 module.exports = function HuaweiProvider(serverless, options, tools) {
   return createPlugin(serverless, options, tools, {
     env: process.env,

@@ -1,18 +1,20 @@
-// Owns the shape of serverless.yml as far as it is this provider's. Refuses what a schema cannot say: settings.ts checks that.
+// Responsible for the JSON Schema of serverless.yml. Not responsible for the rules that a schema cannot express: see settings.ts.
 
-/** As the API lists them, Node.js only. Source: SDK 3.1.211, CreateFunctionRequestBody; Node.js20.15: user guide, "Supported Programming Languages"; read 2026-11-24. */
+import type { TimerEvent } from './timer-events.ts';
+
+/** Node.js only. Source: SDK 3.1.211, CreateFunctionRequestBody; Node.js20.15: User Guide, "Supported Programming Languages"; read 2026-11-24. */
 const runtimes = ['Node.js14.18', 'Node.js16.17', 'Node.js18.15', 'Node.js20.15'] as const;
 
 const variableName = '^[A-Za-z][A-Za-z0-9_]*$';
-const text = { type: 'string', minLength: 1 };
-/** Numbers and booleans are what YAML makes of 1 and true; a variable is text. */
+const text = { type: 'string', minLength: 1 } as const;
+/** YAML reads 1 and true as a number and a boolean; both become text. */
 const variables = {
   type: 'object',
   propertyNames: { pattern: variableName },
   additionalProperties: {
     anyOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }],
   },
-};
+} as const;
 
 const onFailure = {
   type: 'object',
@@ -27,19 +29,18 @@ const onFailure = {
   },
   required: ['destination'],
   additionalProperties: false,
-};
+} as const;
 
-/** What a provider may set for all of its functions, and each of them for itself. */
+/** For the provider (all functions) and for each function. */
 const shared = {
   runtime: { enum: runtimes },
-  /** MB; which, settings.ts says. */
+  /** MB. */
   memorySize: { type: 'integer' },
   /** Seconds. */
   timeout: { type: 'integer', minimum: 3, maximum: 900 },
   agencyName: text,
   appXrole: text,
   environment: variables,
-  /** Names of variables of whoever deploys. */
   secrets: { type: 'array', items: { type: 'string', pattern: variableName }, uniqueItems: true },
   vpcId: text,
   subnetId: text,
@@ -51,29 +52,51 @@ const shared = {
   maxInstances: { type: 'integer', minimum: 1, maximum: 1000 },
   asyncRetries: { type: 'integer', minimum: 0, maximum: 8 },
   onFailure,
-};
+} as const;
+
+/** May be empty, as from a variable with an empty value: this means the default. */
+const endpoint = { type: 'string', pattern: '^(https?://.*)?$' } as const;
 
 export const providerSchema = {
   properties: {
     region: { type: 'string', pattern: '^[a-z]{2}-[a-z]+-[0-9]+$' },
     projectId: { type: 'string', pattern: '^[0-9a-zA-Z]{1,64}$' },
-    /** Empty as from a variable that is set to nothing: the default. */
-    endpoint: { type: 'string', pattern: '^(https?://.*)?$' },
-    iamEndpoint: { type: 'string', pattern: '^(https?://.*)?$' },
+    endpoint,
+    iamEndpoint: endpoint,
     ...shared,
   },
-};
+} as const;
 
 export const functionSchema = {
   properties: {
     handler: { type: 'string', pattern: '^[\\w-]+\\.[\\w-]+$' },
     description: { type: 'string', maxLength: 512 },
-    /** FunctionGraph's group of functions. */
+    /** The FunctionGraph application, a group of functions. */
     app: { type: 'string', pattern: '^[A-Za-z][\\w-]{0,59}$' },
     ...shared,
   },
   required: ['handler'],
-};
+} as const;
 
-/** Any: Serverless only says that an event is none it knows. settings.ts says what is wrong with it. */
+/** Accepts any event: timer-events.ts reports faults more precisely than Serverless does. */
 export const eventSchema = { type: 'object' };
+
+/** The type of the values that a schema accepts; every key of an object is optional. */
+type Accepted<Schema> = Schema extends { enum: readonly (infer Value)[] }
+  ? Value
+  : Schema extends { properties: infer Properties }
+    ? { [Key in keyof Properties]?: Accepted<Properties[Key]> | undefined }
+    : Schema extends { type: 'object' }
+      ? Record<string, string | number | boolean>
+      : Schema extends { type: 'array' }
+        ? string[]
+        : Schema extends { type: 'integer' }
+          ? number
+          : string;
+
+export type SharedSection = Accepted<{ properties: typeof shared }>;
+export type ProviderSection = Accepted<typeof providerSchema>;
+export type FunctionSection = Accepted<typeof functionSchema> & {
+  name?: string | undefined;
+  events?: readonly TimerEvent[];
+};

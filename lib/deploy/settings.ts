@@ -1,65 +1,18 @@
-// Owns what serverless.yml means for each function, defaults and all, and what is wrong with it. Refuses to read files or the environment.
+// Responsible for what serverless.yml means for each function: defaults, and every fault at once. Not responsible for reading files.
 
-import { suggest } from '../config/suggest.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
-import { checkSchedule } from './timer-schedule.ts';
+import type { FunctionSection, ProviderSection, SharedSection } from './settings-schema.ts';
+import { type Report, readTimers, type Timer } from './timer-events.ts';
 
-/** What provider and function may both say; the function's word counts. */
-interface SharedSection {
-  runtime?: string;
-  memorySize?: number;
-  timeout?: number;
-  agencyName?: string;
-  appXrole?: string;
-  environment?: Record<string, string | number | boolean>;
-  secrets?: string[];
-  vpcId?: string;
-  subnetId?: string;
-  ltsGroupId?: string;
-  ltsGroupName?: string;
-  ltsStreamId?: string;
-  ltsStreamName?: string;
-  enterpriseProjectId?: string;
-  maxInstances?: number;
-  asyncRetries?: number;
-  onFailure?: {
-    destination: 'SMN' | 'OBS' | 'FunctionGraph';
-    topicUrn?: string;
-    bucket?: string;
-    prefix?: string;
-    expires?: number;
-    funcUrn?: string;
-  };
-}
+type OptionalSetting =
+  | ('vpcId' | 'subnetId' | 'enterpriseProjectId')
+  | ('ltsGroupId' | 'ltsGroupName' | 'ltsStreamId' | 'ltsStreamName');
 
-export interface ProviderSection extends SharedSection {
-  region?: string;
-  projectId?: string | null;
-  endpoint?: string | null;
-  iamEndpoint?: string | null;
-}
-
-export interface FunctionSection extends SharedSection {
-  name?: string;
-  handler?: string;
-  description?: string;
-  app?: string;
-  /** As written: Serverless cannot say which of an event's keys is wrong, so they are checked here. */
-  events?: Readonly<Record<string, unknown>>[];
-}
-
-export interface Timer {
-  name: string;
-  status: 'ACTIVE' | 'DISABLED';
-  scheduleType: 'Rate' | 'Cron';
-  schedule: string;
-  userEvent: string;
-}
-
-export interface FunctionSettings {
-  /** Its name in serverless.yml and of its bundle. */
+/** Settings of one function, by their names in serverless.yml, with all defaults. */
+export interface FunctionSettings extends Required<Pick<SharedSection, OptionalSetting>> {
+  /** The name in serverless.yml and of the file in functions/. */
   key: string;
-  /** Its name at FunctionGraph. */
+  /** The name in FunctionGraph. */
   name: string;
   app: string;
   runtime: string;
@@ -67,52 +20,64 @@ export interface FunctionSettings {
   description: string;
   /** MB. */
   memorySize: number;
-  timeoutSeconds: number;
-  agency: string;
-  /** Empty: the agency is for both configuration and execution. */
-  executionAgency: string;
+  /** Seconds. */
+  timeout: number;
+  /** For reading the configuration and, without `appXrole`, for running. Empty: none. */
+  agencyName: string;
+  appXrole: string;
+  /** Sorted by name. */
   environment: Record<string, string>;
-  /** Variables of whoever deploys that become encrypted variables of the function. */
+  /** Names of shell variables that become encrypted variables of the function. */
   secrets: readonly string[];
-  vpc: { vpcId: string; subnetId: string } | null;
-  log: { groupId: string; groupName: string; streamId: string; streamName: string } | null;
-  enterpriseProjectId: string | null;
   maxInstances: number;
   asyncRetries: number;
-  /** `param` is JSON, as the API wants it. */
+  /** `param` is JSON text, as the API expects it. */
   onFailure: { destination: string; param: string } | null;
   timers: readonly Timer[];
 }
 
 /** MB. Source: FunctionGraph API Reference, "Creating a Function", read 2026-11-24. */
 const memorySizes = [128, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096];
-/** Every bundle lies at the zip's root as index.js and exports this. */
+
+/** Each zip has the bundle as index.js at its root; the bundle exports `handler`. */
 const handlerOfBundles = 'index.handler';
 
 /** Names and values together. Source: FunctionGraph User Guide, "Configuring Environment Variables", read 2026-11-24. */
 export const environmentMaxChars = 4_096;
 
-/** The readable variable that tells whether the encrypted ones, which nobody can read back, are still the same. */
+/** A readable variable with a hash of the encrypted ones, which nobody can read back: it shows whether they changed. */
 export const secretsMark = 'DEPLOYED_SECRETS';
 
 const secretName = /(^|_)(SK|KEY|SECRET|SECRETKEY|PASS|PASSWORD|PASSWD|PWD|TOKEN|CREDENTIALS?)$/i;
 
-/** Every function of the file. Throws ConfigError with every fault in it. */
+/**
+ * For each destination: key in serverless.yml → name in `param` and default; null: required.
+ * Source: API Reference, "Configuring Asynchronous Execution Notification", param; read 2026-11-24.
+ */
+const destinations = {
+  SMN: { topicUrn: ['topic_urn', null] },
+  OBS: { bucket: ['bucket', null], prefix: ['prefix', '/'], expires: ['expires', 0] },
+  FunctionGraph: { funcUrn: ['func_urn', null] },
+} as const;
+
+/** Settings of every function in serverless.yml. Throws ConfigError that lists every fault. */
 export function readSettings(
   provider: ProviderSection,
   functions: Readonly<Record<string, FunctionSection>>,
 ): FunctionSettings[] {
   const issues: ConfigIssue[] = [];
   const settings = Object.entries(functions).map(([key, section]) =>
-    readFunction(provider, key, section, issues),
+    readFunction(provider, key, section, (path, message, hint) =>
+      issues.push({ path: `functions.${key}.${path}`, message, hint }),
+    ),
   );
-  const named = new Map<string, string>();
+  const keyByName = new Map<string, string>();
   for (const { key, app, name } of settings) {
-    const other = named.get(`${app}/${name}`);
-    named.set(`${app}/${name}`, key);
+    const other = keyByName.get(`${app}/${name}`);
+    keyByName.set(`${app}/${name}`, key);
     if (other === undefined) continue;
     const message = `"${name}" is also the name of functions.${other}: one would overwrite the other`;
-    issues.push({ path: `functions.${key}.name`, message, hint: 'Give each a name of its own.' });
+    issues.push({ path: `functions.${key}.name`, message, hint: 'Use a different name.' });
   }
   if (issues.length > 0) throw new ConfigError(issues);
   return settings;
@@ -122,11 +87,9 @@ function readFunction(
   provider: ProviderSection,
   key: string,
   section: FunctionSection,
-  issues: ConfigIssue[],
+  report: Report,
 ): FunctionSettings {
   const both = { ...provider, ...section };
-  const report = (path: string, message: string, hint: string) =>
-    issues.push({ path: `functions.${key}.${path}`, message, hint });
   const settings: FunctionSettings = {
     key,
     name: section.name ?? key,
@@ -135,76 +98,27 @@ function readFunction(
     handler: section.handler ?? handlerOfBundles,
     description: section.description ?? '',
     memorySize: both.memorySize ?? 256,
-    timeoutSeconds: both.timeout ?? 60,
-    agency: both.agencyName ?? '',
-    executionAgency: both.appXrole ?? '',
+    timeout: both.timeout ?? 60,
+    agencyName: both.agencyName ?? '',
+    appXrole: both.appXrole ?? '',
     environment: readVariables({ ...provider.environment, ...section.environment }),
     secrets: [...new Set([...(provider.secrets ?? []), ...(section.secrets ?? [])])],
-    vpc: both.vpcId && both.subnetId ? { vpcId: both.vpcId, subnetId: both.subnetId } : null,
-    log: readLog(both),
-    enterpriseProjectId: both.enterpriseProjectId ?? null,
+    vpcId: both.vpcId,
+    subnetId: both.subnetId,
+    ltsGroupId: both.ltsGroupId,
+    ltsGroupName: both.ltsGroupName,
+    ltsStreamId: both.ltsStreamId,
+    ltsStreamName: both.ltsStreamName,
+    enterpriseProjectId: both.enterpriseProjectId,
     maxInstances: both.maxInstances ?? 1,
-    // Each failure is told by one invocation only: a retry would succeed and the destination never hear of it.
+    // Only one invocation throws each fault: a retry would succeed, and the destination would get no message.
     asyncRetries: both.asyncRetries ?? 0,
     onFailure: readOnFailure(both, report),
-    timers: readTimers(section, report),
+    timers: readTimers(section.events ?? [], report),
   };
-  checkFunction(settings, both, report);
+  checkFunction(settings, report);
+  checkVariables(settings, report);
   return settings;
-}
-
-type Report = (path: string, message: string, hint: string) => void;
-
-function checkFunction(settings: FunctionSettings, both: SharedSection, report: Report): void {
-  // Source: API Reference, "Creating a Function": letter first, letter or digit last, 60 at the most; read 2026-11-24.
-  if (!/^[A-Za-z](?:[\w-]{0,58}[A-Za-z0-9])?$/.test(settings.name)) {
-    const rule = 'A letter first, then up to 59 letters, digits, - and _, no - or _ at the end.';
-    report('name', `"${settings.name}" is no name of a function`, rule);
-  }
-  if (settings.handler !== handlerOfBundles) {
-    const hint = `Write ${handlerOfBundles}: it is what a bundle exports.`;
-    report('handler', `"${settings.handler}" is nothing that the zip has`, hint);
-  }
-  if (!memorySizes.includes(settings.memorySize)) {
-    const hint = `One of ${memorySizes.join(', ')}.`;
-    report('memorySize', `${settings.memorySize} MB is no size that FunctionGraph has`, hint);
-  }
-  if (Boolean(both.vpcId) !== Boolean(both.subnetId)) {
-    report('vpcId', 'needs subnetId, and the other way round', 'Give both or neither.');
-  }
-  if (settings.vpc && settings.agency === '') {
-    report('agencyName', 'is missing: a function in a VPC needs an agency', 'Name an agency.');
-  }
-  const logParts = [both.ltsGroupId, both.ltsStreamId].filter(Boolean).length;
-  if (logParts === 1) {
-    const hint = 'Give both ids, or neither: then FunctionGraph makes a group of its own.';
-    report('ltsGroupId', 'needs ltsStreamId, and the other way round', hint);
-  }
-  for (const name of ['ltsGroupName', 'ltsStreamName'] as const) {
-    if (!both[name] || logParts > 0) continue;
-    report(
-      name,
-      'needs ltsGroupId and ltsStreamId',
-      'The ids are what counts; the name is for people.',
-    );
-  }
-  for (const [section, names] of [
-    ['environment', Object.keys(settings.environment)],
-    ['secrets', settings.secrets],
-  ] as const) {
-    if (!names.includes(secretsMark)) continue;
-    report(section, `${secretsMark} is what deploy sets itself`, 'Choose another name.');
-  }
-  for (const name of Object.keys(settings.environment)) {
-    if (!secretName.test(name) && !settings.secrets.includes(name)) continue;
-    const hint = `Put ${name} under secrets and its value into your shell's environment: deploy sends it encrypted.`;
-    report(`environment.${name}`, 'looks like a secret, and environment is readable', hint);
-  }
-  const chars = JSON.stringify(settings.environment).length;
-  if (chars > environmentMaxChars) {
-    const hint = 'Put the settings into cgs-export.yml: it is in the zip.';
-    report('environment', `has ${chars} characters, at most ${environmentMaxChars}`, hint);
-  }
 }
 
 function readVariables(variables: Record<string, string | number | boolean>) {
@@ -212,120 +126,74 @@ function readVariables(variables: Record<string, string | number | boolean>) {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function readLog(both: SharedSection): FunctionSettings['log'] {
-  const { ltsGroupId, ltsStreamId, ltsGroupName, ltsStreamName } = both;
-  if (!ltsGroupId || !ltsStreamId) return null;
-  return {
-    groupId: ltsGroupId,
-    groupName: ltsGroupName ?? '',
-    streamId: ltsStreamId,
-    streamName: ltsStreamName ?? '',
-  };
+function checkFunction(settings: FunctionSettings, report: Report): void {
+  const { vpcId, subnetId, ltsGroupId, ltsStreamId } = settings;
+  // Source: API Reference, "Creating a Function", func_name, read 2026-11-24.
+  if (!/^[A-Za-z](?:[\w-]{0,58}[A-Za-z0-9])?$/.test(settings.name)) {
+    const rule = 'A letter, then up to 59 letters, digits, - and _; not - or _ at the end.';
+    report('name', `"${settings.name}" is not a valid function name`, rule);
+  }
+  if (settings.handler !== handlerOfBundles) {
+    const message = `"${settings.handler}" does not exist in the zip`;
+    report('handler', message, `Write ${handlerOfBundles}: this is what the bundle exports.`);
+  }
+  if (!memorySizes.includes(settings.memorySize)) {
+    const message = `${settings.memorySize} MB is not a size that FunctionGraph offers`;
+    report('memorySize', message, `Use one of ${memorySizes.join(', ')}.`);
+  }
+  if (Boolean(vpcId) !== Boolean(subnetId)) {
+    report('vpcId', 'needs subnetId, and subnetId needs vpcId', 'Set both or neither.');
+  }
+  if (vpcId && subnetId && settings.agencyName === '') {
+    report('agencyName', 'is missing: a function in a VPC needs an agency', 'Set agencyName.');
+  }
+  const logParts = [ltsGroupId, ltsStreamId].filter(Boolean).length;
+  if (logParts === 1) {
+    const hint = 'Set both ids, or neither: FunctionGraph then creates a log group.';
+    report('ltsGroupId', 'needs ltsStreamId, and ltsStreamId needs ltsGroupId', hint);
+  }
+  for (const name of ['ltsGroupName', 'ltsStreamName'] as const) {
+    if (!settings[name] || logParts > 0) continue;
+    const hint = `Set both ids, or remove ${name}: it only labels them.`;
+    report(name, 'needs ltsGroupId and ltsStreamId', hint);
+  }
 }
 
-const onFailureKeys: Record<NonNullable<SharedSection['onFailure']>['destination'], string[]> = {
-  SMN: ['topicUrn'],
-  OBS: ['bucket', 'prefix', 'expires'],
-  FunctionGraph: ['funcUrn'],
-};
-
-/** Source: API Reference, "Configuring Asynchronous Execution Notification", param; read 2026-11-24. */
-function readOnFailure(both: SharedSection, report: Report): FunctionSettings['onFailure'] {
-  const { onFailure } = both;
-  if (!onFailure) return null;
-  const { destination, topicUrn, bucket, prefix, expires, funcUrn } = onFailure;
-  const known = onFailureKeys[destination];
-  for (const key of Object.keys(onFailure)) {
-    if (key === 'destination' || known.includes(key)) continue;
-    report(`onFailure.${key}`, `is no key of ${destination}`, `It takes ${known.join(', ')}.`);
+function checkVariables({ environment, secrets }: FunctionSettings, report: Report): void {
+  const names = Object.keys(environment);
+  for (const [section, all] of Object.entries({ environment: names, secrets })) {
+    if (!all.includes(secretsMark)) continue;
+    report(section, `${secretsMark} is a name that deploy uses itself`, 'Choose another name.');
   }
-  const need = (name: string, value: string | undefined) => {
-    if (value) return;
-    report(`onFailure.${name}`, `is missing: ${destination} needs it`, `Set ${name}.`);
-  };
-  if (destination === 'SMN') {
-    need('topicUrn', topicUrn);
-    return { destination, param: JSON.stringify({ topic_urn: topicUrn }) };
+  for (const name of names) {
+    if (!secretName.test(name) && !secrets.includes(name)) continue;
+    const hint = `Move ${name} to secrets and set its value in your shell: deploy sends it encrypted.`;
+    report(`environment.${name}`, 'looks like a secret, and environment is readable', hint);
   }
-  if (destination === 'OBS') {
-    need('bucket', bucket);
-    const param = { bucket, prefix: prefix ?? '/', expires: expires ?? 0 };
-    return { destination, param: JSON.stringify(param) };
+  const chars = JSON.stringify(environment).length;
+  if (chars > environmentMaxChars) {
+    const hint = 'Move the settings to cgs-export.yml: it is in the zip.';
+    report('environment', `has ${chars} characters, the limit is ${environmentMaxChars}`, hint);
   }
-  need('funcUrn', funcUrn);
-  return { destination, param: JSON.stringify({ func_urn: funcUrn }) };
 }
 
-const eventKeys = ['triggerTypeCode', 'status', 'eventData'];
-const eventDataKeys = ['name', 'scheduleType', 'schedule', 'userEvent'];
-
-/** Events as the public plugin serverless-huawei-functions has them: its docs/trigger.md, read 2026-11-24. */
-function readTimers(section: FunctionSection, report: Report): Timer[] {
-  const names = new Set<string>();
-  return (section.events ?? []).flatMap((event, index) => {
-    const path = `events.${index}`;
-    const timer = readTimer(event, path, report);
-    if (timer && names.has(timer.name)) {
-      const hint = 'Give each a name of its own.';
-      report(`${path}.eventData.name`, `"${timer.name}" names two triggers`, hint);
-    }
-    if (timer) names.add(timer.name);
-    return timer ?? [];
-  });
-}
-
-/** Null: a fault was reported. */
-function readTimer(
-  event: Readonly<Record<string, unknown>>,
-  path: string,
+function readOnFailure(
+  { onFailure }: SharedSection,
   report: Report,
-): Timer | null {
-  let isRight = true;
-  const refuse = (key: string, message: string, hint: string) => {
-    isRight = false;
-    report(`${path}.${key}`, message, hint);
-  };
-  const { triggerTypeCode, status = 'ACTIVE', eventData = {} } = event;
-  for (const [keys, prefix, value] of [
-    [eventKeys, '', event],
-    [eventDataKeys, 'eventData.', eventData],
-  ] as const) {
-    for (const key of Object.keys(Object(value)).filter((one) => !keys.includes(one))) {
-      const near = suggest(key, keys);
-      const hint = near ? `Did you mean ${near}?` : `Known here: ${keys.join(', ')}.`;
-      refuse(`${prefix}${key}`, 'is no key of an event', hint);
+): FunctionSettings['onFailure'] {
+  if (!onFailure?.destination) return null;
+  const { destination, ...given } = onFailure;
+  const keys = Object.entries<readonly [string, string | number | null]>(destinations[destination]);
+  const known = keys.map(([key]) => key);
+  for (const key of Object.keys(given).filter((one) => !known.includes(one))) {
+    report(`onFailure.${key}`, `is not a key of ${destination}`, `Use ${known.join(', ')}.`);
+  }
+  const param = keys.map(([key, [apiName, fallback]]) => {
+    const value = given[key as keyof typeof given] || fallback;
+    if (value === null) {
+      report(`onFailure.${key}`, `is missing: ${destination} needs it`, `Set ${key}.`);
     }
-  }
-  const example =
-    'triggerTypeCode: TIMER, eventData: { name: every-minute, scheduleType: Rate, schedule: 1m }.';
-  if (triggerTypeCode !== 'TIMER') {
-    refuse('triggerTypeCode', "must be TIMER: other triggers are not this provider's", example);
-  }
-  if (status !== 'ACTIVE' && status !== 'DISABLED') {
-    refuse('status', `${JSON.stringify(status)} is no status`, 'ACTIVE or DISABLED.');
-  }
-  const {
-    name,
-    scheduleType,
-    schedule,
-    userEvent = '',
-  } = Object(eventData) as Record<string, unknown>;
-  if (typeof name !== 'string' || !/^[A-Za-z][\w-]{0,63}$/.test(name)) {
-    const hint = 'A letter first, then up to 63 letters, digits, - and _.';
-    refuse('eventData.name', `${JSON.stringify(name) ?? 'nothing'} is no name of a trigger`, hint);
-  }
-  if (typeof userEvent !== 'string' || userEvent.length > 2_048) {
-    refuse('eventData.userEvent', 'is no text of at most 2,048 characters', 'Shorten it.');
-  }
-  if (scheduleType !== 'Rate' && scheduleType !== 'Cron') {
-    const said = JSON.stringify(scheduleType) ?? 'nothing';
-    refuse('eventData.scheduleType', `${said} is no type of schedule`, 'Rate or Cron.');
-  } else {
-    const isText = typeof schedule === 'string';
-    const said = JSON.stringify(schedule) ?? 'nothing';
-    const refusal = isText ? checkSchedule(scheduleType, schedule) : `${said} is no text`;
-    if (refusal)
-      refuse('eventData.schedule', refusal, 'Rate: 1m. Cron: 0 */5 * * * ?, or @every 90s.');
-  }
-  return isRight ? ({ name, status, scheduleType, schedule, userEvent } as Timer) : null;
+    return [apiName, value];
+  });
+  return { destination, param: JSON.stringify(Object.fromEntries(param)) };
 }

@@ -1,16 +1,13 @@
-// Owns the order in which a function is brought from what stands to what is wanted. Refuses to take the steps, and to mend them.
-// Triggers come last: what fires is always configured as a whole, and an old function fires on until the new one stands.
+// Responsible for the order of the steps that deploy a function. Not responsible for running them.
+// Timers come last: a timer never starts a function that is only half configured.
 
 import {
   asyncBody,
   codeBody,
   compareConfig,
-  compareTimers,
   configBody,
   createBody,
   type Secrets,
-  type TimerChange,
-  triggerBody,
 } from './configuration-diff.ts';
 import type {
   AsyncSettings,
@@ -19,134 +16,112 @@ import type {
   FunctionGraph,
 } from './function-graph.ts';
 import type { FunctionSettings } from './settings.ts';
+import { compareTimers, type TimerChange, triggerBody } from './timer-changes.ts';
 
-/** `code` and `config` are one half each; triggers belong to the whole only. */
-export type Extent = 'all' | 'code' | 'config';
+/** `all` also includes the timers; `deploy function` changes `code` or `config` alone. */
+export type DeployScope = 'all' | 'code' | 'config';
 
-export interface Wish {
+/** What to deploy. */
+export interface DeployPlan {
   api: FunctionGraph;
   urn: string;
   settings: FunctionSettings;
   secrets: Secrets;
   zip: Uint8Array;
-  /** Sha-512 of the zip, hex. */
-  digest: string;
-  extent: Extent;
+  scope: DeployScope;
 }
 
-/** What is at FunctionGraph. */
-export interface Standing {
+export interface Wanted extends DeployPlan {
+  /** SHA-512 of the zip, hex. */
+  digest: string;
+}
+
+/** What FunctionGraph has now. */
+export interface DeployedState {
   function: DeployedFunction | null;
   async: AsyncSettings | null;
   triggers: readonly DeployedTrigger[];
 }
 
 export interface Step {
-  /** The same for the same wish, however much of it is left to do. */
+  /** Stays the same when the steps are planned again. */
   id: string;
-  what: string;
-  /** False: it turned out to stand as wanted. */
+  /** An imperative, for people: `update code`. */
+  label: string;
+  /** False: nothing had to be changed. */
   run: () => Promise<unknown>;
 }
 
-export function planSteps(wish: Wish, standing: Standing): Step[] {
-  return standing.function ? planUpdate(wish, standing, standing.function) : planCreation(wish);
-}
-
-function planCreation({ api, urn, settings, secrets, zip }: Wish): Step[] {
-  const steps: Step[] = [
-    {
-      id: 'create',
-      what: 'created',
-      run: () => api.createFunction(createBody(urn, settings, zip)),
-    },
-  ];
-  if (Object.keys(secrets).length > 0) {
-    // Assumed: encrypted variables are taken by an update only, as the public plugin has it.
-    const run = () => api.updateConfig(urn, configBody(urn, settings, secrets));
-    steps.push({ id: 'config', what: 'secrets', run });
-  }
-  steps.push(limitStep(api, urn, settings));
-  const async = asyncBody(null, settings);
-  if (async) steps.push(asyncStep(api, urn, settings, async));
-  return [...steps, ...planTimers(api, urn, compareTimers([], settings.timers))];
-}
-
-function planUpdate(
-  { api, urn, settings, secrets, zip, digest, extent }: Wish,
-  standing: Standing,
-  current: DeployedFunction,
-): Step[] {
+export function planSteps(wanted: Wanted, state: DeployedState): Step[] {
+  const { api, urn, settings, secrets, zip, digest, scope } = wanted;
+  const { function: current } = state;
+  const updateConfig = () => api.updateConfig(urn, configBody(urn, settings, secrets));
   const steps: Step[] = [];
-  if (extent !== 'code') {
-    const changed = compareConfig(urn, current, settings, secrets);
+  if (current === null) {
+    const run = () => api.createFunction(createBody(settings, zip));
+    steps.push({ id: 'create', label: 'create function', run });
+    // Assumed: only an update accepts encrypted variables, as the public plugin does it.
+    if (Object.keys(secrets).length > 0) {
+      steps.push({ id: 'config', label: 'set secrets', run: updateConfig });
+    }
+  } else {
+    const changed = scope === 'code' ? [] : compareConfig(urn, current, settings, secrets);
     if (changed.length > 0) {
-      const run = () => api.updateConfig(urn, configBody(urn, settings, secrets));
-      steps.push({ id: 'config', what: `configuration (${changed.join(', ')})`, run });
+      const label = `update configuration (${changed.join(', ')})`;
+      steps.push({ id: 'config', label, run: updateConfig });
+    }
+    if (scope !== 'config' && current.digest !== digest) {
+      const run = () => api.updateCode(urn, codeBody(zip));
+      steps.push({ id: 'code', label: 'update code', run });
     }
   }
-  if (extent !== 'config' && current.digest !== digest) {
-    steps.push({ id: 'code', what: 'code', run: () => api.updateCode(urn, codeBody(zip)) });
+  if (scope === 'code') return steps;
+  const { maxInstances, asyncRetries, onFailure } = settings;
+  if (current?.strategy_config?.concurrency !== maxInstances) {
+    const run = () => api.limitInstances(urn, maxInstances);
+    steps.push({ id: 'instances', label: `limit instances to ${maxInstances}`, run });
   }
-  if (extent === 'code') return steps;
-  if (current.strategy_config?.concurrency !== settings.maxInstances) {
-    steps.push(limitStep(api, urn, settings));
+  const async = asyncBody(state.async, settings);
+  if (async) {
+    const destination = onFailure ? `destination ${onFailure.destination}` : 'no destination';
+    const label = `set failure handling (${asyncRetries} retries, ${destination})`;
+    steps.push({ id: 'async', label, run: () => api.updateAsync(urn, async) });
   }
-  const async = asyncBody(standing.async, settings);
-  if (async) steps.push(asyncStep(api, urn, settings, async));
-  if (extent === 'config') return steps;
-  return [...steps, ...planTimers(api, urn, compareTimers(standing.triggers, settings.timers))];
+  if (scope === 'config') return steps;
+  const changes = compareTimers(state.triggers, settings.timers);
+  return [...steps, ...changes.map((change) => planTimer(api, urn, change))];
 }
 
-function limitStep(api: FunctionGraph, urn: string, { maxInstances }: FunctionSettings): Step {
-  return {
-    id: 'instances',
-    what: `instances: at most ${maxInstances}`,
-    run: () => api.limitInstances(urn, maxInstances),
-  };
-}
-
-function asyncStep(
-  api: FunctionGraph,
-  urn: string,
-  settings: FunctionSettings,
-  body: object,
-): Step {
-  const { asyncRetries, onFailure } = settings;
-  const what = `failures: ${asyncRetries} retries, told to ${onFailure?.destination ?? 'nobody'}`;
-  return { id: 'async', what, run: () => api.updateAsync(urn, body) };
-}
-
-function planTimers(api: FunctionGraph, urn: string, changes: readonly TimerChange[]): Step[] {
-  return changes.map((change) => {
-    if (change.kind === 'remove') {
-      const { trigger } = change;
-      const { name } = trigger.event_data;
-      // By its own id: two may have one name.
-      const id = `remove ${trigger.trigger_id}`;
-      return { id, what: `timer ${name} removed`, run: () => api.deleteTrigger(urn, trigger) };
-    }
-    const { timer } = change;
-    const id = `timer ${timer.name}`;
-    if (change.kind === 'create') {
-      const run = () => api.createTrigger(urn, triggerBody(timer));
-      return { id, what: `timer ${timer.name} created (${timer.schedule})`, run };
-    }
+function planTimer(api: FunctionGraph, urn: string, change: TimerChange): Step {
+  if (change.kind === 'remove') {
     const { trigger } = change;
-    if (change.kind === 'status') {
-      const run = () => api.setTriggerStatus(urn, trigger, timer.status);
-      return { id, what: `timer ${timer.name} ${timer.status.toLowerCase()}`, run };
-    }
-    return {
-      id,
-      what: `timer ${timer.name} changed (${describeChange(change)})`,
-      async run() {
-        // Two of one name are refused, so the old one goes first. Whether it comes back is deployment.ts's.
-        await api.deleteTrigger(urn, trigger);
-        await api.createTrigger(urn, triggerBody(timer));
-      },
-    };
-  });
+    const label = `remove timer ${trigger.event_data.name}`;
+    // Not the name: two triggers may have the same.
+    const id = `remove ${trigger.trigger_id}`;
+    return { id, label, run: () => api.deleteTrigger(urn, trigger) };
+  }
+  const { timer } = change;
+  const id = `timer ${timer.name}`;
+  const create = () => api.createTrigger(urn, triggerBody(timer));
+  if (change.kind === 'create') {
+    return { id, label: `create timer ${timer.name} (${timer.schedule})`, run: create };
+  }
+  const { trigger } = change;
+  if (change.kind === 'status') {
+    const verb = timer.status === 'ACTIVE' ? 'enable' : 'disable';
+    const run = () => api.setTriggerStatus(urn, trigger, timer.status);
+    return { id, label: `${verb} timer ${timer.name}`, run };
+  }
+  return {
+    id,
+    label: `change timer ${timer.name} (${describeChange(change)})`,
+    async run() {
+      // The API rejects a second trigger with the same name, so the old one is deleted first. If the new one fails, deployment.ts
+      // creates the old one again.
+      await api.deleteTrigger(urn, trigger);
+      await create();
+    },
+  };
 }
 
 function describeChange({

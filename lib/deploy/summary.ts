@@ -1,5 +1,6 @@
-// Owns what a person reads of deployments, functions and invocations. Refuses to ask the API for anything.
+// Responsible for the text that the commands print about deployments, functions and invocations.
 
+import { readUserData } from './configuration-diff.ts';
 import type { Deployment } from './deployment.ts';
 import type {
   AsyncInvocation,
@@ -7,43 +8,49 @@ import type {
   DeployedFunction,
   DeployedTrigger,
   Invocation,
+  LogStream,
 } from './function-graph.ts';
 import type { Removal } from './removal.ts';
 
-const standings: Record<Deployment['stands'], string> = {
-  nothing: 'nothing is deployed',
-  'old code': 'the code that was deployed before runs on',
-  'new code': 'the new code is there, but not all that belongs to it',
-  unknown: 'what runs now cannot be read',
+const failures: Record<Deployment['running'], string> = {
+  nothing: 'the function does not exist',
+  'old code': 'the previous code is still running',
+  'new code': 'the new code is deployed, but some of its settings or timers are not',
+  unknown: 'which code is running is unknown',
 };
+
+const leftoverHint =
+  'serverless.yml no longer sets this, and no API call removes it: change it in the console, or run remove and then deploy';
 
 export function describeDeployment(
   name: string,
-  { done, notDone, stands, stays, error }: Deployment,
+  { done, notDone, running, leftovers, error }: Deployment,
 ): string {
   const success = done.length === 0 ? 'no change' : 'deployed';
-  const head = error ? `failed; ${standings[stands]}` : success;
-  const kept =
-    'serverless.yml does not name it, and the API documents no way to take it away: do it in the console, or remove and deploy again';
-  const rest = stays.length > 0 ? [`  stays: ${stays.join(' · ')} (${kept})`] : [];
-  return [`${name}: ${head}`, ...listSteps(done, notDone), ...rest].join('\n');
+  const head = `${name}: ${error ? `failed; ${failures[running]}` : success}`;
+  const rest =
+    leftovers.length > 0 ? [`  still set: ${joinItems(leftovers)} (${leftoverHint})`] : [];
+  return [head, ...listSteps(done, notDone), ...rest].join('\n');
 }
 
 export function describeRemoval(name: string, { done, notDone, error }: Removal): string {
   if (!error) return `${name}: ${done.length > 0 ? 'removed' : 'was not deployed'}`;
-  return [`${name}: not all of it is removed; remove it again`, ...listSteps(done, notDone)].join(
-    '\n',
-  );
+  const head = `${name}: not completely removed; run remove again`;
+  return [head, ...listSteps(done, notDone)].join('\n');
 }
 
 function listSteps(done: readonly string[], notDone: readonly string[]): string[] {
   return [
-    ...(done.length > 0 ? [`  done: ${done.join(' · ')}`] : []),
-    ...(notDone.length > 0 ? [`  not done: ${notDone.join(' · ')}`] : []),
+    ...(done.length > 0 ? [`  done: ${joinItems(done)}`] : []),
+    ...(notDone.length > 0 ? [`  not done: ${joinItems(notDone)}`] : []),
   ];
 }
 
-/** Values of variables are not told: one of them may be a secret that was put among them. */
+function joinItems(items: readonly string[]): string {
+  return items.join(' · ');
+}
+
+/** Shows the names of variables only: a value may be a secret. */
 export function describeFunction(
   name: string,
   deployed: DeployedFunction | null,
@@ -51,48 +58,29 @@ export function describeFunction(
   async: AsyncSettings | null,
 ): string {
   if (!deployed) return `${name}: not deployed`;
-  const onFailure = async?.destination_config?.on_failure;
+  const { destination, param = '' } = async?.destination_config?.on_failure ?? {};
   const instances = deployed.strategy_config?.concurrency ?? -1;
+  const variables = readUserData(deployed.user_data);
+  const names = variables ? Object.keys(variables).join(', ') || 'none' : 'not readable';
+  const digest = (deployed.digest ?? '?').slice(0, 16);
   const lines: [string, string][] = [
     ['urn', deployed.func_urn],
     ['runtime', `${deployed.runtime}, ${deployed.handler}`],
     ['memory', `${deployed.memory_size} MB, ${deployed.timeout} s`],
     ['instances', instances < 0 ? 'no limit' : `at most ${instances}`],
-    [
-      'code',
-      `${deployed.code_size ?? '?'} bytes, sha-512 ${(deployed.digest ?? '?').slice(0, 16)}`,
-    ],
+    ['code', `${deployed.code_size ?? '?'} bytes, sha-512 ${digest}`],
     ['agency', deployed.xrole || 'none'],
-    ['environment', namesOf(deployed.user_data)],
-    ['on failure', describeDestination(onFailure)],
+    ['environment', names],
+    ['on failure', destination ? `${destination} ${param}` : 'no destination; set onFailure'],
     ['modified', deployed.last_modified ?? '?'],
     ...triggers.map((trigger): [string, string] => ['trigger', describeTrigger(trigger)]),
   ];
   return [name, ...lines.map(([label, value]) => `  ${label.padEnd(11)} ${value}`)].join('\n');
 }
 
-function namesOf(userData: string | null | undefined): string {
-  try {
-    return Object.keys(JSON.parse(userData || '{}') as object).join(', ') || 'none';
-  } catch {
-    return 'not readable';
-  }
-}
-
-function describeDestination(
-  onFailure: { destination?: string; param?: string } | null | undefined,
-) {
-  if (!onFailure?.destination) return 'told to nobody: set onFailure';
-  return `${onFailure.destination} ${onFailure.param ?? ''}`;
-}
-
-function describeTrigger({
-  trigger_type_code,
-  trigger_status,
-  event_data,
-}: DeployedTrigger): string {
-  const { name = '', schedule_type = '', schedule = '' } = event_data;
-  return [trigger_type_code, name, schedule_type, schedule, trigger_status]
+function describeTrigger(trigger: DeployedTrigger): string {
+  const { name, schedule_type, schedule } = trigger.event_data;
+  return [trigger.trigger_type_code, name, schedule_type, schedule, trigger.trigger_status]
     .filter(Boolean)
     .join(' ');
 }
@@ -106,13 +94,13 @@ export function describeInvocation({ requestId, status, result, log }: Invocatio
 export function describeInvocations(
   name: string,
   invocations: readonly AsyncInvocation[],
-  log: { group_name?: string; stream_name?: string } | null,
+  log: LogStream | null,
 ): string {
   const lines = invocations.map(({ request_id, status, error_message, start_time, end_time }) =>
     `  ${start_time ?? '?'} ${end_time ?? '?'} ${status} ${request_id} ${error_message ?? ''}`.trimEnd(),
   );
-  const where = log?.group_name
-    ? `  lines: LTS, group ${log.group_name}, stream ${log.stream_name ?? '?'}`
-    : '  lines: no log group; set ltsGroupId and ltsStreamId, or look at the console';
-  return [name, ...(lines.length > 0 ? lines : ['  no invocation yet']), where].join('\n');
+  const logLine = log?.group_name
+    ? `  log: LTS group ${log.group_name}, stream ${log.stream_name ?? '?'}`
+    : '  log: no LTS group; set ltsGroupId and ltsStreamId, or look in the console';
+  return [name, ...(lines.length > 0 ? lines : ['  no invocation yet']), logLine].join('\n');
 }

@@ -1,30 +1,31 @@
-// Owns whether a timer's schedule is one that FunctionGraph takes. Refuses to say when it fires.
+// Responsible for checking that FunctionGraph accepts a timer's schedule. Not responsible for when it fires.
 // Source: FunctionGraph User Guide, "Cron Expressions for a Function Timer Trigger" and "Using a Timer Trigger", read 2026-11-24.
 
 const rateMax: Record<string, number> = { m: 60, h: 24, d: 30 };
 
-const months = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
+const monthNames = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
 const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-const weekdays = 'sun mon tue wed thu fri sat'.split(' ');
+const weekdayNames = 'sun mon tue wed thu fri sat'.split(' ');
 
 interface Field {
   name: string;
   min: number;
   max: number;
-  names: readonly string[];
-  anyDay: boolean;
+  /** Names of the values from `min` on. */
+  valueNames?: readonly string[];
+  mayBeQuestionMark?: boolean;
 }
 
 const fields: readonly Field[] = [
-  { name: 'seconds', min: 0, max: 59, names: [], anyDay: false },
-  { name: 'minutes', min: 0, max: 59, names: [], anyDay: false },
-  { name: 'hours', min: 0, max: 23, names: [], anyDay: false },
-  { name: 'day of month', min: 1, max: 31, names: [], anyDay: true },
-  { name: 'month', min: 1, max: 12, names: months, anyDay: false },
-  { name: 'day of week', min: 0, max: 6, names: weekdays, anyDay: true },
+  { name: 'seconds', min: 0, max: 59 },
+  { name: 'minutes', min: 0, max: 59 },
+  { name: 'hours', min: 0, max: 23 },
+  { name: 'day of month', min: 1, max: 31, mayBeQuestionMark: true },
+  { name: 'month', min: 1, max: 12, valueNames: monthNames },
+  { name: 'day of week', min: 0, max: 6, valueNames: weekdayNames, mayBeQuestionMark: true },
 ];
 
-/** Why `schedule` is refused, or null. */
+/** What is wrong with `schedule`, or null. */
 export function checkSchedule(scheduleType: 'Rate' | 'Cron', schedule: string): string | null {
   return scheduleType === 'Rate' ? checkRate(schedule) : checkCron(schedule);
 }
@@ -33,19 +34,19 @@ function checkRate(schedule: string): string | null {
   const [, digits = '', unit = ''] = /^([1-9]\d*)([mhd])$/.exec(schedule) ?? [];
   const most = rateMax[unit];
   if (most !== undefined && Number(digits) <= most) return null;
-  return `"${schedule}" is no rate: 1m to 60m, 1h to 24h or 1d to 30d`;
+  return `"${schedule}" is not a valid rate: use 1m to 60m, 1h to 24h or 1d to 30d`;
 }
 
 function checkCron(schedule: string): string | null {
   if (schedule.startsWith('@every ')) {
     const isDuration = /^(?:\d+(?:\.\d+)?[smh])+$/.test(schedule.slice(7));
     if (isDuration && /[1-9]/.test(schedule)) return null;
-    return `"${schedule}" is no duration: @every 90s, @every 1h30m`;
+    return `"${schedule}" is not a valid duration: use @every 90s or @every 1h30m`;
   }
-  const [, zone = null] = /^CRON_TZ=(\S+) /.exec(schedule) ?? [];
-  if (zone !== null && !isTimeZone(zone)) return `"${zone}" is no time zone: Asia/Shanghai, UTC`;
-  const parts = schedule.replace(/^CRON_TZ=\S+ /, '').split(' ');
-  // Five are read, with seconds first; whoever writes five means minutes first.
+  const [prefix = '', zone = 'UTC'] = /^CRON_TZ=(\S+) /.exec(schedule) ?? [];
+  if (!isTimeZone(zone)) return `"${zone}" is not a time zone: use a name such as Asia/Shanghai`;
+  const parts = schedule.slice(prefix.length).split(' ');
+  // FunctionGraph also accepts five fields, but reads the first as seconds, where other programs read minutes.
   if (parts.length !== 6) {
     return `"${schedule}" has ${parts.length} fields, not 6: seconds, minutes, hours, day of month, month, day of week`;
   }
@@ -54,15 +55,16 @@ function checkCron(schedule: string): string | null {
     const field = fields[index] as Field;
     const listed = listValues(part, field);
     if (!listed) {
-      return `"${part}" is no ${field.name}: ${field.min} to ${field.max}, with , - * and /`;
+      const { name, min, max } = field;
+      return `"${part}" is not valid for ${name}: use ${min} to ${max}, with , - * and /`;
     }
     values.push(listed);
   }
-  const [, , , days = [], inMonths = []] = values;
-  // With a day of the week it fires on that, whatever the date.
+  const [, , , days = [], months = []] = values;
+  // A day of week makes the timer fire on that day, whatever the date is.
   const isByDate = /^[*?]$/.test(parts[5] ?? '');
-  const comes = inMonths.some((month) => days.some((day) => day <= (monthDays[month - 1] ?? 0)));
-  return isByDate && !comes ? `"${schedule}" never comes: no such month has that day` : null;
+  const hasDate = months.some((month) => days.some((day) => day <= (monthDays[month - 1] ?? 0)));
+  return isByDate && !hasDate ? `"${schedule}" never fires: no month has that day` : null;
 }
 
 function isTimeZone(name: string): boolean {
@@ -73,14 +75,14 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-/** Null: it is no such field. */
+/** Null: `text` is not valid for the field. */
 function listValues(text: string, field: Field): number[] | null {
   const lists = text.split(',').map((item) => {
     const [range = '', step = '1', ...rest] = item.split('/');
     const bounds = readRange(range, field);
     if (rest.length > 0 || !/^[1-9]\d?$/.test(step) || !bounds) return null;
     const [first, last] = bounds;
-    // From one value on, with a step, to the end.
+    // `5/10` means from 5 to the maximum in steps of 10.
     const end = item.includes('/') && first === last ? field.max : last;
     const count = Math.floor((end - first) / Number(step)) + 1;
     return Array.from({ length: count }, (_, index) => first + index * Number(step));
@@ -89,17 +91,16 @@ function listValues(text: string, field: Field): number[] | null {
 }
 
 function readRange(range: string, field: Field): [number, number] | null {
-  if (range === '*' || (range === '?' && field.anyDay)) return [field.min, field.max];
-  const [from = '', to = from, ...more] = range.split('-');
+  if (range === '*' || (range === '?' && field.mayBeQuestionMark)) return [field.min, field.max];
+  const [from = '', to = from, ...rest] = range.split('-');
   const [first, last] = [readValue(from, field), readValue(to, field)];
-  if (more.length > 0 || first === null || last === null || first > last) return null;
+  if (rest.length > 0 || first === null || last === null || first > last) return null;
   return [first, last];
 }
 
-function readValue(text: string, { min, max, names }: Field): number | null {
-  const named = names.indexOf(text.toLowerCase());
-  if (named >= 0) return named + min;
-  if (!/^\d{1,2}$/.test(text)) return null;
+function readValue(text: string, { min, max, valueNames = [] }: Field): number | null {
+  const index = valueNames.indexOf(text.toLowerCase());
+  if (index >= 0) return index + min;
   const value = Number(text);
-  return value >= min && value <= max ? value : null;
+  return /^\d{1,2}$/.test(text) && value >= min && value <= max ? value : null;
 }

@@ -1,103 +1,112 @@
-// Owns finding secrets that are written out in cgs-export.yml, which goes into the zip as it stands. Refuses to check anything else of it.
+// Responsible for finding secrets that cgs-export.yml contains as plain text: the file goes into the zip. Not responsible for other checks.
 
 import { parseConfigText } from '../config/text.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import { isLoopback } from '../core/network-host.ts';
 import { asRecord } from '../core/value-shape.ts';
 
-const secretKeys = new Set(['sk', 'securityToken', 'iamPassword']);
-/** What every variable is taken for: what is made of nothing else is not written out. */
-const standIn = '\u{f0000}';
-const variables = new Proxy({}, { get: () => standIn, has: () => true });
+const secretKeys = ['sk', 'securityToken', 'iamPassword'];
 
-/** A key as it is written in YAML, JSON or a shell, whatever the case. */
-const writtenSecret =
+/** Replaces every variable, so that a value made of variables only can be recognised. */
+const placeholder = '\u{f0000}';
+const variables = new Proxy({}, { get: () => placeholder, has: () => true });
+
+/** A key and its value in YAML, JSON or a shell command. */
+const keyAndValue =
   /(?:^|[^A-Za-z])(?:sk|secret[-_ ]?key|secret[-_ ]?access[-_ ]?key|security[-_]?token|iam[-_]?password|password)\b["']?[ \t]*[:=][ \t]*["']?([^\s"'{}]+)/gi;
-const writtenPassword = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:([^\s/@]+)@/gi;
+const passwordInUrl = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:([^\s/@]+)@/gi;
 
-/** Rather than a word of a comment, or a variable. */
+/** False for a variable and for a word in a comment. */
 function looksLikeSecret(value: string): boolean {
   if (/^\$\{?\w/.test(value)) return false;
   return /^[A-Za-z0-9+/=_]{16,}/.test(value) || (value.length >= 8 && /\d/.test(value));
 }
 
-/** One issue for each, and for what keeps the text from being read; none for keys of an endpoint on this host, which open nothing. */
-export function findWrittenSecrets(text: string, name: string): ConfigIssue[] {
-  const { issues, harmless } = readSecrets(text, name);
-  return issues.length > 0 ? issues : findInText(text, name, harmless);
+/** Throws ConfigError if the text contains secrets. */
+export function checkWrittenSecrets(text: string, fileName: string): void {
+  const issues = findWrittenSecrets(text, fileName);
+  if (issues.length > 0) throw new ConfigError(issues);
 }
 
-/** Wherever it stands, in a comment or under a misspelt name: the file goes into the zip as it is. */
-function findInText(text: string, name: string, harmless: ReadonlySet<string>): ConfigIssue[] {
+/**
+ * One issue for each secret, or for each fault if the text does not parse. Keys for endpoints on this host are not reported: they give
+ * access to nothing else.
+ */
+export function findWrittenSecrets(text: string, fileName: string): ConfigIssue[] {
+  let config: Readonly<Record<string, unknown>>;
+  try {
+    config = parseConfigText(text, fileName, variables).value;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [...error.issues];
+  }
+  const all = listCredentials(config);
+  const issues = all.filter(({ isLocal }) => !isLocal).flatMap(findInCredentials);
+  if (issues.length > 0) return issues;
+  const local = all.filter(({ isLocal }) => isLocal);
+  const harmless = local.flatMap(({ credentials }) => Object.values(credentials).map(String));
+  return findInText(text, fileName, harmless);
+}
+
+/** Finds secrets in comments and under misspelt names. */
+function findInText(text: string, fileName: string, harmless: readonly string[]): ConfigIssue[] {
   return text
     .split('\n')
     .flatMap((line, index) =>
-      [...line.matchAll(writtenSecret), ...line.matchAll(writtenPassword)]
+      [...line.matchAll(keyAndValue), ...line.matchAll(passwordInUrl)]
         .filter(
-          ([, value = '']) => looksLikeSecret(value) && !harmless.has(value.replace(/,$/, '')),
+          ([, value = '']) => looksLikeSecret(value) && !harmless.includes(value.replace(/,$/, '')),
         )
-        .map(() => describe(`${name}:${index + 1}`, 'a key is written out')),
+        .map(() => describe(`${fileName}:${index + 1}`, 'a secret is written as plain text')),
     );
 }
 
-function readSecrets(text: string, name: string): { issues: ConfigIssue[]; harmless: Set<string> } {
-  const issues: ConfigIssue[] = [];
-  const harmless = new Set<string>();
-  let config: Readonly<Record<string, unknown>>;
-  try {
-    config = parseConfigText(text, name, variables).value;
-  } catch (error) {
-    // Nobody can say what it holds.
-    if (!(error instanceof ConfigError)) throw error;
-    return { issues: [...error.issues], harmless };
-  }
-  for (const { credentials, path, opens } of listCredentials(config)) {
-    if (opens) issues.push(...findIn(credentials, path));
-    else for (const value of Object.values(asRecord(credentials))) harmless.add(String(value));
-  }
-  return { issues, harmless };
+interface WrittenCredentials {
+  credentials: Readonly<Record<string, unknown>>;
+  path: string;
+  /** They are for endpoints on this host only. */
+  isLocal: boolean;
 }
 
-/** `opens`: something that is not on this host. */
-function listCredentials(config: Readonly<Record<string, unknown>>) {
+function listCredentials(config: Readonly<Record<string, unknown>>): WrittenCredentials[] {
   const obs = asRecord(config.obs);
   const store = String(config.store);
-  const isBucket =
-    (store.startsWith('obs://') || store.includes(standIn)) && !isLocal(obs.endpoint);
+  const isLocalObs = isLocalUrl(obs.endpoint);
+  const mayBeBucket = store.startsWith('obs://') || store.includes(placeholder);
+  // A bucket without credentials of its own uses those of the first account.
+  const isAlsoForBucket = mayBeBucket && !isLocalObs && obs.credentials === undefined;
   const accounts = Array.isArray(config.accounts) ? config.accounts.map(asRecord) : [];
   return [
-    { credentials: obs.credentials, path: 'obs.credentials', opens: !isLocal(obs.endpoint) },
+    { credentials: asRecord(obs.credentials), path: 'obs.credentials', isLocal: isLocalObs },
     ...accounts.map(({ credentials, targets }, index) => {
-      const all = Array.isArray(targets) ? targets.map(asRecord) : [];
-      const isHere =
-        all.length > 0 &&
-        all.every(
-          ({ endpoint, iamEndpoint = endpoint }) => isLocal(endpoint) && isLocal(iamEndpoint),
-        );
-      // The first account's key is also the bucket's, unless the bucket has one of its own.
-      const opensBucket = index === 0 && isBucket && obs.credentials === undefined;
-      return { credentials, path: `accounts.${index}.credentials`, opens: !isHere || opensBucket };
+      const urls = (Array.isArray(targets) ? targets : []).map(asRecord).flatMap((target) => {
+        const { endpoint, iamEndpoint = endpoint } = target;
+        return [endpoint, iamEndpoint];
+      });
+      const isLocal = urls.length > 0 && urls.every(isLocalUrl);
+      return {
+        credentials: asRecord(credentials),
+        path: `accounts.${index}.credentials`,
+        isLocal: isLocal && !(index === 0 && isAlsoForBucket),
+      };
     }),
   ];
 }
 
-function findIn(credentials: unknown, path: string): ConfigIssue[] {
-  return Object.entries(asRecord(credentials))
-    .filter(
-      ([key, value]) => secretKeys.has(key) && String(value ?? '').replaceAll(standIn, '') !== '',
-    )
-    .map(([key]) => describe(`${path}.${key}`, 'is written out'));
+function findInCredentials({ credentials, path }: WrittenCredentials): ConfigIssue[] {
+  return secretKeys
+    .filter((key) => String(credentials[key] ?? '').replaceAll(placeholder, '') !== '')
+    .map((key) => describe(`${path}.${key}`, 'is written as plain text'));
 }
 
 function describe(path: string, fault: string): ConfigIssue {
   return {
     path,
-    message: `${fault}, and would go into the zip for whoever may read the function`,
-    hint: 'Write ${NAME} here and NAME under `secrets:` in serverless.yml, and set it in the shell that deploys. Or use the agency.',
+    message: `${fault}: everyone who can read the function could read it in the zip`,
+    hint: 'Write ${NAME} here, add NAME to `secrets:` in serverless.yml, and set it in the shell that deploys. Or use the agency.',
   };
 }
 
-function isLocal(endpoint: unknown): boolean {
-  if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) return false;
-  return isLoopback(new URL(endpoint).hostname);
+function isLocalUrl(url: unknown): boolean {
+  return typeof url === 'string' && URL.canParse(url) && isLoopback(new URL(url).hostname);
 }

@@ -1,4 +1,4 @@
-// Owns the proof that a zip is whole, and the same for the same files.
+// Tests writing and reading zips: complete content, and the same bytes for the same files.
 
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { archiveMaxBytes, readArchived, writeArchive } from '../../lib/deploy/archive.ts';
 import { readArchive } from '../support/archive-reader.ts';
 
-test('any files come back, and in whichever order they are given, the bytes are the same', async () => {
+test('returns every file unchanged, and the same bytes for any order of the files', async () => {
   const path = fc.stringMatching(/^[a-z]{1,8}(\/[a-zé]{1,8})?\.js$/);
   const files = fc.uniqueArray(fc.record({ path, bytes: fc.uint8Array({ maxLength: 2_000 }) }), {
     selector: (file) => file.path,
@@ -31,7 +31,7 @@ test('any files come back, and in whichever order they are given, the bytes are 
   );
 });
 
-test('the time zone and the time of day leave no trace', async () => {
+test('writes the same bytes in every time zone and at any time', async () => {
   const script = `import { writeArchive } from ${JSON.stringify(new URL('../../lib/deploy/archive.ts', import.meta.url).href)};
 const zip = await writeArchive([{ path: 'index.js', bytes: Buffer.from('exports.a = 1;') }]);
 process.stdout.write(zip.toString('hex'));`;
@@ -42,9 +42,9 @@ process.stdout.write(zip.toString('hex'));`;
   expect(write('Pacific/Kiritimati')).toBe(write('America/Los_Angeles'));
 });
 
-test('a zip that the service would refuse is refused here', async () => {
+test('rejects a zip above the size limit of FunctionGraph', async () => {
   const noise = Buffer.alloc(archiveMaxBytes + 1);
-  // Not to be compressed, and the same in each run.
+  // Noise that does not compress, the same in each run.
   for (let index = 0, state = 1; index < noise.length; index += 4) {
     state = Math.imul(state, 1_664_525) + 1_013_904_223;
     noise.writeInt32LE(state ^ (state >>> 15), Math.min(index, noise.length - 4));

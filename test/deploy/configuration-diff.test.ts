@@ -1,28 +1,24 @@
-// Owns the proof of the comparison by itself: what counts as a difference, and what a mark of secrets tells.
+// Tests which differences between wanted and deployed configuration count, and the mark of the secrets.
 
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
 import {
   asyncBody,
   compareConfig,
-  compareTimers,
   takeSecrets,
   userDataOf,
 } from '../../lib/deploy/configuration-diff.ts';
-import type { DeployedTrigger } from '../../lib/deploy/function-graph.ts';
-import type { Timer } from '../../lib/deploy/settings.ts';
 import { deployed, settingsOf } from '../support/deploy-api.ts';
 
 const urn = deployed.func_urn;
 
 describe('configuration', () => {
-  test.each([undefined, null, '', '{}'])('no variables may be told as %j', (user_data) => {
+  test.each([undefined, null, '', '{}'])('reads user_data %j as no variables', (user_data) => {
     const current = { ...deployed, ...(user_data === undefined ? {} : { user_data }) };
     expect(compareConfig(urn, current, settingsOf(), {})).toEqual([]);
   });
 
-  test('the order of variables is no difference, what does not parse is one', () => {
+  test('ignores the order of variables, and finds a difference in a text that does not parse', () => {
     const settings = settingsOf({ environment: { A: '1', B: '2' } });
     const same = { ...deployed, user_data: '{"B":"2","A":"1"}' };
     expect(compareConfig(urn, same, settings, {})).toEqual([]);
@@ -31,14 +27,14 @@ describe('configuration', () => {
     ]);
   });
 
-  test("a log group of the service's own making is no difference", () => {
-    const current = { ...deployed, log_group_id: 'theirs', log_stream_id: 'theirs' };
+  test('ignores a log group that FunctionGraph created', () => {
+    const current = { ...deployed, log_group_id: 'created', log_stream_id: 'created' };
     expect(compareConfig(urn, current, settingsOf(), {})).toEqual([]);
   });
 });
 
 describe('secrets', () => {
-  test('all that are missing are said at once', () => {
+  test('reports all missing secrets at once', () => {
     const settings = settingsOf({ secrets: ['A_SK', 'B_SK', 'C_SK'] });
     expect(() => takeSecrets(settings, { B_SK: 'b', C_SK: '' })).toThrow(ConfigError);
     expect(() => takeSecrets(settings, { B_SK: 'b' })).toThrow(
@@ -46,12 +42,12 @@ describe('secrets', () => {
     );
   });
 
-  test('they count against the limit', () => {
+  test('counts secrets against the size limit of the environment', () => {
     const settings = settingsOf({ secrets: ['A_SK'], environment: { B: 'b'.repeat(4_000) } });
     expect(() => takeSecrets(settings, { A_SK: 'a'.repeat(100) })).toThrow('at most 4096');
   });
 
-  test('the mark tells whether they are the same, and nothing else', () => {
+  test('gives a mark that depends on names, values and function, and not on the order', () => {
     const mark = (of: string, secrets: Record<string, string>) =>
       (userDataOf(of, settingsOf(), secrets) as Record<string, string>).DEPLOYED_SECRETS;
     expect(mark(urn, { A: '1', B: '2' })).toBe(mark(urn, { B: '2', A: '1' }));
@@ -62,8 +58,8 @@ describe('secrets', () => {
   });
 });
 
-describe('failures: 0 retries, told to nobody', () => {
-  test('what others told to do on success stays', () => {
+describe('failure handling', () => {
+  test('keeps a destination for successes that was set elsewhere', () => {
     const current = {
       max_async_event_age_in_seconds: 3_600,
       max_async_retry_attempts: 3,
@@ -76,43 +72,4 @@ describe('failures: 0 retries, told to nobody', () => {
     });
     expect(asyncBody({ ...current, max_async_retry_attempts: 0 }, settingsOf())).toBeNull();
   });
-});
-
-test('whatever stands, the changes lead to what is wanted, and then there are none', () => {
-  const name = fc.constantFrom('a', 'b', 'c', 'd');
-  const timer: fc.Arbitrary<Timer> = fc.record({
-    name,
-    status: fc.constantFrom('ACTIVE', 'DISABLED'),
-    scheduleType: fc.constant('Rate'),
-    schedule: fc.constantFrom('1m', '2m'),
-    userEvent: fc.constantFrom('', 'x'),
-  });
-  const timers = fc.uniqueArray(timer, { selector: (one) => one.name });
-  const toTrigger = (one: Timer): DeployedTrigger => ({
-    trigger_id: `id of ${one.name}`,
-    trigger_type_code: 'TIMER',
-    trigger_status: one.status,
-    event_data: {
-      name: one.name,
-      schedule_type: one.scheduleType,
-      schedule: one.schedule,
-      user_event: one.userEvent,
-    },
-  });
-  fc.assert(
-    fc.property(timers, timers, (before, wanted) => {
-      const standing = new Map(before.map((one) => [one.name, toTrigger(one)]));
-      for (const change of compareTimers([...standing.values()], wanted)) {
-        if (change.kind === 'remove') standing.delete(change.trigger.event_data.name ?? '');
-        else if (change.kind === 'status') {
-          const trigger = standing.get(change.timer.name);
-          if (trigger) trigger.trigger_status = change.timer.status;
-        } else standing.set(change.timer.name, toTrigger(change.timer));
-      }
-      const sort = (all: Iterable<DeployedTrigger>) =>
-        [...all].sort((a, b) => (a.trigger_id < b.trigger_id ? -1 : 1));
-      expect(sort(standing.values())).toEqual(sort(wanted.map(toTrigger)));
-      expect(compareTimers([...standing.values()], wanted)).toEqual([]);
-    }),
-  );
 });

@@ -1,7 +1,7 @@
-// Owns the proof of where it is deployed to, and that a project is asked for and never made.
+// Tests the account to deploy to: endpoints, key, proxy, and the look-up of the project.
 
 import { describe, expect, test } from 'vitest';
-import { findPlace, readAccess } from '../../lib/deploy/deploy-account.ts';
+import { readDeployAccess, readProjectId } from '../../lib/deploy/deploy-account.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { startFunctionGraph } from '../support/function-graph.ts';
 
@@ -19,14 +19,14 @@ describe('access', () => {
       'https://functiongraph.eu-west-101.myhuaweicloud.eu',
       'https://iam.eu-west-101.myhuaweicloud.eu',
     ],
-  ])('in region %s', (region, endpoint, iamEndpoint) => {
-    const access = readAccess(region === undefined ? {} : { region }, env);
+  ])('uses the endpoints of region %s', (region, endpoint, iamEndpoint) => {
+    const access = readDeployAccess(region === undefined ? {} : { region }, env);
     expect(access).toMatchObject({ endpoint, iamEndpoint, projectId: null, securityToken: null });
-    expect(access.secrets).toEqual(['the-ak', 'the-sk']);
+    expect(access).toMatchObject({ ak: 'the-ak', sk: 'the-sk' });
   });
 
-  test('both halves of the key are asked for at once', () => {
-    expect(() => readAccess({}, {})).toThrow(
+  test('reports both missing parts of the key at once', () => {
+    expect(() => readDeployAccess({}, {})).toThrow(
       /HUAWEICLOUD_SDK_AK: is not set\nHUAWEICLOUD_SDK_SK: is not set/,
     );
   });
@@ -35,14 +35,14 @@ describe('access', () => {
     'http://functiongraph.example.com',
     'http://127.0.0.1.example.com',
     'http://10.0.0.1',
-  ])('a signature does not go to %s', (endpoint) => {
-    expect(() => readAccess({ endpoint }, env)).toThrow('provider.endpoint');
+  ])('rejects the endpoint %s', (endpoint) => {
+    expect(() => readDeployAccess({ endpoint }, env)).toThrow('provider.endpoint');
   });
 
   test.each(['http://127.0.0.1:8080', 'http://localhost:1', 'https://fg.example.com/'])(
-    'but to %s',
+    'accepts the endpoint %s',
     (endpoint) => {
-      expect(readAccess({ endpoint }, env).endpoint).toBe(endpoint.replace(/\/$/, ''));
+      expect(readDeployAccess({ endpoint }, env).endpoint).toBe(endpoint.replace(/\/$/, ''));
     },
   );
 
@@ -52,29 +52,31 @@ describe('access', () => {
     [{ HTTPS_PROXY: 'http://proxy:1', NO_PROXY: 'huaweicloud.com' }, 'http://proxy:1'],
     [{ HTTPS_PROXY: 'http://proxy:1', NO_PROXY: '*' }, null],
     [{}, null],
-  ])('a proxy by %j: %s', (variables, proxyUrl) => {
-    expect(readAccess({}, { ...env, ...variables }).proxyUrl).toBe(proxyUrl);
+  ])('%j gives the proxy %s', (variables, proxyUrl) => {
+    expect(readDeployAccess({}, { ...env, ...variables }).proxyUrl).toBe(proxyUrl);
   });
 });
 
 describe('the project', () => {
   const options = { scrubber: createScrubber(), nowMs: Date.now };
 
-  test('is asked of IAM by the name of the region, and not made if there is none', async () => {
+  test('is looked up in IAM by the name of the region, and never created', async () => {
     const double = await startFunctionGraph();
     const keys = { HUAWEICLOUD_SDK_AK: double.key.ak, HUAWEICLOUD_SDK_SK: double.key.sk };
-    const access = readAccess({ endpoint: double.url, iamEndpoint: double.url }, keys);
-    const { region, projectId } = double;
-    expect(await findPlace(access, options)).toEqual({ region, projectId });
-    await expect(findPlace({ ...access, region: 'cn-north-4' }, options)).rejects.toMatchObject({
-      code: 'CONFIG',
-    });
+    const access = readDeployAccess({ endpoint: double.url, iamEndpoint: double.url }, keys);
+    expect(await readProjectId(access, options)).toBe(double.projectId);
+    await expect(readProjectId({ ...access, region: 'cn-north-4' }, options)).rejects.toMatchObject(
+      {
+        code: 'CONFIG',
+      },
+    );
     expect(new Set(double.requests)).toEqual(new Set(['GET /v3/projects']));
     await double.stop();
   });
 
-  test('is not asked for when it is given', async () => {
-    const access = readAccess({ projectId: 'p', iamEndpoint: 'http://127.0.0.1:9' }, env);
-    expect(await findPlace(access, options)).toEqual({ region: 'cn-south-4', projectId: 'p' });
+  test('is not looked up if it is configured', async () => {
+    const access = readDeployAccess({ projectId: 'p', iamEndpoint: 'http://127.0.0.1:9' }, env);
+    expect(await readProjectId(access, options)).toBe('p');
+    expect(access.region).toBe('cn-south-4');
   });
 });

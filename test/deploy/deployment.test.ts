@@ -1,10 +1,10 @@
-// Owns the proof that a function is brought to what is wanted, twice is once, and a failure leaves the old one running.
-// Method: the real client and SDK over http, against the double, which keeps what it was told and refuses what the service refuses.
+// Tests deploying a function: all settings, no change in a second deploy, lost responses, and rollback after an error.
+// Method: the real client and SDK over http against the FunctionGraph double, which rejects what the service rejects.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deployFunction, urnOf } from '../../lib/deploy/deployment.ts';
 import type { FunctionGraph } from '../../lib/deploy/function-graph.ts';
-import type { FunctionSection } from '../../lib/deploy/settings.ts';
+import type { FunctionSection } from '../../lib/deploy/settings-schema.ts';
 import { connectTo, settingsOf, timerOf, zipAnswering } from '../support/deploy-api.ts';
 import { type FunctionGraphDouble, startFunctionGraph } from '../support/function-graph.ts';
 
@@ -22,7 +22,7 @@ async function deploy(section: FunctionSection = {}, answer = 'one', secrets = {
   const names = Object.keys(secrets);
   const settings = settingsOf({ secrets: names, events: [timerOf('every-minute')], ...section });
   const zip = await zipAnswering(answer);
-  return deployFunction({ api, progress: () => {} }, urn(), settings, secrets, zip);
+  return deployFunction({ api, urn: urn(), settings, secrets, zip, scope: 'all' }, () => {});
 }
 
 const held = () => {
@@ -39,8 +39,8 @@ const refuseCode = () => {
 };
 const onFailure = { destination: 'SMN' as const, topicUrn: 'urn:smn:topic' };
 
-describe('what is deployed', () => {
-  test('code, settings, limit, failure destination and timer, and it runs', async () => {
+describe('a deployment', () => {
+  test('sets code, configuration, limit, failure destination and timer, and the function runs', async () => {
     const section = {
       memorySize: 128,
       environment: { CGS_EXPORT_LOG_LEVEL: 'debug' },
@@ -53,10 +53,10 @@ describe('what is deployed', () => {
     const { done, error } = await deploy(section);
     expect(error).toBeNull();
     expect(done).toEqual([
-      'created',
-      'instances: at most 1',
-      'failures: 0 retries, told to SMN',
-      'timer every-minute created (1m)',
+      'create function',
+      'limit instances to 1',
+      'set failure handling (0 retries, destination SMN)',
+      'create timer every-minute (1m)',
     ]);
     const { config, async, triggers } = held();
     expect(config).toMatchObject({
@@ -91,7 +91,7 @@ describe('what is deployed', () => {
     expect(await api.listInvocations(urn())).toMatchObject([{ status: 'SUCCESS' }]);
   });
 
-  test('the same again changes nothing and writes nothing', async () => {
+  test('a second deployment changes nothing and sends only reads', async () => {
     const section = {
       onFailure,
       environment: { B: 'b', A: 'a' },
@@ -105,19 +105,23 @@ describe('what is deployed', () => {
     expect(writes().length).toBe(before);
   });
 
-  test('what a service that digests otherwise calls unchanged, is unchanged', async () => {
+  test('reports no change if the API calls the code unchanged, although its digest differs', async () => {
     await deploy();
     held().config.digest = 'a hash of something else';
     expect(await deploy()).toMatchObject({ done: [], error: null });
   });
 
   test.each<[string, FunctionSection, string]>([
-    ['memory', { memorySize: 512 }, 'configuration (memorySize)'],
-    ['agency', { agencyName: 'other', timeout: 30 }, 'configuration (timeout, agencyName)'],
-    ['a variable gone', { environment: {} }, 'configuration (environment)'],
-    ['instances', { environment: { A: 'a' }, maxInstances: 2 }, 'instances: at most 2'],
-    ['destination', { environment: { A: 'a' }, onFailure }, 'failures: 0 retries, told to SMN'],
-  ])('one change is one step: %s', async (_what, section, step) => {
+    ['memory', { memorySize: 512 }, 'update configuration (memorySize)'],
+    ['agency', { agencyName: 'other', timeout: 30 }, 'update configuration (timeout, agencyName)'],
+    ['a removed variable', { environment: {} }, 'update configuration (environment)'],
+    ['instances', { environment: { A: 'a' }, maxInstances: 2 }, 'limit instances to 2'],
+    [
+      'destination',
+      { environment: { A: 'a' }, onFailure },
+      'set failure handling (0 retries, destination SMN)',
+    ],
+  ])('one changed setting is one step: %s', async (_what, section, step) => {
     await deploy({ environment: { A: 'a' } });
     const base = { environment: { A: 'a' } };
     const before = writes().length;
@@ -126,9 +130,9 @@ describe('what is deployed', () => {
     expect((await deploy({ ...base, ...section })).done).toEqual([]);
   });
 
-  test('new code alone', async () => {
+  test('updates the code alone', async () => {
     await deploy();
-    expect((await deploy({}, 'two')).done).toEqual(['code']);
+    expect((await deploy({}, 'two')).done).toEqual(['update code']);
     expect((await double.fireTimers())[0]?.result).toMatchObject({ answer: 'two' });
   });
 });
@@ -141,11 +145,11 @@ describe('timers', () => {
       status,
     ]);
 
-  test('created, changed, disabled, removed, others left alone', async () => {
+  test('creates, changes, disables and removes timers, and leaves other triggers alone', async () => {
     const events = [timerOf('a'), timerOf('b'), timerOf('c'), timerOf('d')];
     await deploy({ events });
     held().triggers.push({
-      trigger_id: 'theirs',
+      trigger_id: 'other',
       trigger_type_code: 'LTS',
       trigger_status: 'ACTIVE',
       event_data: {},
@@ -153,10 +157,10 @@ describe('timers', () => {
     const next = [timerOf('a'), timerOf('b', '5m'), timerOf('c', '1m', 'DISABLED'), timerOf('e')];
     const { done } = await deploy({ events: next });
     expect(done).toEqual([
-      'timer b changed (1m to 5m)',
-      'timer c disabled',
-      'timer e created (1m)',
-      'timer d removed',
+      'change timer b (1m to 5m)',
+      'disable timer c',
+      'create timer e (1m)',
+      'remove timer d',
     ]);
     expect(schedules().sort()).toEqual([
       [undefined, undefined, 'ACTIVE'],
@@ -169,7 +173,7 @@ describe('timers', () => {
     expect((await double.fireTimers()).length).toBe(4);
   });
 
-  test('one that is refused: the old one stands again', async () => {
+  test('creates the old timer again if the new one is rejected', async () => {
     await deploy();
     let posts = 0;
     double.fail = (method, path) => {
@@ -177,21 +181,21 @@ describe('timers', () => {
       posts += 1;
       return posts === 1 ? { status: 400, code: 'FSS.0400', message: 'Invalid' } : null;
     };
-    const { error, notDone, stands } = await deploy({ events: [timerOf('every-minute', '5m')] });
+    const { error, notDone, running } = await deploy({ events: [timerOf('every-minute', '5m')] });
     expect(error).toMatchObject({ code: 'FSS.0400' });
-    expect(notDone).toEqual(['timer every-minute changed (1m to 5m)']);
-    expect(stands).toBe('old code');
+    expect(notDone).toEqual(['change timer every-minute (1m to 5m)']);
+    expect(running).toBe('old code');
     expect(schedules()).toEqual([['every-minute', '1m', 'ACTIVE']]);
   });
 
-  test('one that was deleted, and of which nobody says so, comes back, or may be gone', async () => {
+  test('a timer with an unknown state is created again, or reported as possibly missing', async () => {
     await deploy();
     double.fail = (method, path) =>
       method === 'GET' && path.includes('/triggers/') && held().triggers.length === 0
         ? { status: 403, code: 'FSS.0403', message: 'No' }
         : null;
     const changed = { events: [timerOf('every-minute', '5m')] };
-    expect((await deploy(changed)).notDone).toEqual(['timer every-minute changed (1m to 5m)']);
+    expect((await deploy(changed)).notDone).toEqual(['change timer every-minute (1m to 5m)']);
     expect(held().triggers).toMatchObject([{ event_data: { schedule: '1m' } }]);
     let deleted = false;
     double.fail = (method) => {
@@ -200,18 +204,18 @@ describe('timers', () => {
     };
     double.requests.length = 0;
     expect((await deploy(changed)).notDone).toEqual([
-      'timer every-minute changed (1m to 5m) (or it was, or there is none now: nobody answers)',
+      'change timer every-minute (1m to 5m) (outcome unknown: no answer; the timer may be missing)',
     ]);
   });
 
-  test('one whose event alone is changed says so', async () => {
+  test('names a change of the user event alone', async () => {
     await deploy();
     const [timer] = [timerOf('every-minute')];
     const events = [{ ...timer, eventData: { ...timer.eventData, userEvent: 'x' } }];
-    expect((await deploy({ events })).done).toEqual(['timer every-minute changed (userEvent)']);
+    expect((await deploy({ events })).done).toEqual(['change timer every-minute (userEvent)']);
   });
 
-  test('one that fails once is made the second time', async () => {
+  test('creates a timer in the second try', async () => {
     await deploy();
     let posts = 0;
     double.fail = (method, path) => {
@@ -221,25 +225,25 @@ describe('timers', () => {
     };
     const { error, done } = await deploy({ events: [timerOf('every-minute', '5m')] });
     expect(error).toBeNull();
-    expect(done).toEqual(['timer every-minute created (5m)']);
+    expect(done).toEqual(['create timer every-minute (5m)']);
     expect(schedules()).toEqual([['every-minute', '5m', 'ACTIVE']]);
   });
 
-  test('one that is lost on the way is said to be lost, and the next deploy makes it', async () => {
+  test('reports a lost timer, and the next deployment creates it', async () => {
     await deploy();
     double.fail = (method, path) =>
       method === 'POST' && path.includes('/triggers/')
         ? { status: 503, code: 'FSS.0503', message: 'down' }
         : null;
     const { notDone } = await deploy({ events: [timerOf('every-minute', '5m')] });
-    // It is gone: what is left to do is to make it.
-    expect(notDone).toEqual(['timer every-minute created (5m): the old one is gone']);
+    // The old timer is deleted, so the remaining step is to create the new one.
+    expect(notDone).toEqual(['create timer every-minute (5m) (the old timer is deleted)']);
     double.fail = () => null;
-    expect((await deploy()).done).toEqual(['timer every-minute created (1m)']);
+    expect((await deploy()).done).toEqual(['create timer every-minute (1m)']);
   });
 });
 
-describe('an answer that is lost', () => {
+describe('a lost response', () => {
   const loseOn = (method: string, part: string, times = Number.POSITIVE_INFINITY) => {
     let left = times;
     double.lose = (gotMethod, path) => {
@@ -256,33 +260,33 @@ describe('an answer that is lost', () => {
     ['PUT', '/async-invoke-config'],
     ['POST', '/triggers/'],
     ['DELETE', '/triggers/'],
-  ])('of %s %s, every time: what stands is read, and it is done', async (method, part) => {
+  ])('to every %s %s: reads the state, and the step is done', async (method, part) => {
     await deploy();
     loseOn(method, part);
     const { error, done, notDone } = await deploy({ ...next, onFailure }, 'two');
     expect({ error, notDone }).toEqual({ error: null, notDone: [] });
     expect(done).toEqual([
-      'configuration (memorySize)',
-      'code',
-      'failures: 0 retries, told to SMN',
-      'timer other created (1m)',
-      'timer every-minute removed',
+      'update configuration (memorySize)',
+      'update code',
+      'set failure handling (0 retries, destination SMN)',
+      'create timer other (1m)',
+      'remove timer every-minute',
     ]);
     double.lose = () => false;
     expect(await deploy({ ...next, onFailure }, 'two')).toMatchObject({ done: [], error: null });
     expect(held().triggers).toHaveLength(1);
   });
 
-  test('of the creation: it is there, and what is missing follows', async () => {
+  test('to the creation: the function exists, and the other steps follow', async () => {
     loseOn('POST', '/functions');
     const { error, done } = await deploy({}, 'one', { PROD_SK: 'hunter2-hunter2' });
     expect(error).toBeNull();
-    expect(done[0]).toBe('created');
+    expect(done[0]).toBe('create function');
     expect(held().encrypted).toEqual({ PROD_SK: 'hunter2-hunter2' });
     expect((await deploy({}, 'one', { PROD_SK: 'hunter2-hunter2' })).done).toEqual([]);
   });
 
-  test('and of every question after it: what runs now is not claimed to be known', async () => {
+  test('and no response to later reads: reports that the running code is unknown', async () => {
     await deploy();
     double.lose = (method) => method !== 'GET' || double.requests.length > 100;
     double.fail = (method) =>
@@ -290,12 +294,12 @@ describe('an answer that is lost', () => {
         ? { status: 503, code: 'FSS.0503', message: 'down' }
         : null;
     double.requests.length = 0;
-    const { stands, notDone } = await deploy(next, 'two');
-    expect(stands).toBe('unknown');
-    expect(notDone[0]).toBe('configuration (memorySize) (or it was: nobody answers)');
+    const { running, notDone } = await deploy(next, 'two');
+    expect(running).toBe('unknown');
+    expect(notDone[0]).toBe('update configuration (memorySize) (outcome unknown: no answer)');
   });
 
-  test('what was certainly not done is done again: a creation that was throttled', async () => {
+  test('repeats a creation that was throttled: it certainly had no effect', async () => {
     let posts = 0;
     double.fail = (method, path) => {
       if (method !== 'POST' || !path.endsWith('/functions')) return null;
@@ -307,72 +311,72 @@ describe('an answer that is lost', () => {
   });
 });
 
-describe('a deploy that fails', () => {
+describe('a failed deployment', () => {
   const failOn = (method: string, ending: string, code = 'FSS.0403', status = 403) => {
     double.fail = (gotMethod, path) =>
       gotMethod === method && path.endsWith(ending) ? { status, code, message: 'No' } : null;
   };
 
-  test('at the code: the old code runs on under the old settings', async () => {
+  test('at the code: the old code still runs with the old configuration', async () => {
     await deploy({ environment: { A: 'a' } });
     failOn('PUT', '/code');
     const outcome = await deploy({ environment: { A: 'b' }, memorySize: 512 }, 'two');
     expect(outcome).toMatchObject({
       done: [],
-      notDone: ['configuration (memorySize, environment) (put back)', 'code'],
-      stands: 'old code',
+      notDone: ['update configuration (memorySize, environment) (rolled back)', 'update code'],
+      running: 'old code',
       error: { code: 'FSS.0403' },
     });
     expect(held().config).toMatchObject({ memory_size: 256, user_data: '{"A":"a"}' });
     expect((await double.fireTimers())[0]?.result).toMatchObject({ answer: 'one' });
     double.fail = () => null;
     expect((await deploy({ environment: { A: 'b' }, memorySize: 512 }, 'two')).done).toEqual([
-      'configuration (memorySize, environment)',
-      'code',
+      'update configuration (memorySize, environment)',
+      'update code',
     ]);
   });
 
-  test('at the settings: nothing is changed', async () => {
+  test('at the configuration: nothing is changed', async () => {
     await deploy();
     failOn('PUT', '/config');
     const { done, notDone } = await deploy({ memorySize: 512 }, 'two');
-    expect([done, notDone]).toEqual([[], ['configuration (memorySize)', 'code']]);
+    expect([done, notDone]).toEqual([[], ['update configuration (memorySize)', 'update code']]);
     expect((await double.fireTimers())[0]?.result).toMatchObject({ answer: 'one' });
   });
 
-  test('after the code: the new code is there, and that is said', async () => {
+  test('after the code: reports that the new code is deployed', async () => {
     await deploy();
     failOn('PUT', '/async-invoke-config');
-    const { done, notDone, stands } = await deploy({ onFailure, events: [timerOf('b')] }, 'two');
-    expect({ done, stands }).toEqual({ done: ['code'], stands: 'new code' });
+    const { done, notDone, running } = await deploy({ onFailure, events: [timerOf('b')] }, 'two');
+    expect({ done, running }).toEqual({ done: ['update code'], running: 'new code' });
     expect(notDone).toEqual([
-      'failures: 0 retries, told to SMN',
-      'timer b created (1m)',
-      'timer every-minute removed',
+      'set failure handling (0 retries, destination SMN)',
+      'create timer b (1m)',
+      'remove timer every-minute',
     ]);
   });
 
-  test('at the creation: nothing is deployed', async () => {
+  test('at the creation: reports that the function does not exist', async () => {
     failOn('POST', '/functions');
-    const { done, notDone, stands } = await deploy();
-    expect({ done, stands }).toEqual({ done: [], stands: 'nothing' });
-    expect(notDone[0]).toBe('created');
+    const { done, notDone, running } = await deploy();
+    expect({ done, running }).toEqual({ done: [], running: 'nothing' });
+    expect(notDone[0]).toBe('create function');
   });
 
-  test('half made: no timer fires yet, what is missing is said, and the next deploy makes it', async () => {
+  test('halfway: no timer fires yet, the result names the missing steps, and the next deployment runs them', async () => {
     failOn('PUT', '/async-invoke-config');
     const { done, notDone, error } = await deploy();
-    expect(done).toEqual(['created', 'instances: at most 1']);
+    expect(done).toEqual(['create function', 'limit instances to 1']);
     expect(notDone).toEqual([
-      'failures: 0 retries, told to nobody',
-      'timer every-minute created (1m)',
+      'set failure handling (0 retries, no destination)',
+      'create timer every-minute (1m)',
     ]);
     expect(error?.hint).toContain('FunctionGraph FullAccess');
     expect(await double.fireTimers()).toEqual([]);
     double.fail = () => null;
     expect((await deploy()).done).toEqual([
-      'failures: 0 retries, told to nobody',
-      'timer every-minute created (1m)',
+      'set failure handling (0 retries, no destination)',
+      'create timer every-minute (1m)',
     ]);
   });
 });
@@ -380,105 +384,116 @@ describe('a deploy that fails', () => {
 describe('secrets', () => {
   const secret = 'hunter2-hunter2-hunter2';
 
-  test('go encrypted, reach the function, and show nowhere else', async () => {
+  test('are sent encrypted, reach the function, and appear nowhere else', async () => {
     const { done } = await deploy({}, 'one', { PROD_SK: secret });
-    expect(done[1]).toBe('secrets');
+    expect(done[1]).toBe('set secrets');
     expect(held().encrypted).toEqual({ PROD_SK: secret });
     expect(JSON.stringify([held().config, held().triggers, held().async])).not.toContain('hunter2');
     expect(held().zip.includes('hunter2')).toBe(false);
     expect((await double.fireTimers())[0]?.result).toMatchObject({ secret });
   });
 
-  test('that could not be sent with the creation are sent by the next deploy', async () => {
+  test('that failed at the creation are sent by the next deployment', async () => {
     double.fail = (method, path) =>
       method === 'PUT' && path.endsWith('/config')
         ? { status: 500, code: 'FSS.0500', message: 'No' }
         : null;
     const first = await deploy({}, 'one', { PROD_SK: secret });
-    expect(first.done).toEqual(['created']);
-    expect(first.notDone).toContain('configuration (secrets)');
+    expect(first.done).toEqual(['create function']);
+    expect(first.notDone).toContain('update configuration (secrets)');
     double.fail = () => null;
     expect((await deploy({}, 'one', { PROD_SK: secret })).done).toContain(
-      'configuration (secrets)',
+      'update configuration (secrets)',
     );
     expect(held().encrypted).toEqual({ PROD_SK: secret });
   });
 
-  test('cannot be put back, which is said; the mark tells the next deploy which stand', async () => {
+  test('cannot be rolled back, and the mark shows the next deployment which values are deployed', async () => {
     await deploy({}, 'one', { PROD_SK: secret });
     double.fail = (method, path) =>
       method === 'PUT' && path.endsWith('/code')
         ? { status: 403, code: 'FSS.0403', message: 'No' }
         : null;
     const failed = await deploy({ memorySize: 512 }, 'two', { PROD_SK: 'another' });
-    expect(failed.done).toEqual(['secrets (nobody can read the old ones to put them back)']);
-    expect(failed.notDone).toEqual(['configuration (memorySize) (put back)', 'code']);
+    expect(failed.done).toEqual([
+      'update secrets (no rollback: the API does not return the old values)',
+    ]);
+    expect(failed.notDone).toEqual([
+      'update configuration (memorySize) (rolled back)',
+      'update code',
+    ]);
     double.fail = () => null;
     expect((await deploy({}, 'one', { PROD_SK: secret })).done).toEqual([
-      'configuration (secrets)',
+      'update configuration (secrets)',
     ]);
     expect(held().encrypted).toEqual({ PROD_SK: secret });
   });
 
-  test('a changed one is sent, one that is not wanted any more goes', async () => {
+  test('sends a changed value and removes a value that is no longer wanted', async () => {
     await deploy({}, 'one', { PROD_SK: secret });
     expect((await deploy({}, 'one', { PROD_SK: 'another' })).done).toEqual([
-      'configuration (secrets)',
+      'update configuration (secrets)',
     ]);
     expect(held().encrypted).toEqual({ PROD_SK: 'another' });
-    expect((await deploy()).done).toEqual(['configuration (secrets)']);
+    expect((await deploy()).done).toEqual(['update configuration (secrets)']);
     expect(held().encrypted).toEqual({});
     expect(held().config.user_data).toBe('{}');
   });
 });
 
-describe('what no call would bring about is refused before the first', () => {
-  test('half of a function that is not deployed', async () => {
+describe('before the first change', () => {
+  test('rejects an update of the code of a function that is not deployed', async () => {
     const settings = settingsOf();
     const zip = await zipAnswering('one');
-    const deploying = deployFunction({ api, progress: () => {} }, urn(), settings, {}, zip, 'code');
+    const deploying = deployFunction(
+      { api, urn: urn(), settings, secrets: {}, zip, scope: 'code' },
+      () => {},
+    );
     await expect(deploying).rejects.toThrow('cgs-export-collect is not deployed');
     expect(writes()).toEqual([]);
   });
 
-  test('another enterprise project is a change', async () => {
+  test('finds a change of the enterprise project', async () => {
     await deploy();
     expect((await deploy({ enterpriseProjectId: 'ep1' })).done).toEqual([
-      'configuration (enterpriseProjectId)',
+      'update configuration (enterpriseProjectId)',
     ]);
     expect((await deploy({ enterpriseProjectId: 'ep1' })).done).toEqual([]);
   });
 });
 
-describe('what no call takes away is said to stay', () => {
+describe('settings that no API call removes', () => {
   const inside = { vpcId: 'v', subnetId: 'n', enterpriseProjectId: 'ep1' };
 
-  test('a VPC and an enterprise project that serverless.yml no longer names', async () => {
+  test('reports a VPC and an enterprise project that serverless.yml no longer has', async () => {
     await deploy(inside);
-    expect(await deploy(inside)).toMatchObject({ done: [], stays: [] });
-    const stays = ['VPC v', 'enterprise project ep1'];
-    expect(await deploy()).toMatchObject({ done: [], stays, error: null });
+    expect(await deploy(inside)).toMatchObject({ done: [], leftovers: [] });
+    const leftovers = ['VPC v', 'enterprise project ep1'];
+    expect(await deploy()).toMatchObject({ done: [], leftovers, error: null });
     expect(await deploy({ memorySize: 512 })).toMatchObject({
-      done: ['configuration (memorySize)'],
-      stays,
+      done: ['update configuration (memorySize)'],
+      leftovers,
       error: null,
     });
   });
 
-  test('what came with a code that was refused; and the roll-back goes through', async () => {
+  test('reports the settings that a rollback cannot remove', async () => {
     await deploy();
     refuseCode();
     const added = { ...inside, ltsGroupId: 'g', ltsStreamId: 's', memorySize: 512 };
     const failed = await deploy(added, 'two');
     expect(failed.done).toEqual([
-      'vpcId, ltsGroupId, enterpriseProjectId (the API documents no way to take it back)',
+      'set vpcId, ltsGroupId, enterpriseProjectId (no rollback: no API call removes it)',
     ]);
-    expect(failed.notDone).toEqual(['configuration (memorySize) (put back)', 'code']);
+    expect(failed.notDone).toEqual([
+      'update configuration (memorySize) (rolled back)',
+      'update code',
+    ]);
     double.fail = () => null;
     expect(await deploy()).toMatchObject({ done: [], error: null });
   });
 
-  test('a VPC, log group and enterprise project that were changed go back', async () => {
+  test('rolls back a changed VPC, log group and enterprise project', async () => {
     const before = { ...inside, ltsGroupId: 'g', ltsStreamId: 's' };
     await deploy(before);
     refuseCode();
@@ -495,15 +510,15 @@ describe('what no call takes away is said to stay', () => {
   });
 });
 
-describe('code of which nobody says whether it came', () => {
+describe('code with an unknown outcome', () => {
   const next = { memorySize: 512 };
   const onCode = (method: string, path: string) => method === 'PUT' && path.endsWith('/code');
 
   test.each([
-    ['is of the zip', false],
-    ['is of something else', true],
+    ['is that of the zip', false],
+    ['is different', true],
   ])(
-    'one lost answer: done, though the same code is refused then; the digest %s',
+    'one lost response: done, although the second try is rejected as unchanged; the digest %s',
     async (_what, isOther) => {
       await deploy();
       let sent = 0;
@@ -513,24 +528,24 @@ describe('code of which nobody says whether it came', () => {
         sent += 1;
         return sent === 1;
       };
-      expect(await deploy({}, 'two')).toMatchObject({ done: ['code'], error: null });
+      expect(await deploy({}, 'two')).toMatchObject({ done: ['update code'], error: null });
       expect((await double.fireTimers())[0]?.result).toMatchObject({ answer: 'two' });
     },
   );
 
-  test('refused by a service that fails: the settings go back, and that is said', async () => {
+  test('a failing service: rolls the configuration back and reports it', async () => {
     await deploy();
     double.fail = (method, path) =>
       onCode(method, path) ? { status: 503, code: 'FSS.0503', message: 'down' } : null;
     expect(await deploy(next, 'two')).toMatchObject({
       done: [],
-      notDone: ['configuration (memorySize) (put back)', 'code'],
-      stands: 'old code',
+      notDone: ['update configuration (memorySize) (rolled back)', 'update code'],
+      running: 'old code',
     });
     expect(held().config.memory_size).toBe(256);
   });
 
-  test('nobody answers any more: nothing is put back blindly', async () => {
+  test('no more responses: rolls nothing back', async () => {
     await deploy();
     let down = false;
     double.lose = (method, path) => {
@@ -539,15 +554,15 @@ describe('code of which nobody says whether it came', () => {
     };
     double.fail = () => (down ? { status: 503, code: 'FSS.0503', message: 'down' } : null);
     expect(await deploy(next, 'two')).toMatchObject({
-      done: ['configuration (memorySize)'],
-      notDone: ['code (or it was: nobody answers)'],
-      stands: 'unknown',
+      done: ['update configuration (memorySize)'],
+      notDone: ['update code (outcome unknown: no answer)'],
+      running: 'unknown',
     });
-    // The new code runs, under the settings that belong to it.
+    // The new code runs with its own configuration.
     expect(held().config.memory_size).toBe(512);
   });
 
-  test('the answer to putting back is lost: judged by what stands', async () => {
+  test('a lost response to the rollback: reads the state', async () => {
     await deploy();
     refuseCode();
     let refused = false;
@@ -555,10 +570,12 @@ describe('code of which nobody says whether it came', () => {
       refused ||= double.requests.some((request) => request.endsWith('/code'));
       return refused && method === 'PUT' && path.endsWith('/config');
     };
-    expect((await deploy(next, 'two')).notDone[0]).toBe('configuration (memorySize) (put back)');
+    expect((await deploy(next, 'two')).notDone[0]).toBe(
+      'update configuration (memorySize) (rolled back)',
+    );
   });
 
-  test('putting back is refused: said', async () => {
+  test('reports a rejected rollback', async () => {
     await deploy();
     let configs = 0;
     double.fail = (method, path) => {
@@ -568,13 +585,13 @@ describe('code of which nobody says whether it came', () => {
       return configs > 1 ? { status: 403, code: 'FSS.0403', message: 'No' } : null;
     };
     expect((await deploy(next, 'two')).done).toEqual([
-      'configuration (memorySize) (could not be put back)',
+      'update configuration (memorySize) (rollback failed)',
     ]);
   });
 });
 
-describe('what was done, whatever was answered', () => {
-  /** The request has its effect; what comes back is `answer`, for as long as `wanted` says. */
+describe('a step that had its effect', () => {
+  /** The request has its effect, but the response is `answer` as long as `wanted` returns true. */
   const answerAfter = (
     wanted: (method: string, path: string) => boolean,
     answer: { status: number; body: string },
@@ -588,7 +605,7 @@ describe('what was done, whatever was answered', () => {
     ['an empty object', { status: 200, body: '{}' }],
     ["a proxy's 408", { status: 408, body: '<html>' }],
     ["a proxy's 404", { status: 404, body: '<html>' }],
-  ])('%s after the settings: done, and what follows is done too', async (_what, answer) => {
+  ])('is done, and the next steps follow, in spite of %s', async (_what, answer) => {
     await deploy();
     let sent = 0;
     answerAfter((method, path) => {
@@ -597,14 +614,14 @@ describe('what was done, whatever was answered', () => {
       return sent === 1;
     }, answer);
     expect(await deploy({ memorySize: 512 }, 'two')).toMatchObject({
-      done: ['configuration (memorySize)', 'code'],
+      done: ['update configuration (memorySize)', 'update code'],
       notDone: [],
       error: null,
     });
   });
 
   test.each([404, 200])(
-    "somebody else's %i for everything is no absent function",
+    'a %i response of another server does not mean that the function is absent',
     async (status) => {
       await deploy();
       answerAfter(() => true, { status, body: '<html>' });
@@ -615,7 +632,7 @@ describe('what was done, whatever was answered', () => {
   );
 });
 
-describe("a page of somebody else's with status 200 is believed by no call", () => {
+describe('rejects a 200 response that is not from FunctionGraph', () => {
   test.each([
     ['GET', /\/config$/],
     ['PUT', /\/config$/],

@@ -1,4 +1,4 @@
-// Owns the proof that `npm run double` is what the README says: what it prints is enough to deploy, and its timers fire by themselves.
+// Tests `npm run double`: its output is enough to deploy to it, and its timers fire by themselves.
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { createCheckout } from '../support/deploy-checkout.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-test('what it prints deploys a function, whose timers seal a snapshot', async () => {
+test('a function that is deployed with its output seals a snapshot by timer', async () => {
   const checkout = await createCheckout();
   onTestFinished(() => checkout.remove());
   const double = spawn(join(root, 'node_modules/.bin/tsx'), ['test/support/double.ts', '1200'], {
@@ -21,7 +21,7 @@ test('what it prints deploys a function, whose timers seal a snapshot', async ()
   });
   const until = async (text: string) => {
     while (!printed.includes(text)) {
-      if (double.exitCode !== null) throw new Error(`it ended: ${printed}`);
+      if (double.exitCode !== null) throw new Error(`the process ended: ${printed}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
@@ -34,7 +34,7 @@ test('what it prints deploys a function, whose timers seal a snapshot', async ()
       ['deploy'],
       Object.fromEntries(variables),
     );
-    expect(output).toContain('timer every-minute created (1m)');
+    expect(output).toContain('create timer every-minute (1m)');
     expect(exitCode).toBe(0);
     await until('"status":"sealed"');
     expect(printed).toContain('"rows":1200,"verdict":"complete"');

@@ -1,5 +1,5 @@
-// Owns the proof that what a person must act on reaches the failure destination once, by the timer and the built bundle.
-// Method: the bundle deployed to the double; a list that comes in another order each time, so that its snapshot drifts.
+// Tests that a fault reaches the failure destination exactly once, with the built bundle and its timer.
+// Method: the bundle is deployed to the FunctionGraph double. The list has a different order on each page, so the snapshot drifts.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ import { startFunctionGraph } from '../support/function-graph.ts';
 const root = join(import.meta.dirname, '../..');
 const quota = { requests: 50, windowSeconds: 1 };
 
-test('a drifted snapshot is told once, and not by the ticks that follow', async () => {
+test('reports a drifted snapshot once, and not again in later timer invocations', async () => {
   const lake = await mkdtemp(join(tmpdir(), 'lake-'));
   const simulator = await startSimulator({
     ...agency,
@@ -32,11 +32,11 @@ test('a drifted snapshot is told once, and not by the ticks that follow', async 
     const onFailure = { destination: 'SMN' as const, topicUrn: 'urn:smn:t' };
     const settings = settingsOf({ onFailure, events: [timerOf('every-minute')] });
     const api = await connectTo(double);
-    const ports = { api, progress: () => {} };
-    const deployed = await deployFunction(ports, urnOf(double, settings), settings, {}, zip);
+    const plan = { api, urn: urnOf(double, settings), settings, secrets: {}, zip };
+    const deployed = await deployFunction({ ...plan, scope: 'all' }, () => {});
     expect(deployed.error).toBeNull();
     const outcomes: boolean[] = [];
-    // Three more after it was told.
+    // Three more invocations after the report.
     for (let after = 0; outcomes.length < 20 && after < 4; ) {
       outcomes.push((await double.fireTimers())[0]?.ok ?? false);
       if (double.delivered.length > 0) after += 1;
@@ -54,7 +54,7 @@ test('a drifted snapshot is told once, and not by the ticks that follow', async 
   }
 });
 
-/** Another order for each page, the same in each run. */
+/** Gives each page another order, the same in each run. */
 function rank(node: { host_id?: unknown }, index: number): number {
   let hash = index * 2_654_435_761;
   for (const sign of String(node.host_id)) hash = Math.imul(hash ^ sign.charCodeAt(0), 16_777_619);

@@ -1,11 +1,11 @@
-// Owns the proof that a local invocation looks like one at FunctionGraph.
+// Tests the event and the context of a local invocation.
 
 import { expect, test } from 'vitest';
 import { createLocalContext, createTimerEvent } from '../../lib/deploy/local-invocation.ts';
 import { readAgencyKey } from '../../lib/platform/function-context.ts';
 import { settingsOf, timerOf } from '../support/deploy-api.ts';
 
-test('the event is that of the first timer', () => {
+test('uses the event of the first timer', () => {
   const timer = timerOf('every-minute');
   const events = [{ ...timer, eventData: { ...timer.eventData, userEvent: 'x' } }, timerOf('b')];
   expect(createTimerEvent(settingsOf({ events }), 0)).toEqual({
@@ -21,10 +21,10 @@ test('the event is that of the first timer', () => {
   });
 });
 
-test('time runs out, and only what the function is given is to be had', () => {
+test('counts the time down and returns only the variables of the function', () => {
   let nowMs = 1_000;
   const settings = settingsOf({ timeout: 30, environment: { A: 'a' }, secrets: ['B_SK'] });
-  const variables = { A: 'not this', B_SK: 'b', C: 'c', HUAWEICLOUD_SDK_AK: 'ak' };
+  const variables = { A: 'not used', B_SK: 'b', C: 'c', HUAWEICLOUD_SDK_AK: 'ak' };
   const context = createLocalContext(settings, variables, () => nowMs);
   expect(context.getRemainingTimeInMilliSeconds?.()).toBe(30_000);
   nowMs += 29_000;
@@ -38,10 +38,10 @@ test('time runs out, and only what the function is given is to be had', () => {
   expect(context.getMemorySize?.()).toBe(256);
 });
 
-test("the key of whoever invokes stands for the agency's, a lasting one too", () => {
+test('uses the key of the shell instead of an agency, also a permanent key', () => {
   const variables = { HUAWEICLOUD_SDK_AK: 'ak', HUAWEICLOUD_SDK_SK: 'sk' };
-  const lasting = createLocalContext(settingsOf(), variables, () => 0);
-  expect(readAgencyKey(lasting)).toEqual({ kind: 'aksk', ak: 'ak', sk: 'sk' });
+  const permanent = createLocalContext(settingsOf(), variables, () => 0);
+  expect(readAgencyKey(permanent)).toEqual({ kind: 'aksk', ak: 'ak', sk: 'sk' });
   const temporary = { ...variables, HUAWEICLOUD_SDK_SECURITY_TOKEN: 'token' };
   expect(readAgencyKey(createLocalContext(settingsOf(), temporary, () => 0))).toMatchObject({
     securityToken: 'token',

@@ -1,5 +1,5 @@
-// Owns the proof of the commands as a person gives them: `npx serverless …` in a checkout, the double over http, the simulator behind
-// the deployed code. Refuses to look inside: what is printed, what is written and what the double was told.
+// Tests the commands of the plugin as a user runs them: `npx serverless …` in a checkout.
+// Method: the FunctionGraph double over http; the deployed code reads from the simulator. Only output, files and requests are checked.
 
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,12 +40,12 @@ afterAll(async () => {
 });
 
 const outputs: string[] = [];
-async function say(...args: string[]) {
+async function run(...args: string[]) {
   const outcome = await checkout.serverless(args, deployer);
   outputs.push(outcome.output);
   return outcome;
 }
-/** Files, at any depth: Serverless makes an empty folder too. */
+/** Files at any depth, without folders: Serverless creates an empty one. */
 async function listWritten(): Promise<string[]> {
   const entries = await readdir(join(checkout.root, '.serverless'), {
     recursive: true,
@@ -56,7 +56,7 @@ async function listWritten(): Promise<string[]> {
 const zip = () => readFile(join(checkout.root, '.serverless/collect.zip'));
 
 describe('package', () => {
-  test('needs no credentials, variables or configuration, and writes one zip a function', async () => {
+  test('needs no credentials, variables or configuration, and writes one zip for each function', async () => {
     const { exitCode, output } = await checkout.serverless(['package']);
     expect(output).toMatch(/\.serverless\/collect\.zip: \d+ bytes, sha-256 [0-9a-f]{64}/);
     expect(exitCode).toBe(0);
@@ -65,7 +65,7 @@ describe('package', () => {
     expect(paths).toEqual(['index.js', 'index.js.LEGAL.txt']);
   });
 
-  test('the configuration goes in if it is there; another checkout gives the same bytes', async () => {
+  test('adds the configuration if it exists; another checkout gives the same bytes', async () => {
     const config = writeConfig(simulator, folder, quota);
     const other = await createCheckout();
     for (const one of [checkout, other]) await one.write('cgs-export.yml', config);
@@ -82,115 +82,111 @@ describe('package', () => {
   });
 });
 
-describe('a file with a fault in it', () => {
+describe('a fault in serverless.yml', () => {
   const original = () => readFile(join(import.meta.dirname, '../../serverless.yml'), 'utf8');
   test.each([
     ['memorySize: 256', 'memorysize: 256', "unrecognized property 'memorysize'"],
-    ['memorySize: 256', 'memorySize: 200', 'functions.collect.memorySize: 200 MB is no size'],
+    ['memorySize: 256', 'memorySize: 200', 'functions.collect.memorySize: 200 MB is not a size'],
     ['runtime: Node.js20.15', 'runtime: Node.js99', "'provider.runtime'"],
     ['scheduleType: Rate', 'scheduleTyp: Rate', 'Did you mean scheduleType?'],
-    ['eventData:', 'eventDat:', 'functions.collect.events.0.eventDat: is no key of an event'],
+    ['eventData:', 'eventDat:', 'functions.collect.events.0.eventDat: is not a key of an event'],
     ['name: huawei', 'name: huawie', 'provider.name: "huawie"'],
-    [
-      'handler: index.handler',
-      'handler: index.handle',
-      '"index.handle" is nothing that the zip has',
-    ],
+    ['handler: index.handler', 'handler: index.handle', '"index.handle" does not exist in the zip'],
     [
       'schedule: 1m',
       'schedule: 1s',
-      'functions.collect.events.0.eventData.schedule: "1s" is no rate',
+      'functions.collect.events.0.eventData.schedule: "1s" is not a valid rate',
     ],
-    ['  collect:', '  colect:', 'functions/colect.ts gives no bundle'],
-  ])('%s → %s is told precisely', async (right, wrong, said) => {
+    ['  collect:', '  colect:', 'there is no bundle of functions/colect.ts'],
+  ])('%s → %s: reports the exact fault', async (right, wrong, message) => {
     const text = await original();
     expect(text).toContain(right);
     await checkout.write('serverless.yml', text.replace(right, wrong));
     const { exitCode, output } = await checkout.serverless(['package']);
     await checkout.write('serverless.yml', text);
-    expect(output).toContain(said);
+    expect(output).toContain(message);
     expect(output).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
     expect(exitCode).toBe(1);
   });
 });
 
-describe('a command with a fault in it', () => {
+describe('a fault on the command line', () => {
   test.each<[string[], string]>([
     [
       ['invoke', '-f', 'colect'],
       '--function: there is no function colect\nserverless.yml has collect.',
     ],
-    [['remove', '--stage', 'test'], 'cgs-export-collect does not tell the stage'],
-    [['remove', '--stage', 'collect'], 'cgs-export-collect does not tell the stage'],
+    [['remove', '--stage', 'test'], 'cgs-export-collect does not contain the stage'],
+    [['remove', '--stage', 'collect'], 'cgs-export-collect does not contain the stage'],
     [['deploy', '--package', 'nowhere'], '--package: nowhere/collect.zip cannot be read (ENOENT)'],
     [['logs', '-f', 'collect', '--tail'], '--tail: has no effect with this provider'],
     [['package', '--package', 'package.json'], 'EEXIST'],
-    [['invoke', '-f', 'collect', '--data', '{bad'], '--data: gives no event'],
-    [['invoke', '-f', 'collect', '--path', '/nowhere.json'], '--path: gives no event'],
-    [['invoke', 'local', '-f', 'collect', '--env', 'A'], '--env: "A" is no variable'],
-  ])('%j is refused before anything is sent', async (args, said) => {
+    [['invoke', '-f', 'collect', '--data', '{bad'], '--data: is not a valid event'],
+    [['invoke', '-f', 'collect', '--path', '/nowhere.json'], '--path: is not a valid event'],
+    [['invoke', 'local', '-f', 'collect', '--env', 'A'], '--env: "A" is not a variable'],
+  ])('%j is rejected before anything is sent', async (args, message) => {
     const before = double.requests.length;
-    const { exitCode, output } = await say(...args);
-    expect(output).toContain(said);
+    const { exitCode, output } = await run(...args);
+    expect(output).toContain(message);
     expect(output).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
     expect(exitCode).toBe(1);
     expect(double.requests.length).toBe(before);
   });
 
-  test('a stage that the name tells is one of its own', async () => {
+  test('accepts a stage that the function name contains', async () => {
     const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
     const staged = text.replace(
       'name: cgs-export-collect',
       'name: cgs-export-${sls:stage}-collect',
     );
     await checkout.write('serverless.yml', staged);
-    const { output } = await say('info', '--stage', 'prod');
+    const { output } = await run('info', '--stage', 'prod');
     await checkout.write('serverless.yml', text);
     expect(output).toContain('cgs-export-prod-collect: not deployed');
   });
 
-  test('a key that is written out is not packed, one that is missing is asked for where it belongs', async () => {
+  test('rejects a plain-text key in the zip, and reports a missing secret with a hint', async () => {
     const config = (sk: string) =>
       `store: obs://lake\naccounts: [{ name: prod, credentials: { ak: A, sk: ${sk} }, targets: [{ region: cn-south-4 }] }]\n`;
     await checkout.write('cgs-export.yml', config('literal-secret-key'));
-    const packed = await say('package');
-    expect(packed.output).toContain('accounts.0.credentials.sk: is written out');
+    const packed = await run('package');
+    expect(packed.output).toContain('accounts.0.credentials.sk: is written as plain text');
     expect(packed.output).not.toContain('literal-secret-key');
     expect(packed.exitCode).toBe(1);
     await checkout.write('cgs-export.yml', config('${PROD_SK}'));
-    const { output } = await say('deploy');
+    const { output } = await run('deploy');
     expect(output).toContain('the environment variable PROD_SK is not set');
-    expect(output).toContain('Name it under secrets');
+    expect(output).toContain('Add its name to secrets');
     await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
   });
 });
 
 describe('from deploy to remove', () => {
-  test('deploy needs a key and a configuration that the function can use', async () => {
+  test('deploy needs a key and a valid configuration', async () => {
     const without = await checkout.serverless(['deploy'], { FUNCTIONGRAPH_ENDPOINT: double.url });
     expect(without.output).toContain('HUAWEICLOUD_SDK_AK: is not set');
-    // One thing to do for two faults is said once.
-    expect(without.output.split('of whoever deploys')).toHaveLength(2);
+    // Two faults with the same hint print it once.
+    expect(without.output.split('of the user who deploys')).toHaveLength(2);
     await checkout.write('cgs-export.yml', 'store: file:/x\nacounts: []\n');
-    const { output, exitCode } = await say('deploy');
+    const { output, exitCode } = await run('deploy');
     expect(output).toContain('acounts');
     expect(exitCode).toBe(1);
     expect(double.functions.size).toBe(0);
     await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
   });
 
-  test('what is checked is what is sent: the configuration in the zip', async () => {
+  test('checks the configuration in the zip, because this is what deploy sends', async () => {
     await checkout.write('cgs-export.yml', 'nonsense: 1\n');
-    expect((await say('package', '--package', 'packed')).exitCode).toBe(0);
+    expect((await run('package', '--package', 'packed')).exitCode).toBe(0);
     await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
-    const { output, exitCode } = await say('deploy', '--package', 'packed');
+    const { output, exitCode } = await run('deploy', '--package', 'packed');
     expect(output).toContain('nonsense');
     expect(exitCode).toBe(1);
     await rm(join(checkout.root, 'packed'), { recursive: true });
     expect(double.functions.size).toBe(0);
   });
 
-  test('a file that the environment names is the one in the zip, if it is called so', async () => {
+  test('checks the configuration in the zip if CGS_EXPORT_CONFIG has the same file name', async () => {
     const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
     const named = text.replace(
       '    # environment: { CGS_EXPORT_LOG_LEVEL: debug }',
@@ -199,30 +195,30 @@ describe('from deploy to remove', () => {
     expect(named).not.toBe(text);
     await checkout.write('serverless.yml', named);
     await checkout.write('cgs-export.yml', 'store: file:/x\nacounts: []\n');
-    const { output, exitCode } = await say('deploy');
+    const { output, exitCode } = await run('deploy');
     await checkout.write('serverless.yml', text);
     await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
     expect(output).toContain('acounts');
     expect(exitCode).toBe(1);
   });
 
-  test('an agency that the configuration needs is asked for', async () => {
+  test('reports a missing agency that the configuration needs', async () => {
     const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
     await checkout.write('serverless.yml', text.replace('  agencyName: cgs-export\n', ''));
-    const { output, exitCode } = await say('deploy');
+    const { output, exitCode } = await run('deploy');
     await checkout.write('serverless.yml', text);
     expect(output).toContain('functions.collect.agencyName: is missing');
     expect(exitCode).toBe(1);
   });
 
-  test('no configuration is told before anything is sent', async () => {
+  test('reports a missing configuration before anything is sent', async () => {
     await rm(join(checkout.root, 'cgs-export.yml'));
-    const { output } = await say('deploy');
+    const { output } = await run('deploy');
     await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
     expect(output).toContain('cgs-export.yml is not in .serverless/collect.zip');
   });
 
-  test('deploy, then timers, until a snapshot is sealed over several invocations', async () => {
+  test('deploys, and timers seal a snapshot in several invocations', async () => {
     const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
     const withSecret = text
       .replace('# secrets: [PROD_AK, PROD_SK]', 'secrets: [PROD_SK]')
@@ -232,9 +228,9 @@ describe('from deploy to remove', () => {
       );
     expect(withSecret).toMatch(/^ +secrets[\s\S]*/m);
     await checkout.write('serverless.yml', withSecret);
-    const { output, exitCode } = await say('deploy');
+    const { output, exitCode } = await run('deploy');
     expect(output).toContain('cgs-export-collect: deployed');
-    expect(output).toContain('timer every-minute created (1m)');
+    expect(output).toContain('create timer every-minute (1m)');
     expect(exitCode).toBe(0);
 
     const statuses: string[] = [];
@@ -263,9 +259,9 @@ describe('from deploy to remove', () => {
     expect(double.delivered).toEqual([]);
   });
 
-  test('info, invoke, invoke local, logs', async () => {
-    expect((await say('info')).output).toContain('trigger     TIMER every-minute Rate 1m ACTIVE');
-    const invoked = await say('invoke', '-f', 'collect');
+  test('info, invoke, invoke local and logs print their results', async () => {
+    expect((await run('info')).output).toContain('trigger     TIMER every-minute Rate 1m ACTIVE');
+    const invoked = await run('invoke', '-f', 'collect');
     expect(invoked.output).toContain('"status":"idle"');
     expect(invoked.exitCode).toBe(0);
     const local = await checkout.serverless(['invoke', 'local', '-f', 'collect'], {
@@ -274,48 +270,48 @@ describe('from deploy to remove', () => {
       HUAWEICLOUD_SDK_SECURITY_TOKEN: agency.securityToken,
     });
     expect(local.output).toContain('"status": "idle"');
-    expect((await say('logs', '-f', 'collect')).output).toContain('SUCCESS');
+    expect((await run('logs', '-f', 'collect')).output).toContain('SUCCESS');
   });
 
-  test('a second deploy says that nothing changed, and changes nothing', async () => {
+  test('a second deploy reports no change and sends only reads', async () => {
     const before = double.requests.length;
-    const { output } = await say('deploy');
+    const { output } = await run('deploy');
     expect(output).toContain('cgs-export-collect: no change');
     const since = double.requests.slice(before);
     expect(since.filter((request) => !request.startsWith('GET'))).toEqual([]);
   });
 
-  test('deploy function sends the code, or with --update-config the settings', async () => {
+  test('deploy function updates the code, or the configuration with --update-config', async () => {
     const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
     await checkout.write('serverless.yml', text.replace('memorySize: 256', 'memorySize: 512'));
-    const code = await say('deploy', 'function', '-f', 'collect');
+    const code = await run('deploy', 'function', '-f', 'collect');
     expect(code.output).toContain('no change');
-    const settings = await say('deploy', 'function', '-f', 'collect', '--update-config');
-    expect(settings.output).toContain('done: configuration (memorySize)');
+    const settings = await run('deploy', 'function', '-f', 'collect', '--update-config');
+    expect(settings.output).toContain('done: update configuration (memorySize)');
     await checkout.write('serverless.yml', text);
   });
 
-  test('a deploy that fails says what was done and what was not, and the old function runs on', async () => {
+  test('a failed deploy reports done and missing steps, and the old function still runs', async () => {
     double.fail = (method, path) =>
       method === 'PUT' && path.endsWith('/config')
         ? { status: 403, code: 'FSS.0403', message: 'Forbidden' }
         : null;
-    const { output, exitCode } = await say('deploy');
+    const { output, exitCode } = await run('deploy');
     double.fail = () => null;
     expect(exitCode).toBe(1);
-    expect(output).toContain('failed; the code that was deployed before runs on');
-    expect(output).toContain('not done: configuration (memorySize)');
+    expect(output).toContain('failed; the previous code is still running');
+    expect(output).toContain('not done: update configuration (memorySize)');
     expect(output).toMatch(/UpdateFunctionConfig: FSS\.0403 Forbidden \(request id [\w-]+\)/);
     expect((await double.fireTimers())[0]?.ok).toBe(true);
   });
 
-  test('remove', async () => {
-    expect((await say('remove')).output).toContain('cgs-export-collect: removed');
+  test('remove deletes the function, and succeeds if there is none', async () => {
+    expect((await run('remove')).output).toContain('cgs-export-collect: removed');
     expect(double.functions.size).toBe(0);
-    expect((await say('remove')).output).toContain('was not deployed');
+    expect((await run('remove')).output).toContain('was not deployed');
   });
 
-  test('no secret was printed or written', async () => {
+  test('no command printed or wrote a secret', async () => {
     const written = await Promise.all(
       (await listWritten()).map((name) =>
         readFile(join(checkout.root, '.serverless', name), 'latin1'),

@@ -1,5 +1,5 @@
-// Owns the proof that a removed function is gone, triggers first, and that what is not gone is said.
-// Method: as deployment.test.ts.
+// Tests removing a function: triggers first, and a result that names what remains.
+// Method: the real client and SDK over http against the FunctionGraph double.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { deployFunction, urnOf } from '../../lib/deploy/deployment.ts';
@@ -17,20 +17,20 @@ beforeEach(async () => {
 afterEach(() => double.stop());
 
 const urn = () => urnOf(double, settingsOf());
-const remove = () => removeFunction({ api, progress: () => {} }, urn());
+const remove = () => removeFunction(api, urn(), () => {});
 
 async function deploy(...timers: string[]) {
   const settings = settingsOf({ events: timers.map((name) => timerOf(name)) });
   const zip = await zipAnswering('one');
-  return deployFunction({ api, progress: () => {} }, urn(), settings, {}, zip);
+  return deployFunction({ api, urn: urn(), settings, secrets: {}, zip, scope: 'all' }, () => {});
 }
 
 const writes = () => double.requests.filter((request) => !request.startsWith('GET'));
 
-test('takes triggers and function; what is not there is no error', async () => {
+test('removes triggers, then the function; removing an absent function succeeds', async () => {
   await deploy('a', 'b');
   expect(await remove()).toEqual({
-    done: ['trigger a', 'trigger b', 'function'],
+    done: ['remove trigger a', 'remove trigger b', 'remove function'],
     notDone: [],
     error: null,
   });
@@ -41,14 +41,14 @@ test('takes triggers and function; what is not there is no error', async () => {
   expect((await remove()).done).toEqual([]);
 });
 
-test('what was removed though the answer was lost is said to be removed', async () => {
+test('a lost response: reports a removed function as removed', async () => {
   await deploy('a', 'b');
   double.lose = (method) => method === 'DELETE';
   expect(await remove()).toMatchObject({ notDone: [], error: null });
   expect(double.functions.size).toBe(0);
 });
 
-test('nobody answers any more: not claimed either way', async () => {
+test('no more responses: reports an unknown outcome', async () => {
   await deploy('a', 'b');
   let down = false;
   double.lose = (method) => {
@@ -58,32 +58,36 @@ test('nobody answers any more: not claimed either way', async () => {
   double.fail = () => (down ? { status: 503, code: 'FSS.0503', message: 'down' } : null);
   expect(await remove()).toMatchObject({
     done: [],
-    notDone: ['trigger a (or it was: nobody answers)', 'trigger b', 'function'],
+    notDone: [
+      'remove trigger a (outcome unknown: no answer)',
+      'remove trigger b',
+      'remove function',
+    ],
     error: { code: 'FSS.0503' },
   });
 });
 
-test("somebody else's 404 is no function that was not deployed", async () => {
+test('a 404 of a proxy does not mean that the function is absent', async () => {
   await deploy('a');
   double.answerAfter = () => ({ status: 404, body: '<html>' });
   await expect(remove()).rejects.toThrow(/ShowFunctionConfig/);
   double.answerAfter = (method) => (method === 'DELETE' ? { status: 404, body: '<html>' } : null);
-  // The requests have their effect: what stands then is read.
+  // The requests have their effect, and the state is read afterwards.
   expect(await remove()).toMatchObject({ notDone: [] });
 });
 
 test.each([
-  ['that fails midway', 500, 'FSS.0500', 'FSS.0500'],
-  ["that a page of somebody else's answers with 200", 200, 'x', 'UNEXPECTED_ANSWER'],
-])('%s says what is gone and what is not', async (_what, status, answered, code) => {
+  ['an error in the middle', 500, 'FSS.0500', 'FSS.0500'],
+  ['a 200 response of another server', 200, 'x', 'UNEXPECTED_ANSWER'],
+])('%s: reports what is removed and what is not', async (_what, status, answered, code) => {
   await deploy('every-minute');
   double.fail = (method, path) =>
     method === 'DELETE' && path.includes('/functions/')
       ? { status, code: answered, message: 'No' }
       : null;
   expect(await remove()).toMatchObject({
-    done: ['trigger every-minute'],
-    notDone: ['function'],
+    done: ['remove trigger every-minute'],
+    notDone: ['remove function'],
     error: { code },
   });
 });

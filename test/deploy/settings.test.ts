@@ -1,12 +1,9 @@
-// Owns the proof of what serverless.yml means: defaults, whose word counts, and every fault at once.
+// Tests the settings from serverless.yml: defaults, provider and function values, and all faults at once.
 
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
-import {
-  type FunctionSection,
-  type ProviderSection,
-  readSettings,
-} from '../../lib/deploy/settings.ts';
+import { readSettings } from '../../lib/deploy/settings.ts';
+import type { FunctionSection, ProviderSection } from '../../lib/deploy/settings-schema.ts';
 
 const timer = (name: string, schedule = '1m', scheduleType: 'Rate' | 'Cron' = 'Rate') => ({
   triggerTypeCode: 'TIMER' as const,
@@ -30,7 +27,7 @@ function faultsOf(section: FunctionSection, provider: ProviderSection = {}): str
   return [];
 }
 
-test('a function that says nothing gets what suits a timer', () => {
+test('uses defaults that suit a timer', () => {
   expect(read({ events: [timer('every-minute')] })).toEqual({
     key: 'collect',
     name: 'collect',
@@ -39,14 +36,16 @@ test('a function that says nothing gets what suits a timer', () => {
     handler: 'index.handler',
     description: '',
     memorySize: 256,
-    timeoutSeconds: 60,
-    agency: '',
-    executionAgency: '',
+    timeout: 60,
+    agencyName: '',
+    appXrole: '',
     environment: {},
     secrets: [],
-    vpc: null,
-    log: null,
-    enterpriseProjectId: null,
+    vpcId: undefined,
+    subnetId: undefined,
+    ltsGroupId: undefined,
+    ltsStreamId: undefined,
+    enterpriseProjectId: undefined,
     maxInstances: 1,
     asyncRetries: 0,
     onFailure: null,
@@ -62,7 +61,7 @@ test('a function that says nothing gets what suits a timer', () => {
   });
 });
 
-test("the function's word counts before the provider's; variables are joined and become text", () => {
+test('the function wins over the provider; variables are merged and become text', () => {
   const provider = { memorySize: 128, environment: { A: 1, B: 'b' }, secrets: ['X'], timeout: 9 };
   const settings = read(
     { memorySize: 512, environment: { A: true }, secrets: ['Y', 'X'] },
@@ -70,7 +69,7 @@ test("the function's word counts before the provider's; variables are joined and
   );
   expect(settings).toMatchObject({
     memorySize: 512,
-    timeoutSeconds: 9,
+    timeout: 9,
     environment: { A: 'true', B: 'b' },
     secrets: ['X', 'Y'],
   });
@@ -80,13 +79,13 @@ test.each([
   [{ destination: 'SMN', topicUrn: 'urn:smn:a' }, '{"topic_urn":"urn:smn:a"}'],
   [{ destination: 'OBS', bucket: 'b' }, '{"bucket":"b","prefix":"/","expires":0}'],
   [{ destination: 'FunctionGraph', funcUrn: 'urn:fss:a' }, '{"func_urn":"urn:fss:a"}'],
-] as const)('a failure destination becomes what the API wants: %j', (onFailure, param) => {
+] as const)('converts a failure destination to the form of the API: %j', (onFailure, param) => {
   expect(read({ onFailure }).onFailure).toEqual({ destination: onFailure.destination, param });
 });
 
-describe('what a schema cannot say', () => {
+describe('rules that a schema cannot express', () => {
   test.each<[string, FunctionSection, string]>([
-    ['a name', { name: '9lives' }, 'functions.collect.name "9lives" is no name'],
+    ['a name', { name: '9lives' }, 'functions.collect.name "9lives" is not a valid function name'],
     ['half a VPC', { vpcId: 'v', agencyName: 'a' }, 'functions.collect.vpcId needs subnetId'],
     [
       'a VPC without agency',
@@ -95,55 +94,59 @@ describe('what a schema cannot say', () => {
     ],
     ['half a log', { ltsGroupId: 'g' }, 'functions.collect.ltsGroupId needs ltsStreamId'],
     [
-      'a secret in the open',
+      'a secret in environment',
       { environment: { PROD_SK: 'x' } },
       'environment.PROD_SK looks like a secret',
     ],
     [
-      'a secret twice',
+      'a secret in both sections',
       { environment: { A: 'x' }, secrets: ['A'] },
       'environment.A looks like a secret',
     ],
     ['a large environment', { environment: { A: 'x'.repeat(4_090) } }, 'has 4098 characters'],
     ['no topic', { onFailure: { destination: 'SMN' } }, 'onFailure.topicUrn is missing'],
     [
-      "another destination's key",
+      'a key of another destination',
       { onFailure: { destination: 'SMN', topicUrn: 'urn:smn:a', bucket: 'b' } },
-      'functions.collect.onFailure.bucket is no key of SMN',
+      'functions.collect.onFailure.bucket is not a key of SMN',
     ],
     [
       'the mark of secrets',
       { environment: { DEPLOYED_SECRETS: 'x' } },
-      'functions.collect.environment DEPLOYED_SECRETS is what deploy sets',
+      'functions.collect.environment DEPLOYED_SECRETS is a name that deploy uses itself',
     ],
     [
-      'the mark of secrets as one',
+      'the mark of secrets as a secret',
       { secrets: ['DEPLOYED_SECRETS'] },
-      'functions.collect.secrets DEPLOYED_SECRETS is what deploy sets',
+      'functions.collect.secrets DEPLOYED_SECRETS is a name that deploy uses itself',
     ],
     [
       'a schedule in brackets',
       {
         events: [{ ...timer('a'), eventData: { ...timer('a').eventData, schedule: ['1m'] } }],
       },
-      'events.0.eventData.schedule ["1m"] is no text',
+      'events.0.eventData.schedule ["1m"] is not a text',
     ],
-    ['a bad rate', { events: [timer('a', '1s')] }, 'events.0.eventData.schedule "1s" is no rate'],
     [
-      'one name twice',
+      'a bad rate',
+      { events: [timer('a', '1s')] },
+      'events.0.eventData.schedule "1s" is not a valid rate',
+    ],
+    [
+      'a repeated name',
       { events: [timer('a'), timer('a')] },
-      'events.1.eventData.name "a" names two',
+      'events.1.eventData.name "a" is the name of two',
     ],
     [
       'a name without its ids',
       { ltsStreamName: 's' },
       'functions.collect.ltsStreamName needs ltsGroupId and ltsStreamId',
     ],
-    ['a size', { memorySize: 300 }, 'functions.collect.memorySize 300 MB is no size'],
+    ['a size', { memorySize: 300 }, 'functions.collect.memorySize 300 MB is not a size'],
     [
       'a handler',
       { handler: 'main.handler' },
-      'functions.collect.handler "main.handler" is nothing that the zip has',
+      'functions.collect.handler "main.handler" does not exist in the zip',
     ],
     [
       'another secret',
@@ -153,37 +156,41 @@ describe('what a schema cannot say', () => {
     [
       'a misspelt event',
       { events: [{ triggerTypCode: 'TIMER', eventData: timer('a').eventData }] },
-      'functions.collect.events.0.triggerTypCode is no key of an event',
+      'functions.collect.events.0.triggerTypCode is not a key of an event',
     ],
     [
       'a misspelt part of one',
       {
         events: [{ triggerTypeCode: 'TIMER', eventData: { ...timer('a').eventData, scedule: '' } }],
       },
-      'functions.collect.events.0.eventData.scedule is no key of an event',
+      'functions.collect.events.0.eventData.scedule is not a key of an event',
     ],
     [
       'another trigger',
       { events: [{ triggerTypeCode: 'APIG', eventData: timer('a').eventData }] },
       'functions.collect.events.0.triggerTypeCode must be TIMER',
     ],
-    ['no data', { events: [{ triggerTypeCode: 'TIMER' }] }, 'eventData.name nothing is no name'],
+    [
+      'no data',
+      { events: [{ triggerTypeCode: 'TIMER' }] },
+      'eventData.name nothing is not a valid trigger name',
+    ],
   ])('%s', (_what, section, fault) => {
     expect(faultsOf(section).join('\n')).toContain(fault);
   });
 
-  test('all faults of all functions at once', () => {
+  test('reports all faults of all functions at once', () => {
     const functions = { a: { vpcId: 'v' }, b: { events: [timer('x', 'never', 'Cron')] } };
     expect(() => readSettings({}, functions)).toThrow(
       /functions\.a\.vpcId[\s\S]*functions\.b\.events/,
     );
   });
 
-  test('just as many characters as are taken', () => {
+  test('accepts an environment of exactly the maximum size', () => {
     expect(faultsOf({ environment: { A: 'x'.repeat(4_088) } })).toEqual([]);
   });
 
-  test('a slip is told with the key that was meant', () => {
+  test('suggests the key for a misspelt one', () => {
     const events = [{ triggerTypeCode: 'TIMER', eventDat: {} }];
     const thrown = (() => {
       try {
@@ -197,7 +204,7 @@ describe('what a schema cannot say', () => {
     );
   });
 
-  test('two functions of one name', () => {
+  test('rejects two functions with the same name', () => {
     const functions = {
       a: { name: 'same' },
       b: { name: 'same' },

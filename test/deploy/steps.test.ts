@@ -1,13 +1,13 @@
-// Owns the proof of the order: settings before code, what fires last, and no step for what stands as wanted.
+// Tests the order of the steps: configuration before code, timers last, and no step for what is already as wanted.
 
 import { expect, test } from 'vitest';
 import type { FunctionGraph } from '../../lib/deploy/function-graph.ts';
-import type { FunctionSection } from '../../lib/deploy/settings.ts';
-import { type Extent, planSteps, type Standing } from '../../lib/deploy/steps.ts';
+import type { FunctionSection } from '../../lib/deploy/settings-schema.ts';
+import { type DeployedState, type DeployScope, planSteps } from '../../lib/deploy/steps.ts';
 import { deployed, settingsOf, timerOf } from '../support/deploy-api.ts';
 
 const urn = deployed.func_urn;
-const standing: Standing = {
+const existing: DeployedState = {
   function: { ...deployed, digest: 'old', strategy_config: { concurrency: 1 } },
   async: {
     max_async_event_age_in_seconds: 3_600,
@@ -23,24 +23,29 @@ const standing: Standing = {
     },
   ],
 };
-const nothing: Standing = { function: null, async: null, triggers: [] };
+const nothing: DeployedState = { function: null, async: null, triggers: [] };
 
-function plan(before: Standing, section: FunctionSection, digest = 'new', extent: Extent = 'all') {
+function plan(
+  before: DeployedState,
+  section: FunctionSection,
+  digest = 'new',
+  scope: DeployScope = 'all',
+) {
   const settings = settingsOf({ events: [timerOf('one')], ...section });
   const secrets = Object.fromEntries(settings.secrets.map((name) => [name, 'hunter2']));
-  // No step is taken here.
+  // The steps are planned and not run.
   const api = {} as FunctionGraph;
-  const wish = { api, urn, settings, secrets, zip: new Uint8Array(), digest, extent };
-  return planSteps(wish, before).map(({ id, what }) => `${id}: ${what}`);
+  const wanted = { api, urn, settings, secrets, zip: new Uint8Array(), digest, scope };
+  return planSteps(wanted, before).map(({ id, label }) => `${id}: ${label}`);
 }
 
-test('of a new function: itself, its secrets, what limits it, and only then what fires', () => {
+test('a new function: function, secrets, limits, and timers last', () => {
   expect(plan(nothing, { secrets: ['PROD_SK'] })).toEqual([
-    'create: created',
-    'config: secrets',
-    'instances: instances: at most 1',
-    'async: failures: 0 retries, told to nobody',
-    'timer one: timer one created (1m)',
+    'create: create function',
+    'config: set secrets',
+    'instances: limit instances to 1',
+    'async: set failure handling (0 retries, no destination)',
+    'timer one: create timer one (1m)',
   ]);
 });
 
@@ -51,26 +56,26 @@ const all: FunctionSection = {
   events: [timerOf('two')],
 };
 
-test('of one that stands: settings before code, timers last, the new one before the old one goes', () => {
-  expect(plan(standing, all)).toEqual([
-    'config: configuration (memorySize)',
-    'code: code',
-    'instances: instances: at most 2',
-    'async: failures: 1 retries, told to nobody',
-    'timer two: timer two created (1m)',
-    'remove t1: timer one removed',
+test('an existing function: configuration before code, timers last, and removals at the end', () => {
+  expect(plan(existing, all)).toEqual([
+    'config: update configuration (memorySize)',
+    'code: update code',
+    'instances: limit instances to 2',
+    'async: set failure handling (1 retries, no destination)',
+    'timer two: create timer two (1m)',
+    'remove t1: remove timer one',
   ]);
 });
 
-test('half of it: the code alone, the settings alone; timers belong to the whole', () => {
-  expect(plan(standing, all, 'new', 'code')).toEqual(['code: code']);
-  expect(plan(standing, all, 'new', 'config')).toEqual([
-    'config: configuration (memorySize)',
-    'instances: instances: at most 2',
-    'async: failures: 1 retries, told to nobody',
+test('code or configuration alone: no timers', () => {
+  expect(plan(existing, all, 'new', 'code')).toEqual(['code: update code']);
+  expect(plan(existing, all, 'new', 'config')).toEqual([
+    'config: update configuration (memorySize)',
+    'instances: limit instances to 2',
+    'async: set failure handling (1 retries, no destination)',
   ]);
 });
 
-test('of what stands as wanted: nothing', () => {
-  expect(plan(standing, {}, 'old')).toEqual([]);
+test('no steps for a function that is as wanted', () => {
+  expect(plan(existing, {}, 'old')).toEqual([]);
 });

@@ -1,4 +1,4 @@
-// Owns the proof of what is said: done, not done, and no value of a variable.
+// Tests the printed text: steps that are done or not done, and no values of variables.
 
 import { expect, test } from 'vitest';
 import { ProtocolError } from '../../lib/core/errors.ts';
@@ -13,51 +13,53 @@ import {
 
 const error = new ProtocolError('FSS.0400', 'No', 'Do.');
 
-test('a deployment that keeps what serverless.yml no longer names', () => {
+test('a deployment with a setting that serverless.yml no longer has', () => {
   const text = describeDeployment('f', {
-    urn: 'u',
     done: [],
     notDone: [],
-    stands: 'new code',
-    stays: ['VPC v'],
+    running: 'new code',
+    leftovers: ['VPC v'],
     error: null,
   });
-  expect(text).toMatch(/^f: no change\n {2}stays: VPC v \(.*remove and deploy again\)$/);
+  expect(text).toMatch(/^f: no change\n {2}still set: VPC v \(.*run remove and then deploy\)$/);
 });
 
-test('a deployment: nothing, something, half of it, and what runs now', () => {
-  const say = (done: string[], notDone: string[] = [], stands: Deployment['stands'] = 'old code') =>
+test('a deployment: no change, success, failure, and which code runs', () => {
+  const describe = (
+    done: string[],
+    notDone: string[] = [],
+    running: Deployment['running'] = 'old code',
+  ) =>
     describeDeployment('f', {
-      urn: 'u',
       done,
       notDone,
-      stands,
-      stays: [],
+      running,
+      leftovers: [],
       error: notDone.length > 0 ? error : null,
     });
-  expect(say([])).toBe('f: no change');
-  expect(say(['code', 'timer'])).toBe('f: deployed\n  done: code · timer');
-  expect(say([], ['code'])).toBe(
-    'f: failed; the code that was deployed before runs on\n  not done: code',
+  expect(describe([])).toBe('f: no change');
+  expect(describe(['code', 'timer'])).toBe('f: deployed\n  done: code · timer');
+  expect(describe([], ['code'])).toBe(
+    'f: failed; the previous code is still running\n  not done: code',
   );
-  expect(say([], ['created'], 'nothing')).toContain('failed; nothing is deployed');
-  expect(say(['code'], ['timer'], 'new code')).toBe(
-    'f: failed; the new code is there, but not all that belongs to it\n  done: code\n  not done: timer',
+  expect(describe([], ['created'], 'nothing')).toContain('failed; the function does not exist');
+  expect(describe(['code'], ['timer'], 'new code')).toBe(
+    'f: failed; the new code is deployed, but some of its settings or timers are not\n  done: code\n  not done: timer',
   );
-  expect(say([], ['code'], 'unknown')).toContain('cannot be read');
+  expect(describe([], ['code'], 'unknown')).toContain('which code is running is unknown');
 });
 
-test('a removal: whole, nothing, half', () => {
-  const say = (done: string[], notDone: string[] = []) =>
+test('a removal: complete, nothing to remove, incomplete', () => {
+  const describe = (done: string[], notDone: string[] = []) =>
     describeRemoval('f', { done, notDone, error: notDone.length > 0 ? error : null });
-  expect(say(['function'])).toBe('f: removed');
-  expect(say([])).toBe('f: was not deployed');
-  expect(say(['trigger a'], ['function'])).toBe(
-    'f: not all of it is removed; remove it again\n  done: trigger a\n  not done: function',
+  expect(describe(['function'])).toBe('f: removed');
+  expect(describe([])).toBe('f: was not deployed');
+  expect(describe(['trigger a'], ['function'])).toBe(
+    'f: not completely removed; run remove again\n  done: trigger a\n  not done: function',
   );
 });
 
-test('a function: its settings, names of variables and never their values', () => {
+test('a function: its settings, and the names of variables without their values', () => {
   const text = describeFunction(
     'f',
     {
@@ -87,7 +89,7 @@ test('a function: its settings, names of variables and never their values', () =
   expect(describeFunction('f', null, [], null)).toBe('f: not deployed');
 });
 
-test('an invocation and the last ones', () => {
+test('an invocation and the list of invocations', () => {
   const invocation = { requestId: 'r', status: 200, result: '{"a":1}', log: 'line\n' };
   expect(describeInvocation(invocation)).toBe('line\n{"a":1}\nstatus 200 · request r');
   expect(describeInvocations('f', [], null)).toContain('no invocation yet');
@@ -99,6 +101,6 @@ test('an invocation and the last ones', () => {
     end_time: 'b',
   };
   expect(describeInvocations('f', [last], { group_name: 'g', stream_name: 's' })).toBe(
-    'f\n  a b FAIL r why\n  lines: LTS, group g, stream s',
+    'f\n  a b FAIL r why\n  log: LTS group g, stream s',
   );
 });

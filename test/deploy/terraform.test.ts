@@ -1,4 +1,4 @@
-// Owns the proof that the Terraform example parses, names what the provider knows, and says the same as serverless.yml.
+// Tests that the Terraform example parses, uses only arguments of its provider, and has the same settings as serverless.yml.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ const parsed = (await parse(path, readFileSync(join(root, path), 'utf8'))) as {
   variable: Record<string, Record<string, unknown>[]>;
 };
 
-/** Source: terraform-provider-huaweicloud, docs/resources, read 2026-11-24: the arguments that the example may use. */
+/** The arguments that the example may use. Source: terraform-provider-huaweicloud, docs/resources, read 2026-11-24. */
 const known: Record<string, string> = {
   huaweicloud_fgs_function:
     'name app description functiongraph_version runtime handler memory_size timeout agency max_instance_num code_type code_filename func_code encrypted_user_data user_data log_group_id log_stream_id vpc_id network_id',
@@ -26,7 +26,7 @@ const known: Record<string, string> = {
 
 const one = (type: string, name: string) => parsed.resource[type]?.[name]?.[0] ?? {};
 
-test('only resources and arguments that the provider has', () => {
+test('uses only resources and arguments that the provider has', () => {
   expect(Object.keys(parsed.resource).sort()).toEqual(Object.keys(known).sort());
   for (const [type, blocks] of Object.entries(parsed.resource)) {
     const unknown = Object.values(blocks)
@@ -36,13 +36,13 @@ test('only resources and arguments that the provider has', () => {
   }
 });
 
-test('every variable that is used is declared', () => {
+test('declares every variable that it uses', () => {
   const used = [...JSON.stringify(parsed.resource).matchAll(/var\.(\w+)/g)].map(([, name]) => name);
   expect(used.length).toBeGreaterThan(3);
   expect(used.filter((name) => !parsed.variable[name ?? '']?.[0])).toEqual([]);
 });
 
-test('the same settings as serverless.yml, from the same zip', () => {
+test('has the same settings as serverless.yml and uses the same zip', () => {
   const text = readFileSync(join(root, 'serverless.yml'), 'utf8');
   const { provider, functions } = parseYaml(text) as {
     provider: Record<string, unknown>;

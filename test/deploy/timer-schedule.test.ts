@@ -1,28 +1,28 @@
-// Owns the proof of which schedules are taken; the double's own rules, written apart, are the second opinion.
+// Tests which schedules are accepted, and compares with the separately written rules of the FunctionGraph double.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkSchedule } from '../../lib/deploy/timer-schedule.ts';
 import { checkTrigger } from '../support/function-graph-rules.ts';
 
-const takes = (scheduleType: 'Rate' | 'Cron', schedule: string) =>
+const accepts = (scheduleType: 'Rate' | 'Cron', schedule: string) =>
   checkSchedule(scheduleType, schedule) === null;
 
-const doubleTakes = (schedule_type: string, schedule: string) =>
+const doubleAccepts = (schedule_type: string, schedule: string) =>
   checkTrigger(
     { trigger_type_code: 'TIMER', event_data: { name: 'a', schedule_type, schedule } },
     [],
   ) === null;
 
 describe('rates', () => {
-  test.each(['1m', '60m', '24h', '30d'])('%s is taken', (text) => {
-    expect(takes('Rate', text)).toBe(true);
+  test.each(['1m', '60m', '24h', '30d'])('accepts %s', (text) => {
+    expect(accepts('Rate', text)).toBe(true);
   });
 
   test.each(['0m', '61m', '25h', '31d', '1s', 'm', '1', '01m', '1.5h', ' 1m', '1m '])(
-    '"%s" is refused',
+    'rejects "%s"',
     (text) => {
-      expect(takes('Rate', text)).toBe(false);
+      expect(accepts('Rate', text)).toBe(false);
       expect(checkSchedule('Rate', text)).toContain('1m to 60m');
     },
   );
@@ -43,36 +43,36 @@ describe('cron expressions', () => {
     '@every 90s',
     '@every 1h30m',
     '@every 1.5h',
-  ])('%s is taken', (text) => {
+  ])('accepts %s', (text) => {
     expect(checkSchedule('Cron', text)).toBeNull();
   });
 
   test.each([
     ['* * * *', '4 fields'],
-    ['0 0 0 0 * *', '"0" is no day of month'],
-    ['60 * * * * *', '"60" is no seconds'],
-    ['0 0 24 * * *', '"24" is no hours'],
-    ['0 0 0 * 13 *', '"13" is no month'],
-    ['0 0 0 * * 7', '"7" is no day of week'],
-    ['0 ? * * * *', '"?" is no minutes'],
-    ['0 5-1 * * * *', '"5-1" is no minutes'],
-    ['0 */0 * * * *', '"*/0" is no minutes'],
+    ['0 0 0 0 * *', '"0" is not valid for day of month'],
+    ['60 * * * * *', '"60" is not valid for seconds'],
+    ['0 0 24 * * *', '"24" is not valid for hours'],
+    ['0 0 0 * 13 *', '"13" is not valid for month'],
+    ['0 0 0 * * 7', '"7" is not valid for day of week'],
+    ['0 ? * * * *', '"?" is not valid for minutes'],
+    ['0 5-1 * * * *', '"5-1" is not valid for minutes'],
+    ['0 */0 * * * *', '"*/0" is not valid for minutes'],
     ['0  0 * * * *', '7 fields'],
     ['@every', '1 fields'],
-    ['@every x', 'no duration'],
-    ['@every 0s', 'no duration'],
-    ['@every 1ns', 'no duration'],
+    ['@every x', 'not a valid duration'],
+    ['@every 0s', 'not a valid duration'],
+    ['@every 1ns', 'not a valid duration'],
     ['*/5 * * * *', '5 fields, not 6'],
-    ['0 0 0 30 2 ?', 'never comes'],
-    ['0 0 0 31 2,4,JUN *', 'never comes'],
-    ['0 0 0 ? 2 8', '"8" is no day of week'],
-    ['CRON_TZ=Mars/Olympus 0 30 6 * * ?', 'no time zone'],
-  ])('%s is refused, and which part', (text, part) => {
+    ['0 0 0 30 2 ?', 'never fires'],
+    ['0 0 0 31 2,4,JUN *', 'never fires'],
+    ['0 0 0 ? 2 8', '"8" is not valid for day of week'],
+    ['CRON_TZ=Mars/Olympus 0 30 6 * * ?', 'not a time zone'],
+  ])('rejects %s and names the wrong part', (text, part) => {
     expect(checkSchedule('Cron', text)).toContain(part);
   });
 });
 
-test('two readers of one document agree', () => {
+test('agrees with the rules of the double for random schedules', () => {
   const part = fc.oneof(
     fc.constantFrom(
       '*',
@@ -98,17 +98,17 @@ test('two readers of one document agree', () => {
     .map(([count, unit]) => `${count}${unit}`);
   fc.assert(
     fc.property(cron, rate, (cronText, rateText) => {
-      // Five fields are taken by the service, with seconds first; whoever writes them means something else.
+      // FunctionGraph accepts five fields with seconds first, but the author means minutes: only the double accepts them.
       const isWhole = cronText.split(' ').length === 6;
-      // Nor does the service say of a date that it never comes.
-      if (checkSchedule('Cron', cronText)?.includes('never comes')) return;
-      expect([cronText, takes('Cron', cronText)]).toEqual([
+      // FunctionGraph, and so the double, accepts a date that never occurs.
+      if (checkSchedule('Cron', cronText)?.includes('never fires')) return;
+      expect([cronText, accepts('Cron', cronText)]).toEqual([
         cronText,
-        isWhole && doubleTakes('Cron', cronText),
+        isWhole && doubleAccepts('Cron', cronText),
       ]);
-      expect([rateText, takes('Rate', rateText)]).toEqual([
+      expect([rateText, accepts('Rate', rateText)]).toEqual([
         rateText,
-        doubleTakes('Rate', rateText),
+        doubleAccepts('Rate', rateText),
       ]);
     }),
     { numRuns: 2_000 },

@@ -1,4 +1,4 @@
-// Owns the proof that a secret written out is found wherever it may stand, and a variable never is.
+// Tests that a secret is found anywhere in the configuration, and that a variable is not reported.
 
 import { expect, test } from 'vitest';
 import { findWrittenSecrets } from '../../lib/deploy/written-secrets.ts';
@@ -6,7 +6,7 @@ import { findWrittenSecrets } from '../../lib/deploy/written-secrets.ts';
 const pathsOf = (text: string) =>
   findWrittenSecrets(text, 'cgs-export.yml').map(({ path }) => path);
 
-test('written out: named by its path, and its value not told', () => {
+test('reports the path of each secret and not its value', () => {
   const text = `
 store: obs://lake
 obs: { credentials: { ak: A, sk: hunter2 } }
@@ -29,21 +29,21 @@ accounts:
 
 test.each([
   ['in a comment', 'store: file:/x\n# credentials: { ak: A, sk: hunter2-hunter2 }', 2],
-  ['in a comment, as a shell has it', 'store: file:/x\n# HUAWEICLOUD_SDK_SK=hunter2-hunter2', 2],
+  ['in a comment, as a shell variable', 'store: file:/x\n# HUAWEICLOUD_SDK_SK=hunter2-hunter2', 2],
   ['under a misspelt name', 'accounts:\n  - credential: { ak: A, sk: "hunter2-hunter2" }', 2],
   ['under another misspelt name', 'accounts:\n  - { secretKey: ABCDEFGHIJKLMNOP }', 2],
   ['in the wrong case', 'accounts:\n  - { securitytoken: hunter2-hunter2 }', 2],
   ['in JSON under a misspelt name', '{\n"account": [{ "sk": "hunter2-hunter2" }] }', 2],
   ['in an address', "obs: { endpoint: 'https://u:hunter22@obs.example' }", 1],
-])('one %s', (_what, text, line) => {
+])('finds a secret %s', (_what, text, line) => {
   expect(pathsOf(text)).toEqual([`cgs-export.yml:${line}`]);
 });
 
-test.each(['accounts: [', '- a', 'x: {\n'])('what cannot be read is told: %s', (text) => {
+test.each(['accounts: [', '- a', 'x: {\n'])('reports a text that does not parse: %s', (text) => {
   expect(pathsOf(text)).toEqual(['']);
 });
 
-test('the key of an endpoint on this host opens the IAM that is not', () => {
+test('finds the key of a local endpoint with a remote IAM endpoint', () => {
   const text =
     "accounts: [{ credentials: { ak: A, sk: hunter2 }, targets: [{ endpoint: 'http://127.0.0.1:80', iamEndpoint: 'https://iam.example' }] }]";
   expect(pathsOf(text)).toEqual(['accounts.0.credentials.sk']);
@@ -55,14 +55,14 @@ test.each([
     "accounts: [{ credentials: { ak: A, sk: 'hunter2${EMPTY}' }, targets: [{ region: r }] }]",
   ],
   [
-    "that may be the bucket's",
+    'that a bucket may also use',
     "store: ${STORE}\naccounts: [{ credentials: { ak: A, sk: hunter2 }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]",
   ],
   [
-    "that is also the bucket's",
+    'that a bucket also uses',
     "store: obs://lake\naccounts: [{ credentials: { ak: A, sk: hunter2 }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]",
   ],
-])('one %s', (_what, text) => {
+])('finds a secret %s', (_what, text) => {
   expect(pathsOf(text)).toEqual(['accounts.0.credentials.sk']);
 });
 
@@ -70,15 +70,15 @@ test.each([
   ['variables', 'accounts: [{ credentials: { ak: ${AK}, sk: ${SK} }, targets: [{ region: r }] }]'],
   ['the agency', 'accounts: [{ credentials: agency, targets: [{ region: r }] }]'],
   [
-    'a key that opens nothing but an endpoint on this host',
+    'keys for endpoints on this host only',
     "accounts: [{ credentials: { ak: A, sk: B }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]\nobs: { endpoint: 'http://localhost:7480', credentials: { ak: a, sk: b } }",
   ],
   [
-    'words',
+    'ordinary words',
     'store: file:/x\n# sk: required when\n# iamPassword: whatever\n# sk: your-secret-access-key\n# http://user:password@proxy',
   ],
   [
-    'a key of endpoints on this host beside a bucket with a key of its own',
+    'a key for endpoints on this host, and a bucket with its own key',
     "store: obs://lake\nobs: { credentials: { ak: a, sk: '${SK}' } }\naccounts: [{ credentials: { ak: A, sk: B }, targets: [{ endpoint: 'http://127.0.0.1:80' }] }]",
   ],
   [
@@ -86,10 +86,10 @@ test.each([
     "accounts: [{ credentials: { ak: A, sk: '${A}${B}' }, targets: [{ region: r }] }]",
   ],
   [
-    'a comment that speaks of keys',
+    'a comment about keys',
     'store: file:/x\n# sk: the key, securityToken: ${TOKEN}\n# see https://example/a:b@c',
   ],
-  ['odd shapes', 'accounts: 5\nobs: [1]'],
-])('nothing is found in %s', (_what, text) => {
+  ['values of the wrong type', 'accounts: 5\nobs: [1]'],
+])('finds nothing in %s', (_what, text) => {
   expect(pathsOf(text)).toEqual([]);
 });

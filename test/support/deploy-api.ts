@@ -6,11 +6,8 @@ import {
   type FunctionGraph,
   openFunctionGraph,
 } from '../../lib/deploy/function-graph.ts';
-import {
-  type FunctionSection,
-  type FunctionSettings,
-  readSettings,
-} from '../../lib/deploy/settings.ts';
+import { type FunctionSettings, readSettings } from '../../lib/deploy/settings.ts';
+import type { FunctionSection } from '../../lib/deploy/settings-schema.ts';
 import type { FunctionGraphDouble } from './function-graph.ts';
 
 export function connectTo(

@@ -1,0 +1,65 @@
+// Responsible for checking the configuration in a zip before the deployment: a fault shows here, and not in every timer invocation.
+
+import { basename, join, relative } from 'node:path';
+import { readConfig } from '../config/load.ts';
+import type { Config } from '../config/model.ts';
+import { ConfigError, configFault } from '../core/errors.ts';
+import { readArchived } from './archive.ts';
+import { configName } from './bundle.ts';
+import type { CommandContext } from './command-context.ts';
+import type { Secrets } from './configuration-diff.ts';
+import type { FunctionSettings } from './settings.ts';
+import { checkWrittenSecrets } from './written-secrets.ts';
+
+/** Reads the configuration with the variables that the function will have, and no others. Throws ConfigError. */
+export async function checkPackedConfig(
+  { root, zipPath }: CommandContext,
+  settings: FunctionSettings,
+  secrets: Secrets,
+  zip: Buffer,
+): Promise<void> {
+  const { key, environment } = settings;
+  const zipName = relative(root, zipPath(key));
+  const bytes = await readArchived(zip, configName).catch((error: Error) => {
+    const hint = 'Run `serverless package` again.';
+    throw configFault('package', `${zipName} is not a valid zip: ${error.message}`, hint);
+  });
+  if (bytes !== null) checkWrittenSecrets(String(bytes), configName);
+  // A configuration with another file name is not in the zip.
+  if (basename(environment.CGS_EXPORT_CONFIG ?? configName) !== configName) return;
+  if (bytes === null) {
+    const hint = 'Write it (`node dist/cli.js init` creates one to edit), then package again.';
+    throw configFault('package', `${configName} is not in ${zipName}`, hint);
+  }
+  const config = readFunctionConfig(String(bytes), join(root, configName), {
+    key,
+    env: { ...environment, ...secrets },
+  });
+  if (settings.agencyName || settings.appXrole || !needsAgency(config)) return;
+  const message = `is missing, but ${configName} uses the credentials \`agency\``;
+  const hint = "Set the function's agency, or write credentials into the configuration.";
+  throw configFault(`functions.${key}.agencyName`, message, hint);
+}
+
+function readFunctionConfig(
+  text: string,
+  path: string,
+  { key, env }: { key: string; env: Readonly<Record<string, string>> },
+): Config {
+  try {
+    return readConfig(text, path, { env, agencyPossible: true });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const hint = `Add its name to secrets (or environment) of functions.${key} in serverless.yml. Deploy reads the values of secrets from this shell.`;
+    throw new ConfigError(
+      error.issues.map((issue) =>
+        issue.message.endsWith('is not set') ? { ...issue, hint } : issue,
+      ),
+    );
+  }
+}
+
+function needsAgency({ accounts, store }: Config): boolean {
+  const holders = store.kind === 'obs' ? [...accounts, store] : accounts;
+  return holders.some(({ credentials }) => credentials.kind === 'agency');
+}
