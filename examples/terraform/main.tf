@@ -1,4 +1,4 @@
-# Owns the same deployment as serverless.yml, for those who keep theirs in Terraform. Made from the same zip: npx serverless package
+# The same deployment as serverless.yml, with Terraform. It uses the same zip: npx serverless package
 # Source: terraform-provider-huaweicloud, docs/resources/fgs_function.md, fgs_function_trigger.md,
 # fgs_async_invoke_configuration.md, read 2026-11-24.
 
@@ -18,24 +18,24 @@ variable "region" {
 
 variable "zip" {
   type        = string
-  description = "What `npx serverless package` wrote, with cgs-export.yml in it."
+  description = "The zip that `npx serverless package` wrote, with cgs-export.yml in it."
   default     = "../../.serverless/collect.zip"
 }
 
 variable "agency" {
   type        = string
-  description = "May list container nodes, and read and write the bucket."
+  description = "The IAM agency of the function. It must be allowed to list container nodes and to read and write the bucket."
   default     = "cgs-export"
 }
 
 variable "failure_topic_urn" {
   type        = string
-  description = "The SMN topic that hears of what a person must act on."
+  description = "The SMN topic that gets a message for each fault that needs action."
 }
 
 variable "secrets" {
   type        = map(string)
-  description = "What cgs-export.yml takes as $${NAME}, where the agency is not enough. Ends up in the state: encrypt that."
+  description = "Values for $${NAME} in cgs-export.yml, if the agency is not enough. They are stored in the Terraform state: encrypt it."
   default     = {}
   sensitive   = true
 }
@@ -47,7 +47,7 @@ provider "huaweicloud" {
 resource "huaweicloud_fgs_function" "collect" {
   name                  = "cgs-export-collect"
   app                   = "default"
-  description           = "Goes on with the snapshots that are due, as far as the quota allows."
+  description           = "Continues the snapshots that are due, as far as the quota allows."
   functiongraph_version = "v2"
   runtime               = "Node.js20.15"
   handler               = "index.handler"
@@ -71,14 +71,14 @@ resource "huaweicloud_fgs_function_trigger" "every_minute" {
     schedule      = "1m"
   })
 
-  # What fires is always configured as a whole.
+  # Created last: the timer never starts a function that is only half configured.
   depends_on = [huaweicloud_fgs_async_invoke_configuration.collect]
 }
 
 resource "huaweicloud_fgs_async_invoke_configuration" "collect" {
   function_urn                   = huaweicloud_fgs_function.collect.urn
   max_async_event_age_in_seconds = 3600
-  # 0: each fault is thrown by one invocation only. A retry would succeed, and the topic never hear of it.
+  # 0, because only one invocation throws each fault: a retry would succeed, and the topic would get no message.
   max_async_retry_attempts = 0
 
   on_failure {

@@ -1,5 +1,5 @@
-// Owns the proof that the built zip runs where it will run: on the documented runtimes' exact Node binaries, in the memory a function has,
-// a process an invocation, until a snapshot is sealed over several of them.
+// Tests the built zip on the exact Node binaries of FunctionGraph's runtimes, with a function's memory limit.
+// Each invocation is a process of its own; several of them seal one snapshot.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ describe.each(binaries)('on Node %s', (version, name) => {
     expect(manifest).toMatchObject({ rows: nodes, verdict: 'complete' });
     expect(manifest.parts.map(({ format }) => format).sort()).toEqual(['ndjson', 'parquet']);
     expect(throttled).toBe(0);
-    // Where the kernel keeps the limit, who went over it was killed.
+    // If the kernel enforces the limit, a process above it would have been killed.
     const peak = Math.max(...invocations.map(({ peakBytes }) => peakBytes)) / 2 ** 20;
     if (!invocations.every(({ limited }) => limited)) expect(peak).toBeLessThan(memorySize);
   });
