@@ -78,11 +78,8 @@ export async function readZip({ root, zipPath }: CommandContext, key: string): P
     return await readFile(zipPath(key));
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
+    const message = `${relative(root, zipPath(key))} cannot be read (${code})`;
     const hint = 'Run `serverless package --package <folder>` first, or leave --package out.';
-    throw configFault(
-      '--package',
-      `${relative(root, zipPath(key))} cannot be read (${code})`,
-      hint,
-    );
+    throw configFault('--package', message, hint);
   }
 }

@@ -132,26 +132,31 @@ const calls = {
 >;
 
 type Call = keyof typeof calls;
-type Send = <T = unknown>(call: Call, request: object) => Promise<T>;
+/** `urn`: of the function; null for a call without one. */
+type Send = <T = unknown>(call: Call, urn: string | null, more?: object) => Promise<T>;
 
 /** Long because: one short method for each of the fifteen calls. */
 export async function openFunctionGraph(options: FunctionGraphOptions) {
   const send = await openSend(options, timeoutMs);
   const sendInvocation = await openSend(options, invokeTimeoutMs);
 
-  const findFunction = (urn: string) =>
-    findOrNull(() => send<DeployedFunction>('showFunctionConfig', { function_urn: urn }));
+  const find = <T>(call: Call, urn: string) =>
+    send<T>(call, urn).catch((error: unknown) => {
+      if (isNotFound(error)) return null;
+      throw error;
+    });
+  const findFunction = (urn: string) => find<DeployedFunction>('showFunctionConfig', urn);
 
   async function listTriggers(urn: string) {
-    const listed = await send<unknown>('listFunctionTriggers', { function_urn: urn });
+    const listed = await send('listFunctionTriggers', urn);
     return readList<DeployedTrigger>(listed, 'listFunctionTriggers');
   }
 
   /** The response has no body to check, and may be lost. So only a read shows whether the object is gone. */
-  async function remove(call: Call, request: object, isPresent: () => Promise<boolean>) {
-    const failure = await findOrNull(() => send(call, request)).then(
+  async function remove(call: Call, deletion: Promise<unknown>, isPresent: () => Promise<boolean>) {
+    const failure = await deletion.then(
       () => null,
-      (error: unknown) => ({ error }),
+      (error: unknown) => (isNotFound(error) ? null : { error }),
     );
     for (let tries = 1; await isPresent(); tries += 1) {
       if (failure) throw failure.error;
@@ -165,47 +170,43 @@ export async function openFunctionGraph(options: FunctionGraphOptions) {
   return {
     findFunction,
     listTriggers,
-    createFunction: (body: object) => send('createFunction', { body }),
+    createFunction: (body: object) => send('createFunction', null, { body }),
     /** False: the function already has this code. */
     async updateCode(urn: string, body: object) {
       try {
-        await send('updateFunctionCode', { function_urn: urn, body });
+        await send('updateFunctionCode', urn, { body });
         return true;
       } catch (error) {
         if (apiCodeOf(error) === 'FSS.0409') return false;
         throw error;
       }
     },
-    updateConfig: (urn: string, body: object) =>
-      send('updateFunctionConfig', { function_urn: urn, body }),
-    limitInstances(urn: string, instances: number) {
-      const body = { max_instance_num: instances };
-      return send('updateFunctionMaxInstanceConfig', { function_urn: urn, body });
-    },
-    findAsync: (urn: string) =>
-      findOrNull(() => send<AsyncSettings>('showFunctionAsyncInvokeConfig', { function_urn: urn })),
+    updateConfig: (urn: string, body: object) => send('updateFunctionConfig', urn, { body }),
+    limitInstances: (urn: string, instances: number) =>
+      send('updateFunctionMaxInstanceConfig', urn, { body: { max_instance_num: instances } }),
+    findAsync: (urn: string) => find<AsyncSettings>('showFunctionAsyncInvokeConfig', urn),
     updateAsync: (urn: string, body: object) =>
-      send('updateFunctionAsyncInvokeConfig', { function_urn: urn, body }),
-    createTrigger: (urn: string, body: object) =>
-      send('createFunctionTrigger', { function_urn: urn, body }),
+      send('updateFunctionAsyncInvokeConfig', urn, { body }),
+    createTrigger: (urn: string, body: object) => send('createFunctionTrigger', urn, { body }),
     setTriggerStatus(urn: string, trigger: DeployedTrigger, status: Timer['status']) {
       const { trigger_type_code, trigger_id } = trigger;
       const body = { trigger_status: status };
-      return send('updateTrigger', { function_urn: urn, trigger_type_code, trigger_id, body });
+      return send('updateTrigger', urn, { trigger_type_code, trigger_id, body });
     },
     deleteTrigger(urn: string, { trigger_type_code, trigger_id }: DeployedTrigger) {
-      const request = { function_urn: urn, trigger_type_code, trigger_id };
-      return remove('deleteFunctionTrigger', request, async () =>
+      const deletion = send('deleteFunctionTrigger', urn, { trigger_type_code, trigger_id });
+      return remove('deleteFunctionTrigger', deletion, async () =>
         (await listTriggers(urn)).some((other) => other.trigger_id === trigger_id),
       );
     },
     async invoke(urn: string, event: object): Promise<Invocation> {
-      const response = await sendInvocation<Record<string, unknown>>('invokeFunction', {
-        function_urn: urn,
-        body: event,
-        'X-Cff-Log-Type': 'tail',
-        'X-CFF-Request-Version': 'v1',
-      });
+      const headers = { 'X-Cff-Log-Type': 'tail', 'X-CFF-Request-Version': 'v1' };
+      const request = { body: event, ...headers };
+      const response = await sendInvocation<Record<string, unknown>>(
+        'invokeFunction',
+        urn,
+        request,
+      );
       return {
         requestId: String(response.request_id ?? response['X-Cff-Request-Id'] ?? ''),
         status: Number(response.status ?? 0),
@@ -215,16 +216,15 @@ export async function openFunctionGraph(options: FunctionGraphOptions) {
     },
     /** The newest 20. */
     async listInvocations(urn: string) {
-      const request = { function_urn: urn, limit: '20' };
-      const { invocations } = await send<{ invocations: unknown }>('listAsyncInvocations', request);
-      return readList<AsyncInvocation>(invocations, 'listAsyncInvocations');
+      const call = 'listAsyncInvocations';
+      const { invocations } = await send<{ invocations: unknown }>(call, urn, { limit: '20' });
+      return readList<AsyncInvocation>(invocations, call);
     },
-    findLog: (urn: string) =>
-      findOrNull(() => send<LogStream>('showLtsLogDetails', { function_urn: urn })),
+    findLog: (urn: string) => find<LogStream>('showLtsLogDetails', urn),
     deleteFunction: (urn: string) =>
       remove(
         'deleteFunction',
-        { function_urn: urn },
+        send('deleteFunction', urn),
         async () => (await findFunction(urn)) !== null,
       ),
   };
@@ -238,15 +238,6 @@ function nameOf(call: Call): string {
 function readList<T>(value: unknown, call: Call): T[] {
   if (Array.isArray(value)) return [...value];
   throw unexpectedResponse(`${nameOf(call)} did not return a list.`);
-}
-
-async function findOrNull<T>(request: () => Promise<T>): Promise<T | null> {
-  try {
-    return await request();
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
-  }
 }
 
 async function openSend(options: FunctionGraphOptions, callTimeoutMs: number): Promise<Send> {
@@ -266,7 +257,8 @@ async function openSend(options: FunctionGraphOptions, callTimeoutMs: number): P
     }
   }
 
-  return async <T>(call: Call, request: object) => {
+  return async <T>(call: Call, urn: string | null, more = {}) => {
+    const request = urn === null ? more : { function_urn: urn, ...more };
     const response = await sendUntilAnswered(call, request);
     const { field } = calls[call];
     if (field === null) return response as T;

@@ -11,10 +11,6 @@ import { bundleOf, configName } from './bundle.ts';
 import type { CommandContext } from './command-context.ts';
 import type { FunctionSettings } from './settings.ts';
 
-interface Bundle {
-  handler(event: object, context: FunctionContext): Promise<unknown>;
-}
-
 /** The bundles must have been built. */
 export async function invokeLocal(context: CommandContext): Promise<void> {
   const { root, env, nowMs } = context;
@@ -26,8 +22,9 @@ export async function invokeLocal(context: CommandContext): Promise<void> {
       ...readVariables(context),
     };
     const functionContext = createLocalContext({ ...one, environment }, env, nowMs);
-    const bundle = createRequire(join(root, 'package.json'))(bundleOf(root, one.key)) as Bundle;
-    const result = await bundle.handler(await readEvent(context, one), functionContext);
+    const load = createRequire(join(root, 'package.json'));
+    const { handler } = load(bundleOf(root, one.key));
+    const result: unknown = await handler(await readEvent(context, one), functionContext);
     context.print(JSON.stringify(result, null, 2));
   }
 }

@@ -4,6 +4,7 @@ import { basename, join, relative } from 'node:path';
 import { readConfig } from '../config/load.ts';
 import type { Config } from '../config/model.ts';
 import { ConfigError, configFault } from '../core/errors.ts';
+import type { Environment } from '../core/ports.ts';
 import { readArchived } from './archive.ts';
 import { configName } from './bundle.ts';
 import type { CommandContext } from './command-context.ts';
@@ -31,21 +32,15 @@ export async function checkPackedConfig(
     const hint = 'Write it (`node dist/cli.js init` creates one to edit), then package again.';
     throw configFault('package', `${configName} is not in ${zipName}`, hint);
   }
-  const config = readFunctionConfig(String(bytes), join(root, configName), {
-    key,
-    env: { ...environment, ...secrets },
-  });
+  const env = { ...environment, ...secrets };
+  const config = readFunctionConfig(String(bytes), join(root, configName), key, env);
   if (settings.agencyName || settings.appXrole || !needsAgency(config)) return;
   const message = `is missing, but ${configName} uses the credentials \`agency\``;
   const hint = "Set the function's agency, or write credentials into the configuration.";
   throw configFault(`functions.${key}.agencyName`, message, hint);
 }
 
-function readFunctionConfig(
-  text: string,
-  path: string,
-  { key, env }: { key: string; env: Readonly<Record<string, string>> },
-): Config {
+function readFunctionConfig(text: string, path: string, key: string, env: Environment): Config {
   try {
     return readConfig(text, path, { env, agencyPossible: true });
   } catch (error) {

@@ -27,20 +27,15 @@ interface Serverless {
     package: { path?: string };
   };
   configSchemaHandler: {
-    schema: {
-      properties: {
-        functions: {
-          patternProperties: Record<
-            string,
-            { properties: { events: { items: { anyOf: unknown[] } } } }
-          >;
-        };
-      };
-    };
+    schema: { properties: { functions: { patternProperties: Record<string, FunctionRule> } } };
     defineProvider(name: string, parts: object): void;
   };
   classes: { Error: new (message: string, code: string) => Error };
   setProvider(name: string, provider: object): void;
+}
+
+interface FunctionRule {
+  properties: { events: { items: { anyOf: unknown[] } } };
 }
 
 interface Tools {
@@ -154,9 +149,8 @@ function defineSchema({ configSchemaHandler }: Serverless): void {
     function: functionSchema,
   });
   // Not defineFunctionEvent: it supports only events with one key, and these have three.
-  for (const one of Object.values(
-    configSchemaHandler.schema.properties.functions.patternProperties,
-  )) {
-    one.properties.events.items.anyOf.push(eventSchema);
+  const { patternProperties } = configSchemaHandler.schema.properties.functions;
+  for (const { properties } of Object.values(patternProperties)) {
+    properties.events.items.anyOf.push(eventSchema);
   }
 }

@@ -4,9 +4,7 @@ import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import type { FunctionSection, ProviderSection, SharedSection } from './settings-schema.ts';
 import { type Report, readTimers, type Timer } from './timer-events.ts';
 
-type OptionalSetting =
-  | ('vpcId' | 'subnetId' | 'enterpriseProjectId')
-  | ('ltsGroupId' | 'ltsGroupName' | 'ltsStreamId' | 'ltsStreamName');
+type OptionalSetting = 'vpcId' | 'subnetId' | 'ltsGroupId' | 'ltsStreamId' | 'enterpriseProjectId';
 
 /** Settings of one function, by their names in serverless.yml, with all defaults. */
 export interface FunctionSettings extends Required<Pick<SharedSection, OptionalSetting>> {
@@ -29,6 +27,8 @@ export interface FunctionSettings extends Required<Pick<SharedSection, OptionalS
   environment: Record<string, string>;
   /** Names of shell variables that become encrypted variables of the function. */
   secrets: readonly string[];
+  ltsGroupName: string;
+  ltsStreamName: string;
   maxInstances: number;
   asyncRetries: number;
   /** `param` is JSON text, as the API expects it. */
@@ -106,9 +106,9 @@ function readFunction(
     vpcId: both.vpcId,
     subnetId: both.subnetId,
     ltsGroupId: both.ltsGroupId,
-    ltsGroupName: both.ltsGroupName,
+    ltsGroupName: both.ltsGroupName ?? '',
     ltsStreamId: both.ltsStreamId,
-    ltsStreamName: both.ltsStreamName,
+    ltsStreamName: both.ltsStreamName ?? '',
     enterpriseProjectId: both.enterpriseProjectId,
     maxInstances: both.maxInstances ?? 1,
     // Only one invocation throws each fault: a retry would succeed, and the destination would get no message.
@@ -153,7 +153,7 @@ function checkFunction(settings: FunctionSettings, report: Report): void {
     report('ltsGroupId', 'needs ltsStreamId, and ltsStreamId needs ltsGroupId', hint);
   }
   for (const name of ['ltsGroupName', 'ltsStreamName'] as const) {
-    if (!settings[name] || logParts > 0) continue;
+    if (settings[name] === '' || logParts > 0) continue;
     const hint = `Set both ids, or remove ${name}: it only labels them.`;
     report(name, 'needs ltsGroupId and ltsStreamId', hint);
   }

@@ -1,8 +1,7 @@
 // Responsible for checking that FunctionGraph accepts a timer's schedule. Not responsible for when it fires.
 // Source: FunctionGraph User Guide, "Cron Expressions for a Function Timer Trigger" and "Using a Timer Trigger", read 2026-11-24.
 
-const rateMax: Record<string, number> = { m: 60, h: 24, d: 30 };
-
+const rate = /^(?:(?:[1-9]|[1-5]\d|60)m|(?:[1-9]|1\d|2[0-4])h|(?:[1-9]|[12]\d|30)d)$/;
 const monthNames = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
 const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const weekdayNames = 'sun mon tue wed thu fri sat'.split(' ');
@@ -27,13 +26,8 @@ const fields: readonly Field[] = [
 
 /** What is wrong with `schedule`, or null. */
 export function checkSchedule(scheduleType: 'Rate' | 'Cron', schedule: string): string | null {
-  return scheduleType === 'Rate' ? checkRate(schedule) : checkCron(schedule);
-}
-
-function checkRate(schedule: string): string | null {
-  const [, digits = '', unit = ''] = /^([1-9]\d*)([mhd])$/.exec(schedule) ?? [];
-  const most = rateMax[unit];
-  if (most !== undefined && Number(digits) <= most) return null;
+  if (scheduleType === 'Cron') return checkCron(schedule);
+  if (rate.test(schedule)) return null;
   return `"${schedule}" is not a valid rate: use 1m to 60m, 1h to 24h or 1d to 30d`;
 }
 

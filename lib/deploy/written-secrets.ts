@@ -61,14 +61,8 @@ function findInText(text: string, fileName: string, harmless: readonly string[])
     );
 }
 
-interface WrittenCredentials {
-  credentials: Readonly<Record<string, unknown>>;
-  path: string;
-  /** They are for endpoints on this host only. */
-  isLocal: boolean;
-}
-
-function listCredentials(config: Readonly<Record<string, unknown>>): WrittenCredentials[] {
+/** `isLocal`: the credentials are for endpoints on this host only. */
+function listCredentials(config: Readonly<Record<string, unknown>>) {
   const obs = asRecord(config.obs);
   const store = String(config.store);
   const isLocalObs = isLocalUrl(obs.endpoint);
@@ -93,7 +87,10 @@ function listCredentials(config: Readonly<Record<string, unknown>>): WrittenCred
   ];
 }
 
-function findInCredentials({ credentials, path }: WrittenCredentials): ConfigIssue[] {
+function findInCredentials({
+  credentials,
+  path,
+}: ReturnType<typeof listCredentials>[number]): ConfigIssue[] {
   return secretKeys
     .filter((key) => String(credentials[key] ?? '').replaceAll(placeholder, '') !== '')
     .map((key) => describe(`${path}.${key}`, 'is written as plain text'));
