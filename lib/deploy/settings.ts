@@ -45,7 +45,7 @@ const handlerOfBundles = 'index.handler';
 /** Names and values together. Source: FunctionGraph User Guide, "Configuring Environment Variables", read 2026-11-24. */
 export const environmentMaxChars = 4_096;
 
-/** A readable variable with a hash of the encrypted ones, which nobody can read back: it shows whether they changed. */
+/** A readable variable with a hash of the encrypted ones. The API does not return those: the hash shows whether they changed. */
 export const secretsMark = 'DEPLOYED_SECRETS';
 
 const secretName = /(^|_)(SK|KEY|SECRET|SECRETKEY|PASS|PASSWORD|PASSWD|PWD|TOKEN|CREDENTIALS?)$/i;
