@@ -27,7 +27,8 @@ test('a function that is deployed with its output seals a snapshot by timer', as
   };
   try {
     await until('ctrl-C');
-    const [, config = ''] = /# cgs-export\.yml[^\n]*\n([\s\S]*?)\n\n/.exec(printed) ?? [];
+    const [, config = ''] =
+      /cgs-export\.yml in the checkout:\n([\s\S]*?)\n# run this/.exec(printed) ?? [];
     const variables = [...printed.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]);
     await checkout.write('cgs-export.yml', config);
     const { output, exitCode } = await checkout.serverless(
