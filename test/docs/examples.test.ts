@@ -1,0 +1,447 @@
+// Tests that the commands and the SQL in the documents work: each runs on a store that the built program has exported.
+
+import { execFile } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
+import { type Block, pages, root } from './pages.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'cgs-docs-'));
+const simulators: Simulator[] = [];
+/** What `npm start` printed. */
+let demoOutput = '';
+
+/** Runs with nothing of this process's environment but where programs are. */
+async function run(
+  command: string,
+  args: readonly string[],
+  options: { cwd: string; env?: Record<string, string> },
+): Promise<string> {
+  const { PATH = '' } = process.env;
+  const env = { PATH, HOME: folder, ...options.env };
+  const { stdout } = await promisify(execFile)(command, args, { cwd: options.cwd, env });
+  return stdout;
+}
+
+const cli = join(root, 'dist', 'cli.js');
+
+/** A folder like a checkout after the build, with the demo's store if it is there. */
+function createCheckout(name: string): string {
+  const checkout = join(folder, name.replaceAll('/', '-'));
+  mkdirSync(checkout);
+  symlinkSync(join(root, 'dist'), join(checkout, 'dist'));
+  if (existsSync(join(folder, 'demo-out'))) {
+    cpSync(join(folder, 'demo-out'), join(checkout, 'demo-out'), { recursive: true });
+  }
+  return checkout;
+}
+
+interface StoredManifest {
+  snapshot: string;
+  verdict: string;
+  rows: number;
+  scope: { account: string; region: string; projectId: string };
+  parts: { key: string }[];
+}
+type StoredRow = Record<string, unknown> & { host_id: string };
+
+/** Manifests and rows by the files alone: none of lib reads them. */
+function readStore(store: string): { manifests: StoredManifest[]; rowsOf: typeof readRows } {
+  const manifests = readdirSync(join(store, '_manifests'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.json'))
+    .map(
+      (path) => JSON.parse(readFileSync(join(store, '_manifests', path), 'utf8')) as StoredManifest,
+    );
+  function readRows(manifest: StoredManifest): StoredRow[] {
+    const key = manifest.parts.find((part) => part.key.startsWith('container_nodes_ndjson/'))?.key;
+    if (key === undefined) return [];
+    const lines = gunzipSync(readFileSync(join(store, key)))
+      .toString('utf8')
+      .split('\n');
+    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as StoredRow);
+  }
+  return { manifests, rowsOf: readRows };
+}
+
+/** Complete snapshots of each region and project, the newest first. */
+function listComplete(manifests: readonly StoredManifest[]): StoredManifest[][] {
+  const series = new Map<string, StoredManifest[]>();
+  for (const manifest of manifests) {
+    if (manifest.verdict !== 'complete') continue;
+    const id = `${manifest.scope.region} ${manifest.scope.projectId}`;
+    series.set(id, [...(series.get(id) ?? []), manifest]);
+  }
+  return [...series.values()].map((one) => one.sort((a, b) => (a.snapshot < b.snapshot ? 1 : -1)));
+}
+
+function pick(row: StoredRow, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map((name) => [name, row[name]]));
+}
+
+function countBy(rows: readonly StoredRow[], names: readonly string[], count: string) {
+  const groups = new Map<string, number>();
+  for (const row of rows) {
+    const id = JSON.stringify(pick(row, names));
+    groups.set(id, (groups.get(id) ?? 0) + 1);
+  }
+  return [...groups].map(([id, rowCount]) => ({ ...JSON.parse(id), [count]: rowCount }));
+}
+
+/** The time in the statements that ask for the state at a time. */
+const documentedTime = '20261124T120000Z';
+
+/** What a query must return, by the name after `sql duckdb=`. */
+const checks: Record<string, (store: string, time: string) => Record<string, unknown>[]> = {
+  unprotected(store) {
+    return countBy(readUnprotected(store), ['region', 'agent_status'], 'unprotected');
+  },
+  'unprotected-nodes'(store) {
+    const names = [
+      'account',
+      'region',
+      'host_id',
+      'host_name',
+      'private_ip',
+      'agent_status',
+      'protect_status',
+    ];
+    return readUnprotected(store).map((row) => pick(row, names));
+  },
+  'agent-status'(store) {
+    return countBy(readNewest(store), ['account', 'region', 'agent_status'], 'nodes');
+  },
+  snapshots(store) {
+    return readStore(store).manifests.map(describeManifest);
+  },
+  'as-of'(store, time) {
+    return listComplete(readStore(store).manifests).flatMap((series) => {
+      const found = series.find(({ snapshot }) => snapshot <= time);
+      if (!found) return [];
+      const { region, project_id, snapshot } = describeManifest(found);
+      return [{ region, project_id, snapshot }];
+    });
+  },
+  added(store) {
+    const { manifests, rowsOf } = readStore(store);
+    return listComplete(manifests).flatMap(([newest, before]) => {
+      const known = new Set(before ? rowsOf(before).map((row) => row.host_id) : []);
+      const rows = newest ? rowsOf(newest) : [];
+      return rows
+        .filter((row) => !known.has(row.host_id))
+        .map((row) => pick(row, ['region', 'project_id', 'host_id']));
+    });
+  },
+};
+
+function describeManifest({ scope, snapshot, verdict, rows }: StoredManifest) {
+  return { region: scope.region, project_id: scope.projectId, snapshot, verdict, rows };
+}
+
+function readNewest(store: string): StoredRow[] {
+  const { manifests, rowsOf } = readStore(store);
+  return listComplete(manifests).flatMap(([newest]) => (newest ? rowsOf(newest) : []));
+}
+
+function readUnprotected(store: string): StoredRow[] {
+  return readNewest(store).filter((row) => row.protect_status !== 'opened');
+}
+
+/** Two accounts and two regions, each with two snapshots: one changed, one drifted, one empty, one unchanged. */
+async function exportManyTargets(cwd: string): Promise<void> {
+  let round = 1;
+  const changes: Record<string, (list: object[], offset: number) => void> = {
+    a1: (list, offset) => void (offset === 0 && list.splice(0, 20)),
+    b2: (list, offset) => {
+      // Two nodes change places, once in each pass: the same disorder twice.
+      if (offset === 199) [list[5], list[350]] = [list[350] as object, list[5] as object];
+    },
+    c3: (list) => void list.splice(0),
+    d4: () => {},
+  };
+  const targets: string[] = [];
+  for (const [index, [name, change]] of Object.entries(changes).entries()) {
+    const region = index % 2 === 0 ? 'cn-south-4' : 'cn-north-4';
+    const account = index < 2 ? 'one' : 'two';
+    const simulator = await startSimulator({
+      nodes: 420,
+      quota: null,
+      seed: index + 1,
+      region,
+      projectId: `${name}`.repeat(16),
+      ak: `DOCSKEY${account}`,
+      sk: `docs-secret-of-account-${account}`,
+      beforePage: ({ offset, list }) => {
+        if (round === 2) change(list, offset);
+      },
+    });
+    simulators.push(simulator);
+    targets.push(
+      `      - { region: ${region}, projectId: ${simulator.projectId}, endpoint: "${simulator.url}" }`,
+    );
+  }
+  const accountOf = (name: string, own: readonly string[]) => [
+    `  - name: ${name}`,
+    `    credentials: { ak: DOCSKEY${name}, sk: docs-secret-of-account-${name} }`,
+    '    targets:',
+    ...own,
+  ];
+  writeFileSync(
+    join(cwd, 'cgs-export.yml'),
+    [
+      'store: file:./demo-out',
+      'quota: { requests: 1000, windowSeconds: 1 }',
+      'accounts:',
+      ...accountOf('one', targets.slice(0, 2)),
+      ...accountOf('two', targets.slice(2)),
+      '',
+    ].join('\n'),
+  );
+  await run('node', [cli, 'export'], { cwd });
+  round = 2;
+  // 6: sealed, one of them drifted.
+  await expect(run('node', [cli, 'export'], { cwd })).rejects.toMatchObject({ code: 6 });
+}
+
+const manyTargets = join(folder, 'many-targets');
+
+beforeAll(async () => {
+  if (!existsSync(cli)) throw new Error('dist/cli.js is missing: run `npm run build` first');
+  mkdirSync(manyTargets);
+  const [output] = await Promise.all([
+    run('node', [cli, 'demo'], { cwd: folder }),
+    exportManyTargets(manyTargets),
+  ]);
+  demoOutput = output;
+});
+
+afterAll(async () => {
+  for (const simulator of simulators) await simulator.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function blocksOf(pattern: RegExp): { path: string; block: Block }[] {
+  return pages.flatMap(({ path, blocks }) =>
+    blocks.filter(({ info }) => pattern.test(info)).map((block) => ({ path, block })),
+  );
+}
+
+/** Numbers, names, hashes and times differ from run to run; everything else must be as documented. */
+function maskFigures(text: string): string {
+  return text
+    .replaceAll(/file:\S*\/demo-out/g, 'file:demo-out')
+    .replaceAll(/\d{4}-\d\d-\d\d/g, 'DATE')
+    .replaceAll(/\d{8}T\d{6}Z/g, 'SNAPSHOT')
+    .replaceAll(/\b[0-9a-f]{12,64}\b/g, 'HASH')
+    .replaceAll(/\d[\d,.]*/g, '0')
+    .replaceAll(/\b(page|request|row|manifest|part)s\b/g, '$1')
+    .replaceAll(/[ \t]+/g, ' ')
+    .trim();
+}
+
+describe('commands', () => {
+  test('every code block says how it is treated', () => {
+    const known =
+      /^(sh|sh run|sh run=background|text|text output=demo|yaml file=[\w.-]+|json|json manifest|json pointer|ini|mermaid|sql spark|sql duckdb|sql duckdb=[a-z-]+)$/;
+    const unknown = pages.flatMap(({ path, blocks }) =>
+      blocks
+        .filter(({ info }) => !known.test(info))
+        .map(({ info, line }) => `${path}:${line} ${info}`),
+    );
+    expect(unknown).toEqual([]);
+  });
+
+  test('what README.md shows of `npm start` is what it prints', () => {
+    const shown = blocksOf(/^text output=demo$/);
+    expect(shown.map(({ path }) => path)).toEqual(['README.md']);
+    const printed = maskFigures(demoOutput);
+    let from = 0;
+    for (const part of maskFigures(shown[0]?.block.text ?? '').split('…')) {
+      const place = printed.indexOf(part.trim(), from);
+      expect(place, `${part}\nis not in\n${printed}`).toBeGreaterThanOrEqual(from);
+      from = place + part.trim().length;
+    }
+  });
+
+  const runnable = [...new Set(blocksOf(/^sh run/).map(({ path }) => path))];
+
+  test('the pages for operators have commands that run', () => {
+    const expected = [
+      'docs/audit.md',
+      'docs/getting-started.md',
+      'docs/operations.md',
+      'docs/query.md',
+    ];
+    expect(runnable).toEqual(expect.arrayContaining(expected));
+  });
+
+  test.each(runnable)('the commands of %s run', async (path) => {
+    const checkout = createCheckout(path);
+    const blocks = pages.find((page) => page.path === path)?.blocks ?? [];
+    for (const { info, text } of blocks) {
+      const [, file] = /^yaml file=(.+)$/.exec(info) ?? [];
+      if (file !== undefined) writeFileSync(join(checkout, file), text);
+    }
+    const port = await findFreePort();
+    const withPort = (text: string) => text.replaceAll('8181', String(port));
+    const background = blocks.filter(({ info }) => info === 'sh run=background');
+    const script = [
+      ...background.flatMap(({ text }) => [
+        `${withPort(text)} > background.log 2>&1 &`,
+        'trap "kill $!" EXIT',
+        'for i in $(seq 200); do grep -q "http://" background.log && break; sleep 0.05; done',
+      ]),
+      ...blocks.filter(({ info }) => info === 'sh run').map(({ text }) => withPort(text)),
+    ];
+    // One shell for the page, so that a variable of one block is known in the next.
+    writeFileSync(join(checkout, 'page.sh'), `${script.join('\n')}\n`);
+    for (const { info, text } of blocks) {
+      const [, file] = /^yaml file=(.+)$/.exec(info) ?? [];
+      if (file !== undefined) writeFileSync(join(checkout, file), withPort(text));
+    }
+    const output = await run('sh', ['-eu', 'page.sh'], { cwd: checkout });
+    expect(output).not.toBe('');
+  });
+
+  test('every command that the documents call is one of the program', async () => {
+    const help = await run('node', [cli, '--help'], { cwd: folder });
+    const commands = [...help.matchAll(/^ {2}([a-z]+) .*/gm)].map(([, name]) => name);
+    expect(commands.length).toBeGreaterThan(6);
+    const called = /(?:node dist\/cli\.js|`cgs-export) ([a-z]+)\b/g;
+    const named = pages.flatMap(({ lines }) =>
+      lines.flatMap((line) => [...line.matchAll(called)].map(([, name]) => name)),
+    );
+    expect([...new Set(named)].filter((name) => !commands.includes(name))).toEqual([]);
+  });
+});
+
+function findFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+describe('SQL', () => {
+  const queries = blocksOf(/^sql duckdb/);
+
+  test('every check is used by a query', () => {
+    const named = queries.flatMap(({ block }) => /=(.+)$/.exec(block.info)?.[1] ?? []);
+    expect(named.sort()).toEqual(Object.keys(checks).sort());
+  });
+
+  test.each([
+    ['the demo', ''],
+    ['several accounts, regions, drifted and empty snapshots', 'many-targets'],
+  ])('every statement is right on a store with %s', async (_name, place) => {
+    const cwd = join(folder, place);
+    const store = join(cwd, 'demo-out');
+    const { manifests } = readStore(store);
+    if (place !== '') {
+      // What makes the store hard to query must be there.
+      expect(manifests.filter(({ verdict }) => verdict === 'drifted')).toHaveLength(1);
+      expect(manifests.filter(({ rows }) => rows === 0)).toHaveLength(1);
+      expect(readNewest(store).length).toBe(400 + 420 + 0 + 420);
+    }
+    const [first] = manifests.map(({ snapshot }) => snapshot).sort();
+    const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+    const back = process.cwd();
+    process.chdir(cwd);
+    try {
+      for (const path of new Set(queries.map((query) => query.path))) {
+        const connection = await instance.connect();
+        // Not UTC: a statement that depends on the zone of the session would show it.
+        await connection.run("SET TimeZone = 'Asia/Shanghai'");
+        for (const { block } of queries.filter((query) => query.path === path)) {
+          const time = first ?? '';
+          const result = await connection.runAndReadAll(
+            block.text.replaceAll(documentedTime, time),
+          );
+          const [, name] = /=(.+)$/.exec(block.info) ?? [];
+          if (name === undefined) continue;
+          const found = result.getRowObjectsJS().map(toPlain);
+          const expected = checks[name]?.(store, time) ?? [];
+          expect(sortRows(found), `${path}:${block.line}`).toEqual(sortRows(expected));
+          if (name !== 'added') expect(found.length, name).toBeGreaterThan(0);
+        }
+        connection.closeSync();
+      }
+    } finally {
+      process.chdir(back);
+      instance.closeSync();
+    }
+  });
+
+  test('the result in README.md has the columns of its query', async () => {
+    const page = pages.find(({ path }) => path === 'README.md');
+    const fence = queries.find(({ path }) => path === 'README.md')?.block.line ?? 0;
+    const header = page?.lines.slice(fence).find((line) => line.startsWith('|')) ?? '';
+    const names = header
+      .split('|')
+      .map((cell) => cell.trim())
+      .filter((cell) => cell !== '');
+    const [row] = checks.unprotected?.(join(folder, 'demo-out'), '') ?? [];
+    expect(names).toEqual(Object.keys(row ?? {}));
+  });
+});
+
+function toPlain(row: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name,
+      typeof value === 'bigint' ? Number(value) : value,
+    ]),
+  );
+}
+
+function sortRows(rows: readonly Record<string, unknown>[]): string[] {
+  return rows.map((row) => JSON.stringify(row)).sort();
+}
+
+describe('the format', () => {
+  /** The members of an object and of all objects in it, as paths. */
+  function listMembers(value: unknown, path = ''): string[] {
+    if (Array.isArray(value)) return value.flatMap((one) => listMembers(one, path));
+    if (typeof value !== 'object' || value === null) return [];
+    return Object.entries(value).flatMap(([name, inner]) => {
+      const own = path === '' ? name : `${path}.${name}`;
+      const isOpen = ['values', 'unknownValues', 'mistyped', 'scope.filters'].includes(own);
+      return [own, ...(isOpen ? [] : listMembers(inner, own))];
+    });
+  }
+
+  test.each([
+    ['manifest', '_manifests'],
+    ['pointer', '_head'],
+  ])('the %s in docs/format.md has the members of a real one', (name, prefix) => {
+    const [documented] = blocksOf(new RegExp(`^json ${name}$`));
+    const members = new Set(listMembers(JSON.parse(documented?.block.text ?? '')));
+    const base = join(manyTargets, 'demo-out', prefix);
+    const stored = new Set<string>();
+    for (const path of readdirSync(base, { recursive: true, encoding: 'utf8' })) {
+      if (!path.endsWith('.json')) continue;
+      for (const member of listMembers(JSON.parse(readFileSync(join(base, path), 'utf8'))))
+        stored.add(member);
+    }
+    expect([...members].sort()).toEqual([...stored].sort());
+  });
+});
