@@ -1,6 +1,6 @@
 // Tests the form of the documents: links, headings, paths, lengths, tables of contents, and that every page can be found.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
@@ -43,6 +43,12 @@ function findMissingPaths(): string[] {
         .map((path) => `${page}:${index + 1} ${path}`),
     ),
   );
+}
+
+function listSources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name));
 }
 
 describe('links', () => {
@@ -120,6 +126,42 @@ describe('length', () => {
 });
 
 describe('what the documents say of the code', () => {
+  test('every name in camelCase that a page mentions is one of the code', () => {
+    const code = ['lib', 'functions', 'test', 'serverless.yml', 'cgs-export.example.yml']
+      .flatMap((path) => (path.includes('.') ? [path] : listSources(path)))
+      .filter((path) => !path.startsWith('test/docs/'))
+      .map((path) => readFileSync(join(root, path), 'utf8'))
+      .join('\n');
+    // Settings of Kubernetes.
+    const known = new Set([...(code.match(/\w+/g) ?? []), 'concurrencyPolicy', 'backoffLimit']);
+    const unknown = pages.flatMap(({ path, prose, lines }) =>
+      [...prose.map(({ text }) => text), ...lines.filter((line) => line.startsWith('|'))].flatMap(
+        (text) =>
+          [...text.matchAll(/`[^`]*`/g)]
+            .flatMap(([span]) => span.match(/\b[a-z]+[A-Z]\w*\b/g) ?? [])
+            .filter((name) => !known.has(name))
+            .map((name) => `${path} ${name}`),
+      ),
+    );
+    expect(unknown).toEqual([]);
+  });
+
+  test('every npm script that a page names exists', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    const named = pages.flatMap(({ path, lines }) =>
+      lines.flatMap((line) =>
+        [...line.matchAll(/\bnpm (?:run )?((?<=run )[\w:]+|start|test)\b/g)].map(([, name]) => ({
+          path,
+          name: name ?? '',
+        })),
+      ),
+    );
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter(({ name }) => scripts[name] === undefined)).toEqual([]);
+  });
+
   test('CONTRIBUTING.md lists exactly the folders of lib', () => {
     const listed = tableRows(pageOf('CONTRIBUTING.md'), 'the-house')
       .map(([folder = '']) => /^`lib\/([a-z]+)\/`$/.exec(folder)?.[1])
