@@ -439,7 +439,7 @@ ${node} verify --json --store file:./lake >verify.json 2>verify.err; echo $? >ve
       expectCode(endedAs('full'), 1);
       const error = readError(endedAs('full'));
       expect(error.code).toBe('DISK_FULL');
-      expect(error.hint).toMatch(/room/);
+      expect(error.hint).toMatch(/Free space/);
       expect(read('left.txt')).not.toMatch(/\.tmp$/m);
       const offsets = (await endpoint.report()).servings.map(({ offset }) => offset);
       // Some pages were stored, so the export has something to continue.
