@@ -19,7 +19,7 @@ function isPureTypes(file: ts.SourceFile): boolean {
 const testedElsewhere: Record<string, string> = {
   'lib/core/errors.ts':
     'declarations; the test of whoever throws one reads its code, message and hint',
-  'lib/core/version.ts': 'test/build.test.ts: what a build puts in',
+  'lib/core/version.ts': 'test/build.e2e.test.ts: what a build puts in',
   'lib/config/schema.ts': 'test/config/check.test.ts, through loadConfig',
   'lib/config/values.ts': 'test/config/check.test.ts, through loadConfig',
   'lib/deploy/bundle.ts': 'test/deploy/plugin.test.ts, as `serverless package` runs it',
