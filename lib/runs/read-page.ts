@@ -20,17 +20,17 @@ const storeMarginMs = 1_500;
 export async function readPage(state: RunState): Promise<'stored' | 'paused'> {
   const { dataset, budget } = state.ports;
   if (budget.timeLeftMs() < requestTimeMinMs) return 'paused';
-  const { cursor } = state.checkpoint();
+  const { cursor } = state.checkpoint;
   const waitedBeforeMs = budget.waitedMs();
   // Counted on a copy. It is stored with the page, or when the run pauses or fails.
-  const evidence = { ...state.checkpoint().evidence };
+  const evidence = { ...state.checkpoint.evidence };
   const fetched = await fetchPage(state, evidence);
   if (fetched === 'paused') return 'paused';
 
   const { totalNum, records } = fetched.page;
   const items = toItems(dataset, records);
   const view = { totalNum, items };
-  let step = decidePage(cursor, view, dataset, state.knownPass()?.known ?? null);
+  let step = decidePage(cursor, view, dataset, state.pass?.known ?? null);
   if (step === 'needsKnown') {
     step = decidePage(cursor, view, dataset, (await state.loadPass()).known);
   }
@@ -42,9 +42,9 @@ export async function readPage(state: RunState): Promise<'stored' | 'paused'> {
     await storePage(state, { fetched, items, step, evidence });
   } else {
     const phase = step.kind === 'giveUp' ? 'judging' : 'collecting';
-    await state.save({ ...state.checkpoint(), phase, evidence, cursor: step.cursor });
+    await state.save({ ...state.checkpoint, phase, evidence, cursor: step.cursor });
   }
-  report(state, { cursor, totalNum, records: items.length, step, waitedBeforeMs });
+  report(state, cursor, fetched, { step, waitedBeforeMs });
   return 'stored';
 }
 
@@ -53,7 +53,7 @@ async function fetchPage(
   evidence: Checkpoint['evidence'],
 ): Promise<FetchedPage | 'paused'> {
   const { source, dataset, ledger, user, budget, requested } = state.ports;
-  const checkpoint = state.checkpoint();
+  const { checkpoint } = state;
   const { offset, totalLast } = checkpoint.cursor;
   const pagesAhead = Math.max(1, Math.ceil(((totalLast ?? 0) - offset) / dataset.limit));
   const saveEvidence = async () => {
@@ -89,19 +89,17 @@ async function fetchPage(
   }
 }
 
-interface AcceptedPage {
-  fetched: FetchedPage;
-  items: readonly Item[];
-  step: Step & { kind: 'accept' };
-  evidence: Checkpoint['evidence'];
-}
-
 async function storePage(
   state: RunState,
-  { fetched, items, step, evidence }: AcceptedPage,
+  page: {
+    fetched: FetchedPage;
+    items: readonly Item[];
+    step: Step & { kind: 'accept' };
+    evidence: Checkpoint['evidence'];
+  },
 ): Promise<void> {
-  const { store } = state.ports;
-  const checkpoint = state.checkpoint();
+  const { fetched, items, step, evidence } = page;
+  const { checkpoint } = state;
   const { pages, cursor } = checkpoint;
   const isRealigned = cursor.anchor !== null && step.from !== 'anchor';
   const header = {
@@ -116,7 +114,7 @@ async function storePage(
     ...checkpoint,
     ...places,
     phase: step.ended ? 'judging' : 'collecting',
-    lastPageAtMs: Math.round(store.nowMs()),
+    lastPageAtMs: Math.round(state.ports.store.nowMs()),
     cursor: step.cursor,
     evidence: {
       ...evidence,
@@ -124,29 +122,25 @@ async function storePage(
       realigned: evidence.realigned + (isRealigned ? 1 : 0),
     },
   });
-  state.knownPass()?.addPage(items, step.from);
+  state.pass?.addPage(items, step.from);
 }
 
 /** `cursor`: as it was before the request. */
 function report(
   { ports, target, checkpoint }: RunState,
-  page: {
-    cursor: Checkpoint['cursor'];
-    totalNum: number;
-    records: number;
-    step: Step;
-    waitedBeforeMs: number;
-  },
+  cursor: Checkpoint['cursor'],
+  { page }: FetchedPage,
+  { step, waitedBeforeMs }: { step: Step; waitedBeforeMs: number },
 ): void {
-  const { cursor, totalNum, records, step, waitedBeforeMs } = page;
-  const { run, snapshot, pages, cursor: next } = checkpoint();
+  const { run, snapshot, pages, cursor: next } = checkpoint;
+  const { totalNum, records } = page;
   const rows = Math.min(next.offset + 1, totalNum);
   ports.progress({ kind: 'page', target, run, snapshot, rows, total: totalNum, pass: cursor.pass });
   ports.log(ports.policy.pageLogLevel, 'page', {
     page: pages.length,
     quotaWaitMs: Math.round(ports.budget.waitedMs() - waitedBeforeMs),
     offset: cursor.offset,
-    records,
+    records: records.length,
     total: totalNum,
     step: step.kind === 'accept' ? step.from : step.kind,
   });

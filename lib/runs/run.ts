@@ -3,7 +3,7 @@
 import { ExportError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import { judgePass, startPass } from '../reading/paging.ts';
+import { judgePass, startPass, trackPass } from '../reading/paging.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
 import { sealRun } from '../snapshots/seal.ts';
 import { readPage } from './read-page.ts';
@@ -32,14 +32,14 @@ export async function advanceRun(
   const state = openRunState(ports, target, start);
   for (let isFirst = ports.first; ; isFirst = false) {
     await state.keepAlive();
-    const { phase, run, snapshot } = state.checkpoint();
+    const { phase, run, snapshot } = state.checkpoint;
     if (phase === 'collecting') {
       if ((await readPage(state)) === 'paused') return { kind: 'paused' };
       continue;
     }
     // Slots that were reserved and are not needed any more are free for others.
     await ledger.release();
-    const estimateMs = estimateSealMs(state.checkpoint(), store.settleMs);
+    const estimateMs = estimateSealMs(state.checkpoint, store.settleMs);
     if (!isFirst && budget.timeLeftMs() < estimateMs) return { kind: 'paused' };
     if (phase === 'judging') {
       await judge(state);
@@ -57,13 +57,13 @@ export async function advanceRun(
 /** After a pass: its evidence decides whether to seal (complete or drifted) or to read the list once more. */
 async function judge(state: RunState): Promise<void> {
   const { log } = state.ports;
-  const checkpoint = state.checkpoint();
+  const { checkpoint } = state;
   const { cursor, evidence, passBefore } = checkpoint;
   const pass = await state.loadPass();
   const shown = pass.evidence(cursor, await state.readKeysBefore(cursor.pass));
   const verdict = judgePass(cursor.pass, shown, passBefore);
   const repeats = evidence.repeats + shown.repeats;
-  state.endPass(verdict === 'again');
+  state.pass = verdict === 'again' ? trackPass() : null;
   if (verdict !== 'again') {
     await state.save({
       ...checkpoint,
@@ -88,9 +88,8 @@ async function judge(state: RunState): Promise<void> {
 
 /** Null: another run of the target must seal first. Throws ExportError `SEAL_KILLED`, and what sealRun throws. */
 async function seal(state: RunState): Promise<Sealed | null> {
-  const { ports, target, pages, keepAlive } = state;
+  const { ports, target, pages, keepAlive, checkpoint } = state;
   const { policy, progress } = ports;
-  const checkpoint = state.checkpoint();
   const { sealAttempts, snapshot, run } = checkpoint;
   if (sealAttempts >= policy.sealAttemptsMax) {
     // The count restarts: the cause may have passed by the time the hold ends.
@@ -107,7 +106,7 @@ async function seal(state: RunState): Promise<Sealed | null> {
   try {
     const mayWait = policy.waitsForOthers;
     const sealPorts = { ...ports, keepAlive, mayWait, readPage: pages.readInOrder };
-    sealed = await sealRun(sealPorts, target, state.checkpoint());
+    sealed = await sealRun(sealPorts, target, state.checkpoint);
   } finally {
     // Reached only if the process was not killed, so the attempt does not count.
     if (!sealed) await state.save({ ...checkpoint, sealAttempts }).catch(() => {});
