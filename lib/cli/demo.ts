@@ -132,15 +132,21 @@ interface Queries {
 
 /** Shell commands for the store at `path`. If `path` is relative, they work in the folder that it is relative to. */
 export function listQueries(path: string, program: string): Queries {
-  const glob = `${path}/container_nodes/**/*.parquet`.replaceAll("'", "''");
-  const sql = `SELECT dt, agent_status, count(*) AS nodes FROM read_parquet('${glob}', hive_partitioning = true) GROUP BY ALL ORDER BY ALL`;
+  const sql = newestNodesSql(path.replaceAll("'", "''"));
   const store = quoteForShell(`file:${path}`);
   return {
     duckdb: `duckdb -c "${sql.replaceAll(/["\\$`]/g, '\\$&')}"`,
-    jq: `zcat ${quoteForShell(path)}/container_nodes_ndjson/dt=*/rgn=*/prj=*/*.ndjson.gz | jq -r 'select(.agent_status != "online") | [.host_name, .agent_status, .private_ip] | @tsv'`,
+    jq: `zcat ${quoteForShell(path)}/container_nodes_ndjson/dt=*/rgn=*/prj=*/*.ndjson.gz | jq -r 'select(.agent_status != "online") | [.snapshot_at, .host_name, .agent_status, .private_ip] | @tsv'`,
     verify: `${program} verify --store ${store}`,
     status: `${program} status --store ${store}`,
   };
+}
+
+/** Counts nodes in the newest complete snapshot of each region and project, like the query in README.md. */
+function newestNodesSql(path: string): string {
+  const columns = `{snapshot: 'VARCHAR', verdict: 'VARCHAR', scope: 'STRUCT(region VARCHAR, projectId VARCHAR)', parts: 'STRUCT(key VARCHAR)[]'}`;
+  const files = `SELECT '${path}/' || unnest(max_by(parts, snapshot)).key FROM read_json('${path}/_manifests/container_nodes/**/*.json', columns = ${columns}) WHERE verdict = 'complete' GROUP BY scope`;
+  return `SELECT region, agent_status, count(*) AS nodes FROM read_parquet('${path}/container_nodes/**/*.parquet', filename = true, hive_partitioning = false) WHERE filename IN (${files}) GROUP BY ALL ORDER BY ALL`;
 }
 
 function quoteForShell(text: string): string {

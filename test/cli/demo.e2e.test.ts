@@ -1,18 +1,37 @@
 // Tests the command `demo`, and that the commands that it prints work.
 
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from 'vitest';
 import { listQueries } from '../../lib/cli/demo.ts';
-import { call, createFolder } from './test-runtime.ts';
+import { openDuck } from '../formats/readers.ts';
+import { call, createFolder, exportSome, flagsFor, keyOf, simulate } from './test-runtime.ts';
 
 /** The program and its arguments as a shell parses the line. */
 function argumentsOf(line: string): string[] {
   const script = `f() { printf '%s\\0' "$@"; }; f ${line}`;
   return execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\0').slice(0, -1);
+}
+
+/** What DuckDB prints for the shell command `line` in the folder `cwd`. */
+async function runDuckdb(line: string, cwd: string): Promise<unknown[][]> {
+  const [program, option, sql = ''] = argumentsOf(line);
+  expect([program, option]).toEqual(['duckdb', '-c']);
+  const duck = await openDuck();
+  const before = process.cwd();
+  process.chdir(cwd);
+  try {
+    return await duck.query(sql);
+  } finally {
+    process.chdir(before);
+    duck.close();
+  }
+}
+
+function nodesIn(rows: readonly unknown[][]): number {
+  return rows.reduce((sum, row) => sum + Number(row[2]), 0);
 }
 
 test('exports and verifies, prints queries that work, and adds a snapshot in a second run', async () => {
@@ -26,29 +45,17 @@ test('exports and verifies, prints queries that work, and adds a snapshot in a s
   expect(second.code).toBe(0);
   const { status, out, snapshots, verification, queries } = second.runtime.json() as {
     queries: Record<string, string>;
-    snapshots: { rows: number }[];
+    snapshots: { rows: number; manifest: string; snapshot: string }[];
   } & Record<string, unknown>;
   expect({ status, out }).toEqual({ status: 'sealed', out: join(cwd, 'demo-out') });
   expect(verification).toMatchObject({ manifests: 2, parts: 4, faults: [] });
   for (const query of Object.values(queries)) expect(text).toContain(query);
 
-  const sql = argumentsOf(queries.duckdb ?? '')[2] ?? '';
-  const database = await DuckDBInstance.create();
-  const connection = await database.connect();
-  await connection.run(`SET file_search_path = '${cwd}'`);
-  const counts = (await connection.runAndReadAll(sql)).getRowObjectsJS();
-  connection.closeSync();
-  const nodes = counts.reduce((sum, row) => sum + Number(row.nodes), 0);
-  const manifests = readdirSync(join(cwd, 'demo-out', '_manifests'), {
-    recursive: true,
-    encoding: 'utf8',
-  }).filter((path) => path.endsWith('.json'));
-  const rows = manifests.map(
-    (path) =>
-      JSON.parse(readFileSync(join(cwd, 'demo-out', '_manifests', path), 'utf8')).rows as number,
-  );
-  expect(nodes).toBe(rows.reduce((sum, one) => sum + one, 0));
-  expect(rows).toContain(snapshots[0]?.rows);
+  // The newest snapshot only, not both.
+  const duckdb = queries.duckdb ?? '';
+  const counts = await runDuckdb(duckdb, cwd);
+  expect(new Set(counts.map(([region]) => region))).toEqual(new Set(['cn-south-4']));
+  expect(nodesIn(counts)).toBe(snapshots[0]?.rows);
 
   const glob = (queries.jq ?? '').replace(/^zcat (\S+) .*$/, '$1');
   const files = execFileSync('sh', ['-c', `ls ${glob}`], { cwd, encoding: 'utf8' }).trim();
@@ -59,6 +66,24 @@ test('exports and verifies, prints queries that work, and adds a snapshot in a s
   expect(Object.keys(JSON.parse(line))).toEqual(
     expect.arrayContaining(['host_name', 'agent_status', 'private_ip']),
   );
+});
+
+test('the DuckDB query counts the newest complete snapshot of each region and project', async () => {
+  const { cwd } = await exportSome(2);
+  const other = await simulate({ nodes: 7, projectId: 'another-project' });
+  const exported = await call(['export', ...flagsFor(other)], { cwd, env: keyOf(other) });
+  expect(exported.code).toBe(0);
+  const folder = join(cwd, 'lake', '_manifests/container_nodes/rgn=cn-south-4');
+  const [project = ''] = readdirSync(folder).filter((name) => !name.includes('another-project'));
+  const [oldest = ''] = readdirSync(join(folder, project)).sort();
+  const manifest = JSON.parse(readFileSync(join(folder, project, oldest), 'utf8'));
+  const drifted = { ...manifest, snapshot: '20991231T000000Z', verdict: 'drifted' };
+  writeFileSync(join(folder, project, '20991231T000000Z.json'), JSON.stringify(drifted));
+  for (const path of ['lake', '.', join(cwd, 'lake')]) {
+    const { duckdb } = listQueries(path, 'cgs-export');
+    const from = path === '.' ? join(cwd, 'lake') : cwd;
+    expect(nodesIn(await runDuckdb(duckdb, from))).toBe(30 + 7);
+  }
 });
 
 test('quotes a path with spaces, quotes and dollar signs', () => {
