@@ -4,7 +4,7 @@
 import { createFetch } from '../api/proxy.ts';
 import { requestTimeoutMs } from '../api/send.ts';
 import { checkDistinctTargets, secretsOf } from '../config/load.ts';
-import type { Config } from '../config/model.ts';
+import type { Config, Series } from '../config/model.ts';
 import type { Encoder, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { ndjsonEncoder } from '../formats/ndjson.ts';
@@ -14,7 +14,7 @@ import { describeHost } from '../platform/host.ts';
 import { limitedBudget, unlimitedBudget } from '../quota/budget.ts';
 import { type Quota, wholeQuota } from '../quota/window.ts';
 import { collect } from '../runs/collect.ts';
-import type { CollectResult, Target } from '../runs/invocation.ts';
+import type { CollectResult, ResolvedTask, Target } from '../runs/invocation.ts';
 import type { CollectMode } from '../runs/policy.ts';
 import type { Progress } from '../runs/progress-event.ts';
 import { openFileStore } from '../store/file.ts';
@@ -33,8 +33,8 @@ export interface ConnectOptions {
   scrubber: Scrubber;
   /** Only in a function. */
   agencyKey?: AgencyKey;
-  /** Only these accounts and tables. A list that is absent or empty picks all. */
-  pick?: { accounts?: readonly string[]; tables?: readonly string[] };
+  /** Absent: every target. */
+  isPicked?: (target: Series) => boolean;
 }
 
 export interface CollectOptions {
@@ -52,71 +52,67 @@ export interface Connection {
   collect(mode: CollectMode, options: CollectOptions): Promise<CollectResult>;
 }
 
+type ResolvedTarget = Pick<ResolvedTask, 'target' | 'projectId'>;
+
 /** Sends nothing. From here on, `scrubber` knows every secret of the configuration. */
 export function connect(config: Config, options: ConnectOptions): Connection {
-  const { log, scrubber, agencyKey } = options;
+  const { log, scrubber, agencyKey, isPicked = () => true } = options;
   for (const secret of secretsOf(config)) scrubber.add(secret);
   /** Of the current invocation. The store and the sign-in outlive an invocation, so they read it here. */
   let budget = unlimitedBudget(new AbortController().signal);
-  const store = openStore(config, options, () => budget.timeLeftMs());
+  const timeLeftMs = () => budget.timeLeftMs();
+  const store = openStore(config, options, timeLeftMs);
+  const { scheduleMs } = config;
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
+  const { windowMs } = quota;
   const client: ServiceClient = {
     fetch: createFetch({ proxyUrl: config.proxy.httpsProxy, noProxy: config.proxy.noProxy }),
     clock: systemClock,
     scrubber,
     log,
     // A quota of many requests per second does not need a whole second before the first retry.
-    backoffMs: Math.min(backoffMsMax, quota.windowMs / quota.requests),
-    windowMs: quota.windowMs,
+    backoffMs: Math.min(backoffMsMax, windowMs / quota.requests),
+    windowMs,
     mayWait: (delayMs) => budget.takeWait(delayMs),
-    timeLeftMs: () => budget.timeLeftMs(),
+    timeLeftMs,
   };
   /** Each target with its path in the configuration. */
   const paths = new Map<Target, string>();
-  for (const { account, target } of pickTargets(config, options.pick)) {
-    paths.set(createTarget(client, account, target, agencyKey), target.path);
+  for (const account of config.accounts) {
+    for (const target of account.targets.filter(isPicked)) {
+      paths.set(createTarget(client, account, target, agencyKey), target.path);
+    }
   }
   const targets = [...paths.keys()];
-  const { scheduleMs } = config;
-  const shared = { store, clock: systemClock, quota, log, random: Math.random };
+  const toSeries = ({ target, projectId }: ResolvedTarget) => {
+    return { ...target, projectId, path: paths.get(target) ?? '' };
+  };
+  const ports = {
+    store,
+    clock: systemClock,
+    random: Math.random,
+    host: describeHost(Math.random),
+    log,
+    quota,
+    requestTimeoutMs,
+    scheduleMs,
+    keepPagesMs: config.keepPagesMs,
+    targets,
+    encoders: config.formats.map((format) => encoders[format]),
+    writer: `cgs-export/${VERSION}`,
+    checkDistinct: (tasks: readonly ResolvedTarget[]) => checkDistinctTargets(tasks.map(toSeries)),
+  };
   return {
     store,
     quota,
     scheduleMs,
     targets,
     collect(mode, { signal, progress, timeLeftMs }) {
-      const { windowMs } = quota;
       budget = timeLeftMs
         ? limitedBudget({ windowMs, timeLeftMs, signal })
         : unlimitedBudget(signal);
-      return collect(mode, {
-        ...shared,
-        ...runSettings(config),
-        targets,
-        budget,
-        progress,
-        checkDistinct: (works) =>
-          checkDistinctTargets(
-            works.map(({ target, projectId }) => ({
-              ...target,
-              projectId,
-              path: paths.get(target) ?? '',
-            })),
-          ),
-      });
+      return collect(mode, { ...ports, budget, progress });
     },
-  };
-}
-
-/** What is the same for every invocation with this configuration. */
-function runSettings(config: Config) {
-  return {
-    requestTimeoutMs,
-    host: describeHost(Math.random),
-    encoders: config.formats.map((format) => encoders[format]),
-    scheduleMs: config.scheduleMs,
-    keepPagesMs: config.keepPagesMs,
-    writer: `cgs-export/${VERSION}`,
   };
 }
 
@@ -136,17 +132,4 @@ function openStore(
     log,
     timeLeftMs,
   });
-}
-
-function pickTargets(
-  { accounts }: Config,
-  { accounts: names = [], tables = [] }: ConnectOptions['pick'] = {},
-) {
-  return accounts
-    .flatMap((account) => account.targets.map((target) => ({ account, target })))
-    .filter(
-      ({ account, target }) =>
-        (names.length === 0 || names.includes(account.name)) &&
-        (tables.length === 0 || tables.includes(target.table)),
-    );
 }

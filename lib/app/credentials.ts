@@ -3,7 +3,7 @@
 import { createTokenProvider, type IamOptions } from '../api/iam.ts';
 import type { CredentialsProvider } from '../api/sign.ts';
 import type { Account, StoreConfig, Target as TargetConfig } from '../config/model.ts';
-import { ConfigError } from '../core/errors.ts';
+import { configFault } from '../core/errors.ts';
 import type { KeyCredentials, Scrubber } from '../core/ports.ts';
 import type { AccessKeyProvider } from '../store/obs-access-key.ts';
 
@@ -62,11 +62,7 @@ function keyOf({ ak, sk, securityToken }: Extract<Account['credentials'], { kind
 
 function requireAgencyKey(agencyKey: AgencyKey): KeyCredentials {
   if (agencyKey) return agencyKey();
-  throw new ConfigError([
-    {
-      path: 'accounts',
-      message: 'credentials are `agency`, which only a function has',
-      hint: 'Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write credentials into the configuration.',
-    },
-  ]);
+  const hint =
+    'Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write credentials into the configuration.';
+  throw configFault('accounts', 'credentials are `agency`, which only a function has', hint);
 }

@@ -2,57 +2,36 @@
 
 import type { Clock } from '../core/ports.ts';
 import type { CollectResult } from '../runs/invocation.ts';
-import type { Progress } from '../runs/progress-event.ts';
+import type { ProgressEvent } from '../runs/progress-event.ts';
 
-export interface InvocationSummary {
-  /** The run that was worked on last. Null: none. */
-  run: string | null;
-  /** Verdict of that run's snapshot. Null: it is not sealed. */
-  verdict: string | null;
-  pages: number;
-  requests: number;
-  throttled: number;
-  /** Milliseconds spent waiting for a slot of the quota. They are billed like work. */
-  quotaWaitMs: number;
-  durationMs: number;
-  peakMemoryMb: number;
-  /** The memory size that is billed. Null: the platform does not report it. */
-  memorySizeMb: number | null;
-  /** What is billed for this invocation, without the start of the instance. Null: the memory size is not known. */
-  gbSeconds: number | null;
-}
-
-export interface InvocationMetrics {
-  progress: Progress;
-  /** Takes the number of requests from the result: it also counts those that brought no page. */
-  addResult(result: CollectResult): void;
-  summarize(peakBytes: number): InvocationSummary;
-}
+export type InvocationMetrics = ReturnType<typeof openMetrics>;
 
 /** Time is measured from this call on. `memorySizeMb`: configured for the function. */
-export function openMetrics(
-  clock: Pick<Clock, 'monotonicMs'>,
-  memorySizeMb: number | null,
-): InvocationMetrics {
+export function openMetrics(clock: Pick<Clock, 'monotonicMs'>, memorySizeMb: number | null) {
   const startMs = clock.monotonicMs();
+  /** `quotaWaitMs`: spent waiting for a slot of the quota. It is billed like work. */
   const counts = { pages: 0, requests: 0, throttled: 0, quotaWaitMs: 0 };
+  /** The run that was worked on last. Null: none. */
   let run: string | null = null;
+  /** Of that run's snapshot. Null: it is not sealed. */
   let verdict: string | null = null;
   return {
-    progress(event) {
+    progress(event: ProgressEvent): void {
       if (event.kind === 'page') counts.pages += 1;
       if (event.kind === 'wait') counts.quotaWaitMs += Math.round(event.delayMs);
       else run = event.run;
       if (event.kind === 'run') verdict = null;
       if (event.kind === 'sealed') verdict = event.verdict;
     },
-    addResult({ requests, throttled }) {
+    /** Takes the number of requests from the result: it also counts those that brought no page. */
+    addResult({ requests, throttled }: CollectResult): void {
       counts.requests = requests;
       counts.throttled = throttled;
     },
-    summarize(peakBytes) {
+    summarize(peakBytes: number) {
       // FunctionGraph bills each started millisecond. Source: FunctionGraph, "Billing", read 2026-11-24.
       const durationMs = Math.ceil(clock.monotonicMs() - startMs);
+      /** What is billed, without the start of the instance. Null: the platform does not report the memory size. */
       const gbSeconds =
         memorySizeMb === null
           ? null

@@ -10,25 +10,9 @@ export interface ErrorJson {
   hint: string;
 }
 
-export interface ResultJson {
-  status: CollectResult['status'];
-  snapshots: {
-    table: string;
-    region: string;
-    projectId: string;
-    snapshot: string;
-    rows: number;
-    verdict: string;
-    /** Key of the manifest in the store. */
-    manifest: string;
-    manifestSha256: string;
-  }[];
-  /** How many requests this invocation sent to the service. */
-  requests: number;
-  errors: ErrorJson[];
-}
+export type ResultJson = ReturnType<typeof toResultJson>;
 
-export function toResultJson(result: CollectResult, scrubber: Scrubber): ResultJson {
+export function toResultJson(result: CollectResult, scrubber: Scrubber) {
   return {
     status: result.status,
     snapshots: result.snapshots.map(({ manifest, manifestKey, manifestSha256 }) => ({
@@ -38,9 +22,11 @@ export function toResultJson(result: CollectResult, scrubber: Scrubber): ResultJ
       snapshot: manifest.snapshot,
       rows: manifest.rows,
       verdict: manifest.verdict,
+      /** Key in the store. */
       manifest: manifestKey,
       manifestSha256,
     })),
+    /** How many requests this invocation sent to the service. */
     requests: result.requests,
     errors: result.errors.flatMap((error) => toErrorsJson(error, scrubber)),
   };

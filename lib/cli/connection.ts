@@ -1,25 +1,51 @@
-// Responsible for connecting a command to its store and its targets, and for showing the progress of requests.
+// Responsible for connecting a command to its store and its targets, as its options and the configuration file say, and
+// for showing the progress of requests.
 
 import { type Connection, connect } from '../app/connect.ts';
-import { configFromFlags } from '../config/flags.ts';
-import type { ConfigOptions } from '../config/model.ts';
-import type { Store } from '../core/ports.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config, ConfigFlags, Series } from '../config/model.ts';
+import { suggest } from '../config/suggest.ts';
+import { ConfigError, configFault } from '../core/errors.ts';
 import type { Progress } from '../runs/progress-event.ts';
+import type { PickOptions, StoreOptions, TargetOptions } from './options.ts';
 import { createTracker } from './progress.ts';
 import type { Session } from './session.ts';
-import { pickOf, readConfig, type TargetOptions, toConfigFlags } from './target-options.ts';
 
-/**
- * Reads the configuration and connects the targets that the options pick. Sends nothing. Throws ConfigError.
- * `needs` store: variables that only the API needs may be missing.
- */
+/** Connects the targets that the options pick or define. Sends nothing. Throws ConfigError; also if they pick no target. */
 export async function connectTargets(
   options: TargetOptions,
-  { runtime, log, scrubber }: Session,
-  needs: ConfigOptions['needs'] = 'service',
+  { runtime: { env, cwd }, log, scrubber }: Session,
 ): Promise<Connection> {
-  const config = await readConfig(options, runtime, needs);
-  return connect(config, { log, scrubber, pick: pickOf(options) });
+  const { region, project, endpoint, store } = options;
+  const isByFlags = [region, project, endpoint, store].some((value) => value !== undefined);
+  const flags = toConfigFlags(options, isByFlags);
+  const config = await loadConfig({ file: options.config, env, cwd, flags });
+  return connect(config, {
+    log,
+    scrubber,
+    isPicked: choosePicked(config, isByFlags ? {} : options),
+  });
+}
+
+/**
+ * Connects a command that only reads the store. With --store it reads no configuration file, and `targets` is one
+ * placeholder. Variables that only the API needs may be missing. Throws ConfigError; also if a bucket lacks its key.
+ */
+export async function connectStore(
+  options: StoreOptions & PickOptions,
+  { runtime: { env, cwd }, log, scrubber }: Session,
+): Promise<Connection> {
+  const { store, config: file, logLevel, obsEndpoint, pathStyle } = options;
+  const isByFlags = store !== undefined && file === undefined;
+  // A target must have a region, but only the default endpoint of a bucket depends on it here.
+  const region = options.region ?? (isByFlags ? 'cn-south-4' : undefined);
+  const flags = { store, region, obsEndpoint, pathStyle, logLevel };
+  const config = await loadConfig({ needs: 'store', file, env, cwd, flags });
+  return connect(config, {
+    log,
+    scrubber,
+    isPicked: choosePicked(config, isByFlags ? {} : options),
+  });
 }
 
 /** Shows the progress of `work`, which reports its events to the function that it is given. */
@@ -36,15 +62,54 @@ export function withProgress<T>(
 }
 
 /**
- * Opens the store that --store names, without a configuration file, to read it. Throws ConfigError; also if the store
- * is a bucket and the environment has no key.
+ * With a configuration file, --account and --table select targets. Without one (`isByFlags`), they name the only target,
+ * and this throws ConfigError if one of them is repeated.
  */
-export function openStoreByFlags(
-  options: TargetOptions,
-  { runtime, log, scrubber }: Session,
-): Store {
-  // A region is required, but reading a store does not use it beyond the default endpoint of a bucket.
-  const flags = { region: 'cn-south-4', ...toConfigFlags(options) };
-  const config = configFromFlags(flags, runtime.env, runtime.cwd, { needs: 'store' });
-  return connect(config, { log, scrubber }).store;
+function toConfigFlags(options: TargetOptions, isByFlags: boolean): ConfigFlags {
+  const { account = [], table = [], formats: list, ...flags } = options;
+  const formats = list?.split(',').map((item) => item.trim());
+  if (!isByFlags) return { ...flags, formats };
+  const repeated = Object.entries({ account, table }).filter(([, names]) => names.length > 1);
+  if (repeated.length > 0) {
+    throw new ConfigError(
+      repeated.map(([name]) => ({
+        path: `--${name}`,
+        message: 'is given twice, but options can define only one target',
+        hint: 'To export several targets, write them into a configuration file.',
+      })),
+    );
+  }
+  return { ...flags, formats, account: account[0], table: table[0] };
+}
+
+/** Throws ConfigError for names that the configuration does not have, and if no target is picked. */
+function choosePicked({ accounts }: Config, { account = [], table = [] }: PickOptions) {
+  const targets = accounts.flatMap((one) => one.targets);
+  const unknown = [
+    ...findUnknown('account', account, new Set(accounts.map(({ name }) => name))),
+    ...findUnknown('table', table, new Set(targets.map((target) => target.table))),
+  ];
+  if (unknown.length > 0) throw new ConfigError(unknown);
+  const isPicked = (target: Series) =>
+    (account.length === 0 || account.includes(target.account)) &&
+    (table.length === 0 || table.includes(target.table));
+  if (targets.some(isPicked)) return isPicked;
+  const pairs = [...new Set(targets.map((target) => `${target.account} ${target.table}`))];
+  const hint = `Choose an account and one of its tables: ${pairs.join(', ')}.`;
+  throw configFault('--table', 'no target has both this account and this table', hint);
+}
+
+function findUnknown(what: string, asked: readonly string[], names: ReadonlySet<string>) {
+  const known = [...names];
+  return asked
+    .filter((name) => !names.has(name))
+    .map((name) => {
+      const near = suggest(name, known);
+      const question = near === null ? '' : `; did you mean "${near}"?`;
+      return {
+        path: `--${what}`,
+        message: `the configuration has no ${what} "${name}"${question}`,
+        hint: `Choose one of: ${known.join(', ')}.`,
+      };
+    });
 }

@@ -4,14 +4,13 @@ import { join, relative, resolve, sep } from 'node:path';
 import { connect } from '../app/connect.ts';
 import { toResultJson } from '../app/result-json.ts';
 import { configFromFlags } from '../config/flags.ts';
-import { type ExitCode, exitCodes } from '../core/error-policy.ts';
+import { exitCodes } from '../core/error-policy.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
-import { type CommandDefinition, outputVariables } from './command.ts';
+import type { CommandDefinition, Outcome } from './command.ts';
 import { exitCodeOfResult, worstOf } from './exit-code.ts';
 import { exportTargets } from './export.ts';
 import { describeSnapshots } from './format.ts';
 import type { CommonOptions } from './options.ts';
-import type { Outcome } from './outcome.ts';
 import type { Session } from './session.ts';
 import { describeVerification, verifyWithProgress } from './verify.ts';
 
@@ -30,12 +29,9 @@ export const demoCommand: CommandDefinition<DemoOptions> = {
   addOptions: (command) =>
     command.option('--out <dir>', 'folder to write the snapshot to', './demo-out'),
   configHelp: 'accepted but not used: the demo has its own configuration',
-  help: {
-    writes: './demo-out, or the folder given, like `export`',
-    codes: [0, 1, 2, 3, 4, 5, 6],
-    variables: outputVariables,
-    examples: ['cgs-export demo', 'cgs-export demo --out /tmp/lake --json'],
-  },
+  writes: './demo-out, or the folder given, like `export`',
+  codes: [0, 1, 2, 3, 4, 5, 6],
+  examples: ['cgs-export demo', 'cgs-export demo --out /tmp/lake --json'],
   printsResult: true,
   run: runDemo,
 };
@@ -70,15 +66,13 @@ async function exportAndVerify(
   const result = await exportTargets(connection, session);
   const json = toResultJson(result, scrubber);
   const exported = exitCodeOfResult(result, 'command');
-  const { errors } = json;
-  if (result.status !== 'sealed') return { exitCode: exported, json, text: '', errors };
+  if (result.status !== 'sealed') return { exitCode: exported, json, text: '' };
   const verification = await verifyWithProgress(connection.store, session);
-  const codes: ExitCode[] = [exported];
-  if (verification.faults.length > 0) codes.push(exitCodes.integrity);
+  const verified = verification.faults.length > 0 ? exitCodes.integrity : exitCodes.complete;
   const folder = showPath(root, runtime.cwd);
   const queries = listQueries(folder, runtime.program);
   return {
-    exitCode: worstOf(codes),
+    exitCode: worstOf([exported, verified]),
     json: { ...json, out: root, verification, queries },
     text: [
       describeSnapshots(result.snapshots, connection.store.url),
@@ -88,7 +82,6 @@ async function exportAndVerify(
       ...Object.values(queries).map((query) => `  ${query}`),
       '',
     ].join('\n'),
-    errors,
   };
 }
 
@@ -123,19 +116,11 @@ function describePlaces(folder: string): string {
   return ['Where the files are:', ...lines, ''].join('\n');
 }
 
-interface Queries {
-  duckdb: string;
-  jq: string;
-  verify: string;
-  status: string;
-}
-
 /** Shell commands for the store at `path`. If `path` is relative, they work in the folder that it is relative to. */
-export function listQueries(path: string, program: string): Queries {
-  const sql = newestNodesSql(path.replaceAll("'", "''"));
+export function listQueries(path: string, program: string) {
   const store = quoteForShell(`file:${path}`);
   return {
-    duckdb: `duckdb -c "${sql.replaceAll(/["\\$`]/g, '\\$&')}"`,
+    duckdb: `duckdb -c "${newestNodesSql(path.replaceAll("'", "''")).replaceAll(/["\\$`]/g, '\\$&')}"`,
     jq: `zcat ${quoteForShell(path)}/container_nodes_ndjson/dt=*/rgn=*/prj=*/*.ndjson.gz | jq -r 'select(.agent_status != "online") | [.snapshot_at, .host_name, .agent_status, .private_ip] | @tsv'`,
     verify: `${program} verify --store ${store}`,
     status: `${program} status --store ${store}`,

@@ -2,7 +2,6 @@
 // Not responsible for the exit code of one error: lib/core/error-policy.ts has that table.
 
 import { type ExitCode, exitCodes, policyOf, recoversByItself } from '../core/error-policy.ts';
-import type { ExportError } from '../core/errors.ts';
 import type { CollectResult } from '../runs/invocation.ts';
 import type { CollectMode } from '../runs/policy.ts';
 
@@ -27,8 +26,10 @@ export function worstOf(codes: readonly ExitCode[]): ExitCode {
 export function exitCodeOfResult(result: CollectResult, mode: CollectMode): ExitCode {
   const { status, snapshots, errors } = result;
   if (mode === 'timer') {
-    // The next invocation retries a temporary error, and the next slot replaces a drifted snapshot.
-    return worstOf(errors.filter(concernsTimer).map((error) => policyOf(error).exitCode));
+    // The next invocation retries a temporary error, and the next slot replaces a drifted snapshot. A stop is temporary
+    // too, but a person or a service manager sent the signal and expects exit code 4.
+    const lasting = errors.filter((error) => !recoversByItself(error) || error.code === 'STOPPED');
+    return worstOf(lasting.map((error) => policyOf(error).exitCode));
   }
   const codes = errors.map((error) => policyOf(error).exitCode);
   if (status === 'paused') codes.push(exitCodes.paused);
@@ -37,9 +38,4 @@ export function exitCodeOfResult(result: CollectResult, mode: CollectMode): Exit
     codes.push(exitCodes.drifted);
   }
   return worstOf(codes);
-}
-
-/** A stop is temporary, but a person or a service manager sent the signal and expects exit code 4. */
-function concernsTimer(error: ExportError): boolean {
-  return !recoversByItself(error) || error.code === 'STOPPED';
 }

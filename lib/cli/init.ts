@@ -4,10 +4,9 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { exampleConfig } from '../config/example.ts';
 import { exitCodes } from '../core/error-policy.ts';
-import { ConfigError } from '../core/errors.ts';
-import { type CommandDefinition, outputVariables } from './command.ts';
+import { type ConfigError, configFault } from '../core/errors.ts';
+import type { CommandDefinition, Outcome } from './command.ts';
 import type { CommonOptions } from './options.ts';
-import type { Outcome } from './outcome.ts';
 import { formatSchema, schemaFileName } from './schema.ts';
 import type { Session } from './session.ts';
 
@@ -18,28 +17,25 @@ interface InitOptions extends CommonOptions {
 export const initCommand: CommandDefinition<InitOptions> = {
   name: 'init',
   summary: 'write a commented configuration',
-  description: `Writes a commented configuration to start from and, in the same folder, ${schemaFileName}, with which editors check it. Never overwrites a file.`,
+  description: `Writes a commented configuration to start from. Editors check it with ${schemaFileName}, which is written to the same folder. Never overwrites a file.`,
   addOptions: (command) =>
     command.option(
       '--out <file>',
       'file to write; - prints the configuration (default: ./cgs-export.yml)',
     ),
   configHelp: 'the same as --out',
-  help: {
-    writes: `./cgs-export.yml, or the given file, and ${schemaFileName} in the same folder`,
-    codes: [0, 1, 2],
-    variables: outputVariables,
-    examples: ['cgs-export init', 'cgs-export init --out - | less'],
-  },
+  writes: `./cgs-export.yml, or the given file, and ${schemaFileName} in the same folder`,
+  codes: [0, 1, 2],
+  examples: ['cgs-export init', 'cgs-export init --out - | less'],
   run: runInit,
 };
 
 async function runInit(options: InitOptions, { runtime }: Session): Promise<Outcome> {
   const asked = options.out ?? options.config ?? 'cgs-export.yml';
-  const result = { exitCode: exitCodes.complete, errors: [] };
+  const exitCode = exitCodes.complete;
   if (asked === '-') {
     const json = { status: 'printed', configuration: exampleConfig, errors: [] };
-    return { ...result, json, text: exampleConfig };
+    return { exitCode, json, text: exampleConfig };
   }
   const file = resolve(runtime.cwd, asked);
   const schemaFile = join(dirname(file), schemaFileName);
@@ -47,7 +43,7 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
   const isSchemaNew = await writeNew(schemaFile, formatSchema());
   const { program } = runtime;
   return {
-    ...result,
+    exitCode,
     json: { status: 'written', file, schema: schemaFile, errors: [] },
     text: [
       `wrote ${file}`,
@@ -74,5 +70,5 @@ async function writeNew(file: string, text: string): Promise<boolean> {
 
 function refusal(message: string): ConfigError {
   const hint = 'Give another name with --out, or - to print the configuration.';
-  return new ConfigError([{ path: '--out', message, hint }]);
+  return configFault('--out', message, hint);
 }

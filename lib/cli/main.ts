@@ -2,8 +2,8 @@
 
 import { basename, relative } from 'node:path';
 import { saveMemory } from '../platform/memory.ts';
-import type { CommandRuntime, Output, SignalName } from './command-runtime.ts';
 import { reportCrash, runProgram } from './program.ts';
+import type { CommandRuntime, Output } from './session.ts';
 
 function openOutput(stream: NodeJS.WriteStream): Output {
   // The reader of a pipe may close it early (`| head`). An export continues nevertheless.
@@ -38,7 +38,7 @@ const runtime: CommandRuntime = {
     return () => clearInterval(timer);
   },
   onSignal(listen) {
-    const listeners = (['SIGINT', 'SIGTERM'] as const).map((name: SignalName) => {
+    const listeners = (['SIGINT', 'SIGTERM'] as const).map((name) => {
       const listener = () => listen(name);
       process.on(name, listener);
       return () => void process.off(name, listener);

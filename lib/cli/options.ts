@@ -1,7 +1,9 @@
-// Responsible for the options that every command has, and for option values that are numbers.
+// Responsible for the options that several commands have, and for reading option values that are numbers.
+// Not responsible for the configuration that they lead to: connection.ts.
 
 import { type Command, Option } from 'commander';
-import { ConfigError } from '../core/errors.ts';
+import type { ConfigFlags } from '../config/model.ts';
+import { configFault } from '../core/errors.ts';
 
 export interface CommonOptions {
   config?: string;
@@ -13,42 +15,94 @@ export interface CommonOptions {
 /** How log lines on stderr look. */
 export type LogFormat = 'json' | 'pretty';
 
+/** The parser gives text. `account` and `table` are repeatable, and `formats` is separated by commas. */
+export interface TargetOptions
+  extends Omit<ConfigFlags, 'account' | 'table' | 'formats' | 'logLevel'>,
+    CommonOptions {
+  account?: string[];
+  table?: string[];
+  formats?: string;
+}
+
+/** Options that select targets of the configuration file. */
+export type PickOptions = Pick<TargetOptions, 'account' | 'table'>;
+
+/** Options of a command that only reads the store. */
+export type StoreOptions = CommonOptions &
+  Pick<TargetOptions, 'store' | 'region' | 'obsEndpoint' | 'pathStyle'>;
+
 const defaultConfigHelp =
   'configuration file (default: $CGS_EXPORT_CONFIG, or ./cgs-export.yml if that is not set)';
+const logLevelHelp =
+  'the least severe log lines to print on stderr (default: $CGS_EXPORT_LOG_LEVEL, or info)';
+const logFormatHelp =
+  'format of the log lines on stderr; json hides the progress bar (default: pretty on a terminal, json elsewhere)';
+const withoutFileHeading =
+  'One target without a configuration file, named by --account and --table.\nWith --region, --project, --endpoint or --store, no file is read:';
 
 export function addCommonOptions(command: Command, configHelp = defaultConfigHelp): void {
   command
     .optionsGroup('Options:')
     .option('--config <file>', configHelp)
     .option('--json', 'print one JSON object on stdout, also if the command fails')
-    .addOption(
-      new Option(
-        '--log-level <level>',
-        'the least severe log lines to print on stderr (default: $CGS_EXPORT_LOG_LEVEL, or info)',
-      ).choices(['error', 'warn', 'info', 'debug']),
-    )
-    .addOption(
-      new Option(
-        '--log-format <format>',
-        'format of the log lines on stderr; json hides the progress bar (default: pretty on a terminal, json elsewhere)',
-      ).choices(['json', 'pretty'] satisfies LogFormat[]),
-    );
+    .addOption(choice('--log-level <level>', logLevelHelp, ['error', 'warn', 'info', 'debug']))
+    .addOption(choice('--log-format <format>', logFormatHelp, ['json', 'pretty']));
+}
+
+export function addPickOptions(command: Command): void {
+  command
+    .optionsGroup('Which targets (default: all):')
+    .option('--account <name>', 'only this account; repeatable', collectValues)
+    .option('--table <name>', 'only this table; repeatable', collectValues);
+}
+
+/** Options that select targets of the configuration file, or that define one target without a file. */
+export function addTargetOptions(command: Command): void {
+  addPickOptions(command);
+  command
+    .optionsGroup(withoutFileHeading)
+    .option('--region <region>', 'region of the service, for example cn-south-4')
+    .option('--project <id>', 'project id (default: the project that IAM has for the region)')
+    .option('--endpoint <url>', 'endpoint of the service (default: that of the region)')
+    .option('--store <url>', 'where to store: file:./export or obs://bucket/prefix')
+    .option('--iam-endpoint <url>', 'endpoint of IAM (default: that of the region)')
+    .option('--api <name>', 'cgs or hss (default: by the endpoint)')
+    .option('--enterprise-project <id>', 'only for hss (default: all_granted_eps)')
+    .option('--formats <list>', 'file formats, separated by commas (default: parquet,ndjson)')
+    .option('--quota-requests <n>', 'requests per quota window (default: 5)')
+    .option('--quota-window-seconds <s>', 'length of the quota window (default: 60)');
+  addBucketOptions(command);
+}
+
+/** For a command that only reads the store. */
+export function addStoreOptions(command: Command): void {
+  command
+    .optionsGroup('A store without a configuration file. With --store, no file is read:')
+    .option('--store <url>', 'file:./export or obs://bucket/prefix')
+    .option('--region <region>', 'region of an obs:// store (default: cn-south-4)');
+  addBucketOptions(command);
+}
+
+function addBucketOptions(command: Command): void {
+  command
+    .option('--obs-endpoint <url>', 'endpoint of an obs:// store (default: that of the region)')
+    .option('--path-style', 'path-style addresses, for an S3-compatible store that is not OBS');
+}
+
+/** An option with a fixed set of values. */
+export function choice(flags: string, help: string, values: readonly string[]): Option {
+  return new Option(flags, help).choices(values);
 }
 
 /** Throws ConfigError unless `text` is a number that is at least `min`. */
 export function readNumber(path: string, text: string, min: number): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= min) return value;
-  throw new ConfigError([
-    {
-      path,
-      message: `"${text}" is not a number of at least ${min}`,
-      hint: `Write a number, for example ${path} 5.`,
-    },
-  ]);
+  const message = `"${text}" is not a number of at least ${min}`;
+  throw configFault(path, message, `Write a number, for example ${path} 5.`);
 }
 
 /** Collects the values of a repeatable option. */
-export function collectValues(value: string, earlier: string[] | undefined): string[] {
-  return [...(earlier ?? []), value];
+export function collectValues(value: string, earlier: string[] = []): string[] {
+  return [...earlier, value];
 }

@@ -8,13 +8,12 @@ import { AuthError, ExportError, StoppedError } from '../core/errors.ts';
 import { quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
 import type { Target } from '../runs/invocation.ts';
 import { readStatus, type TargetStatus } from '../runs/target-status.ts';
-import { allVariables, type CommandDefinition } from './command.ts';
+import type { CommandDefinition, Outcome } from './command.ts';
 import { connectTargets, withProgress } from './connection.ts';
 import { worstOf } from './exit-code.ts';
 import { formatCount, formatDuration, formatPlural, formatTable } from './format.ts';
-import type { Outcome } from './outcome.ts';
+import { addTargetOptions, type TargetOptions } from './options.ts';
 import type { Session } from './session.ts';
-import type { TargetOptions } from './target-options.ts';
 
 interface PlanOptions extends TargetOptions {
   probe?: boolean;
@@ -27,52 +26,49 @@ export const planCommand: CommandDefinition<PlanOptions> = {
     'Estimates what a snapshot of every target needs: requests, minutes, and share of the quota. Uses the sizes that the store knows from earlier runs, and sends nothing to the service unless --probe is given. Also checks the configuration.',
   addOptions: (command) =>
     command.option('--probe', 'ask the service for the size of every list: one request per target'),
-  hasTargets: true,
-  help: {
-    writes: 'nothing; with --probe, the quota ledger in _quota/',
-    codes: [0, 1, 2, 3, 4, 5],
-    variables: allVariables,
-    examples: ['cgs-export plan', 'cgs-export plan --probe --json'],
-  },
+  addTargetOptions,
+  writes: 'nothing; with --probe, the quota ledger in _quota/',
+  codes: [0, 1, 2, 3, 4, 5],
+  examples: ['cgs-export plan', 'cgs-export plan --probe --json'],
   run: runPlan,
 };
 
-interface PlannedTarget {
+interface Estimate {
+  requests: number;
+  /** From the first request to the last. */
+  minutes: number;
+  /** Share of all requests that the quota allows, with one snapshot per schedule; 0.05 is 5 %. */
+  quotaShare: number;
+}
+
+/** All null: the size is not known. */
+type Unknown = { [name in keyof Estimate]: null };
+const unknownEstimate: Unknown = { requests: null, minutes: null, quotaShare: null };
+
+type PlannedTarget = (Estimate | Unknown) & {
   table: string;
   region: string;
   projectId: string | null;
-  /** Null: not known. */
   rows: number | null;
   rowsFrom: 'probe' | 'open run' | 'last snapshot' | null;
-  requests: number | null;
-  /** From the first request to the last. */
-  minutes: number | null;
-  /** Share of all requests that the quota allows, with one snapshot per schedule; 0.05 is 5 %. */
-  quotaShare: number | null;
-}
+};
 
-interface Total {
-  /** This and the next two: only of the targets whose size is known. */
-  requests: number;
-  minutes: number;
-  quotaShare: number;
-  /** How many targets have a size that is not known. */
-  unknown: number;
-}
+/** Of the targets whose size is known. `unknown`: how many others there are. */
+type Total = Estimate & { unknown: number };
 
 async function runPlan(options: PlanOptions, session: Session): Promise<Outcome> {
   const connection = await connectTargets(options, session);
-  const statuses = await readStatus(connection.store, connection.scheduleMs, connection.targets);
-  const { sizes, errors } = options.probe
-    ? await probeTargets(connection, session)
-    : { sizes: new Map<Target, number>(), errors: [] };
+  const { store, quota, scheduleMs } = connection;
+  const statuses = await readStatus(store, scheduleMs, connection.targets);
+  const probed = options.probe ? connection.targets : [];
+  const { sizes, errors } = await probeTargets(probed, connection, session);
   const targets = connection.targets.map((target, index) =>
     planTarget(target, statuses[index], sizes.get(target), connection),
   );
-  const total = sumTargets(targets, connection);
+  const requests = targets.reduce((sum, target) => sum + (target.requests ?? 0), 0);
+  const unknown = targets.filter(({ rows }) => rows === null).length;
+  const total = { ...estimate(requests, connection), unknown };
   const warnings = findWarnings(targets, total, connection, options.probe === true);
-  const errorsJson = errors.flatMap((error) => toErrorsJson(error, session.scrubber));
-  const { quota, scheduleMs } = connection;
   return {
     exitCode: worstOf(errors.map((error) => policyOf(error).exitCode)),
     json: {
@@ -82,10 +78,9 @@ async function runPlan(options: PlanOptions, session: Session): Promise<Outcome>
       quota: { requests: quota.requests, windowSeconds: quota.windowMs / 1_000 },
       scheduleSeconds: scheduleMs / 1_000,
       warnings,
-      errors: errorsJson,
+      errors: errors.flatMap((error) => toErrorsJson(error, session.scrubber)),
     },
     text: describePlan(targets, total, warnings, connection),
-    errors: errorsJson,
   };
 }
 
@@ -93,16 +88,13 @@ async function runPlan(options: PlanOptions, session: Session): Promise<Outcome>
  * Asks for the size of every target. An error of one target does not stop the others, but a key that was refused is
  * not used again: five failures lock it.
  */
-function probeTargets(
-  connection: Connection,
-  session: Session,
-): Promise<{ sizes: Map<Target, number>; errors: ExportError[] }> {
+function probeTargets(targets: readonly Target[], connection: Connection, session: Session) {
   const { log, signal } = session;
   return withProgress(connection, session, async (progress) => {
     const sizes = new Map<Target, number>();
     const errors: ExportError[] = [];
     const refused = new Set<string>();
-    for (const target of connection.targets) {
+    for (const target of targets) {
       if (refused.has(target.user)) continue;
       try {
         sizes.set(target, await probeSize(connection, target, { log, signal, progress }));
@@ -121,19 +113,16 @@ function planTarget(
   { table, region, projectId, dataset }: Target,
   status: TargetStatus | undefined,
   probed: number | undefined,
-  { quota, scheduleMs }: Connection,
+  connection: Connection,
 ): PlannedTarget {
   const [rows, rowsFrom] = findSize(status, probed);
-  const requests = rows === null ? null : requestsFor(rows, dataset.limit);
   return {
     table,
     region,
     projectId: projectId ?? status?.projectId ?? null,
     rows,
     rowsFrom,
-    requests,
-    minutes: requests === null ? null : toMinutes(spanMs(requests, quota)),
-    quotaShare: requests === null ? null : roundShare(quotaShare(requests, quota, scheduleMs)),
+    ...(rows === null ? unknownEstimate : estimate(requestsFor(rows, dataset.limit), connection)),
   };
 }
 
@@ -141,20 +130,18 @@ function planTarget(
 function findSize(
   status: TargetStatus | undefined,
   probed: number | undefined,
-): readonly [rows: number, from: PlannedTarget['rowsFrom']] | readonly [rows: null, from: null] {
+): readonly [rows: number | null, from: PlannedTarget['rowsFrom']] {
   if (probed !== undefined) return [probed, 'probe'];
   const { open, last } = status ?? {};
   if (typeof open?.total === 'number') return [open.total, 'open run'];
   return last ? [last.rows, 'last snapshot'] : [null, null];
 }
 
-function sumTargets(targets: readonly PlannedTarget[], { quota, scheduleMs }: Connection): Total {
-  const requests = targets.reduce((sum, target) => sum + (target.requests ?? 0), 0);
+function estimate(requests: number, { quota, scheduleMs }: Connection): Estimate {
   return {
     requests,
-    minutes: requests === 0 ? 0 : toMinutes(spanMs(requests, quota)),
-    quotaShare: roundShare(quotaShare(requests, quota, scheduleMs)),
-    unknown: targets.filter(({ rows }) => rows === null).length,
+    minutes: requests === 0 ? 0 : Math.round(spanMs(requests, quota) / 600) / 100,
+    quotaShare: Math.round(quotaShare(requests, quota, scheduleMs) * 1e6) / 1e6,
   };
 }
 
@@ -195,27 +182,17 @@ function describePlan(
     target.projectId ?? '(not known yet)',
     target.rows === null ? 'unknown' : formatCount(target.rows),
     target.rowsFrom ?? '-',
-    target.requests === null ? '?' : formatCount(target.requests),
-    target.minutes === null ? '?' : formatDuration(target.minutes * 60_000),
-    target.quotaShare === null ? '?' : formatShare(target.quotaShare),
+    ...describeEstimate(target),
   ]);
-  const sum = [
-    ...['total', '', '', '', ''],
-    formatCount(total.requests),
-    formatDuration(total.minutes * 60_000),
-    formatShare(total.quotaShare),
-  ];
+  const sum = ['total', '', '', '', '', ...describeEstimate(total)];
   const settings = `quota: ${formatPlural(quota.requests, 'request')} per ${formatDuration(quota.windowMs)}; schedule: a snapshot every ${formatDuration(scheduleMs)}; store: ${store.url}`;
   const notes = warnings.map((warning) => `warning: ${warning}\n`).join('');
   return `${formatTable([header, ...rows, sum])}\n${settings}\n${notes}`;
 }
 
-function toMinutes(durationMs: number): number {
-  return Math.round(durationMs / 600) / 100;
-}
-
-function roundShare(share: number): number {
-  return Math.round(share * 1e6) / 1e6;
+function describeEstimate({ requests, minutes, quotaShare }: Estimate | Unknown): string[] {
+  if (requests === null) return ['?', '?', '?'];
+  return [formatCount(requests), formatDuration(minutes * 60_000), formatShare(quotaShare)];
 }
 
 function formatShare(share: number): string {

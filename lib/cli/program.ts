@@ -1,22 +1,20 @@
-// Responsible for the command line: the list of commands, and what each call and each failure leads to.
+// Responsible for the command line: the list of commands, how a call ends, and how its outcome is printed.
 // Not responsible for the process: main.ts passes it in.
 
 import { Command, CommanderError } from 'commander';
-import { toFailureJson } from '../app/result-json.ts';
+import { type ResultJson, toFailureJson } from '../app/result-json.ts';
 import { exitCodes, policyOf } from '../core/error-policy.ts';
 import type { Scrubber } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { createScrubber } from '../platform/scrubber.ts';
-import { type CommandDefinition, createCommand } from './command.ts';
-import type { CommandRuntime } from './command-runtime.ts';
+import { type CommandDefinition, createCommand, type Outcome } from './command.ts';
 import { demoCommand } from './demo.ts';
 import { exportCommand } from './export.ts';
 import { initCommand } from './init.ts';
 import type { CommonOptions } from './options.ts';
-import { printOutcome } from './outcome.ts';
 import { planCommand } from './plan.ts';
 import { schemaCommand } from './schema.ts';
-import { openSession, type Session } from './session.ts';
+import { type CommandRuntime, openSession, type Session } from './session.ts';
 import { simulateCommand } from './simulate.ts';
 import { statusCommand } from './status.ts';
 import { tickCommand } from './tick.ts';
@@ -40,12 +38,7 @@ export async function runProgram(
   args: readonly string[],
   runtime: CommandRuntime,
 ): Promise<number> {
-  const scrubber = createScrubber();
-  // Before anything is read: an error message about something else must not show a key either.
-  for (const name of ['AK', 'SK', 'SECURITY_TOKEN']) {
-    scrubber.add(runtime.env[`HUAWEICLOUD_SDK_${name}`] ?? '');
-  }
-  const call = startCall(args, runtime, scrubber);
+  const call = startCall(args, runtime);
   try {
     await createProgram(call).parseAsync([...args], { from: 'user' });
   } catch (error) {
@@ -60,7 +53,7 @@ export function reportCrash(
   runtime: CommandRuntime,
   error: unknown,
 ): number {
-  return fail(startCall(args, runtime, createScrubber()), error);
+  return fail(startCall(args, runtime), error);
 }
 
 interface Call {
@@ -73,7 +66,12 @@ interface Call {
   exitCode: number;
 }
 
-function startCall(args: readonly string[], runtime: CommandRuntime, scrubber: Scrubber): Call {
+function startCall(args: readonly string[], runtime: CommandRuntime): Call {
+  const scrubber = createScrubber();
+  // Before anything is read: an error message about something else must not show a key either.
+  for (const name of ['AK', 'SK', 'SECURITY_TOKEN']) {
+    scrubber.add(runtime.env[`HUAWEICLOUD_SDK_${name}`] ?? '');
+  }
   return {
     runtime,
     scrubber,
@@ -101,8 +99,6 @@ function createProgram(call: Call): Command {
       },
       getOutHelpWidth: () => (runtime.stdout.isTerminal ? runtime.stdout.columns() : 100),
       getErrHelpWidth: () => (runtime.stderr.isTerminal ? runtime.stderr.columns() : 100),
-      getOutHasColors: () => false,
-      getErrHasColors: () => false,
     })
     .addHelpText(
       'after',
@@ -123,7 +119,7 @@ async function runCommand(
   options: CommonOptions,
 ): Promise<void> {
   call.options = options;
-  const session = openCallSession(call);
+  const session = openSession(call.runtime, call.scrubber, options);
   try {
     const outcome = await command.run(options, session);
     printOutcome(session, outcome);
@@ -135,11 +131,6 @@ async function runCommand(
   }
 }
 
-function openCallSession({ runtime, scrubber, options }: Call): Session {
-  const { json = false, logLevel, logFormat } = options;
-  return openSession(runtime, scrubber, { json, logLevel, logFormat });
-}
-
 /** --help and --version end here too, with exit code 0. */
 function endUsage(call: Call, error: CommanderError): number {
   const { runtime, scrubber, command } = call;
@@ -149,14 +140,16 @@ function endUsage(call: Call, error: CommanderError): number {
     const name = command === null ? '' : `${command.name} `;
     const hint = `See \`${runtime.program} ${name}--help\`.`;
     const errors = [{ code: 'USAGE', message: scrubber.scrub(message), hint }];
-    printFailure(call, { ...toFailureJson(error, scrubber), errors });
+    const json = toPrintedFailure(call, { ...toFailureJson(error, scrubber), errors });
+    runtime.stdout.write(`${JSON.stringify(json)}\n`);
   }
   return exitCodes.usage;
 }
 
 /** For an error without a session. Uses the log level `info`, because the error may be a wrong log level. */
 function fail(call: Call, error: unknown): number {
-  const session = openCallSession({ ...call, options: { ...call.options, logLevel: 'info' } });
+  const { runtime, scrubber, options } = call;
+  const session = openSession(runtime, scrubber, { ...options, logLevel: 'info' });
   try {
     return failIn(session, call, error);
   } finally {
@@ -165,15 +158,27 @@ function fail(call: Call, error: unknown): number {
 }
 
 function failIn(session: Session, call: Call, error: unknown): number {
-  const json = toFailureJson(error, session.scrubber);
-  if (session.json) printFailure(call, json);
-  const exitCode = policyOf(error).exitCode;
-  printOutcome(session, { exitCode, json: null, text: '', errors: json.errors });
+  const json = toPrintedFailure(call, toFailureJson(error, session.scrubber));
+  printOutcome(session, { json, text: '' });
   session.log('debug', 'the command failed; its stack trace follows', { error });
-  return exitCode;
+  return policyOf(error).exitCode;
 }
 
-function printFailure({ runtime, command }: Call, json: ReturnType<typeof toFailureJson>): void {
+function toPrintedFailure(
+  { command }: Call,
+  json: ResultJson,
+): Pick<ResultJson, 'status' | 'errors'> {
   const { status, errors } = json;
-  runtime.stdout.write(`${JSON.stringify(command?.printsResult ? json : { status, errors })}\n`);
+  return command?.printsResult ? json : { status, errors };
+}
+
+/** Prints errors on stderr and the result on stdout, without secrets. */
+export function printOutcome(session: Session, { json, text }: Omit<Outcome, 'exitCode'>): void {
+  const { runtime, scrubber, log, logFormat, printError } = session;
+  for (const { code, message, hint } of json?.errors ?? []) {
+    if (logFormat === 'json') log('error', message, { code, hint });
+    else printError(`error ${code}: ${message}\n  ${hint.replaceAll('\n', '\n  ')}\n`);
+  }
+  if (!session.json && text !== '') runtime.stdout.write(scrubber.scrub(text));
+  if (session.json && json) runtime.stdout.write(`${scrubber.scrub(JSON.stringify(json))}\n`);
 }

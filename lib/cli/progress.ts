@@ -22,12 +22,6 @@ export interface ProgressState {
   note: string;
 }
 
-export interface Tracker {
-  observe(event: ProgressEvent, nowMs: number): void;
-  /** Null: there is nothing to show. */
-  stateAt(nowMs: number): ProgressState | null;
-}
-
 const waitReasons: Readonly<Record<string, string>> = {
   quota: 'for the quota',
   throttled: 'for the quota, which another client uses too',
@@ -36,7 +30,8 @@ const waitReasons: Readonly<Record<string, string>> = {
 };
 
 /** Follows the events of an export. `nowMs` must not step back. `pageLimit`: most rows per page. */
-export function createTracker(quota: Quota, pageLimit: number): Tracker {
+// Long because: one state, and the three functions that share it.
+export function createTracker(quota: Quota, pageLimit: number) {
   let label = '';
   let note = '';
   let done = 0;
@@ -57,8 +52,23 @@ export function createTracker(quota: Quota, pageLimit: number): Tracker {
     pagesMs = [...inWindow(nowMs), nowMs];
   }
 
+  /** Milliseconds until the last page is read. `waitMs`: until the next request may leave; null: it may leave now. */
+  function estimateLeftMs(nowMs: number, perSecond: number | null, waitMs: number | null) {
+    if (total === null) return null;
+    const rowsLeft = Math.max(0, total - done);
+    const byRateMs = perSecond === null ? 0 : (rowsLeft / perSecond) * 1_000;
+    const requests = rowsLeft === 0 ? 0 : requestsFor(rowsLeft + 1, pageLimit);
+    const sentMs = inWindow(nowMs);
+    const free = waitMs === null ? Math.max(0, quota.requests - sentMs.length) : 0;
+    // The requests that are still free in this window are sent at once, so only the rate limits them.
+    if (requests <= free) return perSecond === null ? null : Math.min(byRateMs, quota.windowMs);
+    const nextMs = waitMs ?? Math.max(0, (sentMs[0] ?? nowMs) + quota.windowMs - nowMs);
+    const windows = Math.ceil((requests - free) / quota.requests);
+    return Math.max(nextMs + (windows - 1) * quota.windowMs, byRateMs);
+  }
+
   return {
-    observe(event, nowMs) {
+    observe(event: ProgressEvent, nowMs: number): void {
       if (event.kind === 'wait') {
         waiting = { untilMs: nowMs + event.delayMs, reason: event.reason };
         return;
@@ -73,7 +83,8 @@ export function createTracker(quota: Quota, pageLimit: number): Tracker {
         total = event.rows;
       }
     },
-    stateAt(nowMs) {
+    /** Null: there is nothing to show. */
+    stateAt(nowMs: number): ProgressState | null {
       const elapsedMs = nowMs - pass.startMs;
       const gained = pass.name === '' ? 0 : done - pass.startDone;
       const perSecond = gained > 0 && elapsedMs > 0 ? (gained / elapsedMs) * 1_000 : null;
@@ -83,35 +94,10 @@ export function createTracker(quota: Quota, pageLimit: number): Tracker {
           ? { leftMs: waitMs, reason: waitReasons[waiting.reason] ?? `for ${waiting.reason}` }
           : null;
       if (label === '' && wait === null) return null;
-      const rowsLeft = total === null || note === 'sealing' ? null : Math.max(0, total - done);
-      const agesMs = inWindow(nowMs).map((timeMs) => nowMs - timeMs);
-      const rest = { perSecond, waitMs, agesMs, quota, pageLimit };
-      const leftMs = rowsLeft === null ? null : estimateLeftMs({ rowsLeft, ...rest });
+      const leftMs = note === 'sealing' ? null : estimateLeftMs(nowMs, perSecond, waitMs);
       return { label, unit: 'nodes', done, total, perSecond, leftMs, wait, note };
     },
   };
-}
-
-/** Estimates the milliseconds until the last page is read. Null: not known. */
-function estimateLeftMs(options: {
-  rowsLeft: number;
-  perSecond: number | null;
-  /** Milliseconds until the next request may leave. Null: nothing waits. */
-  waitMs: number | null;
-  /** Age of each page that was read in the current quota window, oldest first, milliseconds. */
-  agesMs: readonly number[];
-  quota: Quota;
-  pageLimit: number;
-}): number | null {
-  const { rowsLeft, perSecond, waitMs, agesMs, quota, pageLimit } = options;
-  const byRateMs = perSecond === null ? 0 : (rowsLeft / perSecond) * 1_000;
-  const requests = rowsLeft === 0 ? 0 : requestsFor(rowsLeft + 1, pageLimit);
-  const free = waitMs === null ? Math.max(0, quota.requests - agesMs.length) : 0;
-  // The requests that are still free in this window are sent at once, so only the rate limits them.
-  if (requests <= free) return perSecond === null ? null : Math.min(byRateMs, quota.windowMs);
-  const nextMs = waitMs ?? Math.max(0, quota.windowMs - (agesMs[0] ?? 0));
-  const windows = Math.ceil((requests - free) / quota.requests);
-  return Math.max(nextMs + (windows - 1) * quota.windowMs, byRateMs);
 }
 
 const barCharsMax = 28;
@@ -123,16 +109,13 @@ export function renderProgress(state: ProgressState, columns: number): string {
   const { done, total } = state;
   const share = total === null || total === 0 ? null : Math.min(1, done / total);
   const texts = listTexts(state, share);
-  // Prefer a text that leaves room for a bar: the first four say enough beside it. Without room, the text alone.
-  const besideBar = share === null ? width : width - barCharsMin - 1;
-  const text =
-    texts.slice(0, 4).find((candidate) => candidate.length <= besideBar) ??
-    texts.find((candidate) => candidate.length <= width) ??
-    texts.at(-1) ??
-    '';
+  const longest = (chars: number) => texts.find((candidate) => candidate.length <= chars);
+  const besideBar = share === null ? undefined : longest(width - barCharsMin - 1);
+  const text = besideBar ?? longest(width) ?? texts.at(-1)?.slice(0, width) ?? '';
   const room = Math.min(barCharsMax, width - text.length - 1);
-  const bar = share !== null && room >= barCharsMin ? `${drawBar(share, room)} ` : '';
-  return `${bar}${text}`.slice(0, width);
+  if (share === null || room < barCharsMin) return text;
+  const full = Math.floor(share * room);
+  return `${'█'.repeat(full)}${'░'.repeat(room - full)} ${text}`;
 }
 
 /** The same state in fewer and fewer words. */
@@ -153,11 +136,6 @@ function listTexts(state: ProgressState, share: number | null): string[] {
     [count, shortWait],
     [count || shortWait || label],
   ].map((parts) => parts.filter((part) => part !== '').join(' · '));
-}
-
-function drawBar(share: number, width: number): string {
-  const full = Math.floor(share * width);
-  return `${'█'.repeat(full)}${'░'.repeat(width - full)}`;
 }
 
 function formatRate(perSecond: number): string {

@@ -2,9 +2,8 @@
 
 import { createJsonSchema } from '../config/json-schema.ts';
 import { exitCodes } from '../core/error-policy.ts';
-import { type CommandDefinition, outputVariables } from './command.ts';
+import type { CommandDefinition, Outcome } from './command.ts';
 import type { CommonOptions } from './options.ts';
-import type { Outcome } from './outcome.ts';
 
 /** The name that the first line of the example configuration refers to. */
 export const schemaFileName = 'cgs-export.schema.json';
@@ -15,12 +14,9 @@ export const schemaCommand: CommandDefinition<CommonOptions> = {
   description:
     'Prints the JSON Schema (draft-07) of cgs-export.yml. With it, editors complete and check the file while you type.',
   configHelp: 'accepted, not used: the schema is always the same',
-  help: {
-    writes: 'nothing',
-    codes: [0, 1, 2],
-    variables: outputVariables,
-    examples: [`cgs-export schema > ${schemaFileName}`],
-  },
+  writes: 'nothing',
+  codes: [0, 1, 2],
+  examples: [`cgs-export schema > ${schemaFileName}`],
   run: runSchema,
 };
 
@@ -33,6 +29,5 @@ async function runSchema(): Promise<Outcome> {
     exitCode: exitCodes.complete,
     json: { status: 'printed', schema: createJsonSchema(), errors: [] },
     text: formatSchema(),
-    errors: [],
   };
 }

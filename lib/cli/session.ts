@@ -1,14 +1,39 @@
-// Responsible for what one call of a command works with: its log, its progress display and its stop signal.
+// Responsible for what one call of a command works with: the process, its log, its progress display and its stop signal.
 
 import { logLevelOf } from '../config/load.ts';
 import { StoppedError } from '../core/errors.ts';
-import type { Log, Scrubber } from '../core/ports.ts';
+import type { Environment, Log, Scrubber } from '../core/ports.ts';
 import { createLog } from '../platform/log.ts';
-import type { CommandRuntime, SignalName } from './command-runtime.ts';
 import { formatDuration } from './format.ts';
-import type { LogFormat } from './options.ts';
+import type { CommonOptions, LogFormat } from './options.ts';
 import { type ProgressState, renderProgress } from './progress.ts';
 import { createStatusLine, type StatusLine } from './status-line.ts';
+
+export interface Output {
+  write(text: string): void;
+  isTerminal: boolean;
+  columns(): number;
+}
+
+export type SignalName = 'SIGINT' | 'SIGTERM';
+
+/** Everything outside of the program that a command uses, except the file system and the network. From main.ts. */
+export interface CommandRuntime {
+  env: Environment;
+  cwd: string;
+  /** How the user calls this program, for commands to copy: `cgs-export` or `node dist/cli.js`. */
+  program: string;
+  stdout: Output;
+  stderr: Output;
+  nowMs(): number;
+  monotonicMs(): number;
+  /** Calls `work` repeatedly without keeping the process alive. The returned function stops it. */
+  every(intervalMs: number, work: () => void): () => void;
+  /** The returned function stops listening. */
+  onSignal(listen: (name: SignalName) => void): () => void;
+  /** Ends the process at once. */
+  exit(code: number): void;
+}
 
 export interface Session {
   runtime: CommandRuntime;
@@ -32,14 +57,6 @@ export interface Session {
 /** Null: there is nothing to show. */
 export type StateAt = (nowMs: number) => ProgressState | null;
 
-export interface SessionOptions {
-  json: boolean;
-  /** Undefined: from CGS_EXPORT_LOG_LEVEL. */
-  logLevel?: string | undefined;
-  /** Undefined: pretty on a terminal, JSON elsewhere. */
-  logFormat?: LogFormat | undefined;
-}
-
 const redrawMs = 250;
 const logEveryMs = 10_000;
 const signalExitCodes: Readonly<Record<SignalName, number>> = { SIGINT: 130, SIGTERM: 143 };
@@ -48,10 +65,10 @@ const signalExitCodes: Readonly<Record<SignalName, number>> = { SIGINT: 130, SIG
 export function openSession(
   runtime: CommandRuntime,
   scrubber: Scrubber,
-  options: SessionOptions,
+  options: CommonOptions,
 ): Session {
   const { env, stderr } = runtime;
-  const { json } = options;
+  const { json = false } = options;
   const logFormat = options.logFormat ?? (stderr.isTerminal ? 'pretty' : 'json');
   const isPretty = logFormat === 'pretty';
   const line =
@@ -77,13 +94,19 @@ export function openSession(
     signal,
     printError,
     async showProgress(stateAt, work) {
-      const stopShowing = bar
-        ? drawProgress(runtime, bar, stateAt)
-        : logProgress(runtime, log, stateAt);
+      const show = (state: ProgressState) =>
+        bar
+          ? bar.show(renderProgress(state, stderr.columns()))
+          : log('info', 'progress', describeState(state));
+      const stopShowing = runtime.every(bar ? redrawMs : logEveryMs, () => {
+        const state = stateAt(runtime.monotonicMs());
+        if (state) show(state);
+      });
       try {
         return await work();
       } finally {
         stopShowing();
+        bar?.hide();
       }
     },
     close: stopListening,
@@ -108,24 +131,6 @@ function stopOnSignal(runtime: CommandRuntime, log: Log, line: StatusLine | null
     );
   });
   return { signal: stopper.signal, stopListening };
-}
-
-function drawProgress(runtime: CommandRuntime, bar: StatusLine, stateAt: StateAt): () => void {
-  const stop = runtime.every(redrawMs, () => {
-    const state = stateAt(runtime.monotonicMs());
-    if (state) bar.show(renderProgress(state, runtime.stderr.columns()));
-  });
-  return () => {
-    stop();
-    bar.hide();
-  };
-}
-
-function logProgress(runtime: CommandRuntime, log: Log, stateAt: StateAt): () => void {
-  return runtime.every(logEveryMs, () => {
-    const state = stateAt(runtime.monotonicMs());
-    if (state) log('info', 'progress', describeState(state));
-  });
 }
 
 function describeState(state: ProgressState): Record<string, unknown> {

@@ -1,16 +1,15 @@
 // Responsible for the command `simulate`: runs the local endpoint on loopback until it is stopped.
 
 import { once } from 'node:events';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { exitCodes } from '../core/error-policy.ts';
-import { ConfigError } from '../core/errors.ts';
+import { configFault } from '../core/errors.ts';
 import { parseDrift } from '../simulator/drift.ts';
 import { parseFault } from '../simulator/faults.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import type { SimulatorOptions } from '../simulator/simulator-options.ts';
-import { type CommandDefinition, outputVariables } from './command.ts';
-import { type CommonOptions, collectValues, readNumber } from './options.ts';
-import type { Outcome } from './outcome.ts';
+import type { CommandDefinition, Outcome } from './command.ts';
+import { type CommonOptions, choice, collectValues, readNumber } from './options.ts';
 import type { Session } from './session.ts';
 
 interface SimulateOptions extends CommonOptions {
@@ -40,43 +39,29 @@ export const simulateCommand: CommandDefinition<SimulateOptions> = {
     'Runs a local endpoint for CGS/HSS and IAM with made-up nodes, on 127.0.0.1 only, until it is stopped with ctrl-C. It checks signatures and enforces the quota. On request, it changes the list between requests and answers with faults.',
   addOptions,
   configHelp: 'accepted but not used: the endpoint has no configuration',
-  help: {
-    writes: 'nothing',
-    codes: [0, 1, 2],
-    variables: outputVariables,
-    examples: [
-      'cgs-export simulate --nodes 5000 --quota-window-seconds 10',
-      'cgs-export simulate --drift insert=2,delete=1 --fault 429@3 --fault slow:0.05',
-      'cgs-export simulate --json --port 8080   # prints url, ak, sk and projectId as JSON',
-    ],
-  },
+  writes: 'nothing',
+  codes: [0, 1, 2],
+  examples: [
+    'cgs-export simulate --nodes 5000 --quota-window-seconds 10',
+    'cgs-export simulate --drift insert=2,delete=1 --fault 429@3 --fault slow:0.05',
+    'cgs-export simulate --json --port 8080   # prints url, ak, sk and projectId as JSON',
+  ],
   run: runSimulate,
 };
+
+const flavourHelp = 'fields that nodes have: cgs (API of 2021) or hss (API of today)';
+const modeHelp = 'sliding: any window of that length; fixed: one after another';
 
 function addOptions(command: Command): void {
   command
     .option('--port <n>', 'port to listen on; 0 takes any free port', '0')
     .option('--nodes <n>', 'how many nodes to make up', '300')
-    .addOption(
-      new Option(
-        '--flavour <name>',
-        'fields that nodes have: cgs (API of 2021) or hss (API of today)',
-      )
-        .choices(['cgs', 'hss'])
-        .default('hss'),
-    )
+    .addOption(choice('--flavour <name>', flavourHelp, ['cgs', 'hss']).default('hss'))
     .option('--seed <n>', 'seed of the made-up nodes', '1')
     .optionsGroup('Quota of the endpoint:')
     .option('--quota-requests <n>', 'requests per window', '5')
     .option('--quota-window-seconds <s>', 'length of the window', '60')
-    .addOption(
-      new Option(
-        '--quota-mode <mode>',
-        'sliding: any window of that length; fixed: one after another',
-      )
-        .choices(['sliding', 'fixed'])
-        .default('sliding'),
-    )
+    .addOption(choice('--quota-mode <mode>', modeHelp, ['sliding', 'fixed']).default('sliding'))
     .option('--no-quota', 'no limit')
     .optionsGroup('Behaviour of the endpoint:')
     .option('--latency <ms>', 'delay of each response, for example 50 or 20-80', '0')
@@ -113,7 +98,7 @@ async function runSimulate(options: SimulateOptions, session: Session): Promise<
     await simulator.stop();
   }
   log('info', 'simulator stopped', { ...simulator.stats() });
-  return { exitCode: exitCodes.complete, json: null, text: '', errors: [] };
+  return { exitCode: exitCodes.complete, json: null, text: '' };
 }
 
 /** Throws ConfigError for the first value that is not valid. */
@@ -146,13 +131,8 @@ function toSimulatorOptions(options: SimulateOptions): SimulatorOptions {
 function readRange(path: string, text: string): { min: number; max: number } {
   const [, min = '', max = min] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
   if (min !== '' && Number(max) >= Number(min)) return { min: Number(min), max: Number(max) };
-  throw new ConfigError([
-    {
-      path,
-      message: `"${text}" is not a delay`,
-      hint: 'Write milliseconds, for example 50 or 20-80.',
-    },
-  ]);
+  const hint = 'Write milliseconds, for example 50 or 20-80.';
+  throw configFault(path, `"${text}" is not a delay`, hint);
 }
 
 function describeSimulator(

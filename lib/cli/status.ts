@@ -1,63 +1,87 @@
 // Responsible for the command `status`: shows the state of every target as the store has it.
 
 import { exitCodes } from '../core/error-policy.ts';
+import { configFault } from '../core/errors.ts';
+import {
+  manifestsPrefix,
+  parseManifestKey,
+  scheduleKey,
+  type TargetKey,
+  targetId,
+} from '../core/object-keys.ts';
+import type { Store } from '../core/ports.ts';
+import { decodeSchedule } from '../runs/schedule.ts';
 import { readStatus, type TargetStatus } from '../runs/target-status.ts';
-import { allVariables, type CommandDefinition } from './command.ts';
-import { connectTargets, openStoreByFlags } from './connection.ts';
+import type { CommandDefinition, Outcome } from './command.ts';
+import { connectStore } from './connection.ts';
 import { formatCount, formatDuration, formatTable } from './format.ts';
-import type { Outcome } from './outcome.ts';
+import { addPickOptions, addStoreOptions, type PickOptions, type StoreOptions } from './options.ts';
 import type { Session } from './session.ts';
-import { findStoredTargets } from './stored-targets.ts';
-import type { TargetOptions } from './target-options.ts';
+
+type StatusOptions = StoreOptions & PickOptions;
 
 const defaultScheduleMs = 24 * 3_600_000;
 
-export const statusCommand: CommandDefinition<TargetOptions> = {
+export const statusCommand: CommandDefinition<StatusOptions> = {
   name: 'status',
   summary: 'show open runs and the last snapshot of every target',
   description:
-    'Shows for every target: its open run, its last snapshot with verdict and age, and whether a snapshot is due. With --store alone it shows every target in that store and assumes the default schedule of 24h. Sends nothing to the service.',
-  hasTargets: true,
-  help: {
-    writes: 'nothing',
-    codes: [0, 1, 2, 3, 4, 5],
-    variables: allVariables,
-    examples: [
-      'cgs-export status',
-      'cgs-export status --store file:./export',
-      "cgs-export status --json | jq '.targets[] | select(.last.ageSeconds > 86400)'",
-    ],
+    'Shows for every target: its open run, its last snapshot with verdict and age, and whether a snapshot is due. With --store it shows every target in that store (or table) and assumes the default schedule of 24h. Sends nothing to the service.',
+  addTargetOptions(command) {
+    addPickOptions(command);
+    addStoreOptions(command);
   },
+  writes: 'nothing',
+  codes: [0, 1, 2, 3, 4, 5],
+  examples: [
+    'cgs-export status',
+    'cgs-export status --store file:./export',
+    "cgs-export status --json | jq '.targets[] | select(.last.ageSeconds > 86400)'",
+  ],
   run: runStatus,
 };
 
-async function runStatus(options: TargetOptions, session: Session): Promise<Outcome> {
-  const { url, targets } = await readTargets(options, session);
-  return {
-    exitCode: exitCodes.complete,
-    json: { status: 'ok', store: url, targets, errors: [] },
-    text:
-      targets.length === 0
-        ? `${url} holds no snapshot and no open run yet\n`
-        : `${describeTargets(targets)}\nin ${url}\n`,
-    errors: [],
-  };
+async function runStatus(options: StatusOptions, session: Session): Promise<Outcome> {
+  const { store, scheduleMs, targets } = await connectStore(options, session);
+  const statuses =
+    options.store === undefined
+      ? await readStatus(store, scheduleMs, targets)
+      : await readStoredStatus(store, options);
+  const text =
+    statuses.length === 0
+      ? `${store.url} holds no snapshot and no open run yet\n`
+      : `${describeTargets(statuses)}\nin ${store.url}\n`;
+  const json = { status: 'ok', store: store.url, targets: statuses, errors: [] };
+  return { exitCode: exitCodes.complete, json, text };
 }
 
-async function readTargets(
-  options: TargetOptions,
-  session: Session,
-): Promise<{ url: string; targets: TargetStatus[] }> {
-  const isStoreAlone =
-    options.store !== undefined && options.config === undefined && options.region === undefined;
-  if (isStoreAlone) {
-    const store = openStoreByFlags(options, session);
-    const stored = await findStoredTargets(store);
-    const targets = stored.map((target) => ({ ...target, projectQuestion: '', user: '' }));
-    return { url: store.url, targets: await readStatus(store, defaultScheduleMs, targets) };
+/** The status of every stored target, or of those in the tables that are picked. Throws ConfigError for --account. */
+async function readStoredStatus(
+  store: Store,
+  { account, table: tables }: PickOptions,
+): Promise<TargetStatus[]> {
+  if (account !== undefined) {
+    const hint = 'Use --table, or a configuration file: only that names accounts.';
+    throw configFault('--account', 'cannot be combined with --store', hint);
   }
-  const { store, scheduleMs, targets } = await connectTargets(options, session, 'store');
-  return { url: store.url, targets: await readStatus(store, scheduleMs, targets) };
+  const targets = (await findStoredTargets(store))
+    .filter(({ table }) => tables === undefined || tables.includes(table))
+    .map((target) => ({ ...target, projectQuestion: '', user: '' }));
+  return readStatus(store, defaultScheduleMs, targets);
+}
+
+/** Every target that has a snapshot or an entry in the schedule, each once, sorted by name. */
+export async function findStoredTargets(store: Store): Promise<TargetKey[]> {
+  const found = new Map<string, TargetKey>();
+  for (const { key } of await store.list(manifestsPrefix)) {
+    const place = parseManifestKey(key);
+    if (place) found.set(targetId(place.target), place.target);
+  }
+  for (const id of Object.keys(decodeSchedule(await store.get(scheduleKey)).targets)) {
+    const [, table, region, projectId] = /^([^/]+)\/rgn=([^/]+)\/prj=([^/]+)$/.exec(id) ?? [];
+    if (table && region && projectId) found.set(id, { table, region, projectId });
+  }
+  return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
 }
 
 function describeTargets(targets: readonly TargetStatus[]): string {

@@ -1,14 +1,12 @@
 // Responsible for the command `tick`: does what one invocation of the timer's function does.
 
 import { toResultJson } from '../app/result-json.ts';
-import { allVariables, type CommandDefinition } from './command.ts';
+import type { CommandDefinition, Outcome } from './command.ts';
 import { connectTargets } from './connection.ts';
 import { exitCodeOfResult } from './exit-code.ts';
 import { describeSnapshots, formatPlural } from './format.ts';
-import { readNumber } from './options.ts';
-import type { Outcome } from './outcome.ts';
+import { addTargetOptions, readNumber, type TargetOptions } from './options.ts';
 import type { Session } from './session.ts';
-import type { TargetOptions } from './target-options.ts';
 
 interface TickOptions extends TargetOptions {
   timeLimit: string;
@@ -21,20 +19,17 @@ export const tickCommand: CommandDefinition<TickOptions> = {
     'Does what one invocation of the timer does: works on the targets that are due, as far as the quota and the time limit allow, then stops. Does not wait for the next quota window. Use it with cron, or to see what the function would do.',
   addOptions: (command) =>
     command.option('--time-limit <seconds>', 'stop early enough to end within this time', '900'),
-  hasTargets: true,
-  help: {
-    writes: 'the store, like `export`',
-    codes: [0, 1, 2, 3, 4, 5],
-    variables: allVariables,
-    examples: ['cgs-export tick', 'cgs-export tick --time-limit 50'],
-    note: 'Exit code 0 of this command also means paused, drifted or nothing to do: the next tick continues.\nExit code 4 means that a signal stopped it.\n\nA line for crontab:\n  * * * * * cd /srv/audit && cgs-export tick --time-limit 50',
-  },
+  addTargetOptions,
+  writes: 'the store, like `export`',
+  codes: [0, 1, 2, 3, 4, 5],
+  examples: ['cgs-export tick', 'cgs-export tick --time-limit 50'],
+  note: 'Exit code 0 of this command also means paused, drifted or nothing to do: the next tick continues.\nExit code 4 means that a signal stopped it.\n\nA line for crontab:\n  * * * * * cd /srv/audit && cgs-export tick --time-limit 50',
   printsResult: true,
   run: runTick,
 };
 
 async function runTick(options: TickOptions, session: Session): Promise<Outcome> {
-  const { runtime, scrubber, signal } = session;
+  const { runtime, signal } = session;
   const limitMs = readNumber('--time-limit', options.timeLimit, 1) * 1_000;
   const endMs = runtime.monotonicMs() + limitMs;
   const connection = await connectTargets(options, session);
@@ -43,12 +38,10 @@ async function runTick(options: TickOptions, session: Session): Promise<Outcome>
     progress: () => {},
     timeLeftMs: () => endMs - runtime.monotonicMs(),
   });
-  const json = toResultJson(result, scrubber);
   const summary = `${result.status}, ${formatPlural(result.requests, 'request')}\n`;
   return {
     exitCode: exitCodeOfResult(result, 'timer'),
-    json,
+    json: toResultJson(result, session.scrubber),
     text: describeSnapshots(result.snapshots, connection.store.url) + summary,
-    errors: json.errors,
   };
 }

@@ -1,73 +1,55 @@
 // Responsible for the command `verify`: checks that the store still holds what was sealed. Not responsible for repairs.
 
 import { exitCodes } from '../core/error-policy.ts';
-import { ConfigError } from '../core/errors.ts';
+import { configFault } from '../core/errors.ts';
 import type { Store } from '../core/ports.ts';
 import { type Verification, verifyStore } from '../snapshots/verification.ts';
-import { allVariables, type CommandDefinition } from './command.ts';
-import { connectTargets, openStoreByFlags } from './connection.ts';
+import type { CommandDefinition, Outcome } from './command.ts';
+import { connectStore } from './connection.ts';
 import { formatBytes, formatPlural } from './format.ts';
-import type { Outcome } from './outcome.ts';
+import { addStoreOptions, type StoreOptions } from './options.ts';
 import type { Session, StateAt } from './session.ts';
-import { isByFlags, type TargetOptions } from './target-options.ts';
 
-export const verifyCommand: CommandDefinition<TargetOptions> = {
+export const verifyCommand: CommandDefinition<StoreOptions> = {
   name: 'verify',
   summary: 'check that every stored snapshot is unchanged',
   description:
-    'Reads every object that a manifest names and compares its hash; checks that the manifests of each target form an unbroken chain, and that _head and _latest point to its end. Always checks the whole store. With --store alone it reads no configuration file, and needs a key only for obs://.',
-  hasTargets: true,
-  help: {
-    writes: 'nothing',
-    codes: [0, 1, 2, 3, 4, 5],
-    variables: allVariables,
-    examples: ['cgs-export verify', 'cgs-export verify --store file:./export --json'],
-  },
+    'Reads every object that a manifest names and compares its hash; checks that the manifests of each target form an unbroken chain, and that _head and _latest point to its end. Always checks the whole store. With --store it reads no configuration file, and needs a key only for obs://.',
+  addTargetOptions: addStoreOptions,
+  writes: 'nothing',
+  codes: [0, 1, 2, 3, 4, 5],
+  examples: ['cgs-export verify', 'cgs-export verify --store file:./export --json'],
   run: runVerify,
 };
 
-async function runVerify(options: TargetOptions, session: Session): Promise<Outcome> {
-  const store = await openStore(options, session);
+async function runVerify(options: StoreOptions, session: Session): Promise<Outcome> {
+  const { store } = await connectStore(options, session);
   const verification = await verifyWithProgress(store, session);
   const { manifests, faults, unnamed } = verification;
   if (manifests === 0 && faults.length === 0) {
     // A mistyped address looks the same, so this must not be reported as verified.
-    throw new ConfigError([
-      {
-        path: isByFlags(options) ? '--store' : 'store',
-        message: `there is no snapshot in ${store.url}`,
-        hint: 'Check the address. If it is right, export a first snapshot with `cgs-export export`.',
-      },
-    ]);
+    throw configFault(
+      options.store === undefined ? 'store' : '--store',
+      `there is no snapshot in ${store.url}`,
+      'Check the address. If it is right, export a first snapshot with `cgs-export export`.',
+    );
   }
   if (unnamed.length > 0) {
-    session.log('warn', 'the store holds objects that no manifest names', {
-      count: unnamed.length,
-    });
+    const count = unnamed.length;
+    session.log('warn', 'the store holds objects that no manifest names', { count });
   }
   const errors = faults.map(({ key, message }) => ({
     code: 'CORRUPT',
     message: `${key}: ${message}`,
     hint: 'Restore the object from an older version in the bucket or from a backup, then verify again.',
   }));
+  const isIntact = faults.length === 0;
+  const status = isIntact ? 'verified' : 'failed';
   return {
-    exitCode: faults.length > 0 ? exitCodes.integrity : exitCodes.complete,
-    json: {
-      status: faults.length > 0 ? 'failed' : 'verified',
-      store: store.url,
-      ...verification,
-      errors,
-    },
+    exitCode: isIntact ? exitCodes.complete : exitCodes.integrity,
+    json: { status, store: store.url, ...verification, errors },
     text: describeVerification(verification, store.url),
-    errors,
   };
-}
-
-async function openStore(options: TargetOptions, session: Session): Promise<Store> {
-  if (options.store !== undefined && options.config === undefined) {
-    return openStoreByFlags(options, session);
-  }
-  return (await connectTargets(options, session, 'store')).store;
 }
 
 /** Throws the reason of the session's signal once it has aborted. */
@@ -85,9 +67,9 @@ export async function verifyWithProgress(store: Store, session: Session): Promis
     return { label: 'verify', unit: 'parts', done, total, perSecond, leftMs, ...rest };
   };
   return session.showProgress(stateAt, () =>
-    verifyStore(store, ({ done, total }) => {
+    verifyStore(store, (progress) => {
       signal.throwIfAborted();
-      seen = { done, total };
+      seen = progress;
     }),
   );
 }

@@ -200,7 +200,7 @@ test('reports a region without a project by its path in the configuration, and e
   expect(errors[0]?.message).toMatch(/^accounts\.0\.targets\.0\.projectId: .*cn-north-9/);
 });
 
-test('connects only the accounts and tables that are picked', async () => {
+test('connects only the targets that are picked', async () => {
   const simulator = await start();
   const targets = [targetAt(simulator), targetAt(simulator, { table: 'other_nodes' })];
   const config = await configure({
@@ -213,12 +213,15 @@ test('connects only the accounts and tables that are picked', async () => {
       },
     ],
   });
-  const picked = (pick: ConnectOptions['pick']) =>
-    open(config, pick ? { pick } : {}).targets.map(({ account, table }) => `${account} ${table}`);
-  expect(picked(undefined)).toEqual(['one container_nodes', 'one other_nodes', 'two third']);
-  expect(picked({ accounts: ['one'] })).toEqual(['one container_nodes', 'one other_nodes']);
-  expect(picked({ tables: ['third', 'other_nodes'] })).toEqual(['one other_nodes', 'two third']);
-  expect(picked({ accounts: ['one'], tables: ['third'] })).toEqual([]);
+  const picked = (options: Partial<ConnectOptions>) =>
+    open(config, options).targets.map(({ account, table }) => `${account} ${table}`);
+  expect(picked({})).toEqual(['one container_nodes', 'one other_nodes', 'two third']);
+  expect(picked({ isPicked: ({ account }) => account === 'one' })).toEqual([
+    'one container_nodes',
+    'one other_nodes',
+  ]);
+  expect(picked({ isPicked: ({ table }) => table === 'third' })).toEqual(['two third']);
+  expect(picked({ isPicked: () => false })).toEqual([]);
 });
 
 describe('users of the quota', () => {

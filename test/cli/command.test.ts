@@ -5,7 +5,7 @@ import { createCommand } from '../../lib/cli/command.ts';
 import { commands } from '../../lib/cli/program.ts';
 
 const examples = commands.flatMap((definition) =>
-  definition.help.examples.map((example) => ({ definition, example })),
+  definition.examples.map((example) => ({ definition, example })),
 );
 
 test.each(examples)('the parser accepts $example', ({ definition, example }) => {

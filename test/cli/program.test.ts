@@ -1,17 +1,20 @@
-// Tests the command line: help, usage errors and internal errors.
+// Tests the command line: help, usage errors, internal errors, and how an outcome is printed.
 
 import { describe, expect, test } from 'vitest';
-import { commands, reportCrash, runProgram } from '../../lib/cli/program.ts';
+import { commands, printOutcome, reportCrash, runProgram } from '../../lib/cli/program.ts';
+import { openSession } from '../../lib/cli/session.ts';
+import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { call, createTestRuntime } from './test-runtime.ts';
 
 const names = ['export', 'tick', 'plan', 'status', 'verify', 'simulate', 'demo', 'init'];
 const byFlags = ['--region', '--project', '--endpoint', '--store', '--iam-endpoint', '--api'];
+const byStore = ['--store', '--region', '--obs-endpoint', '--path-style'];
 const own: Record<string, string[]> = {
   export: ['--account', '--table', '--formats', '--quota-requests', ...byFlags],
   tick: ['--time-limit', ...byFlags],
   plan: ['--probe', ...byFlags],
-  status: byFlags,
-  verify: byFlags,
+  status: ['--account', '--table', ...byStore],
+  verify: byStore,
   simulate: ['--port', '--nodes', '--flavour', '--quota-mode', '--latency', '--drift', '--fault'],
   demo: ['--out'],
   init: ['--out'],
@@ -36,6 +39,13 @@ describe('--help', () => {
     expect(runtime.out()).toContain(`$ cgs-export ${name}`);
     expect(runtime.err()).toBe('');
   });
+});
+
+test('commands that only read the store have no options of the API', async () => {
+  for (const name of ['status', 'verify']) {
+    const { runtime } = await call([name, '--help']);
+    expect(runtime.out()).not.toMatch(/--(project|endpoint|iam-endpoint|api|formats|quota)/);
+  }
 });
 
 test('--version prints the version', async () => {
@@ -128,5 +138,37 @@ describe('an internal error: exit code 1', () => {
     const args = ['init', '--log-level', 'debug'];
     expect(await runProgram(args, { ...loud, stdout: { ...loud.stdout, write: broken } })).toBe(1);
     expect(loud.err()).toContain('program.test.ts');
+  });
+});
+
+describe('an outcome', () => {
+  const errors = [{ code: 'NETWORK', message: 'no route', hint: 'check the cable' }];
+  const outcome = { json: { a: 1, errors }, text: 'summary\n' };
+
+  test('is text on stdout, and errors with their hints on stderr, for people', () => {
+    const runtime = createTestRuntime({ terminal: true });
+    printOutcome(openSession(runtime, createScrubber(), { json: false }), outcome);
+    expect(runtime.out()).toBe('summary\n');
+    expect(runtime.err()).toBe('error NETWORK: no route\n  check the cable\n');
+  });
+
+  test('is one object on stdout, and log lines on stderr, with --json', () => {
+    const runtime = createTestRuntime();
+    printOutcome(openSession(runtime, createScrubber(), { json: true }), outcome);
+    expect(runtime.json()).toEqual({ a: 1, errors });
+    expect(runtime.logs()).toMatchObject([
+      { level: 'error', code: 'NETWORK', message: 'no route', hint: 'check the cable' },
+    ]);
+  });
+
+  test('is printed without secrets, in text and in JSON', () => {
+    const scrubber = createScrubber();
+    scrubber.add('verysecret');
+    for (const json of [true, false]) {
+      const runtime = createTestRuntime();
+      const text = 'a verysecret summary\n';
+      printOutcome(openSession(runtime, scrubber, { json }), { json: { text, errors: [] }, text });
+      expect(runtime.out()).toContain('[redacted] summary');
+    }
   });
 });

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { CommandRuntime, SignalName } from '../../lib/cli/command-runtime.ts';
 import { runProgram } from '../../lib/cli/program.ts';
+import type { CommandRuntime, SignalName } from '../../lib/cli/session.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
 
