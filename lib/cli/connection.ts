@@ -23,7 +23,7 @@ export async function connectTargets(
   return connect(config, {
     log,
     scrubber,
-    isPicked: choosePicked(config, isByFlags ? {} : options),
+    isPicked: pickedBy(config, isByFlags ? {} : options),
   });
 }
 
@@ -44,7 +44,7 @@ export async function connectStore(
   return connect(config, {
     log,
     scrubber,
-    isPicked: choosePicked(config, isByFlags ? {} : options),
+    isPicked: pickedBy(config, isByFlags ? {} : options),
   });
 }
 
@@ -82,8 +82,8 @@ function toConfigFlags(options: TargetOptions, isByFlags: boolean): ConfigFlags 
   return { ...flags, formats, account: account[0], table: table[0] };
 }
 
-/** Throws ConfigError for names that the configuration does not have, and if no target is picked. */
-function choosePicked({ accounts }: Config, { account = [], table = [] }: PickOptions) {
+/** Returns which targets the options pick. Throws ConfigError for a name that the configuration does not have, or if none is picked. */
+function pickedBy({ accounts }: Config, { account = [], table = [] }: PickOptions) {
   const targets = accounts.flatMap((one) => one.targets);
   const unknown = [
     ...findUnknown('account', account, new Set(accounts.map(({ name }) => name))),

@@ -164,12 +164,10 @@ function failIn(session: Session, call: Call, error: unknown): number {
   return policyOf(error).exitCode;
 }
 
-function toPrintedFailure(
-  { command }: Call,
-  json: ResultJson,
-): Pick<ResultJson, 'status' | 'errors'> {
-  const { status, errors } = json;
-  return command?.printsResult ? json : { status, errors };
+/** The fields that the command prints. */
+function toPrintedFailure({ command }: Call, failure: ResultJson) {
+  const { status, errors } = failure;
+  return command?.printsResult ? failure : { status, errors };
 }
 
 /** Prints errors on stderr and the result on stdout, without secrets. */

@@ -109,9 +109,9 @@ export function renderProgress(state: ProgressState, columns: number): string {
   const { done, total } = state;
   const share = total === null || total === 0 ? null : Math.min(1, done / total);
   const texts = listTexts(state, share);
-  const longest = (chars: number) => texts.find((candidate) => candidate.length <= chars);
-  const besideBar = share === null ? undefined : longest(width - barCharsMin - 1);
-  const text = besideBar ?? longest(width) ?? texts.at(-1)?.slice(0, width) ?? '';
+  const longestWithin = (chars: number) => texts.find((candidate) => candidate.length <= chars);
+  const besideBar = share === null ? undefined : longestWithin(width - barCharsMin - 1);
+  const text = besideBar ?? longestWithin(width) ?? texts.at(-1)?.slice(0, width) ?? '';
   const room = Math.min(barCharsMax, width - text.length - 1);
   if (share === null || room < barCharsMin) return text;
   const full = Math.floor(share * room);

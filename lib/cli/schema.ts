@@ -13,7 +13,7 @@ export const schemaCommand: CommandDefinition<CommonOptions> = {
   summary: 'print the JSON Schema of the configuration',
   description:
     'Prints the JSON Schema (draft-07) of cgs-export.yml. With it, editors complete and check the file while you type.',
-  configHelp: 'accepted, not used: the schema is always the same',
+  configHelp: 'accepted but not used: the schema is always the same',
   writes: 'nothing',
   codes: [0, 1, 2],
   examples: [`cgs-export schema > ${schemaFileName}`],
