@@ -1,10 +1,10 @@
-// Responsible for the flat list of all settings with what people read about each, taken from the schema.
+// Responsible for the flat list of all settings, taken from the schema.
 
 import * as v from 'valibot';
 import { type About, configSchema } from './schema.ts';
 import { joinPath } from './text.ts';
 
-export interface Setting extends Partial<About> {
+export interface Setting extends About {
   /** From the root, with `*` for the items of a list: `accounts.*.targets.*.region`. Empty for the root. */
   path: string;
   kind: 'section' | 'list' | 'number' | 'flag' | 'choice' | 'text';

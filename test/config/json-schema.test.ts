@@ -3,9 +3,9 @@
 import { Ajv, type SchemaObject } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { descriptions } from '../../lib/config/descriptions.ts';
 import { exampleConfig } from '../../lib/config/example.ts';
 import { createJsonSchema } from '../../lib/config/json-schema.ts';
-import { settings } from '../../lib/config/setting-list.ts';
 
 const schema = createJsonSchema();
 const validate = new Ajv({ strict: true, allErrors: true }).compile(schema as SchemaObject);
@@ -95,7 +95,7 @@ test('describes every setting, with its default', () => {
   });
   const text = JSON.stringify(schema);
   expect(text).not.toMatch(/"(hint|defaultText|isApiOnly)"/);
-  for (const { description } of settings) {
-    if (description) expect(text).toContain(JSON.stringify(description).slice(1, -1));
+  for (const about of Object.values(descriptions).flatMap((section) => Object.values(section))) {
+    expect(text).toContain(JSON.stringify(about.text).slice(1, -1));
   }
 });
