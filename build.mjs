@@ -77,6 +77,8 @@ async function buildEntry(root, dist, version, { name, from, to, banner }) {
     platform: 'node',
     format: 'cjs',
     target,
+    // ES modules where a package has both: esbuild leaves out what is unused only of these.
+    mainFields: ['module', 'main'],
     minify: true,
     // Short lines, because a crash prints the whole line.
     lineLimit: 160,
