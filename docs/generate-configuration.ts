@@ -81,26 +81,23 @@ function sectionOf({ path }: Setting): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('.')));
 }
 
-function nameOf({ path }: Setting): string {
-  return path.slice(path.lastIndexOf('.') + 1);
-}
-
 /** `accounts.*.name` → `accounts[].name`. */
 function display(path: string): string {
   return path.replaceAll('.*', '[]');
 }
 
 function descriptionOf(setting: Setting) {
-  return descriptions[sectionOf(setting)]?.[nameOf(setting)];
+  const section = sectionOf(setting);
+  const name = setting.path.slice(section === '' ? 0 : section.length + 1);
+  return descriptions[section]?.[name];
 }
 
 function describeSetting(setting: Setting): string {
   const { path, hint, isApiOnly } = setting;
-  const { text = '', examples = [] } = descriptionOf(setting) ?? {};
+  const text = descriptionOf(setting)?.text;
   const facts = [
     `Type: ${describeType(setting)}`,
     describeDefault(setting),
-    ...examples.map((example) => `Example: \`${nameOf(setting)}: ${toYaml(example)}\``),
     ...(isApiOnly ? ['Used only by commands that send requests to the API.'] : []),
   ];
   return [

@@ -3,7 +3,8 @@
 
 import { type Connection, connect } from '../app/connect.ts';
 import { loadConfig } from '../config/load.ts';
-import type { Config, ConfigFlags, Series } from '../config/model.ts';
+import type { ConfigFlags } from '../config/flags.ts';
+import type { Config, Series } from '../config/model.ts';
 import { suggest } from '../config/suggest.ts';
 import { ConfigError, configFault } from '../core/errors.ts';
 import type { Progress } from '../runs/progress-event.ts';

@@ -2,7 +2,7 @@
 // Not responsible for the configuration that they lead to: connection.ts.
 
 import { type Command, Option } from 'commander';
-import type { ConfigFlags } from '../config/model.ts';
+import type { ConfigFlags } from '../config/flags.ts';
 import { configFault } from '../core/errors.ts';
 
 export interface CommonOptions {

@@ -5,51 +5,36 @@ interface Description {
   text: string;
   /** What applies without the setting, if that is not one value. */
   defaultText?: string;
-  /** As written in YAML. */
-  examples?: readonly unknown[];
 }
 
 /** By the path of the section, as in setting-list.ts, and the name of the setting. */
 export const descriptions: Readonly<Record<string, Readonly<Record<string, Description>>>> = {
   '': {
-    store: {
-      text: 'Where snapshots are stored: in a folder or in a bucket.',
-      examples: ['file:./export', 'obs://audit-lake/cgs'],
-    },
+    store: { text: 'Where snapshots are stored: in a folder or in a bucket.' },
     schedule: {
       text: 'How often a snapshot of every target is due, counted from 1970-01-01 00:00 UTC.',
-      examples: ['6h'],
     },
-    formats: {
-      text: 'File formats of a snapshot. Parquet is always written.',
-      examples: [['parquet']],
-    },
+    formats: { text: 'File formats of a snapshot. Parquet is always written.' },
     quota: {
       text: 'How many requests may be sent, retries included. It applies to each API path, per user (access key) and to this exporter as a whole.',
     },
-    keepPagesDays: {
-      text: 'How many days the raw pages of a sealed run are kept.',
-      examples: [0.5],
-    },
+    keepPagesDays: { text: 'How many days the raw pages of a sealed run are kept.' },
     obs: { text: 'Access to the bucket. Only for a store that starts with `obs://`.' },
     accounts: { text: 'The accounts whose nodes are exported.' },
   },
   quota: {
     requests: {
       text: 'Requests per window. Fewer leave room for others with the same key or address.',
-      examples: [2.5],
     },
-    windowSeconds: { text: 'Length of the window in seconds.', examples: [60] },
+    windowSeconds: { text: 'Length of the window in seconds.' },
   },
   obs: {
     endpoint: {
       text: 'Address of OBS, or of another S3-compatible store.',
       defaultText: 'OBS in the region of the first target',
-      examples: ['https://obs.cn-south-4.myhuaweicloud.com'],
     },
     pathStyle: {
       text: '`true`: the bucket is in the path of each request, as most S3-compatible stores other than OBS need it. `false`: it is in the host name.',
-      examples: [true],
     },
     credentials: {
       text: 'What requests to the store are signed with. OBS accepts no sign-in.',
@@ -58,24 +43,16 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     kmsKeyId: {
       text: 'KMS key that the store encrypts every object with (SSE-KMS).',
       defaultText: 'the encryption that the bucket is set to',
-      examples: [
-        'arn:aws:kms:cn-south-4:0123456789abcdef:key/00000000-0000-0000-0000-000000000000',
-      ],
     },
   },
   'accounts.*': {
-    name: {
-      text: 'A name of your choice. Every row has it in the column `account`.',
-      examples: ['prod'],
-    },
+    name: { text: 'A name of your choice. Every row has it in the column `account`.' },
     credentials: {
       text: 'What requests to the API are signed with.',
       defaultText:
         '`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and, for a temporary key, `HUAWEICLOUD_SDK_SECURITY_TOKEN`; in a function without these, its agency',
     },
-    targets: {
-      text: 'The lists of nodes to export: each is one list of one region and project.',
-    },
+    targets: { text: 'The lists of nodes to export: each is one list of one region and project.' },
   },
   'accounts.*.credentials': {
     ak: { text: 'Access key id.' },
@@ -89,34 +66,29 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     iamDomain: { text: 'Account (domain) that the IAM user belongs to.' },
   },
   'accounts.*.targets.*': {
-    region: { text: 'Region of the nodes.', examples: ['cn-south-4'] },
+    region: { text: 'Region of the nodes.' },
     projectId: {
       text: 'Project of the nodes. No project is ever created.',
       defaultText: 'IAM is asked for the project with the name of the region',
-      examples: ['0123456789abcdef0123456789abcdef'],
     },
     endpoint: {
       text: 'Address of the API.',
       defaultText:
         '`https://cgs.cn-south-4.myhuaweicloud.com` for cn-south-4, else `https://hss.<region>.myhuaweicloud.com` (`.eu` for EU regions)',
-      examples: ['https://hss.cn-north-4.myhuaweicloud.com'],
     },
     iamEndpoint: {
       text: 'Address of IAM, for project ids and sign-ins.',
       defaultText:
         '`https://iam.<region>.myhuaweicloud.com` (`.eu` for EU regions); the endpoint, if that is on this host',
-      examples: ['https://iam.cn-north-4.myhuaweicloud.com'],
     },
     enterpriseProjectId: {
       text: 'Enterprise project of the nodes. Only for the hss API.',
       defaultText:
         '`all_granted_eps`: every enterprise project that the user may see; not sent to the cgs API',
-      examples: ['all_granted_eps'],
     },
     api: {
       text: 'Version of the API: `cgs` is the one of 2021, `hss` its successor.',
       defaultText: '`cgs` if the host of the endpoint starts with `cgs.`, else `hss`',
-      examples: ['hss'],
     },
     filters: {
       text: 'Exports only the nodes that match all filters. The target must name its own table.',
@@ -125,16 +97,14 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     table: {
       text: 'Table that the rows belong to: the first part of every object key.',
       defaultText: '`container_nodes`, the name of the dataset',
-      examples: ['web_nodes'],
     },
   },
   'accounts.*.targets.*.filters': {
-    hostName: { text: 'Host name, sent to the API as it is.', examples: ['web'] },
+    hostName: { text: 'Host name, sent to the API as it is.' },
     agentStatus: {
       text: 'Status of the agent. The cgs API knows only not_installed, online and offline.',
-      examples: ['offline'],
     },
-    protectStatus: { text: 'Protection status. Only for the hss API.', examples: ['closed'] },
-    containerTags: { text: 'Kind of cluster. Only for the hss API.', examples: ['cce'] },
+    protectStatus: { text: 'Protection status. Only for the hss API.' },
+    containerTags: { text: 'Kind of cluster. Only for the hss API.' },
   },
 };

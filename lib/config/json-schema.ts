@@ -46,7 +46,6 @@ function describe(schema: JsonSchema, path: string): void {
     const about = descriptions[path]?.[name];
     const defaultText = about?.defaultText && `Default: ${about.defaultText}.`;
     setting.description = [about?.text, setting.description, defaultText].filter(Boolean).join(' ');
-    if (about?.examples) setting.examples = [...about.examples] as JsonSchema['examples'];
     describe(setting, joinPath(path, name));
   }
   if (schema.items) describe(schema.items as JsonSchema, joinPath(path, '*'));

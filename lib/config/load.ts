@@ -3,15 +3,13 @@
 
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { ConfigError, type ConfigIssue } from '../core/errors.ts';
+import { ConfigError, type ConfigIssue, configFault } from '../core/errors.ts';
 import type { Environment, LogLevel } from '../core/ports.ts';
 import { readLogLevel } from './environment.ts';
-import { configFromFlags, replacesFile } from './flags.ts';
-import type { Config, ConfigFlags, ConfigOptions, Credentials, Series } from './model.ts';
+import { type ConfigFlags, configFromFlags, replacesFile } from './flags.ts';
+import type { Config, ConfigOptions, Credentials, Series } from './model.ts';
 import { assembleConfig, findRepeatedTargets } from './rules.ts';
 import { parseConfigText } from './text.ts';
-
-const fileName = 'cgs-export.yml';
 
 /**
  * The configuration in `file`, else in CGS_EXPORT_CONFIG, else in ./cgs-export.yml; or from flags alone.
@@ -28,7 +26,7 @@ export async function loadConfig(
 ): Promise<Config> {
   const { env, cwd, flags = {} } = options;
   if (replacesFile(flags, options.file)) return configFromFlags(flags, env, cwd, options);
-  const path = resolve(cwd, options.file ?? (env.CGS_EXPORT_CONFIG || fileName));
+  const path = resolve(cwd, options.file ?? (env.CGS_EXPORT_CONFIG || 'cgs-export.yml'));
   return readConfig(await readText(path), path, options, flags.logLevel);
 }
 
@@ -43,7 +41,6 @@ export function readConfig(
     ...options,
     folder: dirname(path),
     logLevel,
-    pathOf: (issuePath) => issuePath,
   });
 }
 
@@ -58,13 +55,11 @@ async function readText(path: string): Promise<string> {
       EISDIR: `${path} is a folder`,
       ERR_ENCODING_INVALID_ENCODED_DATA: `${path} is not UTF-8 text`,
     };
-    throw new ConfigError([
-      {
-        path: '',
-        message: messages[code] ?? `${path} cannot be read (${code})`,
-        hint: 'Run `cgs-export init` to write one, name another with --config or CGS_EXPORT_CONFIG, or give the target by flags: --region, --project, --endpoint, --store.',
-      },
-    ]);
+    throw configFault(
+      '',
+      messages[code] ?? `${path} cannot be read (${code})`,
+      'Run `cgs-export init` to write one, name another with --config or CGS_EXPORT_CONFIG, or give the target by flags: --region, --project, --endpoint, --store.',
+    );
   }
 }
 
@@ -74,7 +69,7 @@ export function checkDistinctTargets(targets: readonly Series[]): void {
   if (issues.length > 0) throw new ConfigError(issues);
 }
 
-/** For a log that starts before there is a configuration. Throws ConfigError. */
+/** The log level without a configuration. Throws ConfigError. */
 export function logLevelOf(env: Environment, flag?: string): LogLevel {
   const issues: ConfigIssue[] = [];
   const level = readLogLevel(env, flag, (path, message, hint) =>
@@ -86,19 +81,19 @@ export function logLevelOf(env: Environment, flag?: string): LogLevel {
 
 /** Every secret of the configuration, the longest first: to keep them out of logs and errors. */
 export function secretsOf(config: Config): string[] {
-  const identities: Credentials[] = config.accounts.map(({ credentials }) => credentials);
-  if (config.store.kind === 'obs') identities.push(config.store.credentials);
-  const secrets = identities.flatMap((identity) => {
-    if (identity.kind === 'key') return [identity.ak, identity.sk, identity.securityToken];
+  const { accounts, store, proxy } = config;
+  const identities: Credentials[] = accounts.map(({ credentials }) => credentials);
+  if (store.kind === 'obs') identities.push(store.credentials);
+  const ofIdentities = identities.flatMap((identity) => {
+    if (identity.kind === 'key') return [identity.ak, identity.sk, identity.securityToken ?? ''];
     return identity.kind === 'password' ? [identity.iamPassword] : [];
   });
-  for (const proxy of [config.proxy.httpsProxy, config.proxy.httpProxy]) {
-    if (proxy === null) continue;
-    const { password } = new URL(proxy);
-    secrets.push(password, decodeSafely(password));
-  }
-  const distinct = new Set(secrets.filter((secret): secret is string => Boolean(secret)));
-  return [...distinct].sort((a, b) => b.length - a.length);
+  const ofProxies = [proxy.httpsProxy, proxy.httpProxy].flatMap((url) => {
+    const password = url === null ? '' : new URL(url).password;
+    return [password, decodeSafely(password)];
+  });
+  const secrets = new Set([...ofIdentities, ...ofProxies].filter((secret) => secret !== ''));
+  return [...secrets].sort((a, b) => b.length - a.length);
 }
 
 function decodeSafely(text: string): string {

@@ -75,26 +75,6 @@ export interface Config {
   proxy: ProxyConfig;
 }
 
-/** Values as they are typed on the command line. With any of the first four no file is read. */
-export interface ConfigFlags {
-  region?: string | undefined;
-  project?: string | undefined;
-  endpoint?: string | undefined;
-  store?: string | undefined;
-  iamEndpoint?: string | undefined;
-  api?: string | undefined;
-  enterpriseProject?: string | undefined;
-  /** A name for rows and messages; default `default`. */
-  account?: string | undefined;
-  table?: string | undefined;
-  formats?: readonly string[] | undefined;
-  quotaRequests?: string | undefined;
-  quotaWindowSeconds?: string | undefined;
-  obsEndpoint?: string | undefined;
-  pathStyle?: boolean | undefined;
-  logLevel?: string | undefined;
-}
-
 export interface ConfigOptions {
   /** Whether credentials can be `agency`, which is then the default: true in a function only. */
   agencyPossible?: boolean;

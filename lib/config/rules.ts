@@ -26,17 +26,20 @@ import type { ConfigValues } from './text.ts';
 const dayMs = 24 * 60 * 60 * 1_000;
 const agency = { kind: 'agency' } as const;
 const noProxy: ProxyConfig = { httpsProxy: null, httpProxy: null, noProxy: null };
+const agencyOutside = 'is agency, which exists only in a function';
 
 interface Context extends ConfigOptions {
   env: Environment;
   /** Where relative `file:` paths start. */
   folder: string;
   logLevel: string | undefined;
-  /** The path of a setting as the operator knows it. */
-  pathOf: (path: string) => string;
+  /** The path to report for a setting. Default: its own. */
+  pathOf?: (path: string) => string;
 }
 
+/** What is known about faults while the settings are read. */
 interface Judge {
+  issues: ConfigIssue[];
   report: Report;
   /** Whether the setting, or a part of it, has a fault already. */
   isFaulty: (path: string) => boolean;
@@ -48,7 +51,7 @@ type Shape = CheckedShape['shape'];
 
 /** From values to a configuration. Throws ConfigError with every fault: what is valid is checked further. */
 export function assembleConfig(values: ConfigValues, context: Context): Config {
-  const { env, needs = 'service' } = context;
+  const { env, needs = 'service', pathOf = (path) => path } = context;
   const isApiOnly = (path: string) => listAbove(path).some((above) => above.isApiOnly);
   const unused = values.unset.filter(({ path }) => needs === 'store' && isApiOnly(path));
   const reported = [...values.unset.filter((issue) => !unused.includes(issue)), ...values.issues];
@@ -67,6 +70,7 @@ export function assembleConfig(values: ConfigValues, context: Context): Config {
     ...checked.issues,
   ];
   const judge: Judge = {
+    issues,
     report: (path, message, hint) => issues.push({ path, message, hint }),
     isFaulty: (path) =>
       [...checked.faulty, ...[...unused, ...issues].map((issue) => issue.path)].some((one) =>
@@ -83,7 +87,7 @@ export function assembleConfig(values: ConfigValues, context: Context): Config {
     // One fault of the environment affects every account that relies on it.
     const distinct = new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue]));
     throw new ConfigError(
-      [...distinct.values()].map((issue) => ({ ...issue, path: context.pathOf(issue.path) })),
+      [...distinct.values()].map((issue) => ({ ...issue, path: pathOf(issue.path) })),
     );
   }
   // Without faults the shape is whole.
@@ -116,44 +120,42 @@ function withoutApiSetting<T>(value: T, path: string): T {
 function toAccounts(shape: Shape, context: Context, judge: Judge): Account[] {
   const accounts = (shape.accounts ?? []).map((account, index): Account => {
     const path = `accounts.${index}`;
-    const name = account?.name ?? '';
-    const targets = (account?.targets ?? []).flatMap((target, targetIndex) => {
-      const targetPath = `${path}.targets.${targetIndex}`;
-      return target?.region === undefined
-        ? []
-        : [toTarget({ ...target, region: target.region }, name, targetPath, judge)];
-    });
-    const credentials =
-      account === undefined
-        ? agency
-        : chooseCredentials(account.credentials, `${path}.credentials`, context, judge);
-    return { name, credentials, targets };
+    // A faulty account has no shape.
+    if (account === undefined) return { name: '', credentials: agency, targets: [] };
+    const { name = '', targets = [] } = account;
+    return {
+      name,
+      credentials: chooseCredentials(account.credentials, `${path}.credentials`, context, judge),
+      targets: targets.flatMap((target, targetIndex) => {
+        if (target?.region === undefined) return [];
+        const { region } = target;
+        return [toTarget({ ...target, region }, name, `${path}.targets.${targetIndex}`, judge)];
+      }),
+    };
   });
-  reportRepeatedNames(accounts, judge);
   // A target that is not fully known cannot be compared with others.
   const isKnown = ({ account, path }: Target) =>
     account !== '' &&
     !['projectId', 'table', 'filters'].some((name) => judge.isFaulty(`${path}.${name}`));
   const targets = accounts.flatMap((account) => account.targets).filter(isKnown);
-  for (const { path, message, hint } of [
+  judge.issues.push(
+    ...findRepeatedNames(accounts),
     ...findRepeatedTargets(targets),
     ...findMixedTables(targets),
-  ]) {
-    judge.report(path, message, hint);
-  }
+  );
   return accounts;
 }
 
-function reportRepeatedNames(accounts: readonly Account[], { report }: Judge): void {
+function findRepeatedNames(accounts: readonly Account[]): ConfigIssue[] {
   const names = accounts.map(({ name }) => name);
-  names.forEach((name, index) => {
+  return names.flatMap((name, index) => {
     const first = names.indexOf(name);
-    if (name === '' || first === index) return;
-    report(
-      `accounts.${index}.name`,
-      `is the name of accounts.${first} too`,
-      'Give every account its own name: every row has it.',
-    );
+    if (name === '' || first === index) return [];
+    return {
+      path: `accounts.${index}.name`,
+      message: `is the name of accounts.${first} too`,
+      hint: 'Give every account its own name: every row has it.',
+    };
   });
 }
 
@@ -179,8 +181,6 @@ function chooseCredentials(
   }
   return chosen;
 }
-
-const agencyOutside = 'is agency, which exists only in a function';
 
 /** For credentials without a fault. */
 function toCredentials(shape: CredentialsShape): Credentials | undefined {
@@ -236,29 +236,19 @@ function toTarget(shape: TargetShape, account: string, path: string, judge: Judg
 
 /** What the API of 2021 does not accept. Source: the 2021 reference, table 3-2. */
 function checkForCgs(shape: TargetShape, path: string, { report }: Judge): void {
-  const { enterpriseProjectId, filters = {} } = shape;
-  if (enterpriseProjectId !== undefined) {
-    report(
-      `${path}.enterpriseProjectId`,
-      'is not accepted by the cgs API',
-      'Remove it, or set `api: hss` with an hss endpoint.',
-    );
+  const { agentStatus, protectStatus, containerTags } = shape.filters ?? {};
+  for (const [name, value] of Object.entries({
+    enterpriseProjectId: shape.enterpriseProjectId,
+    'filters.protectStatus': protectStatus,
+    'filters.containerTags': containerTags,
+  })) {
+    if (value === undefined) continue;
+    const hint = 'Remove it, or set `api: hss` with an hss endpoint.';
+    report(`${path}.${name}`, 'is not accepted by the cgs API', hint);
   }
-  for (const name of ['protectStatus', 'containerTags'] as const) {
-    if (filters[name] === undefined) continue;
-    report(
-      `${path}.filters.${name}`,
-      'is not a filter of the cgs API',
-      'Use hostName or agentStatus, or set `api: hss` with an hss endpoint.',
-    );
-  }
-  const { agentStatus } = filters;
   if (agentStatus && !['not_installed', 'online', 'offline'].includes(agentStatus)) {
-    report(
-      `${path}.filters.agentStatus`,
-      'is not a value of the cgs API',
-      'One of: not_installed, online, offline.',
-    );
+    const hint = 'One of: not_installed, online, offline.';
+    report(`${path}.filters.agentStatus`, 'is not a value of the cgs API', hint);
   }
 }
 
@@ -311,40 +301,30 @@ function toStore(
 
 /** Two targets that would write one series of snapshots. While a project is unknown, its account is compared instead. */
 export function findRepeatedTargets(targets: readonly Series[]): ConfigIssue[] {
-  const known = new Map<string, Series>();
-  const issues: ConfigIssue[] = [];
-  for (const target of targets) {
-    const project =
-      target.projectId === null ? ['account', target.account] : ['project', target.projectId];
-    const id = JSON.stringify([target.table, target.region, ...project]);
-    const first = known.get(id);
-    if (first === undefined) {
-      known.set(id, target);
-      continue;
-    }
-    issues.push({
-      path: target.path,
-      message: `has the table, region and project of ${first.path}`,
-      hint: `Remove one of them, or give one a table other than ${target.table}.`,
-    });
-  }
-  return issues;
+  const ids = targets.map(({ table, region, projectId, account }) =>
+    JSON.stringify([table, region, projectId, projectId ?? account]),
+  );
+  return targets.flatMap(({ path, table }, index) => {
+    const first = ids.indexOf(ids[index] ?? '');
+    if (first === index) return [];
+    return {
+      path,
+      message: `has the table, region and project of ${targets[first]?.path}`,
+      hint: `Remove one of them, or give one a table other than ${table}.`,
+    };
+  });
 }
 
 /** In one table all targets must have the same filters: otherwise a reader takes some of the nodes for all. */
 function findMixedTables(targets: readonly Target[]): ConfigIssue[] {
-  const filtersOf = new Map<string, string>();
-  const issues: ConfigIssue[] = [];
-  for (const { path, table, filters } of targets) {
-    const own = JSON.stringify(Object.entries(filters).sort());
-    const others = filtersOf.get(table) ?? own;
-    filtersOf.set(table, others);
-    if (own === others) continue;
-    issues.push({
+  const tables = targets.map(({ table }) => table);
+  const filters = targets.map((target) => JSON.stringify(Object.entries(target.filters).sort()));
+  return targets.flatMap(({ path, table }, index) => {
+    if (filters[index] === filters[tables.indexOf(table)]) return [];
+    return {
       path: `${path}.filters`,
       message: `differs from the filters of other targets of the table ${table}`,
       hint: 'Give targets with other filters their own table.',
-    });
-  }
-  return issues;
+    };
+  });
 }

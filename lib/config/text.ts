@@ -2,7 +2,7 @@
 // settings: it knows none.
 
 import { LineCounter, parseDocument, type YAMLError } from 'yaml';
-import { ConfigError, type ConfigIssue } from '../core/errors.ts';
+import { ConfigError, type ConfigIssue, configFault } from '../core/errors.ts';
 import type { Environment } from '../core/ports.ts';
 
 export interface ConfigValues {
@@ -33,10 +33,15 @@ export function parseConfigText(text: string, name: string, env: Environment): C
 
 function parseYaml(text: string, name: string): unknown {
   if (text.length > textMax) {
-    throw broken(`${name} is longer than 1 MB`, 'Check that this file is the configuration.');
+    throw configFault(
+      '',
+      `${name} is longer than 1 MB`,
+      'Check that this file is the configuration.',
+    );
   }
   if (marks.test(text)) {
-    throw broken(
+    throw configFault(
+      '',
       `${name} contains private-use characters (U+E000, U+E001)`,
       'Remove them. They are invisible, and no setting needs them.',
     );
@@ -61,19 +66,22 @@ function parseYaml(text: string, name: string): unknown {
   try {
     value = document.toJS();
   } catch {
-    throw broken(
+    throw configFault(
+      '',
       `${name} refers to an anchor (*name) that does not exist, or refers to one too often`,
       'Put a value that starts with * in quotes.',
     );
   }
   if (value === null) {
-    throw broken(
+    throw configFault(
+      '',
       `${name} is empty`,
       'Run `cgs-export init` to write a commented configuration, or see cgs-export.example.yml.',
     );
   }
   if (typeof value !== 'object' || Array.isArray(value)) {
-    throw broken(
+    throw configFault(
+      '',
       `${name} must contain settings by name, not ${Array.isArray(value) ? 'a list' : 'a single value'}`,
       'Start with a line such as `store: file:./export`; see cgs-export.example.yml.',
     );
@@ -106,10 +114,6 @@ function describeFault(fault: YAMLError, name: string, lines: LineCounter): Conf
     'Look there for a missing quote, bracket or colon. Put values with special characters in quotes.',
   ];
   return { path: '', message: `${name}:${line}:${col}: ${message}`, hint };
-}
-
-function broken(message: string, hint: string): ConfigError {
-  return new ConfigError([{ path: '', message, hint }]);
 }
 
 type Faults = Pick<ConfigValues, 'issues' | 'unset'>;

@@ -3,9 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { configFromFlags } from '../../lib/config/flags.ts';
+import { type ConfigFlags, configFromFlags } from '../../lib/config/flags.ts';
 import { loadConfig } from '../../lib/config/load.ts';
-import type { ConfigFlags } from '../../lib/config/model.ts';
 import { failureOf, folder, key, minimal } from './loading.ts';
 
 describe('flags', () => {

@@ -242,8 +242,8 @@ describe('what settings mean together', () => {
         ),
       ),
     ).toEqual([
-      'accounts.0.targets.0.filters.protectStatus: is not a filter of the cgs API',
-      'accounts.0.targets.0.filters.containerTags: is not a filter of the cgs API',
+      'accounts.0.targets.0.filters.protectStatus: is not accepted by the cgs API',
+      'accounts.0.targets.0.filters.containerTags: is not accepted by the cgs API',
       'accounts.0.targets.0.filters.agentStatus: is not a value of the cgs API',
     ]);
     const config = await load(cgs('table: t, filters: { hostName: web, agentStatus: offline }'));
