@@ -37,8 +37,10 @@ interface Context extends ConfigOptions {
   pathOf?: (path: string) => string;
 }
 
-/** What is known about faults while the settings are read. */
-interface Judge {
+/** A configuration while it is assembled. */
+interface Draft extends Context {
+  /** The values that are valid. */
+  shape: Shape;
   issues: ConfigIssue[];
   report: Report;
   /** Whether the setting, or a part of it, has a fault already. */
@@ -51,38 +53,15 @@ type Shape = CheckedShape['shape'];
 
 /** From values to a configuration. Throws ConfigError with every fault: what is valid is checked further. */
 export function assembleConfig(values: ConfigValues, context: Context): Config {
-  const { env, needs = 'service', pathOf = (path) => path } = context;
-  const isApiOnly = (path: string) => listAbove(path).some((above) => above.isApiOnly);
-  const unused = values.unset.filter(({ path }) => needs === 'store' && isApiOnly(path));
-  const reported = [...values.unset.filter((issue) => !unused.includes(issue)), ...values.issues];
-  const { shape, ...checked } = checkShape(
-    unused.reduce((value, { path }) => withoutApiSetting(value, path), values.value),
-    reported.map(({ path }) => path),
-  );
-  const isBucket = shape.store?.kind === 'obs';
-  /** Without credentials of its own, a bucket is opened with those of the first account. */
-  const opensBucket = (path: string) =>
-    isBucket && !shape.obs?.credentials && `${path}.`.startsWith('accounts.0.credentials.');
-
-  const issues = [
-    ...unused.filter(({ path }) => opensBucket(path)),
-    ...reported,
-    ...checked.issues,
-  ];
-  const judge: Judge = {
-    issues,
-    report: (path, message, hint) => issues.push({ path, message, hint }),
-    isFaulty: (path) =>
-      [...checked.faulty, ...[...unused, ...issues].map((issue) => issue.path)].some((one) =>
-        `${one}.`.startsWith(`${path}.`),
-      ),
-    isUsed: (path) => needs === 'service' || !isApiOnly(path) || opensBucket(path),
-  };
-  const accounts = toAccounts(shape, context, judge);
-  const store = toStore(shape, accounts, context, judge);
-  const logLevel = readLogLevel(env, context.logLevel, judge.report);
+  const { pathOf = (path) => path } = context;
+  const draft = openDraft(values, context);
+  const { shape, issues, report, needs } = draft;
+  const accounts = toAccounts(draft);
+  const store = toStore(draft, accounts[0]);
+  const logLevel = readLogLevel(context.env, context.logLevel, report);
   // A command that only reads a folder needs no network.
-  const proxy = needs === 'service' || isBucket ? readProxy(env, judge.report) : noProxy;
+  const isOffline = needs === 'store' && store.kind === 'file';
+  const proxy = isOffline ? noProxy : readProxy(context.env, report);
   if (issues.length > 0) {
     // One fault of the environment affects every account that relies on it.
     const distinct = new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue]));
@@ -104,6 +83,35 @@ export function assembleConfig(values: ConfigValues, context: Context): Config {
   };
 }
 
+/** Checks each setting by itself. */
+function openDraft(values: ConfigValues, context: Context): Draft {
+  const isApiOnly = (path: string) => listAbove(path).some((above) => above.isApiOnly);
+  const canLack = ({ path }: ConfigIssue) => context.needs === 'store' && isApiOnly(path);
+  const unused = values.unset.filter(canLack);
+  const known = [...values.unset.filter((issue) => !canLack(issue)), ...values.issues];
+  const { shape, ...checked } = checkShape(
+    unused.reduce((value, { path }) => withoutApiSetting(value, path), values.value),
+    known.map(({ path }) => path),
+  );
+  /** Without credentials of its own, a bucket is opened with those of the first account. */
+  const opensBucket = (path: string) =>
+    shape.store?.kind === 'obs' &&
+    !shape.obs?.credentials &&
+    `${path}.`.startsWith('accounts.0.credentials.');
+  const issues = [...unused.filter(({ path }) => opensBucket(path)), ...known, ...checked.issues];
+  return {
+    ...context,
+    shape,
+    issues,
+    report: (path, message, hint) => issues.push({ path, message, hint }),
+    isFaulty: (path) =>
+      [...checked.faulty, ...[...unused, ...issues].map((issue) => issue.path)].some((one) =>
+        `${one}.`.startsWith(`${path}.`),
+      ),
+    isUsed: (path) => context.needs !== 'store' || !isApiOnly(path) || opensBucket(path),
+  };
+}
+
 /** Without the whole setting of the API that has no value at `path`, so that its default applies. */
 function withoutApiSetting<T>(value: T, path: string): T {
   const depth = listAbove(path)
@@ -117,28 +125,28 @@ function withoutApiSetting<T>(value: T, path: string): T {
   return copy;
 }
 
-function toAccounts(shape: Shape, context: Context, judge: Judge): Account[] {
-  const accounts = (shape.accounts ?? []).map((account, index): Account => {
+function toAccounts(draft: Draft): Account[] {
+  const accounts = (draft.shape.accounts ?? []).map((account, index): Account => {
     const path = `accounts.${index}`;
     // A faulty account has no shape.
     if (account === undefined) return { name: '', credentials: agency, targets: [] };
     const { name = '', targets = [] } = account;
     return {
       name,
-      credentials: chooseCredentials(account.credentials, `${path}.credentials`, context, judge),
+      credentials: chooseCredentials(account.credentials, `${path}.credentials`, draft),
       targets: targets.flatMap((target, targetIndex) => {
         if (target?.region === undefined) return [];
         const { region } = target;
-        return [toTarget({ ...target, region }, name, `${path}.targets.${targetIndex}`, judge)];
+        return [toTarget({ ...target, region }, name, `${path}.targets.${targetIndex}`, draft)];
       }),
     };
   });
   // A target that is not fully known cannot be compared with others.
   const isKnown = ({ account, path }: Target) =>
     account !== '' &&
-    !['projectId', 'table', 'filters'].some((name) => judge.isFaulty(`${path}.${name}`));
+    !['projectId', 'table', 'filters'].some((name) => draft.isFaulty(`${path}.${name}`));
   const targets = accounts.flatMap((account) => account.targets).filter(isKnown);
-  judge.issues.push(
+  draft.issues.push(
     ...findRepeatedNames(accounts),
     ...findRepeatedTargets(targets),
     ...findMixedTables(targets),
@@ -166,14 +174,13 @@ type CredentialsShape = AccountShape['credentials'];
 function chooseCredentials(
   shape: CredentialsShape,
   path: string,
-  context: Context,
-  { isFaulty, isUsed, report }: Judge,
+  { env, agencyPossible, isFaulty, isUsed, report }: Draft,
 ): Credentials {
   if (isFaulty(path)) return agency;
   const given = toCredentials(shape);
   if (!isUsed(path)) return given ?? agency;
-  const chosen = given ?? readDefaultKey(context.env, report) ?? agency;
-  if (chosen.kind === 'agency' && !context.agencyPossible) {
+  const chosen = given ?? readDefaultKey(env, report) ?? agency;
+  if (chosen.kind === 'agency' && !agencyPossible) {
     const message = given
       ? agencyOutside
       : 'is missing, and HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK are not set';
@@ -201,19 +208,19 @@ export function hostOf(service: string, region: string): string {
   return `https://${service}.${region}.myhuaweicloud.${region.startsWith('eu-') ? 'eu' : 'com'}`;
 }
 
-function toTarget(shape: TargetShape, account: string, path: string, judge: Judge): Target {
+function toTarget(shape: TargetShape, account: string, path: string, draft: Draft): Target {
   const { region, projectId = null } = shape;
   // The 2021 reference, table 1-1, lists this one region for the old service.
   const endpoint = shape.endpoint ?? hostOf(region === 'cn-south-4' ? 'cgs' : 'hss', region);
   const { hostname } = new URL(endpoint);
   const api = shape.api ?? (hostname.startsWith('cgs.') ? 'cgs' : 'hss');
   const filters: NodeFilters = { ...shape.filters };
-  if (api === 'cgs' && !judge.isFaulty(`${path}.endpoint`) && !judge.isFaulty(`${path}.api`)) {
-    checkForCgs(shape, path, judge);
+  if (api === 'cgs' && !draft.isFaulty(`${path}.endpoint`) && !draft.isFaulty(`${path}.api`)) {
+    checkForCgs(shape, path, draft);
   }
   const needsTable = Object.keys(filters).length > 0 && shape.table === undefined;
-  if (needsTable && !judge.isFaulty(`${path}.table`)) {
-    judge.report(
+  if (needsTable && !draft.isFaulty(`${path}.table`)) {
+    draft.report(
       `${path}.table`,
       'is missing: a filtered target must name its own table',
       'Add one, as in `table: web_nodes`. Then no reader takes some of the nodes for all of them.',
@@ -235,7 +242,7 @@ function toTarget(shape: TargetShape, account: string, path: string, judge: Judg
 }
 
 /** What the API of 2021 does not accept. Source: the 2021 reference, table 3-2. */
-function checkForCgs(shape: TargetShape, path: string, { report }: Judge): void {
+function checkForCgs(shape: TargetShape, path: string, { report }: Draft): void {
   const { agentStatus, protectStatus, containerTags } = shape.filters ?? {};
   for (const [name, value] of Object.entries({
     enterpriseProjectId: shape.enterpriseProjectId,
@@ -252,12 +259,8 @@ function checkForCgs(shape: TargetShape, path: string, { report }: Judge): void 
   }
 }
 
-function toStore(
-  shape: Shape,
-  accounts: readonly Account[],
-  context: Context,
-  { isFaulty, report }: Judge,
-): StoreConfig {
+function toStore(draft: Draft, first: Account | undefined): StoreConfig {
+  const { shape, folder, agencyPossible, isFaulty, report } = draft;
   const { store, obs } = shape;
   if (store?.kind !== 'obs') {
     if (store !== undefined && obs !== undefined) {
@@ -267,12 +270,11 @@ function toStore(
         'Remove it, or write `store: obs://bucket/prefix`.',
       );
     }
-    return { kind: 'file', root: resolve(context.folder, store?.path ?? '.') };
+    return { kind: 'file', root: resolve(folder, store?.path ?? '.') };
   }
-  const [first] = accounts;
   const given = isFaulty('obs.credentials') ? undefined : toCredentials(obs?.credentials);
   const credentials = given ?? first?.credentials ?? agency;
-  if (given?.kind === 'agency' && !context.agencyPossible) {
+  if (given?.kind === 'agency' && !agencyPossible) {
     report('obs.credentials', agencyOutside, keyHint);
   }
   if (credentials.kind === 'password' && !isFaulty('obs.credentials')) {

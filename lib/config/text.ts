@@ -31,58 +31,43 @@ export function parseConfigText(text: string, name: string, env: Environment): C
   return { value: value as ConfigValues['value'], ...faults };
 }
 
-function parseYaml(text: string, name: string): unknown {
+function parseYaml(text: string, name: string): object {
+  const fault = (message: string, hint: string) => configFault('', `${name} ${message}`, hint);
   if (text.length > textMax) {
-    throw configFault(
-      '',
-      `${name} is longer than 1 MB`,
-      'Check that this file is the configuration.',
-    );
+    throw fault('is longer than 1 MB', 'Check that this file is the configuration.');
   }
   if (marks.test(text)) {
-    throw configFault(
-      '',
-      `${name} contains private-use characters (U+E000, U+E001)`,
-      'Remove them. They are invisible, and no setting needs them.',
-    );
+    const hint = 'Remove them. They are invisible, and no setting needs them.';
+    throw fault('contains private-use characters (U+E000, U+E001)', hint);
   }
-  const lines = new LineCounter();
+  const lineCounter = new LineCounter();
   const document = parseDocument(text.replace(variable, '\uE000\uE000$1\uE001'), {
-    lineCounter: lines,
+    lineCounter,
     prettyErrors: false,
     stringKeys: true,
   });
   const faults = [...document.errors, ...document.warnings];
-  if (faults.length > 0) {
-    // One mistake causes more errors after it; only duplicate keys are mistakes of their own.
-    const first = faults.findIndex(({ code }) => code !== 'DUPLICATE_KEY');
-    throw new ConfigError(
-      faults
-        .filter(({ code }, index) => code === 'DUPLICATE_KEY' || index === first)
-        .map((fault) => describeFault(fault, name, lines)),
-    );
-  }
+  // One mistake causes more errors after it; only duplicate keys are mistakes of their own.
+  const first = faults.findIndex(({ code }) => code !== 'DUPLICATE_KEY');
+  const issues = faults
+    .filter(({ code }, index) => code === 'DUPLICATE_KEY' || index === first)
+    .map((found) => describeFault(found, name, lineCounter));
+  if (issues.length > 0) throw new ConfigError(issues);
   let value: unknown;
   try {
     value = document.toJS();
   } catch {
-    throw configFault(
-      '',
-      `${name} refers to an anchor (*name) that does not exist, or refers to one too often`,
+    throw fault(
+      'refers to an anchor (*name) that does not exist, or refers to one too often',
       'Put a value that starts with * in quotes.',
     );
   }
   if (value === null) {
-    throw configFault(
-      '',
-      `${name} is empty`,
-      'Run `cgs-export init` to write a commented configuration, or see cgs-export.example.yml.',
-    );
+    throw fault('is empty', 'Run `cgs-export init` to write a commented configuration.');
   }
   if (typeof value !== 'object' || Array.isArray(value)) {
-    throw configFault(
-      '',
-      `${name} must contain settings by name, not ${Array.isArray(value) ? 'a list' : 'a single value'}`,
+    throw fault(
+      `must contain settings by name, not ${Array.isArray(value) ? 'a list' : 'a single value'}`,
       'Start with a line such as `store: file:./export`; see cgs-export.example.yml.',
     );
   }
@@ -93,22 +78,16 @@ function parseYaml(text: string, name: string): unknown {
 const faultTexts: Partial<Record<YAMLError['code'], readonly [message: string, hint: string]>> = {
   DUPLICATE_KEY: ['this key is a duplicate', 'Keep one of the two lines.'],
   TAB_AS_INDENT: ['this line is indented with a tab', 'Indent with spaces.'],
-  BAD_INDENT: [
-    'the indentation is wrong',
-    'Indent each level with two spaces, and close every bracket.',
-  ],
+  BAD_INDENT: ['the indentation is wrong', 'Indent with two spaces, and close every bracket.'],
   MULTIPLE_DOCS: ['a second document starts here', 'Keep one document: remove the --- line.'],
   NON_STRING_KEY: ['a key is not a name', 'Use plain names as keys, such as store.'],
   TAG_RESOLVE_FAILED: ['a value starts with !', 'Put it in quotes.'],
   BAD_SCALAR_START: ['a value starts with a reserved character', 'Put it in quotes.'],
-  BAD_DQ_ESCAPE: [
-    'a backslash in double quotes starts no valid escape',
-    'Use single quotes, or write \\\\.',
-  ],
+  BAD_DQ_ESCAPE: ['a backslash in double quotes is not valid', 'Use single quotes, or write \\\\.'],
 };
 
-function describeFault(fault: YAMLError, name: string, lines: LineCounter): ConfigIssue {
-  const { line, col } = lines.linePos(fault.pos[0]);
+function describeFault(fault: YAMLError, name: string, lineCounter: LineCounter): ConfigIssue {
+  const { line, col } = lineCounter.linePos(fault.pos[0]);
   const [message, hint] = faultTexts[fault.code] ?? [
     `this is not valid YAML (${fault.code.toLowerCase().replaceAll('_', ' ')})`,
     'Look there for a missing quote, bracket or colon. Put values with special characters in quotes.',
@@ -118,7 +97,7 @@ function describeFault(fault: YAMLError, name: string, lines: LineCounter): Conf
 
 type Faults = Pick<ConfigValues, 'issues' | 'unset'>;
 
-/** Names that every object has: never settings, and a trap for code that reads objects. */
+/** Names that every object has. They are never settings, and code that looks up a name would find them. */
 const builtIn = new Set(['__proto__', 'constructor', 'prototype']);
 
 function fill(value: unknown, path: string, env: Environment, faults: Faults): unknown {
@@ -131,15 +110,11 @@ function fill(value: unknown, path: string, env: Environment, faults: Faults): u
   for (const [markedKey, inner] of Object.entries(value)) {
     // Variables in keys are not replaced, only shown as they were written.
     const key = markedKey.replace(marked, '${$1}');
-    const innerPath = joinPath(path, key);
-    if (builtIn.has(key)) {
-      faults.issues.push({
-        path: innerPath,
-        message: 'is not a setting',
-        hint: 'Remove this line.',
-      });
-    } else {
-      filled[key] = fill(inner, innerPath, env, faults);
+    const keyPath = joinPath(path, key);
+    if (!builtIn.has(key)) filled[key] = fill(inner, keyPath, env, faults);
+    else {
+      const hint = 'Remove this line.';
+      faults.issues.push({ path: keyPath, message: 'is not a setting', hint });
     }
   }
   return filled;
@@ -153,17 +128,16 @@ function fillText(text: string, path: string, env: Environment, faults: Faults) 
       hint: 'Write ${NAME} with letters, digits and _. Put a value that really contains ${ into a variable.',
     });
   }
-  const names = [...text.matchAll(marked)].map(([, name = '']) => name);
-  const missing = names.filter((name) => env[name] === undefined);
-  faults.unset.push(
-    ...missing.map((name) => ({
-      path,
-      message: `the environment variable ${name} is not set`,
-      hint: 'Set it where cgs-export runs, or write the value here.',
-    })),
-  );
-  if (missing.length > 0) return undefined;
-  return text.replace(marked, (_all, name: string) => env[name] ?? '');
+  let isComplete = true;
+  const filled = text.replace(marked, (_mark, name: string) => {
+    const value = env[name];
+    if (value !== undefined) return value;
+    isComplete = false;
+    const hint = 'Set it where cgs-export runs, or write the value here.';
+    faults.unset.push({ path, message: `the environment variable ${name} is not set`, hint });
+    return '';
+  });
+  return isComplete ? filled : undefined;
 }
 
 export function joinPath(path: string, key: string): string {
