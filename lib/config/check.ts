@@ -1,5 +1,5 @@
-// Responsible for checking every setting by itself and for the words of each fault. Not responsible for what settings mean
-// together.
+// Responsible for checking every setting by itself, and for the message and hint of each fault. Not responsible for what
+// settings mean together.
 
 import * as v from 'valibot';
 import type { ConfigIssue } from '../core/errors.ts';
@@ -19,14 +19,14 @@ type DeepPartial<T> = T extends readonly (infer Item)[]
       : T;
 
 export interface CheckedShape {
-  /** The valid part of a configuration; all of it if there are no faults. */
+  /** What is valid; the whole configuration if there are no faults. */
   shape: DeepPartial<ConfigShape>;
   issues: ConfigIssue[];
   /** Paths whose values are not in `shape`, because they have a fault. */
   faulty: ReadonlySet<string>;
 }
 
-/** `reported`: paths whose faults are known already. */
+/** `reported`: paths that have a fault already. Their further faults are left out. */
 export function checkShape(value: unknown, reported: readonly string[] = []): CheckedShape {
   const result = v.safeParse(configSchema, value, { abortPipeEarly: true });
   const faulty = new Set(reported);
@@ -43,7 +43,7 @@ export function checkShape(value: unknown, reported: readonly string[] = []): Ch
 
 type Issue = v.InferIssue<typeof configSchema>;
 
-/** One, or one for each unknown key of a section: valibot reports only the first of them. */
+/** One fault; but for an unknown key, of which valibot reports only the first, one for each of its section. */
 function toConfigIssues(issue: Issue): ConfigIssue[] {
   const path = v.getDotPath(issue) ?? '';
   const { message, expected } = issue;
@@ -64,19 +64,15 @@ function toConfigIssues(issue: Issue): ConfigIssue[] {
     }));
 }
 
-/** What to do: from the value, and from the hint of the setting or of the section that contains it. */
+/** What to do about the value, then the hint of the setting or of the nearest section that has one. */
 function findHint({ type, input, path: places }: Issue, path: string): string {
   const above = listAbove(path);
   const [setting] = above;
   if (type === 'picklist' && setting) return suggestAmong(setting.names, input, 'One of');
-  const advice =
-    type === 'strict_object'
-      ? `Add ${String(places?.at(-1)?.key)}.`
-      : input === null
-        ? 'Give it a value, or remove the line.'
-        : type === 'string' && typeof input === 'number'
-          ? 'Put the number in quotes.'
-          : '';
+  let advice = '';
+  if (type === 'strict_object') advice = `Add ${String(places?.at(-1)?.key)}.`;
+  else if (input === null) advice = 'Give it a value, or remove the line.';
+  else if (type === 'string' && typeof input === 'number') advice = 'Put the number in quotes.';
   const hint = above.find((one) => one.hint !== undefined)?.hint ?? '';
   return `${advice} ${hint}`.trim() || 'See cgs-export.example.yml.';
 }

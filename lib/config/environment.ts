@@ -41,8 +41,8 @@ export function readLogLevel(env: Environment, flag: string | undefined, report:
 }
 
 /**
- * Lower-case names win, as in curl. Unlike curl this reads HTTP_PROXY too: only a web server sets it from a request, and
- * no web server runs this program.
+ * Lower-case names win, as in curl. Unlike curl this reads HTTP_PROXY too: curl ignores it because a web server can set
+ * it from a request, but no web server starts this program.
  */
 export function readProxy(env: Environment, report: Report): ProxyConfig {
   const read = (lower: string, upper: string): string | null => {

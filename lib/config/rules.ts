@@ -1,5 +1,5 @@
-// Responsible for what settings mean together: defaults that depend on other settings, and faults that no setting has by
-// itself. Not responsible for files and text.
+// Responsible for what settings mean together: defaults that depend on other settings, and settings that contradict each
+// other. Not responsible for files and text.
 
 import { resolve } from 'node:path';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
@@ -112,7 +112,7 @@ function openDraft(values: ConfigValues, context: Context): Draft {
   };
 }
 
-/** Without the whole setting of the API that has no value at `path`, so that its default applies. */
+/** Removes the API setting at `path`, or the outermost one that contains it, so that its default applies. */
 function withoutApiSetting<T>(value: T, path: string): T {
   const depth = listAbove(path)
     .findLast((above) => above.isApiOnly)

@@ -28,12 +28,15 @@ export interface About {
   isApiOnly?: boolean;
 }
 
-function required<T extends v.GenericSchema>(schema: T, about: About) {
+function required<T extends v.GenericSchema>(schema: T, about: About = {}) {
   return v.pipe(schema, v.metadata({ ...about }));
 }
 
-function optional<T extends v.GenericSchema>(schema: T, about: About) {
-  return v.optional(required(schema, about));
+function optional<T extends v.GenericSchema, const D extends v.Default<T, undefined> = undefined>(
+  schema: T,
+  { default: value, ...about }: About & { default?: D } = {},
+) {
+  return v.optional(required(schema, about), value as D);
 }
 
 function section<const T extends v.ObjectEntries>(entries: T) {
@@ -51,7 +54,7 @@ function listOf<T extends v.GenericSchema>(item: T) {
 }
 
 const agency = v.literal('agency', 'is not "agency"');
-const keyForm = { ak: key, sk: key, securityToken: v.optional(securityToken) };
+const keyForm = { ak: key, sk: key, securityToken: optional(securityToken) };
 const signInForm = { iamUser: text, iamPassword: text, iamDomain: text };
 const accessKey = section(keyForm);
 const signIn = section(signInForm);
@@ -87,11 +90,11 @@ const originHint =
 // Documented values of the request: HSS ListContainerNodes, read 2026-11-24.
 const filters = section({
   hostName: optional(textUpTo(128), { hint: 'Write 1 to 128 characters.' }),
-  agentStatus: v.optional(
+  agentStatus: optional(
     oneOf(['installed', 'not_installed', 'online', 'offline', 'install_failed', 'installing']),
   ),
-  protectStatus: v.optional(oneOf(['closed', 'opened'])),
-  containerTags: v.optional(oneOf(['cce', 'self', 'other'])),
+  protectStatus: optional(oneOf(['closed', 'opened'])),
+  containerTags: optional(oneOf(['cce', 'self', 'other'])),
 });
 
 const target = section({
@@ -133,23 +136,20 @@ const formats = v.pipe(
   v.transform((given) => formatNames.filter((format) => given.includes(format))),
 );
 
-const requests = required(positiveNumber, {
-  hint: 'Write a number above 0; decimals are allowed. The service allows 5 requests per 60 seconds.',
-});
-const windowSeconds = required(positiveNumber, {
-  hint: 'Write a number above 0; decimals are allowed. The service counts in windows of 60 seconds.',
-});
 const quota = section({
-  requests: v.optional(requests, 5),
-  windowSeconds: v.optional(windowSeconds, 60),
+  requests: optional(positiveNumber, {
+    hint: 'Write a number above 0; decimals are allowed. The service allows 5 requests per 60 seconds.',
+    default: 5,
+  }),
+  windowSeconds: optional(positiveNumber, {
+    hint: 'Write a number above 0; decimals are allowed. The service counts in windows of 60 seconds.',
+    default: 60,
+  }),
 });
 
 const obs = section({
   endpoint: optional(origin, { hint: originHint }),
-  pathStyle: v.optional(
-    required(flag, { hint: 'Write `true` or `false`, without quotes.' }),
-    false,
-  ),
+  pathStyle: optional(flag, { hint: 'Write `true` or `false`, without quotes.', default: false }),
   credentials: optional(credentials, { hint: credentialsHint }),
   kmsKeyId: optional(name(512, /^[\x21-\x7e]+$/, 'is not a valid key id'), {
     hint: 'Write the key as the store names it; for OBS `arn:aws:kms:<region>:<domain id>:key/<key id>`.',
@@ -160,28 +160,22 @@ export const configSchema = section({
   store: required(storeLocation, {
     hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
   }),
-  schedule: v.optional(
-    required(schedule, {
-      hint: 'Write a number with s, m, h or d that divides 24h or is whole days: 15m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h, 2d.',
-    }),
-    '24h',
-  ),
-  formats: v.optional(
-    required(formats, {
-      hint: 'Write `[parquet, ndjson]`, or `[parquet]` to leave NDJSON out.',
-      isApiOnly: true,
-    }),
-    [...formatNames],
-  ),
-  quota: v.optional(required(quota, { isApiOnly: true }), {}),
-  keepPagesDays: v.optional(
-    required(positiveNumber, {
-      hint: 'Write a number above 0; decimals are allowed, as in 0.5.',
-      isApiOnly: true,
-    }),
-    7,
-  ),
-  obs: v.optional(obs),
+  schedule: optional(schedule, {
+    hint: 'Write a number with s, m, h or d that divides 24h or is whole days: 15m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h, 2d.',
+    default: '24h',
+  }),
+  formats: optional(formats, {
+    hint: 'Write `[parquet, ndjson]`, or `[parquet]` to leave NDJSON out.',
+    default: formatNames,
+    isApiOnly: true,
+  }),
+  quota: optional(quota, { default: {}, isApiOnly: true }),
+  keepPagesDays: optional(positiveNumber, {
+    hint: 'Write a number above 0; decimals are allowed, as in 0.5.',
+    default: 7,
+    isApiOnly: true,
+  }),
+  obs: optional(obs),
   accounts: required(listOf(account), {
     hint: 'Write at least one, as in `- name: prod`, with its targets.',
   }),

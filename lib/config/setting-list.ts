@@ -15,7 +15,7 @@ export interface Setting extends About {
   names: readonly string[];
 }
 
-/** What of a valibot schema describes settings. */
+/** The properties of valibot's schemas that describe settings. */
 interface Schema {
   type: string;
   pipe?: readonly Schema[];
@@ -73,10 +73,10 @@ function listParts(schema: Schema): Schema[] {
 }
 
 function nameKind(parts: readonly Schema[], names: readonly string[]): Setting['kind'] {
-  const types = parts.map(({ type }) => type);
-  if (types.includes('strict_object')) return 'section';
-  if (types.includes('array')) return 'list';
-  if (types.includes('number')) return 'number';
-  if (types.includes('boolean')) return 'flag';
+  const has = (type: string) => parts.some((part) => part.type === type);
+  if (has('strict_object')) return 'section';
+  if (has('array')) return 'list';
+  if (has('number')) return 'number';
+  if (has('boolean')) return 'flag';
   return names.length > 0 ? 'choice' : 'text';
 }

@@ -111,11 +111,12 @@ function fill(value: unknown, path: string, env: Environment, faults: Faults): u
     // Variables in keys are not replaced, only shown as they were written.
     const key = markedKey.replace(marked, '${$1}');
     const keyPath = joinPath(path, key);
-    if (!builtIn.has(key)) filled[key] = fill(inner, keyPath, env, faults);
-    else {
+    if (builtIn.has(key)) {
       const hint = 'Remove this line.';
       faults.issues.push({ path: keyPath, message: 'is not a setting', hint });
+      continue;
     }
+    filled[key] = fill(inner, keyPath, env, faults);
   }
   return filled;
 }
