@@ -29,10 +29,10 @@ export async function probeSize(
     random: Math.random,
     requestTimeoutMs,
     heldFrom: 'answer',
-    mayWait: () => true,
     async wait(delayMs, reason) {
       progress({ kind: 'wait', delayMs, reason });
       await systemClock.sleep(delayMs, signal);
+      return true;
     },
   });
   const projectId = target.projectId ?? (await target.findProjectId(unlimitedBudget(signal)));

@@ -1,4 +1,4 @@
-// Responsible for how long one invocation may run and wait. Not responsible for the waiting itself.
+// Responsible for how long one invocation may run and wait. Not responsible for the waiting itself (runs/collect.ts).
 
 import { StoppedError } from '../core/errors.ts';
 
@@ -9,16 +9,14 @@ export interface Budget {
   takeWait(delayMs: number): boolean;
   /** Milliseconds waited so far. */
   waitedMs(): number;
+  /** Aborted when the invocation must stop. */
   readonly signal: AbortSignal;
 }
 
 /** For a command: it may wait as long as it needs. */
 export function unlimitedBudget(signal: AbortSignal): Budget {
-  return countWaits({
-    timeLeftMs: () => Number.POSITIVE_INFINITY,
-    waitMaxMs: Number.POSITIVE_INFINITY,
-    signal,
-  });
+  const endless = Number.POSITIVE_INFINITY;
+  return limitedBudget({ windowMs: endless, timeLeftMs: () => endless, signal });
 }
 
 /** An invocation may wait for this share of a window: enough for a slot that is about to become free, not for a new window. */
@@ -30,20 +28,12 @@ export function limitedBudget(limits: {
   timeLeftMs: () => number;
   signal: AbortSignal;
 }): Budget {
-  return countWaits({ ...limits, waitMaxMs: limits.windowMs * waitShare });
-}
-
-function countWaits(limits: {
-  timeLeftMs: () => number;
-  waitMaxMs: number;
-  signal: AbortSignal;
-}): Budget {
-  const { timeLeftMs, waitMaxMs, signal } = limits;
+  const { windowMs, timeLeftMs, signal } = limits;
   let waitedMs = 0;
   return {
     timeLeftMs,
     takeWait(delayMs) {
-      if (waitedMs + delayMs > waitMaxMs || delayMs > timeLeftMs()) return false;
+      if (waitedMs + delayMs > windowMs * waitShare || delayMs > timeLeftMs()) return false;
       waitedMs += delayMs;
       return true;
     },

@@ -1,5 +1,6 @@
 // Responsible for the lease: one exporter works on a store at a time. It saves quota and effort; no promise depends on it.
 
+import * as v from 'valibot';
 import { StoppedError } from '../core/errors.ts';
 import { leasePrefix } from '../core/object-keys.ts';
 import type { Clock, Host, Log, Store } from '../core/ports.ts';
@@ -10,20 +11,7 @@ export const leaseMs = 30_000;
 /** A lease of this age is renewed, milliseconds. Callers call renew() at least every 5 s, so it never ends before. */
 const renewAfterMs = 20_000;
 
-export interface Lease {
-  /** Renews the lease when that is due. Throws StoppedError `LEASE_LOST` if another exporter has taken it. */
-  renew(): Promise<void>;
-  /** Never throws: a lease that cannot be released ends by itself. */
-  release(): Promise<void>;
-}
-
-/** The content of a lease object. */
-interface Holder {
-  identity: string;
-  token: string;
-  /** Store time. */
-  untilMs: number;
-}
+export type Lease = ReturnType<typeof keepLease>;
 
 export interface LeasePorts {
   store: Store;
@@ -33,13 +21,19 @@ export interface LeasePorts {
   random: () => number;
 }
 
-/** Another exporter holds the lease, for at most this long, milliseconds. */
-interface LeaseHeld {
-  heldForMs: number;
-}
+/** The bytes of a lease object. `untilMs`: store time. */
+const holderShape = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({ identity: v.string(), token: v.string(), untilMs: v.number() }),
+);
+type Holder = v.InferOutput<typeof holderShape>;
 
-/** By exclusive creation where the store has it, otherwise by writing and reading back. */
-export function takeLease(ports: LeasePorts): Promise<Lease | LeaseHeld> {
+/**
+ * Takes the lease: by exclusive creation if the store has it, otherwise by writing and reading back. `heldForMs`: another
+ * exporter holds the lease, for at most this long.
+ */
+export function takeLease(ports: LeasePorts): Promise<Lease | { heldForMs: number }> {
   const { putIfAbsent } = ports.store;
   return putIfAbsent ? takeByCreation(ports, putIfAbsent) : takeByReadback(ports);
 }
@@ -49,18 +43,10 @@ function encodeHolder({ store, host }: LeasePorts, token: string): Uint8Array {
   return Buffer.from(JSON.stringify({ identity: host.identity, token, untilMs } satisfies Holder));
 }
 
-/** Null if the bytes are not the content of a lease, for example a partial write. */
+/** Null if the bytes are not the content of a lease, for example after a partial write. */
 function decodeHolder(bytes: Uint8Array): Holder | null {
-  try {
-    const holder: Partial<Holder> | null = JSON.parse(Buffer.from(bytes).toString('utf8'));
-    const { identity, token, untilMs } = holder ?? {};
-    if (typeof identity === 'string' && typeof token === 'string' && typeof untilMs === 'number') {
-      return { identity, token, untilMs };
-    }
-  } catch {
-    // Not worth a log line: remainingMs() treats it as a lease whose end is unknown.
-  }
-  return null;
+  const result = v.safeParse(holderShape, Buffer.from(bytes).toString('utf8'));
+  return result.success ? result.output : null;
 }
 
 /** How long the lease at `key` still holds, milliseconds; 0 if it has ended. Never more than `leaseMs`, whatever it contains. */
@@ -82,40 +68,35 @@ async function remainingMs(
 async function takeByCreation(
   ports: LeasePorts,
   putIfAbsent: NonNullable<Store['putIfAbsent']>,
-): Promise<Lease | LeaseHeld> {
+): Promise<Lease | { heldForMs: number }> {
   const { store, random } = ports;
   const token = newToken(random);
   for (;;) {
     const leases = await store.list(leasePrefix);
-    const last = leases[leases.length - 1];
+    const last = leases.at(-1);
     let number = 1;
     if (last) {
       const bytes = await store.get(last.key);
-      // Released in the meantime.
-      if (bytes === null) continue;
+      if (bytes === null) continue; // It was released in the meantime.
       const heldForMs = await remainingMs(ports, last.key, bytes);
       if (heldForMs > 0) return { heldForMs };
       number = Number(last.key.slice(leasePrefix.length)) + 1;
       if (!Number.isSafeInteger(number)) number = 1;
     }
     const key = `${leasePrefix}${String(number).padStart(12, '0')}`;
-    // False: another exporter has created the same number.
-    if (!(await putIfAbsent(key, encodeHolder(ports, token)))) continue;
+    const isCreated = await putIfAbsent(key, encodeHolder(ports, token));
+    if (!isCreated) continue; // Another exporter has created this number.
     for (const { key: old } of leases) await store.delete(old);
-    const isMine = async () => {
-      const current = await store.list(leasePrefix);
-      return current[current.length - 1]?.key === key;
-    };
-    return keepLease(ports, { key, token, isMine });
+    const isMine = async () => (await store.list(leasePrefix)).at(-1)?.key === key;
+    return keepLease(ports, { key, token, isMine, settledMonotonicMs: null });
   }
 }
 
 /**
- * Without exclusive creation: write a token, wait until competing writes have ended (`settleMs`), then read back whose token
- * is stored. The holder works while it waits, because an invocation is billed for its time. If two start at the same moment,
- * one of them stops at its first renewal after `settleMs`. What both did until then is safe: no promise depends on the lease.
+ * Without exclusive creation: writes a token and returns at once. The first renewal after `settleMs`, when competing writes
+ * have ended, reads back whose token is stored. Why: docs/design/decisions/lease-settles-while-working.md.
  */
-async function takeByReadback(ports: LeasePorts): Promise<Lease | LeaseHeld> {
+async function takeByReadback(ports: LeasePorts): Promise<Lease | { heldForMs: number }> {
   const { store, clock, random } = ports;
   const token = newToken(random);
   const key = `${leasePrefix}holder`;
@@ -139,13 +120,13 @@ function keepLease(
     key: string;
     token: string;
     isMine: () => Promise<boolean>;
-    /** `isMine` is final only after this time; left out: it was final when the lease was taken. */
-    settledMonotonicMs?: number;
+    /** The result of `isMine` is final only after this time; null: it was final when the lease was taken. */
+    settledMonotonicMs: number | null;
   },
-): Lease {
+) {
   const { store, clock, log } = ports;
   let renewedMonotonicMs = clock.monotonicMs();
-  let settledMonotonicMs = own.settledMonotonicMs ?? null;
+  let { settledMonotonicMs } = own;
   let isLost = false;
   const ageMs = () => clock.monotonicMs() - renewedMonotonicMs;
   function lose(): never {
@@ -157,7 +138,8 @@ function keepLease(
     );
   }
   return {
-    async renew() {
+    /** Renews the lease when that is due. Throws StoppedError `LEASE_LOST` if another exporter has taken it. */
+    async renew(): Promise<void> {
       if (isLost) lose();
       if (settledMonotonicMs !== null && clock.monotonicMs() >= settledMonotonicMs) {
         if (!(await own.isMine())) lose();
@@ -169,7 +151,8 @@ function keepLease(
       await store.put(own.key, encodeHolder(ports, own.token), { durability: 'acknowledged' });
       renewedMonotonicMs = clock.monotonicMs();
     },
-    async release() {
+    /** Never throws: a lease that cannot be released ends by itself. */
+    async release(): Promise<void> {
       if (isLost) return;
       try {
         const isKnownMine = settledMonotonicMs === null && ageMs() < leaseMs;

@@ -1,4 +1,5 @@
 // Responsible for the objects of the quota ledger: what each entry means, and how its key is built and parsed.
+// Not responsible for which entries still count (window.ts).
 
 import { CorruptError } from '../core/errors.ts';
 import { quotaPrefix } from '../core/object-keys.ts';
@@ -15,8 +16,8 @@ export type LedgerEntry = { key: string } & (
   | { kind: 'throttled'; atMs: number; untilMs: number; user: string }
 );
 
-const reservedPattern = /^(\d{13})-([0-9a-f]{12})-(\d{1,4})$/;
-const sentPattern = /^(\d{13})-([0-9a-f]{12})-(\d{1,4})-(\d+(?:\.\d+)*)$/;
+/** `reserved`, or `sent` if it has the last group. */
+const slotsPattern = /^(\d{13})-([0-9a-f]{12})-(\d{1,4})(?:-(\d+(?:\.\d+)*))?$/;
 const throttledPattern = /^429-(\d{13})-(\d{13})-([0-9a-f]{12})$/;
 
 function stamp(timeMs: number): string {
@@ -46,8 +47,7 @@ export function ledgerBytes(key: string): Uint8Array {
 }
 
 /** Throws CorruptError for an object that the ledger did not write. */
-export function parseLedgerEntry(object: { key: string; bytes: number }): LedgerEntry {
-  const { key, bytes } = object;
+export function parseLedgerEntry({ key, bytes }: { key: string; bytes: number }): LedgerEntry {
   const entry = parseKey(key);
   if (!entry || bytes !== ledgerBytes(key).length) {
     throw new CorruptError(
@@ -66,16 +66,11 @@ function parseKey(key: string): LedgerEntry | null {
     const [, at, until, user = ''] = throttled;
     return { kind: 'throttled', key, atMs: Number(at), untilMs: Number(until), user };
   }
-  const reserved = reservedPattern.exec(name);
-  if (reserved) {
-    const [, at, token = '', slots] = reserved;
-    return { kind: 'reserved', key, token, atMs: Number(at), slots: Number(slots) };
-  }
-  const sent = sentPattern.exec(name);
-  if (!sent) return null;
-  const [, at, token = '', count, offsets = ''] = sent;
-  const sentMs = offsets.split('.').map((offset) => Number(at) + Number(offset));
-  return sentMs.length === Number(count)
-    ? { kind: 'sent', key, token, atMs: Number(at), sentMs }
-    : null;
+  const match = slotsPattern.exec(name);
+  if (!match) return null;
+  const [, at, token = '', slots, offsets] = match;
+  const atMs = Number(at);
+  if (offsets === undefined) return { kind: 'reserved', key, token, atMs, slots: Number(slots) };
+  const sentMs = offsets.split('.').map((offset) => atMs + Number(offset));
+  return sentMs.length === Number(slots) ? { kind: 'sent', key, token, atMs, sentMs } : null;
 }

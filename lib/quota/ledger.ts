@@ -1,17 +1,14 @@
 // Responsible for the request quota: each request is reserved in the store before it is sent.
 // Not responsible for the arithmetic (window.ts) or the keys of the entries (ledger-entry.ts).
 //
-// How a quota is kept in an object store without conditional PUT (diagram and reasons: docs/design/quota.md):
-// 1. The ledger is the objects under `_quota/`. The key of an object holds the whole entry, so one LIST reads the ledger.
-// 2. Reserve before sending: LIST; when the window has a free slot, PUT a reservation for the next requests; LIST again.
-// 3. Two exporters can reserve at the same moment. A LIST shows every PUT that has ended, so the exporter whose PUT ends later
-//    sees the other reservation. An exporter sends only if the window has room for all reservations that it sees. Otherwise
-//    it deletes its own, waits a random time and starts again. At worst both start again; they never exceed the quota.
-// 4. Settle: PUT a `sent` entry with the exact times, then DELETE the reservation. In this order, no slot is ever uncounted.
-// 5. A 429 becomes a `throttled` entry: that user must wait, and all slots are held a little longer (the guard) for ten windows.
-// 6. After a crash the reservation remains. All its slots count as used, from the latest time at which its requests can have
-//    arrived. So a crash costs quota, but never exceeds it.
-// 7. The next exporter that reserves deletes the entries that have expired.
+// The quota holds in an object store without conditional PUT, across kills and processes: docs/design/quota.md explains how.
+// Where each step is:
+// - reserve(): LIST, wait for a free slot, PUT a reservation, LIST again. If the slots are taken by then: DELETE and retry.
+// - admit(): lets requests use the slots of the reservation, until all are used or it is too old (nextSlotMs).
+// - sent(): notes when each request was sent. After a 429 it stores a `throttled` entry and drops the other slots.
+// - settle(): PUT a `sent` entry with the exact times, then DELETE the reservation. So no slot is ever uncounted.
+// - planRequests(): when requests may be sent, by the ledger, by a 429, and by what this process itself has sent.
+// - latestStoreTimeMs(): the time stamp of an entry. The store's clock is known only as an interval.
 
 import { RateLimitedError } from '../core/errors.ts';
 import { quotaPrefix } from '../core/object-keys.ts';
@@ -35,20 +32,8 @@ import {
 
 /** At most this many slots are reserved together: as many requests as can be sent before the reservation is too old. */
 const batchMax = 20;
-/** A reservation is not used in the last part of `sendWithinMs`: some time passes between admission and sending, milliseconds. */
+/** A reservation is not used in this last part of `sendWithinMs`, because a request leaves some time after admit(), milliseconds. */
 const sendMarginMs = 300;
-
-export interface Ledger {
-  /**
-   * Resolves true when one request may be sent now, false if `mayWait` refused the wait.
-   * `user`: hash of the access key, because a 429 is for one user. `want`: how many requests the caller expects to send (≥ 1).
-   */
-  admit(user: string, want: number): Promise<boolean>;
-  /** Must be called once for every admitted request, after it ended and before the next admit(). */
-  sent(user: string, outcome: Sent): Promise<void>;
-  /** Settles the reservation: unused slots become free for others. May be called at any time and more than once. */
-  release(): Promise<void>;
-}
 
 /**
  * `quota`: the window has no free slot. `throttled`: the service answered 429 for this user; other users may send.
@@ -63,20 +48,14 @@ export interface LedgerPorts {
   quota: Quota;
   requestTimeoutMs: number;
   /**
-   * A sent request holds its slot for one window and the guard. From when?
-   * `answer` (commands): from the end of the answer. The request cannot have arrived later, so no network delay can put too
-   * many requests into one window of the service. A slot then takes longer by the time of an answer; a command can wait.
-   * `departure` (timers): from the moment when the request was sent. A timer starts once per window, at the same second, and
-   * may wait for 1/20 of a window only. So it must find the slots of the previous invocation free. Counted from the answer,
-   * they would become free later in each invocation. The price: the time to arrive may vary by no more than the guard.
+   * From when a sent request holds its slot: from the end of its answer (commands) or from its departure (timers).
+   * Why: docs/design/decisions/quota-slot-start.md.
    */
   heldFrom: 'answer' | 'departure';
   /** In [0, 1). */
   random: () => number;
-  /** Whether the ledger may wait for this long. */
-  mayWait: (delayMs: number, reason: WaitReason) => boolean;
-  /** Waits. Renews the lease meanwhile; throws when the run must stop. */
-  wait: (delayMs: number, reason: WaitReason) => Promise<void>;
+  /** Waits and resolves true, or resolves false at once if the wait is refused. Throws when the run must stop. */
+  wait: (delayMs: number, reason: WaitReason) => Promise<boolean>;
 }
 
 interface Reservation {
@@ -88,32 +67,37 @@ interface Reservation {
   lastUseMonotonicMs: number;
   /** When each slot may be used, monotonic time, ascending. */
   readyMonotonicMs: number[];
-  /** How many slots were used. `sentMonotonicMs`: from when the requests that have ended hold their slots. */
+  /** How many slots were used. */
   admitted: number;
+  /** From when each request that has ended holds its slot. */
   sentMonotonicMs: number[];
 }
 
+export type Ledger = ReturnType<typeof openLedger>;
+
 /** The ledger of one process. It has at most one reservation at a time. */
-export function openLedger(ports: LedgerPorts): Ledger {
+export function openLedger(ports: LedgerPorts) {
   const { store, clock, quota, heldFrom } = ports;
   let held: Reservation | null = null;
-  /** What this process sent lately. The host's clock can jump ahead and make ledger entries look old; these times cannot. */
+  /** What this process sent lately. If the host's clock jumps ahead, ledger entries look old too early; these times do not. */
   let ownSentMonotonicMs: number[] = [];
 
   async function settle(): Promise<void> {
     if (!held) return;
-    const { key, token, atMs, sentMonotonicMs } = held;
+    const { key, token, atMs } = held;
+    const sentMs = held.sentMonotonicMs.map((timeMs) => latestStoreTimeMs(ports, timeMs));
     // PUT before DELETE: otherwise the slots would be uncounted in between.
-    if (sentMonotonicMs.length > 0) {
-      const sentMs = sentMonotonicMs.map((timeMs) => latestStoreTimeMs(ports, timeMs));
-      await putEntry(store, sentKey(atMs, token, sentMs));
-    }
+    if (sentMs.length > 0) await putEntry(store, sentKey(atMs, token, sentMs));
     held = null;
     await store.delete(key);
   }
 
   return {
-    async admit(user, want) {
+    /**
+     * Waits until one request may be sent, then resolves true; false if the wait is refused. `user`: hash of the access key,
+     * because a 429 is for one user. `want`: how many requests the caller expects to send (≥ 1).
+     */
+    async admit(user: string, want: number): Promise<boolean> {
       for (;;) {
         const readyMonotonicMs = held && nextSlotMs(ports, held);
         if (held && readyMonotonicMs !== null) {
@@ -128,28 +112,28 @@ export function openLedger(ports: LedgerPorts): Ledger {
         if (!held) return false;
       }
     },
-    async sent(user, outcome) {
+    /** Must be called once for every admitted request, after it ended and before the next admit(). */
+    async sent(user: string, outcome: Sent): Promise<void> {
       if (!held) throw new Error('sent() was called without admit()');
       const nowMonotonicMs = clock.monotonicMs();
-      const holdMaxMs = quota.windowMs + guardMaxMs;
+      const oldestMs = nowMonotonicMs - quota.windowMs - guardMaxMs;
       const heldSinceMs = heldFrom === 'answer' ? nowMonotonicMs : outcome.atMonotonicMs;
       held.sentMonotonicMs.push(heldSinceMs);
-      ownSentMonotonicMs = ownSentMonotonicMs.filter(
-        (timeMs) => timeMs + holdMaxMs > nowMonotonicMs,
-      );
-      ownSentMonotonicMs.push(heldSinceMs);
+      const recentMs = ownSentMonotonicMs.filter((timeMs) => timeMs > oldestMs);
+      ownSentMonotonicMs = [...recentMs, heldSinceMs];
       if (outcome.error instanceof RateLimitedError) {
-        // Do not use the rest of the reservation: the service asked this user to wait.
+        // Do not use the other slots of the reservation: the service asked this user to wait.
         held.readyMonotonicMs.length = held.admitted;
-        await noteThrottled(ports, user, outcome.error.retryAfterMs);
+        await noteThrottled(ports, user, outcome.error);
       }
     },
+    /** Settles the reservation: unused slots become free for others. May be called at any time and more than once. */
     release: settle,
   };
 }
 
 /**
- * Reserves slots that become free soon, at most `want`. Null if `mayWait` refused the wait for the first of them.
+ * Reserves slots that become free soon, at most `want`. Null if the wait is refused.
  * `ownSentMonotonicMs`: what this process sent lately.
  */
 async function reserve(
@@ -158,9 +142,9 @@ async function reserve(
   user: string,
   want: number,
 ): Promise<Reservation | null> {
-  const { store, clock, log, random, mayWait, wait } = ports;
+  const { store, clock, log, random, wait } = ports;
   for (let tries = 0; ; tries += 1) {
-    const before = await readLedger(ports, user);
+    const before = await readLedger(ports, user, null);
     for (const key of before.expiredKeys) await store.delete(key);
     const [first] = planRequests(ports, before, ownSentMonotonicMs, 1);
     if (first === undefined) throw new Error('The quota allows no requests.');
@@ -173,22 +157,21 @@ async function reserve(
     const plan = planRequests(ports, before, ownSentMonotonicMs, Math.min(want, batchMax));
     const slots = Math.max(1, plan.filter((readyMs) => readyMs <= soonMs).length);
     const token = newToken(random);
-    const atMs = Math.ceil(latestStoreTimeMs(ports, clock.monotonicMs()));
+    const atMs = latestStoreTimeMs(ports);
     const key = reservedKey(atMs, token, slots);
     await putEntry(store, key);
 
-    // LIST again after the PUT: the later of two writers sees the earlier one, so together they never send too much.
+    // LIST after the PUT: of two exporters, the one whose PUT ends later sees the other, so together they never send too much.
     const others = await readLedger(ports, user, token);
     const readyMonotonicMs = planRequests(ports, others, ownSentMonotonicMs, slots);
     if (readyMonotonicMs.every((readyMs) => readyMs <= lastUseMonotonicMs)) {
-      const times = { atMs, lastUseMonotonicMs, readyMonotonicMs };
-      return { key, token, ...times, admitted: 0, sentMonotonicMs: [] };
+      const unused = { admitted: 0, sentMonotonicMs: [] };
+      return { key, token, atMs, lastUseMonotonicMs, readyMonotonicMs, ...unused };
     }
     await store.delete(key);
     const delayMs = 20 + random() * Math.min(100 * 2 ** tries, 2_000);
     log('debug', 'another exporter reserved at the same moment; trying again', { delayMs });
-    if (!mayWait(delayMs, 'contention')) return null;
-    await wait(delayMs, 'contention');
+    if (!(await wait(delayMs, 'contention'))) return null;
   }
 }
 
@@ -221,28 +204,25 @@ function planRequests(
   });
 }
 
-/** Resolves false if `mayWait` refused the wait. */
+/** Resolves false if the wait is refused. */
 async function waitUntil(
-  { clock, mayWait, wait }: LedgerPorts,
+  { clock, wait }: LedgerPorts,
   readyMonotonicMs: number,
-  reason: 'quota' | 'throttled',
+  reason: WaitReason,
 ): Promise<boolean> {
   const delayMs = readyMonotonicMs - clock.monotonicMs();
-  if (delayMs <= 0) return true;
-  if (!mayWait(delayMs, reason)) return false;
-  await wait(delayMs, reason);
-  return true;
+  return delayMs <= 0 || (await wait(delayMs, reason));
 }
 
 async function noteThrottled(
   ports: LedgerPorts,
   user: string,
-  retryAfterMs: number,
+  { retryAfterMs }: RateLimitedError,
 ): Promise<void> {
-  const { store, clock, log } = ports;
-  log('warn', 'the service answered 429: another client uses the same quota', { retryAfterMs });
-  const atMs = Math.ceil(latestStoreTimeMs(ports, clock.monotonicMs()));
-  await putEntry(store, throttledKey(atMs, atMs + Math.ceil(retryAfterMs), user));
+  const message = 'the service answered 429: another client uses the same quota';
+  ports.log('warn', message, { retryAfterMs });
+  const atMs = latestStoreTimeMs(ports);
+  await putEntry(ports.store, throttledKey(atMs, atMs + Math.ceil(retryAfterMs), user));
 }
 
 /** Each entry has a unique key, so that the store can learn its time from the entry's time stamp. */
@@ -253,18 +233,21 @@ async function putEntry(store: Store, key: string): Promise<void> {
 async function readLedger(
   { store, quota, requestTimeoutMs }: LedgerPorts,
   user: string,
-  ignoreToken?: string,
+  ignoreToken: string | null,
 ): Promise<LedgerSummary> {
   const entries = (await store.list(quotaPrefix)).map(parseLedgerEntry);
   const nowMs = store.nowMs();
-  const own = ignoreToken === undefined ? {} : { ignoreToken };
-  return summarizeLedger(entries, { quota, nowMs, user, requestTimeoutMs, ...own });
+  return summarizeLedger(entries, { quota, nowMs, user, requestTimeoutMs, ignoreToken });
 }
 
 /**
- * The latest that the store's time can be at `monotonicMs`. nowMs() may be behind the store's clock by doubtMs(). A time that
- * is too early would free a slot too early, for an exporter that knows the store's time better.
+ * The latest that the store's time can be at `monotonicMs` (default: now), in whole milliseconds. nowMs() may be behind it by
+ * doubtMs(). An entry with an earlier time would free its slot too early.
  */
-function latestStoreTimeMs({ store, clock }: LedgerPorts, monotonicMs: number): number {
-  return store.nowMs() + (store.doubtMs?.() ?? 0) + (monotonicMs - clock.monotonicMs());
+function latestStoreTimeMs(
+  { store, clock }: LedgerPorts,
+  monotonicMs = clock.monotonicMs(),
+): number {
+  const doubtMs = store.doubtMs?.() ?? 0;
+  return Math.ceil(store.nowMs() + doubtMs + (monotonicMs - clock.monotonicMs()));
 }

@@ -6,15 +6,15 @@
 
 import type { LedgerEntry } from './ledger-entry.ts';
 
-/** At most `requests` (a whole number, at least 1) in any period of `windowMs`. */
 export interface Quota {
+  /** At most this many in any period of `windowMs`; a whole number, at least 1. */
   requests: number;
   windowMs: number;
 }
 
 /** A reserved request must be sent within this time after its reservation, milliseconds. */
 export const sendWithinMs = 2_000;
-/** The guard: a slot is held this much longer than the window, because requests need varying time to arrive, milliseconds. */
+/** The guard: a slot is held this much longer than the window, because requests need varying times to arrive, milliseconds. */
 export const guardMinMs = 50;
 export const guardMaxMs = 1_600;
 /** A 429 makes the guard longer for this many windows. */
@@ -28,9 +28,7 @@ export function wholeQuota(requests: number, windowSeconds: number): Quota {
     : { requests: Math.floor(requests), windowMs };
 }
 
-type ThrottledEntry = Extract<LedgerEntry, { kind: 'throttled' }>;
-
-function rememberedUntilMs(entry: ThrottledEntry, quota: Quota): number {
+function rememberedUntilMs(entry: LedgerEntry, quota: Quota): number {
   return entry.atMs + throttleMemoryWindows * quota.windowMs;
 }
 
@@ -48,7 +46,7 @@ export function currentGuardMs(
 
 /** From when each slot of an entry is held, store time. */
 function slotStartsMs(
-  entry: Exclude<LedgerEntry, ThrottledEntry>,
+  entry: Exclude<LedgerEntry, { kind: 'throttled' }>,
   requestTimeoutMs: number,
 ): readonly number[] {
   if (entry.kind === 'sent') return entry.sentMs;
@@ -57,13 +55,19 @@ function slotStartsMs(
   return Array.from({ length: entry.slots }, () => latestMs);
 }
 
+/** True for a reservation whose process has stored what it sent, but has not deleted the reservation yet. */
+function isSettled(entry: LedgerEntry, entries: readonly LedgerEntry[]): boolean {
+  if (entry.kind !== 'reserved') return false;
+  return entries.some((other) => other.kind === 'sent' && other.token === entry.token);
+}
+
 export interface LedgerSummary {
   /** When each slot in use becomes free, store time, ascending. */
   slotEndsMs: readonly number[];
   /** No request of this user may be sent earlier, store time; 0 if the service did not throttle it. */
   notBeforeMs: number;
   guardMs: number;
-  /** Entries without any effect now or later. The exporter that reads them deletes them. */
+  /** Entries that have no effect now and will have none later. The exporter that reads them deletes them. */
   expiredKeys: readonly string[];
 }
 
@@ -77,15 +81,12 @@ export function summarizeLedger(
     /** Hash of the access key. */
     user: string;
     requestTimeoutMs: number;
-    /** Leaves out the reservation with this token: the reader's own. */
-    ignoreToken?: string;
+    /** The reader's own reservation, which is left out; null: none. */
+    ignoreToken: string | null;
   },
 ): LedgerSummary {
   const { quota, nowMs, user, requestTimeoutMs, ignoreToken } = options;
   const guardMs = currentGuardMs(entries, quota, nowMs);
-  const settledTokens = new Set(
-    entries.flatMap((entry) => (entry.kind === 'sent' ? [entry.token] : [])),
-  );
   const slotEndsMs: number[] = [];
   const expiredKeys: string[] = [];
   let notBeforeMs = 0;
@@ -97,8 +98,7 @@ export function summarizeLedger(
       continue;
     }
     if (entry.token === ignoreToken) continue;
-    const isSettled = entry.kind === 'reserved' && settledTokens.has(entry.token);
-    const startsMs = isSettled ? [] : slotStartsMs(entry, requestTimeoutMs);
+    const startsMs = isSettled(entry, entries) ? [] : slotStartsMs(entry, requestTimeoutMs);
     const endsMs = startsMs.map((timeMs) => timeMs + quota.windowMs + guardMs);
     // The guard may grow later: an entry has expired only if the longest guard could not extend it.
     if (endsMs.every((endMs) => endMs + guardMaxMs <= nowMs)) expiredKeys.push(entry.key);
@@ -110,7 +110,7 @@ export function summarizeLedger(
 
 /**
  * When each of the next `want` requests may be sent, ascending; at most as many as the quota allows.
- * `slotEndsMs`: when the slots in use become free. The planned requests also take slots, beside those.
+ * `slotEndsMs`: when the slots in use become free. Each planned request takes one more slot.
  */
 export function planSlots(
   slotEndsMs: readonly number[],

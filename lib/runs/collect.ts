@@ -161,12 +161,11 @@ function openInvocationLedger(policy: Policy, ports: CollectPorts, lease: Lease)
   const ledger = openLedger({
     ...ports,
     heldFrom: policy.quotaHeldFrom,
-    mayWait(delayMs, reason) {
-      const isGranted = budget.takeWait(delayMs);
-      if (!isGranted) refusedFor = reason;
-      return isGranted;
-    },
     async wait(delayMs, reason) {
+      if (!budget.takeWait(delayMs)) {
+        refusedFor = reason;
+        return false;
+      }
       progress({ kind: 'wait', delayMs, reason });
       if (delayMs >= 1_000) log('debug', 'waiting for the quota', { delayMs, reason });
       const endMs = clock.monotonicMs() + delayMs;
@@ -174,6 +173,7 @@ function openInvocationLedger(policy: Policy, ports: CollectPorts, lease: Lease)
         await sleep(clock, Math.min(restMs, waitSliceMs), budget.signal);
         await lease.renew();
       }
+      return true;
     },
   });
   return {

@@ -26,8 +26,10 @@ export function openTestLedger(
     requestTimeoutMs: 5_000,
     heldFrom: 'answer',
     random: createRandom(seed),
-    mayWait: () => true,
-    wait: (delayMs) => clock.sleep(delayMs),
+    wait: async (delayMs) => {
+      await clock.sleep(delayMs);
+      return true;
+    },
     ...ports,
   });
 }

@@ -12,6 +12,7 @@ import { openTestLedger, user } from './fleet-simulation.ts';
 
 const otherUser = 'bbbbbbbbbbbb';
 const requestTimeoutMs = 5_000;
+const refuse = async () => false;
 
 /** One process that sends one request after another, on a store without delay. */
 function createProcess(
@@ -84,18 +85,18 @@ describe('one exporter', () => {
       (async () => {
         await send(user, 5);
         // Four slots are still reserved: no other process can send.
-        expect(
-          await openTestLedger(clock, store, { seed: 3, mayWait: () => false }).admit(user, 1),
-        ).toBe(false);
+        expect(await openTestLedger(clock, store, { seed: 3, wait: refuse }).admit(user, 1)).toBe(
+          false,
+        );
         await clock.sleep(sendWithinMs);
         // This process may not use them any more either. It reserves again, and the window has room.
         await send(user, 1);
         await ledger.release();
         for (let count = 3; count > 0; count -= 1)
           expect(await other.admit(user, count)).toBe(true);
-        expect(
-          await openTestLedger(clock, store, { seed: 4, mayWait: () => false }).admit(user, 1),
-        ).toBe(false);
+        expect(await openTestLedger(clock, store, { seed: 4, wait: refuse }).admit(user, 1)).toBe(
+          false,
+        );
       })(),
     );
   });
@@ -109,6 +110,7 @@ describe('one exporter', () => {
       // Like a process that is stopped for one minute during its second wait.
       wait: async (delayMs) => {
         await clock.sleep(delayMs + (late.push(delayMs) === 2 ? 60_000 : 0));
+        return true;
       },
     });
     await clock.run(
@@ -166,7 +168,7 @@ describe('one exporter', () => {
   test('resolves false when the wait is refused, and leaves only sent requests in the store', async () => {
     const asked: number[] = [];
     const { clock, send, ledger, keys } = createProcess({
-      mayWait: (delayMs) => {
+      wait: async (delayMs) => {
         asked.push(delayMs);
         return false;
       },
@@ -266,7 +268,7 @@ describe('two exporters', () => {
         const reserved = [...store.dump()];
         await ledger.release();
         store.restore(new Map([...reserved, ...store.dump()]));
-        const other = openTestLedger(clock, store, { seed: 2, mayWait: () => false });
+        const other = openTestLedger(clock, store, { seed: 2, wait: refuse });
         for (let count = 4; count > 0; count -= 1)
           expect(await other.admit(user, count)).toBe(true);
       })(),
@@ -292,14 +294,14 @@ describe('a 429', () => {
   });
 
   test('does not delay other users, in this process or another', async () => {
-    const { clock, ledger, send, store, departures } = createProcess({ mayWait: () => false });
+    const { clock, ledger, send, store, departures } = createProcess({ wait: refuse });
     await clock.run(
       (async () => {
         await send(user, 5, throttled);
         expect(await send(user)).toBe(false);
         expect(await send(otherUser, 2)).toBe(true);
         await ledger.release();
-        const other = openTestLedger(clock, store, { seed: 2, mayWait: () => false });
+        const other = openTestLedger(clock, store, { seed: 2, wait: refuse });
         expect(await other.admit(user, 1)).toBe(false);
         expect(await other.admit(otherUser, 1)).toBe(true);
       })(),
@@ -315,6 +317,7 @@ describe('a 429', () => {
       wait: async (delayMs, reason) => {
         reasons.push(reason);
         await clock.sleep(delayMs);
+        return true;
       },
     });
     await clock.run(

@@ -34,7 +34,7 @@ function summarize(
   atMs: number,
   more: Partial<Parameters<typeof summarizeLedger>[1]> = {},
 ) {
-  const options = { quota, nowMs: atMs, user, requestTimeoutMs, ...more };
+  const options = { quota, nowMs: atMs, user, requestTimeoutMs, ignoreToken: null, ...more };
   return summarizeLedger(keys.map(entryOf), options);
 }
 
