@@ -1,11 +1,44 @@
-// Responsible for the checkpoint: what a run remembers between invocations.
+// Responsible for the checkpoint: what a run remembers between invocations. Its scope and evidence also go into the manifest.
 
+import * as v from 'valibot';
 import { stringifyCanonical } from '../core/exact-json.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import { decodeState, encodeState, sha256 } from '../core/state.ts';
-import type { Evidence, Scope } from './evidence.ts';
 import { type Cursor, type PassEvidence, startPass } from './paging.ts';
 import type { Join } from './sequence.ts';
+
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+/** What a run reads. Fixed when the run starts. */
+export const scopeShape = v.object({
+  account: v.string(),
+  region: v.string(),
+  projectId: v.string(),
+  endpoint: v.string(),
+  enterpriseProjectId: v.nullable(v.string()),
+  filters: v.record(v.string(), v.string()),
+});
+export type Scope = v.InferOutput<typeof scopeShape>;
+
+/** How the list was read, over all passes. */
+export const evidenceShape = v.object({
+  /** Pages stored. */
+  pages: count,
+  /** Requests sent, failed ones included. */
+  requests: count,
+  /** Requests that failed. */
+  retries: count,
+  /** Requests answered with 429. */
+  throttled: count,
+  /** Pages that did not start with the anchor. */
+  realigned: count,
+  /** Records met again; anchors are not counted. */
+  repeats: count,
+  passes: count,
+  /** The totals that the first and the last page stated. */
+  totalNumFirst: count,
+  totalNumLast: count,
+});
 
 /** Everything that another process needs to continue the run. Saved with every page. */
 export interface Checkpoint {
@@ -28,26 +61,26 @@ export interface Checkpoint {
   segments: { first: number; hash: string }[];
   /** The pages after the last segment, each as encodePage returns it, in base64. */
   recent: string[];
-  evidence: Evidence;
+  evidence: v.InferOutput<typeof evidenceShape>;
   verdict: 'complete' | 'drifted' | null;
-  /** Attempts to seal that have started and not ended: the process was killed. */
+  /** Attempts to seal that started but did not end, because the process was killed. */
   sealAttempts: number;
 }
 
 const checkpointVersion = 2;
 
-/** Twelve hex digits that depend on nothing but the target, the snapshot and the scope: every process computes the same. */
+/** Twelve hex digits that depend only on the target, the snapshot and the scope, so that every process computes the same. */
 export function runId(target: TargetKey, snapshot: string, scope: Scope): string {
   return sha256(stringifyCanonical([target, snapshot, scope])).slice(0, 12);
 }
 
-export function startCheckpoint(start: {
-  target: TargetKey;
-  schemaVersion: number;
-  snapshot: string;
-  scope: Scope;
-  startedAtMs: number;
-}): Checkpoint {
+/** The checkpoint before the first page. */
+export function startCheckpoint(
+  start: { target: TargetKey } & Pick<
+    Checkpoint,
+    'schemaVersion' | 'snapshot' | 'scope' | 'startedAtMs'
+  >,
+): Checkpoint {
   const { target, schemaVersion, snapshot, scope, startedAtMs } = start;
   return {
     run: runId(target, snapshot, scope),

@@ -6,12 +6,13 @@ import { checkpointKey, segmentKey } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { decodePage, pageHash, pageHint, type StoredPage } from './page.ts';
+import type { Join } from './sequence.ts';
 
 /** This many pages leave the checkpoint together and become one segment. */
 export const segmentPages = 10;
-/** The most bytes of pages in the checkpoint: more leave it earlier. */
+/** Fewer pages leave the checkpoint together if they have more bytes than this. */
 const recentBytesMax = 512 * 2 ** 10;
-/** The most bytes of segments kept in memory, so that the process that wrote them need not read them back. */
+/** The most bytes of segments in memory, so that the process that wrote them need not read them back. */
 const memoryBytesMax = 32 * 2 ** 20;
 /** How many segments are requested at once when they are read back. */
 const segmentsAhead = 3;
@@ -19,23 +20,9 @@ const segmentsAhead = 3;
 /** The part of the checkpoint that says which pages there are and where. */
 export type PageIndex = Pick<Checkpoint, 'pages' | 'segments' | 'recent'>;
 
-export interface RunPages {
-  /**
-   * The index with this page added at its end. The page is stored only when the caller saves that index in the checkpoint:
-   * page and reading position change in one PUT.
-   */
-  add(
-    index: PageIndex,
-    bytes: Uint8Array,
-    page: { pass: number; from: Checkpoint['pages'][number]['from'] },
-  ): Promise<PageIndex>;
-  /** The page with this 0-based number. Throws CorruptError. */
-  read(index: PageIndex, number: number): Promise<StoredPage>;
-  /** As `read`, for a caller that reads every page once, in order: frees the memory of the segments before it. */
-  readInOrder(index: PageIndex, number: number): Promise<StoredPage>;
-}
+export type RunPages = ReturnType<typeof openRunPages>;
 
-export interface RunPagesOptions {
+interface PageStoreOptions {
   store: Store;
   dataset: Dataset;
   /** Of the run's objects, as runPrefix returns it. */
@@ -44,13 +31,11 @@ export interface RunPagesOptions {
   keepAlive: () => Promise<void>;
 }
 
-export function openRunPages(options: RunPagesOptions): RunPages {
-  const { store, dataset, prefix, keepAlive } = options;
-  const segments = openSegments(store);
+export function openRunPages(options: PageStoreOptions) {
+  const { dataset, prefix, keepAlive } = options;
+  const segments = openSegments(options);
 
-  const keyOf = ({ first, hash }: Checkpoint['segments'][number]) =>
-    segmentKey(prefix, first, hash);
-
+  /** The page with this 0-based number. Throws CorruptError. */
   async function read(index: PageIndex, number: number): Promise<StoredPage> {
     await keepAlive();
     const page = index.pages[number];
@@ -63,46 +48,42 @@ export function openRunPages(options: RunPagesOptions): RunPages {
     const place = findSegment(index, number);
     const segment = index.segments[place];
     if (!segment) throw new Error(`No segment contains page ${number}`);
-    const ahead = index.segments.slice(place, place + segmentsAhead);
-    const bytes = await segments.read(ahead.map(keyOf), segment.hash);
+    const ahead = index.segments.slice(place, place + segmentsAhead).map(segments.keyOf);
+    const bytes = await segments.read(ahead, segment.hash);
     const start = countBytes(index.pages.slice(segment.first, number));
     const pageBytes = bytes.subarray(start, start + page.bytes);
-    return decodePage(dataset, keyOf(segment), page.hash, pageBytes);
+    return decodePage(dataset, segments.keyOf(segment), page.hash, pageBytes);
   }
 
   return {
-    async add(index, bytes, page) {
-      let { segments: sealed, recent } = index;
-      const first = index.pages.length - recent.length;
-      const recentBytes = countBytes(index.pages.slice(first));
-      const isFull = recent.length >= segmentPages || recentBytes + bytes.length > recentBytesMax;
-      if (isFull && recent.length > 0) {
-        const segment = Buffer.concat(recent.map((text) => Buffer.from(text, 'base64')));
-        const hash = pageHash(segment);
-        const key = segmentKey(prefix, first, hash);
-        await keepAlive();
-        await store.put(key, segment, { durability: 'checksummed' });
-        segments.remember(key, segment);
-        sealed = [...sealed, { first, hash }];
-        recent = [];
-      }
+    /**
+     * The index with this page added at its end. The page is stored only when the caller saves that index in the checkpoint:
+     * page and reading position change in one PUT.
+     */
+    async add(
+      index: PageIndex,
+      bytes: Uint8Array,
+      page: { pass: number; from: Join },
+    ): Promise<PageIndex> {
+      const before = isFull(index, bytes.length) ? await segments.append(index) : index;
       return {
         pages: [...index.pages, { ...page, hash: pageHash(bytes), bytes: bytes.length }],
-        segments: sealed,
-        recent: [...recent, Buffer.from(bytes).toString('base64')],
+        segments: before.segments,
+        recent: [...before.recent, Buffer.from(bytes).toString('base64')],
       };
     },
     read,
-    readInOrder(index, number) {
+    /** As `read`, for a caller that reads every page once, in order: frees the memory of the segments before it. */
+    readInOrder(index: PageIndex, number: number): Promise<StoredPage> {
       const done = index.segments.slice(0, Math.max(0, findSegment(index, number)));
-      for (const segment of done) segments.forget(keyOf(segment));
+      for (const segment of done) segments.forget(segments.keyOf(segment));
       return read(index, number);
     },
   };
 }
 
 /** Segments by key, from memory or from the store. */
-function openSegments(store: Store) {
+function openSegments({ store, prefix, keepAlive }: PageStoreOptions) {
   const memory = new Map<string, Uint8Array>();
   const requested = new Map<string, Promise<Uint8Array | null>>();
   let memoryBytes = 0;
@@ -113,8 +94,21 @@ function openSegments(store: Store) {
     memoryBytes += bytes.length;
   }
 
+  const keyOf = ({ first, hash }: Checkpoint['segments'][number]) =>
+    segmentKey(prefix, first, hash);
+
   return {
-    remember,
+    keyOf,
+    /** Stores the pages of the checkpoint as a new segment. */
+    async append({ pages, segments, recent }: PageIndex): Promise<PageIndex> {
+      const bytes = Buffer.concat(recent.map((text) => Buffer.from(text, 'base64')));
+      const segment = { first: pages.length - recent.length, hash: pageHash(bytes) };
+      const key = keyOf(segment);
+      await keepAlive();
+      await store.put(key, bytes, { durability: 'checksummed' });
+      remember(key, bytes);
+      return { pages, segments: [...segments, segment], recent: [] };
+    },
     forget(key: string): void {
       memoryBytes -= memory.get(key)?.length ?? 0;
       memory.delete(key);
@@ -127,7 +121,7 @@ function openSegments(store: Store) {
       for (const next of keys) {
         if (memory.has(next) || requested.has(next)) continue;
         const promise = store.get(next);
-        // Without this, a request that fails before it is awaited would end the process as an unhandled rejection.
+        // A request may fail before it is awaited: without this, that would end the process.
         promise.catch(() => {});
         requested.set(next, promise);
       }
@@ -142,6 +136,14 @@ function openSegments(store: Store) {
       return bytes;
     },
   };
+}
+
+/** True if the pages in the checkpoint must leave it before a page of `bytes` is added. */
+function isFull({ pages, recent }: PageIndex, bytes: number): boolean {
+  const recentBytes = countBytes(pages.slice(pages.length - recent.length));
+  return (
+    recent.length >= segmentPages || (recent.length > 0 && recentBytes + bytes > recentBytesMax)
+  );
 }
 
 /** The place of the segment that contains the page, unless the page is in the checkpoint; -1 if there is no segment. */

@@ -1,24 +1,19 @@
 // Responsible for the decisions of reading a list that moves: where to read next, and what a pass over the list has shown. Pure.
 // Not responsible for requests and storage (runs/run.ts, page-store.ts).
 //
-// The API has no snapshot. Rows are added and deleted between two requests, and all rows after them shift. So:
-// 1. A pass reads the list from offset 0 to its end. Each page starts on the last record of the page before: the anchor.
-// 2. A page that starts with the anchor continues the pass without a gap.
-// 3. If it starts with another row of this pass, the list moved up. The page overlaps what was read: no gap either.
-// 4. If it starts with an unknown row, rows before it may be unread. Step back: read one page earlier, then ever larger
-//    steps, until a page starts with a known row or at offset 0.
-// 5. A pass ends where the offset reaches the total that the API states, or with a short page beyond that total.
-// 6. A row that changes its place can be lost unseen. Its signs: two rows are met in the opposite order (an inversion), or
-//    the stated total counts more rows than were met (they are missing).
-// 7. A pass that needs too many requests is given up; it is restless.
-// 8. judgePass looks at a finished pass: without any sign the snapshot is complete, else the list is read in another pass.
-//    If the same signs come back, or after five passes, the snapshot is drifted.
-// docs/design/reading-a-moving-list.md explains why this is exact as long as the surviving rows keep their order.
+// The list has no snapshot: rows are added, deleted and moved between two requests. docs/design/reading-a-moving-list.md explains
+// how it is read in spite of that, and what this proves. Where each rule is:
+// - decidePage(): whether a page joins the pass, by its first row. If not, stepBack(): the next request has an earlier offset.
+// - accept(): the next offset and anchor, and where a pass ends.
+// - decideEmpty(): a page without rows.
+// - seeTotal(): whether the stated total moved or jumped.
+// - sequence.ts: the order of all rows of a pass, and the inversions: rows that were met in the opposite order.
+// - trackPass(): how many rows are missing. judgePass(): complete, drifted, or another pass.
 
 import { ProtocolError } from '../core/errors.ts';
 import type { Dataset } from '../core/ports.ts';
 import type { Item } from './page.ts';
-import { createSequence, type Join, type Sequence } from './sequence.ts';
+import { createSequence, type Join } from './sequence.ts';
 
 /** The reading position of a pass and what the pass has seen. Stored in the checkpoint. */
 export interface Cursor {
@@ -53,7 +48,7 @@ const singleStepsMax = 4;
 /** The most requests of one pass: this many times the requests for a list that does not move, plus a number for short lists. */
 const requestsFactorMax = 4;
 const requestsExtraMax = 150;
-/** The most accepted pages in a row without a new row. After that the endpoint is considered broken. */
+/** After more accepted pages in a row without a new row, the endpoint is considered broken. */
 const stalledMax = 20;
 
 export function startPass(pass: number): Cursor {
@@ -118,12 +113,12 @@ export function decidePage(
   if (cursor.anchor === null) return accept(seen, page, limits, { from: 'start', hasNew: true });
   if (!known) return 'needsKnown';
   const hasNew = items.some((item) => item.key === null || !known.has(item.key));
-  // Its first row must be known. A known row further down proves nothing: it may itself have moved there, over unread rows.
+  // The first row must be known. A known row further down proves nothing: it may itself have moved there, over unread rows.
   const first = items[0]?.key ?? null;
   if (first !== null && known.has(first)) {
     return accept(seen, page, limits, { from: 'overlap', hasNew });
   }
-  // No row is before offset 0: every row read so far is in this page, after it, or deleted.
+  // Nothing is before offset 0, so this page cannot leave a gap before it.
   if (cursor.offset === 0) return accept(seen, page, limits, { from: 'start', hasNew });
   return stepBack(seen, cursor.offset, limit);
 }
@@ -225,29 +220,26 @@ export interface PassEvidence {
   unique: number;
 }
 
-/** Follows one pass page by page, while it is read or later from its stored pages. */
-export interface PassTracker {
-  readonly known: Sequence;
-  addPage(items: readonly Item[], from: Join): void;
-  /** `seenBefore`: the keys that earlier passes have met. */
-  evidence(cursor: Cursor, seenBefore: ReadonlySet<string>): PassEvidence;
-}
+export type PassTracker = ReturnType<typeof trackPass>;
 
-export function trackPass(): PassTracker {
+/** Follows one pass page by page, while it is read or later from its stored pages. */
+export function trackPass() {
   const known = createSequence();
   let keyless = 0;
   let repeats = 0;
   let inversions = 0;
   return {
     known,
-    addPage(items, from) {
+    addPage(items: readonly Item[], from: Join): void {
       const keys = items.map((item) => item.key);
       const counts = known.merge(keys, from);
       keyless += counts.keyless;
       repeats += counts.repeated;
       inversions += counts.inversions;
     },
-    evidence({ totalMoved, totalJumped, totalLast, restless }, seenBefore) {
+    /** `seenBefore`: the keys that earlier passes have met. */
+    evidence(cursor: Cursor, seenBefore: ReadonlySet<string>): PassEvidence {
+      const { totalMoved, totalJumped, totalLast, restless } = cursor;
       const goneSince = [...seenBefore].filter((key) => !known.has(key)).length;
       const met = known.size + goneSince + keyless;
       const missing = totalMoved ? 0 : Math.max(0, (totalLast ?? 0) - met);

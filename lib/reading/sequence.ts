@@ -6,31 +6,20 @@
  */
 export type Join = 'start' | 'anchor' | 'overlap';
 
-/** The rows of one pass, by key, in list order. */
-export interface Sequence {
-  readonly size: number;
-  has(key: string): boolean;
-  /**
-   * Merges the keys of one page, given in page order; null is a record without a key. Each new key is placed directly after
-   * the key before it in the page. New keys at the start of the page are placed directly before the page's first known key.
-   * If the page has no known key, they go to the front (`start`) or after the page before (`anchor`, `overlap`).
-   * So any two rows that are still in the list have the same order here as there, however many rows were added and deleted.
-   */
-  merge(keys: readonly (string | null)[], join: Join): MergeCounts;
-}
+export type Sequence = ReturnType<typeof createSequence>;
 
 export interface MergeCounts {
   /** Keys that this pass had not met before. */
   added: number;
   /** Records whose key was known, and second records of a key in this page. The anchor is not counted. */
   repeated: number;
-  /** Records after the page's last known key that add no key: without a key, or with a key that is already in the page. */
+  /** Records after the page's last known key that have no key, or a key that is already in the page. */
   keyless: number;
-  /** Known keys that the page has in the opposite order: each one that now comes after a key it was before. */
+  /** Known keys in the opposite order: the page has them directly after a known key that they were before. */
   inversions: number;
 }
 
-/** A linked list with a number per entry, so that two entries can be compared without walking the list. */
+/** An entry of a linked list. Its number makes two entries comparable without walking the list. */
 interface Entry {
   key: string;
   previous: Entry | null;
@@ -47,30 +36,36 @@ interface Chain {
 /** The distance of neighbouring labels at first. It can be halved about fifty times before all labels are renewed. */
 const labelGap = 2 ** 20;
 
-export function createSequence(): Sequence {
+/** The rows of one pass, by key, in list order. */
+export function createSequence() {
   const chain: Chain = { byKey: new Map(), first: null };
   const { byKey } = chain;
   /** Where the page before ended. */
   let pageEnd: Entry | null = null;
 
   return {
-    get size() {
+    get size(): number {
       return byKey.size;
     },
-    has: (key) => byKey.has(key),
-    merge(keys, join) {
+    has: (key: string) => byKey.has(key),
+    /**
+     * Merges the keys of one page, given in page order; null is a record without a key. Each new key is placed directly after
+     * the key before it in the page. New keys at the start of the page are placed directly before the page's first known key.
+     * If the page has no known key, they go to the front (`start`) or after the page before (`anchor`, `overlap`).
+     * So any two rows that are still in the list have the same order here as there, however many rows were added and deleted.
+     */
+    merge(keys: readonly (string | null)[], join: Join): MergeCounts {
       const counts: MergeCounts = { added: 0, repeated: 0, keyless: 0, inversions: 0 };
       const firstKnown = keys.find((key) => key !== null && byKey.has(key)) ?? null;
       let last = join === 'start' ? null : pageEnd;
       if (firstKnown !== null) last = (byKey.get(firstKnown) as Entry).previous;
       const inPage = new Set<string>();
-      const keylessIndexes: number[] = [];
       let lastKnown: Entry | null = null;
-      // The page before has counted the anchor already.
-      let lastKnownIndex = join === 'anchor' ? 0 : -1;
       for (const [index, key] of keys.entries()) {
+        // The page before has counted the anchor already.
+        const isCounted = join !== 'anchor' || index > 0;
         if (key === null || inPage.has(key)) {
-          keylessIndexes.push(index);
+          if (isCounted) counts.keyless += 1;
           if (key !== null) counts.repeated += 1;
           continue;
         }
@@ -81,14 +76,14 @@ export function createSequence(): Sequence {
           counts.added += 1;
           continue;
         }
-        if (!(join === 'anchor' && index === 0)) counts.repeated += 1;
+        if (isCounted) counts.repeated += 1;
         if (lastKnown && entry.label < lastKnown.label) counts.inversions += 1;
+        // Only the records after the last known key are counted as keyless.
+        counts.keyless = 0;
         lastKnown = entry;
-        lastKnownIndex = index;
         last = entry;
       }
       if (last) pageEnd = last;
-      counts.keyless = keylessIndexes.filter((index) => index > lastKnownIndex).length;
       return counts;
     },
   };
@@ -104,7 +99,7 @@ function insertAfter(chain: Chain, previous: Entry | null, key: string): Entry {
   else chain.first = entry;
   if (next) next.previous = entry;
   chain.byKey.set(key, entry);
-  // The gap is used up: a double has no number between its neighbours' labels.
+  // The gap is used up: there is no double between the labels of the neighbours.
   if (!(entry.label > low && entry.label < high)) relabel(chain);
   return entry;
 }

@@ -16,9 +16,9 @@ import {
   decodeCheckpoint,
   encodeCheckpoint,
   runId,
+  type Scope,
   startCheckpoint,
 } from '../reading/checkpoint.ts';
-import type { Scope } from '../reading/evidence.ts';
 import { listSnapshots } from '../snapshots/catalog.ts';
 import type { Invocation, ResolvedTask } from './invocation.ts';
 import { abandonAfterMs, isDue, slotMs, type TargetState, targetStateOf } from './schedule.ts';

@@ -3,7 +3,7 @@
 import * as v from 'valibot';
 import { CorruptError } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
-import { count, evidenceShape, scopeShape } from '../reading/evidence.ts';
+import { count, evidenceShape, scopeShape } from '../reading/checkpoint.ts';
 
 const counts = v.record(v.string(), count);
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));

@@ -1,10 +1,14 @@
-// Tests the checkpoint: the run id, its first state, and encoding.
+// Tests the checkpoint: the run id, its first state, encoding, and the shapes of scope and evidence.
+// test/snapshots/manifest.test.ts tests these shapes within a manifest.
 
-import { expect, test } from 'vitest';
+import * as v from 'valibot';
+import { describe, expect, test } from 'vitest';
 import {
   decodeCheckpoint,
   encodeCheckpoint,
+  evidenceShape,
   runId,
+  scopeShape,
   startCheckpoint,
 } from '../../lib/reading/checkpoint.ts';
 
@@ -57,4 +61,33 @@ test('decodes what it encoded, and rejects truncated bytes', () => {
   const bytes = encodeCheckpoint(checkpoint);
   expect(decodeCheckpoint('c', bytes)).toEqual(checkpoint);
   expect(() => decodeCheckpoint('c', bytes.subarray(0, 20))).toThrow(/^c: cannot be parsed/);
+});
+
+const evidence = {
+  pages: 22,
+  requests: 23,
+  retries: 1,
+  throttled: 0,
+  realigned: 1,
+  repeats: 3,
+  passes: 1,
+  totalNumFirst: 4321,
+  totalNumLast: 4322,
+};
+
+test('accepts a scope and an evidence as they are written', () => {
+  expect(v.parse(scopeShape, scope)).toEqual(scope);
+  expect(v.parse(evidenceShape, evidence)).toEqual(evidence);
+});
+
+describe('rejects', () => {
+  test.each(Object.keys(scope))('a scope without %s', (member) => {
+    expect(v.is(scopeShape, { ...scope, [member]: undefined })).toBe(false);
+  });
+
+  test.each(Object.keys(evidence))('an evidence whose %s is not a count', (member) => {
+    for (const wrong of [undefined, null, -1, 1.5, '1', Number.MAX_SAFE_INTEGER + 1]) {
+      expect(v.is(evidenceShape, { ...evidence, [member]: wrong })).toBe(false);
+    }
+  });
 });
