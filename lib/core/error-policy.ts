@@ -29,9 +29,8 @@ export interface ErrorPolicy {
   recovery: 'automatic' | 'operator';
   exitCode: ExitCode;
   /**
-   * When a timer's function throws it, so that the failure destination receives it.
-   * `never`: not at all. `always`: each time. `withBackoff`: at once, then after 15 minutes, doubling to 6 hours,
-   * because no store keeps that state. `ifLasting`: once it has lasted for 10 minutes.
+   * When a timer's function throws the error, so that the failure destination receives it. `always`: each time.
+   * `withBackoff`: at once, then as backoffMs() says. `ifLasting`: once it has lasted for 10 minutes.
    */
   alert: 'never' | 'always' | 'withBackoff' | 'ifLasting';
 }
@@ -61,7 +60,7 @@ const policyByClass: readonly (readonly [ErrorClass, ErrorPolicy])[] = [
   [StoppedError, temporary],
 ];
 
-/** The one table from an error to its consequences. Anything that is not an ExportError is a bug: a fault. */
+/** Anything that is not an ExportError is a bug: a fault. */
 export function policyOf(error: unknown): ErrorPolicy {
   if (error instanceof StoreError) return policyByStoreCode[error.code] ?? fault;
   return policyByClass.find(([type]) => error instanceof type)?.[1] ?? fault;
@@ -73,12 +72,11 @@ export function recoversByItself(error: ExportError): boolean {
 }
 
 const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
 
 /**
- * 15 minutes after the first failure, doubling to 6 hours, milliseconds. A refused access key is not used for this long, because
- * five refused requests lock a key. Also the time between two alerts about one error.
+ * 15 minutes after the first failure, doubling to 6 hours, milliseconds. For this long a rejected access key is not used,
+ * because five rejected requests lock it, and an alert about the same error is not repeated.
  */
 export function backoffMs(failures: number): number {
-  return Math.min(15 * minuteMs * 2 ** Math.max(0, failures - 1), 6 * hourMs);
+  return Math.min(15 * minuteMs * 2 ** Math.max(0, failures - 1), 6 * 60 * minuteMs);
 }

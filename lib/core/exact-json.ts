@@ -15,6 +15,13 @@ function isExact(text: string): boolean {
   return text.length < 16 ? /^-?\d+$/.test(text) && text !== '-0' : String(Number(text)) === text;
 }
 
+function hasInexact(text: string): boolean {
+  for (const [part] of text.matchAll(token)) {
+    if (part[0] !== '"' && !isExact(part)) return true;
+  }
+  return false;
+}
+
 /** Deeper JSON is rejected, because code that walks through it recursively would overflow the stack. */
 const depthMax = 500;
 
@@ -26,14 +33,7 @@ export function parseExact(text: string): unknown {
   // Parse before the scan. In a string without an end, the scan would start again at every escaped quote: quadratic time.
   const plain: unknown = JSON.parse(text);
   if (isDeeper(plain, depthMax)) throw new SyntaxError(`JSON has more than ${depthMax} levels`);
-  let inexact = false;
-  for (const [part] of text.matchAll(token)) {
-    if (part[0] !== '"' && !isExact(part)) {
-      inexact = true;
-      break;
-    }
-  }
-  if (!inexact) return plain;
+  if (!hasInexact(text)) return plain;
   // Find a prefix that no string of this text starts with. Then no string can be mistaken for a number.
   let mark = 'number:';
   while (containsPrefix(plain, mark)) mark = `_${mark}`;
@@ -73,15 +73,11 @@ export function stringifyExact(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** JSON with sorted keys at every level, so that equal values have the same text. Undefined members are left out. */
+/** As JSON.stringify, with the members of every object sorted, so that equal values have the same text. */
 export function stringifyCanonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(stringifyCanonical).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value)
-      .filter(([, inner]) => inner !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, inner]) => `${JSON.stringify(name)}:${stringifyCanonical(inner)}`);
-    return `{${members.join(',')}}`;
-  }
-  return JSON.stringify(value);
+  return JSON.stringify(value, (_name, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
 }

@@ -1,14 +1,12 @@
-// Responsible for finding the network error code inside an error. Not responsible for what the code
-// means to a caller.
+// Responsible for finding the network error code inside an error. Not responsible for what the code means to a caller.
 
 import { asRecord } from './value-shape.ts';
 
 const depthMax = 4;
 
 /**
- * The error and the errors that caused it, outermost first, at most 4. The cause of an
- * AggregateError is the first of its `errors`. A value that is not an object counts as an error
- * without fields.
+ * The error and the errors that caused it, outermost first, at most 4. The cause of an AggregateError is the first of its
+ * `errors`. A value that is not an object counts as an error without fields.
  */
 export function causesOf(error: unknown): Record<string, unknown>[] {
   const causes: Record<string, unknown>[] = [];
@@ -21,10 +19,7 @@ export function causesOf(error: unknown): Record<string, unknown>[] {
   return causes;
 }
 
-/**
- * System errors (ECONNRESET), TLS (CERT_, DEPTH_, SELF_, UNABLE_), undici (UND_ERR_), the HTTP
- * parser (HPE_), zlib (Z_).
- */
+/** System errors (ECONNRESET), TLS (CERT_, DEPTH_, SELF_, UNABLE_), undici (UND_ERR_), the HTTP parser (HPE_), zlib (Z_). */
 const networkCode = /^(E[A-Z]|UND_ERR_|CERT_|DEPTH_|SELF_|UNABLE_|HPE_|Z_)/;
 
 /** Such as ECONNRESET or CERT_HAS_EXPIRED; null if the error does not come from the network. */

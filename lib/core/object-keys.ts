@@ -7,12 +7,10 @@ export interface TargetKey {
   projectId: string;
 }
 
-export type PartRole = 'rows' | 'rejects';
-export type PartFormat = 'parquet' | 'ndjson';
 /** What a part holds, and how it is encoded. */
 export interface PartKind {
-  role: PartRole;
-  format: PartFormat;
+  role: 'rows' | 'rejects';
+  format: 'parquet' | 'ndjson';
 }
 
 /** The name of a snapshot is the start of its run, to the second, UTC: `20261124T060000Z`. */
@@ -29,7 +27,7 @@ export function snapshotTimeMs(name: string): number | null {
   return Number.isNaN(timeMs) || snapshotName(timeMs) !== name ? null : timeMs;
 }
 
-/** `rgn=<region>/prj=<project>`: not the column names, because a key with the name of a column is a problem in pandas and ClickHouse. */
+/** Not the column names `region` and `project_id`: pandas and ClickHouse fail if a partition has the name of a column. */
 function partitionOf(target: TargetKey): string {
   return `rgn=${target.region}/prj=${target.projectId}`;
 }
@@ -45,10 +43,7 @@ const partDirectories: readonly (PartKind & { suffix: string; extension: string 
   { role: 'rows', format: 'ndjson', suffix: '_ndjson', extension: 'ndjson.gz' },
   { role: 'rejects', format: 'ndjson', suffix: '_rejects', extension: 'ndjson.gz' },
 ];
-export const partKinds: readonly PartKind[] = partDirectories.map(({ role, format }) => ({
-  role,
-  format,
-}));
+export const partKinds: readonly PartKind[] = partDirectories;
 
 function partDirectory({ role, format }: PartKind) {
   const found = partDirectories.find((one) => one.role === role && one.format === format);
@@ -62,7 +57,7 @@ export function partPrefix(target: TargetKey, kind: PartKind, snapshot: string):
   return `${target.table}${partDirectory(kind).suffix}/dt=${date}/${partitionOf(target)}/`;
 }
 
-/** `sha256`: hash of the part's bytes. Parts with different content have different keys. */
+/** `sha256`: of the part's bytes, so that parts with different content have different keys. */
 export function partKey(
   target: TargetKey,
   kind: PartKind,
@@ -87,9 +82,8 @@ export function parsePartKey(
     (one) => one.extension === extension && directory.endsWith(one.suffix),
   );
   if (!found) return null;
-  const { role, format, suffix } = found;
-  const table = directory.slice(0, directory.length - suffix.length);
-  return { target: { table, region, projectId }, kind: { role, format }, snapshot };
+  const table = directory.slice(0, directory.length - found.suffix.length);
+  return { target: { table, region, projectId }, kind: found, snapshot };
 }
 
 export const manifestsPrefix = '_manifests/';
@@ -157,7 +151,7 @@ export function sealRecordKey(target: TargetKey, snapshot: string, run: string):
   return `${sealingPrefix(target)}${snapshot}-${run}.json`;
 }
 
-/** `first`: index of its first page, from 0. With the hash, two processes that write the same run do not overwrite each other. */
+/** `first`: 0-based number of its first page. With the hash, two processes that write the same run do not overwrite each other. */
 export function segmentKey(prefix: string, first: number, hash: string): string {
   return `${prefix}pages/${String(first).padStart(6, '0')}-${hash}.gz`;
 }

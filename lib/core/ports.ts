@@ -1,5 +1,5 @@
-// Responsible for the interfaces between the core and the outside: clock, store, API, formats, log, process. Not responsible for
-// their implementations: those are in lib/platform, lib/store, lib/api, lib/datasets and lib/formats.
+// Responsible for the interfaces between the core and the outside: clock, store, API, formats, log, process.
+// The implementations are in lib/platform, lib/store, lib/api, lib/datasets and lib/formats.
 
 import type { ExportError } from './errors.ts';
 
@@ -45,7 +45,7 @@ export interface PutOptions {
 export interface Store {
   /** `file:/abs/dir` or `obs://bucket/prefix`, for messages. */
   readonly url: string;
-  /** How long after the start of a PUT another client's PUT may still take effect, milliseconds; 0: never. */
+  /** This long after the start of a `put`, competing writes of other clients have ended, milliseconds; 0: no need to wait. */
   readonly settleMs: number;
   /** The store's own clock, which all its users share; milliseconds since the epoch. Never ahead of that clock. */
   nowMs(): number;
@@ -63,23 +63,24 @@ export interface Store {
   delete(key: string): Promise<void>;
 }
 
-/** How one request ended, for the quota ledger. */
+/** How a request that used quota ended. */
 export interface Sent {
   /** Monotonic time at which the request was sent. If that is not known: the latest possible time. */
   atMonotonicMs: number;
   error: ExportError | null;
 }
 
-/** What a source asks and reports around each request that uses quota. */
+/** Given to a source by its caller: the source asks it before each request, and reports to it how the request ended. */
 export interface RequestGate {
   /** Resolves true when one request may leave now; false when the quota or the time left allows none. */
   admit(): Promise<boolean>;
   /** Called once after every admitted request, answered or not, before the next `admit`. */
   sent(outcome: Sent): Promise<void>;
-  /** Whether the source may wait `delayMs` before the next try. */
+  /** True if the source may wait for `delayMs` before the next try. */
   mayWait(delayMs: number): boolean;
   /** Milliseconds left for one request. The source's own time-out applies as well. */
   timeLeftMs(): number;
+  /** Aborted when the source must stop. */
   readonly signal: AbortSignal;
 }
 
@@ -93,7 +94,7 @@ export interface PageBody {
 export interface FetchedPage {
   /** The response body, unchanged. */
   body: string;
-  /** The same body as the dataset reads it. */
+  /** The body as Dataset.readPage reads it. */
   page: PageBody;
   /** Wall clock when the body was complete. */
   fetchedAtMs: number;
@@ -102,9 +103,8 @@ export interface FetchedPage {
 /** One target's list at the API. */
 export interface Source {
   /**
-   * One page, retried as far as `gate` allows. `paused`: the quota or the time left allows no (further) request now.
-   * Throws AuthError, ProtocolError (after a few tries), TransientError or RateLimitedError (all tries used, or the wait
-   * was not allowed).
+   * Requests one page, and retries as far as `gate` allows. `paused`: `gate` admits no further request now.
+   * Throws AuthError; after the last try ProtocolError, TransientError or RateLimitedError.
    */
   fetchPage(
     request: { offset: number; limit: number },
@@ -124,7 +124,7 @@ export type Cell = string | number | boolean | null;
 /** One cell per column of the dataset, in its order. */
 export type Row = readonly Cell[];
 
-/** What all rows of one page share. */
+/** What all rows of one page have in common. */
 export interface RowContext {
   snapshotAtMs: number;
   fetchedAtMs: number;
@@ -143,7 +143,7 @@ export interface ListScope {
   filters: Readonly<Record<string, string | undefined>>;
 }
 
-/** One kind of row: where its list is, how a page of it looks, and how a record becomes a row. Pure. */
+/** One kind of row: where its list is, how to read a page of it, and how a record becomes a row. Pure. */
 export interface Dataset {
   /** Also the default name of its table. */
   readonly name: string;
@@ -185,9 +185,8 @@ export interface Dataset {
 export interface Encoder {
   readonly format: 'parquet' | 'ndjson';
   /**
-   * Throws ROW_INVALID for a cell that does not fit its column. Awaits `keepAlive` between row groups,
-   * so that the caller can renew its lease there; an error from `keepAlive` stops the encoding.
-   * `createdBy` names this program in the file.
+   * Throws ExportError `ROW_INVALID` for a cell that does not fit its column. `keepAlive` is awaited between row groups, so
+   * that the caller can renew its lease; its error stops the encoding. `createdBy`: names this program in the file.
    */
   encode(
     rows: readonly Row[],
@@ -200,7 +199,7 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 /** Writes one line: the message is for people, the fields are for programs. */
 export type Log = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
 
-/** Lets the lease find out whether the process that holds it is still running. */
+/** Answers for the lease whether the process that holds it is still running. */
 export interface Host {
   /** Identifies this process, unique across hosts and reboots. */
   readonly identity: string;

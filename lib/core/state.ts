@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { CorruptError } from './errors.ts';
 import { stringifyCanonical } from './exact-json.ts';
+import { asRecord } from './value-shape.ts';
 
 /** Bare lower-case hex. */
 export function sha256(bytes: Uint8Array | string): string {
@@ -22,29 +23,24 @@ export function encodeState(kind: string, version: number, value: object): Uint8
 
 /** Throws CorruptError with `key` for bytes that encodeState did not write. */
 export function decodeState<T>(kind: string, version: number, key: string, bytes: Uint8Array): T {
-  let text: string;
-  let parsed: { sha256?: unknown; kind?: unknown; version?: unknown; value?: unknown };
+  let parsed: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    parsed = JSON.parse(text);
+    parsed = JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch (cause) {
     throw corrupt(key, 'cannot be parsed: it was truncated or changed', cause);
   }
-  if (typeof parsed !== 'object' || parsed === null) throw corrupt(key, `is not a ${kind}`);
-  const { sha256: hash, ...body } = parsed;
-  // Compare the text too: JSON.parse accepts a text without its line feed, or with 1E+21 for 1e+21, as the same value.
-  const isAsWritten = text === `${JSON.stringify(parsed)}\n`;
-  if (!isAsWritten || hash !== sha256(stringifyCanonical(body))) {
+  const found = asRecord(parsed);
+  const value = found.value as object;
+  const encoded = encodeState(String(found.kind), Number(found.version), value);
+  // Compare all bytes: JSON.parse also accepts other spellings of the same value, such as 1E+21 for 1e+21.
+  if (Buffer.compare(encoded, bytes) !== 0) {
     throw corrupt(key, 'does not match its own hash: it was changed');
   }
-  if (body.kind !== kind) throw corrupt(key, `is not a ${kind} but a ${String(body.kind)}`);
-  if (body.version !== version) {
-    throw corrupt(
-      key,
-      `has version ${String(body.version)}, but this build reads version ${version}`,
-    );
+  if (found.kind !== kind) throw corrupt(key, `is not a ${kind} but a ${found.kind}`);
+  if (found.version !== version) {
+    throw corrupt(key, `has version ${found.version}, but this build reads version ${version}`);
   }
-  return body.value as T;
+  return value as T;
 }
 
 function corrupt(key: string, message: string, cause?: unknown): CorruptError {

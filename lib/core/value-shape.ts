@@ -1,9 +1,6 @@
 // Responsible for the small checks of values from outside: objects, int32 and well-formed text.
 
-/**
- * The value if it is an object (arrays included), otherwise an empty object, so that any field can
- * be read.
- */
+/** The value if it is an object (arrays included), otherwise an empty object, so that any field can be read. */
 export function asRecord(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

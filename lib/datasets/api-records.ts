@@ -1,9 +1,36 @@
-// Responsible for what all datasets do with the records of their list: fields become cells, the rest goes to `extra`.
+// Responsible for what the lists of this service share: the envelope of a page, and how a record becomes a row. A known field
+// becomes a cell; everything else goes to `extra`.
 
 import { RawNumber, stringifyExact } from '../core/exact-json.ts';
-import type { Cell, Column, Dataset, RowContext } from '../core/ports.ts';
+import type { Cell, Column, PageBody, RowContext } from '../core/ports.ts';
 import { isInt32, isWellFormed } from '../core/value-shape.ts';
-import { isObject } from './list-page.ts';
+
+/**
+ * The page in a parsed body whose records are the array `listName`. A string says why the body is not a page; it quotes
+ * nothing of the body but numbers. Missing or null records are an empty page if the total is 0.
+ */
+export function readListPage(body: unknown, listName: string): PageBody | string {
+  if (!isObject(body)) return 'it is not an object';
+  const { total_num: totalNum, [listName]: records } = body;
+  if (!Object.hasOwn(body, 'total_num')) return 'total_num is missing';
+  if (typeof totalNum !== 'number' || !Number.isSafeInteger(totalNum) || totalNum < 0) {
+    return 'total_num is not a count';
+  }
+  if (Array.isArray(records)) return { totalNum, records };
+  if (records !== undefined && records !== null) return `${listName} is not an array`;
+  return totalNum === 0
+    ? { totalNum, records: [] }
+    : `total_num is ${totalNum} without ${listName}`;
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof RawNumber)
+  );
+}
 
 /** One field of a record, named as the API names it; its column has the same name. */
 export interface ApiField {
@@ -23,22 +50,15 @@ const contextColumns: readonly Column[] = [
 ];
 const extraColumn = 'extra';
 
-type RecordPart = Pick<
-  Dataset,
-  'columns' | 'keyColumn' | 'extraColumn' | 'fields' | 'keyOf' | 'rejectReason'
->;
-
 /**
- * The part of a dataset that follows from its fields. `keyField` is a string field; a record without a usable value in it
- * is a reject. A column of `addedAfter` comes right after the column it is listed under; normalize leaves it null.
+ * The members of a dataset that follow from its fields. `keyField` is a string field; a record without a usable value in it
+ * is a reject. `addedAfter`: more columns, each by the name of the column before it; normalize leaves them null.
  */
 export function defineRecords(
   apiFields: readonly ApiField[],
   keyField: string,
   addedAfter: Readonly<Record<string, Column>> = {},
-): RecordPart & {
-  normalize(record: Readonly<Record<string, unknown>>, context: RowContext): Cell[];
-} {
+) {
   const columns: Column[] = [
     ...contextColumns,
     ...apiFields.flatMap(({ name, type }): Column[] => {
@@ -52,7 +72,7 @@ export function defineRecords(
   const fields = new Map(
     apiFields.map(({ name, type, isUnique }) => {
       const index = columns.findIndex((column) => column.name === name);
-      return [name, { type, index, share: isUnique ? keepAsIs : createSharing() }];
+      return [name, { type, index, share: isUnique ? null : createSharing() }];
     }),
   );
   const shareExtra = createSharing();
@@ -62,13 +82,13 @@ export function defineRecords(
     keyColumn: keyField,
     extraColumn,
     fields: new Set(fields.keys()),
-    keyOf: (record) =>
+    keyOf: (record: unknown) =>
       findKeyFault(record, keyField) === null
         ? ((record as Record<string, unknown>)[keyField] as string)
         : null,
-    rejectReason: (record) =>
+    rejectReason: (record: unknown) =>
       findKeyFault(record, keyField) ?? `the record has a usable ${keyField}`,
-    normalize(record, context) {
+    normalize(record: Readonly<Record<string, unknown>>, context: RowContext): Cell[] {
       const row: Cell[] = new Array<Cell>(columns.length).fill(null);
       row[0] = context.snapshotAtMs;
       row[1] = context.fetchedAtMs;
@@ -96,10 +116,6 @@ export function defineRecords(
 const sharedMax = 4096;
 const sharedLengthMax = 256;
 
-function keepAsIs(text: string): string {
-  return text;
-}
-
 /**
  * Returns one string object for equal strings, so that 100,000 rows share "online" instead of holding a copy each.
  * Only saves memory: forgetting all strings when full changes no result and bounds the map.
@@ -116,36 +132,28 @@ function createSharing(): (text: string) => string {
   };
 }
 
-/** The cell for the value of a known field; undefined if the value has the wrong type. */
+/** The cell for the value of a known field; undefined if the value does not have exactly this type. */
 function toCell(
   value: unknown,
-  { type, share }: { type: ApiField['type']; share: (text: string) => string },
+  { type, share }: { type: ApiField['type']; share: ((text: string) => string) | null },
 ): Cell | undefined {
   if (value === null) return null;
   if (type === 'string') {
-    return typeof value === 'string' && isWellFormed(value) ? share(value) : undefined;
+    return typeof value === 'string' && isWellFormed(value) ? (share?.(value) ?? value) : undefined;
   }
   if (type === 'boolean') return typeof value === 'boolean' ? value : undefined;
-  return toInt32(value) ?? undefined;
-}
-
-/** The value as an int32, or null if it is not exactly one: `5.0` and `1e2` are, `5.5` and `2147483648` are not. */
-function toInt32(value: unknown): number | null {
   const number = value instanceof RawNumber ? Number(value.text) : value;
-  if (typeof number !== 'number' || !isInt32(number)) return null;
-  // Number() rounds: 5.00000000000000000001 is not an integer although its double is.
-  if (value instanceof RawNumber && !isWhole(value.text)) return null;
+  if (typeof number !== 'number' || !isInt32(number)) return undefined;
+  if (value instanceof RawNumber && !isWhole(value.text)) return undefined;
   return number + 0; // -0 becomes 0
 }
 
+/** `5.0` and `1e2` are whole. 5.00000000000000000001 is not, although Number() rounds it to 5. */
 function isWhole(text: string): boolean {
   const [, whole = '', fraction = '', exponent = '0'] =
     /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
-  const digits = `${whole}${fraction}`;
-  const significant = digits.replace(/0+$/, '');
-  if (significant === '') return whole !== '';
-  const trailingZeros = digits.length - significant.length;
-  return Number(exponent) - fraction.length + trailingZeros >= 0;
+  const significant = `${whole}${fraction}`.replace(/0+$/, '');
+  return significant.length <= whole.length + Number(exponent) || significant === '';
 }
 
 /** Null if the record has a usable key, else what is wrong with it. */

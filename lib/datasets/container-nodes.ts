@@ -1,8 +1,7 @@
 // Responsible for the dataset `container_nodes`: where its list is, and the columns of a node.
 
 import type { Dataset, ListScope } from '../core/ports.ts';
-import { type ApiField, defineRecords } from './api-records.ts';
-import { readListPage } from './list-page.ts';
+import { type ApiField, defineRecords, readListPage } from './api-records.ts';
 
 /**
  * Fields of one node, in column order. All are optional in the API.

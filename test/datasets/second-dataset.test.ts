@@ -1,12 +1,10 @@
-// Tests that a dataset with another envelope needs nothing but its own definition: its list is
-// fetched, read, stored and sealed.
+// Tests that a dataset with another envelope needs only its own definition: its list is fetched, read, stored and sealed.
 
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { createSource } from '../../lib/api/pages.ts';
 import type { Dataset } from '../../lib/core/ports.ts';
-import { defineRecords } from '../../lib/datasets/api-records.ts';
-import { readListPage } from '../../lib/datasets/list-page.ts';
+import { defineRecords, readListPage } from '../../lib/datasets/api-records.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { createTestExporter } from '../support/test-exporter.ts';
 

@@ -30,7 +30,6 @@ const testedElsewhere: Record<string, string> = {
   'lib/datasets/index.ts': 'a list; test/datasets/container-nodes.test.ts',
   'lib/simulator/authentication.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/response-bodies.ts': 'test/simulator/simulator.test.ts, by its answers',
-  'lib/datasets/api-records.ts': 'test/datasets/container-nodes.test.ts, second-dataset.test.ts',
   'lib/simulator/iam-endpoint.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/node-endpoint.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/listing.ts': 'test/simulator/simulator.test.ts, by its answers',

@@ -1,9 +1,10 @@
-// Tests the envelope of a list: what is a page, and what is reported about a body that is not one.
+// Tests the envelope of a list: what is a page, and what is wrong with a body that is not one. container-nodes.test.ts and
+// second-dataset.test.ts test how records become rows.
 
 import { describe, expect, test } from 'vitest';
 import { parseExact, RawNumber } from '../../lib/core/exact-json.ts';
+import { readListPage } from '../../lib/datasets/api-records.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
-import { readListPage } from '../../lib/datasets/list-page.ts';
 
 describe('reads a page', () => {
   test.each([
