@@ -23,7 +23,7 @@ export function readListPage(body: unknown, listName: string): PageBody | string
     : `total_num is ${totalNum} without ${listName}`;
 }
 
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return (
     typeof value === 'object' &&
     value !== null &&

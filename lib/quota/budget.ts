@@ -2,16 +2,7 @@
 
 import { StoppedError } from '../core/errors.ts';
 
-export interface Budget {
-  /** Milliseconds until this invocation must have ended; Infinity for a command. */
-  timeLeftMs(): number;
-  /** True: the caller may wait for `delayMs`, which now counts as waited. False: it may not, and nothing is counted. */
-  takeWait(delayMs: number): boolean;
-  /** Milliseconds waited so far. */
-  waitedMs(): number;
-  /** Aborted when the invocation must stop. */
-  readonly signal: AbortSignal;
-}
+export type Budget = ReturnType<typeof limitedBudget>;
 
 /** For a command: it may wait as long as it needs. */
 export function unlimitedBudget(signal: AbortSignal): Budget {
@@ -27,17 +18,21 @@ export function limitedBudget(limits: {
   windowMs: number;
   timeLeftMs: () => number;
   signal: AbortSignal;
-}): Budget {
+}) {
   const { windowMs, timeLeftMs, signal } = limits;
   let waitedMs = 0;
   return {
+    /** Milliseconds until this invocation must have ended; Infinity for a command. */
     timeLeftMs,
-    takeWait(delayMs) {
+    /** True: the caller may wait for `delayMs`, which now counts as waited. False: it may not, and nothing is counted. */
+    takeWait(delayMs: number): boolean {
       if (waitedMs + delayMs > windowMs * waitShare || delayMs > timeLeftMs()) return false;
       waitedMs += delayMs;
       return true;
     },
+    /** Milliseconds waited so far. */
     waitedMs: () => waitedMs,
+    /** Aborted when the invocation must stop. */
     signal,
   };
 }

@@ -45,7 +45,7 @@ export interface Cursor {
 export const passesMax = 5;
 /** Steps back of one page each. Every later step is twice as large as the one before. */
 const singleStepsMax = 4;
-/** The most requests of one pass: this many times the requests for a list that does not move, plus a number for short lists. */
+/** The most requests of one pass: this many times the requests for a list that does not move, plus `requestsExtraMax`. */
 const requestsFactorMax = 4;
 const requestsExtraMax = 150;
 /** After more accepted pages in a row without a new row, the endpoint is considered broken. */
@@ -78,7 +78,7 @@ type Limits = Pick<Dataset, 'limit' | 'offsetMax' | 'noun'>;
 export type Step =
   /** The page belongs to the pass. `ended`: it is the last one. */
   | { kind: 'accept'; from: Join; cursor: Cursor; ended: boolean }
-  /** The page may leave a gap: it is not used, and the next request has an earlier offset. */
+  /** The page is not used, because it may leave a gap. The next request has an earlier offset, after an empty page maybe the same. */
   | { kind: 'stepBack'; cursor: Cursor }
   /** The list moves too much: the pass ends here. */
   | { kind: 'giveUp'; cursor: Cursor };
@@ -108,9 +108,10 @@ export function decidePage(
   const requestsMax = requestsFactorMax * Math.ceil(totalNum / (limit - 1)) + requestsExtraMax;
   if (seen.requests > requestsMax) return { kind: 'giveUp', cursor: { ...seen, restless: true } };
   if (items.length === 0) return decideEmpty(seen, totalNum, limits);
-  const isAligned = cursor.anchor !== null && items[0]?.mark === cursor.anchor;
-  if (isAligned) return accept(seen, page, limits, { from: 'anchor', hasNew: items.length > 1 });
   if (cursor.anchor === null) return accept(seen, page, limits, { from: 'start', hasNew: true });
+  if (items[0]?.mark === cursor.anchor) {
+    return accept(seen, page, limits, { from: 'anchor', hasNew: items.length > 1 });
+  }
   if (!known) return 'needsKnown';
   const hasNew = items.some((item) => item.key === null || !known.has(item.key));
   // The first row must be known. A known row further down proves nothing: it may itself have moved there, over unread rows.
@@ -208,9 +209,8 @@ export interface PassEvidence {
   /** Rows met in the opposite order (see MergeCounts). */
   inversions: number;
   /**
-   * By how many rows the stated total exceeds all rows that the run has met: they moved from the unread part of the list to
-   * the part already read, or they were added there while as many were deleted. 0 if the total changed during the pass,
-   * because then the difference is explained by rows added and deleted; also 0 if more rows were met than the total states.
+   * By how many rows the stated total exceeds all rows that the run has met; never negative. 0 if the total changed during the
+   * pass: then added and deleted rows explain the difference.
    */
   missing: number;
   totalJumped: boolean;
