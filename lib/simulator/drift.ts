@@ -14,20 +14,14 @@ export interface Drift {
   seed?: number;
 }
 
-export interface DriftCounts {
-  inserted: number;
-  deleted: number;
-  reordered: number;
-}
-
 /** Changes `list` in place and returns the number of changes. */
 export function applyDrift(
   list: NodeRecord[],
   drift: Drift,
   random: Random,
   makeNode: () => NodeRecord,
-): DriftCounts {
-  const counts: DriftCounts = { inserted: 0, deleted: 0, reordered: 0 };
+): { inserted: number; deleted: number; reordered: number } {
+  const counts = { inserted: 0, deleted: 0, reordered: 0 };
   for (let left = drawCount(random, drift.deletesPerRequest ?? 0); left > 0; left -= 1) {
     if (list.length === 0) break;
     list.splice(drawInteger(random, 0, list.length - 1), 1);

@@ -1,7 +1,7 @@
 // Responsible for the fault plan: which request fails, and how. Not responsible for the responses.
 
-import { ConfigError } from '../core/errors.ts';
-import { createRandom, drawOne } from './random.ts';
+import { configFault } from '../core/errors.ts';
+import { createRandom } from './random.ts';
 
 /**
  * `429`, `500`, `503`: an error of the gateway or the service. `502html`: an HTML error page of a proxy.
@@ -9,7 +9,7 @@ import { createRandom, drawOne } from './random.ts';
  * are sent. `brokenJson`: a body of the stated length that does not parse. `null`: the body is `null`. `wrongShape`:
  * valid JSON that is not a page. `slow`: the correct page, late.
  */
-export const faultKinds = [
+const faultKinds = [
   '429',
   '500',
   '503',
@@ -23,46 +23,33 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
-interface FaultDetail {
+export interface Fault {
+  kind: FaultKind;
   /** Retry-After of a 429 or 503, whole seconds. Missing: no such header. */
-  retryAfterSeconds?: number | undefined;
+  retryAfterSeconds?: number;
   /** Delay of a `slow` response. Default 60,000. */
-  slowMs?: number | undefined;
+  slowMs?: number;
 }
 
-/** Requests for nodes are numbered in order of arrival from 1. Rejected requests count too. */
-export type FaultRule = FaultDetail &
-  (
-    | { at: number; kind: FaultKind }
-    /** Requests n, 2n, 3n, … */
-    | { every: number; kind: FaultKind }
-    /** Each request with this probability, with one of the kinds. Default seed 1. */
-    | { rate: number; kinds: readonly FaultKind[]; seed?: number }
-  );
-
-export type Fault = FaultDetail & { kind: FaultKind };
+/**
+ * `at`: the request with this number. Requests for nodes are numbered in order of arrival from 1, rejected ones too.
+ * `rate`: each request with this probability.
+ */
+export type FaultRule = Fault & ({ at: number } | { rate: number });
 
 /** Call the result once per request, in order. The first rule that applies wins. */
 export function createFaultPlan(rules: readonly FaultRule[]): (request: number) => Fault | null {
-  const deciders = rules.map((rule): ((request: number) => Fault | null) => {
-    const { retryAfterSeconds, slowMs } = rule;
-    const faultOf = (kind: FaultKind) => ({ kind, retryAfterSeconds, slowMs });
-    if ('at' in rule) return (request) => (request === rule.at ? faultOf(rule.kind) : null);
-    if ('every' in rule) {
-      return (request) => (request % rule.every === 0 ? faultOf(rule.kind) : null);
-    }
-    const random = createRandom(rule.seed ?? 1);
-    return () => {
-      // Draws both numbers each time, so that which request fails does not depend on earlier faults.
-      const isHit = random() < rule.rate;
-      const kind = drawOne(random, rule.kinds);
-      return isHit ? faultOf(kind) : null;
-    };
-  });
+  const random = createRandom(1);
   return (request) => {
-    // Calls every rule, so that one rule does not shift the random numbers of another.
-    const outcomes = deciders.map((decide) => decide(request));
-    return outcomes.find((outcome) => outcome !== null) ?? null;
+    // One number per request, so that a rule by number does not shift the requests that the others choose.
+    // Each rate takes its own part of 0 to 1, so that rules with the same rate choose different requests.
+    let rest = random();
+    const applies = (rule: FaultRule) => {
+      if ('at' in rule) return rule.at === request;
+      rest -= rule.rate;
+      return rest < 0;
+    };
+    return rules.find(applies) ?? null;
   };
 }
 
@@ -72,19 +59,12 @@ export function parseFault(text: string): FaultRule {
   const kind = faultKinds.find((known) => known === name);
   const value = Number(number);
   if (kind && mark === '@' && Number.isInteger(value) && value >= 1) return { at: value, kind };
-  if (kind && mark === ':' && value <= 1) return { rate: value, kinds: [kind] };
-  const message = !name
-    ? `"${text}" is neither kind@request nor kind:probability`
-    : !kind
-      ? `"${name}" is not a kind of fault`
-      : mark === '@'
-        ? `"${number}" is not a valid request number; the first request is 1`
-        : `"${number}" is not a probability from 0 to 1`;
-  throw new ConfigError([
-    {
-      path: '--fault',
-      message,
-      hint: `Use for example --fault 429@3 or --fault slow:0.05. Kinds: ${faultKinds.join(', ')}.`,
-    },
-  ]);
+  if (kind && mark === ':' && value <= 1) return { rate: value, kind };
+  let message = `"${number}" is not a probability from 0 to 1`;
+  if (!name) message = `"${text}" is neither kind@request nor kind:probability`;
+  else if (!kind) message = `"${name}" is not a kind of fault`;
+  else if (mark === '@')
+    message = `"${number}" is not a valid request number; the first request is 1`;
+  const hint = `Use for example --fault 429@3 or --fault slow:0.05. Kinds: ${faultKinds.join(', ')}.`;
+  throw configFault('--fault', message, hint);
 }

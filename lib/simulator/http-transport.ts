@@ -2,7 +2,8 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ConfigError } from '../core/errors.ts';
+import { buffer } from 'node:stream/consumers';
+import { configFault } from '../core/errors.ts';
 import type { ResponseContent } from './response-bodies.ts';
 import type { ReceivedRequest } from './signature-check.ts';
 
@@ -15,19 +16,28 @@ export interface Exchange {
 
 /** The simulator listens on this address only. */
 export const host = '127.0.0.1';
-/** Source: the API reference of 2021-12-23, section 2.2 (limit of a signed request); read 2026-11-24. */
-const bodyBytesMax = 12 * 1_024 * 1_024;
 
 /** Returns the port. Throws ConfigError if the server cannot listen on it. */
 export function listen(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const hint = 'Choose another port, or 0 for any free port.';
       const message = `cannot listen on ${host}:${port} (${cause.code ?? cause.message})`;
-      reject(new ConfigError([{ path: '--port', message, hint }]));
+      reject(configFault('--port', message, 'Choose another port, or 0 for any free port.'));
     });
     server.listen(port, host, () => resolve((server.address() as AddressInfo).port));
   });
+}
+
+/** Resolves when the whole body has arrived, because a client reads the response only after it has sent everything. */
+export async function receive(request: IncomingMessage): Promise<ReceivedRequest> {
+  // String() joins the values of a repeated header with a comma.
+  const headers = Object.entries(request.headers).map(([name, value]) => [name, String(value)]);
+  return {
+    method: request.method ?? 'GET',
+    target: request.url ?? '/',
+    headers: Object.fromEntries(headers),
+    body: await buffer(request),
+  };
 }
 
 /** Returns the status that was sent, or null if the connection was reset instead. */
@@ -46,32 +56,9 @@ export function sendResponse(
   const half = full.subarray(0, Math.ceil(full.length / 2));
   // Half of a JSON object never parses. Content-Length is its true length: only the content is broken.
   const body = kind === 'brokenJson' ? half : full;
-  response.writeHead(content.status, {
-    ...content.headers,
-    ...headers,
-    'Content-Length': body.length,
-  });
+  const all = { ...content.headers, ...headers, 'Content-Length': body.length };
+  response.writeHead(content.status, all);
   if (kind === 'truncated') response.write(half, () => socket.destroy());
   else response.end(body);
   return content.status;
-}
-
-/** Null: the body is longer than `bodyBytesMax`. */
-export async function receive(request: IncomingMessage): Promise<ReceivedRequest | null> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    // Reads to the end in any case, because a client reads the response only after it has sent everything.
-    if (bytes <= bodyBytesMax) chunks.push(chunk);
-  }
-  if (bytes > bodyBytesMax) return null;
-  // String() joins the values of a repeated header with a comma.
-  const headers = Object.entries(request.headers).map(([name, value]) => [name, String(value)]);
-  return {
-    method: request.method ?? 'GET',
-    target: request.url ?? '/',
-    headers: Object.fromEntries(headers),
-    body: Buffer.concat(chunks),
-  };
 }

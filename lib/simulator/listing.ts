@@ -1,20 +1,15 @@
 // Responsible for ListContainerNodes: query parameters, filters and the page.
 
-import { stringifyExact } from '../core/exact-json.ts';
 import { enterpriseProjectIdOf, type Flavour, type NodeRecord } from './nodes.ts';
 
-const limitMin = 10;
-const limitMax = 200;
-const offsetMax = 2_000_000;
 const hostNameMax = 128;
-const agentStatuses = [
-  'installed',
-  'not_installed',
-  'online',
-  'offline',
-  'install_failed',
-  'installing',
-];
+const allProjects = 'all_granted_eps';
+/** The values that a query may filter by. */
+const filterValues = {
+  agent: ['installed', 'not_installed', 'online', 'offline', 'install_failed', 'installing'],
+  protect: ['closed', 'opened'],
+  tags: ['cce', 'self', 'other'],
+};
 
 export interface Listing {
   limit: number;
@@ -24,8 +19,8 @@ export interface Listing {
 
 /** Null: a parameter is invalid (HSS.0001). Unknown parameters are ignored. */
 export function parseListing(query: URLSearchParams, flavour: Flavour): Listing | null {
-  const limit = parseWhole(query.get('limit') ?? '10', limitMin, limitMax);
-  const offset = parseWhole(query.get('offset') ?? '0', 0, offsetMax);
+  const limit = parseWhole(query.get('limit') ?? '10', 10, 200);
+  const offset = parseWhole(query.get('offset') ?? '0', 0, 2_000_000);
   const hostName = query.get('host_name') ?? '';
   const agentStatus = query.get('agent_status');
   const protectStatus = query.get('protect_status');
@@ -34,9 +29,9 @@ export function parseListing(query: URLSearchParams, flavour: Flavour): Listing 
   const project = flavour === 'hss' ? (query.get('enterprise_project_id') ?? '0') : allProjects;
   if (limit === null || offset === null) return null;
   if ([...hostName].length > hostNameMax) return null;
-  if (agentStatus !== null && !agentStatuses.includes(agentStatus)) return null;
-  if (protectStatus !== null && !['closed', 'opened'].includes(protectStatus)) return null;
-  if (tags !== null && !['cce', 'self', 'other'].includes(tags)) return null;
+  if (agentStatus !== null && !filterValues.agent.includes(agentStatus)) return null;
+  if (protectStatus !== null && !filterValues.protect.includes(protectStatus)) return null;
+  if (tags !== null && !filterValues.tags.includes(tags)) return null;
   const matches = (node: NodeRecord) =>
     (hostName === '' || String(node.host_name ?? '').includes(hostName)) &&
     (agentStatus === null || matchesAgent(node.agent_status, agentStatus)) &&
@@ -45,8 +40,6 @@ export function parseListing(query: URLSearchParams, flavour: Flavour): Listing 
     (project === allProjects || enterpriseProjectIdOf(node.enterprise_project_name) === project);
   return { limit, offset, matches };
 }
-
-const allProjects = 'all_granted_eps';
 
 function parseWhole(text: string, min: number, max: number): number | null {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : -1;
@@ -60,12 +53,9 @@ function matchesAgent(value: unknown, wanted: string): boolean {
   return value === wanted || (wanted === 'not_installed' && value === 'not_register');
 }
 
-/** The response body. RawNumber values keep their digits. */
+/** The response body. */
 export function renderPage(list: readonly NodeRecord[], listing: Listing): string {
-  // A record that is not an object has no fields to filter by, so it matches every filter.
-  const found = list.filter((node) =>
-    typeof node === 'object' && node !== null ? listing.matches(node) : true,
-  );
+  const found = list.filter(listing.matches);
   const page = found.slice(listing.offset, listing.offset + listing.limit);
-  return stringifyExact({ total_num: found.length, data_list: page });
+  return JSON.stringify({ total_num: found.length, data_list: page });
 }

@@ -6,7 +6,7 @@ import { createRandom, drawInteger, drawOne, type Random } from './random.ts';
 /** `cgs`: the five fields of 2021, with `not_register`. `hss`: all current fields, with `not_installed`. */
 export type Flavour = 'cgs' | 'hss';
 
-/** A node as the API writes it. Records given to the simulator may be anything, even values that are not objects. */
+/** A node as the API writes it. */
 export type NodeRecord = Record<string, unknown>;
 
 /** How many nodes, spread over the list, deviate from the documents. Default 0 each. */
@@ -17,8 +17,6 @@ export interface Oddities {
   unknownFields?: number;
   /** Known fields have the wrong type. */
   mistyped?: number;
-  /** host_id is missing, null or empty. */
-  rejects?: number;
 }
 
 // Several scripts, an emoji and full-width letters: sorting by UTF-16 and by UTF-8 gives different orders.
@@ -59,10 +57,6 @@ function drawHex(random: Random, digits: number): string {
   return hex;
 }
 
-function drawUuid(random: Random): string {
-  return formatUuid(drawHex(random, 32));
-}
-
 /** Sometimes null, '' or a missing field instead of the value, as in the service. */
 function setGappy(record: NodeRecord, random: Random, name: string, value: unknown): void {
   const roll = random();
@@ -80,7 +74,7 @@ export function createNodeMaker(random: Random, flavour: Flavour): () => NodeRec
     const roll = random();
     const agent = roll < 0.8 ? 'online' : roll < 0.9 ? 'offline' : agentMissing;
     const record: NodeRecord = {
-      host_id: drawUuid(random),
+      host_id: formatUuid(drawHex(random, 32)),
       host_name: `${drawOne(random, nameStems)}-${String(made).padStart(4, '0')}`,
       host_status: drawOne(random, ['ACTIVE', 'ACTIVE', 'ACTIVE', 'SHUTOFF', 'BUILDING', 'ERROR']),
       agent_status: agent,
@@ -104,7 +98,7 @@ function addHssFields(record: NodeRecord, random: Random): void {
   const publicIp = `203.0.113.${drawInteger(random, 1, 254)}`;
   if (random() < 0.3) record.public_ip = publicIp;
   else setGappy(record, random, 'public_ip', '');
-  setGappy(record, random, 'resource_id', drawUuid(random));
+  setGappy(record, random, 'resource_id', formatUuid(drawHex(random, 32)));
   setGappy(record, random, 'group_name', drawOne(random, groups));
   setGappy(record, random, 'enterprise_project_name', drawOne(random, enterpriseProjects));
   record.detect_result = scanned
@@ -114,20 +108,17 @@ function addHssFields(record: NodeRecord, random: Random): void {
   record.vulnerability = record.detect_result === 'risk' ? drawInteger(random, 1, 90) : 0;
   // Sometimes the documented upper bound.
   record.intrusion = random() < 0.01 ? 2_097_152 : drawInteger(random, 0, 3);
-  setGappy(record, random, 'policy_group_id', drawUuid(random));
+  setGappy(record, random, 'policy_group_id', formatUuid(drawHex(random, 32)));
   setGappy(record, random, 'policy_group_name', '容器版策略组 container_default');
 }
 
 /** `seed` chooses the nodes that get an oddity. */
-export function generateNodes(options: {
-  count: number;
-  seed: number;
-  makeNode: () => NodeRecord;
-  flavour: Flavour;
-  odd: Oddities;
-}): NodeRecord[] {
-  const nodes = Array.from({ length: options.count }, options.makeNode);
-  const { unknownValues = 0, unknownFields = 0, mistyped = 0, rejects = 0 } = options.odd;
+export function generateNodes(
+  options: { nodes: number; seed: number; flavour: Flavour; odd: Oddities },
+  makeNode: () => NodeRecord,
+): NodeRecord[] {
+  const nodes = Array.from({ length: options.nodes }, makeNode);
+  const { unknownValues = 0, unknownFields = 0, mistyped = 0 } = options.odd;
   const spread = createRandom(options.seed);
   // Each node gets at most one oddity, so that tests can assert the counts.
   const untouched = [...nodes];
@@ -147,10 +138,6 @@ export function generateNodes(options: {
   alter(mistyped, (node) => {
     node.host_name = { text: 'an object where a string should be' };
     node.asset = '17';
-  });
-  alter(rejects, (node, index) => {
-    if (index % 3 === 0) delete node.host_id;
-    else node.host_id = index % 3 === 1 ? null : '';
   });
   return nodes;
 }

@@ -27,5 +27,6 @@ export function drawOne<T>(random: Random, list: readonly T[]): T {
 /** A whole number with the mean `rate`: 2.25 gives 2 with probability 0.75, otherwise 3. */
 export function drawCount(random: Random, rate: number): number {
   const whole = Math.floor(rate);
-  return rate === whole ? whole : whole + (random() < rate - whole ? 1 : 0);
+  // A whole rate takes no number from the sequence.
+  return rate > whole && random() < rate - whole ? whole + 1 : whole;
 }

@@ -1,4 +1,4 @@
-// Responsible for the form of the responses of the gateway, the service and IAM. Not responsible for choosing a response.
+// Responsible for the form of the responses of the gateway and the service. Not responsible for choosing a response.
 
 import type { Fault } from './faults.ts';
 
@@ -16,7 +16,6 @@ export interface GatewayError {
   status: number;
   code: string;
   message: string;
-  retryAfterSeconds?: number | undefined;
 }
 
 export function buildJson(
@@ -27,31 +26,25 @@ export function buildJson(
   return { status, headers: { 'Content-Type': 'application/json', ...headers }, body };
 }
 
-export function buildGatewayError(error: GatewayError, requestId: string): ResponseContent {
-  const { status, code, message, retryAfterSeconds } = error;
+export function buildGatewayError(
+  { status, code, message }: GatewayError,
+  requestId: string,
+  retryAfterSeconds?: number,
+): ResponseContent {
   const body = { error_msg: message, error_code: code, request_id: requestId };
   const headers =
-    retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) };
+    retryAfterSeconds === undefined ? undefined : { 'Retry-After': String(retryAfterSeconds) };
   return buildJson(status, JSON.stringify(body), headers);
 }
 
-/** IAM's error form, which comes from Keystone. */
-export function buildKeystoneError(
-  status: number,
-  title: string,
-  message: string,
-): ResponseContent {
-  return buildJson(status, JSON.stringify({ error: { code: status, message, title } }));
+/** `quotaText`: from describeQuota. */
+export function throttlingError(quotaText: string): GatewayError {
+  const message = `The throttling threshold has been reached: policy user over ratelimit,${quotaText}`;
+  return { status: 429, code: 'APIGW.0308', message };
 }
 
 const badGatewayHtml =
   '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n';
-
-/** `quotaText`: from describeQuota. */
-export function throttlingError(quotaText: string, retryAfterSeconds?: number): GatewayError {
-  const message = `The throttling threshold has been reached: policy user over ratelimit,${quotaText}`;
-  return { status: 429, code: 'APIGW.0308', message, retryAfterSeconds };
-}
 
 /** Null: the response is the normal page; the fault only disturbs how it is sent. */
 export function buildFaultResponse(
@@ -61,15 +54,15 @@ export function buildFaultResponse(
 ): ResponseContent | null {
   switch (kind) {
     case '429':
-      return buildGatewayError(throttlingError(quotaText, retryAfterSeconds), requestId);
+      return buildGatewayError(throttlingError(quotaText), requestId, retryAfterSeconds);
     case '500': {
       const message = 'Query host extend info error';
       return buildGatewayError({ status: 500, code: 'HSS.0041', message }, requestId);
     }
     case '503': {
       const message = 'The IAM service is currently unavailable.';
-      const error = { status: 503, code: 'APIGW.0613', message, retryAfterSeconds };
-      return buildGatewayError(error, requestId);
+      const error = { status: 503, code: 'APIGW.0613', message };
+      return buildGatewayError(error, requestId, retryAfterSeconds);
     }
     case '502html':
       return { status: 502, headers: { 'Content-Type': 'text/html' }, body: badGatewayHtml };

@@ -14,13 +14,6 @@ export interface ReceivedRequest {
   body: Uint8Array;
 }
 
-export interface Authorization {
-  ak: string;
-  signedHeaders: readonly string[];
-  signature: string;
-}
-
-const algorithm = 'SDK-HMAC-SHA256';
 /** The gateway rejects a date that differs more than this from its own clock. */
 const skewMaxMs = 15 * 60 * 1_000;
 
@@ -29,7 +22,7 @@ function hashHex(data: string | Uint8Array): string {
 }
 
 /** Null: the header has another form, or the names are not lower-case, sorted and unique. */
-export function parseAuthorization(header: string): Authorization | null {
+export function parseAuthorization(header: string) {
   const pattern =
     /^SDK-HMAC-SHA256 Access=([^,\s]+), ?SignedHeaders=([^,\s]+), ?Signature=([0-9a-f]{64})$/;
   const [, ak, names, signature] = pattern.exec(header) ?? [];
@@ -50,11 +43,6 @@ function encodeStrictly(text: string): string {
   );
 }
 
-/** Throws URIError for an invalid % sequence. */
-function decodeQuery(text: string): string {
-  return decodeURIComponent(text.replaceAll('+', ' '));
-}
-
 function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -67,17 +55,19 @@ function buildCanonicalUri(path: string): string {
   return uri.endsWith('/') ? uri : `${uri}/`;
 }
 
+/** Splits at the first mark. Without a mark, all is before it. */
+function splitOnce(text: string, mark: string): [before: string, after: string] {
+  const [before = '', ...after] = text.split(mark);
+  return [before, after.join(mark)];
+}
+
 /** Sorted before encoding, by name, then by value. A name without a value becomes `name=`. */
 function buildCanonicalQuery(query: string): string {
-  const pairs = query
-    .split('&')
-    .filter((part) => part !== '')
-    .map((part) => {
-      const cut = part.indexOf('=');
-      const name = cut < 0 ? part : part.slice(0, cut);
-      const value = cut < 0 ? '' : part.slice(cut + 1);
-      return [decodeQuery(name), decodeQuery(value)] as const;
-    });
+  const parts = query.split('&').filter((part) => part !== '');
+  const pairs = parts.map((part) => {
+    const [name, value] = splitOnce(part.replaceAll('+', ' '), '=');
+    return [decodeURIComponent(name), decodeURIComponent(value)] as const;
+  });
   pairs.sort((a, b) => compareText(a[0], b[0]) || compareText(a[1], b[1]));
   return pairs.map(([name, value]) => `${encodeStrictly(name)}=${encodeStrictly(value)}`).join('&');
 }
@@ -87,9 +77,7 @@ export function buildCanonicalRequest(
   request: ReceivedRequest,
   signedHeaders: readonly string[],
 ): string {
-  const cut = request.target.indexOf('?');
-  const path = cut < 0 ? request.target : request.target.slice(0, cut);
-  const query = cut < 0 ? '' : request.target.slice(cut + 1);
+  const [path, query] = splitOnce(request.target, '?');
   const headerLines = signedHeaders.map(
     (name) => `${name}:${(request.headers[name] ?? '').trim()}\n`,
   );
@@ -104,24 +92,16 @@ export function buildCanonicalRequest(
   ].join('\n');
 }
 
-function buildStringToSign(date: string, canonicalRequest: string): string {
-  return `${algorithm}\n${date}\n${hashHex(canonicalRequest)}`;
-}
-
-function computeSignature(sk: string, stringToSign: string): string {
-  return createHmac('sha256', sk).update(stringToSign).digest('hex');
-}
-
 /** `20261124T060000Z` as milliseconds since the epoch. Null: the text has another form or is not a real time. */
 export function parseSdkDate(text: string): number | null {
-  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
-  if (!match) return null;
-  const [, year, month, day, hour, minute, second] = match;
-  const timeMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  const form = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
+  if (!form.test(text)) return null;
+  const timeMs = Date.parse(text.replace(form, '$1-$2-$3T$4:$5:$6Z'));
   return Number.isNaN(timeMs) ? null : timeMs;
 }
 
 export interface AccessKey {
+  ak: string;
   sk: string;
   /** Not null: a temporary key, which needs this token in a signed X-Security-Token header. */
   securityToken: string | null;
@@ -132,26 +112,25 @@ export type SignatureCheck =
   | { ok: true; ak: string }
   | { ok: false; ak: string | null; message: string };
 
-/** `nowMs`: the server's wall clock, milliseconds since the epoch. */
+/** `key`: the only known key. `nowMs`: the server's wall clock, milliseconds since the epoch. */
 export function checkSignature(
   request: ReceivedRequest,
-  findKey: (ak: string) => AccessKey | null,
+  key: AccessKey,
   nowMs: number,
 ): SignatureCheck {
   const authorization = parseAuthorization(request.headers.authorization ?? '');
   if (!authorization) return { ok: false, ak: null, message: 'Authorization is malformed' };
   const { ak, signedHeaders, signature } = authorization;
-  const key = findKey(ak);
-  if (!key) {
+  if (ak !== key.ak) {
     return { ok: false, ak: null, message: `Get secretKey failed,ak:${ak},err:ak not exist` };
   }
   // Assumed: the text of every error, except those for an unknown key and a wrong signature.
   const fail = (message: string): SignatureCheck => ({ ok: false, ak, message });
   const date = request.headers['x-sdk-date'];
-  const dateMs = date === undefined ? null : parseSdkDate(date);
   if (date === undefined || !signedHeaders.includes('x-sdk-date')) {
     return fail('x-sdk-date not found or not signed');
   }
+  const dateMs = parseSdkDate(date);
   if (dateMs === null) return fail('x-sdk-date is not in the form YYYYMMDDTHHMMSSZ');
   if (Math.abs(nowMs - dateMs) > skewMaxMs) {
     return fail('x-sdk-date is more than 15 minutes from the time of the gateway');
@@ -171,7 +150,8 @@ export function checkSignature(
   } catch {
     return fail('path or query cannot be decoded');
   }
-  const expected = computeSignature(key.sk, buildStringToSign(date, canonicalRequest));
+  const stringToSign = `SDK-HMAC-SHA256\n${date}\n${hashHex(canonicalRequest)}`;
+  const expected = createHmac('sha256', key.sk).update(stringToSign).digest('hex');
   if (timingSafeEqual(Buffer.from(expected), Buffer.from(signature))) return { ok: true, ak };
   // The real gateway returns the canonical request with "|" for line breaks. It contains the signed headers, also
   // X-Security-Token. Source: huaweicloud-sdk-nodejs-v3 issue 2, read 2026-11-24.

@@ -1,6 +1,5 @@
 // Responsible for the simulator's options: defaults, the demo identity, validation. Not responsible for command-line syntax.
 
-import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
@@ -20,12 +19,8 @@ export interface SimulatorOptions extends Partial<Identity> {
   /** For the generated nodes and the latency. Default 1. */
   seed?: number;
   odd?: Oddities;
-  /** The list, served as it is, instead of generated nodes. Copied. */
-  records?: readonly unknown[];
   /** Makes the key a temporary one: every signature must cover X-Security-Token with this value. */
   securityToken?: string;
-  /** Lifetime of a token. Default 86,400. */
-  tokenSeconds?: number;
   /** Null: no quota. Default 5 requests in 60 s, sliding. */
   quota?: SimulatedQuota | null;
   /** Each response is delayed by a random time in this range. Default 0. */
@@ -34,28 +29,13 @@ export interface SimulatorOptions extends Partial<Identity> {
   /** Called before each page is built (`index` from 0) with the list, which it may change. */
   beforePage?: (page: { index: number; offset: number; list: NodeRecord[] }) => void;
   faults?: readonly FaultRule[];
-  /** How far the server's wall clock is ahead. Default 0. */
-  clockSkewMs?: number;
-  /** How long the key is locked after five failed authentications in a row. Default 300,000. */
-  lockMs?: number;
   /** Default: the real clock. */
   clock?: Clock;
 }
 
-/** The one account, region and project that the simulator serves. */
-export interface Identity {
-  /** Also the name of the project. */
-  region: string;
-  projectId: string;
-  ak: string;
-  sk: string;
-  iamUser: string;
-  iamPassword: string;
-  iamDomain: string;
-}
-
 /** Fixed values that are easy to type and that cannot be mistaken for real ones. */
-const demoIdentity: Identity = {
+const demoIdentity = {
+  /** Also the name of the project. */
   region: 'cn-south-4',
   projectId: 'de300000000000000000000000000de3',
   ak: 'DEMOACCESSKEY0000000',
@@ -65,12 +45,13 @@ const demoIdentity: Identity = {
   iamDomain: 'demo-domain',
 };
 
+/** The one account, region and project that the simulator serves. */
+export type Identity = typeof demoIdentity;
+
 const realClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  sleep: async (delayMs, signal) => {
-    await sleep(delayMs, undefined, signal ? { signal } : {});
-  },
+  sleep: (delayMs, signal) => sleep(delayMs, undefined, { signal }),
 };
 
 const defaults = {
@@ -80,16 +61,12 @@ const defaults = {
   nodes: 300,
   seed: 1,
   odd: {} as Oddities,
-  records: null as readonly unknown[] | null,
   securityToken: null,
-  tokenSeconds: 86_400,
   quota: { requests: 5, windowSeconds: 60 } as SimulatedQuota | null,
   latencyMs: { min: 0, max: 0 },
   drift: {} as Drift,
   beforePage: null,
   faults: [],
-  clockSkewMs: 0,
-  lockMs: 300_000,
   clock: realClock,
 };
 
@@ -97,42 +74,34 @@ export type SimulatorSettings = ReturnType<typeof completeOptions>;
 
 /** Every option, with its default if it is missing. Throws ConfigError for invalid options. */
 export function completeOptions(options: SimulatorOptions) {
-  checkOptions(options);
   const settings = { ...defaults, ...options };
-  return { ...settings, serverNowMs: () => settings.clock.nowMs() + settings.clockSkewMs };
-}
-
-function checkOptions(options: SimulatorOptions): void {
+  const { port, nodes, quota, latencyMs, faults } = settings;
   const issues: ConfigIssue[] = [];
-  const check = (isValid: boolean, path: string, message: string, hint: string) => {
-    if (!isValid) issues.push({ path, message, hint });
-  };
-  const { port = 0, nodes = 0, quota, latencyMs, faults = [] } = options;
-  const isPort = Number.isInteger(port) && port >= 0 && port <= 65_535;
-  check(isPort, '--port', `${port} is not a valid port`, 'Use a whole number from 0 to 65535.');
-  const isCount = Number.isInteger(nodes) && nodes >= 0;
-  check(
-    isCount,
-    '--nodes',
-    `${nodes} is not a valid number of nodes`,
-    'Use a whole number, 0 or more.',
-  );
-  if (quota) {
-    const isQuota =
-      Number.isInteger(quota.requests) && quota.requests >= 1 && quota.windowSeconds > 0;
-    const hint = 'Use at least one request and a window longer than 0 seconds.';
-    check(isQuota, '--quota', 'is not a valid quota', hint);
+  const report = (path: string, message: string, hint: string) =>
+    issues.push({ path, message, hint });
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    report('--port', `${port} is not a valid port`, 'Use a whole number from 0 to 65535.');
   }
-  if (latencyMs) {
-    const isRange = latencyMs.min >= 0 && latencyMs.max >= latencyMs.min;
-    const hint = 'Use min and max in milliseconds, with 0 ≤ min ≤ max.';
-    check(isRange, '--latency', 'is not a valid range', hint);
+  if (!Number.isInteger(nodes) || nodes < 0) {
+    report('--nodes', `${nodes} is not a valid number of nodes`, 'Use a whole number, 0 or more.');
   }
-  for (const rule of faults) {
-    const canHappen =
-      'at' in rule ? rule.at >= 1 : 'every' in rule ? rule.every >= 1 : rule.kinds.length > 0;
-    const hint = 'Use a request number from 1, or a probability with at least one kind.';
-    check(canHappen, '--fault', 'can never happen', hint);
+  if (
+    quota &&
+    !(Number.isInteger(quota.requests) && quota.requests > 0 && quota.windowSeconds > 0)
+  ) {
+    const hint = 'Use a whole number of requests, at least 1, and a window longer than 0 seconds.';
+    report('--quota', 'is not a valid quota', hint);
+  }
+  if (!(latencyMs.min >= 0 && latencyMs.max >= latencyMs.min)) {
+    report(
+      '--latency',
+      'is not a valid range',
+      'Use min and max in milliseconds, with 0 ≤ min ≤ max.',
+    );
+  }
+  if (faults.some((rule) => 'at' in rule && rule.at < 1)) {
+    report('--fault', 'can never happen', 'Use a request number from 1.');
   }
   if (issues.length > 0) throw new ConfigError(issues);
+  return settings;
 }

@@ -5,7 +5,6 @@ import { connect } from 'node:net';
 import { AKSKSigner } from '@huaweicloud/huaweicloud-sdk-core/auth/AKSKSigner.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
-import { RawNumber } from '../../lib/core/exact-json.ts';
 import { enterpriseProjectIdOf, type NodeRecord } from '../../lib/simulator/nodes.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
@@ -206,15 +205,6 @@ describe('pages', () => {
     expect(missing.length).toBeGreaterThan(0);
     expect(new Set(missing.map((node) => node.agent_status))).toEqual(new Set(['not_register']));
   });
-
-  test('serves given records unchanged, including all digits and values that are not objects', async () => {
-    const records = [{ host_id: 'a', asset: new RawNumber('12345678901234567890.50') }, null, 'x'];
-    const simulator = await start({ records });
-    const response = await get(simulator);
-    expect(await response.text()).toBe(
-      '{"total_num":3,"data_list":[{"host_id":"a","asset":12345678901234567890.50},null,"x"]}',
-    );
-  });
 });
 
 describe('routes', () => {
@@ -266,7 +256,7 @@ describe('routes', () => {
       nodes: -1,
       quota: { requests: 0, windowSeconds: 60 },
       latencyMs: { min: 2, max: 1 },
-      faults: [{ rate: 1, kinds: [] }],
+      faults: [{ at: 0, kind: '500' }],
     };
     const paths = await startSimulator(options).catch((error: unknown) =>
       error instanceof ConfigError ? error.issues.map((issue) => issue.path) : error,
@@ -294,12 +284,12 @@ describe('signatures', () => {
   });
 
   test('checks the date against the server clock, which the Date header shows', async () => {
-    const clockSkewMs = 16 * 60_000;
-    const simulator = await start({ clockSkewMs });
-    const late = await get(simulator);
-    expect(Date.parse(late.headers.get('date') ?? '') - Date.now()).toBeGreaterThan(15 * 60_000);
+    const clock = createTestClock();
+    const simulator = await start({ clock });
+    const late = await get(simulator, { atMs: clock.nowMs() - 16 * 60_000 });
+    expect(Date.parse(late.headers.get('date') ?? '')).toBe(clock.nowMs());
     expect(await refusal(late)).toContain('15 minutes');
-    expect((await get(simulator, { atMs: Date.now() + clockSkewMs })).status).toBe(200);
+    expect((await get(simulator, { atMs: clock.nowMs() })).status).toBe(200);
   });
 
   test('rejects a temporary key without its token', async () => {
@@ -338,13 +328,14 @@ describe('signatures', () => {
 describe('tokens', () => {
   test('are issued by project name or id and are valid for nodes until they expire', async () => {
     const clock = createTestClock();
-    const simulator = await start({ clock, tokenSeconds: 60 });
+    const simulator = await start({ clock });
     const response = await postToken(simulator);
     expect(response.status).toBe(201);
     const token = response.headers.get('x-subject-token') ?? '';
     expect(await response.json()).toMatchObject({
       token: {
-        expires_at: '2026-11-24T06:01:00.000000Z',
+        issued_at: '2026-11-24T06:00:00.000000Z',
+        expires_at: '2026-11-25T06:00:00.000000Z',
         project: { id: simulator.projectId, name: simulator.region },
       },
     });
@@ -352,23 +343,18 @@ describe('tokens', () => {
       auth.scope.project = { id: simulator.projectId };
     });
     expect(byId.status).toBe(201);
+    clock.advance(24 * 3_600_000 - 1);
     expect((await getByToken(simulator, token)).status).toBe(200);
-    clock.advance(60_000);
+    clock.advance(1);
     const expired = await getByToken(simulator, token);
     expect(expired.status).toBe(401);
     expect(await expired.text()).toContain('token expires');
   });
 
-  test('revoked tokens are rejected with APIGW.0307, unknown ones with another error', async () => {
-    const simulator = await start();
-    const token = (await postToken(simulator)).headers.get('x-subject-token') ?? '';
-    simulator.revokeTokens();
-    const revoked = await getByToken(simulator, token);
-    expect(revoked.status).toBe(401);
-    expect(await revoked.json()).toMatchObject({ error_code: 'APIGW.0307' });
-    expect(await (await getByToken(simulator, 'made-up')).text()).toContain('decrypt token fail');
-    const renewed = (await postToken(simulator)).headers.get('x-subject-token') ?? '';
-    expect((await getByToken(simulator, renewed)).status).toBe(200);
+  test('an unknown token is rejected', async () => {
+    const response = await getByToken(await start(), 'made-up');
+    expect(response.status).toBe(401);
+    expect(await response.text()).toContain('decrypt token fail');
   });
 
   test.each<[string, number, (auth: TokenRequest) => void]>([
@@ -412,21 +398,13 @@ describe('quota', () => {
     expect(simulator.requests()[7]).toEqual({ atMs: 60_000, offset: 0, status: 200, fault: null });
   });
 
-  test('sends Retry-After if configured, in whole seconds, rounded up', async () => {
-    const clock = createTestClock();
-    const quota = { requests: 1, windowSeconds: 2, retryAfter: true };
-    const simulator = await start({ clock, quota });
-    await get(simulator, { atMs: clock.nowMs() });
-    clock.advance(500);
-    const rejected = await get(simulator, { atMs: clock.nowMs() });
-    expect(rejected.headers.get('retry-after')).toBe('2');
-    expect(await rejected.text()).toContain('limit:1,time:2 second');
-  });
-
   test('a wrong signature does not use the quota, a planned fault uses one request', async () => {
     const simulator = await start({
       quota: { requests: 2, windowSeconds: 60 },
-      faults: [{ every: 2, kind: '500' }],
+      faults: [
+        { at: 2, kind: '500' },
+        { at: 4, kind: '500' },
+      ],
     });
     const statuses = [];
     for (const sk of ['wrong', simulator.sk, simulator.sk, simulator.sk]) {
@@ -459,15 +437,7 @@ describe('drift', () => {
     expect(twin.nodes()).toEqual(simulator.nodes());
   });
 
-  test('nodes inserted among given records have new ids, even if the records were generated', async () => {
-    const first = await start({ nodes: 20 });
-    const simulator = await start({ records: first.nodes(), drift: { insertsPerRequest: 20 } });
-    await getPage(simulator);
-    const ids = simulator.nodes().map((node) => node.host_id);
-    expect(new Set(ids).size).toBe(40);
-  });
-
-  test('beforePage and mutate change the list', async () => {
+  test('beforePage is called for pages only and changes the list', async () => {
     const calls: unknown[] = [];
     const simulator = await start({
       nodes: 30,
@@ -486,9 +456,6 @@ describe('drift', () => {
       [0, 0],
       [1, 10],
     ]);
-    // The return value of splice must not become the new list.
-    simulator.mutate((list) => list.splice(0, 9));
-    expect((await getPage(simulator)).total_num).toBe(20);
   });
 });
 
@@ -545,7 +512,7 @@ describe('faults', () => {
 
   test('a slow response ends early when the client disconnects or the server stops', async () => {
     const clock = createTestClock();
-    const simulator = await start({ clock, faults: [{ every: 1, kind: 'slow' }] });
+    const simulator = await start({ clock, faults: [{ rate: 1, kind: 'slow' }] });
     const { url, headers } = sign(simulator, { atMs: clock.nowMs() });
     const abandoned = fetch(url, { headers, signal: AbortSignal.timeout(50) });
     await expect(abandoned).rejects.toThrow(/timeout/);

@@ -28,7 +28,6 @@ const testedElsewhere: Record<string, string> = {
   'lib/deploy/timer-events.ts': 'test/deploy/settings.test.ts, through readSettings',
   'lib/deploy/settings-schema.ts': 'test/deploy/plugin.test.ts, as Serverless checks it',
   'lib/datasets/index.ts': 'a list; test/datasets/container-nodes.test.ts',
-  'lib/simulator/authentication.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/response-bodies.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/iam-endpoint.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/node-endpoint.ts': 'test/simulator/simulator.test.ts, by its answers',
