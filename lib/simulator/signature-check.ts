@@ -55,7 +55,7 @@ function buildCanonicalUri(path: string): string {
   return uri.endsWith('/') ? uri : `${uri}/`;
 }
 
-/** Splits at the first mark. Without a mark, all is before it. */
+/** Splits at the first `mark`. Without it, `after` is empty. */
 function splitOnce(text: string, mark: string): [before: string, after: string] {
   const [before = '', ...after] = text.split(mark);
   return [before, after.join(mark)];

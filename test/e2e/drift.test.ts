@@ -3,9 +3,9 @@
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { countMost } from '../support/busiest-window.ts';
 import type { Fault } from '../support/plain-endpoint.ts';
 import {
-  countMost,
   createFolder,
   expectCode,
   flagsFor,

@@ -5,9 +5,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { createRandom } from '../support/plain-endpoint.ts';
+import { countMost } from '../support/busiest-window.ts';
+import { createRandom } from '../support/moving-list.ts';
 import {
-  countMost,
   createFolder,
   type Endpoint,
   expectCode,

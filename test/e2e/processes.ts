@@ -7,8 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { mostInWindow } from '../support/busiest-window.ts';
-import { defaults, type Report, type Script, type Serving } from '../support/plain-endpoint.ts';
+import { defaults, type Report, type Script } from '../support/plain-endpoint.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 export const cli = join(root, 'dist', 'cli.js');
@@ -180,14 +179,6 @@ export function flagsFor(
     ...['--quota-requests', String(quota.requests)],
     ...['--quota-window-seconds', String(quota.windowSeconds)],
   ];
-}
-
-/** The largest number of requests that arrived in any window of this length. */
-export function countMost(servings: readonly Serving[], windowMs: number): number {
-  return mostInWindow(
-    servings.map(({ atMs }) => atMs),
-    windowMs,
-  );
 }
 
 /** Every file below a folder, by its path relative to it. */

@@ -9,7 +9,8 @@ import type { Cell, Column, Row } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
-import { createRandom, createRows, projectId, unusualNames } from './inventory.ts';
+import { createRandom } from '../support/moving-list.ts';
+import { createRows, projectId, unusualNames } from './inventory.ts';
 import {
   createTempDir,
   type Duck,

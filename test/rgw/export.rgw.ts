@@ -4,6 +4,7 @@
 // the result.
 
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { countMost } from '../support/busiest-window.ts';
 import {
   countKinds,
   type FaultyProxy,
@@ -22,7 +23,6 @@ import {
   startGateway,
 } from '../support/rgw.ts';
 import {
-  busiestWindow,
   deployFunction,
   readSnapshot,
   runCli,
@@ -133,7 +133,7 @@ test('of two exporters at the same time, one waits for the lease, and both seal'
   const ended = await Promise.all([early, runCli('export', { simulator, bucket, quota })]);
   expect(ended.map(({ code }) => code)).toEqual([0, 0]);
   expect(ended.map(({ logs }) => logs).join('')).toContain('waiting until it has finished');
-  expect(busiestWindow(simulator, 1_000)).toBeLessThanOrEqual(5);
+  expect(countMost(simulator.requests(), 1_000)).toBeLessThanOrEqual(5);
   const [first, second] = ended
     .flatMap(({ result }) => result.snapshots)
     .sort((a, b) => (a.snapshot < b.snapshot ? -1 : 1));
@@ -157,7 +157,7 @@ test('two exporters without a working lease keep the quota and seal correct snap
   // One may have been overtaken by the other. No other error is allowed.
   const codes = ended.flatMap(({ result }) => result.errors.map(({ code }) => code));
   expect(codes.filter((code) => code !== 'OVERTAKEN')).toEqual([]);
-  expect(busiestWindow(simulator, 1_000)).toBeLessThanOrEqual(8);
+  expect(countMost(simulator.requests(), 1_000)).toBeLessThanOrEqual(8);
   expect(found).toEqual([]);
   const snapshots = ended.flatMap(({ result }) => result.snapshots);
   expect(snapshots.length).toBeGreaterThan(0);
@@ -193,7 +193,7 @@ test('the function ends while a command works, and a command waits while the fun
   expect(second.code).toBe(0);
   expect(second.logs).toContain('waiting until it has finished');
   expect((await invoked).result).toMatchObject({ status: 'sealed', snapshots: [{ rows: 20_000 }] });
-  expect(busiestWindow(simulator, 1_000)).toBeLessThanOrEqual(5);
+  expect(countMost(simulator.requests(), 1_000)).toBeLessThanOrEqual(5);
   expect((await runCli('verify', { simulator, bucket })).code).toBe(0);
 });
 
@@ -226,7 +226,7 @@ test('a command and the function without a working lease keep the quota and seal
   expect(codes.filter((code) => code !== 'OVERTAKEN')).toEqual([]);
   // A timer's slot counts from the departure of its request, so the window may be shorter by the
   // guard time on arrival.
-  expect(busiestWindow(simulator, 850)).toBeLessThanOrEqual(8);
+  expect(countMost(simulator.requests(), 850)).toBeLessThanOrEqual(8);
   const snapshots = ended.flatMap(({ result }) => result.snapshots);
   expect(snapshots.length).toBeGreaterThan(0);
   for (const { manifest } of snapshots) await expectServed(simulator, bucket, manifest);

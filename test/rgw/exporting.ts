@@ -2,7 +2,6 @@
 // without the exporter's code.
 
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,12 +12,12 @@ import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
 import { openDuck } from '../formats/readers.ts';
 import { unpackFunction } from '../support/function-process.ts';
+import { sha256 } from '../support/plain-signature.ts';
 import { rgw } from '../support/rgw.ts';
 import { listNames, readObject } from '../support/signed-fetch.ts';
 
 const cli = join(import.meta.dirname, '../../dist/cli.js');
 const bundle = join(import.meta.dirname, '../../dist/functions/collect/index.js');
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 /**
  * A simulator that accepts the store's key: by flags, the exporter uses the key of the environment
@@ -278,15 +277,4 @@ export function watchBucket(bucket: string): {
       return { checks, faults };
     },
   };
-}
-
-/** The largest number of requests in any window. A window includes its start but not its end. */
-export function busiestWindow(simulator: Simulator, windowMs: number): number {
-  const arrivals = simulator.requests().map(({ atMs }) => atMs);
-  return Math.max(
-    0,
-    ...arrivals.map(
-      (startMs) => arrivals.filter((atMs) => atMs >= startMs && atMs < startMs + windowMs).length,
-    ),
-  );
 }

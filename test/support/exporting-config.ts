@@ -1,6 +1,4 @@
-// Responsible for the cgs-export.yml of a deployed function: exports from a simulator to a folder with an agency's key.
-
-import type { Simulator } from '../../lib/simulator/simulator.ts';
+// Responsible for the cgs-export.yml of a deployed function: exports from a local endpoint to a folder.
 
 /** The agency's temporary key, for the simulator and for the function. */
 export const agency = {
@@ -10,17 +8,17 @@ export const agency = {
 };
 
 export function writeConfig(
-  simulator: Pick<Simulator, 'url' | 'region' | 'projectId'>,
+  { url, region, projectId }: { url: string; region: string; projectId: string },
   folder: string,
   quota: { requests: number; windowSeconds: number },
+  credentials = 'agency',
 ): string {
-  const { url, region, projectId } = simulator;
   return `store: file:${folder}
 schedule: 24h
 quota: { requests: ${quota.requests}, windowSeconds: ${quota.windowSeconds} }
 accounts:
   - name: prod
-    credentials: agency
+    credentials: ${credentials}
     targets:
       - { region: ${region}, projectId: ${projectId}, endpoint: '${url}', iamEndpoint: '${url}', api: hss }
 `;

@@ -15,8 +15,8 @@ import {
   checkTriggerUpdate,
   type Rejection,
 } from './function-graph-rules.ts';
-import { findSignatureFault, type Key } from './function-graph-signature.ts';
 import { type RunOutcome, type UnpackedFunction, unpackFunction } from './function-process.ts';
+import { findSignatureFault, type Key } from './plain-signature.ts';
 
 type Body = Record<string, unknown>;
 
@@ -128,7 +128,7 @@ export async function startFunctionGraph(
     const { method = '', url = '', headers } = request;
     const body = await buffer(request);
     const fault = findSignatureFault({ method, url, headers, body }, key, Date.now());
-    if (fault) return send(response, { status: 401, ...fault });
+    if (fault !== null) return send(response, rejection(401, 'APIGW.0301', fault));
     const path = decodeURIComponent(new URL(url, double.url).pathname);
     double.requests.push(`${method} ${path}`);
     const failure = double.fail(method, path);

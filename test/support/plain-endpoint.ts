@@ -4,10 +4,13 @@
 // Run as `tsx plain-endpoint.ts SCRIPT` with a script as JSON. It prints {"url"}. POST /_control takes {"change": …} and
 // returns the report.
 
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { createRandom } from './moving-list.ts';
 import { createNodes, type PlainNode } from './plain-nodes.ts';
+import { findSignatureFault } from './plain-signature.ts';
 
 /** What is sent instead of a page. `slow`: the page, after `slowMs`. */
 export type Fault =
@@ -104,74 +107,6 @@ export const defaults: Script = {
   echo: false,
 };
 
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
-function escapePart(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-}
-
-/**
- * Returns why the request is rejected, or null.
- * Source: Huawei Cloud, API Signing Guide, "AK/SK Signing and Authentication Algorithm", read 2026-11-24.
- */
-function findSignatureFault(
-  request: IncomingMessage,
-  url: URL,
-  body: string,
-  { ak, sk, securityToken, clockOffsetMs }: Script,
-): string | null {
-  const [, access, names = '', given = ''] =
-    /^SDK-HMAC-SHA256 Access=([^,]+), SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/.exec(
-      request.headers.authorization ?? '',
-    ) ?? [];
-  if (access === undefined) return 'no signature';
-  if (access !== ak) return 'unknown access key';
-  const date = String(request.headers['x-sdk-date'] ?? '');
-  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(date) ?? [];
-  const [year, month, day, hour, minute, second] = parts;
-  const signedMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  if (!(Math.abs(Date.now() + clockOffsetMs - signedMs) <= 15 * 60_000)) return 'expired';
-  const signed = names.split(';');
-  const needed = ['host', 'x-sdk-date', ...(securityToken === null ? [] : ['x-security-token'])];
-  const unsigned = needed.find((name) => !signed.includes(name));
-  if (unsigned !== undefined) return `${unsigned} is not signed`;
-  if ((request.headers['x-security-token'] ?? null) !== securityToken) return 'wrong token';
-  const query = [...url.searchParams]
-    .map(([name, value]) => [escapePart(name), escapePart(value)] as const)
-    .sort(([a, b], [c, d]) => (a === c ? (b < d ? -1 : 1) : a < c ? -1 : 1))
-    .map(([name, value]) => `${name}=${value}`)
-    .join('&');
-  const path = url.pathname
-    .split('/')
-    .map((part) => escapePart(decodeURIComponent(part)))
-    .join('/');
-  const canonical = [
-    request.method,
-    path.endsWith('/') ? path : `${path}/`,
-    query,
-    ...signed.map((name) => `${name}:${String(request.headers[name] ?? '').trim()}`),
-    '',
-    names,
-    sha256(body),
-  ].join('\n');
-  const toSign = `SDK-HMAC-SHA256\n${date}\n${sha256(canonical)}`;
-  const expected = createHmac('sha256', sk).update(toSign).digest();
-  return timingSafeEqual(expected, Buffer.from(given, 'hex'))
-    ? null
-    : 'the signature does not match';
-}
-
-async function readAll(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 /** Encodings in which a secret may come back. */
 const echoForms: readonly ((text: string) => string)[] = [
   (text) => text,
@@ -182,17 +117,6 @@ const echoForms: readonly ((text: string) => string)[] = [
   // Matches only after invisible characters are removed.
   (text) => `${text.slice(0, 5)}\u200b${text.slice(5, 9)}\r\n${text.slice(9)}`,
 ];
-
-/** The Mulberry32 generator: the same seed gives the same history of the list. */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function serve(given: Partial<Script>): void {
   const script: Script = { ...defaults, ...given };
@@ -335,10 +259,16 @@ function serve(given: Partial<Script>): void {
     }
   }
 
-  function findRejection(request: IncomingMessage, url: URL): string | null {
+  /** For a request without a body. */
+  function findKeyFault({ method = '', url = '', headers }: IncomingMessage): string | null {
+    const nowMs = Date.now() + script.clockOffsetMs;
+    return findSignatureFault({ method, url, headers, body: '' }, script, nowMs);
+  }
+
+  function findRejection(request: IncomingMessage): string | null {
     const token = request.headers['x-auth-token'];
     if (token !== undefined) return tokens.includes(String(token)) ? null : 'unknown token';
-    return findSignatureFault(request, url, '', script);
+    return findKeyFault(request);
   }
 
   async function handleNodes(
@@ -356,7 +286,7 @@ function serve(given: Partial<Script>): void {
     const { min, max } = script.latencyMs;
     const delayMs = fault === 'slow' ? script.slowMs : min + random() * (max - min);
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-    const rejection = findRejection(request, url);
+    const rejection = findRejection(request);
     if (rejection !== null) {
       serving.fault = rejection;
       const error = [
@@ -383,7 +313,7 @@ function serve(given: Partial<Script>): void {
     const keystone = (code: number, message: string) =>
       send(response, code, JSON.stringify({ error: { code, message, title: 'Error' } }));
     if (request.method === 'GET') {
-      const rejection = findSignatureFault(request, url, '', script);
+      const rejection = findKeyFault(request);
       if (rejection !== null) return keystone(401, `${rejection}${quoted}`);
       const projects = [{ id: script.projectId, name: script.region, enabled: true }];
       const asked = url.searchParams.get('name');
@@ -429,7 +359,7 @@ function serve(given: Partial<Script>): void {
       if (request.method === 'GET' && url.pathname === `/v5/${script.projectId}/container/nodes`) {
         return handleNodes(request, response, url, atMs);
       }
-      const body = await readAll(request);
+      const body = await text(request);
       if (url.pathname === '/_control') return handleControl(body, response);
       if (/^\/v3\/(projects|auth\/tokens)$/.test(url.pathname)) {
         return handleIam(request, response, url, body);

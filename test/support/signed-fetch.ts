@@ -1,6 +1,7 @@
 // Responsible for a second S3 client: Signature Version 4 on top of fetch. Tests use it to check what the AWS SDK wrote.
 
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { escapeAll, sha256 } from './plain-signature.ts';
 
 export interface PlainKey {
   ak: string;
@@ -8,14 +9,8 @@ export interface PlainKey {
   securityToken?: string;
 }
 
-const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
 const hmac = (key: string | Buffer, data: string) =>
   createHmac('sha256', key).update(data).digest();
-const escapeAll = (text: string) =>
-  encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 
 /** Source: AWS, "Create a signed AWS API request", read 2026-11-24. */
 export async function signedFetch(
