@@ -1,6 +1,6 @@
 // Responsible for which errors a timer's function throws, and how often: a thrown error reaches the failure destination.
-// Not responsible for sending alerts: the platform does. Where the store keeps the state of an error, the store also
-// prevents a second alert; this file keeps only what no store can keep.
+// Not responsible for sending alerts: the platform does. The state of most errors is in the store, which also prevents a second
+// alert. This file keeps the state of the errors for which no store can do that.
 
 import { backoffMs, policyOf, recoversByItself } from '../core/error-policy.ts';
 import {
@@ -20,25 +20,15 @@ const hourMs = 3_600_000;
 /** A new instance does not know since when the store fails. It alerts only in this first part of an hour, milliseconds. */
 const newInstanceAlertMs = 5 * 60_000;
 
-/** What one invocation ended with. */
-interface Outcome {
-  errors: readonly ExportError[];
-  snapshots: readonly Sealed[];
-}
+export type Alerts = ReturnType<typeof openAlerts>;
 
 /** The alerts of one instance of the function. Another instance alerts separately. */
-export interface Alerts {
-  /** The errors to alert about now, the worst first. `startedAtMs`: start of the invocation, since the epoch. */
-  listDue(result: Outcome, startedAtMs: number): ExportError[];
-  /** Whether to alert about this error now. If no store keeps its state: at once, then after 15 minutes, doubling to 6 hours. */
-  isDue(error: ExportError): boolean;
-}
-
-export function openAlerts(clock: Pick<Clock, 'monotonicMs'>): Alerts {
+export function openAlerts(clock: Pick<Clock, 'monotonicMs'>) {
   const alerted = new Map<string, { times: number; untilMonotonicMs: number }>();
   let failingSinceMonotonicMs: number | null = null;
   let hasWorked = false;
 
+  /** Whether to alert about this error now. If no store keeps its state: at once, then after 15 minutes, doubling to 6 hours. */
   function isDue(error: ExportError): boolean {
     const identity = identify(error);
     if (identity === null) return true;
@@ -65,17 +55,21 @@ export function openAlerts(clock: Pick<Clock, 'monotonicMs'>): Alerts {
     return isLong || (!hasWorked && isAlertTime) ? [failed] : [];
   }
 
-  return {
-    isDue,
-    listDue({ errors, snapshots }, startedAtMs) {
-      const actionable = errors.filter((error) => !recoversByItself(error));
-      // An error that did not come again is over: when it comes back, it is new.
-      const current = new Set(errors.map(identify));
-      for (const identity of alerted.keys()) if (!current.has(identity)) alerted.delete(identity);
-      const drifted = snapshots.map(describeDrifted).filter((error) => error !== null);
-      return [...actionable, ...drifted, ...listLasting(errors, startedAtMs)].filter(isDue);
-    },
-  };
+  /** The errors to alert about now, the worst first. `startedAtMs`: start of the invocation, since the epoch. */
+  function listDue(
+    { errors, snapshots }: { errors: readonly ExportError[]; snapshots: readonly Sealed[] },
+    startedAtMs: number,
+  ): ExportError[] {
+    const actionable = errors.filter((error) => !recoversByItself(error));
+    // An error that did not come again is over: when it comes back, it is new.
+    const current = new Set(errors.map(identify));
+    for (const identity of alerted.keys()) if (!current.has(identity)) alerted.delete(identity);
+    const drifted = snapshots.filter(({ manifest }) => manifest.verdict === 'drifted');
+    const lasting = listLasting(errors, startedAtMs);
+    return [...actionable, ...drifted.map(describeDrifted), ...lasting].filter(isDue);
+  }
+
+  return { isDue, listDue };
 }
 
 /**
@@ -98,20 +92,18 @@ export function mergeAlerts(errors: readonly ExportError[]): ExportError | null 
   const [worst] = errors;
   if (!worst) return null;
   const texts = errors.map((error) => `${error.code}: ${messageWithSubject(error)}\n${error.hint}`);
+  const { code, hint, cause, name } = worst;
   // A new object: a store can throw the same error object again and again, and the caller changes the message.
-  const merged = new ExportError(worst.code, texts.join('\n\n'), worst.hint, {
-    cause: worst.cause,
-  });
-  return Object.assign(merged, { name: worst.name });
+  const merged = new ExportError(code, texts.join('\n\n'), hint, { cause });
+  return Object.assign(merged, { name });
 }
 
-function describeDrifted({ manifest }: Sealed): DriftedError | null {
-  if (manifest.verdict !== 'drifted') return null;
+function describeDrifted({ manifest }: Sealed): DriftedError {
   const { snapshot, run, rows, scope, table } = manifest;
   const id = targetId({ table, region: scope.region, projectId: scope.projectId });
   return new DriftedError(
     'DRIFTED',
     `Snapshot ${snapshot} of ${id} (run ${run}) is sealed with ${rows} rows, but the order of the list changed while it was read: completeness cannot be shown.`,
-    'The snapshot is marked `drifted`, and _latest was not moved. The next scheduled run tries again. `cgs-export export` tries again now.',
+    'The snapshot is marked `drifted`, and _latest was not moved. The next scheduled run reads the list again; to read it now, run `cgs-export export`.',
   );
 }

@@ -1,6 +1,6 @@
 // Responsible for the FunctionGraph context: the agency's key, the time left, and environment variables.
 
-import { ConfigError } from '../core/errors.ts';
+import { configFault } from '../core/errors.ts';
 import type { Environment, KeyCredentials } from '../core/ports.ts';
 
 /**
@@ -26,13 +26,11 @@ export function readAgencyKey(context: FunctionContext): KeyCredentials {
   const sk = context.getSecuritySecretKey?.();
   const securityToken = context.getSecurityToken?.();
   if (!ak || !sk || (!securityToken && !context.isLocal)) {
-    throw new ConfigError([
-      {
-        path: 'accounts',
-        message: 'credentials are `agency`, but the function has no agency',
-        hint: 'Give the function an agency that may read container nodes and write to the bucket, or set credentials.',
-      },
-    ]);
+    throw configFault(
+      'accounts',
+      'credentials are `agency`, but the function has no agency',
+      'Give the function an agency that may read container nodes and write to the bucket, or set credentials.',
+    );
   }
   return { kind: 'aksk', ak, sk, ...(securityToken ? { securityToken } : {}) };
 }
@@ -44,10 +42,10 @@ export function readTimeLeftMs(context: FunctionContext): number {
 
 /** Variables of the function first, then those of the process. Only getUserData() returns encrypted variables. */
 export function readEnvironment(context: FunctionContext, env: Environment): Environment {
+  const read = (name: string | symbol) =>
+    typeof name === 'string' ? context.getUserData?.(name) || env[name] : undefined;
   return new Proxy(env, {
-    get: (_env, name) =>
-      typeof name === 'string' ? context.getUserData?.(name) || env[name] : undefined,
-    has: (_env, name) =>
-      typeof name === 'string' && (Boolean(context.getUserData?.(name)) || name in env),
+    get: (_env, name) => read(name),
+    has: (_env, name) => read(name) !== undefined,
   });
 }

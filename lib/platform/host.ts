@@ -9,7 +9,7 @@ import type { Host } from '../core/ports.ts';
  */
 export function describeHost(random: () => number): Host {
   const namespace = readNamespace();
-  const started = namespace === null ? null : readStart(process.pid);
+  const started = readStart(process.pid);
   const identity =
     namespace === null || started === null
       ? `unknown:${process.pid}:${Math.floor(random() * 2 ** 48).toString(36)}`
@@ -18,9 +18,8 @@ export function describeHost(random: () => number): Host {
     identity,
     isGone(other) {
       if (namespace === null || !other.startsWith(`${namespace}:`)) return false;
-      const [pid = '', start = ''] = other.slice(namespace.length + 1).split(':');
-      if (!/^\d+$/.test(pid) || !/^\d+$/.test(start)) return false;
-      return readStart(Number(pid)) !== start;
+      const [, pid, start] = /^(\d+):(\d+)$/.exec(other.slice(namespace.length + 1)) ?? [];
+      return pid !== undefined && readStart(Number(pid)) !== start;
     },
   };
 }

@@ -70,6 +70,7 @@ function renameReserved(fields: Record<string, unknown>): Record<string, unknown
 
 const depthMax = 6;
 const itemsMax = 100;
+const notReadable = '[not readable]';
 
 /** Converts any value to scrubbed JSON data. Never throws: cycles, bigints and getters that throw become texts. */
 function makePlain(
@@ -82,87 +83,72 @@ function makePlain(
   const inner = (one: unknown) => makePlain(one, scrubber, withStack, [...above, value]);
   try {
     if (value === null || value === undefined || typeof value === 'boolean') return value;
-    if (typeof value === 'string') return scrub(value);
-    if (typeof value === 'number') {
+    if (typeof value !== 'object') {
       const text = String(value);
-      return Number.isFinite(value) && scrub(text) === text ? value : scrub(text);
+      const isSafeNumber = Number.isFinite(value) && scrub(text) === text;
+      return isSafeNumber ? value : scrub(text);
     }
-    if (typeof value !== 'object') return scrub(String(value));
     if (above.includes(value)) return '[circular]';
     if (above.length >= depthMax) return '[too deep]';
-    if (value instanceof Error) return describeError(value, withStack, inner);
     if (value instanceof RawNumber) return scrub(value.text);
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
     if (value instanceof Uint8Array) return `[${value.byteLength} bytes]`;
-    if (value instanceof Map || value instanceof Set)
+    if (value instanceof Map || value instanceof Set || Array.isArray(value)) {
       return [...value].slice(0, itemsMax).map(inner);
-    if (Array.isArray(value)) return value.slice(0, itemsMax).map(inner);
-    const plain: Record<string, unknown> = {};
-    for (const name of Object.keys(value).slice(0, itemsMax)) {
-      plain[scrub(name)] = readMember(value, name, inner);
     }
-    return plain;
+    const members = value instanceof Error ? describeError(value, withStack) : value;
+    const names = Object.keys(members).slice(0, itemsMax);
+    return Object.fromEntries(names.map((name) => [scrub(name), inner(readMember(members, name))]));
   } catch {
-    return '[not readable]';
+    return notReadable;
   }
 }
 
-function readMember(holder: object, name: string, inner: (one: unknown) => unknown): unknown {
+function readMember(holder: object, name: string): unknown {
   try {
-    return inner((holder as Record<string, unknown>)[name]);
+    return (holder as Record<string, unknown>)[name];
   } catch {
-    return '[not readable]';
+    return notReadable;
   }
 }
 
 /** An ExportError is logged as code, message and hint; another error as name and message. Stack and cause only at debug. */
-function describeError(
-  error: Error,
-  withStack: boolean,
-  inner: (one: unknown) => unknown,
-): Record<string, unknown> {
+function describeError(error: Error, withStack: boolean): object {
   const { name, message, stack, cause } = error;
   const known =
     error instanceof ExportError
       ? { code: error.code, message, hint: error.hint }
       : { name, message };
   const more = withStack ? { stack, ...(cause === undefined ? {} : { cause }) } : {};
-  return Object.fromEntries(
-    Object.entries({ ...known, ...more }).map(([key, one]) => [key, inner(one)]),
-  );
+  return { ...known, ...more };
 }
 
-const colours: Record<string, string> = {
-  error: '31',
-  warn: '33',
-  info: '32',
-  debug: '90',
-};
+/** Codes of ANSI escape sequences. */
+const colours: Record<string, number> = { error: 31, warn: 33, info: 32, debug: 90 };
 
 /** `HH:MM:SS level message key=value`; only a stack is on more lines. */
 function formatPretty(line: string, colour: boolean): string {
   const { level, time, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const label = String(level).padEnd(5);
   const painted = colour ? `\u001b[${colours[String(level)]}m${label}\u001b[0m` : label;
-  const stacks: string[] = [];
+  const stackLines: string[] = [];
   const pairs = Object.entries(fields).map(([name, value]) => {
+    let shown = value;
     if (typeof value === 'object' && value !== null && 'stack' in value) {
       const { stack, ...rest } = value;
-      stacks.push(String(stack));
-      return `${clean(name)}=${formatValue(rest)}`;
+      stackLines.push(...String(stack).split('\n'));
+      shown = rest;
     }
-    return `${clean(name)}=${formatValue(value)}`;
+    return `${clean(name)}=${formatValue(shown)}`;
   });
   const head = [String(time).slice(11, 19), painted, clean(String(message)), ...pairs].join(' ');
-  const tail = stacks.flatMap((stack) => stack.split('\n')).map((one) => `\n    ${clean(one)}`);
-  return `${head}${tail.join('')}\n`;
+  return `${[head, ...stackLines.map((line) => `    ${clean(line)}`)].join('\n')}\n`;
 }
 
+/** A text needs no quotes if it has no spaces, quotes or `=`. */
 function formatValue(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const quoted =
-    typeof value === 'string' && !/^[^\s"'=]+$/.test(text) ? JSON.stringify(text) : text;
-  return clean(quoted);
+  const isPlain = typeof value === 'string' && /^[^\s"'=]+$/.test(value);
+  return clean(isPlain ? value : JSON.stringify(value));
 }
 
 /** Control characters could change the terminal or break the line in two. */

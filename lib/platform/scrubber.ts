@@ -57,11 +57,9 @@ function listBase64Forms(secret: string): string[] {
   const whole = bytes.toString('base64');
   const forms = [whole, whole.replaceAll('=', '')];
   for (const before of [0, 1, 2]) {
-    const text = Buffer.concat([Buffer.alloc(before), bytes])
-      .toString('base64')
-      .replaceAll('=', '');
-    const partial = (before + bytes.length) % 3 !== 0;
-    const inner = text.slice([0, 2, 3][before], partial ? -1 : undefined);
+    const shifted = Buffer.concat([Buffer.alloc(before), bytes]);
+    const text = shifted.toString('base64').replaceAll('=', '');
+    const inner = text.slice([0, 2, 3][before], shifted.length % 3 === 0 ? undefined : -1);
     // A shorter form could be part of an ordinary word.
     if (inner.length >= 8) forms.push(inner);
   }
