@@ -11,7 +11,7 @@ import { writeArchive } from '../../lib/deploy/archive.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
 import { openDuck } from '../formats/readers.ts';
-import { unpackFunction } from '../support/function-process.ts';
+import { timerInvocation, unpackFunction } from '../support/function-process.ts';
 import { sha256 } from '../support/plain-signature.ts';
 import { rgw } from '../support/rgw.ts';
 import { listNames, readObject } from '../support/signed-fetch.ts';
@@ -82,12 +82,9 @@ export async function deployFunction(
   const { ak, sk } = options.simulator;
   return async () => {
     const { ok, error, result, log } = await unpacked.run({
-      event: { version: 'v2.0', trigger_type: 'TIMER', trigger_name: 'every-minute' },
-      handler: 'index.handler',
+      ...timerInvocation,
       requestId: 'request',
-      functionName: 'cgs-export-collect',
       memorySize: 256,
-      timeoutMs: 60_000,
       agency: null,
       userData: { HUAWEICLOUD_SDK_AK: ak, HUAWEICLOUD_SDK_SK: sk },
     });

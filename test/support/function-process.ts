@@ -19,6 +19,14 @@ export interface RunOptions {
   userData: Readonly<Record<string, string>>;
 }
 
+/** What every timer invocation of the collect function has in common. */
+export const timerInvocation = {
+  event: { version: 'v2.0', trigger_type: 'TIMER', trigger_name: 'every-minute' },
+  handler: 'index.handler',
+  functionName: 'cgs-export-collect',
+  timeoutMs: 60_000,
+} satisfies Partial<RunOptions>;
+
 export interface RunOutcome {
   ok: boolean;
   /** The return value of the handler. */
@@ -97,16 +105,13 @@ function runOnce(folder: string, nodePath: string, options: RunOptions): Promise
     );
     let log = '';
     let written = '';
-    const listen = (index: number, take: (text: string) => void) =>
-      child.stdio[index]?.on('data', (data: Buffer) => take(String(data)));
-    listen(1, (text) => {
-      log += text;
-    });
-    listen(2, (text) => {
-      log += text;
-    });
-    listen(3, (text) => {
-      written += text;
+    for (const index of [1, 2]) {
+      child.stdio[index]?.on('data', (data: Buffer) => {
+        log += String(data);
+      });
+    }
+    child.stdio[3]?.on('data', (data: Buffer) => {
+      written += String(data);
     });
     let isTimedOut = false;
     const timer = setTimeout(() => {

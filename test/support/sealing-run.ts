@@ -7,7 +7,7 @@ import { writeArchive } from '../../lib/deploy/archive.ts';
 import { startSimulator } from '../../lib/simulator/simulator.ts';
 import { readArchive } from './archive-reader.ts';
 import { agency, writeConfig } from './exporting-config.ts';
-import { type RunOutcome, unpackFunction } from './function-process.ts';
+import { type RunOutcome, timerInvocation, unpackFunction } from './function-process.ts';
 
 export interface SealingRun {
   invocations: RunOutcome[];
@@ -39,12 +39,9 @@ export async function runUntilSealed(options: {
   try {
     for (;;) {
       const outcome = await unpacked.run({
-        event: { version: 'v2.0', trigger_type: 'TIMER', trigger_name: 'every-minute' },
-        handler: 'index.handler',
+        ...timerInvocation,
         requestId: `request-${invocations.length}`,
-        functionName: 'cgs-export-collect',
         memorySize,
-        timeoutMs: 60_000,
         agency,
         userData: {},
       });
