@@ -174,7 +174,7 @@ accounts: [{ name: prod, targets: [${target}] }]
     await call(['export', '--table', 'nodes'], 2);
     expect((await call(['export', '--table', 'container_nodes'])).snapshots).toHaveLength(1);
     expect(await call<object>(['verify'])).toMatchObject({ manifests: 2, faults: [] });
-  }, 120_000);
+  }, 240_000);
 
   test('plan warns when the pages need more time than the schedule allows', async () => {
     const endpoint = await startEndpoint({ totalNum: 1_900_000 });

@@ -158,7 +158,7 @@ describe.concurrent('the built function', () => {
     expect(idle.result).toMatchObject({ status: 'idle', snapshots: [], requests: 0 });
     const verified = await runCli(['verify', '--store', 'file:./lake'], { cwd: folder });
     expectCode(verified, 0);
-  }, 120_000);
+  }, 240_000);
 
   test("uses the agency's temporary key, which is different in each invocation", async () => {
     const first = {
@@ -187,7 +187,7 @@ describe.concurrent('the built function', () => {
       expect(printed).not.toContain(secret);
       expect(stored).not.toContain(secret);
     }
-  }, 120_000);
+  }, 240_000);
 
   test('throws once for a rejected key, then sends nothing', async () => {
     const endpoint = await startEndpoint({ always: '403', securityToken: 'agency-token-3' });
