@@ -3,45 +3,43 @@
 import { scryptSync } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigError, configFault } from '../core/errors.ts';
+import type { Environment } from '../core/ports.ts';
 import type { AsyncSettings, DeployedFunction } from './function-graph.ts';
-import { environmentMaxChars, type FunctionSettings, secretsMark } from './settings.ts';
+import { type FunctionSettings, secretsMark } from './settings.ts';
 
 /** Name → value. */
 export type Secrets = Readonly<Record<string, string>>;
 
 const markBytes = 16;
 
+/** Names and values together. Source: FunctionGraph User Guide, "Configuring Environment Variables", read 2026-11-24. */
+const environmentMaxChars = 4_096;
+
 /** Reads the values of the function's secrets from `env`. Throws ConfigError that lists all missing ones. */
 export function takeSecrets(
   { key, environment, secrets }: FunctionSettings,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
 ): Secrets {
-  const path = `functions.${key}.secrets`;
   // Own properties only: objects inherit names such as `constructor`.
   const missing = secrets.filter((name) => !Object.hasOwn(env, name) || !env[name]);
-  if (missing.length > 0) {
-    throw new ConfigError(
-      missing.map((name) => ({
-        path,
-        message: `${name} is not set`,
-        hint: `Set ${name} in the environment of this command. It is sent encrypted and not stored anywhere else.`,
-      })),
-    );
-  }
+  const issues = missing.map((name) => ({
+    path: `functions.${key}.secrets`,
+    message: `${name} is not set`,
+    hint: `Set ${name} in the environment of this command. It is sent encrypted and not stored anywhere else.`,
+  }));
+  if (issues.length > 0) throw new ConfigError(issues);
   const taken = Object.fromEntries(secrets.map((name) => [name, env[name] ?? '']));
   // Only the length of the mark counts here, and computing the real mark is slow.
   const mark = secrets.length > 0 ? '0'.repeat(2 * markBytes) : '';
   const chars = JSON.stringify(withMark(environment, mark)).length + JSON.stringify(taken).length;
   if (chars <= environmentMaxChars) return taken;
-  throw configFault(
-    path,
-    `environment and secrets have ${chars} characters, the limit is at most ${environmentMaxChars}`,
-    'Move the settings that are not secret to cgs-export.yml: it is in the zip.',
-  );
+  const message = `environment and secrets have ${chars} characters, the limit is ${environmentMaxChars}`;
+  const hint = 'Move the settings that are not secret to cgs-export.yml: it is in the zip.';
+  throw configFault(`functions.${key}`, message, hint);
 }
 
-/** A slow hash with the function as its salt: the mark is readable, and a password could be guessed from a fast hash. */
-function markSecrets(urn: string, secrets: Secrets): string {
+/** A slow hash with the function as its salt: everyone who reads the mark could guess a password from a fast hash. */
+export function markSecrets(urn: string, secrets: Secrets): string {
   if (Object.keys(secrets).length === 0) return '';
   return scryptSync(JSON.stringify(Object.entries(secrets).sort()), urn, markBytes).toString('hex');
 }
@@ -50,12 +48,7 @@ function withMark(variables: Readonly<Record<string, string>>, mark: string) {
   return mark === '' ? variables : { ...variables, [secretsMark]: mark };
 }
 
-/** The readable variables of the function: its environment and the mark of its secrets. */
-export function userDataOf(urn: string, { environment }: FunctionSettings, secrets: Secrets) {
-  return withMark(environment, markSecrets(urn, secrets));
-}
-
-/** The settings that UpdateFunctionConfig changes, as settings.ts has them, but `secrets` is the mark; empty without secrets. */
+/** The settings that UpdateFunctionConfig changes, named as in settings.ts. `secrets` is their mark; empty: no secrets. */
 type Configuration = ReturnType<typeof readDeployed> &
   Partial<Pick<FunctionSettings, 'ltsGroupName' | 'ltsStreamName'>>;
 
@@ -91,14 +84,14 @@ export function readUserData(text: string | null | undefined): Record<string, st
 
 /** Names of the settings that differ. What `wanted` does not set is not compared: no API call removes it. */
 function listDifferences(wanted: Partial<Configuration>, current: DeployedFunction): string[] {
-  return Object.entries(readDeployed(current))
-    .filter(([name, now]) => {
-      const value = wanted[name as keyof Configuration];
-      // The API reports the default enterprise project as 0 or not at all.
-      const isDefault = name === 'enterpriseProjectId' && value === '0' && now === undefined;
-      return value !== undefined && !isDefault && !isDeepStrictEqual(value, now);
-    })
-    .map(([name]) => name);
+  const deployed = readDeployed(current);
+  const names = Object.keys(deployed) as (keyof typeof deployed)[];
+  return names.filter((name) => {
+    const value = wanted[name];
+    // The API reports the default enterprise project as 0 or not at all.
+    if (name === 'enterpriseProjectId' && value === '0' && !deployed[name]) return false;
+    return value !== undefined && !isDeepStrictEqual(value, deployed[name]);
+  });
 }
 
 /** Names of the settings that differ; empty: the deployed configuration is as wanted. */
@@ -111,29 +104,26 @@ export function compareConfig(
   return listDifferences({ ...settings, secrets: markSecrets(urn, secrets) }, current);
 }
 
-function bodyOf(name: string, { vpcId, ltsGroupId, ltsStreamId, ...configuration }: Configuration) {
-  const { enterpriseProjectId, environment, secrets } = configuration;
+function bodyOf(name: string, wanted: Configuration) {
+  const { vpcId, subnetId, ltsGroupId, ltsStreamId, enterpriseProjectId } = wanted;
+  const logConfig = {
+    group_id: ltsGroupId,
+    group_name: wanted.ltsGroupName,
+    stream_id: ltsStreamId,
+    stream_name: wanted.ltsStreamName,
+  };
   return {
     func_name: name,
-    runtime: configuration.runtime,
-    timeout: configuration.timeout,
-    handler: configuration.handler,
-    memory_size: configuration.memorySize,
-    description: configuration.description,
-    xrole: configuration.agencyName,
-    app_xrole: configuration.appXrole,
-    user_data: JSON.stringify(withMark(environment, secrets)),
-    ...(vpcId ? { func_vpc: { vpc_id: vpcId, subnet_id: configuration.subnetId } } : {}),
-    ...(ltsGroupId && ltsStreamId
-      ? {
-          log_config: {
-            group_id: ltsGroupId,
-            group_name: configuration.ltsGroupName,
-            stream_id: ltsStreamId,
-            stream_name: configuration.ltsStreamName,
-          },
-        }
-      : {}),
+    runtime: wanted.runtime,
+    timeout: wanted.timeout,
+    handler: wanted.handler,
+    memory_size: wanted.memorySize,
+    description: wanted.description,
+    xrole: wanted.agencyName,
+    app_xrole: wanted.appXrole,
+    user_data: JSON.stringify(withMark(wanted.environment, wanted.secrets)),
+    ...(vpcId ? { func_vpc: { vpc_id: vpcId, subnet_id: subnetId } } : {}),
+    ...(ltsGroupId && ltsStreamId ? { log_config: logConfig } : {}),
     ...(enterpriseProjectId ? { enterprise_project_id: enterpriseProjectId } : {}),
   };
 }
@@ -187,10 +177,7 @@ export function listAdded(before: DeployedFunction, after: DeployedFunction): st
 }
 
 /** What `current` still has, although `settings` no longer do. Not a log group: FunctionGraph may have created it. */
-export function listLeftovers(
-  settings: FunctionSettings,
-  current: DeployedFunction | null,
-): string[] {
+export function listLeftovers(settings: FunctionSettings, current: DeployedFunction | null) {
   if (current === null) return [];
   const { vpcId, enterpriseProjectId: project = '0' } = readDeployed(current);
   return [
@@ -203,10 +190,7 @@ export function listLeftovers(
 const eventAgeMaxSeconds = 3_600;
 
 /** Null: the deployed settings are as wanted. The destination for successes is kept. */
-export function asyncBody(
-  current: AsyncSettings | null,
-  settings: FunctionSettings,
-): object | null {
+export function asyncBody(current: AsyncSettings | null, settings: FunctionSettings) {
   const { on_failure: before, on_success: onSuccess } = current?.destination_config ?? {};
   const wanted = settings.onFailure;
   const isSame =

@@ -4,10 +4,16 @@
 import { createHash } from 'node:crypto';
 import { configFault, ExportError, TransientError } from '../core/errors.ts';
 import { compareConfig, listAdded, listLeftovers, restoreConfig } from './configuration-diff.ts';
-import type { DeployedFunction, DeployedTrigger } from './function-graph.ts';
+import type { DeployedFunction } from './function-graph.ts';
 import type { FunctionSettings } from './settings.ts';
-import { type DeployedState, type DeployPlan, planSteps, type Step, type Wanted } from './steps.ts';
-import { restoreTriggerBody } from './timer-changes.ts';
+import {
+  type DeployedState,
+  type DeployPlan,
+  findTimer,
+  planSteps,
+  type Step,
+  type Wanted,
+} from './steps.ts';
 
 export interface Deployment {
   /** Labels of the steps that changed something; empty without an error: no change was needed. */
@@ -20,9 +26,6 @@ export interface Deployment {
   leftovers: string[];
   error: ExportError | null;
 }
-
-/** How often a step runs that had no effect and whose response was lost. */
-const triesMax = 2;
 
 const noAnswer = 'outcome unknown: no answer';
 
@@ -45,7 +48,7 @@ export async function deployFunction(
     throw configFault(`functions.${settings.key}`, `${settings.name} is not deployed`, hint);
   }
   const done = new Map<string, string>();
-  const tries = new Map<string, number>();
+  const failedOnce = new Set<string>();
   const planRest = (state: DeployedState) =>
     planSteps(wanted, state).filter(({ id }) => !done.has(id));
   let rest = planRest(before);
@@ -55,22 +58,20 @@ export async function deployFunction(
     try {
       const isChanged = (await step.run()) !== false;
       // Nothing to change in the second try: the first try did it, although its response was lost.
-      if (isChanged || tries.has(id)) done.set(id, label);
+      if (isChanged || failedOnce.has(id)) done.set(id, label);
       rest = rest.slice(1);
     } catch (error) {
       if (!(error instanceof ExportError)) throw error;
-      tries.set(id, (tries.get(id) ?? 0) + 1);
       const state = await readState(wanted).catch(() => null);
-      if (state) {
-        rest = planRest(state);
+      if (state) rest = planRest(state);
+      const mayRepeat = state && error instanceof TransientError && !failedOnce.has(id);
+      if (!rest.some((other) => other.id === id)) {
         // No longer planned: the step had its effect, whatever the response was.
-        if (!rest.some((other) => other.id === id)) {
-          done.set(id, label);
-          continue;
-        }
-        if (error instanceof TransientError && (tries.get(id) ?? 0) < triesMax) continue;
+        done.set(id, label);
+      } else if (!mayRepeat) {
+        return endFailed(wanted, { before, state, done, rest, failed: step, error });
       }
-      return endFailed(wanted, { before, state, done, rest, failed: step, error });
+      failedOnce.add(id);
     }
   }
   const leftovers = scope === 'code' ? [] : listLeftovers(settings, before.function);
@@ -103,19 +104,18 @@ async function endFailed(
   },
 ): Promise<Deployment> {
   const { before, done, rest, failed, error } = end;
-  const isOldCode = failed.id === 'code' && done.has('config') && end.state !== null;
-  const rollsBack = isOldCode && before.function !== null;
+  const old = before.function;
+  const isOldCode = failed.id === 'code' && end.state !== null && old !== null;
+  const rollsBack = isOldCode && done.has('config');
   const state = rollsBack
-    ? await rollBackConfig(wanted, before.function as DeployedFunction, done)
+    ? await rollBackConfig(wanted, old, done)
     : await restoreTimer(wanted, before, end.state, failed);
-  const isRolledBack = rollsBack && !done.has('config');
   const left = (state ? planSteps(wanted, state) : rest).filter(({ id }) => !done.has(id));
   const notDone = left.map(({ id, label }) => {
+    if (id === 'config' && rollsBack) return `${label} (rolled back)`;
     const hadTimer = findTimer(before, id) !== undefined;
-    if (id === 'config' && isRolledBack) return `${label} (rolled back)`;
     if (state) {
-      const isGone = hadTimer && findTimer(state, id) === undefined;
-      return isGone ? `${label} (the old timer is deleted)` : label;
+      return hadTimer && !findTimer(state, id) ? `${label} (the old timer is deleted)` : label;
     }
     if (id !== failed.id) return label;
     return `${label} (${noAnswer}${hadTimer ? '; the timer may be missing' : ''})`;
@@ -138,25 +138,20 @@ async function rollBackConfig(
   // Only the first error is reported. The state shows whether this call had an effect.
   await api.updateConfig(urn, body).catch(() => {});
   const state = await readState(wanted).catch(() => null);
-  if (!state?.function) {
-    done.set('config', `${label} (rollback: ${noAnswer})`);
-  } else if (!isRestored(state.function)) {
-    done.set('config', `${label} (rollback failed)`);
-  } else {
-    done.delete('config');
-    if (hasNewSecrets) {
-      done.set('secrets', 'update secrets (no rollback: the API does not return the old values)');
-    }
-    const added = listAdded(before, state.function);
-    if (added.length > 0) {
-      done.set('added', `set ${added.join(', ')} (no rollback: no API call removes it)`);
-    }
+  const after = state?.function;
+  if (!after || !isRestored(after)) {
+    done.set('config', `${label} (${after ? 'rollback failed' : `rollback: ${noAnswer}`})`);
+    return state;
+  }
+  done.delete('config');
+  if (hasNewSecrets) {
+    done.set('secrets', 'update secrets (no rollback: the API does not return the old values)');
+  }
+  const added = listAdded(before, after);
+  if (added.length > 0) {
+    done.set('added', `set ${added.join(', ')} (no rollback: no API call removes it)`);
   }
   return state;
-}
-
-function findTimer({ triggers }: DeployedState, stepId: string): DeployedTrigger | undefined {
-  return triggers.find(({ event_data }) => stepId === `timer ${event_data.name}`);
 }
 
 /** Creates the old timer again if the failed step was to replace it and it is gone. Returns the state after that. */
@@ -168,8 +163,10 @@ async function restoreTimer(
 ): Promise<DeployedState | null> {
   const old = findTimer(before, failed.id);
   if (!old || (state && findTimer(state, failed.id))) return state;
+  const { trigger_type_code, trigger_status, event_data } = old;
+  const body = { trigger_type_code, trigger_status, event_data };
   // If the old timer still exists, the API rejects a second one with its name.
-  await wanted.api.createTrigger(wanted.urn, restoreTriggerBody(old)).catch(() => {});
+  await wanted.api.createTrigger(wanted.urn, body).catch(() => {});
   return readState(wanted).catch(() => null);
 }
 

@@ -14,6 +14,7 @@ interface SdkException {
   errorCode?: string;
   errorMsg?: string;
   requestId?: string;
+  message?: string;
 }
 
 const messageMaxChars = 500;
@@ -33,6 +34,9 @@ const settingOf: Record<string, string> = {
   'FSS.0413': 'package',
 };
 
+const notFromFunctionGraph =
+  'Check the endpoint and the proxy: this response does not come from FunctionGraph.';
+
 const notFoundCodes = new Set(['FSS.0404', 'FSS.0410', 'FSS.1051']);
 
 /** The SDK exception becomes the `cause`. `operation`: the API's name of the call, such as `CreateFunction`. */
@@ -41,7 +45,7 @@ export function describeApiError(
   error: unknown,
   scrub: (text: string) => string = (text) => text,
 ): ExportError {
-  const cause = error as SdkException & { message?: string };
+  const cause = error as SdkException;
   const { httpStatusCode: status, errorCode, errorMsg, requestId } = cause;
   const details = typeof errorMsg === 'string' ? errorMsg : (cause.message ?? '');
   const code = errorCode ?? (status ? `HTTP_${status}` : 'NETWORK');
@@ -54,11 +58,8 @@ export function describeApiError(
     return new AuthError(code, message, hint, { cause });
   }
   if (status === undefined || status === 429 || status >= 500) {
-    const reason =
-      status === undefined
-        ? 'Check the network, the region and the endpoint'
-        : 'The service is busy or has a fault: wait a few minutes';
-    const hint = `${reason}, then run the same command again. It skips the steps that are done.`;
+    const first = status ? 'Wait a few minutes' : 'Check the network, the region and the endpoint';
+    const hint = `${first}, then run the same command again. It skips the steps that are done.`;
     return new TransientError(code, message, hint, { cause });
   }
   const setting = settingOf[code];
@@ -70,19 +71,16 @@ export function describeApiError(
 }
 
 function hintFor(status: number, errorCode: string | undefined): string {
-  if (errorCode === undefined) {
-    return 'Check the endpoint and the proxy: this response does not come from FunctionGraph.';
-  }
+  if (errorCode === undefined) return notFromFunctionGraph;
   if (status === 404) {
-    return 'Check that the function is deployed in this region and project: `serverless info` shows it, `serverless deploy` creates it.';
+    return 'Check the region and the project. `serverless info` shows whether the function is deployed, `serverless deploy` creates it.';
   }
   return 'Look up the code in the FunctionGraph API Reference, "Error Codes", and change serverless.yml.';
 }
 
 /** For a response with status 200 that is not the API's. */
 export function unexpectedResponse(message: string): ProtocolError {
-  const hint = 'Check the endpoint: the server that answers there is not FunctionGraph.';
-  return new ProtocolError('UNEXPECTED_ANSWER', message, hint);
+  return new ProtocolError('UNEXPECTED_ANSWER', message, notFromFunctionGraph);
 }
 
 /** HTTP status of an error from describeApiError; null if no response arrived. */
@@ -98,6 +96,5 @@ export function apiCodeOf(error: unknown): string | null {
 
 /** False for a 404 without the API's code: it may come from a proxy. */
 export function isNotFound(error: unknown): boolean {
-  const code = apiCodeOf(error);
-  return code !== null && notFoundCodes.has(code);
+  return notFoundCodes.has(apiCodeOf(error) ?? '');
 }

@@ -1,8 +1,9 @@
 // Responsible for calling the FunctionGraph API through the vendor's SDK. Not responsible for what is sent.
 
-import type { BasicCredentials as Credentials } from '@huaweicloud/huaweicloud-sdk-core';
 import type { FunctionGraphClient } from '@huaweicloud/huaweicloud-sdk-functiongraph';
 import { TransientError } from '../core/errors.ts';
+import { asRecord } from '../core/value-shape.ts';
+import { VERSION } from '../core/version.ts';
 import {
   apiCodeOf,
   describeApiError,
@@ -44,27 +45,16 @@ export interface DeployedTrigger {
   trigger_id: string;
   trigger_type_code: string;
   trigger_status: 'ACTIVE' | 'DISABLED';
-  event_data: { name?: string; schedule_type?: string; schedule?: string; user_event?: string };
-}
-
-interface Destination {
-  destination?: string;
-  param?: string;
+  event_data: { name?: string; schedule_type?: string; schedule?: string };
 }
 
 export interface AsyncSettings {
   max_async_event_age_in_seconds?: number;
   max_async_retry_attempts?: number;
-  destination_config?: { on_success?: Destination | null; on_failure?: Destination | null } | null;
-}
-
-export interface Invocation {
-  requestId: string;
-  /** 200, or 500 if the function threw. */
-  status: number;
-  result: string;
-  /** The end of the function's output. */
-  log: string;
+  /** By event. */
+  destination_config?: Partial<
+    Record<'on_success' | 'on_failure', { destination?: string; param?: string } | null>
+  > | null;
 }
 
 export interface AsyncInvocation {
@@ -80,12 +70,6 @@ export interface LogStream {
   stream_name?: string;
 }
 
-/**
- * `find…` returns null if there is nothing; deleting what does not exist succeeds. Every function throws AuthError, ConfigError (the
- * API rejects a setting), TransientError or ProtocolError.
- */
-export type FunctionGraph = Awaited<ReturnType<typeof openFunctionGraph>>;
-
 export interface FunctionGraphOptions {
   endpoint: string;
   projectId: string;
@@ -93,7 +77,6 @@ export interface FunctionGraphOptions {
   sk: string;
   /** Null for a permanent key. */
   securityToken: string | null;
-  userAgent: string;
   proxyUrl: string | null;
   sleep: (delayMs: number) => Promise<void>;
   /** Removes secrets from a text: an error message of the API may quote the request. */
@@ -106,36 +89,46 @@ const invokeTimeoutMs = 910_000;
 const triesMax = 3;
 
 /**
- * The SDK method of each call. `field`: a field that only FunctionGraph's response has, so that a proxy's page with status 200 is not
- * taken for a success; null: a list, or no response body. `isRepeatable`: a second request does no harm. The others are repeated only
- * after a 429, when the first request certainly had no effect.
+ * The SDK's method for each call, and a field that only FunctionGraph's response has, so that a proxy's page with status 200 is not
+ * taken for a success. Null: the response is a list or has no body.
  */
-const calls = {
-  showFunctionConfig: { field: 'func_urn', isRepeatable: true },
-  createFunction: { field: 'func_urn', isRepeatable: false },
-  // A second request would be rejected as unchanged and hide the outcome of the first.
-  updateFunctionCode: { field: 'func_urn', isRepeatable: false },
-  updateFunctionConfig: { field: 'func_urn', isRepeatable: true },
-  updateFunctionMaxInstanceConfig: { field: 'func_urn', isRepeatable: true },
-  showFunctionAsyncInvokeConfig: { field: 'max_async_retry_attempts', isRepeatable: true },
-  updateFunctionAsyncInvokeConfig: { field: 'max_async_retry_attempts', isRepeatable: true },
-  listFunctionTriggers: { field: null, isRepeatable: true },
-  createFunctionTrigger: { field: 'trigger_id', isRepeatable: false },
-  updateTrigger: { field: 'trigger_id', isRepeatable: true },
-  deleteFunctionTrigger: { field: null, isRepeatable: true },
-  invokeFunction: { field: 'status', isRepeatable: false },
-  listAsyncInvocations: { field: 'invocations', isRepeatable: true },
-  showLtsLogDetails: { field: 'group_id', isRepeatable: true },
-  deleteFunction: { field: null, isRepeatable: true },
-} satisfies Partial<
-  Record<keyof FunctionGraphClient, { field: string | null; isRepeatable: boolean }>
->;
+const fieldOf = {
+  showFunctionConfig: 'func_urn',
+  createFunction: 'func_urn',
+  updateFunctionCode: 'func_urn',
+  updateFunctionConfig: 'func_urn',
+  updateFunctionMaxInstanceConfig: 'func_urn',
+  showFunctionAsyncInvokeConfig: 'max_async_retry_attempts',
+  updateFunctionAsyncInvokeConfig: 'max_async_retry_attempts',
+  listFunctionTriggers: null,
+  createFunctionTrigger: 'trigger_id',
+  updateTrigger: 'trigger_id',
+  deleteFunctionTrigger: null,
+  invokeFunction: 'status',
+  listAsyncInvocations: 'invocations',
+  showLtsLogDetails: 'group_id',
+  deleteFunction: null,
+} satisfies Partial<Record<keyof FunctionGraphClient, string | null>>;
 
-type Call = keyof typeof calls;
-/** `urn`: of the function; null for a call without one. */
-type Send = <T = unknown>(call: Call, urn: string | null, more?: object) => Promise<T>;
+type Call = keyof typeof fieldOf;
 
-/** Long because: one short method for each of the fifteen calls. */
+/**
+ * Repeated only after a 429, when the first request certainly had no effect. `updateFunctionCode`: a second request would be rejected
+ * as unchanged and hide the outcome of the first.
+ */
+const notRepeatable = new Set<Call>([
+  'createFunction',
+  'updateFunctionCode',
+  'createFunctionTrigger',
+  'invokeFunction',
+]);
+
+export type FunctionGraph = Awaited<ReturnType<typeof openFunctionGraph>>;
+
+/**
+ * `find…` returns null if there is nothing; deleting what does not exist succeeds. Every method throws AuthError, ConfigError (the
+ * API rejects a setting), TransientError or ProtocolError. Long because: one short method for each of the fifteen calls.
+ */
 export async function openFunctionGraph(options: FunctionGraphOptions) {
   const send = await openSend(options, timeoutMs);
   const sendInvocation = await openSend(options, invokeTimeoutMs);
@@ -148,18 +141,15 @@ export async function openFunctionGraph(options: FunctionGraphOptions) {
   const findFunction = (urn: string) => find<DeployedFunction>('showFunctionConfig', urn);
 
   async function listTriggers(urn: string) {
-    const listed = await send('listFunctionTriggers', urn);
-    return readList<DeployedTrigger>(listed, 'listFunctionTriggers');
+    const call = 'listFunctionTriggers';
+    return readList<DeployedTrigger>(await send(call, urn), call);
   }
 
   /** The response has no body to check, and may be lost. So only a read shows whether the object is gone. */
-  async function remove(call: Call, deletion: Promise<unknown>, isPresent: () => Promise<boolean>) {
-    const failure = await deletion.then(
-      () => null,
-      (error: unknown) => (isNotFound(error) ? null : { error }),
-    );
+  async function remove(call: Call, urn: string, more: object, isPresent: () => Promise<boolean>) {
+    const [deletion] = await Promise.allSettled([send(call, urn, more)]);
     for (let tries = 1; await isPresent(); tries += 1) {
-      if (failure) throw failure.error;
+      if (deletion.status === 'rejected' && !isNotFound(deletion.reason)) throw deletion.reason;
       if (tries === triesMax) {
         throw unexpectedResponse(`${nameOf(call)} succeeded, but the object still exists.`);
       }
@@ -194,23 +184,21 @@ export async function openFunctionGraph(options: FunctionGraphOptions) {
       return send('updateTrigger', urn, { trigger_type_code, trigger_id, body });
     },
     deleteTrigger(urn: string, { trigger_type_code, trigger_id }: DeployedTrigger) {
-      const deletion = send('deleteFunctionTrigger', urn, { trigger_type_code, trigger_id });
-      return remove('deleteFunctionTrigger', deletion, async () =>
+      const trigger = { trigger_type_code, trigger_id };
+      return remove('deleteFunctionTrigger', urn, trigger, async () =>
         (await listTriggers(urn)).some((other) => other.trigger_id === trigger_id),
       );
     },
-    async invoke(urn: string, event: object): Promise<Invocation> {
+    async invoke(urn: string, event: object) {
       const headers = { 'X-Cff-Log-Type': 'tail', 'X-CFF-Request-Version': 'v1' };
-      const request = { body: event, ...headers };
-      const response = await sendInvocation<Record<string, unknown>>(
-        'invokeFunction',
-        urn,
-        request,
-      );
+      const sent = await sendInvocation('invokeFunction', urn, { body: event, ...headers });
+      const response = asRecord(sent);
       return {
         requestId: String(response.request_id ?? response['X-Cff-Request-Id'] ?? ''),
+        /** 200, or 500 if the function threw. */
         status: Number(response.status ?? 0),
         result: String(response.result ?? ''),
+        /** The end of the function's output. */
         log: String(response.log ?? ''),
       };
     },
@@ -222,11 +210,7 @@ export async function openFunctionGraph(options: FunctionGraphOptions) {
     },
     findLog: (urn: string) => find<LogStream>('showLtsLogDetails', urn),
     deleteFunction: (urn: string) =>
-      remove(
-        'deleteFunction',
-        send('deleteFunction', urn),
-        async () => (await findFunction(urn)) !== null,
-      ),
+      remove('deleteFunction', urn, {}, async () => (await findFunction(urn)) !== null),
   };
 }
 
@@ -240,7 +224,7 @@ function readList<T>(value: unknown, call: Call): T[] {
   throw unexpectedResponse(`${nameOf(call)} did not return a list.`);
 }
 
-async function openSend(options: FunctionGraphOptions, callTimeoutMs: number): Promise<Send> {
+async function openSend(options: FunctionGraphOptions, callTimeoutMs: number) {
   const client = await openClient(options, callTimeoutMs);
 
   async function sendUntilAnswered(call: Call, request: object): Promise<unknown> {
@@ -249,22 +233,19 @@ async function openSend(options: FunctionGraphOptions, callTimeoutMs: number): P
         return await client[call](request as never);
       } catch (thrown) {
         const error = describeApiError(nameOf(call), thrown, options.scrub);
-        const mayRepeat =
-          error instanceof TransientError && (calls[call].isRepeatable || statusOf(error) === 429);
-        if (!mayRepeat || tries === triesMax) throw error;
+        const isHarmless = !notRepeatable.has(call) || statusOf(error) === 429;
+        if (!(error instanceof TransientError && isHarmless) || tries === triesMax) throw error;
         await options.sleep(1_000 * 2 ** (tries - 1));
       }
     }
   }
 
-  return async <T>(call: Call, urn: string | null, more = {}) => {
+  /** `urn`: of the function; null for a call without one. */
+  return async <T = unknown>(call: Call, urn: string | null, more: object = {}): Promise<T> => {
     const request = urn === null ? more : { function_urn: urn, ...more };
     const response = await sendUntilAnswered(call, request);
-    const { field } = calls[call];
-    if (field === null) return response as T;
-    if (typeof response === 'object' && response !== null && field in response) {
-      return response as T;
-    }
+    const field = fieldOf[call];
+    if (field === null || field in asRecord(response)) return response as T;
     throw unexpectedResponse(`The response to ${nameOf(call)} has no ${field}.`);
   };
 }
@@ -273,17 +254,14 @@ async function openClient(
   options: FunctionGraphOptions,
   callTimeoutMs: number,
 ): Promise<FunctionGraphClient> {
-  const { endpoint, projectId, ak, sk, securityToken, userAgent, proxyUrl } = options;
+  const { endpoint, projectId, ak, sk, securityToken, proxyUrl } = options;
   // Imported here because `package` does not need the SDK.
   const logger = await import('@huaweicloud/huaweicloud-sdk-core/logger/log4jLogger.js');
   // Otherwise the SDK prints the Authorization header of every failed request.
   logger.Logger4jInstance.level = 'off';
-  const core = await import('@huaweicloud/huaweicloud-sdk-core');
+  const { BasicCredentials } = await import('@huaweicloud/huaweicloud-sdk-core');
   const sdk = await import('@huaweicloud/huaweicloud-sdk-functiongraph');
-  const credentials: Credentials = new core.BasicCredentials()
-    .withAk(ak)
-    .withSk(sk)
-    .withProjectId(projectId);
+  const credentials = new BasicCredentials().withAk(ak).withSk(sk).withProjectId(projectId);
   if (securityToken !== null) credentials.withSecurityToken(securityToken);
   const builder = sdk.FunctionGraphClient.newBuilder()
     .withCredential(credentials)
@@ -291,7 +269,7 @@ async function openClient(
     .withEndpoint(endpoint)
     .withOptions({
       // Without a user agent the SDK writes an id into the home folder.
-      customUserAgent: userAgent,
+      customUserAgent: `cgs-export/${VERSION}`,
       // Without a time-out the SDK waits for ever.
       axiosRequestConfig: { timeout: callTimeoutMs, maxRedirects: 0 },
     });

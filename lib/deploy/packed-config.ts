@@ -4,11 +4,9 @@ import { basename, join, relative } from 'node:path';
 import { readConfig } from '../config/load.ts';
 import type { Config } from '../config/model.ts';
 import { ConfigError, configFault } from '../core/errors.ts';
-import type { Environment } from '../core/ports.ts';
-import { readArchived } from './archive.ts';
-import { configName } from './bundle.ts';
 import type { CommandContext } from './command-context.ts';
 import type { Secrets } from './configuration-diff.ts';
+import { configName, readZipped } from './function-zip.ts';
 import type { FunctionSettings } from './settings.ts';
 import { checkWrittenSecrets } from './written-secrets.ts';
 
@@ -21,7 +19,7 @@ export async function checkPackedConfig(
 ): Promise<void> {
   const { key, environment } = settings;
   const zipName = relative(root, zipPath(key));
-  const bytes = await readArchived(zip, configName).catch((error: Error) => {
+  const bytes = await readZipped(zip, configName).catch((error: Error) => {
     const hint = 'Run `serverless package` again.';
     throw configFault('package', `${zipName} is not a valid zip: ${error.message}`, hint);
   });
@@ -32,25 +30,28 @@ export async function checkPackedConfig(
     const hint = 'Write it (`node dist/cli.js init` creates one to edit), then package again.';
     throw configFault('package', `${configName} is not in ${zipName}`, hint);
   }
-  const env = { ...environment, ...secrets };
-  const config = readFunctionConfig(String(bytes), join(root, configName), key, env);
+  const config = readFunctionConfig(String(bytes), join(root, configName), settings, secrets);
   if (settings.agencyName || settings.appXrole || !needsAgency(config)) return;
   const message = `is missing, but ${configName} uses the credentials \`agency\``;
-  const hint = "Set the function's agency, or write credentials into the configuration.";
+  const hint = 'Set agencyName, or write other credentials into the configuration.';
   throw configFault(`functions.${key}.agencyName`, message, hint);
 }
 
-function readFunctionConfig(text: string, path: string, key: string, env: Environment): Config {
+function readFunctionConfig(
+  text: string,
+  path: string,
+  { key, environment }: FunctionSettings,
+  secrets: Secrets,
+): Config {
   try {
-    return readConfig(text, path, { env, agencyPossible: true });
+    return readConfig(text, path, { env: { ...environment, ...secrets }, agencyPossible: true });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const hint = `Add its name to secrets (or environment) of functions.${key} in serverless.yml. Deploy reads the values of secrets from this shell.`;
-    throw new ConfigError(
-      error.issues.map((issue) =>
-        issue.message.endsWith('is not set') ? { ...issue, hint } : issue,
-      ),
+    const issues = error.issues.map((issue) =>
+      issue.message.endsWith('is not set') ? { ...issue, hint } : issue,
     );
+    throw new ConfigError(issues);
   }
 }
 

@@ -10,6 +10,5 @@ module.exports = function HuaweiProvider(serverless, options, tools) {
   return createPlugin(serverless, options, tools, {
     env: process.env,
     nodePath: process.execPath,
-    nowMs: Date.now,
   });
 };

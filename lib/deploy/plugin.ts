@@ -2,12 +2,11 @@
 
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { configFault } from '../core/errors.ts';
 import { createScrubber } from '../platform/scrubber.ts';
-import { packFunctions } from './bundle.ts';
-import type { CommandContext, CommandOptions } from './command-context.ts';
+import { type CommandContext, type CommandOptions, selectFunctions } from './command-context.ts';
 import { deploy, info, invoke, logs, remove } from './commands.ts';
-import { selectFunctions } from './function-selection.ts';
-import { invokeLocal } from './local-invocation.ts';
+import { packFunctions } from './function-zip.ts';
 import { readSettings } from './settings.ts';
 import {
   eventSchema,
@@ -50,7 +49,7 @@ export function createPlugin(
   serverless: Serverless,
   options: CommandOptions,
   tools: Tools,
-  process: Pick<CommandContext, 'env' | 'nodePath' | 'nowMs'>,
+  process: Pick<CommandContext, 'env' | 'nodePath'>,
 ) {
   const { name } = serverless.service.provider;
   if (name !== providerName) {
@@ -63,7 +62,7 @@ export function createPlugin(
     try {
       await run();
     } catch (error) {
-      throw describeFault(error, serverless.classes.Error, context.scrubber.scrub);
+      throw describeFault(error, serverless, context.scrubber.scrub);
     } finally {
       tools.progress.get(providerName).remove();
     }
@@ -92,8 +91,8 @@ export function createPlugin(
       'info:info': command(() => info(context)),
       'invoke:invoke': command(() => invoke(context)),
       'invoke:local:invoke': command(async () => {
-        await pack();
-        await invokeLocal(context);
+        const hint = 'Run `node dist/cli.js tick` instead: it does what one invocation does.';
+        throw configFault('invoke local', 'is not supported by this provider', hint);
       }),
       'logs:logs': command(() => logs(context)),
       'remove:remove': command(() => remove(context)),
@@ -107,18 +106,18 @@ function createContext(
   { service, serviceDir: root, configurationFilename }: Serverless,
   options: CommandOptions,
   tools: Tools,
-  process: Pick<CommandContext, 'env' | 'nodePath' | 'nowMs'>,
+  process: Pick<CommandContext, 'env' | 'nodePath'>,
 ): CommandContext {
+  const { provider, functions } = service;
   const scrubber = createScrubber();
   return {
     root,
-    options,
-    provider: service.provider,
+    provider,
     ...process,
     scrubber,
     // Called when a command runs: Serverless has resolved the variables and checked the schema by then.
     selectFunctions: () =>
-      selectFunctions(readSettings(service.provider, service.functions), options, () =>
+      selectFunctions(readSettings(provider, functions), options, () =>
         readFileSync(join(root, configurationFilename), 'utf8'),
       ),
     zipPath: (key) =>
@@ -129,25 +128,19 @@ function createContext(
 }
 
 /** Serverless prints only the message of its own error class; it prints any other error with a stack, as a bug. */
-function describeFault(
-  error: unknown,
-  ServerlessError: Serverless['classes']['Error'],
-  scrub: (text: string) => string,
-): unknown {
+function describeFault(error: unknown, { classes }: Serverless, scrub: (text: string) => string) {
   // Not `instanceof`: a bundle that runs in this process has its own error classes.
   const { code, message, syscall, hint = '' } = error as Partial<Record<string, string>>;
-  const isFromFileSystem = syscall !== undefined;
-  if (code === undefined || (hint === '' && !isFromFileSystem)) return error;
+  // With `syscall` it is an error of the file system.
+  if (code === undefined || (hint === '' && syscall === undefined)) return error;
   // The message of an alert already contains its hint.
   const text = message?.includes(hint) ? message : `${message}\n${hint}`;
-  return new ServerlessError(scrub(text), code);
+  return new classes.Error(scrub(text), code);
 }
 
 function defineSchema({ configSchemaHandler }: Serverless): void {
-  configSchemaHandler.defineProvider(providerName, {
-    provider: providerSchema,
-    function: functionSchema,
-  });
+  const parts = { provider: providerSchema, function: functionSchema };
+  configSchemaHandler.defineProvider(providerName, parts);
   // Not defineFunctionEvent: it supports only events with one key, and these have three.
   const { patternProperties } = configSchemaHandler.schema.properties.functions;
   for (const { properties } of Object.values(patternProperties)) {

@@ -17,27 +17,24 @@ export async function removeFunction(
   progress: (text: string) => void,
 ): Promise<Removal> {
   if ((await api.findFunction(urn)) === null) return { done: [], notDone: [], error: null };
-  const triggers = await api.listTriggers(urn);
-  const steps = triggers.map((trigger) => ({
+  const steps = (await api.listTriggers(urn)).map((trigger) => ({
     label: `remove trigger ${trigger.event_data.name ?? trigger.trigger_id}`,
     run: () => api.deleteTrigger(urn, trigger),
   }));
   steps.push({ label: 'remove function', run: () => api.deleteFunction(urn) });
-  const labels = steps.map(({ label }) => label);
-  for (const [index, { label, run }] of steps.entries()) {
+  const done: string[] = [];
+  for (const { label, run } of steps) {
     progress(`${urn}: ${label}`);
     try {
       await run();
+      done.push(label);
     } catch (error) {
       if (!(error instanceof ExportError)) throw error;
-      const isKnown = await api.findFunction(urn).then(
-        () => true,
-        () => false,
-      );
-      const failed = isKnown ? label : `${label} (outcome unknown: no answer)`;
-      const notDone = [failed, ...labels.slice(index + 1)];
-      return { done: labels.slice(0, index), notDone, error };
+      const [failed, ...later] = steps.slice(done.length).map((step) => step.label);
+      const answer = await api.findFunction(urn).catch(() => 'none' as const);
+      const suffix = answer === 'none' ? ' (outcome unknown: no answer)' : '';
+      return { done, notDone: [`${failed}${suffix}`, ...later], error };
     }
   }
-  return { done: labels, notDone: [], error: null };
+  return { done, notDone: [], error: null };
 }

@@ -2,8 +2,8 @@
 
 import type { TimerEvent } from './timer-events.ts';
 
-/** Node.js only. Source: SDK 3.1.211, CreateFunctionRequestBody; Node.js20.15: User Guide, "Supported Programming Languages"; read 2026-11-24. */
-const runtimes = ['Node.js14.18', 'Node.js16.17', 'Node.js18.15', 'Node.js20.15'] as const;
+/** Those that the bundles run on. */
+const runtimes = ['Node.js18.15', 'Node.js20.15'] as const;
 
 const variableName = '^[A-Za-z][A-Za-z0-9_]*$';
 const text = { type: 'string', minLength: 1 } as const;
@@ -11,9 +11,7 @@ const text = { type: 'string', minLength: 1 } as const;
 const variables = {
   type: 'object',
   propertyNames: { pattern: variableName },
-  additionalProperties: {
-    anyOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }],
-  },
+  additionalProperties: { anyOf: [{ type: 'string' }, { type: 'number' }, { type: 'boolean' }] },
 } as const;
 
 const onFailure = {
@@ -34,7 +32,7 @@ const onFailure = {
 /** For the provider (all functions) and for each function. */
 const shared = {
   runtime: { enum: runtimes },
-  /** MB. */
+  /** MB. settings.ts checks the sizes: Serverless would not list them. */
   memorySize: { type: 'integer' },
   /** Seconds. */
   timeout: { type: 'integer', minimum: 3, maximum: 900 },
@@ -69,7 +67,8 @@ export const providerSchema = {
 
 export const functionSchema = {
   properties: {
-    handler: { type: 'string', pattern: '^[\\w-]+\\.[\\w-]+$' },
+    /** Each zip has the bundle as index.js at its root; the bundle exports `handler`. */
+    handler: { enum: ['index.handler'] },
     description: { type: 'string', maxLength: 512 },
     /** The FunctionGraph application, a group of functions. */
     app: { type: 'string', pattern: '^[A-Za-z][\\w-]{0,59}$' },

@@ -2,50 +2,15 @@
 
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import type { FunctionSection, ProviderSection, SharedSection } from './settings-schema.ts';
-import { type Report, readTimers, type Timer } from './timer-events.ts';
-
-type OptionalSetting = 'vpcId' | 'subnetId' | 'ltsGroupId' | 'ltsStreamId' | 'enterpriseProjectId';
+import { type Report, readTimers } from './timer-events.ts';
 
 /** Settings of one function, by their names in serverless.yml, with all defaults. */
-export interface FunctionSettings extends Required<Pick<SharedSection, OptionalSetting>> {
-  /** The name in serverless.yml and of the file in functions/. */
-  key: string;
-  /** The name in FunctionGraph. */
-  name: string;
-  app: string;
-  runtime: string;
-  handler: string;
-  description: string;
-  /** MB. */
-  memorySize: number;
-  /** Seconds. */
-  timeout: number;
-  /** For reading the configuration and, without `appXrole`, for running. Empty: none. */
-  agencyName: string;
-  appXrole: string;
-  /** Sorted by name. */
-  environment: Record<string, string>;
-  /** Names of shell variables that become encrypted variables of the function. */
-  secrets: readonly string[];
-  ltsGroupName: string;
-  ltsStreamName: string;
-  maxInstances: number;
-  asyncRetries: number;
-  /** `param` is JSON text, as the API expects it. */
-  onFailure: { destination: string; param: string } | null;
-  timers: readonly Timer[];
-}
+export type FunctionSettings = ReturnType<typeof readFunction>;
 
 /** MB. Source: FunctionGraph API Reference, "Creating a Function", read 2026-11-24. */
 const memorySizes = [128, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096];
 
-/** Each zip has the bundle as index.js at its root; the bundle exports `handler`. */
-const handlerOfBundles = 'index.handler';
-
-/** Names and values together. Source: FunctionGraph User Guide, "Configuring Environment Variables", read 2026-11-24. */
-export const environmentMaxChars = 4_096;
-
-/** A readable variable with a hash of the encrypted ones. The API does not return those: the hash shows whether they changed. */
+/** A readable variable of the function: a hash that shows whether its encrypted variables changed. The API does not return those. */
 export const secretsMark = 'DEPLOYED_SECRETS';
 
 const secretName = /(^|_)(SK|KEY|SECRET|SECRETKEY|PASS|PASSWORD|PASSWD|PWD|TOKEN|CREDENTIALS?)$/i;
@@ -88,20 +53,27 @@ function readFunction(
   key: string,
   section: FunctionSection,
   report: Report,
-): FunctionSettings {
+) {
   const both = { ...provider, ...section };
-  const settings: FunctionSettings = {
+  const settings = {
+    /** The name in serverless.yml and of the file in functions/. */
     key,
+    /** The name in FunctionGraph. */
     name: section.name ?? key,
     app: section.app ?? 'default',
     runtime: both.runtime ?? 'Node.js20.15',
-    handler: section.handler ?? handlerOfBundles,
+    handler: section.handler ?? 'index.handler',
     description: section.description ?? '',
+    /** MB. */
     memorySize: both.memorySize ?? 256,
+    /** Seconds. */
     timeout: both.timeout ?? 60,
+    /** For reading the configuration and, without `appXrole`, for running. Empty: none. */
     agencyName: both.agencyName ?? '',
     appXrole: both.appXrole ?? '',
+    /** Sorted by name. */
     environment: readVariables({ ...provider.environment, ...section.environment }),
+    /** Names of shell variables that become encrypted variables of the function. */
     secrets: [...new Set([...(provider.secrets ?? []), ...(section.secrets ?? [])])],
     vpcId: both.vpcId,
     subnetId: both.subnetId,
@@ -133,10 +105,6 @@ function checkFunction(settings: FunctionSettings, report: Report): void {
     const rule = 'A letter, then up to 59 letters, digits, - and _; not - or _ at the end.';
     report('name', `"${settings.name}" is not a valid function name`, rule);
   }
-  if (settings.handler !== handlerOfBundles) {
-    const message = `"${settings.handler}" does not exist in the zip`;
-    report('handler', message, `Write ${handlerOfBundles}: this is what the bundle exports.`);
-  }
   if (!memorySizes.includes(settings.memorySize)) {
     const message = `${settings.memorySize} MB is not a size that FunctionGraph offers`;
     report('memorySize', message, `Use one of ${memorySizes.join(', ')}.`);
@@ -147,13 +115,12 @@ function checkFunction(settings: FunctionSettings, report: Report): void {
   if (vpcId && subnetId && settings.agencyName === '') {
     report('agencyName', 'is missing: a function in a VPC needs an agency', 'Set agencyName.');
   }
-  const logParts = [ltsGroupId, ltsStreamId].filter(Boolean).length;
-  if (logParts === 1) {
+  if (Boolean(ltsGroupId) !== Boolean(ltsStreamId)) {
     const hint = 'Set both ids, or neither: FunctionGraph then creates a log group.';
     report('ltsGroupId', 'needs ltsStreamId, and ltsStreamId needs ltsGroupId', hint);
   }
   for (const name of ['ltsGroupName', 'ltsStreamName'] as const) {
-    if (settings[name] === '' || logParts > 0) continue;
+    if (settings[name] === '' || ltsGroupId || ltsStreamId) continue;
     const hint = `Set both ids, or remove ${name}: it only labels them.`;
     report(name, 'needs ltsGroupId and ltsStreamId', hint);
   }
@@ -170,17 +137,10 @@ function checkVariables({ environment, secrets }: FunctionSettings, report: Repo
     const hint = `Move ${name} to secrets and set its value in your shell: deploy sends it encrypted.`;
     report(`environment.${name}`, 'looks like a secret, and environment is readable', hint);
   }
-  const chars = JSON.stringify(environment).length;
-  if (chars > environmentMaxChars) {
-    const hint = 'Move the settings to cgs-export.yml: it is in the zip.';
-    report('environment', `has ${chars} characters, the limit is ${environmentMaxChars}`, hint);
-  }
 }
 
-function readOnFailure(
-  { onFailure }: SharedSection,
-  report: Report,
-): FunctionSettings['onFailure'] {
+/** `param` is JSON text, as the API expects it. Null: no destination. */
+function readOnFailure({ onFailure }: SharedSection, report: Report) {
   if (!onFailure?.destination) return null;
   const { destination, ...given } = onFailure;
   const keys = Object.entries<readonly [string, string | number | null]>(destinations[destination]);

@@ -1,4 +1,4 @@
-// Responsible for the order of the steps that deploy a function. Not responsible for running them.
+// Responsible for the steps that deploy a function, and their order. Not responsible for running them.
 // Timers come last: a timer never starts a function that is only half configured.
 
 import {
@@ -16,10 +16,7 @@ import type {
   FunctionGraph,
 } from './function-graph.ts';
 import type { FunctionSettings } from './settings.ts';
-import { compareTimers, type TimerChange, triggerBody } from './timer-changes.ts';
-
-/** `all` also includes the timers; `deploy function` changes `code` or `config` alone. */
-export type DeployScope = 'all' | 'code' | 'config';
+import type { Timer } from './timer-events.ts';
 
 /** What to deploy. */
 export interface DeployPlan {
@@ -28,7 +25,8 @@ export interface DeployPlan {
   settings: FunctionSettings;
   secrets: Secrets;
   zip: Uint8Array;
-  scope: DeployScope;
+  /** `all` includes the timers; `deploy function` changes `code` or `config` alone. */
+  scope: 'all' | 'code' | 'config';
 }
 
 export interface Wanted extends DeployPlan {
@@ -60,7 +58,7 @@ export function planSteps(wanted: Wanted, state: DeployedState): Step[] {
   if (current === null) {
     const run = () => api.createFunction(createBody(settings, zip));
     steps.push({ id: 'create', label: 'create function', run });
-    // Assumed: only an update accepts encrypted variables, as the public plugin does it.
+    // Assumed: only an update accepts encrypted variables. The public plugin sends them in this way.
     if (Object.keys(secrets).length > 0) {
       steps.push({ id: 'config', label: 'set secrets', run: updateConfig });
     }
@@ -87,47 +85,46 @@ export function planSteps(wanted: Wanted, state: DeployedState): Step[] {
     const label = `set failure handling (${asyncRetries} retries, ${destination})`;
     steps.push({ id: 'async', label, run: () => api.updateAsync(urn, async) });
   }
-  if (scope === 'config') return steps;
-  const changes = compareTimers(state.triggers, settings.timers);
-  return [...steps, ...changes.map((change) => planTimer(api, urn, change))];
+  return scope === 'config' ? steps : [...steps, ...planTimers(wanted, state.triggers)];
 }
 
-function planTimer(api: FunctionGraph, urn: string, change: TimerChange): Step {
-  if (change.kind === 'remove') {
-    const { trigger } = change;
-    const label = `remove timer ${trigger.event_data.name}`;
-    // Not the name: two triggers may have the same.
-    const id = `remove ${trigger.trigger_id}`;
-    return { id, label, run: () => api.deleteTrigger(urn, trigger) };
-  }
-  const { timer } = change;
-  const id = `timer ${timer.name}`;
-  const create = () => api.createTrigger(urn, triggerBody(timer));
-  if (change.kind === 'create') {
-    return { id, label: `create timer ${timer.name} (${timer.schedule})`, run: create };
-  }
-  const { trigger } = change;
-  if (change.kind === 'status') {
-    const verb = timer.status === 'ACTIVE' ? 'enable' : 'disable';
-    const run = () => api.setTriggerStatus(urn, trigger, timer.status);
-    return { id, label: `${verb} timer ${timer.name}`, run };
-  }
-  return {
-    id,
-    label: `change timer ${timer.name} (${describeChange(change)})`,
-    async run() {
-      // The API rejects a second trigger with the same name, so the old one is deleted first. If the new one fails, deployment.ts
-      // creates the old one again.
-      await api.deleteTrigger(urn, trigger);
-      await create();
-    },
-  };
+/** Removals are last, so that the function keeps a timer. Triggers of other types are left alone. */
+function planTimers({ api, urn, settings }: Wanted, triggers: readonly DeployedTrigger[]): Step[] {
+  const timers = triggers.filter(({ trigger_type_code: type }) => type === 'TIMER');
+  const deployed = new Map(timers.map((trigger) => [trigger.event_data.name ?? '', trigger]));
+  const changes = settings.timers.flatMap((timer): Step[] => {
+    const { name, status, scheduleType, schedule } = timer;
+    const trigger = deployed.get(name);
+    deployed.delete(name);
+    const id = `timer ${name}`;
+    const create = () => api.createTrigger(urn, triggerBody(timer));
+    if (!trigger) return [{ id, label: `create timer ${name} (${schedule})`, run: create }];
+    const { schedule: before, schedule_type: typeBefore } = trigger.event_data;
+    if (before !== schedule || typeBefore !== scheduleType) {
+      // The API cannot update a schedule, and it rejects a second trigger with the same name, so the old one is deleted first. If
+      // the new one fails, deployment.ts creates the old one again.
+      const replace = () => api.deleteTrigger(urn, trigger).then(create);
+      return [{ id, label: `change timer ${name} (${before} to ${schedule})`, run: replace }];
+    }
+    if (trigger.trigger_status === status) return [];
+    const verb = status === 'ACTIVE' ? 'enable' : 'disable';
+    const run = () => api.setTriggerStatus(urn, trigger, status);
+    return [{ id, label: `${verb} timer ${name}`, run }];
+  });
+  const removals = [...deployed.values()].map((trigger) => ({
+    id: `remove ${trigger.trigger_id}`,
+    label: `remove timer ${trigger.event_data.name}`,
+    run: () => api.deleteTrigger(urn, trigger),
+  }));
+  return [...changes, ...removals];
 }
 
-function describeChange({
-  timer,
-  trigger: { event_data: event },
-}: TimerChange & { kind: 'replace' }) {
-  const isSame = event.schedule === timer.schedule && event.schedule_type === timer.scheduleType;
-  return isSame ? 'userEvent' : `${event.schedule} to ${timer.schedule}`;
+/** The timer that the step creates, changes, enables or disables. */
+export function findTimer({ triggers }: DeployedState, stepId: string) {
+  return triggers.find(({ event_data }) => stepId === `timer ${event_data.name}`);
+}
+
+export function triggerBody({ name, status, scheduleType, schedule }: Timer): object {
+  const event = { name, schedule_type: scheduleType, schedule };
+  return { trigger_type_code: 'TIMER', trigger_status: status, event_data: event };
 }

@@ -7,7 +7,7 @@ import type {
   AsyncSettings,
   DeployedFunction,
   DeployedTrigger,
-  Invocation,
+  FunctionGraph,
   LogStream,
 } from './function-graph.ts';
 import type { Removal } from './removal.ts';
@@ -27,27 +27,23 @@ export function describeDeployment(
   { done, notDone, running, leftovers, error }: Deployment,
 ): string {
   const success = done.length === 0 ? 'no change' : 'deployed';
-  const head = `${name}: ${error ? `failed; ${failures[running]}` : success}`;
-  const rest =
-    leftovers.length > 0 ? [`  still set: ${joinItems(leftovers)} (${leftoverHint})`] : [];
-  return [head, ...listSteps(done, notDone), ...rest].join('\n');
+  return [
+    `${name}: ${error ? `failed; ${failures[running]}` : success}`,
+    ...listItems('done', done),
+    ...listItems('not done', notDone),
+    ...listItems('still set', leftovers).map((line) => `${line} (${leftoverHint})`),
+  ].join('\n');
 }
 
 export function describeRemoval(name: string, { done, notDone, error }: Removal): string {
   if (!error) return `${name}: ${done.length > 0 ? 'removed' : 'was not deployed'}`;
   const head = `${name}: not completely removed; run remove again`;
-  return [head, ...listSteps(done, notDone)].join('\n');
+  return [head, ...listItems('done', done), ...listItems('not done', notDone)].join('\n');
 }
 
-function listSteps(done: readonly string[], notDone: readonly string[]): string[] {
-  return [
-    ...(done.length > 0 ? [`  done: ${joinItems(done)}`] : []),
-    ...(notDone.length > 0 ? [`  not done: ${joinItems(notDone)}`] : []),
-  ];
-}
-
-function joinItems(items: readonly string[]): string {
-  return items.join(' · ');
+/** One line, or none without items. */
+function listItems(label: string, items: readonly string[]): string[] {
+  return items.length > 0 ? [`  ${label}: ${items.join(' · ')}`] : [];
 }
 
 /** Shows the names of variables only: a value may be a secret. */
@@ -73,17 +69,16 @@ export function describeFunction(
     ['environment', names],
     ['on failure', destination ? `${destination} ${param}` : 'no destination; set onFailure'],
     ['modified', deployed.last_modified ?? '?'],
-    ...triggers.map((trigger): [string, string] => ['trigger', describeTrigger(trigger)]),
   ];
+  for (const { trigger_type_code, trigger_status, event_data } of triggers) {
+    const { name: timer, schedule_type, schedule } = event_data;
+    const parts = [trigger_type_code, timer, schedule_type, schedule, trigger_status];
+    lines.push(['trigger', parts.filter(Boolean).join(' ')]);
+  }
   return [name, ...lines.map(([label, value]) => `  ${label.padEnd(11)} ${value}`)].join('\n');
 }
 
-function describeTrigger(trigger: DeployedTrigger): string {
-  const { name, schedule_type, schedule } = trigger.event_data;
-  return [trigger.trigger_type_code, name, schedule_type, schedule, trigger.trigger_status]
-    .filter(Boolean)
-    .join(' ');
-}
+type Invocation = Awaited<ReturnType<FunctionGraph['invoke']>>;
 
 export function describeInvocation({ requestId, status, result, log }: Invocation): string {
   return [log.trimEnd(), result, `status ${status} · request ${requestId}`]

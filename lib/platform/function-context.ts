@@ -16,8 +16,6 @@ export interface FunctionContext {
   getUserData?: (name: string) => string | undefined | null;
   /** MB. */
   getMemorySize?: () => number;
-  /** Not from FunctionGraph: true in `serverless invoke local`. The caller's own key is then used, and it may have no token. */
-  isLocal?: boolean;
 }
 
 /** Reads the agency's temporary key again at each call. Throws ConfigError if the function has no agency. */
@@ -25,14 +23,14 @@ export function readAgencyKey(context: FunctionContext): KeyCredentials {
   const ak = context.getSecurityAccessKey?.();
   const sk = context.getSecuritySecretKey?.();
   const securityToken = context.getSecurityToken?.();
-  if (!ak || !sk || (!securityToken && !context.isLocal)) {
+  if (!ak || !sk || !securityToken) {
     throw configFault(
       'accounts',
       'credentials are `agency`, but the function has no agency',
       'Give the function an agency that may read container nodes and write to the bucket, or set credentials.',
     );
   }
-  return { kind: 'aksk', ak, sk, ...(securityToken ? { securityToken } : {}) };
+  return { kind: 'aksk', ak, sk, securityToken };
 }
 
 /** Milliseconds left in this invocation, now; 0 if the platform does not report them. */

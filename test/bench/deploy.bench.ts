@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeArchive } from '../../lib/deploy/archive.ts';
+import { writeZip } from '../../lib/deploy/function-zip.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { startSimulator } from '../../lib/simulator/simulator.ts';
@@ -97,7 +97,7 @@ async function measureColdStart() {
   const config = Buffer.from(writeConfig(simulator, lake, quota));
   const files = readArchive(zip).filter(({ path }) => path !== 'cgs-export.yml');
   const unpacked = await unpackFunction(
-    await writeArchive([...files, { path: 'cgs-export.yml', bytes: config }]),
+    await writeZip([...files, { path: 'cgs-export.yml', bytes: config }]),
   );
   const run = () =>
     unpacked.run({

@@ -5,8 +5,8 @@ import { ConfigError } from '../../lib/core/errors.ts';
 import {
   asyncBody,
   compareConfig,
+  markSecrets,
   takeSecrets,
-  userDataOf,
 } from '../../lib/deploy/configuration-diff.ts';
 import { deployed, settingsOf } from '../support/deploy-api.ts';
 
@@ -44,17 +44,23 @@ describe('secrets', () => {
 
   test('counts secrets against the size limit of the environment', () => {
     const settings = settingsOf({ secrets: ['A_SK'], environment: { B: 'b'.repeat(4_000) } });
-    expect(() => takeSecrets(settings, { A_SK: 'a'.repeat(100) })).toThrow('at most 4096');
+    expect(() => takeSecrets(settings, { A_SK: 'a'.repeat(100) })).toThrow('the limit is 4096');
+  });
+
+  test('accepts an environment of exactly the maximum size', () => {
+    const take = (length: number) =>
+      takeSecrets(settingsOf({ environment: { A: 'x'.repeat(length) } }), {});
+    // 4,088 characters and {"A":""}, with {} for no secrets: 4,098; so 4,086 is the most.
+    expect(take(4_086)).toEqual({});
+    expect(() => take(4_087)).toThrow('have 4097 characters, the limit is 4096');
   });
 
   test('gives a mark that depends on names, values and function, and not on the order', () => {
-    const mark = (of: string, secrets: Record<string, string>) =>
-      (userDataOf(of, settingsOf(), secrets) as Record<string, string>).DEPLOYED_SECRETS;
-    expect(mark(urn, { A: '1', B: '2' })).toBe(mark(urn, { B: '2', A: '1' }));
-    expect(mark(urn, { A: '1' })).not.toBe(mark(urn, { A: '2' }));
-    expect(mark(urn, { A: '1' })).not.toBe(mark(`${urn}2`, { A: '1' }));
-    expect(mark(urn, { A: '1', B: '' })).not.toBe(mark(urn, { A: '', B: '1' }));
-    expect(mark(urn, {})).toBeUndefined();
+    expect(markSecrets(urn, { A: '1', B: '2' })).toBe(markSecrets(urn, { B: '2', A: '1' }));
+    expect(markSecrets(urn, { A: '1' })).not.toBe(markSecrets(urn, { A: '2' }));
+    expect(markSecrets(urn, { A: '1' })).not.toBe(markSecrets(`${urn}2`, { A: '1' }));
+    expect(markSecrets(urn, { A: '1', B: '' })).not.toBe(markSecrets(urn, { A: '', B: '1' }));
+    expect(markSecrets(urn, {})).toBe('');
   });
 });
 

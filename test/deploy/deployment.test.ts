@@ -208,13 +208,6 @@ describe('timers', () => {
     ]);
   });
 
-  test('names a change of the user event alone', async () => {
-    await deploy();
-    const [timer] = [timerOf('every-minute')];
-    const events = [{ ...timer, eventData: { ...timer.eventData, userEvent: 'x' } }];
-    expect((await deploy({ events })).done).toEqual(['change timer every-minute (userEvent)']);
-  });
-
   test('creates a timer in the second try', async () => {
     await deploy();
     let posts = 0;

@@ -5,9 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { writeArchive } from '../../lib/deploy/archive.ts';
-import { collectFiles } from '../../lib/deploy/bundle.ts';
 import { deployFunction, urnOf } from '../../lib/deploy/deployment.ts';
+import { collectFiles, writeZip } from '../../lib/deploy/function-zip.ts';
 import { startSimulator } from '../../lib/simulator/simulator.ts';
 import { connectTo, settingsOf, timerOf } from '../support/deploy-api.ts';
 import { agency, writeConfig } from '../support/exporting-config.ts';
@@ -28,7 +27,7 @@ test('reports a drifted snapshot once, and not again in later timer invocations'
   try {
     const files = (await collectFiles(root, 'collect')).filter((one) => one.path === 'index.js');
     const config = Buffer.from(writeConfig(simulator, lake, quota));
-    const zip = await writeArchive([...files, { path: 'cgs-export.yml', bytes: config }]);
+    const zip = await writeZip([...files, { path: 'cgs-export.yml', bytes: config }]);
     const onFailure = { destination: 'SMN' as const, topicUrn: 'urn:smn:t' };
     const settings = settingsOf({ onFailure, events: [timerOf('every-minute')] });
     const api = await connectTo(double);

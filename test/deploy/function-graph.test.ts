@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AuthError, ConfigError, ProtocolError, TransientError } from '../../lib/core/errors.ts';
 import { codeBody, createBody } from '../../lib/deploy/configuration-diff.ts';
 import { urnOf } from '../../lib/deploy/deployment.ts';
-import { triggerBody } from '../../lib/deploy/timer-changes.ts';
+import { triggerBody } from '../../lib/deploy/steps.ts';
 import { connectTo, settingsOf, timerOf, zipAnswering } from '../support/deploy-api.ts';
 import { type FunctionGraphDouble, startFunctionGraph } from '../support/function-graph.ts';
 
@@ -162,7 +162,7 @@ test('a failed call prints nothing and writes no file', async () => {
   const home = mkdtempSync(join(tmpdir(), 'home-'));
   const script = `
 import { openFunctionGraph } from ${JSON.stringify(new URL('../../lib/deploy/function-graph.ts', import.meta.url).href)};
-const api = await openFunctionGraph({ endpoint: 'http://127.0.0.1:9', projectId: 'p', ak: 'AKAKAKAK', sk: 'SKSKSKSK', securityToken: 'TOKTOKTOK', userAgent: 'x', proxyUrl: null, sleep: async () => {} });
+const api = await openFunctionGraph({ endpoint: 'http://127.0.0.1:9', projectId: 'p', ak: 'AKAKAKAK', sk: 'SKSKSKSK', securityToken: 'TOKTOKTOK', proxyUrl: null, sleep: async () => {} });
 await api.findFunction('urn:a').then(() => process.exit(9), () => {});`;
   const env = { PATH: process.env.PATH, HOME: home };
   const tsx = import.meta.resolve('tsx');

@@ -57,7 +57,6 @@ test('uses defaults that suit a timer', () => {
         status: 'ACTIVE',
         scheduleType: 'Rate',
         schedule: '1m',
-        userEvent: '',
       },
     ],
   });
@@ -105,7 +104,6 @@ describe('rules that a schema cannot express', () => {
       { environment: { A: 'x' }, secrets: ['A'] },
       'environment.A looks like a secret',
     ],
-    ['a large environment', { environment: { A: 'x'.repeat(4_090) } }, 'has 4098 characters'],
     ['no topic', { onFailure: { destination: 'SMN' } }, 'onFailure.topicUrn is missing'],
     [
       'a key of another destination',
@@ -146,11 +144,6 @@ describe('rules that a schema cannot express', () => {
     ],
     ['a size', { memorySize: 300 }, 'functions.collect.memorySize 300 MB is not a size'],
     [
-      'a handler',
-      { handler: 'main.handler' },
-      'functions.collect.handler "main.handler" does not exist in the zip',
-    ],
-    [
       'another secret',
       { environment: { API_KEY: 'x' } },
       'environment.API_KEY looks like a secret',
@@ -186,10 +179,6 @@ describe('rules that a schema cannot express', () => {
     expect(() => readSettings({}, functions)).toThrow(
       /functions\.a\.vpcId[\s\S]*functions\.b\.events/,
     );
-  });
-
-  test('accepts an environment of exactly the maximum size', () => {
-    expect(faultsOf({ environment: { A: 'x'.repeat(4_088) } })).toEqual([]);
   });
 
   test('suggests the key for a misspelt one', () => {

@@ -1,9 +1,10 @@
 // Tests the order of the steps: configuration before code, timers last, and no step for what is already as wanted.
 
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { FunctionGraph } from '../../lib/deploy/function-graph.ts';
+import type { DeployedTrigger, FunctionGraph } from '../../lib/deploy/function-graph.ts';
 import type { FunctionSection } from '../../lib/deploy/settings-schema.ts';
-import { type DeployedState, type DeployScope, planSteps } from '../../lib/deploy/steps.ts';
+import { type DeployedState, type DeployPlan, planSteps } from '../../lib/deploy/steps.ts';
 import { deployed, settingsOf, timerOf } from '../support/deploy-api.ts';
 
 const urn = deployed.func_urn;
@@ -29,7 +30,7 @@ function plan(
   before: DeployedState,
   section: FunctionSection,
   digest = 'new',
-  scope: DeployScope = 'all',
+  scope: DeployPlan['scope'] = 'all',
 ) {
   const settings = settingsOf({ events: [timerOf('one')], ...section });
   const secrets = Object.fromEntries(settings.secrets.map((name) => [name, 'hunter2']));
@@ -78,4 +79,48 @@ test('code or configuration alone: no timers', () => {
 
 test('no steps for a function that is as wanted', () => {
   expect(plan(existing, {}, 'old')).toEqual([]);
+});
+
+test('the steps turn any deployed timers into the wanted ones, and then there are no steps', async () => {
+  const timer = fc.record({
+    name: fc.constantFrom('a', 'b', 'c', 'd'),
+    status: fc.constantFrom('ACTIVE' as const, 'DISABLED' as const),
+    schedule: fc.constantFrom('1m', '2m'),
+  });
+  const timers = fc.uniqueArray(timer, { selector: (one) => one.name });
+  await fc.assert(
+    fc.asyncProperty(timers, timers, async (before, after) => {
+      let triggers: DeployedTrigger[] = [];
+      const api = {
+        async createTrigger(_urn: string, body: object) {
+          const created = body as DeployedTrigger;
+          triggers.push({ ...created, trigger_id: `id of ${created.event_data.name}` });
+        },
+        async deleteTrigger(_urn: string, { trigger_id }: DeployedTrigger) {
+          triggers = triggers.filter((one) => one.trigger_id !== trigger_id);
+        },
+        async setTriggerStatus(_urn: string, trigger: DeployedTrigger, status: 'ACTIVE') {
+          trigger.trigger_status = status;
+        },
+      } as unknown as FunctionGraph;
+      const planFor = (wanted: typeof before) => {
+        const events = wanted.map(({ name, schedule, status }) => timerOf(name, schedule, status));
+        const settings = settingsOf({ events });
+        const plan = { api, urn, settings, secrets: {}, zip: new Uint8Array(), digest: 'old' };
+        return planSteps({ ...plan, scope: 'all' }, { ...existing, triggers });
+      };
+      for (const wanted of [before, after]) {
+        for (const step of planFor(wanted)) await step.run();
+        const now = triggers.map(({ event_data: { name, schedule }, trigger_status: status }) => ({
+          name,
+          status,
+          schedule,
+        }));
+        const byName = (a: { name?: string | undefined }, b: { name?: string | undefined }) =>
+          (a.name ?? '') < (b.name ?? '') ? -1 : 1;
+        expect(now.sort(byName)).toEqual([...wanted].sort(byName));
+        expect(planFor(wanted)).toEqual([]);
+      }
+    }),
+  );
 });

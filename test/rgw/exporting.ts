@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
-import { writeArchive } from '../../lib/deploy/archive.ts';
+import { writeZip } from '../../lib/deploy/function-zip.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
 import { openDuck } from '../formats/readers.ts';
@@ -73,7 +73,7 @@ function writeConfig({ simulator, bucket, storeUrl, pathStyle, quota }: ExportSe
 export async function deployFunction(
   options: ExportSetup,
 ): Promise<() => Promise<Pick<CommandOutcome, 'result' | 'logs'>>> {
-  const archive = await writeArchive([
+  const archive = await writeZip([
     { path: 'index.js', bytes: readFileSync(bundle) },
     { path: 'cgs-export.yml', bytes: Buffer.from(writeConfig(options)) },
   ]);

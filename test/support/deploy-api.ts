@@ -1,11 +1,11 @@
 // Responsible for connecting the real FunctionGraph client to the test double. Retries do not wait.
 
-import { writeArchive } from '../../lib/deploy/archive.ts';
 import {
   type DeployedFunction,
   type FunctionGraph,
   openFunctionGraph,
 } from '../../lib/deploy/function-graph.ts';
+import { writeZip } from '../../lib/deploy/function-zip.ts';
 import { type FunctionSettings, readSettings } from '../../lib/deploy/settings.ts';
 import type { FunctionSection } from '../../lib/deploy/settings-schema.ts';
 import type { FunctionGraphDouble } from './function-graph.ts';
@@ -20,7 +20,6 @@ export function connectTo(
     projectId: double.projectId,
     ...double.key,
     ...key,
-    userAgent: 'cgs-export/test',
     proxyUrl: null,
     sleep: async (delayMs) => void sleeps.push(delayMs),
     scrub: (text) => text,
@@ -66,5 +65,5 @@ export function zipAnswering(answer: string): Promise<Buffer> {
   if (event.fail) throw Object.assign(new Error('failed on request'), { code: 'ON_REQUEST' });
   return { answer: ${JSON.stringify(answer)}, event, secret: context.getUserData('PROD_SK'), ak: context.getSecurityAccessKey() };
 };`;
-  return writeArchive([{ path: 'index.js', bytes: Buffer.from(code) }]);
+  return writeZip([{ path: 'index.js', bytes: Buffer.from(code) }]);
 }

@@ -1,7 +1,7 @@
 // Tests that a function over its memory limit is killed, with and without a control group.
 
 import { expect, test } from 'vitest';
-import { writeArchive } from '../../lib/deploy/archive.ts';
+import { writeZip } from '../../lib/deploy/function-zip.ts';
 import { unpackFunction } from './function-process.ts';
 
 test('kills a function over its memory limit, but not one below it', async () => {
@@ -9,7 +9,7 @@ test('kills a function over its memory limit, but not one below it', async () =>
   const held = Array.from({ length: mb }, () => Buffer.alloc(2 ** 20, 1));
   return held.length;
 };`;
-  const zip = await writeArchive([{ path: 'index.js', bytes: Buffer.from(code) }]);
+  const zip = await writeZip([{ path: 'index.js', bytes: Buffer.from(code) }]);
   const unpacked = await unpackFunction(zip);
   const run = (mb: number) =>
     unpacked.run({

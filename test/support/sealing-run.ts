@@ -3,7 +3,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeArchive } from '../../lib/deploy/archive.ts';
+import { writeZip } from '../../lib/deploy/function-zip.ts';
 import { startSimulator } from '../../lib/simulator/simulator.ts';
 import { readArchive } from './archive-reader.ts';
 import { agency, writeConfig } from './exporting-config.ts';
@@ -33,7 +33,7 @@ export async function runUntilSealed(options: {
   const lake = await mkdtemp(join(tmpdir(), 'lake-'));
   const config = Buffer.from(writeConfig(simulator, lake, quota));
   const files = readArchive(zip).filter(({ path }) => path !== 'cgs-export.yml');
-  const whole = await writeArchive([...files, { path: 'cgs-export.yml', bytes: config }]);
+  const whole = await writeZip([...files, { path: 'cgs-export.yml', bytes: config }]);
   const unpacked = await unpackFunction(whole, nodePath);
   const invocations: RunOutcome[] = [];
   try {

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { archiveMaxBytes, readArchived, writeArchive } from '../../lib/deploy/archive.ts';
+import { readZipped, writeZip, zipMaxBytes } from '../../lib/deploy/function-zip.ts';
 import { readArchive } from '../support/archive-reader.ts';
 
 test('returns every file unchanged, and the same bytes for any order of the files', async () => {
@@ -15,16 +15,16 @@ test('returns every file unchanged, and the same bytes for any order of the file
   });
   await fc.assert(
     fc.asyncProperty(files, async (given) => {
-      const archive = await writeArchive(given);
-      const again = await writeArchive([...given].reverse());
+      const archive = await writeZip(given);
+      const again = await writeZip([...given].reverse());
       expect(again.equals(archive)).toBe(true);
       const entries = new Map(readArchive(archive).map((entry) => [entry.path, entry]));
-      expect(await readArchived(archive, 'none.js')).toBeNull();
+      expect(await readZipped(archive, 'none.js')).toBeNull();
       expect([...entries.keys()].sort()).toEqual(given.map((file) => file.path).sort());
       for (const one of given) {
         expect(entries.get(one.path)?.bytes.equals(Buffer.from(one.bytes))).toBe(true);
         expect(entries.get(one.path)?.mode).toBe(0o100644);
-        expect(await readArchived(archive, one.path)).toEqual(Buffer.from(one.bytes));
+        expect(await readZipped(archive, one.path)).toEqual(Buffer.from(one.bytes));
       }
     }),
     { numRuns: 50 },
@@ -32,8 +32,8 @@ test('returns every file unchanged, and the same bytes for any order of the file
 });
 
 test('writes the same bytes in every time zone and at any time', async () => {
-  const script = `import { writeArchive } from ${JSON.stringify(new URL('../../lib/deploy/archive.ts', import.meta.url).href)};
-const zip = await writeArchive([{ path: 'index.js', bytes: Buffer.from('exports.a = 1;') }]);
+  const script = `import { writeZip } from ${JSON.stringify(new URL('../../lib/deploy/function-zip.ts', import.meta.url).href)};
+const zip = await writeZip([{ path: 'index.js', bytes: Buffer.from('exports.a = 1;') }]);
 process.stdout.write(zip.toString('hex'));`;
   const write = (TZ: string) =>
     execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
@@ -43,13 +43,13 @@ process.stdout.write(zip.toString('hex'));`;
 });
 
 test('rejects a zip above the size limit of FunctionGraph', async () => {
-  const noise = Buffer.alloc(archiveMaxBytes + 1);
+  const noise = Buffer.alloc(zipMaxBytes + 1);
   // Noise that does not compress, the same in each run.
   for (let index = 0, state = 1; index < noise.length; index += 4) {
     state = Math.imul(state, 1_664_525) + 1_013_904_223;
     noise.writeInt32LE(state ^ (state >>> 15), Math.min(index, noise.length - 4));
   }
-  const failed = writeArchive([{ path: 'index.js', bytes: noise }]);
+  const failed = writeZip([{ path: 'index.js', bytes: noise }]);
   await expect(failed).rejects.toMatchObject({
     code: 'CONFIG',
     hint: expect.stringContaining('dist/meta'),

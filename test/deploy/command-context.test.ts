@@ -1,7 +1,7 @@
 // Tests that a command for one stage does not change a function of another stage.
 
 import { expect, test } from 'vitest';
-import { hasStageInName } from '../../lib/deploy/function-selection.ts';
+import { hasStageInName } from '../../lib/deploy/command-context.ts';
 
 const hasStage = (
   name: string,

@@ -1,0 +1,108 @@
+// Responsible for the zip of each function: which files are in it, writing and reading it. The same files always give the same bytes.
+
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { fromBufferPromise } from 'yauzl';
+import { ZipFile } from 'yazl';
+import { configFault } from '../core/errors.ts';
+import type { CommandContext } from './command-context.ts';
+import type { FunctionSettings } from './settings.ts';
+import { checkWrittenSecrets } from './written-secrets.ts';
+
+/** The configuration, at the root of the checkout and of the zip. */
+export const configName = 'cgs-export.yml';
+
+/** Limit for a zip sent through the API. Source: FunctionGraph User Guide, "Notes and Constraints", read 2026-11-24. */
+export const zipMaxBytes = 50 * 2 ** 20;
+
+/** Builds the bundles and writes one zip for each function. Returns one line of text for each zip. */
+export async function packFunctions(
+  { root, nodePath, progress, zipPath }: CommandContext,
+  functions: readonly FunctionSettings[],
+): Promise<string[]> {
+  progress('build');
+  await promisify(execFile)(nodePath, [join(root, 'build.mjs'), root], { cwd: root }).catch(
+    ({ stderr = '', message }: Error & { stderr?: string }) => {
+      const hint = 'Run `npm ci`, then `npm run build`, and fix the errors that it prints.';
+      throw configFault('package', `the build failed: ${stderr.trim() || message}`, hint);
+    },
+  );
+  const lines: string[] = [];
+  for (const { key } of functions) {
+    const files = await collectFiles(root, key);
+    const config = files.find(({ path }) => path === configName);
+    if (config) checkWrittenSecrets(String(config.bytes), configName);
+    const zip = await writeZip(files);
+    const path = zipPath(key);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, zip);
+    const hash = createHash('sha256').update(zip).digest('hex');
+    lines.push(`${relative(root, path)}: ${zip.length} bytes, sha-256 ${hash}`);
+  }
+  return lines;
+}
+
+/** The built index.js with its licences, and cgs-export.yml if it exists. Throws ConfigError if the bundle does not exist. */
+export async function collectFiles(root: string, key: string) {
+  const script = join(root, 'dist/functions', key, 'index.js');
+  const files: { path: string; bytes: Buffer }[] = [];
+  for (const [path, source] of [
+    ['index.js', script],
+    ['index.js.LEGAL.txt', `${script}.LEGAL.txt`],
+    [configName, join(root, configName)],
+  ] as const) {
+    const bytes = await readFile(source).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    if (bytes) files.push({ path, bytes });
+  }
+  if (files.some(({ path }) => path === 'index.js')) return files;
+  const hint = 'Name each function in serverless.yml like its file in functions/.';
+  throw configFault(`functions.${key}`, `there is no bundle of functions/${key}.ts`, hint);
+}
+
+/** `path`: inside the zip. The bytes depend on the files and the zlib version only. Throws ConfigError above the size limit. */
+export async function writeZip(
+  files: readonly { path: string; bytes: Uint8Array }[],
+): Promise<Buffer> {
+  const zip = new ZipFile();
+  // Sorted by code units, because the bytes must not depend on the order of `files`.
+  for (const { path, bytes } of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    zip.addBuffer(Buffer.from(bytes), path, {
+      // A zip stores local time without a zone. A date made of local parts gives the same text in every zone.
+      mtime: new Date(1980, 0, 1),
+      forceDosTimestamp: true,
+      mode: 0o100644,
+      compress: true,
+      compressionLevel: 9,
+    });
+  }
+  zip.end();
+  const written = await buffer(zip.outputStream);
+  if (written.length <= zipMaxBytes) return written;
+  const message = `the zip has ${written.length} bytes, but FunctionGraph accepts ${zipMaxBytes}`;
+  throw configFault('package', message, 'See dist/meta/*.json for the contents of the bundle.');
+}
+
+/** Reads the zip that this command or, with --package, an earlier one wrote. */
+export async function readZip({ root, zipPath }: CommandContext, key: string): Promise<Buffer> {
+  const path = zipPath(key);
+  return readFile(path).catch(({ code }: NodeJS.ErrnoException) => {
+    const hint = 'Run `serverless package --package <folder>` first, or leave --package out.';
+    throw configFault('--package', `${relative(root, path)} cannot be read (${code})`, hint);
+  });
+}
+
+/** Null if the zip has no such file. Throws Error if `zip` is not a zip. */
+export async function readZipped(zip: Buffer, path: string): Promise<Buffer | null> {
+  const opened = await fromBufferPromise(zip);
+  for await (const entry of opened.eachEntry()) {
+    if (entry.fileName === path) return buffer(await opened.openReadStreamPromise(entry));
+  }
+  return null;
+}
