@@ -1,30 +1,23 @@
-// Responsible for files that appear whole: written under a temporary name, synced to disk, then
-// renamed or linked.
+// Responsible for files that appear whole: written under a temporary name, synced to disk, then renamed or linked.
 
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../core/ports.ts';
 import { codeOf } from './file-errors.ts';
 
-/** A temporary file that is older no longer has a writer. */
+/** An older temporary file no longer has a writer. */
 const temporaryAgeMsMax = 24 * 60 * 60 * 1_000;
-/** How often a folder may be deleted between its creation and its use: delete() removes empty folders. */
+/** How often to create a folder that another delete(), which removes empty folders, removes before the file is in it. */
 const placementsMax = 50;
 
 /** `temporaryFolder`: an absolute path, on the same file system as all files that are written. */
 export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, 'nowMs'>) {
-  let lastNumber = 0;
   let isTidied = false;
 
-  function nextTemporaryPath(): string {
-    lastNumber += 1;
-    return join(temporaryFolder, `${process.pid}-${lastNumber}.tmp`);
-  }
-
   /**
-   * Writes `bytes` to a temporary file and calls `commit`, which must give that file the name
-   * `path` in one atomic step. The temporary name must not exist after `commit`. Creates missing
-   * folders. Throws errors of the file system.
+   * Writes `bytes` to a temporary file and calls `commit`, which must give that file the name `path` in one atomic step.
+   * The temporary name must not exist after `commit`. Creates missing folders. Throws errors of the file system.
    */
   return async function write<T>(
     path: string,
@@ -36,7 +29,8 @@ export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, '
       await removeOldTemporaries(temporaryFolder, clock.nowMs());
     }
     await makeFolder(temporaryFolder);
-    const temporaryPath = await writeTemporary(nextTemporaryPath, bytes);
+    const temporaryPath = join(temporaryFolder, `${randomUUID()}.tmp`);
+    await createSynced(temporaryPath, bytes);
     for (let placement = 1; ; placement += 1) {
       let result: T;
       try {
@@ -48,35 +42,24 @@ export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, '
         await removeQuietly(temporaryPath);
         throw error;
       }
-      // Not in the try block: after the commit, the temporary name may belong to another writer and
-      // must not be removed.
+      // Not in the try block: after the commit nothing may be undone.
       await syncFolder(dirname(path));
       return result;
     }
   };
 }
 
-/** Returns the path of a new file. Its bytes are synced to disk. */
-async function writeTemporary(nextPath: () => string, bytes: Uint8Array): Promise<string> {
-  for (;;) {
-    const path = nextPath();
-    // `wx` fails if the file exists. Processes in containers that share a volume may have equal ids.
-    const file = await open(path, 'wx').catch((error: unknown) => {
-      if (codeOf(error) === 'EEXIST') return null;
-      throw error;
-    });
-    if (!file) continue;
-    try {
-      await file.writeFile(bytes);
-      // Before the file gets its final name: after a power cut that name must not exist without its bytes.
-      await file.sync();
-      await file.close();
-      return path;
-    } catch (error) {
-      await file.close().catch(() => {});
-      await removeQuietly(path);
-      throw error;
-    }
+/** The bytes are on disk before the file gets its final name: a power cut must not leave that name without its bytes. */
+async function createSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+    await file.close();
+  } catch (error) {
+    await file.close().catch(() => {});
+    await removeQuietly(path);
+    throw error;
   }
 }
 
@@ -91,7 +74,7 @@ async function removeOldTemporaries(folder: string, nowMs: number): Promise<void
 
 /**
  * Creates a folder and its parents, and syncs each parent, so that the names survive a power cut.
- * Not with `recursive` of mkdir, which never returns if a parent accepts no folders, as in /proc.
+ * Not with `recursive` of mkdir, which never returns if a parent does not allow new folders, as in /proc.
  */
 async function makeFolder(folder: string): Promise<void> {
   try {
@@ -109,8 +92,8 @@ async function makeFolder(folder: string): Promise<void> {
 }
 
 /**
- * EINVAL, ENOTSUP, ENOSYS: some network file systems cannot sync a folder. ENOENT: a delete()
- * removed the folder with the object. EACCES: the folder is writable but not readable.
+ * EINVAL, ENOTSUP, ENOSYS: some network file systems cannot sync a folder. ENOENT: a delete() removed the folder with
+ * the object. EACCES: the folder is writable but not readable.
  */
 const harmlessSyncCodes = ['EINVAL', 'ENOTSUP', 'ENOSYS', 'ENOENT', 'EACCES'];
 

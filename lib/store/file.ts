@@ -1,25 +1,22 @@
 // Responsible for a store in a folder. Not responsible for how a file appears whole (file-write.ts).
 
-import type { Stats } from 'node:fs';
 import { link, lstat, readdir, readFile, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { Clock, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
-import { codeOf, isAbsence, withStoreErrors } from './file-errors.ts';
+import { codeOf, nullIfAbsent, withStoreErrors } from './file-errors.ts';
 import { createAtomicWriter, removeQuietly } from './file-write.ts';
 import { badKey, checkKey } from './key-check.ts';
 
 /**
- * The folder of half-written files, at the store's root. So it is on the same file system as every
- * object, and readers' globs do not match it. The leading dot hides it from Spark and Hive. No key
- * may start with it.
+ * The folder of half-written files. It is in the store's root, so that it is on the same file system as every object and
+ * the globs of readers do not match it. The leading dot hides it from Spark and Hive. No key may start with it.
  */
 const temporaryFolder = '.cgs-export-tmp';
-const concurrentStatsMax = 64;
 
 /**
- * Every write is synced to disk before `put` resolves, whatever its durability. `root` need not
- * exist: the first put creates it, and until then nothing is found in it.
+ * Every write is synced to disk before `put` resolves, whatever its durability. `root` need not exist: the first put
+ * creates it, and until then the store is empty.
  */
 export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs'> }): Store {
   const { clock } = options;
@@ -66,7 +63,8 @@ export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs
       const folder = join(root, folderPrefix);
       return withStoreErrors('list', folder, async () => {
         const keys = await listKeys(folder, folderPrefix, prefix.slice(folderPrefix.length));
-        return describeObjects(root, keys.sort(compareUtf8));
+        const described = keys.sort(compareUtf8).map((key) => describeObject(root, key));
+        return (await Promise.all(described)).filter((object) => object !== null);
       });
     },
 
@@ -78,12 +76,6 @@ export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs
       if (isRemoved) await removeEmptyFolders(root, dirname(path));
     },
   };
-}
-
-/** Null if no object has the path: nothing exists there, or a folder. Otherwise throws `error`. */
-function nullIfAbsent(error: unknown): null {
-  if (isAbsence(error) || codeOf(error) === 'EISDIR') return null;
-  throw error;
 }
 
 function checkFileKey(key: string): void {
@@ -102,21 +94,15 @@ async function linkIfAbsent(temporaryPath: string, path: string): Promise<boolea
   }
 }
 
-/**
- * The keys of all files below `folder`, whose keys start with `folderPrefix`, if their names in it
- * start with `nameStart`.
- */
+/** The keys of all files below `folder`: `folderPrefix`, then a path in `folder` that starts with `nameStart`. */
 async function listKeys(
   folder: string,
   folderPrefix: string,
   nameStart: string,
 ): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    if (isAbsence(error)) return [];
-    throw error;
-  });
+  const entries = await readdir(folder, { withFileTypes: true }).catch(nullIfAbsent);
   const keys: string[] = [];
-  for (const entry of entries) {
+  for (const entry of entries ?? []) {
     const key = `${folderPrefix}${entry.name}`;
     if (!entry.name.startsWith(nameStart) || key === temporaryFolder) continue;
     const path = join(folder, entry.name);
@@ -129,35 +115,19 @@ async function listKeys(
   return keys;
 }
 
-/** In the order of `keys`, without files that no longer exist. */
-async function describeObjects(root: string, keys: readonly string[]): Promise<StoredObject[]> {
-  const objects: StoredObject[] = [];
-  for (let start = 0; start < keys.length; start += concurrentStatsMax) {
-    const some = keys.slice(start, start + concurrentStatsMax);
-    const described = await Promise.all(some.map((key) => describeObject(root, key)));
-    for (const object of described) if (object) objects.push(object);
-  }
-  return objects;
-}
-
+/** Null if the file no longer exists. */
 async function describeObject(root: string, key: string): Promise<StoredObject | null> {
-  const found: Stats | null = await stat(join(root, key)).catch((error: unknown) => {
-    if (isAbsence(error)) return null;
-    throw error;
-  });
+  const found = await stat(join(root, key)).catch(nullIfAbsent);
   return found?.isFile() ? { key, bytes: found.size, modifiedMs: found.mtimeMs } : null;
 }
 
-/**
- * Removes `folder` and its parents below `root` while they are empty. Each run leaves some, and
- * they would slow every list.
- */
+/** Removes `folder` and its parents below `root` while they are empty. Each run leaves some, which would slow every list. */
 async function removeEmptyFolders(root: string, folder: string): Promise<void> {
   for (let path = folder; path.startsWith(root + sep); path = dirname(path)) {
-    const isRemoved = await rmdir(path).then(
-      () => true,
-      () => false,
-    );
-    if (!isRemoved) return;
+    try {
+      await rmdir(path);
+    } catch {
+      return;
+    }
   }
 }

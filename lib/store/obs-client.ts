@@ -1,11 +1,11 @@
-// Responsible for setting up the S3 client and its connection: addressing, TLS, proxy, time-outs.
-// Not responsible for retries.
+// Responsible for setting up the S3 client and its connection: addressing, TLS, proxy, time-outs. Not responsible for retries.
 
 import { Agent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { usesProxy } from '../core/network-host.ts';
+import type { Clock } from '../core/ports.ts';
 import type { AccessKey } from './obs-access-key.ts';
-import type { Exchange } from './obs-clock.ts';
+import type { StoreClock } from './obs-clock.ts';
 
 /** Milliseconds. */
 export interface ObsTimeouts {
@@ -26,22 +26,15 @@ export interface ClientOptions {
   timeouts: ObsTimeouts;
   /** Called before each request: the key to sign it with. */
   accessKey: () => AccessKey;
-  monotonicMs: () => number;
-  /** Called for every answer with its Date header. The store wrote that header during `exchange`. */
-  onDate: (date: string, exchange: Exchange) => void;
+  clock: Pick<Clock, 'monotonicMs'>;
+  /** Learns the store's time from the Date header of every answer. */
+  storeClock: StoreClock;
 }
 
-export type S3 = typeof import('@aws-sdk/client-s3');
-
-export interface OpenedClient {
-  client: S3Client;
-  s3: S3;
-  /** Ends the connections. */
-  close: () => void;
-}
+export type OpenedClient = Awaited<ReturnType<typeof openClient>>;
 
 /** Loads the SDK only when it is called, so that a program with a file store does not wait for it. */
-export async function openClient(options: ClientOptions): Promise<OpenedClient> {
+export async function openClient(options: ClientOptions) {
   const s3 = await import('@aws-sdk/client-s3');
   const agent = await openAgent(options);
   // The SDK reads settings that are missing here from AWS_* variables and ~/.aws, so all of them are set.
@@ -55,16 +48,14 @@ export async function openClient(options: ClientOptions): Promise<OpenedClient> 
         accessKeyId: ak,
         secretAccessKey: sk,
         ...(securityToken === undefined ? {} : { sessionToken: securityToken }),
-        // In the past, so that the SDK calls this function before every request instead of caching
-        // an expired key.
+        // In the past, so that the SDK calls this function before every request and never uses an expired key.
         expiration: new Date(0),
       };
     },
     // OBS does not support the newer checksums, which the SDK sends as trailers.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Retries are made in obs-operation.ts, because a write with an unknown outcome needs a look
-    // before its retry.
+    // Retries are made in obs-operation.ts: after a write with an unknown outcome, the object is read before a retry.
     maxAttempts: 1,
     retryMode: 'standard',
     defaultsMode: 'standard',
@@ -91,18 +82,19 @@ export async function openClient(options: ClientOptions): Promise<OpenedClient> 
   return {
     client,
     s3,
-    close() {
+    /** Ends the connections. */
+    close(): void {
       client.destroy();
       agent.destroy();
     },
   };
 }
 
-function addMiddleware(client: S3Client, { monotonicMs, onDate }: ClientOptions): void {
+function addMiddleware(client: S3Client, { clock, storeClock }: ClientOptions): void {
   client.middlewareStack.add(
     (next) => (args) => {
-      // Content-MD5 and TLS already protect the body, and OBS accepts a signature without its hash.
-      // Source: OBS API Reference, "Authentication".
+      // Content-MD5 and TLS protect the body, so the signature does not need its hash. Source: OBS API Reference,
+      // "Authentication".
       headersOf(args.request)['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
       return next(args);
     },
@@ -110,11 +102,11 @@ function addMiddleware(client: S3Client, { monotonicMs, onDate }: ClientOptions)
   );
   client.middlewareStack.add(
     (next) => async (args) => {
-      const sentMonotonicMs = monotonicMs();
+      const sentMonotonicMs = clock.monotonicMs();
       const result = await next(args);
-      const { date } = headersOf(result.response);
-      const receivedMonotonicMs = monotonicMs();
-      if (date !== undefined) onDate(date, { sentMonotonicMs, receivedMonotonicMs });
+      const exchange = { sentMonotonicMs, receivedMonotonicMs: clock.monotonicMs() };
+      const dateMs = Date.parse(headersOf(result.response).date ?? '');
+      if (!Number.isNaN(dateMs)) storeClock.observe(exchange, dateMs, 1_000);
       return result;
     },
     // The innermost step sees every answer, also those that outer steps turn into errors.
@@ -139,8 +131,8 @@ async function openAgent({ endpoint, proxy }: ClientOptions): Promise<Agent> {
   if (url === null || !usesProxy(endpoint, noProxy)) return new Agent(agentOptions);
   const { HttpsProxyAgent } = await import('https-proxy-agent');
   const agent = new HttpsProxyAgent(url, agentOptions);
-  // The constructor uses agentOptions for the connection to the proxy only. Node takes the options
-  // of the connection through the proxy from `agent.options`.
+  // The constructor uses agentOptions for the connection to the proxy only. Node takes the options of the connection
+  // through the proxy from `agent.options`.
   Object.assign(agent.options, agentOptions);
   return agent as unknown as Agent;
 }

@@ -13,39 +13,23 @@ export interface Exchange {
   receivedMonotonicMs: number;
 }
 
-export interface StoreClock {
-  /** Milliseconds since the epoch; this host's clock before the first answer. */
-  nowMs(): number;
-  /** How far nowMs() may be behind, milliseconds; 0 before the first answer. */
-  doubtMs(): number;
-  /** During `exchange` the store's clock was at least `stampMs` and less than `stampMs + spanMs`. */
-  observe(exchange: Exchange, stampMs: number, spanMs: number): void;
-  /** Remembers an object that `exchange` wrote. No other request may write its key: see `observeModified`. */
-  observeWrite(key: string, exchange: Exchange): void;
-  /**
-   * If the object was remembered: its time stamp, which a list returned, is the store's time during
-   * the write.
-   */
-  observeModified(key: string, stampMs: number): void;
-}
+export type StoreClock = ReturnType<typeof createStoreClock>;
 
 /**
- * A Date header has whole seconds, so one answer leaves up to a second of doubt. Each answer gives
- * a lower and an upper bound for the offset between the store's clock and this host's monotonic
- * clock. All bounds hold together, so many answers leave little doubt. Time stamps in a list have
- * milliseconds and leave only the duration of one request.
+ * Each answer gives a lower and an upper bound for the offset between the store's clock and this host's monotonic clock.
+ * A Date header has whole seconds, so one answer leaves up to a second of doubt. All bounds hold together, so many answers
+ * leave little doubt. Time stamps in a list have milliseconds and leave only the duration of one request.
  *
- * nowMs() is the lower bound, so it is never ahead of the store's clock. A reader of the quota
- * ledger therefore frees a slot late, never early. A writer adds doubtMs() and gets the upper
- * bound, so that its time stamps are not early either.
+ * nowMs() is the lower bound, so it is never ahead of the store's clock. A reader of the quota ledger therefore frees a
+ * slot late, never early. A writer adds doubtMs() and gets the upper bound, so that its time stamps are not early either.
  *
- * Assumed: all hosts of a store have the same time. An answer that contradicts the bounds replaces
- * them.
+ * Assumed: all hosts of a store have the same time. An answer that contradicts the bounds replaces them.
  */
-export function createStoreClock(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): StoreClock {
+export function createStoreClock(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>) {
   let bounds: { lowMs: number; highMs: number; atMonotonicMs: number } | null = null;
   const pendingWrites = new Map<string, Exchange>();
 
+  /** During `exchange` the store's clock was at least `stampMs` and less than `stampMs + spanMs`. */
   function observe(exchange: Exchange, stampMs: number, spanMs: number): void {
     const { sentMonotonicMs, receivedMonotonicMs } = exchange;
     const seen = {
@@ -64,17 +48,21 @@ export function createStoreClock(clock: Pick<Clock, 'nowMs' | 'monotonicMs'>): S
   }
 
   return {
+    /** Milliseconds since the epoch; this host's clock before the first answer. */
     nowMs: () => (bounds === null ? clock.nowMs() : clock.monotonicMs() + bounds.lowMs),
+    /** How far nowMs() may be behind, milliseconds; 0 before the first answer. */
     doubtMs: () => (bounds === null ? 0 : bounds.highMs - bounds.lowMs),
     observe,
-    observeWrite(key, exchange) {
+    /** Remembers an object that `exchange` wrote. No other request may write its key: see `observeModified`. */
+    observeWrite(key: string, exchange: Exchange): void {
       pendingWrites.set(key, exchange);
-      for (const oldest of pendingWrites.keys()) {
-        if (pendingWrites.size <= pendingWritesMax) break;
+      const [oldest] = pendingWrites.keys();
+      if (oldest !== undefined && pendingWrites.size > pendingWritesMax) {
         pendingWrites.delete(oldest);
       }
     },
-    observeModified(key, stampMs) {
+    /** If the object was remembered, its time stamp in a list is the store's time during the write. */
+    observeModified(key: string, stampMs: number): void {
       const exchange = pendingWrites.get(key);
       if (exchange === undefined) return;
       pendingWrites.delete(key);

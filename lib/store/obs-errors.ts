@@ -1,5 +1,5 @@
-// Responsible for what a failed request to an OBS store means: the error with its hint, and whether
-// a retry can help. Not responsible for retrying.
+// Responsible for what a failed request to an OBS store means: the error with its hint, and whether a retry can help. Not
+// responsible for retrying.
 
 import { type ExportError, StoreError } from '../core/errors.ts';
 import { causesOf, readNetworkCode } from '../core/network-code.ts';
@@ -27,23 +27,19 @@ export interface Operation {
 export interface OperationFailure {
   error: ExportError;
   /**
-   * `never`: a person must act first. `soon`: the cause can pass by itself. `slowly`: as `soon`,
-   * but the store asked for fewer requests. `once`: the SDK has taken the store's time from this
-   * answer, so one retry is worth it.
+   * `never`: a retry cannot help. `soon`: the cause can pass by itself. `slowly`: as `soon`, but the store asked for fewer
+   * requests. `once`: the SDK has learned the store's time from this answer, so one retry can help.
    */
   retry: 'never' | 'soon' | 'slowly' | 'once';
-  /**
-   * The store refused the access key or the action. Stores report an expired temporary key under
-   * several codes.
-   */
+  /** The store refused the access key or the action. The key may have expired: stores have several codes for that. */
   isRefused: boolean;
   /** The access key itself is not valid, for any action. Using it again may lock it. */
   isKeyInvalid: boolean;
 }
 
 /**
- * The permissions of each operation. Source: OBS API Reference, "Actions Supported by Policy-based
- * Authorization", read 2026-11-24.
+ * The permissions of each operation.
+ * Source: OBS API Reference, "Actions Supported by Policy-based Authorization", read 2026-11-24.
  */
 const permissions: Record<Verb, string> = {
   write: 'obs:object:PutObject (and obs:object:GetObject, to check what was written)',
@@ -64,11 +60,10 @@ const dnsHint =
   'The host name does not resolve: check obs.endpoint, the bucket name in `store`, and the DNS. If the store is not OBS, set obs.pathStyle: true.';
 const verificationHint = 'There is no setting that turns certificate verification off.';
 
-/**
- * By the error code in the answer. OBS uses the codes of S3. Source: OBS API Reference, "Error
- * Codes", read 2026-11-24.
- */
-const denials: Record<string, (operation: Operation) => [reason: string, hint: string]> = {
+type Description = [reason: string, hint: string];
+
+/** By the error code in the answer. OBS uses the codes of S3. Source: OBS API Reference, "Error Codes", read 2026-11-24. */
+const denials: Record<string, (operation: Operation) => Description> = {
   NoSuchBucket: ({ bucket, endpoint }) => [
     `there is no bucket ${bucket} at ${endpoint}`,
     'Create the bucket, or correct `store` and obs.endpoint: a bucket exists only at the endpoint of its own region.',
@@ -95,9 +90,6 @@ const denials: Record<string, (operation: Operation) => [reason: string, hint: s
     'Set the clock of this host, for example with NTP.',
   ],
   AuthorizationHeaderMalformed: describeWrongRegion,
-  PermanentRedirect: describeWrongRegion,
-  TemporaryRedirect: describeWrongRegion,
-  Redirect: describeWrongRegion,
   IllegalLocationConstraintException: describeWrongRegion,
   VirtualHostDomainRequired: () => [
     'the store does not accept the bucket name in the path',
@@ -109,42 +101,29 @@ const denials: Record<string, (operation: Operation) => [reason: string, hint: s
   ],
 };
 
-function describeWrongRegion({ bucket, endpoint }: Operation): [reason: string, hint: string] {
+function describeWrongRegion({ bucket, endpoint }: Operation): Description {
   return [
     `the bucket ${bucket} is not at ${endpoint}`,
     "Set obs.endpoint to the endpoint of the bucket's own region. The console shows it in the bucket's basic information.",
   ];
 }
 
-const invalidKeyCodes = [
-  'InvalidAccessKeyId',
-  'SignatureDoesNotMatch',
-  'InvalidSecurity',
-  'InvalidToken',
-];
-const expiredKeyCodes = ['ExpiredToken', 'TokenRefreshRequired', 'RequestExpired'];
-const throttlingCodes = ['SlowDown', 'TooManyRequests', 'Throttling', 'ThrottlingException'];
+const invalidKeyCode = /^(InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSecurity|InvalidToken)$/;
+const expiredKeyCode = /^(ExpiredToken|TokenRefreshRequired|RequestExpired)$/;
+const throttlingCode = /^(SlowDown|TooManyRequests|Throttling|ThrottlingException)$/;
 /** The bytes were damaged or lost on the way to the store. */
-const transferCodes = [
-  'BadDigest',
-  'IncompleteBody',
-  'RequestTimeout',
-  'XAmzContentSHA256Mismatch',
-];
+const transferCode = /^(BadDigest|IncompleteBody|RequestTimeout|XAmzContentSHA256Mismatch)$/;
+/** Error names that the SDK or Node sets if the answer has no error code. */
+const nameWithoutCode = /^(Error|SyntaxError|TypeError|Unknown|UnknownError|Forbidden)$/;
 
-/**
- * Throws `thrown` itself if it comes neither from the store nor from the network: then it is a bug
- * in this program.
- */
+/** Throws `thrown` itself if it comes neither from the store nor from the network: then it is a bug in this program. */
 export function describeFailure(thrown: unknown, operation: Operation): OperationFailure {
   const answer = readAnswer(thrown);
   if (answer !== null) return describeAnswer(answer, operation);
-  const network = readConnectionFault(thrown);
-  if (network === null) throw thrown;
-  return describeConnectionFault(network, operation);
+  const fault = readConnectionFault(thrown);
+  if (fault === null) throw thrown;
+  return describeConnectionFault(fault, operation);
 }
-
-const certificateCode = /CERT|SELF_SIGNED|ISSUER|ALTNAME|LEAF_SIGNATURE/;
 
 function describeConnectionFault(fault: string, operation: Operation): OperationFailure {
   const { endpoint, scrub } = operation;
@@ -157,13 +136,12 @@ function describeConnectionFault(fault: string, operation: Operation): Operation
     const hint = `The TLS connection to ${endpoint} failed: check that the port is not for plain http and that no proxy interferes. Plain http is only allowed for loopback addresses.`;
     return denied(operation, reason, hint);
   }
-  if (certificateCode.test(fault)) {
+  if (/CERT|SELF_SIGNED|ISSUER|LEAF_SIGNATURE/.test(fault)) {
     const hint = `The certificate of ${endpoint} is not trusted: set NODE_EXTRA_CA_CERTS to the file of the CA that signed it (your proxy's or your own store's). ${verificationHint}`;
     return denied(operation, reason, hint);
   }
-  // A wrong host name never resolves, so a person must learn of it. A failed DNS server reports
-  // EAI_AGAIN instead.
-  if (fault === 'ENOTFOUND') return { ...denied(operation, reason, dnsHint), retry: 'soon' };
+  // Usually a wrong host name, which a person must correct. If the DNS server has failed, the code is EAI_AGAIN.
+  if (fault === 'ENOTFOUND') return denied(operation, reason, dnsHint, 'soon');
   return failed(operation, reason, fault === 'EAI_AGAIN' ? dnsHint : connectionHint);
 }
 
@@ -174,14 +152,13 @@ interface Answer {
   text: string;
 }
 
-function describeAnswer(answer: Answer, unanswered: Operation): OperationFailure {
-  const { status, code, text } = answer;
+function describeAnswer({ status, code, text }: Answer, unanswered: Operation): OperationFailure {
   const quoted = unanswered.scrub([status, code, text].filter(Boolean).join(' '));
   const operation = { ...unanswered, answer: quoted };
-  if (throttlingCodes.includes(code) || status === 429) {
+  if (throttlingCode.test(code) || status === 429) {
     const hint =
       'The store asks for fewer requests. Start again later: the run continues where it stopped.';
-    return { ...failed(operation, 'too many requests', hint), retry: 'slowly' };
+    return failed(operation, 'too many requests', hint, 'slowly');
   }
   // Before the table of codes: some stores report a KMS error under a code that usually means something else.
   const isKmsFault = /kms|encrypt/i.test(`${code} ${text}`) && status < 500;
@@ -195,18 +172,17 @@ function describeAnswer(answer: Answer, unanswered: Operation): OperationFailure
       'The proxy requires a login: add it to HTTPS_PROXY, or exclude the store with NO_PROXY.';
     return denied(operation, 'the proxy refused the connection', hint);
   }
-  return describeDenial(answer, operation) ?? describeOtherAnswer(answer, operation);
+  return describeByCode(status, code, operation);
 }
 
-/** Null if the answer is not a refusal that a person must fix. */
-function describeDenial({ status, code }: Answer, operation: Operation): OperationFailure | null {
-  const isExpired = expiredKeyCodes.includes(code);
+function describeByCode(status: number, code: string, operation: Operation): OperationFailure {
+  const isExpired = expiredKeyCode.test(code);
   const isRefused = status === 401 || status === 403 || isExpired;
   const denial = denials[isExpired ? 'ExpiredToken' : code];
   if (denial) {
     const retry = code === 'RequestTimeTooSkewed' ? 'once' : 'never';
-    const isKeyInvalid = isExpired || invalidKeyCodes.includes(code);
-    return { ...denied(operation, ...denial(operation)), retry, isRefused, isKeyInvalid };
+    const isKeyInvalid = isExpired || invalidKeyCode.test(code);
+    return { ...denied(operation, ...denial(operation), retry), isRefused, isKeyInvalid };
   }
   if (isRefused) {
     const { verb, hasKmsKey } = operation;
@@ -216,17 +192,13 @@ function describeDenial({ status, code }: Answer, operation: Operation): Operati
     const hint = `Grant ${permissions[verb]} for this bucket and prefix to the user of the access key, and look for a policy that denies it.${kms}${other}`;
     return { ...denied(operation, 'access denied', hint), isRefused };
   }
-  if (status < 300 || status >= 400) return null;
-  return denied(operation, ...describeWrongRegion(operation));
-}
-
-function describeOtherAnswer({ status, code }: Answer, operation: Operation): OperationFailure {
+  if (status >= 300 && status < 400) return denied(operation, ...describeWrongRegion(operation));
   // The store names what does not exist. A 404 without a code comes from another server.
   if (status === 404 && (code === '' || code === 'NotFound')) {
     return failed(operation, 'the answer is not from the store', otherServerHint);
   }
   // A status below 300 is a success whose body cannot be read.
-  if (status >= 500 || status === 408 || status < 300 || transferCodes.includes(code)) {
+  if (status >= 500 || status === 408 || status < 300 || transferCode.test(code)) {
     return failed(operation, 'the store failed', connectionHint);
   }
   const hint =
@@ -234,24 +206,37 @@ function describeOtherAnswer({ status, code }: Answer, operation: Operation): Op
   return denied(operation, 'the store rejected the request', hint);
 }
 
-function denied(operation: Operation, reason: string, hint: string): OperationFailure {
-  return { ...createFailure('STORE_DENIED', operation, reason, hint), retry: 'never' };
+type Retry = OperationFailure['retry'];
+
+function denied(
+  operation: Operation,
+  reason: string,
+  hint: string,
+  retry: Retry = 'never',
+): OperationFailure {
+  const error = createError('STORE_DENIED', operation, reason, hint);
+  return { error, retry, isRefused: false, isKeyInvalid: false };
 }
 
-function failed(operation: Operation, reason: string, hint: string): OperationFailure {
-  return { ...createFailure('STORE_FAILED', operation, reason, hint), retry: 'soon' };
+function failed(
+  operation: Operation,
+  reason: string,
+  hint: string,
+  retry: Retry = 'soon',
+): OperationFailure {
+  const error = createError('STORE_FAILED', operation, reason, hint);
+  return { error, retry, isRefused: false, isKeyInvalid: false };
 }
 
-function createFailure(
-  code: 'STORE_DENIED' | 'STORE_FAILED',
+/** The SDK's error is not kept as the cause, because it contains the request with its signature and access key. */
+function createError(
+  code: string,
   { verb, url, answer }: Operation,
   reason: string,
   hint: string,
-): Omit<OperationFailure, 'retry'> {
-  const message = `cannot ${verb} ${url}: ${reason}${answer === undefined ? '' : ` (${answer})`}`;
-  // The SDK's error is not kept as the cause, because it contains the request with its signature
-  // and access key.
-  return { error: new StoreError(code, message, hint), isRefused: false, isKeyInvalid: false };
+): StoreError {
+  const quoted = answer === undefined ? '' : ` (${answer})`;
+  return new StoreError(code, `cannot ${verb} ${url}: ${reason}${quoted}`, hint);
 }
 
 /** The store returned, or has now, other bytes than expected. */
@@ -268,11 +253,8 @@ export function describeTimeout(operation: Operation, timeoutMs: number): Operat
 
 /** An HTML page without a request id: the store sets that id on each of its answers. */
 export function describeOtherServer(operation: Operation): OperationFailure {
-  return failed(
-    operation,
-    'the answer is an HTML page that is not from the store',
-    otherServerHint,
-  );
+  const reason = 'the answer is an HTML page that is not from the store';
+  return failed(operation, reason, otherServerHint);
 }
 
 /** `refusal`: the error with which the store refused the access key before. */
@@ -285,53 +267,38 @@ export function describeNoTime(operation: Operation): OperationFailure {
   const reason = 'the invocation has no time left for it';
   const hint =
     'The next invocation continues. If this happens often, raise the time-out of the function.';
-  return { ...failed(operation, reason, hint), retry: 'never' };
+  return failed(operation, reason, hint, 'never');
 }
 
 export function describeEndlessList(operation: Operation): OperationFailure {
   const reason = 'the store returned the same page of the list again';
   const hint =
     'The store does not follow the S3 protocol: check obs.endpoint, then report it as a bug.';
-  return { ...failed(operation, reason, hint), retry: 'never' };
+  return failed(operation, reason, hint, 'never');
 }
 
-/**
- * True if the object does not exist. `isHead`: the answer is to a HEAD, so it has no body and no
- * error code.
- */
+/** True if the object does not exist. `isHead`: the answer is to a HEAD, so it has no body and no error code. */
 export function isAbsent(thrown: unknown, isHead: boolean): boolean {
   const answer = readAnswer(thrown);
   const codes = isHead ? ['NoSuchKey', 'NotFound', ''] : ['NoSuchKey', 'NoSuchVersion'];
   return answer?.status === 404 && codes.includes(answer.code);
 }
 
-/** Error names that the SDK or Node sets if the answer has no error code. */
-const namesWithoutCode = [
-  'Error',
-  'SyntaxError',
-  'TypeError',
-  'Unknown',
-  'UnknownError',
-  'Forbidden',
-];
-
 /** The store's answer inside an error of the SDK; null if the error has none. */
 function readAnswer(thrown: unknown): Answer | null {
   const { name, message, $metadata, $response } = asRecord(thrown);
   const status = asRecord($metadata).httpStatusCode ?? asRecord($response).statusCode;
   if (typeof status !== 'number') return null;
-  const isCode = typeof name === 'string' && /^[A-Za-z][\w.]{2,60}$/.test(name);
-  const code = isCode && !namesWithoutCode.includes(name) ? name : '';
+  const isName = typeof name === 'string' && /^[A-Za-z][\w.]{2,60}$/.test(name);
+  const code = isName && !nameWithoutCode.test(name) ? name : '';
   const hasText = typeof message === 'string' && code !== '' && message !== name;
   const text = hasText ? toOneLine(message) : '';
   return { status, code, text: /^unknown/i.test(text) ? '' : text };
 }
 
 function toOneLine(text: string): string {
-  return text
-    .replaceAll(/[\p{C}\s]+/gu, ' ')
-    .trim()
-    .slice(0, 200);
+  const line = text.replaceAll(/[\p{C}\s]+/gu, ' ').trim();
+  return line.slice(0, 200);
 }
 
 /** A network code, or what a proxy answered; null if the connection is not at fault. */

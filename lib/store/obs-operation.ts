@@ -1,5 +1,5 @@
-// Responsible for running one operation on an OBS store: tries, time limits, retries, and a new
-// access key after a refusal. Not responsible for what an operation sends.
+// Responsible for running one operation on an OBS store: tries, time limits, retries, and a new access key after a refusal.
+// Not responsible for what an operation sends.
 
 import type { Clock, Log } from '../core/ports.ts';
 import { type AccessKey, type AccessKeyProvider, createAccessKeys } from './obs-access-key.ts';
@@ -43,8 +43,8 @@ const defaultTimeouts: ObsTimeouts = { connectMs: 5_000, requestMs: 15_000, oper
 const bytesPerSecondMin = 250_000;
 const triesMax = 7;
 /**
- * After an operation has failed, others get fewer tries for this long, milliseconds. A program that
- * is about to stop must not wait for all tries of each of its last operations.
+ * After an operation has failed, others get fewer tries for this long, milliseconds. A program that is about to stop must
+ * not wait for all tries of each of its last operations.
  */
 const fewTriesMs = 10_000;
 const fewTriesMax = 2;
@@ -67,35 +67,32 @@ export interface Try extends Pick<OpenedClient, 'client' | 's3'> {
   expectBody: (bytes: number) => void;
 }
 
-/** `failure`: another try may help, see OperationFailure. */
-export type TryResult<T> = { value: T } | { failure: OperationFailure };
+/** `failure`: whether another try may help is in it. */
+type TryResult<T> = { value: T } | { failure: OperationFailure };
 
-export interface Operations {
-  /**
-   * Calls `act` until it returns a value. Throws the error of the last failure when retries cannot
-   * help or take too long. An error that comes neither from the store nor from the network is
-   * thrown unchanged. `bodyBytes`: what is sent.
-   */
-  run<T>(
-    call: { verb: Verb; url: string; bodyBytes: number },
-    act: (attempt: Try) => Promise<TryResult<T>>,
-  ): Promise<T>;
-  /** Ends the connections. The next operation opens new ones. */
-  close(): void;
-}
+/** What an operation does in each try. */
+type Act<T> = (attempt: Try) => Promise<TryResult<T>>;
 
-export function openOperations(options: OperationOptions, storeClock: StoreClock): Operations {
+export type Operations = ReturnType<typeof openOperations>;
+
+export function openOperations(options: OperationOptions, storeClock: StoreClock) {
   const { clock, bucket, endpoint, scrub } = options;
   const session = openSession(options, storeClock);
   let fewTriesUntilMonotonicMs = Number.NEGATIVE_INFINITY;
   return {
-    async run({ verb, url, bodyBytes }, act) {
+    /**
+     * Calls `act` until it returns a value. Throws the error of the last failure when retries cannot help or take too
+     * long. An error that comes neither from the store nor from the network is thrown unchanged. `bodyBytes`: what is sent.
+     */
+    async run<T>(
+      { verb, url, bodyBytes = 0 }: { verb: Verb; url: string; bodyBytes?: number },
+      act: Act<T>,
+    ): Promise<T> {
       const startMonotonicMs = clock.monotonicMs();
       const mayTry = startMonotonicMs < fewTriesUntilMonotonicMs ? fewTriesMax : triesMax;
       const hasKmsKey = options.kmsKeyId !== null;
-      const isKeyTemporary = session.keys.current()?.securityToken !== undefined;
       const running: Running = {
-        operation: { verb, url, bucket, endpoint, hasKmsKey, isKeyTemporary, scrub },
+        operation: { verb, url, bucket, endpoint, hasKmsKey, isKeyTemporary: false, scrub },
         bodyBytes,
         endMonotonicMs: startMonotonicMs + session.timeouts.operationMs + transferMs(bodyBytes),
         tries: 0,
@@ -115,7 +112,8 @@ export function openOperations(options: OperationOptions, storeClock: StoreClock
         }
       }
     },
-    close: () => session.close(),
+    /** Ends the connections. The next operation opens new ones. */
+    close: session.close,
   };
 }
 
@@ -128,10 +126,7 @@ interface Running {
   tries: number;
   /** The temporary access key that the store refused, once it is replaced. */
   refusedKey: AccessKey | null;
-  /**
-   * True once the access key was replaced or the SDK has learned the store's time. Neither helps a
-   * second time.
-   */
+  /** True after the access key was replaced or the SDK has learned the store's time. Neither helps a second time. */
   isRepaired: boolean;
 }
 
@@ -139,9 +134,8 @@ type Session = ReturnType<typeof openSession>;
 
 /** What all operations of one store share. */
 function openSession(options: OperationOptions, storeClock: StoreClock) {
-  const { clock } = options;
   const timeouts = { ...defaultTimeouts, ...options.timeouts };
-  const keys = createAccessKeys(options.credentials, clock);
+  const keys = createAccessKeys(options.credentials, options.clock);
   let opened: Promise<OpenedClient> | null = null;
   return {
     ...options,
@@ -152,36 +146,22 @@ function openSession(options: OperationOptions, storeClock: StoreClock) {
       opened ??= openClient({
         ...options,
         timeouts,
-        accessKey() {
-          const key = keys.current();
-          if (key === null) throw new Error('a request was sent before its access key was known');
-          return key;
-        },
-        monotonicMs: () => clock.monotonicMs(),
-        onDate(date, exchange) {
-          const stampMs = Date.parse(date);
-          if (!Number.isNaN(stampMs)) storeClock.observe(exchange, stampMs, 1_000);
-        },
+        // Known: each try asks for its key before it sends a request.
+        accessKey: () => keys.current() as AccessKey,
+        storeClock,
       });
       return opened;
     },
     close(): void {
-      const closing = opened;
+      // A client that could not be opened has nothing to close.
+      opened?.then(({ close }) => close()).catch(() => {});
       opened = null;
-      closing?.then(
-        ({ close }) => close(),
-        () => {},
-      );
     },
   };
 }
 
 /** Throws what comes neither from the store nor from the network. */
-async function tryOnce<T>(
-  session: Session,
-  running: Running,
-  act: (attempt: Try) => Promise<TryResult<T>>,
-): Promise<TryResult<T>> {
+async function tryOnce<T>(session: Session, running: Running, act: Act<T>): Promise<TryResult<T>> {
   const { keys, timeouts, timeLeftMs } = session;
   const { operation, bodyBytes } = running;
   running.tries += 1;
@@ -205,12 +185,8 @@ async function tryOnce<T>(
       expectBody: limit.restart,
     });
   } catch (thrown) {
-    const isTimeout = limit.signal.aborted;
-    return {
-      failure: isTimeout
-        ? describeTimeout(operation, limit.limitMs())
-        : describeFailure(thrown, operation),
-    };
+    if (limit.signal.aborted) return { failure: describeTimeout(operation, limit.limitMs()) };
+    return { failure: describeFailure(thrown, operation) };
   } finally {
     limit.stop();
   }
@@ -220,10 +196,7 @@ function transferMs(bytes: number): number {
   return (bytes / bytesPerSecondMin) * 1_000;
 }
 
-/**
- * Aborts `signal` when the time is over. Uses a real timer, not the clock port, because it limits
- * real I/O.
- */
+/** Aborts `signal` when the time is over. Uses a real timer, not the clock port, because it limits real I/O. */
 function createTimeLimit(limitMsOf: (bodyBytes: number) => number) {
   const controller = new AbortController();
   let limitMs = 0;
@@ -252,9 +225,8 @@ async function waitForRetry(
   if (mayReplaceKey && (await keys.hasReplacement())) {
     running.isRepaired = true;
     running.refusedKey = keys.current();
-    log('debug', 'the store refused the temporary access key; retrying with a new one', {
-      code: error.code,
-    });
+    const { code } = error;
+    log('debug', 'the store refused the temporary access key; retrying with a new one', { code });
     return true;
   }
   if (retry === 'never' || (retry === 'once' && running.isRepaired)) {
@@ -267,11 +239,8 @@ async function waitForRetry(
   const delayMs = Math.min(askedMs, backoffMsMax) * (1 + random());
   if (clock.monotonicMs() + delayMs > running.endMonotonicMs) return false;
   if (delayMs + tryMsMin > timeLeftMs()) return false;
-  log('debug', 'retrying the request to the store', {
-    message: error.message,
-    tries: running.tries,
-    delayMs,
-  });
+  const { message } = error;
+  log('debug', 'retrying the request to the store', { message, tries: running.tries, delayMs });
   await clock.sleep(delayMs);
   return true;
 }

@@ -2,8 +2,8 @@
 // Not responsible for retries (obs-operation.ts) or for what a failure means (obs-errors.ts).
 
 import { createHash } from 'node:crypto';
-import type { ListObjectsCommandOutput, PutObjectCommandInput } from '@aws-sdk/client-s3';
-import { ConfigError } from '../core/errors.ts';
+import type { PutObjectCommandInput } from '@aws-sdk/client-s3';
+import { configFault } from '../core/errors.ts';
 import type { PutOptions, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { checkKey } from './key-check.ts';
@@ -32,8 +32,8 @@ export interface ObsStore extends Store {
 }
 
 /**
- * Assumed: a PUT takes effect within this time, milliseconds. OBS answers a small PUT in tens of
- * milliseconds but guarantees no limit, so no promise about snapshots depends on it.
+ * Assumed: a PUT takes effect within this time, milliseconds. OBS answers a small PUT in tens of milliseconds but
+ * guarantees no limit, so no promise about snapshots depends on it.
  */
 const settleMs = 1_500;
 const listPageMax = 1_000;
@@ -67,13 +67,11 @@ export function openObsStore(options: ObsStoreOptions): ObsStore {
 
 function checkBucketName({ bucket, pathStyle, endpoint }: ObsStoreOptions): void {
   if (!bucket.includes('.') || pathStyle || !endpoint.startsWith('https:')) return;
-  throw new ConfigError([
-    {
-      path: 'store',
-      message: `the bucket name ${bucket} has a dot, so no TLS certificate is valid for its host name`,
-      hint: 'Use a bucket without dots, or obs.pathStyle: true where the store allows it (OBS does not).',
-    },
-  ]);
+  throw configFault(
+    'store',
+    `the bucket name ${bucket} has a dot, so no TLS certificate is valid for its host name`,
+    'Use a bucket without dots, or obs.pathStyle: true where the store allows it (OBS does not).',
+  );
 }
 
 /** Where the objects are, and how requests reach them. */
@@ -81,9 +79,14 @@ interface Location {
   options: ObsStoreOptions;
   operations: Operations;
   storeClock: StoreClock;
-  /** What the store's own names of the objects start with. */
+  /** The prefix of all objects in the bucket: empty, or with a slash at its end. */
   root: string;
   urlOf: (key: string) => string;
+}
+
+/** The object as the S3 protocol addresses it. */
+function addressOf({ options, root }: Location, key: string): { Bucket: string; Key: string } {
+  return { Bucket: options.bucket, Key: root + key };
 }
 
 async function putObject(
@@ -93,14 +96,13 @@ async function putObject(
   { durability = 'confirmed', isWrittenOnce = false }: PutOptions,
 ): Promise<void> {
   checkKey(key);
-  const { options, operations, storeClock, root, urlOf } = location;
-  const { bucket, kmsKeyId, clock } = options;
+  const { operations, storeClock, root, urlOf } = location;
+  const { kmsKeyId, clock } = location.options;
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const hash = createHash('md5').update(body).digest();
   const md5 = hash.toString('hex');
   const input: PutObjectCommandInput = {
-    Bucket: bucket,
-    Key: root + key,
+    ...addressOf(location, key),
     Body: body,
     ContentLength: body.length,
     ContentMD5: hash.toString('base64'),
@@ -111,8 +113,7 @@ async function putObject(
   const call = { verb: 'write', url: urlOf(key), bodyBytes: body.length } as const;
   await operations.run(call, async (attempt) => {
     if (attempt.isRetry) {
-      // The outcome of the earlier try is unknown: it may have stored the object although its
-      // answer was lost.
+      // The outcome of the earlier try is unknown: it may have stored the object although its answer was lost.
       const stored = await headObject(location, attempt, key);
       const isStored = stored?.ContentLength === body.length && stored.Metadata?.md5 === md5;
       if (isStored) return { value: undefined };
@@ -126,7 +127,9 @@ async function putObject(
       storeClock.observeWrite(root + key, { sentMonotonicMs, receivedMonotonicMs });
     }
     if (durability === 'acknowledged') return { value: undefined };
-    if (durability === 'checksummed' && readEtag(answer.ETag) === md5) return { value: undefined };
+    // The ETag is the MD5 of the stored bytes, unless the object is encrypted with a KMS key.
+    const etag = answer.ETag?.replaceAll('"', '').toLowerCase();
+    if (durability === 'checksummed' && etag === md5) return { value: undefined };
     const stored = await headObject(location, attempt, key);
     // Only the size is compared, because another writer may already have replaced the bytes.
     if (stored?.ContentLength === body.length) return { value: undefined };
@@ -139,31 +142,23 @@ async function putObject(
 }
 
 /** Null if the object does not exist. */
-async function headObject(
-  { options, root }: Location,
-  { client, s3, sendOptions }: Try,
-  key: string,
-) {
+async function headObject(location: Location, { client, s3, sendOptions }: Try, key: string) {
   try {
-    const command = new s3.HeadObjectCommand({ Bucket: options.bucket, Key: root + key });
-    return await client.send(command, sendOptions);
+    return await client.send(new s3.HeadObjectCommand(addressOf(location, key)), sendOptions);
   } catch (error) {
     if (isAbsent(error, true)) return null;
     throw error;
   }
 }
 
-async function getObject(
-  { options, operations, root, urlOf }: Location,
-  key: string,
-): Promise<Uint8Array | null> {
+async function getObject(location: Location, key: string): Promise<Uint8Array | null> {
   checkKey(key);
   let unexpectedMd5: string | null = null;
-  const call = { verb: 'read', url: urlOf(key), bodyBytes: 0 } as const;
-  return operations.run(call, async (attempt) => {
+  const call = { verb: 'read', url: location.urlOf(key) } as const;
+  return location.operations.run(call, async (attempt) => {
     const { client, s3, sendOptions, operation } = attempt;
     try {
-      const command = new s3.GetObjectCommand({ Bucket: options.bucket, Key: root + key });
+      const command = new s3.GetObjectCommand(addressOf(location, key));
       const answer = await client.send(command, sendOptions);
       const { Body, ContentLength, Metadata, ContentType = '', $metadata } = answer;
       if (/^text\/html/i.test(ContentType) && $metadata.requestId === undefined) {
@@ -177,8 +172,7 @@ async function getObject(
       }
       const md5 = createHash('md5').update(bytes).digest('hex');
       const isAsWritten = Metadata?.md5 === undefined || Metadata.md5 === md5;
-      // The same wrong bytes twice were not damaged on the way but are stored. The caller checks
-      // them by its own hash.
+      // The same wrong bytes twice were not damaged on the way but are stored. The caller checks them by its own hash.
       if (isAsWritten || md5 === unexpectedMd5) return { value: bytes };
       unexpectedMd5 = md5;
       const reason = 'the bytes do not match the MD5 with which they were written';
@@ -213,7 +207,7 @@ async function listObjects(location: Location, keyPrefix: string): Promise<Store
     for (const { name, bytes, modifiedMs } of page.entries) {
       storeClock.observeModified(name, modifiedMs);
       // Consoles show folders by creating empty objects whose names end with a slash.
-      if (name.endsWith('/') || !name.startsWith(root)) continue;
+      if (name === '' || name.endsWith('/') || !name.startsWith(root)) continue;
       objects.push({ key: name.slice(root.length), bytes, modifiedMs });
     }
     if (page.nextMarker === null) break;
@@ -222,23 +216,19 @@ async function listObjects(location: Location, keyPrefix: string): Promise<Store
   return objects.sort((a, b) => compareUtf8(a.key, b.key));
 }
 
-interface ListedPage {
-  /** `name`: with the store's prefix. */
-  entries: { name: string; bytes: number; modifiedMs: number }[];
-  /** Null after the last page. */
-  nextMarker: string | null;
-}
-
-/** The page that follows the name `marker`; the first page if it is empty. */
+/**
+ * The page that follows the name `marker`; the first page if it is empty. Each `name` starts with the store's prefix.
+ * `nextMarker` is null after the last page.
+ */
 function listPage(
   { options, operations, root, urlOf }: Location,
   keyPrefix: string,
   marker: string,
-): Promise<ListedPage> {
-  const call = { verb: 'list', url: urlOf(keyPrefix), bodyBytes: 0 } as const;
+) {
+  const call = { verb: 'list', url: urlOf(keyPrefix) } as const;
   return operations.run(call, async ({ client, s3, sendOptions, operation }) => {
-    // The first version of LIST: OBS does not document the second. Source: OBS API Reference,
-    // "Listing Objects in a Bucket", read 2026-11-24.
+    // Version 1 of LIST: OBS does not document version 2.
+    // Source: OBS API Reference, "Listing Objects in a Bucket", read 2026-11-24.
     const command = new s3.ListObjectsCommand({
       Bucket: options.bucket,
       Prefix: root + keyPrefix,
@@ -247,53 +237,38 @@ function listPage(
       EncodingType: 'url',
       ...(marker === '' ? {} : { Marker: marker }),
     });
-    const answer: ListObjectsCommandOutput = await client.send(command, sendOptions);
+    const answer = await client.send(command, sendOptions);
+    const { Name, IsTruncated, MaxKeys, Contents, EncodingType, NextMarker = '' } = answer;
     // An HTML page can also be valid XML. It would look like an empty list.
-    const { Name, IsTruncated, MaxKeys, Contents, $metadata } = answer;
-    const expected = [Name, IsTruncated, MaxKeys, Contents, $metadata.requestId];
+    const expected = [Name, IsTruncated, MaxKeys, Contents, answer.$metadata.requestId];
     if (expected.every((value) => value === undefined)) {
       return { failure: describeOtherServer(operation) };
     }
-    const page = readListPage(answer);
+    const decode = (text: string) =>
+      EncodingType === 'url' ? decodeURIComponent(text.replaceAll('+', ' ')) : text;
+    const entries = (Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
+      name: decode(Key),
+      bytes: Size,
+      modifiedMs: LastModified?.getTime() ?? 0,
+    }));
+    const nextMarker = IsTruncated ? (entries.at(-1)?.name ?? decode(NextMarker)) : null;
     // Otherwise a store that ignores the marker would be listed forever.
-    if (page.nextMarker !== null && compareUtf8(page.nextMarker, marker) <= 0) {
+    if (nextMarker !== null && compareUtf8(nextMarker, marker) <= 0) {
       return { failure: describeEndlessList(operation) };
     }
-    return { value: page };
+    return { value: { entries, nextMarker } };
   });
 }
 
-function readListPage(answer: ListObjectsCommandOutput): ListedPage {
-  const { Contents = [], EncodingType, IsTruncated, NextMarker = '' } = answer;
-  const decode = (text: string) =>
-    EncodingType === 'url' ? decodeURIComponent(text.replaceAll('+', ' ')) : text;
-  const entries = Contents.flatMap(({ Key, Size = 0, LastModified }) =>
-    Key === undefined
-      ? []
-      : [{ name: decode(Key), bytes: Size, modifiedMs: LastModified?.getTime() ?? 0 }],
-  );
-  const nextMarker = IsTruncated ? (entries.at(-1)?.name ?? decode(NextMarker)) : null;
-  return { entries, nextMarker };
-}
-
-async function deleteObject(
-  { options, operations, root, urlOf }: Location,
-  key: string,
-): Promise<void> {
+async function deleteObject(location: Location, key: string): Promise<void> {
   checkKey(key);
-  const call = { verb: 'delete', url: urlOf(key), bodyBytes: 0 } as const;
-  await operations.run(call, async ({ client, s3, sendOptions }) => {
+  const call = { verb: 'delete', url: location.urlOf(key) } as const;
+  await location.operations.run(call, async ({ client, s3, sendOptions }) => {
     try {
-      const command = new s3.DeleteObjectCommand({ Bucket: options.bucket, Key: root + key });
-      await client.send(command, sendOptions);
+      await client.send(new s3.DeleteObjectCommand(addressOf(location, key)), sendOptions);
     } catch (error) {
       if (!isAbsent(error, false)) throw error;
     }
     return { value: undefined };
   });
-}
-
-/** The MD5 of the stored bytes in hex, unless the object is encrypted with a KMS key. */
-function readEtag(etag: string | undefined): string {
-  return (etag ?? '').replaceAll('"', '').toLowerCase();
 }

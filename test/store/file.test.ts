@@ -20,7 +20,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openFileStore } from '../../lib/store/file.ts';
-import { toStoreError } from '../../lib/store/file-errors.ts';
+import { withStoreErrors } from '../../lib/store/file-errors.ts';
 import { errorOf } from '../support/store-errors.ts';
 import { describeStore } from './contract.ts';
 
@@ -275,9 +275,9 @@ describe('a faulty disk', () => {
       });
     } else {
       const full = await open('/dev/full', 'w');
-      const error: unknown = await full.writeFile('x').catch((reason: unknown) => reason);
+      const error = await errorOf(withStoreErrors('write', '/lake/a', () => full.writeFile('x')));
       await full.close();
-      expect(toStoreError(error, 'write', '/lake/a')).toMatchObject({ code: 'DISK_FULL' });
+      expect(error).toMatchObject({ code: 'DISK_FULL' });
     }
   });
 });

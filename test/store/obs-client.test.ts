@@ -2,7 +2,9 @@
 // is tested in test/rgw.
 
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { systemClock } from '../../lib/platform/clock.ts';
 import { openClient } from '../../lib/store/obs-client.ts';
+import { createStoreClock } from '../../lib/store/obs-clock.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 
 async function openFor(endpoint: string, proxy: { url: string | null; noProxy: string | null }) {
@@ -13,8 +15,8 @@ async function openFor(endpoint: string, proxy: { url: string | null; noProxy: s
     proxy,
     timeouts: { connectMs: 1_000, requestMs: 1_000, operationMs: 1_000 },
     accessKey: () => ({ ak: 'ak', sk: 'sk' }),
-    monotonicMs: () => performance.now(),
-    onDate: () => {},
+    clock: systemClock,
+    storeClock: createStoreClock(systemClock),
   });
   onTestFinished(() => opened.close());
   const head = new opened.s3.HeadObjectCommand({ Bucket: 'lake', Key: 'a' });
