@@ -1,4 +1,4 @@
-// Responsible for what an HTTP answer means: its status and error code become one of our errors. Text from the server is
+// Responsible for what an HTTP answer means: its status and error code become an ExportError. Text from the server is
 // scrubbed and shortened before it is shown. Not responsible for sending (send.ts).
 
 import {
@@ -13,7 +13,7 @@ import type { Clock } from '../core/ports.ts';
 import { asRecord } from '../core/value-shape.ts';
 
 const quoteCharsMax = 200;
-/** The gateway rejects a difference of more than 15 minutes. Above 5 minutes the hint mentions it. */
+/** Above this difference the hint mentions the clocks. The gateway rejects more than 15 minutes. */
 const skewMsMax = 5 * 60_000;
 const retryAfterMsMax = 24 * 3_600_000;
 
@@ -44,36 +44,6 @@ type Rule = [
   become: (facts: Facts) => ExportError,
 ];
 
-/**
- * What an answer means; the first rule that matches is used. A number matches the status, a string the error code in the
- * answer (`APIG.` counts as `APIGW.`).
- * Sources: CGS API Reference 2021-12-23, A.1 and A.2; API Gateway, "Error Codes" (0101, 0308, 0310) and
- * "Common Errors Related to IAM Authentication Information" (locked keys); read 2026-11-24.
- */
-const rules: readonly Rule[] = [
-  ['APIGW.0308', rateLimited],
-  [429, rateLimited],
-  ['APIGW.0310', ({ become }) => become(AuthError, 'PROJECT_UNAVAILABLE', hints.project)],
-  [401, rejectIdentity],
-  [403, rejectIdentity],
-  ['APIGW.0101', ({ become }) => become(ProtocolError, 'NO_SUCH_API', hints.noSuchApi)],
-  [404, ({ become }) => become(ProtocolError, 'NOT_FOUND', hints.noSuchApi)],
-  [407, ({ become }) => become(ProtocolError, 'PROXY_REFUSED', hints.proxy)],
-  [408, transient],
-  [400, ({ become }) => become(ProtocolError, 'REQUEST_REFUSED', hints.parameters)],
-  [between(400, 500), ({ become }) => become(ProtocolError, 'REQUEST_REFUSED', hints.report)],
-  [500, transient],
-  [502, transient],
-  [503, transient],
-  [504, transient],
-  [(status, body) => status >= 500 && isHtml(body), transient],
-  [501, ({ become }) => become(ProtocolError, 'NOT_IMPLEMENTED', hints.noSuchApi)],
-  [505, ({ become }) => become(ProtocolError, 'NOT_IMPLEMENTED', hints.noSuchApi)],
-  [between(500, 600), transient],
-  [between(300, 400), ({ become }) => become(ProtocolError, 'REDIRECTED', hints.redirect)],
-  [() => true, ({ become }) => become(ProtocolError, 'UNEXPECTED_STATUS', hints.report)],
-];
-
 const hints = {
   project:
     "Check the target's projectId: the project is frozen, deleted or belongs to another account.",
@@ -86,11 +56,36 @@ const hints = {
   redirect: 'Redirects are not followed: correct the endpoint, and check the proxy.',
   transient: 'Retried automatically. If it persists, contact support with the request id.',
   rateLimit:
-    'Another client uses the same quota, which counts per user and per source address. Retried automatically. ' +
-    'If it persists, lower quota.requests or give this exporter its own user and address.',
+    'Another client uses the same quota, which counts per user and per source address. Retried automatically. If it persists, lower quota.requests or give this exporter its own user and address.',
 };
 
-/** One answer, and what the rules need to know about it. */
+/**
+ * What an answer means; the first rule that matches is used. A number matches the status, a string the error code in the
+ * answer (`APIG.` counts as `APIGW.`).
+ * Sources: CGS API Reference 2021-12-23, A.1 and A.2; API Gateway, "Error Codes" (0101, 0308, 0310) and
+ * "Common Errors Related to IAM Authentication Information" (locked keys); read 2026-11-24.
+ */
+const rules: readonly Rule[] = [
+  ['APIGW.0308', rateLimited],
+  [429, rateLimited],
+  ['APIGW.0310', become(AuthError, 'PROJECT_UNAVAILABLE', hints.project)],
+  [401, rejectIdentity],
+  [403, rejectIdentity],
+  ['APIGW.0101', become(ProtocolError, 'NO_SUCH_API', hints.noSuchApi)],
+  [404, become(ProtocolError, 'NOT_FOUND', hints.noSuchApi)],
+  [407, become(ProtocolError, 'PROXY_REFUSED', hints.proxy)],
+  [408, transient],
+  [400, become(ProtocolError, 'REQUEST_REFUSED', hints.parameters)],
+  [between(400, 500), become(ProtocolError, 'REQUEST_REFUSED', hints.report)],
+  [(status, body) => status >= 500 && isHtml(body), transient],
+  [501, become(ProtocolError, 'NOT_IMPLEMENTED', hints.noSuchApi)],
+  [505, become(ProtocolError, 'NOT_IMPLEMENTED', hints.noSuchApi)],
+  [between(500, 600), transient],
+  [between(300, 400), become(ProtocolError, 'REDIRECTED', hints.redirect)],
+  [() => true, become(ProtocolError, 'UNEXPECTED_STATUS', hints.report)],
+];
+
+/** What the functions in the rules need. */
 interface Facts {
   peer: Peer;
   answer: Answer;
@@ -98,42 +93,36 @@ interface Facts {
   /** From the body; '' if it has none. */
   code: string;
   message: string;
-  /** 'the ... API answered 503 APIGW.0613 "..." (request id ...)', safe to show. */
+  /** 'the ... API answered 503 APIGW.0613: "..." (request id ...)', safe to show. */
   text: string;
-  become<E extends ExportError>(
-    make: new (code: string, message: string, hint: string) => E,
-    code: string,
-    hint: string,
-  ): E;
 }
 
 /** The error for an answer whose status is not the expected one. */
 export function classifyAnswer(peer: Peer, answer: Answer, nowMs: number): ExportError {
-  const stated = readErrorBody(answer.body);
+  const { message, ...stated } = readErrorBody(answer.body);
   const code = stated.code.replace(/^APIG\./, 'APIGW.');
   // IAM sends its request id only in a header.
   const requestId = stated.requestId || (answer.headers.get('x-request-id') ?? '');
   const quoted = [
     `${peer.name} answered ${answer.status}`,
     code && ` ${quote(peer, code)}`,
-    stated.message && `: "${quote(peer, stated.message)}"`,
+    message && `: "${quote(peer, message)}"`,
     isHtml(answer.body) && ' with an HTML page',
     requestId && ` (request id ${quote(peer, requestId)})`,
   ];
   const text = quoted.filter(Boolean).join('');
-  const facts: Facts = {
-    peer,
-    answer,
-    nowMs,
-    code,
-    message: stated.message,
-    text,
-    become: (make, ownCode, hint) => new make(ownCode, text, hint),
-  };
-  const matching = rules.find(([on]) =>
+  const rule = rules.find(([on]) =>
     typeof on === 'function' ? on(answer.status, answer.body) : on === answer.status || on === code,
-  );
-  return (matching as Rule)[1](facts);
+  ) as Rule;
+  return rule[1]({ peer, answer, nowMs, code, message, text });
+}
+
+function become(
+  make: new (code: string, message: string, hint: string) => ExportError,
+  code: string,
+  hint: string,
+): Rule[1] {
+  return ({ text }) => new make(code, text, hint);
 }
 
 function between(from: number, below: number): (status: number) => boolean {
@@ -146,9 +135,8 @@ function rateLimited({ peer, answer, nowMs, message, text }: Facts): ExportError
 }
 
 function transient({ answer, nowMs, text }: Facts): ExportError {
-  return new TransientError('SERVER', text, hints.transient, {
-    retryAfterMs: readRetryAfter(answer.headers, nowMs),
-  });
+  const retryAfterMs = readRetryAfter(answer.headers, nowMs);
+  return new TransientError('SERVER', text, hints.transient, { retryAfterMs });
 }
 
 function rejectIdentity({ peer, answer, nowMs, code, message, text }: Facts): ExportError {
@@ -160,10 +148,8 @@ function rejectIdentity({ peer, answer, nowMs, code, message, text }: Facts): Ex
   // 0301, 0303, 0305 and 0307 are about the identity; 0302, 0304 and 0306 about the permission. Without a code, 401 is
   // about the identity and 403 about the permission.
   const isAboutIdentity = /^APIGW\.030[1357]$/.test(code) || answer.status === 401;
-  if (!isAboutIdentity) {
-    return new AuthError('NOT_PERMITTED', text, `${skew}${peer.permissionHint}`);
-  }
-  return new AuthError(skew ? 'CLOCK_SKEW' : 'REFUSED', text, `${skew}${peer.identityHint}`);
+  if (!isAboutIdentity) return new AuthError('NOT_PERMITTED', text, skew + peer.permissionHint);
+  return new AuthError(skew ? 'CLOCK_SKEW' : 'REFUSED', text, skew + peer.identityHint);
 }
 
 /** '' if the clocks agree. */
@@ -189,26 +175,18 @@ function readRetryAfter(headers: Headers, nowMs: number): number | null {
   return Math.min(Math.max(0, untilMs - fromMs), retryAfterMsMax);
 }
 
-const unitMs: Record<string, number> = {
-  second: 1000,
-  minute: 60_000,
-  hour: 3_600_000,
-  day: 86_400_000,
-};
+const unitMs = { second: 1000, minute: 60_000, hour: 3_600_000, day: 86_400_000 };
 
 /** The window in '...limit:5,time:1 minute', milliseconds; null if the message does not have it. */
 function readWindow(message: string): number | null {
   const [, count, unit] = /time:\s*(\d+)\s*(second|minute|hour|day)/i.exec(message) ?? [];
   if (count === undefined || unit === undefined) return null;
-  return Math.min(Number(count) * (unitMs[unit.toLowerCase()] as number), retryAfterMsMax);
+  const oneMs = unitMs[unit.toLowerCase() as keyof typeof unitMs];
+  return Math.min(Number(count) * oneMs, retryAfterMsMax);
 }
 
-/** Code, message and request id in the form of the gateway, the service or IAM; '' for what is missing. */
-function readErrorBody(body: string): {
-  code: string;
-  message: string;
-  requestId: string;
-} {
+/** From the body of the gateway, the service or IAM; '' for what is missing. */
+function readErrorBody(body: string): { code: string; message: string; requestId: string } {
   let value: unknown = null;
   try {
     value = JSON.parse(body);
@@ -235,31 +213,31 @@ export function parseBody(peer: Peer, body: string): unknown {
   try {
     return parseExact(body);
   } catch {
-    const seen = body.trim() === '' ? 'an empty body' : 'truncated or invalid JSON';
-    const hint =
-      'Retried automatically. If it persists, check proxies and firewalls between this host and the API.';
-    throw new TransientError('BODY_BROKEN', `${peer.name} sent ${seen}`, hint);
+    throw brokenBody(peer, body.trim() === '' ? 'an empty body' : 'truncated or invalid JSON');
   }
 }
 
-/** The error for a successful answer that is something else than what was requested. `seen` must be safe to show. */
+/** The error for a body that cannot be read. `seen` must be safe to show. */
+export function brokenBody(peer: Peer, seen: string): TransientError {
+  const hint =
+    'Retried automatically. If it persists, check proxies and firewalls between this host and the API.';
+  return new TransientError('BODY_BROKEN', `${peer.name} sent ${seen}`, hint);
+}
+
+/** The error for a successful answer that is not what was requested. `seen` must be safe to show. */
 export function unexpectedBody(peer: Peer, seen: string): ProtocolError {
+  const message = `Expected an answer from ${peer.name}, but received ${seen}`;
   const hint =
     "Check the target's endpoint and api, and any proxy in between. If they are right, report it.";
-  return new ProtocolError(
-    'NOT_A_PAGE',
-    `Expected an answer from ${peer.name}, but received ${seen}`,
-    hint,
-  );
+  return new ProtocolError('NOT_A_PAGE', message, hint);
 }
 
 /** What a value looks like, such as 'a JSON object with the fields a, b'. Contents are not shown. */
 export function describeShape(peer: Peer, value: unknown): string {
   if (Array.isArray(value)) return 'a JSON array';
   if (value instanceof RawNumber) return 'JSON number';
-  if (typeof value !== 'object' || value === null) {
-    return `JSON ${value === null ? 'null' : typeof value}`;
-  }
+  if (value === null) return 'JSON null';
+  if (typeof value !== 'object') return `JSON ${typeof value}`;
   const names = Object.keys(value);
   if (names.length === 0) return 'an empty JSON object';
   return `a JSON object with the fields ${quote(peer, names.slice(0, 20).join(', '))}`;
@@ -272,7 +250,7 @@ function isHtml(body: string): boolean {
 /** Text from a server, made safe to show: without control characters and secrets, at most 200 characters. */
 export function quote(peer: Peer, text: string): string {
   const bounded = text.slice(0, 100_000);
-  // Scrubbed before and after control characters are removed: either form may contain a secret.
+  // Scrubbed before and after control characters are removed, because both forms may contain a secret.
   const printable = peer.scrub(bounded).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '');
   const clean = peer.scrub(printable).replace(/Signature=[0-9a-f]{64}/gi, 'Signature=[redacted]');
   return clean.length > quoteCharsMax ? `${clean.slice(0, quoteCharsMax - 1)}…` : clean;

@@ -1,10 +1,16 @@
 // Responsible for requests to IAM: the id of a region's project, and sign-in tokens. It never creates anything in IAM.
 
-import { AuthError, ConfigError, RateLimitedError, TransientError } from '../core/errors.ts';
+import {
+  AuthError,
+  type ConfigError,
+  configFault,
+  RateLimitedError,
+  TransientError,
+} from '../core/errors.ts';
 import type { Clock, Scrubber } from '../core/ports.ts';
 import { asRecord } from '../core/value-shape.ts';
 import { type Answer, describeShape, type Peer, parseBody, unexpectedBody } from './answers.ts';
-import { retry, type Try } from './retry.ts';
+import { retry } from './retry.ts';
 import { type HttpRequest, requestTimeoutMs, sendRequest } from './send.ts';
 import {
   type CredentialsProvider,
@@ -14,6 +20,7 @@ import {
   type TokenCredentials,
 } from './sign.ts';
 
+const jsonHeaders = { 'Content-Type': 'application/json' };
 const triesMax = 4;
 /** If IAM demands a longer wait, the request fails at once. */
 const waitMsMax = 30_000;
@@ -22,7 +29,7 @@ const renewBeforeMs = 30 * 60_000;
 const marginMs = 2_000;
 /** A request is not started with less time than this. */
 const requestTimeMinMs = 500;
-/** A rejected sign-in is not repeated for this long, because repeated failures lock the user. */
+/** A rejected sign-in is not repeated for this long, because several failures lock the user. */
 const rejectionMs = 5 * 60_000;
 
 export interface IamOptions {
@@ -32,7 +39,7 @@ export interface IamOptions {
   scrubber: Scrubber;
   /** Wait before the second try. It doubles with each try and is multiplied by a random 1 to 2. */
   backoffMs: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Whether a wait of `delayMs` before the next try is allowed. If not given: up to 30 s per wait. */
   mayWait?: (delayMs: number) => boolean;
   /** Milliseconds until the invocation must end. If not given: no limit. */
@@ -68,16 +75,7 @@ export async function findProjectId(
     method: 'GET',
     url: `${url}?${encodeQuery(query)}`,
     // Signed for each try, because the time is part of the signature.
-    headers: signRequest(
-      {
-        method: 'GET',
-        url,
-        query,
-        headers: { 'Content-Type': 'application/json' },
-      },
-      credentials,
-      clock.nowMs(),
-    ),
+    headers: signRequest({ url, query, headers: jsonHeaders }, credentials, clock.nowMs()),
     okStatus: 200,
   }));
   const value = parseBody(peer, answer.body);
@@ -88,9 +86,8 @@ export async function findProjectId(
     .filter(({ name, enabled, id }) => name === region && enabled !== false && isText(id));
   const [project, second] = found;
   if (project === undefined) throw noProject(region, `IAM has no enabled project named ${region}`);
-  if (second !== undefined)
-    throw noProject(region, `IAM has ${found.length} projects named ${region}`);
-  return String(project.id);
+  if (second === undefined) return String(project.id);
+  throw noProject(region, `IAM has ${found.length} projects named ${region}`);
 }
 
 function isText(value: unknown): value is string {
@@ -101,7 +98,7 @@ function noProject(region: string, message: string): ConfigError {
   const hint =
     `Set the target's projectId (console: My Credentials > API Credentials, the row of ${region}), ` +
     'or check the region. Nothing was created.';
-  return new ConfigError([{ path: 'projectId', message, hint }]);
+  return configFault('projectId', message, hint);
 }
 
 interface SignIn {
@@ -113,7 +110,7 @@ interface SignIn {
 }
 
 /**
- * Sign-in by password for one project, named by its id or, if that is null, by the region. The token is cached and renewed
+ * Signs in by password to one project, named by its id or, if that is null, by the region. The token is cached and renewed
  * 30 minutes before it expires. Concurrent callers share one request.
  * Source: CGS API Reference 2021-12-23, 2.1 and 2.2, read 2026-11-24.
  */
@@ -139,7 +136,7 @@ export function createTokenProvider(options: IamOptions & SignIn): TokenCredenti
       const answer = await sendWithRetry(peer, options, () => ({
         method: 'POST',
         url: new URL('/v3/auth/tokens', iamEndpoint).href,
-        headers: { 'Content-Type': 'application/json' },
+        headers: jsonHeaders,
         body,
         okStatus: 201,
       }));
@@ -172,16 +169,13 @@ export function createTokenProvider(options: IamOptions & SignIn): TokenCredenti
   };
 }
 
-function encodeSignIn({ user, password, domain, region, projectId }: SignIn): string {
-  return JSON.stringify({
-    auth: {
-      identity: {
-        methods: ['password'],
-        password: { user: { name: user, password, domain: { name: domain } } },
-      },
-      scope: { project: projectId === null ? { name: region } : { id: projectId } },
-    },
-  });
+function encodeSignIn({ user: name, password, domain, region, projectId }: SignIn): string {
+  const identity = {
+    methods: ['password'],
+    password: { user: { name, password, domain: { name: domain } } },
+  };
+  const scope = { project: projectId === null ? { name: region } : { id: projectId } };
+  return JSON.stringify({ auth: { identity, scope } });
 }
 
 function readToken(peer: Peer, answer: Answer): Token {
@@ -201,15 +195,8 @@ function createPeer(
   texts: Pick<Peer, 'identityHint' | 'permissionHint'>,
 ): Peer {
   const { fetch, clock, scrubber } = options;
-  // IAM has its own limits, apart from the exporter's quota. Assumed: they count per minute.
-  return {
-    fetch,
-    clock,
-    scrub: scrubber.scrub,
-    name,
-    windowMs: 60_000,
-    ...texts,
-  };
+  // Assumed: IAM's own limits count per minute. They are not part of the exporter's quota.
+  return { fetch, clock, scrub: scrubber.scrub, name, windowMs: 60_000, ...texts };
 }
 
 async function sendWithRetry(
@@ -218,35 +205,26 @@ async function sendWithRetry(
   makeRequest: () => Omit<HttpRequest, 'timeoutMs'>,
 ): Promise<Answer> {
   const { clock, backoffMs, signal, mayWait = () => true } = options;
-  const { timeLeftMs = () => Number.POSITIVE_INFINITY } = options;
-  const stop = signal ? { signal } : {};
-  async function tryOnce(): Promise<Try<Answer>> {
-    const timeoutMs = Math.min(requestTimeoutMs, timeLeftMs() - marginMs);
-    if (timeoutMs < requestTimeMinMs) throw describeNoTime(peer);
-    const { answer, error, thrown } = await sendRequest(peer, {
-      ...makeRequest(),
-      timeoutMs,
-      ...stop,
-    });
+  const tryOnce = async () => {
+    const timeLeftMs = options.timeLeftMs?.() ?? Number.POSITIVE_INFINITY;
+    const timeoutMs = Math.min(requestTimeoutMs, timeLeftMs - marginMs);
+    if (timeoutMs < requestTimeMinMs) {
+      const message = `The invocation has no time left for a request to ${peer.name}.`;
+      const hint =
+        "The next invocation continues. If none makes progress, raise the function's time-out.";
+      throw new TransientError('NO_TIME', message, hint);
+    }
+    const request = { ...makeRequest(), timeoutMs, signal };
+    const { answer, error, thrown } = await sendRequest(peer, request);
     if (thrown) throw thrown.value;
     return error === null ? { value: answer as Answer } : { error };
-  }
+  };
   return retry(tryOnce, {
     triesMax,
     backoffMs,
     clock,
-    ...stop,
+    signal,
     isRetryable: (error) => error instanceof TransientError || error instanceof RateLimitedError,
-    waitsByItself: () => false,
     mayWait: (delayMs) => delayMs <= waitMsMax && mayWait(delayMs),
-    onRetry: () => {},
   });
-}
-
-function describeNoTime({ name }: Peer): TransientError {
-  return new TransientError(
-    'NO_TIME',
-    `The invocation has no time left for a request to ${name}.`,
-    "The next invocation continues. If none makes progress, raise the function's time-out.",
-  );
 }

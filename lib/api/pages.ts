@@ -129,14 +129,17 @@ function openSession(options: SourceOptions, peer: Peer) {
       const credentials = await abortable(options.credentials(), signal);
       const token =
         credentials.kind === 'token' ? await abortable(credentials.getToken(), signal) : null;
-      rememberSecrets(options.scrubber, credentials, token);
+      const { ak, sk, securityToken } = credentials.kind === 'aksk' ? credentials : {};
+      for (const secret of [ak, sk, securityToken, token?.token]) {
+        options.scrubber.add(secret ?? '');
+      }
       return { credentials, token };
     },
     send({ credentials, token }: Identity, query: Record<string, string>, gate: RequestGate) {
       const plain = { 'Content-Type': 'application/json', region, 'X-Project-Id': projectId };
       const headers =
         credentials.kind === 'aksk'
-          ? signRequest({ method: 'GET', url, query, headers: plain }, credentials, clock.nowMs())
+          ? signRequest({ url, query, headers: plain }, credentials, clock.nowMs())
           : { ...plain, 'X-Auth-Token': token?.token ?? '' };
       return sendRequest(peer, {
         method: 'GET',
@@ -177,17 +180,9 @@ function createPeer(options: SourceOptions): Peer {
   };
 }
 
-function rememberSecrets(scrubber: Scrubber, credentials: Credentials, token: Token | null): void {
-  if (token !== null) scrubber.add(token.token);
-  if (credentials.kind !== 'aksk') return;
-  scrubber.add(credentials.ak);
-  scrubber.add(credentials.sk);
-  if (credentials.securityToken !== undefined) scrubber.add(credentials.securityToken);
-}
-
 /**
- * The page in the body of a 200 response, or TransientError `BODY_BROKEN` or ProtocolError `NOT_A_PAGE`. The records may be
- * anything: the dataset looks at them later.
+ * The page in the body of a 200 response, or TransientError `BODY_BROKEN` or ProtocolError `NOT_A_PAGE`. The records are
+ * not checked: the dataset reads them later.
  */
 function parsePage(peer: Peer, dataset: Dataset, body: string, limit: number): Try<PageBody> {
   let value: unknown;

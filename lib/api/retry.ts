@@ -14,14 +14,14 @@ export interface RetryOptions {
   /** Wait before the second try. It doubles with each try, is multiplied by a random 1 to 2, and is at most 60 s. */
   backoffMs: number;
   clock: Clock;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Called once for each error, also for that of the last try. */
   isRetryable(error: ExportError): boolean;
-  /** True if the next try itself waits as long as this error demands, so that no wait is needed here. */
-  waitsByItself(error: ExportError): boolean;
+  /** True if the next try itself waits as long as this error demands, so that no wait is needed here. Default: false. */
+  waitsByItself?(error: ExportError): boolean;
   /** Whether a wait of `delayMs` is allowed. If not, the error is thrown. */
   mayWait(delayMs: number): boolean;
-  onRetry(error: ExportError, tries: number, delayMs: number): void;
+  onRetry?(error: ExportError, tries: number, delayMs: number): void;
 }
 
 /**
@@ -30,31 +30,21 @@ export interface RetryOptions {
  */
 export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOptions): Promise<T> {
   const { clock, signal, backoffMs, triesMax } = options;
-  // Kept outside p-retry, which drops a result if the signal aborts at that moment. A page has already used quota.
-  let end: { value: T } | { thrown: unknown } | null = null;
+  const waitsByItself = (error: unknown) => options.waitsByItself?.(error as ExportError) ?? false;
+  // Kept outside p-retry, which drops a value if the signal aborts at that moment, although the page has used quota. It
+  // also retries some TypeErrors, and wraps what is not an Error.
+  let end = null as Try<T> | { thrown: unknown } | null;
 
   async function attempt(): Promise<void> {
-    let result: Try<T>;
-    try {
-      result = await tryOnce();
-    } catch (thrown) {
-      // Not passed to p-retry, which would retry some TypeErrors, and wrap values that are not an Error.
-      end = { thrown };
-      return;
-    }
-    if ('value' in result) {
-      end = result;
-    } else if (options.isRetryable(result.error)) {
-      throw result.error;
-    } else {
-      end = { thrown: result.error };
-    }
+    const result = await tryOnce().catch((thrown: unknown) => ({ thrown }));
+    if ('error' in result && options.isRetryable(result.error)) throw result.error;
+    end = result;
   }
 
   async function waitForMore(error: ExportError, tries: number): Promise<boolean> {
     if (signal?.aborted || tries >= triesMax) return false;
-    if (options.waitsByItself(error)) {
-      options.onRetry(error, tries, 0);
+    if (waitsByItself(error)) {
+      options.onRetry?.(error, tries, 0);
       return true;
     }
     // p-retry chooses its random delay later. These are the bounds of it.
@@ -62,35 +52,31 @@ export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOpt
     const delayMsMax = Math.min(delayMsMin * 2, backoffMsMax);
     const extraMs = Math.max(0, readRetryAfterMs(error) - delayMsMin);
     if (!options.mayWait(extraMs + delayMsMax)) return false;
-    options.onRetry(error, tries, extraMs + delayMsMin);
+    options.onRetry?.(error, tries, extraMs + delayMsMin);
     if (extraMs > 0) await clock.sleep(extraMs, signal);
     return true;
   }
 
+  let abandoned: unknown;
   try {
     await pRetry(attempt, {
       retries: triesMax - 1,
       minTimeout: backoffMs,
-      factor: 2,
       maxTimeout: backoffMsMax,
       randomize: true,
-      ...(signal ? { signal } : {}),
-      shouldConsumeRetry: ({ error }) => !options.waitsByItself(error as ExportError),
+      signal,
+      shouldConsumeRetry: ({ error }) => !waitsByItself(error),
       shouldRetry: ({ error, attemptNumber }) => waitForMore(error as ExportError, attemptNumber),
     });
   } catch (error) {
-    if (end === null) throw signal?.aborted ? signal.reason : error;
+    abandoned = signal?.aborted ? signal.reason : error;
   }
-  // The cast is needed because the compiler does not see that attempt() assigns `end`.
-  return unwrap(end as unknown as { value: T } | { thrown: unknown });
-}
-
-function unwrap<T>(end: { value: T } | { thrown: unknown }): T {
-  if ('thrown' in end) throw end.thrown;
-  return end.value;
+  if (end === null) throw abandoned;
+  if ('value' in end) return end.value;
+  throw 'error' in end ? end.error : end.thrown;
 }
 
 function readRetryAfterMs(error: ExportError): number {
-  if (error instanceof TransientError) return error.retryAfterMs ?? 0;
-  return error instanceof RateLimitedError ? error.retryAfterMs : 0;
+  const hasRetryAfter = error instanceof TransientError || error instanceof RateLimitedError;
+  return hasRetryAfter ? (error.retryAfterMs ?? 0) : 0;
 }

@@ -12,7 +12,7 @@ import {
 import { readNetworkCode } from '../core/network-code.ts';
 import type { Clock } from '../core/ports.ts';
 import { asRecord } from '../core/value-shape.ts';
-import { type Answer, classifyAnswer, type Peer, quote } from './answers.ts';
+import { type Answer, brokenBody, classifyAnswer, type Peer, quote } from './answers.ts';
 
 /** The longest that one request may take, including its body. */
 export const requestTimeoutMs = 20_000;
@@ -25,9 +25,9 @@ export interface HttpRequest {
   body?: string;
   /** The only status that is a success. */
   okStatus: number;
-  /** At most `requestTimeoutMs` counts. */
+  /** Limited to `requestTimeoutMs`. */
   timeoutMs: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface Outcome {
@@ -44,21 +44,18 @@ export interface Outcome {
 /** Never throws, so that the caller can report every request to the quota. */
 export async function sendRequest(peer: Peer, request: HttpRequest): Promise<Outcome> {
   const { clock } = peer;
-  const unanswered = (failure: Pick<Outcome, 'error' | 'thrown'>): Outcome => ({
-    sentAtMonotonicMs: clock.monotonicMs(),
-    answer: null,
-    ...failure,
-  });
   const badHeader = findBadHeader(request.headers);
-  if (badHeader !== null) return unanswered({ error: badHeader, thrown: null });
+  if (badHeader !== null) {
+    return { sentAtMonotonicMs: clock.monotonicMs(), answer: null, error: badHeader, thrown: null };
+  }
   const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, request.timeoutMs));
   const departure = watchDeparture(request, clock);
   const limit = limitTime(timeoutMs, request.signal);
   try {
     return await exchange(peer, request, limit.signal, departure.atMs);
   } catch (error) {
-    const timedOutMs = limit.hasTimedOut() ? timeoutMs : null;
-    return unanswered(explainFailure(peer, error, request.signal, timedOutMs));
+    const failure = explainFailure(peer, error, request.signal, limit.signal.aborted && timeoutMs);
+    return { sentAtMonotonicMs: clock.monotonicMs(), answer: null, ...failure };
   } finally {
     limit.release();
     departure.stop();
@@ -88,7 +85,7 @@ async function exchange(
     answer.body = await readBody(response, peer);
   } catch (error) {
     if (request.signal?.aborted) throw error;
-    // Another status says enough: a rejected key must not be retried because its error text was truncated.
+    // Any other status is enough to know: a rejected key must not be retried because its error text was truncated.
     if (isOk) {
       if (!(error instanceof ExportError)) throw error;
       return { sentAtMonotonicMs, answer, error, thrown: null };
@@ -101,18 +98,13 @@ async function exchange(
 /** A signal that aborts with `outer`, or after `timeoutMs`. (Node 18.15 does not have AbortSignal.any.) */
 function limitTime(timeoutMs: number, outer: AbortSignal | undefined) {
   const controller = new AbortController();
-  let timedOut = false;
-  // A real timer and not the clock's sleep: it bounds real I/O, while the clock of a test may sleep in no time.
-  const timer = setTimeout(() => {
-    timedOut = true;
-    controller.abort();
-  }, timeoutMs);
   const onAbort = () => controller.abort();
+  // A real timer and not the clock's sleep: it bounds real I/O, while the clock of a test may sleep in no time.
+  const timer = setTimeout(onAbort, timeoutMs);
   if (outer?.aborted) onAbort();
   else outer?.addEventListener('abort', onAbort, { once: true });
   return {
     signal: controller.signal,
-    hasTimedOut: () => timedOut,
     release() {
       clearTimeout(timer);
       outer?.removeEventListener('abort', onAbort);
@@ -120,21 +112,30 @@ function limitTime(timeoutMs: number, outer: AbortSignal | undefined) {
   };
 }
 
-/** `timedOutMs`: the time-out that has passed; null if it has not. */
+/** `timedOutMs`: the time-out, if it or the signal has ended the request; otherwise false. */
 function explainFailure(
   peer: Peer,
   error: unknown,
   signal: AbortSignal | undefined,
-  timedOutMs: number | null,
+  timedOutMs: number | false,
 ): Pick<Outcome, 'error' | 'thrown'> {
   if (signal?.aborted) {
     const value: unknown = signal.reason;
+    const message = `The request to ${peer.name} was stopped`;
+    const hint = 'Start it again: it continues where it stopped.';
+    const stopped = new StoppedError('STOPPED', message, hint);
     // The request may have left: the caller must first report it, then throw the reason.
-    return { error: value instanceof ExportError ? value : describeStop(peer), thrown: { value } };
+    return { error: value instanceof ExportError ? value : stopped, thrown: { value } };
   }
-  if (timedOutMs !== null) return { error: describeTimeout(peer, timedOutMs), thrown: null };
+  if (timedOutMs !== false) {
+    const message = `${peer.name} did not answer within ${timedOutMs / 1000} s`;
+    return { error: new TransientError('TIMEOUT', message, connectionHint), thrown: null };
+  }
   if (isNetworkFailure(error)) {
-    return { error: describeNetworkFailure(peer, error), thrown: null };
+    const code = readNetworkCode(error) ?? 'connection lost';
+    const message = `${peer.name} could not be reached: ${quote(peer, code)}`;
+    const hint = networkHints.find(([pattern]) => pattern.test(code))?.[1] ?? connectionHint;
+    return { error: new TransientError('NETWORK', message, hint), thrown: null };
   }
   const message = `The request to ${peer.name} could not be made`;
   const hint = 'This is a bug: please report it.';
@@ -158,14 +159,11 @@ async function readBody(response: Response, peer: Peer): Promise<string> {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
   } catch {
-    const message = `${peer.name} sent bytes that are not UTF-8`;
-    const hint =
-      'Retried automatically. If it persists, check proxies and firewalls between this host and the API.';
-    throw new TransientError('BODY_BROKEN', message, hint);
+    throw brokenBody(peer, 'bytes that are not UTF-8');
   }
 }
 
-/** An error if fetch would reject a header value. Its own error is avoided because it would show the value. */
+/** An error if fetch would reject a header value: the error of fetch would show that value. */
 function findBadHeader(headers: Record<string, string>): ExportError | null {
   for (const [name, value] of Object.entries(headers)) {
     if (/^[\t\x20-\x7e]*$/.test(value)) continue;
@@ -197,18 +195,9 @@ function watchDeparture(request: HttpRequest, clock: Clock) {
   };
 }
 
-function describeStop(peer: Peer): ExportError {
-  const hint = 'Start it again: it continues where it stopped.';
-  return new StoppedError('STOPPED', `The request to ${peer.name} was stopped`, hint);
-}
-
-function describeTimeout(peer: Peer, timeoutMs: number): ExportError {
-  const message = `${peer.name} did not answer within ${timeoutMs / 1000} s`;
-  const hint =
-    'Retried automatically. If it persists, check the network, the proxy and the endpoint.';
-  return new TransientError('TIMEOUT', message, hint);
-}
-
+const connectionHint =
+  'Retried automatically. If it persists, check the network, the proxy and the endpoint.';
+/** By the network error code. */
 const networkHints: readonly [RegExp, string][] = [
   [
     /ENOTFOUND|EAI_AGAIN/,
@@ -219,24 +208,11 @@ const networkHints: readonly [RegExp, string][] = [
     'The certificate is not trusted: set NODE_EXTRA_CA_CERTS to the CA of your proxy.',
   ],
   [/ABORTED|PROXY/, 'The proxy rejected the connection: check HTTPS_PROXY and NO_PROXY.'],
-  [/./, 'Retried automatically. If it persists, check the network, the proxy and the endpoint.'],
 ];
 
-function describeNetworkFailure(peer: Peer, error: unknown): ExportError {
-  const code = readNetworkCode(error) ?? 'connection lost';
-  const hint = networkHints.find(([pattern]) => pattern.test(code))?.[1] as string;
-  return new TransientError(
-    'NETWORK',
-    `${peer.name} could not be reached: ${quote(peer, code)}`,
-    hint,
-  );
-}
-
-/** As undici reports it: a TypeError with one of these two messages, or a network error code in the error or its causes. */
+/** undici reports a network failure as a TypeError with one of two messages, or with a code in the error or its causes. */
 function isNetworkFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error.message === 'fetch failed' || error.message === 'terminated') {
-    return error instanceof TypeError;
-  }
+  if (['fetch failed', 'terminated'].includes(error.message)) return error instanceof TypeError;
   return readNetworkCode(error) !== null;
 }

@@ -22,19 +22,14 @@ export interface TokenCredentials {
 
 export type Credentials = KeyCredentials | TokenCredentials;
 
-/** Called for every try, because the keys of an agency change. */
+/** Called for every try, because the platform renews the keys of an agency. */
 export type CredentialsProvider = () => Promise<Credentials>;
 
-export interface UnsignedRequest {
-  method: 'GET';
-  /** Absolute, without a query. */
-  url: string;
-  query: Readonly<Record<string, string>>;
-  headers: Readonly<Record<string, string>>;
-}
+/** Texts by name. */
+type Texts = Readonly<Record<string, string>>;
 
 /** `name=value&...`, encoded as the signature requires (RFC 3986, a space is %20); '' for no pairs. */
-export function encodeQuery(query: Readonly<Record<string, string>>): string {
+export function encodeQuery(query: Texts): string {
   return Object.entries(query)
     .map(([name, value]) => `${encodePart(name)}=${encodePart(value)}`)
     .join('&');
@@ -49,12 +44,13 @@ function encodePart(text: string): string {
 }
 
 /**
- * The headers to send, with Authorization. All given headers are signed, so they must not change afterwards.
+ * The headers of a GET, with Authorization. All given headers are signed, so they must not change afterwards. `url`:
+ * absolute, without a query.
  * `nowMs` becomes X-Sdk-Date. The gateway rejects a difference of more than 15 minutes.
  * Source: Huawei Cloud, API Signing Guide, "AK/SK Signing and Authentication Algorithm", read 2026-11-24.
  */
 export function signRequest(
-  request: UnsignedRequest,
+  request: { url: string; query: Texts; headers: Texts },
   credentials: KeyCredentials,
   nowMs: number,
 ): Record<string, string> {
@@ -62,7 +58,7 @@ export function signRequest(
   const headers: Record<string, string> = {
     ...request.headers,
     // With this header the signer does not read the clock itself.
-    'X-Sdk-Date': formatSdkDate(nowMs),
+    'X-Sdk-Date': `${new Date(nowMs).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`,
   };
   if (credentials.securityToken !== undefined) {
     headers['X-Security-Token'] = credentials.securityToken;
@@ -71,7 +67,7 @@ export function signRequest(
   const key = { getAk: () => credentials.ak, getSk: () => credentials.sk };
   const signed: Record<string, string> = AKSKSigner.sign(
     {
-      method: request.method,
+      method: 'GET',
       // From URL, which removes a default port as fetch does: the Host header is signed too.
       endpoint: `${url.origin}${url.pathname}`,
       queryParams: { ...request.query },
@@ -84,11 +80,7 @@ export function signRequest(
   return signed;
 }
 
-function formatSdkDate(nowMs: number): string {
-  return `${new Date(nowMs).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
-}
-
-/** Twelve hex digits that stand for an identity in stored state, where the identity itself must not appear. */
+/** Twelve hex digits that replace an identity in stored state, where the identity itself must not appear. */
 export function fingerprintOf(identity: string): string {
   return createHash('sha256').update(identity).digest('hex').slice(0, 12);
 }

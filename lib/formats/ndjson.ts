@@ -6,23 +6,19 @@ import { createGzip } from 'node:zlib';
 import type { Cell, Column, Encoder, Row } from '../core/ports.ts';
 import { checkRows, rowsPerGroup } from './row-check.ts';
 
-/**
- * About 300 kB of text per write: zlib compresses one write in its own thread while the next one is
- * formatted.
- */
+/** About 300 kB of text per write: zlib compresses one write in its own thread while the next one is formatted. */
 const rowsPerWrite = 500;
 
 /**
- * Each line has every column, in column order, nulls included. Timestamps are ISO 8601 in UTC with
- * milliseconds. `createdBy` is not used: the format has no place for it.
+ * Each line has every column, in column order, nulls included. Timestamps are ISO 8601 in UTC with milliseconds.
+ * `createdBy` is not used: the format has no place for it.
  */
 export const ndjsonEncoder: Encoder = {
   format: 'ndjson',
   async encode(rows, columns, { keepAlive }) {
     await checkRows(rows, columns, keepAlive);
     const chunks: Buffer[] = [];
-    // Level 6 is zlib's default. It is set here because equal rows must always give equal bytes.
-    // For the same reason it matters that zlib writes no time into the gzip header.
+    // Set, although it is zlib's default: equal rows must always give equal bytes. The gzip header has no time either.
     await pipeline(
       Readable.from(formatLines(rows, columns, keepAlive)),
       createGzip({ level: 6 }),
@@ -42,10 +38,8 @@ async function* formatLines(
   const formatRow = createRowFormatter(columns);
   for (let start = 0; start < rows.length; start += rowsPerWrite) {
     if (start > 0 && start % rowsPerGroup === 0) await keepAlive();
-    yield rows
-      .slice(start, start + rowsPerWrite)
-      .map(formatRow)
-      .join('');
+    const group = rows.slice(start, start + rowsPerWrite);
+    yield group.map(formatRow).join('');
   }
 }
 
@@ -57,9 +51,8 @@ function createRowFormatter(columns: readonly Column[]): (row: Row) => string {
     let line = '';
     for (let c = 0; c < prefixes.length; c++) {
       const cell = row[c] as Cell;
-      line += prefixes[c];
-      line +=
-        isTimestamp[c] && cell !== null ? formatTimestamp(cell as number) : JSON.stringify(cell);
+      const isTime = isTimestamp[c] && cell !== null;
+      line += prefixes[c] + (isTime ? formatTimestamp(cell as number) : JSON.stringify(cell));
     }
     return `${line}}\n`;
   };

@@ -6,20 +6,16 @@ import type { Cell, Column, ColumnType, Encoder, Row } from '../core/ports.ts';
 import { checkRows, rowsPerGroup } from './row-check.ts';
 
 /**
- * The longest minimum or maximum in the column statistics, bytes. The writer's default of 16 cuts a
- * 32-character project id, and DuckDB then cannot infer partitions from it. 64 holds every id and
- * limits the cost of a long name.
+ * The longest minimum or maximum in the column statistics, bytes. The writer's default of 16 cuts a 32-character project
+ * id, and DuckDB then cannot infer partitions from it. 64 holds every id and limits the cost of a long name.
  */
 const statisticsTruncateLength = 64;
 
 /**
  * Measured on 100,000 inventory rows (7.69 MB, 1.24 s of CPU; medians of 5 runs, 2026-11-24):
- * - The writer's choice of dictionaries (where they halve a column) compared with none: 4 %
- *   smaller, 44 % less CPU.
- * - Row groups of 10,000 rows compared with 100,000: 1.5 % larger, 32 % less CPU, a tenth of the
- *   columns in memory.
- * - gzip level 6 compared with 4: 1.5 % smaller, 25 % more CPU; compared with 9: 0.4 % larger, 38 %
- *   less CPU.
+ * - Dictionaries where they halve a column (the writer's choice), not none: 4 % smaller, 44 % less CPU.
+ * - Row groups of 10,000 rows, not 100,000: 1.5 % larger, 32 % less CPU, a tenth of the columns in memory.
+ * - gzip level 6, not 4: 1.5 % smaller, 25 % more CPU. Not 9: 0.4 % larger, 38 % less CPU.
  */
 const gzipLevel = 6;
 
@@ -52,8 +48,8 @@ export const parquetEncoder: Encoder = {
 };
 
 /**
- * Each type has the old annotation (converted_type) and the new one (logical_type), because some
- * readers know only one. Source: Parquet format 2.x, LogicalTypes.md, read 2026-11-24.
+ * With the old annotation (converted_type) and the new one (logical_type), because some readers know only one of them.
+ * Source: Parquet format 2.x, LogicalTypes.md, read 2026-11-24.
  */
 const physicalTypes: Record<ColumnType, Omit<SchemaElement, 'name'>> = {
   string: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
@@ -82,8 +78,7 @@ function toSchema(columns: readonly Column[]): SchemaElement[] {
 function toColumnSource({ name, type }: Column, c: number, group: readonly Row[]): ColumnSource {
   const cells = group.map((row) => row[c] as Cell);
   if (type === 'timestamp') return { name, data: toMicros(cells) };
-  // The writer's default for booleans is RLE, which fewer readers support and which is not smaller
-  // after gzip.
+  // Not the writer's default RLE, which fewer readers support and which is not smaller after gzip.
   if (type === 'boolean') return { name, data: cells, encoding: 'PLAIN' };
   return { name, data: cells };
 }

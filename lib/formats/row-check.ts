@@ -7,33 +7,27 @@ import { isInt32, isWellFormed } from '../core/value-shape.ts';
 /** Rows of one Parquet row group, and rows between two calls of `keepAlive`. */
 export const rowsPerGroup = 10_000;
 
-/**
- * 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z. Readers reject ISO 8601 years of more than
- * 4 digits.
- */
+/** 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z. Readers reject years of more than 4 digits. */
 const timestampMinMs = -62_167_219_200_000;
 const timestampMaxMs = 253_402_300_799_999;
 
 /**
- * Throws ROW_INVALID for the first cell that does not have its column's type. The message names the
- * row (counted from 0) and the column, but not the value. The writers' own errors name neither, and
- * some wrong cells cause no error.
+ * Throws ROW_INVALID for the first cell that does not have its column's type. The message names the row (counted from 0)
+ * and the column, but not the value. The writers' own errors name neither, and they accept some wrong cells.
  */
 export async function checkRows(
   rows: readonly Row[],
   columns: readonly Column[],
   keepAlive: () => Promise<void>,
 ): Promise<void> {
-  // A cell that equals the cell above it is already checked. This saves most checks, because most
-  // columns repeat.
+  // A cell that equals the cell above it is already checked. Most columns repeat their values, so this saves most checks.
   let previousRow: Row = [];
   for (let r = 0; r < rows.length; r++) {
     if (r > 0 && r % rowsPerGroup === 0) await keepAlive();
     const row = rows[r] as Row;
     if (row.length !== columns.length) {
-      throw rowInvalid(
-        `row ${r} has ${row.length} cells, but the dataset has ${columns.length} columns`,
-      );
+      const expected = `the dataset has ${columns.length} columns`;
+      throw rowInvalid(`row ${r} has ${row.length} cells, but ${expected}`);
     }
     for (let c = 0; c < columns.length; c++) {
       const cell = row[c];
@@ -67,9 +61,7 @@ function findFault(cell: Cell | undefined, type: Column['type'], required: boole
 }
 
 function rowInvalid(message: string): ExportError {
-  return new ExportError(
-    'ROW_INVALID',
-    message,
-    'This is a bug in cgs-export, not a fault in the data: report it. The stored pages are intact, so a fixed version can seal the same run.',
-  );
+  const hint =
+    'This is a bug in cgs-export, not a fault in the data: report it. The stored pages are intact, so a fixed version can seal the same run.';
+  return new ExportError('ROW_INVALID', message, hint);
 }

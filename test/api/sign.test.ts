@@ -64,7 +64,7 @@ function compute(vector: Pick<Vector, 'url' | 'query' | 'headers' | 'securityTok
 function sign(vector: Pick<Vector, 'url' | 'query' | 'headers' | 'securityToken'>) {
   const { url, query, headers, securityToken } = vector;
   return signRequest(
-    { method: 'GET', url, query, headers },
+    { url, query, headers },
     {
       kind: 'aksk',
       ak: fixture.ak,
@@ -112,7 +112,7 @@ test('signs any query by the algorithm, and encodes it in the URL as it was sign
 
 test('uses the given time, and leaves the Host header to fetch', () => {
   const headers = signRequest(
-    { method: 'GET', url: 'https://cgs.example:443/v5', query: {}, headers: {} },
+    { url: 'https://cgs.example:443/v5', query: {}, headers: {} },
     { kind: 'aksk', ak: 'a', sk: 's' },
     Date.UTC(2031, 0, 2, 3, 4, 5, 999),
   );
@@ -120,7 +120,7 @@ test('uses the given time, and leaves the Host header to fetch', () => {
   expect(Object.keys(headers).map((name) => name.toLowerCase())).not.toContain('host');
   // Default ports are not part of the Host header that fetch sends.
   const plain = signRequest(
-    { method: 'GET', url: 'https://cgs.example/v5', query: {}, headers: {} },
+    { url: 'https://cgs.example/v5', query: {}, headers: {} },
     { kind: 'aksk', ak: 'a', sk: 's' },
     Date.UTC(2031, 0, 2, 3, 4, 5),
   );
