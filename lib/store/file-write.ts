@@ -8,7 +8,7 @@ import { codeOf } from './file-errors.ts';
 
 /** An older temporary file no longer has a writer. */
 const temporaryAgeMsMax = 24 * 60 * 60 * 1_000;
-/** How often to create a folder that another delete(), which removes empty folders, removes before the file is in it. */
+/** delete() removes empty folders. If it removes one before the file is in it, the folder is created again this often. */
 const placementsMax = 50;
 
 /** `temporaryFolder`: an absolute path, on the same file system as all files that are written. */

@@ -73,8 +73,6 @@ type TryResult<T> = { value: T } | { failure: OperationFailure };
 /** What an operation does in each try. */
 type Act<T> = (attempt: Try) => Promise<TryResult<T>>;
 
-export type Operations = ReturnType<typeof openOperations>;
-
 export function openOperations(options: OperationOptions, storeClock: StoreClock) {
   const { clock, bucket, endpoint, scrub } = options;
   const session = openSession(options, storeClock);

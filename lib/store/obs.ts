@@ -7,19 +7,14 @@ import { configFault } from '../core/errors.ts';
 import type { PutOptions, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { checkKey } from './key-check.ts';
-import { createStoreClock, type StoreClock } from './obs-clock.ts';
+import { createStoreClock } from './obs-clock.ts';
 import {
   describeEndlessList,
   describeMismatch,
   describeOtherServer,
   isAbsent,
 } from './obs-errors.ts';
-import {
-  type OperationOptions,
-  type Operations,
-  openOperations,
-  type Try,
-} from './obs-operation.ts';
+import { type OperationOptions, openOperations, type Try } from './obs-operation.ts';
 
 export interface ObsStoreOptions extends OperationOptions {
   /** Before every key, without slashes at its ends. Empty: the store's root is the bucket's root. */
@@ -40,20 +35,11 @@ const listPageMax = 1_000;
 
 /** Throws ConfigError for a bucket that cannot be addressed at its endpoint. */
 export function openObsStore(options: ObsStoreOptions): ObsStore {
-  const { bucket, prefix, clock } = options;
   checkBucketName(options);
-  const storeClock = createStoreClock(clock);
-  const operations = openOperations(options, storeClock);
-  const url = `obs://${bucket}${prefix === '' ? '' : `/${prefix}`}`;
-  const location: Location = {
-    options,
-    operations,
-    storeClock,
-    root: prefix === '' ? '' : `${prefix}/`,
-    urlOf: (key) => (key === '' ? url : `${url}/${key}`),
-  };
+  const location = openLocation(options);
+  const { operations, storeClock, urlOf } = location;
   return {
-    url,
+    url: urlOf(''),
     settleMs,
     nowMs: () => storeClock.nowMs(),
     doubtMs: () => storeClock.doubtMs(),
@@ -74,19 +60,24 @@ function checkBucketName({ bucket, pathStyle, endpoint }: ObsStoreOptions): void
   );
 }
 
-/** Where the objects are, and how requests reach them. */
-interface Location {
-  options: ObsStoreOptions;
-  operations: Operations;
-  storeClock: StoreClock;
-  /** The prefix of all objects in the bucket: empty, or with a slash at its end. */
-  root: string;
-  urlOf: (key: string) => string;
-}
+type Location = ReturnType<typeof openLocation>;
 
-/** The object as the S3 protocol addresses it. */
-function addressOf({ options, root }: Location, key: string): { Bucket: string; Key: string } {
-  return { Bucket: options.bucket, Key: root + key };
+/** Where the objects are, and how requests reach them. */
+function openLocation(options: ObsStoreOptions) {
+  const { bucket, prefix, clock } = options;
+  const storeClock = createStoreClock(clock);
+  const url = `obs://${bucket}${prefix === '' ? '' : `/${prefix}`}`;
+  const root = prefix === '' ? '' : `${prefix}/`;
+  return {
+    options,
+    operations: openOperations(options, storeClock),
+    storeClock,
+    /** What the names of all objects in the bucket start with. */
+    root,
+    urlOf: (key: string) => (key === '' ? url : `${url}/${key}`),
+    /** The object as the S3 protocol addresses it. */
+    addressOf: (key: string) => ({ Bucket: bucket, Key: root + key }),
+  };
 }
 
 async function putObject(
@@ -102,7 +93,7 @@ async function putObject(
   const hash = createHash('md5').update(body).digest();
   const md5 = hash.toString('hex');
   const input: PutObjectCommandInput = {
-    ...addressOf(location, key),
+    ...location.addressOf(key),
     Body: body,
     ContentLength: body.length,
     ContentMD5: hash.toString('base64'),
@@ -144,7 +135,7 @@ async function putObject(
 /** Null if the object does not exist. */
 async function headObject(location: Location, { client, s3, sendOptions }: Try, key: string) {
   try {
-    return await client.send(new s3.HeadObjectCommand(addressOf(location, key)), sendOptions);
+    return await client.send(new s3.HeadObjectCommand(location.addressOf(key)), sendOptions);
   } catch (error) {
     if (isAbsent(error, true)) return null;
     throw error;
@@ -158,7 +149,7 @@ async function getObject(location: Location, key: string): Promise<Uint8Array | 
   return location.operations.run(call, async (attempt) => {
     const { client, s3, sendOptions, operation } = attempt;
     try {
-      const command = new s3.GetObjectCommand(addressOf(location, key));
+      const command = new s3.GetObjectCommand(location.addressOf(key));
       const answer = await client.send(command, sendOptions);
       const { Body, ContentLength, Metadata, ContentType = '', $metadata } = answer;
       if (/^text\/html/i.test(ContentType) && $metadata.requestId === undefined) {
@@ -265,7 +256,7 @@ async function deleteObject(location: Location, key: string): Promise<void> {
   const call = { verb: 'delete', url: location.urlOf(key) } as const;
   await location.operations.run(call, async ({ client, s3, sendOptions }) => {
     try {
-      await client.send(new s3.DeleteObjectCommand(addressOf(location, key)), sendOptions);
+      await client.send(new s3.DeleteObjectCommand(location.addressOf(key)), sendOptions);
     } catch (error) {
       if (!isAbsent(error, false)) throw error;
     }
