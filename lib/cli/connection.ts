@@ -2,8 +2,8 @@
 // for showing the progress of requests.
 
 import { type Connection, connect } from '../app/connect.ts';
-import { loadConfig } from '../config/load.ts';
 import type { ConfigFlags } from '../config/flags.ts';
+import { loadConfig } from '../config/load.ts';
 import type { Config, Series } from '../config/model.ts';
 import { suggest } from '../config/suggest.ts';
 import { ConfigError, configFault } from '../core/errors.ts';

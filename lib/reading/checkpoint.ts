@@ -69,21 +69,21 @@ export interface Checkpoint {
 
 const checkpointVersion = 2;
 
-/** Twelve hex digits that depend only on the target, the snapshot and the scope, so that every process computes the same. */
-export function runId(target: TargetKey, snapshot: string, scope: Scope): string {
-  return sha256(stringifyCanonical([target, snapshot, scope])).slice(0, 12);
+type RunStart = { target: TargetKey } & Pick<
+  Checkpoint,
+  'schemaVersion' | 'snapshot' | 'scope' | 'startedAtMs'
+>;
+
+/** Twelve hex digits: the same for everyone who builds this snapshot of this target with this scope and these columns. */
+export function runId(start: Omit<RunStart, 'startedAtMs'>): string {
+  const { target, snapshot, scope, schemaVersion } = start;
+  return sha256(stringifyCanonical([target, snapshot, scope, schemaVersion])).slice(0, 12);
 }
 
-/** The checkpoint before the first page. */
-export function startCheckpoint(
-  start: { target: TargetKey } & Pick<
-    Checkpoint,
-    'schemaVersion' | 'snapshot' | 'scope' | 'startedAtMs'
-  >,
-): Checkpoint {
+export function startCheckpoint(start: RunStart): Checkpoint {
   const { target, schemaVersion, snapshot, scope, startedAtMs } = start;
   return {
-    run: runId(target, snapshot, scope),
+    run: runId(start),
     table: target.table,
     schemaVersion,
     snapshot,

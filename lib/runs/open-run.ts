@@ -15,7 +15,6 @@ import {
   type Checkpoint,
   decodeCheckpoint,
   encodeCheckpoint,
-  runId,
   type Scope,
   startCheckpoint,
 } from '../reading/checkpoint.ts';
@@ -50,9 +49,9 @@ async function resumeRun(
   open: { snapshot: string; run: string },
 ): Promise<Checkpoint | null | 'reported'> {
   const checkpoint = await readCheckpoint(store, key, open);
-  const scope = target.scopeOf(projectId);
+  const wanted = { scope: target.scopeOf(projectId), schemaVersion: target.dataset.schemaVersion };
   const reason =
-    checkpoint && whyAbandon({ checkpoint, scope, id, nowMs: store.nowMs(), scheduleMs });
+    checkpoint && whyAbandon({ checkpoint, wanted, id, nowMs: store.nowMs(), scheduleMs });
   if (checkpoint && !reason) {
     const { snapshot, run, pages } = checkpoint;
     log('info', 'continuing an open run', { snapshot, run, pages: pages.length });
@@ -86,15 +85,15 @@ async function startRun(
     policy.snapshotNamedBy === 'slot'
       ? snapshotName(slotMs(startedAtMs, scheduleMs))
       : nameAfter(state.sealed, startedAtMs);
+  const { schemaVersion } = target.dataset;
   const scope = target.scopeOf(projectId);
-  const run = runId(key, snapshot, scope);
+  const checkpoint = startCheckpoint({ target: key, schemaVersion, snapshot, scope, startedAtMs });
+  const { run } = checkpoint;
   // The schedule before the checkpoint: a run without a checkpoint just starts, one without a schedule entry is lost.
   state.open = { snapshot, run };
   await saveSchedule();
   const existing = await readCheckpoint(store, key, state.open);
   if (existing) return existing;
-  const { schemaVersion } = target.dataset;
-  const checkpoint = startCheckpoint({ target: key, schemaVersion, snapshot, scope, startedAtMs });
   await store.put(checkpointKey(runPrefix(key, snapshot, run)), encodeCheckpoint(checkpoint), {
     durability: 'acknowledged',
   });
@@ -122,18 +121,25 @@ function nameAfter(sealed: string | null, nowMs: number): string {
 /** Null: the run can be continued. */
 function whyAbandon(context: {
   checkpoint: Checkpoint;
-  scope: Scope;
+  wanted: { scope: Scope; schemaVersion: number };
   id: string;
   nowMs: number;
   scheduleMs: number;
 }): ExportError | null {
-  const { checkpoint, scope, id, nowMs, scheduleMs } = context;
+  const { checkpoint, wanted, id, nowMs, scheduleMs } = context;
   const { snapshot, run, phase, lastPageAtMs } = checkpoint;
-  if (stringifyCanonical(checkpoint.scope) !== stringifyCanonical(scope)) {
+  if (stringifyCanonical(checkpoint.scope) !== stringifyCanonical(wanted.scope)) {
     return new ExportError(
       'SCOPE_CHANGED',
       `The open run ${snapshot} of ${id} (run ${run}) is abandoned: the configuration now asks for another scope or other filters.`,
       'A new run starts with the new scope. The abandoned run will not publish a snapshot.',
+    );
+  }
+  if (checkpoint.schemaVersion !== wanted.schemaVersion) {
+    return new ExportError(
+      'SCHEMA_CHANGED',
+      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: another version of cgs-export started it with other columns.`,
+      'A new run starts with the columns of this version. The abandoned run will not publish a snapshot.',
     );
   }
   const silentMs = nowMs - lastPageAtMs;

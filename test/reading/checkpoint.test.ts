@@ -24,26 +24,28 @@ const scope = {
 const snapshot = '20261124T060000Z';
 const start = { target, schemaVersion: 1, snapshot, scope, startedAtMs: 1_795_500_000_000 };
 
-test('gives the same run id for the same target, snapshot and scope, and another for any other', () => {
-  const id = runId(target, snapshot, scope);
+test('gives the same run id for the same target, snapshot, scope and columns, and another for any other', () => {
+  const id = runId(start);
   expect(id).toMatch(/^[0-9a-f]{12}$/);
+  // The same filters in another order.
   const filters = { agentStatus: 'online', hostName: 'web' };
-  expect(runId({ ...target }, snapshot, { ...scope, filters })).toBe(id);
+  expect(runId({ ...start, target: { ...target }, scope: { ...scope, filters } })).toBe(id);
   const others = [
-    runId({ ...target, table: 'other' }, snapshot, scope),
-    runId({ ...target, projectId: 'p2' }, snapshot, scope),
-    runId(target, '20261124T060001Z', scope),
-    runId(target, snapshot, { ...scope, filters: {} }),
-    runId(target, snapshot, { ...scope, enterpriseProjectId: 'all_granted_eps' }),
-    runId(target, snapshot, { ...scope, endpoint: 'https://other' }),
-  ];
+    { ...start, target: { ...target, table: 'other' } },
+    { ...start, target: { ...target, projectId: 'p2' } },
+    { ...start, snapshot: '20261124T060001Z' },
+    { ...start, scope: { ...scope, filters: {} } },
+    { ...start, scope: { ...scope, enterpriseProjectId: 'all_granted_eps' } },
+    { ...start, scope: { ...scope, endpoint: 'https://other' } },
+    { ...start, schemaVersion: 2 },
+  ].map(runId);
   expect(new Set([id, ...others]).size).toBe(others.length + 1);
 });
 
 test('starts a run with no page read, at the first row of the first pass', () => {
   const checkpoint = startCheckpoint(start);
   expect(checkpoint).toMatchObject({
-    run: runId(target, snapshot, scope),
+    run: runId(start),
     phase: 'collecting',
     lastPageAtMs: start.startedAtMs,
     cursor: { pass: 1, offset: 0, anchor: null },

@@ -366,6 +366,21 @@ describe('timer', () => {
     expect(statuses).toEqual(['paused', 'paused', 'paused', 'paused', 'sealed', 'idle']);
   });
 
+  test('abandons a run that an older version started with other columns, and logs it', async () => {
+    const world = createTestExporter({ ids: nodes(2_000) });
+    expect((await world.tick()).status).toBe('paused');
+    const schemaVersion = world.dataset.schemaVersion + 1;
+    const upgraded = world.createTarget({ dataset: { ...world.dataset, schemaVersion } });
+    for (const _tick of [1, 2]) {
+      world.clock.advance(61_000);
+      expect((await world.tick({ targets: [upgraded] })).snapshots).toEqual([]);
+    }
+    expect(world.logs.some(({ fields }) => fields.code === 'SCHEMA_CHANGED')).toBe(true);
+    world.clock.advance(61_000);
+    const { snapshots } = await world.tick({ targets: [upgraded] });
+    expect(snapshots[0]?.manifest).toMatchObject({ rows: 2_000, schemaVersion });
+  });
+
   test('abandons the open run when the scope changed, and logs it', async () => {
     const world = createTestExporter({ ids: nodes(2_000) });
     expect((await world.tick()).status).toBe('paused');
