@@ -191,7 +191,7 @@ function parsePage(peer: Peer, dataset: Dataset, body: string, limit: number): T
   } catch (error) {
     return { error: error as ExportError };
   }
-  const page = dataset.readPage(value);
+  const page = dataset.parsePage(value);
   if (typeof page === 'string') {
     return { error: unexpectedBody(peer, `${describeShape(peer, value)}: ${page}`) };
   }

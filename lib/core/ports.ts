@@ -94,7 +94,7 @@ export interface PageBody {
 export interface FetchedPage {
   /** The response body, unchanged. */
   body: string;
-  /** The body as Dataset.readPage reads it. */
+  /** The body as Dataset.parsePage reads it. */
   page: PageBody;
   /** Wall clock when the body was complete. */
   fetchedAtMs: number;
@@ -172,7 +172,7 @@ export interface Dataset {
   /** The query without limit and offset; names and values unescaped. */
   query(scope: ListScope): Record<string, string>;
   /** A page from the body as parseExact returns it, or why it is not a page. That text quotes nothing of the body but numbers. */
-  readPage(body: unknown): PageBody | string;
+  parsePage(body: unknown): PageBody | string;
   /** The key of a record, or null if it has none: such a record is a reject. */
   keyOf(record: unknown): string | null;
   /** The row of a record that has a key. Never throws. */

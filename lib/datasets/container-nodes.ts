@@ -89,7 +89,7 @@ export const containerNodes: Dataset = {
     }
     return query;
   },
-  readPage: (body) => readListPage(body, 'data_list'),
+  parsePage: (body) => readListPage(body, 'data_list'),
   normalize(record, context) {
     const row = records.normalize(record, context);
     const status = row[statusIndex] ?? null;

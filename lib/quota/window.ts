@@ -56,7 +56,7 @@ function slotStartsMs(
 }
 
 /** True for a reservation whose process has stored what it sent, but has not deleted the reservation yet. */
-function isSettled(entry: LedgerEntry, entries: readonly LedgerEntry[]): boolean {
+function isReplacedBySent(entry: LedgerEntry, entries: readonly LedgerEntry[]): boolean {
   if (entry.kind !== 'reserved') return false;
   return entries.some((other) => other.kind === 'sent' && other.token === entry.token);
 }
@@ -98,7 +98,7 @@ export function summarizeLedger(
       continue;
     }
     if (entry.token === ignoreToken) continue;
-    const startsMs = isSettled(entry, entries) ? [] : slotStartsMs(entry, requestTimeoutMs);
+    const startsMs = isReplacedBySent(entry, entries) ? [] : slotStartsMs(entry, requestTimeoutMs);
     const endsMs = startsMs.map((timeMs) => timeMs + quota.windowMs + guardMs);
     // The guard may grow later: an entry has expired only if the longest guard could not extend it.
     if (endsMs.every((endMs) => endMs + guardMaxMs <= nowMs)) expiredKeys.push(entry.key);

@@ -64,7 +64,7 @@ export function decodePage(
   try {
     const text = gunzipSync(bytes).toString('utf8');
     const end = text.indexOf('\n');
-    const body = dataset.readPage(parseExact(text.slice(end + 1)));
+    const body = dataset.parsePage(parseExact(text.slice(end + 1)));
     if (typeof body === 'string') throw new Error(body);
     return { header: JSON.parse(text.slice(0, end)) as PageHeader, body };
   } catch (cause) {

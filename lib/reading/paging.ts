@@ -257,9 +257,9 @@ export function judgePass(
   const { inversions, missing, totalJumped, restless, unique } = evidence;
   if (inversions === 0 && missing === 0 && !totalJumped && !restless) return 'complete';
   // Two passes show the same disorder: it belongs to the list, and another pass would show it again.
-  const isSettled =
+  const isPermanent =
     before !== null &&
     ((restless && before.restless) ||
       (inversions > 0 && inversions === before.inversions && unique === before.unique));
-  return isSettled || pass >= passesMax ? 'drifted' : 'again';
+  return isPermanent || pass >= passesMax ? 'drifted' : 'again';
 }

@@ -17,7 +17,7 @@ const storeMarginMs = 1_500;
  * `paused`: the quota or the time left allows no request now. The page and the checkpoint are stored in one PUT, so a run
  * that is killed loses at most the page in flight. Throws what the source throws; the requests are counted even then.
  */
-export async function readPage(state: RunState): Promise<'stored' | 'paused'> {
+export async function readNextPage(state: RunState): Promise<'stored' | 'paused'> {
   const { dataset, budget } = state.ports;
   if (budget.timeLeftMs() < requestTimeMinMs) return 'paused';
   const { cursor } = state.checkpoint;

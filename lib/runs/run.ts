@@ -6,7 +6,7 @@ import type { Checkpoint } from '../reading/checkpoint.ts';
 import { judgePass, startPass, trackPass } from '../reading/paging.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
 import { sealRun } from '../snapshots/seal.ts';
-import { readPage } from './read-page.ts';
+import { readNextPage } from './read-page.ts';
 import { openRunState, type RunPorts, type RunState } from './run-state.ts';
 
 export type RunOutcome =
@@ -34,7 +34,7 @@ export async function advanceRun(
     await state.keepAlive();
     const { phase, run, snapshot } = state.checkpoint;
     if (phase === 'collecting') {
-      if ((await readPage(state)) === 'paused') return { kind: 'paused' };
+      if ((await readNextPage(state)) === 'paused') return { kind: 'paused' };
       continue;
     }
     // Slots that were reserved and are not needed any more are free for others.
@@ -105,7 +105,7 @@ async function seal(state: RunState): Promise<Sealed | null> {
   let sealed: Sealed | null = null;
   try {
     const mayWait = policy.waitsForOthers;
-    const sealPorts = { ...ports, keepAlive, mayWait, readPage: pages.readInOrder };
+    const sealPorts = { ...ports, keepAlive, mayWait, readStoredPage: pages.readInOrder };
     sealed = await sealRun(sealPorts, target, state.checkpoint);
   } finally {
     // Reached only if the process was not killed, so the attempt does not count.

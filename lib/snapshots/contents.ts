@@ -23,14 +23,14 @@ export interface Contents {
 }
 
 /** Reads the stored page at `index`. Each page is read once, in order. */
-export type ReadPage = (checkpoint: Checkpoint, index: number) => Promise<StoredPage>;
+export type ReadStoredPage = (checkpoint: Checkpoint, index: number) => Promise<StoredPage>;
 
 /** Combines the pages of all passes. If a key was read several times, the newest record becomes the row. */
 export async function readContents(
   dataset: Dataset,
   target: TargetKey,
   checkpoint: Checkpoint,
-  readPage: ReadPage,
+  readStoredPage: ReadStoredPage,
 ): Promise<Contents> {
   const { region, projectId } = target;
   const { account } = checkpoint.scope;
@@ -38,7 +38,7 @@ export async function readContents(
   const byKey = new Map<string, Row>();
   const rejects = new Map<string, Reject>();
   for (const index of checkpoint.pages.keys()) {
-    const { header, body } = await readPage(checkpoint, index);
+    const { header, body } = await readStoredPage(checkpoint, index);
     const { fetchedAtMs } = header;
     const context = { snapshotAtMs, fetchedAtMs, account, region, projectId };
     for (const record of body.records) {

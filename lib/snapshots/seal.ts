@@ -12,7 +12,7 @@ import {
 import type { Dataset, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import { listSnapshots, readManifest, type Sealed } from './catalog.ts';
-import { type Contents, type ReadPage, readContents } from './contents.ts';
+import { type Contents, type ReadStoredPage, readContents } from './contents.ts';
 import {
   decodePointer,
   encodeManifest,
@@ -34,7 +34,7 @@ const rejectShareMax = 0.01;
 export interface SealPorts extends PartPorts, TurnPorts {
   /** Name and version of this program, for parts and manifest. */
   writer: string;
-  readPage: ReadPage;
+  readStoredPage: ReadStoredPage;
 }
 
 /**
@@ -80,7 +80,7 @@ async function publish(
   checkpoint: Checkpoint,
   sealedBefore: readonly string[],
 ): Promise<'again' | 'paused' | 'published'> {
-  const { store, clock, dataset, readPage, keepAlive } = ports;
+  const { store, clock, dataset, readStoredPage, keepAlive } = ports;
   const { snapshot, run } = checkpoint;
   const previous = await findPrevious(store, target, snapshot, sealedBefore);
   const recordKey = sealRecordKey(target, snapshot, run);
@@ -90,7 +90,7 @@ async function publish(
     writer: ports.writer,
     checkpoint,
   });
-  const contents = await readContents(dataset, target, record.checkpoint, readPage);
+  const contents = await readContents(dataset, target, record.checkpoint, readStoredPage);
   const { rows, rejects } = contents;
   if (rejects.length > rejectShareMax * (rejects.length + rows.length)) {
     // The next attempt reads the list again and must not find this record.

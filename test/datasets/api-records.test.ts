@@ -14,7 +14,7 @@ describe('reads a page', () => {
     ['{"total_num":0,"data_list":null}', 0, []],
     ['{"total_num":1,"data_list":[1.0]}', 1, [new RawNumber('1.0')]],
   ])('%s', (text, totalNum, records) => {
-    expect(containerNodes.readPage(parseExact(text))).toEqual({ totalNum, records });
+    expect(containerNodes.parsePage(parseExact(text))).toEqual({ totalNum, records });
   });
 
   test('from the member that the dataset names', () => {
@@ -45,6 +45,6 @@ describe('reports what is wrong with a body', () => {
     ['{"total_num":0,"data_list":{}}', 'data_list is not an array'],
     ['{"total_num":"secret","secret":1}', 'total_num is not a count'],
   ])('%s', (text, fault) => {
-    expect(containerNodes.readPage(parseExact(text))).toBe(fault);
+    expect(containerNodes.parsePage(parseExact(text))).toBe(fault);
   });
 });

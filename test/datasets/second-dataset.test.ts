@@ -31,7 +31,7 @@ const containerClusters: Dataset = {
   path: (projectId) => `/v5/${projectId}/kubernetes/clusters`,
   query: ({ enterpriseProjectId }) =>
     enterpriseProjectId === null ? {} : { enterprise_project_id: enterpriseProjectId },
-  readPage: (body) => readListPage(body, 'cluster_info_list'),
+  parsePage: (body) => readListPage(body, 'cluster_info_list'),
 };
 
 function createClusterWorld(answer: (offset: number, limit: number) => object) {

@@ -36,7 +36,7 @@ describe('a stored page', () => {
       const bytes = encodePage(header, text);
       const page = decodePage(containerNodes, key, pageHash(bytes), bytes);
       expect(page.header).toEqual(header);
-      expect(page.body).toEqual(containerNodes.readPage(parseExact(text)));
+      expect(page.body).toEqual(containerNodes.parsePage(parseExact(text)));
     }
   });
 

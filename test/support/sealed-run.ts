@@ -34,7 +34,10 @@ export function createRecordedStore(options: Partial<MemoryStoreOptions> = {}) {
 }
 
 /** Stores the run and seals it. */
-export async function seal(run: RunToStore, overrides: Partial<Omit<SealPorts, 'readPage'>> = {}) {
+export async function seal(
+  run: RunToStore,
+  overrides: Partial<Omit<SealPorts, 'readStoredPage'>> = {},
+) {
   const { clock, store, recorded } = createRecordedStore();
   const stored = await storeRun(recorded, run);
   const ports = createSealPorts(recorded, clock, overrides);

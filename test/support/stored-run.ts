@@ -78,7 +78,7 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
   return { target, prefix, checkpoint };
 }
 
-type StoredSealPorts = Omit<SealPorts, 'readPage'>;
+type StoredSealPorts = Omit<SealPorts, 'readStoredPage'>;
 
 export function createSealPorts(
   store: Store,
@@ -100,8 +100,8 @@ export function createSealPorts(
 
 export async function sealStored(ports: StoredSealPorts, run: StoredRun): Promise<Sealed> {
   const { target, prefix, checkpoint } = run;
-  const readPage = openRunPages({ ...ports, prefix }).readInOrder;
-  const sealed = await sealRun({ ...ports, readPage }, target, checkpoint);
+  const readStoredPage = openRunPages({ ...ports, prefix }).readInOrder;
+  const sealed = await sealRun({ ...ports, readStoredPage }, target, checkpoint);
   if (!sealed) throw new Error('not its turn');
   return sealed;
 }

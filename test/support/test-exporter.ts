@@ -166,7 +166,7 @@ export function createTestExporter(options: TestExporterOptions = {}) {
 
 /** What a source returns for this body. */
 export function toFetchedPage(body: string, fetchedAtMs: number): FetchedPage {
-  const page = containerNodes.readPage(parseExact(body));
+  const page = containerNodes.parsePage(parseExact(body));
   if (typeof page === 'string') throw new Error(page);
   return { body, page, fetchedAtMs };
 }
