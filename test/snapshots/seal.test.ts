@@ -21,8 +21,6 @@ import { listSnapshots, readManifest } from '../../lib/snapshots/catalog.ts';
 import { decodePointer } from '../../lib/snapshots/manifest.ts';
 import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
-import type { MemoryStoreOptions } from '../support/memory-store.ts';
-import { createRandom } from '../support/moving-list.ts';
 import {
   createRecordedStore,
   first,
@@ -152,89 +150,6 @@ describe('sealing again', () => {
     await expect(failed).rejects.toThrow(CorruptError);
     await expect(failed).rejects.toMatchObject({ key });
     expect(readerKeys(store)).toEqual([]);
-  });
-
-  test('shows no half snapshot when killed at any store call, and then writes the same bytes', async () => {
-    /** Seals `run` and is killed at the given call. `calls`: the number of calls of an undisturbed seal. */
-    async function sealAndKill(kill: { index: number; phase: 'before' | 'after' } | null) {
-      let dead = false;
-      let armed = false;
-      let calls = 0;
-      const onCall: NonNullable<MemoryStoreOptions['onCall']> = ({ phase }) => {
-        if (!armed) return;
-        if (dead) throw new Error('killed');
-        if (kill && calls === kill.index && phase === kill.phase) {
-          dead = true;
-          throw new Error('killed');
-        }
-        if (phase === 'after') calls += 1;
-      };
-      const { clock, store, recorded } = createRecordedStore({ onCall });
-      const before = await storeRun(recorded, { snapshot: first, pages: [many] });
-      await clock.run(sealStored(createSealPorts(recorded, clock), before));
-      // Thirteen pages: ten of them are stored in one object.
-      const several = [...Array(11).fill(many), ...pages];
-      const run = await storeRun(recorded, { snapshot: second, pages: several });
-      const encoders = [parquetEncoder, ndjsonEncoder];
-      const ports = createSealPorts(recorded, clock, { encoders });
-      armed = true;
-      const killed = await clock.run(
-        sealStored(ports, run).then(
-          () => false,
-          () => true,
-        ),
-      );
-      armed = false;
-      return { clock, store, run, ports, calls, killed };
-    }
-    const { calls } = await sealAndKill(null);
-    expect(calls).toBeGreaterThan(12);
-    let halves = 0;
-    for (let index = 0; index < calls; index += 1) {
-      for (const phase of ['before', 'after'] as const) {
-        const where = `call ${index} ${phase}`;
-        const { clock, store, run, ports, killed } = await sealAndKill({ index, phase });
-        expect(killed, where).toBe(true);
-        const left = store.dump();
-        if (!left.has(manifestKey(someTarget, second))) halves += 1;
-        // After the kill a reader finds the old snapshot or both, each complete. Pointers may be one behind.
-        const { faults } = await verifyStore(store, () => {});
-        const missing = faults.filter(({ message }) => !message.includes(`is ${second}`));
-        expect(missing, where).toEqual([]);
-        clock.advance(3_600_000);
-        await clock.run(sealStored({ ...ports, writer: 'cgs-export/later' }, run));
-        const after = store.dump();
-        for (const [key, { bytes }] of left) {
-          if (!/^_(head|latest)\//.test(key))
-            expect(after.get(key)?.bytes, `${where} ${key}`).toEqual(bytes);
-        }
-        // No part of the killed attempt is left except those that the manifest names.
-        const verified = await verifyStore(store, () => {});
-        expect(verified, where).toMatchObject({ faults: [], unnamed: [], manifests: 2 });
-      }
-    }
-    expect(halves).toBeGreaterThan(15);
-  });
-
-  test('two sealers at the same time write the same bytes and leave no unnamed part: 40 seeds', async () => {
-    for (let seed = 1; seed <= 40; seed += 1) {
-      const random = createRandom(seed);
-      const { clock, store, recorded } = createRecordedStore({
-        settleMs: 200,
-        onCall: () => clock.sleep(random() * 40),
-      });
-      const run = await clock.run(storeRun(recorded, { snapshot: first, pages: [many, ...pages] }));
-      const sealers = ['one', 'two'].map(async (writer) => {
-        await clock.sleep(random() * (seed % 2 === 0 ? 60 : 1_000));
-        const startMs = clock.monotonicMs();
-        const own = { ...clock, nowMs: () => clock.nowMs() + startMs };
-        return sealStored(createSealPorts(recorded, own, { writer }), run);
-      });
-      const [one, two] = await clock.run(Promise.all(sealers));
-      expect(one, `seed ${seed}`).toEqual(two);
-      const verified = await clock.run(verifyStore(store, () => {}));
-      expect(verified, `seed ${seed}`).toMatchObject({ faults: [], unnamed: [], manifests: 1 });
-    }
   });
 });
 
