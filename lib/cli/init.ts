@@ -10,6 +10,8 @@ import type { CommonOptions } from './options.ts';
 import { formatSchema, schemaFileName } from './schema.ts';
 import type { Session } from './session.ts';
 
+const defaultFile = 'cgs-export.yml';
+
 interface InitOptions extends CommonOptions {
   out?: string;
 }
@@ -31,7 +33,7 @@ export const initCommand: CommandDefinition<InitOptions> = {
 };
 
 async function runInit(options: InitOptions, { runtime }: Session): Promise<Outcome> {
-  const asked = options.out ?? options.config ?? 'cgs-export.yml';
+  const asked = options.out ?? options.config ?? defaultFile;
   const exitCode = exitCodes.complete;
   if (asked === '-') {
     const json = { status: 'printed', configuration: exampleConfig, errors: [] };
@@ -42,6 +44,8 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
   if (!(await writeNew(file, exampleConfig))) throw refusal(`${file} exists already`);
   const isSchemaNew = await writeNew(schemaFile, formatSchema());
   const { program } = runtime;
+  const isDefault = file === resolve(runtime.cwd, defaultFile);
+  const plan = isDefault ? `${program} plan` : `${program} plan --config ${asked}`;
   return {
     exitCode,
     json: { status: 'written', file, schema: schemaFile, errors: [] },
@@ -50,7 +54,7 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
       isSchemaNew
         ? `wrote ${schemaFile}: editors check the configuration with it`
         : `kept ${schemaFile}; \`${program} schema\` prints the current one`,
-      `next: edit the configuration, then run \`${program} plan\``,
+      `next: edit the configuration, then run \`${plan}\``,
       '',
     ].join('\n'),
   };

@@ -68,7 +68,7 @@ async function runPlan(options: PlanOptions, session: Session): Promise<Outcome>
   const requests = targets.reduce((sum, target) => sum + (target.requests ?? 0), 0);
   const unknown = targets.filter(({ rows }) => rows === null).length;
   const total = { ...estimate(requests, connection), unknown };
-  const warnings = findWarnings(targets, total, connection, options.probe === true);
+  const warnings = findWarnings(total, connection, options.probe === true);
   return {
     exitCode: worstOf(errors.map((error) => policyOf(error).exitCode)),
     json: {
@@ -146,7 +146,6 @@ function estimate(requests: number, { quota, scheduleMs }: Connection): Estimate
 }
 
 function findWarnings(
-  targets: readonly PlannedTarget[],
   { minutes, unknown }: Total,
   { scheduleMs }: Connection,
   isProbed: boolean,
@@ -160,7 +159,7 @@ function findWarnings(
   if (unknown > 0) {
     const advice = isProbed ? '' : ' Use --probe to ask the service, with one request per target.';
     warnings.push(
-      `The size of ${unknown} of ${formatPlural(targets.length, 'target')} is not known, so the total is a lower bound.${advice}`,
+      `The size of ${formatPlural(unknown, 'target')} is unknown. The total covers only the targets with a known size.${advice}`,
     );
   }
   return warnings;

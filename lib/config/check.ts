@@ -70,11 +70,14 @@ function findHint({ type, input, path: places }: Issue, path: string): string {
   const [setting] = above;
   if (type === 'picklist' && setting) return suggestAmong(setting.names, input, 'One of');
   let advice = '';
+  let note = '';
   if (type === 'strict_object') advice = `Add ${String(places?.at(-1)?.key)}.`;
   else if (input === null) advice = 'Give it a value, or remove the line.';
-  else if (type === 'string' && typeof input === 'number') advice = 'Put the number in quotes.';
+  else if (type === 'string' && typeof input === 'number') {
+    note = 'Text that looks like a number needs quotes.';
+  }
   const hint = above.find((one) => one.hint !== undefined)?.hint ?? '';
-  return `${advice} ${hint}`.trim() || 'See cgs-export.example.yml.';
+  return `${advice} ${hint} ${note}`.trim() || 'See cgs-export.example.yml.';
 }
 
 function suggestAmong(names: readonly string[], given: unknown, label: string): string {

@@ -3,17 +3,23 @@
 /** Null if none is near: at most one mistake in three letters. Case, `_` and `-` do not count. */
 export function suggest(given: string, known: readonly string[]): string | null {
   const wanted = plain(given);
-  let best: string | null = null;
-  let bestDistance = Number.POSITIVE_INFINITY;
-  for (const name of known) {
-    const distance = editDistance(wanted, plain(name));
-    const distanceMax = Math.max(1, Math.floor(Math.min(wanted.length, name.length) / 3));
-    if (distance < bestDistance && distance <= distanceMax) {
-      best = name;
-      bestDistance = distance;
-    }
-  }
-  return best;
+  const near = known
+    .map((name) => ({
+      name,
+      distance: editDistance(wanted, plain(name)),
+      distanceMax: Math.max(1, Math.floor(Math.min(wanted.length, name.length) / 3)),
+      samePrefix: commonPrefixLength(wanted, plain(name)),
+    }))
+    .filter(({ distance, distanceMax }) => distance <= distanceMax)
+    // Of equally near names, the one that starts more alike: `ofline` is offline, not online.
+    .sort((a, b) => a.distance - b.distance || b.samePrefix - a.samePrefix);
+  return near[0]?.name ?? null;
+}
+
+function commonPrefixLength(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  return length;
 }
 
 function plain(name: string): string {

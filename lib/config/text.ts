@@ -134,7 +134,7 @@ function fillText(text: string, path: string, env: Environment, faults: Faults) 
     const value = env[name];
     if (value !== undefined) return value;
     isComplete = false;
-    const hint = 'Set it where cgs-export runs, or write the value here.';
+    const hint = 'Set this environment variable where cgs-export runs.';
     faults.unset.push({ path, message: `the environment variable ${name} is not set`, hint });
     return '';
   });

@@ -54,6 +54,13 @@ test('keeps a JSON Schema that exists, and prints how to write it again', async 
   expect(runtime.out()).toContain(`kept ${schema}; \`cgs-export schema\` prints the current one`);
 });
 
+test('names the file in the next command, unless it is the default', async () => {
+  const other = await call(['init', '--out', 'other.yml']);
+  expect(other.runtime.out()).toContain('run `cgs-export plan --config other.yml`');
+  const usual = await call(['init']);
+  expect(usual.runtime.out()).toContain('run `cgs-export plan`');
+});
+
 test('--out - prints the configuration and writes nothing', async () => {
   const { code, runtime } = await call(['init', '--out', '-']);
   expect(code).toBe(0);

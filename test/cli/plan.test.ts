@@ -23,7 +23,7 @@ describe('without --probe', () => {
     });
     const people = await call(args, { env: keyOf(simulator) });
     expect(people.runtime.out()).toContain('unknown');
-    expect(people.runtime.out()).toContain('warning: The size of 1 of 1 target is not known');
+    expect(people.runtime.out()).toContain('warning: The size of 1 target is unknown');
     expect(simulator.stats().requests).toBe(0);
   });
 

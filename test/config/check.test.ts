@@ -18,7 +18,10 @@ describe('faults', () => {
   test.each([
     ['schedule: 5h', /^Write a number with s, m, h or d that divides 24h/],
     ['schedule:', /^Give it a value, or remove the line\. Write a number/],
-    ['schedule: 6', /^Put the number in quotes\. Write a number/],
+    [
+      'schedule: 6',
+      /^Write a number with s, m, h or d.* Text that looks like a number needs quotes\.$/,
+    ],
     ['formats: [parquett, parquet]', /^Did you mean "parquet"\? One of: parquet, ndjson\.$/],
     ['formats: [csv, parquet]', /^One of: parquet, ndjson\.$/],
     ['quota: { requests: [] }', /^Write a number above 0/],

@@ -20,6 +20,10 @@ test.each([
   expect(suggest(given, known)).toBe(expected);
 });
 
+test('prefers the name that starts more alike if two are equally near', () => {
+  expect(suggest('ofline', ['online', 'offline'])).toBe('offline');
+});
+
 test('finds a long name with one letter missing, added or changed', () => {
   const name = fc.constantFrom('schedule', 'formats', 'projectId', 'iamEndpoint');
   fc.assert(

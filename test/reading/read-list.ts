@@ -17,7 +17,7 @@ export interface Outcome {
   passes: number;
 }
 
-export function item(id: string) {
+function item(id: string) {
   return { key: id, mark: `key:${id}` };
 }
 
