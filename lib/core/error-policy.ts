@@ -12,7 +12,7 @@ import {
   TransientError,
 } from './errors.ts';
 
-/** Exit codes of the CLI, named by what the caller does next. The contract fixes the numbers. */
+/** Exit codes of the CLI, named by what the caller does next. docs/operations.md documents the numbers. */
 export const exitCodes = {
   complete: 0,
   fault: 1,

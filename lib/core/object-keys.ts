@@ -13,7 +13,10 @@ export interface PartKind {
   format: 'parquet' | 'ndjson';
 }
 
-/** The name of a snapshot is the start of its run, to the second, UTC: `20261124T060000Z`. */
+/**
+ * The name of a snapshot is a time to the second, UTC: `20261124T060000Z`. For a timer it is the start of the schedule slot;
+ * for a manual export, the start of the run.
+ */
 export function snapshotName(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
 }

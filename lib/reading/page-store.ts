@@ -1,5 +1,5 @@
 // Responsible for where the pages of a run are stored: the newest in the checkpoint itself, older ones in segments of several.
-// Not responsible for the content of pages (page.ts) or for saving the checkpoint (runs/run.ts).
+// Not responsible for the content of pages (page.ts) or for saving the checkpoint (runs/run-state.ts).
 
 import { CorruptError } from '../core/errors.ts';
 import { checkpointKey, segmentKey } from '../core/object-keys.ts';

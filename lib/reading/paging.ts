@@ -1,5 +1,5 @@
 // Responsible for the decisions of reading a list that moves: where to read next, and what a pass over the list has shown. Pure.
-// Not responsible for requests and storage (runs/run.ts, page-store.ts).
+// Not responsible for requests (runs/read-page.ts) and storage (page-store.ts).
 //
 // The list has no snapshot: rows are added, deleted and moved between two requests. docs/design/reading-a-moving-list.md explains
 // how it is read in spite of that, and what this proves. Where each rule is:

@@ -65,51 +65,73 @@ function setGappy(record: NodeRecord, random: Random, name: string, value: unkno
   else if (roll >= 0.15) record[name] = value;
 }
 
+/** One sequence per field, so that a new field does not change the values of the others. */
+function createFieldRandoms(random: Random): (field: string) => Random {
+  const seed = random();
+  const sequences = new Map<string, Random>();
+  return (field) => {
+    const known = sequences.get(field);
+    if (known) return known;
+    const hash = createHash('sha256').update(`${seed} ${field}`).digest();
+    const sequence = createRandom(hash.readUInt32BE());
+    sequences.set(field, sequence);
+    return sequence;
+  };
+}
+
 /** Each call makes a node with a new host_id. The same `random` gives the same nodes. */
 export function createNodeMaker(random: Random, flavour: Flavour): () => NodeRecord {
   const agentMissing = flavour === 'cgs' ? 'not_register' : 'not_installed';
+  const randomOf = createFieldRandoms(random);
+  const hostStatuses = ['ACTIVE', 'ACTIVE', 'ACTIVE', 'SHUTOFF', 'BUILDING', 'ERROR'];
   let made = 0;
   return () => {
     made += 1;
-    const roll = random();
+    const roll = randomOf('agent_status')();
     const agent = roll < 0.8 ? 'online' : roll < 0.9 ? 'offline' : agentMissing;
+    const isProtected = randomOf('protect_status')() < 0.8;
     const record: NodeRecord = {
-      host_id: formatUuid(drawHex(random, 32)),
-      host_name: `${drawOne(random, nameStems)}-${String(made).padStart(4, '0')}`,
-      host_status: drawOne(random, ['ACTIVE', 'ACTIVE', 'ACTIVE', 'SHUTOFF', 'BUILDING', 'ERROR']),
+      host_id: formatUuid(drawHex(randomOf('host_id'), 32)),
+      host_name: `${drawOne(randomOf('host_name'), nameStems)}-${String(made).padStart(4, '0')}`,
+      host_status: drawOne(randomOf('host_status'), hostStatuses),
       agent_status: agent,
-      protect_status: agent === 'online' && random() < 0.8 ? 'opened' : 'closed',
+      protect_status: agent === 'online' && isProtected ? 'opened' : 'closed',
     };
-    if (flavour === 'hss') addHssFields(record, random);
+    if (flavour === 'hss') addHssFields(record, randomOf);
     return record;
   };
 }
 
-function addHssFields(record: NodeRecord, random: Random): void {
-  const degraded = random() < 0.05;
-  const scanned = random() < 0.7;
-  setGappy(record, random, 'agent_id', drawHex(random, 64));
-  record.protect_interrupt = random() < 0.03;
-  record.protect_degradation = degraded;
-  setGappy(record, random, 'degradation_reason', degraded ? '内存不足 (out of memory)' : '');
-  record.container_tags = drawOne(random, ['cce', 'cce', 'self', 'other']);
-  record.private_ip = `192.168.${drawInteger(random, 0, 255)}.${drawInteger(random, 1, 254)}`;
+function addHssFields(record: NodeRecord, randomOf: (field: string) => Random): void {
+  const draw = (field: string) => randomOf(field)();
+  const integer = (field: string, min: number, max: number) =>
+    drawInteger(randomOf(field), min, max);
+  const oneOf = (field: string, values: readonly string[]) => drawOne(randomOf(field), values);
+  const hex = (field: string, digits: number) => drawHex(randomOf(field), digits);
+  const set = (field: string, value: unknown) => setGappy(record, randomOf(field), field, value);
+  const isDegraded = draw('protect_degradation') < 0.05;
+  set('agent_id', hex('agent_id', 64));
+  record.protect_interrupt = draw('protect_interrupt') < 0.03;
+  record.protect_degradation = isDegraded;
+  set('degradation_reason', isDegraded ? '内存不足 (out of memory)' : '');
+  record.container_tags = oneOf('container_tags', ['cce', 'cce', 'self', 'other']);
+  record.private_ip = `192.168.${integer('private_ip', 0, 255)}.${integer('private_ip', 1, 254)}`;
   // Most nodes have no public address: the field is null, '' or missing.
-  const publicIp = `203.0.113.${drawInteger(random, 1, 254)}`;
-  if (random() < 0.3) record.public_ip = publicIp;
-  else setGappy(record, random, 'public_ip', '');
-  setGappy(record, random, 'resource_id', formatUuid(drawHex(random, 32)));
-  setGappy(record, random, 'group_name', drawOne(random, groups));
-  setGappy(record, random, 'enterprise_project_name', drawOne(random, enterpriseProjects));
-  record.detect_result = scanned
-    ? drawOne(random, ['clean', 'clean', 'risk', 'scanning'])
+  if (draw('public_ip') < 0.3) record.public_ip = `203.0.113.${integer('public_ip', 1, 254)}`;
+  else set('public_ip', '');
+  set('resource_id', formatUuid(hex('resource_id', 32)));
+  set('group_name', oneOf('group_name', groups));
+  set('enterprise_project_name', oneOf('enterprise_project_name', enterpriseProjects));
+  const isScanned = draw('detect_result') < 0.7;
+  record.detect_result = isScanned
+    ? oneOf('detect_result', ['clean', 'clean', 'risk', 'scanning'])
     : 'undetected';
-  record.asset = drawInteger(random, 0, 400);
-  record.vulnerability = record.detect_result === 'risk' ? drawInteger(random, 1, 90) : 0;
+  record.asset = integer('asset', 0, 400);
+  record.vulnerability = record.detect_result === 'risk' ? integer('vulnerability', 1, 90) : 0;
   // Sometimes the documented upper bound.
-  record.intrusion = random() < 0.01 ? 2_097_152 : drawInteger(random, 0, 3);
-  setGappy(record, random, 'policy_group_id', formatUuid(drawHex(random, 32)));
-  setGappy(record, random, 'policy_group_name', '容器版策略组 container_default');
+  record.intrusion = draw('intrusion') < 0.01 ? 2_097_152 : integer('intrusion', 0, 3);
+  set('policy_group_id', formatUuid(hex('policy_group_id', 32)));
+  set('policy_group_name', '容器版策略组 container_default');
 }
 
 /** `seed` chooses the nodes that get an oddity. */

@@ -1,4 +1,4 @@
-// Tests every object key: the exact keys of the contract, and that parsing returns what was built.
+// Tests every object key: the exact keys of docs/format.md, and that parsing returns what was built.
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -48,7 +48,7 @@ const [rowsParquet, rowsNdjson, rejectsNdjson] = partKinds as [PartKind, PartKin
 const formats = fc.constantFrom(...partKinds);
 const hashes = fc.stringMatching(/^[0-9a-f]{64}$/);
 
-test('every key is as the contract says', () => {
+test('every key is as docs/format.md says', () => {
   const place = 'dt=2026-11-24/rgn=cn-south-4/prj=0f1e';
   const run = runPrefix(target, snapshot, '0123456789ab');
   expect({

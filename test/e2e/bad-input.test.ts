@@ -1,4 +1,4 @@
-// Tests that the CLI names every fault, exits with the contract's code, gives a hint and does not damage stored objects.
+// Tests that the CLI names every fault, exits with the documented code, gives a hint and does not damage stored objects.
 // Method: the built file, one fault at a time.
 
 import { spawnSync } from 'node:child_process';

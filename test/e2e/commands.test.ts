@@ -1,10 +1,11 @@
-// Tests that every command of the built file follows the contract, and that stdout is either one JSON object or text.
+// Tests that every command of the built file behaves as documented, and that stdout is either one JSON object or text.
 // Method: the commands create the stores; the endpoint counts the requests.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { commands } from '../../lib/cli/program.ts';
 import {
   ampleQuota,
   cli,
@@ -23,17 +24,7 @@ import {
   until,
 } from './processes.ts';
 
-const commands = [
-  'export',
-  'tick',
-  'plan',
-  'status',
-  'verify',
-  'simulate',
-  'demo',
-  'init',
-  'schema',
-];
+const names = commands.map(({ name }) => name);
 
 /** Every line on stderr must be a log line. */
 function expectLogLines({ err }: Ended): void {
@@ -43,7 +34,7 @@ function expectLogLines({ err }: Ended): void {
 }
 
 describe.concurrent('help', () => {
-  test.each(commands)(
+  test.each(names)(
     '%s --help prints the exit codes to stdout and exits with 0',
     async (command) => {
       const ended = await runCli([command, '--help'], { cwd: createFolder() });
@@ -58,7 +49,7 @@ describe.concurrent('help', () => {
     const cwd = createFolder();
     const ended = await runCli(['--help'], { cwd });
     expectCode(ended, 0);
-    for (const command of commands) expect(ended.out).toContain(command);
+    for (const name of names) expect(ended.out).toContain(name);
     const endpoint = await startEndpoint({ nodes: 30 });
     const flags = flagsFor(endpoint).join(' ');
     for (const line of ['--help', 'export --help', `export ${flags}`, `export --json ${flags}`]) {

@@ -1,28 +1,20 @@
-// Responsible for the expected rows of a snapshot, derived from what the endpoint served. Written from the contract,
-// without the normalizer of lib/.
+// Responsible for the expected rows of a snapshot, derived from what the endpoint served. Written from
+// docs/format.md, without the normalizer of lib/.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'vitest';
+import { pageOf, tableRows } from '../docs/pages.ts';
 import { openDuck } from '../formats/readers.ts';
 import type { Report } from '../support/plain-endpoint.ts';
 
 type Type = 'string' | 'boolean' | 'int32' | 'timestamp';
-/** Contract, section 6: names, order, types. */
-const columns: readonly { name: string; type: Type }[] = (
-  [
-    ['snapshot_at fetched_at', 'timestamp'],
-    ['account region project_id host_id host_name host_status', 'string'],
-    ['agent_status agent_status_raw protect_status agent_id', 'string'],
-    ['protect_interrupt protect_degradation', 'boolean'],
-    ['degradation_reason container_tags private_ip public_ip resource_id', 'string'],
-    ['group_name enterprise_project_name detect_result', 'string'],
-    ['asset vulnerability intrusion', 'int32'],
-    ['policy_group_id policy_group_name extra', 'string'],
-  ] as const
-).flatMap(([names, type]) => names.split(' ').map((name) => ({ name, type })));
+/** Names, order and types, as docs/format.md specifies them. */
+const columns = tableRows(pageOf('docs/format.md'), 'columns')
+  .slice(1)
+  .map(([name = '', type]) => ({ name: name.replaceAll('`', ''), type: type as Type }));
 /** Columns that are not fields of the API. */
 const added = ['snapshot_at', 'fetched_at', 'account', 'region', 'project_id', 'agent_status_raw'];
 const fields = new Map(

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Cell, Row } from '../../lib/core/ports.ts';
+import type { Cell, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { createRows, unusualNames } from './inventory.ts';
@@ -43,24 +43,34 @@ test.each([0, 1, 500, 501, 25_000])('%i rows, read line by line with JSON.parse'
 });
 
 test('one row, compared byte by byte', async () => {
-  const row: Row = columns.map(({ name, type }): Cell => {
-    if (type === 'timestamp') return Date.UTC(2026, 10, 24, 6, 0, 0, 7);
-    if (name === 'extra') return '{"a":"\\u0000","b":[1.50]}';
-    if (name === 'host_name') return '节点\n"1"';
-    if (type === 'boolean') return name === 'protect_interrupt';
-    if (type === 'int32') return name === 'asset' ? -1 : null;
-    return name === 'host_id' ? 'h' : name === 'public_ip' ? '' : null;
-  });
-  expect(gunzipSync(await encode([row])).toString('utf8')).toBe(
+  // Columns of its own, so that a new column of the dataset does not change the bytes.
+  const cells: [name: string, type: Column['type'], cell: Cell][] = [
+    ['at', 'timestamp', Date.UTC(2026, 10, 24, 6, 0, 0, 7)],
+    ['at_absent', 'timestamp', null],
+    ['id', 'string', 'h'],
+    ['name', 'string', '节点\n"1"'],
+    ['empty', 'string', ''],
+    ['text_absent', 'string', null],
+    ['yes', 'boolean', true],
+    ['no', 'boolean', false],
+    ['flag_absent', 'boolean', null],
+    ['negative', 'int32', -1],
+    ['zero', 'int32', 0],
+    ['count_absent', 'int32', null],
+    ['json', 'string', '{"a":"\\u0000","b":[1.50]}'],
+  ];
+  const bytes = await ndjsonEncoder.encode(
+    [cells.map(([, , cell]) => cell)],
+    cells.map(([name, type]) => ({ name, type })),
+    { createdBy: 'x', keepAlive },
+  );
+  expect(gunzipSync(bytes).toString('utf8')).toBe(
     `${[
-      '{"snapshot_at":"2026-11-24T06:00:00.007Z","fetched_at":"2026-11-24T06:00:00.007Z"',
-      '"account":null,"region":null,"project_id":null,"host_id":"h","host_name":"节点\\n\\"1\\""',
-      '"host_status":null,"agent_status":null,"agent_status_raw":null,"protect_status":null',
-      '"agent_id":null,"protect_interrupt":true,"protect_degradation":false',
-      '"degradation_reason":null,"container_tags":null,"private_ip":null,"public_ip":""',
-      '"resource_id":null,"group_name":null,"enterprise_project_name":null,"detect_result":null',
-      '"asset":-1,"vulnerability":null,"intrusion":null,"policy_group_id":null',
-      '"policy_group_name":null,"extra":"{\\"a\\":\\"\\\\u0000\\",\\"b\\":[1.50]}"}',
+      '{"at":"2026-11-24T06:00:00.007Z","at_absent":null',
+      '"id":"h","name":"节点\\n\\"1\\"","empty":"","text_absent":null',
+      '"yes":true,"no":false,"flag_absent":null',
+      '"negative":-1,"zero":0,"count_absent":null',
+      '"json":"{\\"a\\":\\"\\\\u0000\\",\\"b\\":[1.50]}"}',
     ].join(',')}\n`,
   );
 });

@@ -51,6 +51,13 @@ test('cgs: nodes have the five fields of 2021', () => {
   expect(nodes.map((node) => node.agent_status)).not.toContain('not_installed');
 });
 
+test('the fields that both flavours have are equal: the other fields of hss draw from their own sequences', () => {
+  const shared = ['host_id', 'host_name', 'host_status', 'protect_status'];
+  const pick = (flavour: Flavour) =>
+    generate(200, flavour).map((node) => shared.map((name) => node[name]));
+  expect(pick('hss')).toEqual(pick('cgs'));
+});
+
 test('generates the requested number of oddities, each on a different node', () => {
   const odd = { unknownValues: 2, unknownFields: 3, mistyped: 4 };
   const nodes = generate(50, 'hss', odd);

@@ -99,7 +99,7 @@ test('decodes a pointer that it encoded', () => {
   );
 });
 
-test('writes the members in the order of the contract, and a line feed at the end', () => {
+test('writes the members in the order of docs/format.md, and a line feed at the end', () => {
   const written = encodeManifest(manifest).toString();
   expect(Object.keys(JSON.parse(written) as object)).toEqual(Object.keys(manifest));
   expect(written.startsWith('{\n  "manifestVersion": 1,\n')).toBe(true);

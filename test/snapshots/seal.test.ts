@@ -15,6 +15,7 @@ import {
 } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
 import { sha256 } from '../../lib/core/state.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { listSnapshots, readManifest } from '../../lib/snapshots/catalog.ts';
@@ -46,6 +47,7 @@ describe('the manifest', () => {
       pages: [many, ...pages],
     });
     const [part, rejects] = manifest.parts;
+    const emptyCounts = Object.fromEntries(containerNodes.countedColumns.map((name) => [name, {}]));
     expect(manifest).toEqual({
       manifestVersion: 1,
       dataset: 'container_nodes',
@@ -60,7 +62,7 @@ describe('the manifest', () => {
       rows: 303,
       rejects: 1,
       evidence: stored.checkpoint.evidence,
-      values: { agent_status: { online: 303 }, protect_status: {}, host_status: {} },
+      values: { ...emptyCounts, agent_status: { online: 303 } },
       unknownValues: {},
       unknownFields: [],
       mistyped: {},
