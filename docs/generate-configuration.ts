@@ -3,6 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import type { CommandDefinition } from '../lib/cli/command.ts';
+import { commands } from '../lib/cli/program.ts';
 import { descriptions } from '../lib/config/descriptions.ts';
 import { readConfig } from '../lib/config/load.ts';
 import { type Setting, settings } from '../lib/config/setting-list.ts';
@@ -156,7 +158,14 @@ function describeEnvironment(): string {
     .join('\n');
 }
 
+/** `a`, `b` and `c`. */
+function listNames(list: readonly CommandDefinition[]): string {
+  const names = list.map(({ name }) => `\`${name}\``);
+  return [names.slice(0, -1).join(', '), ...names.slice(-1)].join(' and ');
+}
+
 function describeNeeds(): string {
+  const withoutConfig = commands.filter(({ addTargetOptions }) => !addTargetOptions);
   const apiOnly = described
     .filter(({ isApiOnly }) => isApiOnly)
     .map(({ path }) => `\`${display(path)}\``);
@@ -177,7 +186,7 @@ function describeNeeds(): string {
       '- `verify --store URL` and `status --store URL` read no file. For a bucket they use the key in the environment.',
       '  ',
     ),
-    '- `init`, `schema`, `demo` and `simulate` read no configuration.',
+    `- ${listNames(withoutConfig)} read no configuration.`,
   ].join('\n');
 }
 

@@ -41,11 +41,8 @@ async function runDemo(options: DemoOptions, session: Session): Promise<Outcome>
     nodes,
     quota,
     // More inserts than deletes: with a constant total, nodes that change places look like a list out of order.
-    drift: {
-      insertsPerRequest: 2,
-      deletesPerRequest: 1,
-      seed: (session.runtime.nowMs() % 2 ** 31) + 1,
-    },
+    // With a fixed seed, the demo always gives the figures that README.md shows. With this one, a page must be read again.
+    drift: { insertsPerRequest: 2, deletesPerRequest: 1, seed: 2 },
     odd: { unknownValues: 2, unknownFields: 2, mistyped: 1 },
   });
   try {

@@ -219,7 +219,8 @@ async function noteThrottled(
   user: string,
   { retryAfterMs }: RateLimitedError,
 ): Promise<void> {
-  const message = 'the service answered 429: another client uses the same quota';
+  const message =
+    'the service answered 429: another client uses the same quota, or a bug: compare the log of the gateway with the entries under _quota/';
   ports.log('warn', message, { retryAfterMs });
   const atMs = latestStoreTimeMs(ports);
   await putEntry(ports.store, throttledKey(atMs, atMs + Math.ceil(retryAfterMs), user));

@@ -6,9 +6,10 @@ import { openSession } from '../../lib/cli/session.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { call, createTestRuntime } from './test-runtime.ts';
 
-const names = ['export', 'tick', 'plan', 'status', 'verify', 'simulate', 'demo', 'init'];
+const names = commands.map(({ name }) => name);
 const byFlags = ['--region', '--project', '--endpoint', '--store', '--iam-endpoint', '--api'];
 const byStore = ['--store', '--region', '--obs-endpoint', '--path-style'];
+/** Options of one command. A command that is not listed has the common ones only. */
 const own: Record<string, string[]> = {
   export: ['--account', '--table', '--formats', '--quota-requests', ...byFlags],
   tick: ['--time-limit', ...byFlags],
@@ -22,7 +23,7 @@ const own: Record<string, string[]> = {
 
 describe('--help', () => {
   test('lists every command', async () => {
-    expect(commands.map(({ name }) => name)).toEqual(expect.arrayContaining(names));
+    expect(names).toEqual(expect.arrayContaining(Object.keys(own)));
     const { code, runtime } = await call(['--help']);
     expect(code).toBe(0);
     for (const name of names) expect(runtime.out()).toMatch(new RegExp(`^  ${name} `, 'm'));

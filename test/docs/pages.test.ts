@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { commands } from '../../lib/cli/program.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { pageOf, pages, parsePage, root, slugOf, tableRows } from './pages.ts';
 
@@ -170,6 +171,12 @@ describe('what the documents say of the code', () => {
       .filter((entry) => entry.isDirectory())
       .map((entry) => entry.name);
     expect(listed.sort()).toEqual(folders.sort());
+  });
+
+  test('docs/getting-started.md lists exactly the commands, in the order of the help', () => {
+    const [, ...rows] = tableRows(pageOf('docs/getting-started.md'), 'all-commands');
+    const listed = rows.map(([name = '']) => name.replaceAll('`', ''));
+    expect(listed).toEqual(commands.map(({ name }) => name));
   });
 
   test('docs/format.md lists the columns of the dataset, in order and with their types', () => {
