@@ -37,7 +37,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       text: '`true`: the bucket is in the path of each request, as most S3-compatible stores other than OBS need it. `false`: it is in the host name.',
     },
     credentials: {
-      text: 'What requests to the store are signed with. OBS accepts no sign-in.',
+      text: 'The key that signs requests to the store. OBS does not accept a sign-in with user and password.',
       defaultText: 'those of the first account',
     },
     kmsKeyId: {
