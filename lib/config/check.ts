@@ -7,7 +7,7 @@ import type { StoreLocation } from './model.ts';
 import { type ConfigShape, configSchema } from './schema.ts';
 import { findSetting, listAbove } from './setting-list.ts';
 import { suggest } from './suggest.ts';
-import { joinPath } from './text.ts';
+import { joinPath, showKey } from './text.ts';
 import { isMapping } from './values.ts';
 
 type DeepPartial<T> = T extends readonly (infer Item)[]
@@ -58,10 +58,16 @@ function toConfigIssues(issue: Issue): ConfigIssue[] {
   return Object.keys(places.at(-1)?.input as object)
     .filter((name) => !known.includes(name))
     .map((name) => ({
-      path: joinPath(section, name),
+      path: joinPath(section, showUnknownKey(section, name, known)),
       message,
       hint: suggestAmong(known, name, 'Known here'),
     }));
+}
+
+/** Under `credentials`, only a misspelled setting is shown: any other key may be a password. */
+function showUnknownKey(section: string, name: string, known: readonly string[]): string {
+  const isSecretPlace = section.endsWith('credentials') && suggest(name, known) === null;
+  return isSecretPlace ? `(a key of ${name.length} characters)` : showKey(name);
 }
 
 /** What to do about the value, then the hint of the setting or of the nearest section that has one. */

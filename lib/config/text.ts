@@ -56,9 +56,11 @@ function parseYaml(text: string, name: string): object {
   let value: unknown;
   try {
     value = document.toJS();
+    // Throws if an anchor contains itself.
+    JSON.stringify(value);
   } catch {
     throw fault(
-      'refers to an anchor (*name) that does not exist, or refers to one too often',
+      'refers to an anchor (*name) that does not exist, contains itself or is used too often',
       'Put a value that starts with * in quotes.',
     );
   }
@@ -110,7 +112,7 @@ function fill(value: unknown, path: string, env: Environment, faults: Faults): u
   for (const [markedKey, inner] of Object.entries(value)) {
     // Variables in keys are not replaced, only shown as they were written.
     const key = markedKey.replace(marked, '${$1}');
-    const keyPath = joinPath(path, key);
+    const keyPath = joinPath(path, showKey(key));
     if (builtIn.has(key)) {
       const hint = 'Remove this line.';
       faults.issues.push({ path: keyPath, message: 'is not a setting', hint });
@@ -139,6 +141,13 @@ function fillText(text: string, path: string, env: Environment, faults: Faults) 
     return '';
   });
   return isComplete ? filled : undefined;
+}
+
+/** A key as messages may show it. A slip such as `sk:SECRET` turns a secret into a key, so unusual keys are not shown. */
+export function showKey(key: string): string {
+  return /^(?:[A-Za-z_][A-Za-z_-]{0,23}|\$\{\w+\})$/.test(key)
+    ? key
+    : `(a key of ${key.length} characters)`;
 }
 
 export function joinPath(path: string, key: string): string {

@@ -52,6 +52,7 @@ export const positiveNumber = v.union(
       v.string(),
       v.regex(/^\d+(?:\.\d+)?$/, 'must be a number, not text'),
       v.toNumber(),
+      v.finite('must be a finite number'),
       above0,
     ),
   ],

@@ -281,3 +281,26 @@ describe('credentials', () => {
     }
   });
 });
+
+test.each([
+  '{ ak: A, sk:SECRETSECRET1234 }',
+  '{ ak: A, sk SECRETSECRET1234 }',
+  '{ ak: A, sk: x, SECRETSECRET1234 }',
+  '{ ak: A, sk: x, secretpassword }',
+  '{ iamUser: u, iamPassword:SECRETSECRET1234, iamDomain: d }',
+])('does not show a secret that a slip turned into a key: %s', async (credentials) => {
+  const text = `store: file:x\naccounts: [{ name: a, credentials: ${credentials}, targets: [{ region: x }] }]\n`;
+  const faults = await faultsOf(text);
+  expect(faults.length).toBeGreaterThan(0);
+  expect(faults.join(' ')).not.toMatch(/SECRET|secretpassword/);
+});
+
+test('shows an unknown key that looks like a setting, outside of credentials', async () => {
+  const faults = await faultsOf('store: file:x\ncolour: red\naccounts: []\n');
+  expect(faults.join(' ')).toContain('colour');
+});
+
+test('rejects a number in quotes that is too large', async () => {
+  const text = `store: file:x\nkeepPagesDays: "${'9'.repeat(400)}"\naccounts: []\n`;
+  expect((await faultsOf(text)).join(' ')).toContain('keepPagesDays: must be a finite number');
+});

@@ -27,7 +27,11 @@ describe('syntax', () => {
     ['store: !x a\n', 'cgs-export.yml:1:8: a value starts with !'],
     [
       'store: *a\n',
-      'cgs-export.yml refers to an anchor (*name) that does not exist, or refers to one too often',
+      'cgs-export.yml refers to an anchor (*name) that does not exist, contains itself or is used too often',
+    ],
+    [
+      'quota: &q { requests: *q }\n',
+      'cgs-export.yml refers to an anchor (*name) that does not exist, contains itself or is used too often',
     ],
     ['? [a]\n: 1\n', 'cgs-export.yml:1:3: a key is not a name'],
     ['quota: { requests: ${A}, x: }}\n', 'cgs-export.yml:1:30: this is not valid YAML'],
