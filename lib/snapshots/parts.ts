@@ -31,8 +31,13 @@ export async function writeParts(
     parts.push({ ...kind, key, rows: rowCount, bytes: bytes.length, sha256: hash });
   }
   for (const { format, encode } of encoders) {
-    const bytes = await encode(rows, dataset.columns, { createdBy: writer, keepAlive });
-    await write({ role: 'rows', format }, rows.length, bytes);
+    const options = { createdBy: writer, keepAlive };
+    // The bytes have no name here, so that they are free while the next format is encoded.
+    await write(
+      { role: 'rows', format },
+      rows.length,
+      await encode(rows, dataset.columns, options),
+    );
   }
   if (rejects.length > 0) {
     await write({ role: 'rejects', format: 'ndjson' }, rejects.length, encodeRejects(rejects));
