@@ -378,7 +378,7 @@ describe('a sign-in token', () => {
   });
 });
 
-// Goal: no secret leaks, whatever the server echoes. Method: arbitrary secrets are echoed in every encoding, in every place
+// No secret leaks, whatever the server echoes: arbitrary secrets are echoed in every encoding, in every place
 // of an answer and with every status. Then all errors and all log lines, JSON and pretty, are searched for them.
 test('shows no secret in any error or log line', { timeout: 60_000 }, async () => {
   const canary = fc

@@ -18,7 +18,7 @@ function isPureTypes(file: ts.SourceFile): boolean {
 /** Files without a test of their own name, and the test that covers them. */
 const testedElsewhere: Record<string, string> = {
   'lib/core/errors.ts':
-    'declarations; the test of whoever throws one reads its code, message and hint',
+    'declarations; tests of the modules that throw them check code, message and hint',
   'lib/core/version.ts': 'test/build.e2e.test.ts: what a build puts in',
   'lib/config/schema.ts': 'test/config/check.test.ts, through loadConfig',
   'lib/config/values.ts': 'test/config/check.test.ts, through loadConfig',
