@@ -7,7 +7,7 @@ import type { StoreLocation } from './model.ts';
 import { type ConfigShape, configSchema } from './schema.ts';
 import { findSetting, listAbove } from './setting-list.ts';
 import { suggest } from './suggest.ts';
-import { joinPath, showKey } from './text.ts';
+import { hideKey, joinPath, showKey } from './text.ts';
 import { isMapping } from './values.ts';
 
 type DeepPartial<T> = T extends readonly (infer Item)[]
@@ -67,7 +67,7 @@ function toConfigIssues(issue: Issue): ConfigIssue[] {
 /** Under `credentials`, only a misspelled setting is shown: any other key may be a password. */
 function showUnknownKey(section: string, name: string, known: readonly string[]): string {
   const isSecretPlace = section.endsWith('credentials') && suggest(name, known) === null;
-  return isSecretPlace ? `(a key of ${name.length} characters)` : showKey(name);
+  return isSecretPlace ? hideKey(name) : showKey(name);
 }
 
 /** What to do about the value, then the hint of the setting or of the nearest section that has one. */

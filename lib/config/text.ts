@@ -145,9 +145,11 @@ function fillText(text: string, path: string, env: Environment, faults: Faults) 
 
 /** A key as messages may show it. A slip such as `sk:SECRET` turns a secret into a key, so unusual keys are not shown. */
 export function showKey(key: string): string {
-  return /^(?:[A-Za-z_][A-Za-z_-]{0,23}|\$\{\w+\})$/.test(key)
-    ? key
-    : `(a key of ${key.length} characters)`;
+  return /^(?:[A-Za-z_][A-Za-z_-]{0,23}|\$\{\w+\})$/.test(key) ? key : hideKey(key);
+}
+
+export function hideKey(key: string): string {
+  return `(a key of ${key.length} characters)`;
 }
 
 export function joinPath(path: string, key: string): string {

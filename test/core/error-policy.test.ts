@@ -23,6 +23,8 @@ describe('the policy of an error', () => {
     ['a network fault', new TransientError('X', '', ''), 'automatic', 4, 'never'],
     ['a stop on request', new StoppedError('STOPPED', '', ''), 'automatic', 4, 'never'],
     ['a broken protocol', new ProtocolError('X', '', ''), 'operator', 1, 'always'],
+    ['too many rejects', new ProtocolError('TOO_MANY_REJECTS', '', ''), 'operator', 1, 'always'],
+    ['a killed seal', new ExportError('SEAL_KILLED', '', ''), 'operator', 1, 'always'],
     ['a corrupt object', new CorruptError('k', '', ''), 'operator', 5, 'withBackoff'],
     ['a drifted snapshot', new DriftedError('DRIFTED', '', ''), 'operator', 6, 'always'],
     ['a full disk', new StoreError('DISK_FULL', '', ''), 'operator', 1, 'withBackoff'],
