@@ -76,6 +76,6 @@ async function askProjectId(
   );
 }
 
-function omitUndefined(values: object): Record<string, string> {
+function omitUndefined(values: object): Record<string, string | boolean> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

@@ -128,6 +128,8 @@ export type Row = readonly Cell[];
 export interface RowContext {
   snapshotAtMs: number;
   fetchedAtMs: number;
+  /** Of the snapshot. */
+  verdict: 'complete' | 'drifted';
   account: string;
   region: string;
   projectId: string;
@@ -139,8 +141,8 @@ export interface ListScope {
   api: 'cgs' | 'hss';
   /** Null: not sent, and the service then lists the default enterprise project only. */
   enterpriseProjectId: string | null;
-  /** By the names of the configuration; the values go to the API unchanged. */
-  filters: Readonly<Record<string, string | undefined>>;
+  /** By the names of the configuration; the values go to the API as text. */
+  filters: Readonly<Record<string, string | boolean | undefined>>;
 }
 
 /** One kind of row: where its list is, how to read a page of it, and how a record becomes a row. Pure. */

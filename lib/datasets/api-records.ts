@@ -44,6 +44,7 @@ export interface ApiField {
 const contextColumns: readonly Column[] = [
   { name: 'snapshot_at', type: 'timestamp' },
   { name: 'fetched_at', type: 'timestamp' },
+  { name: 'verdict', type: 'string' },
   { name: 'account', type: 'string' },
   { name: 'region', type: 'string' },
   { name: 'project_id', type: 'string' },
@@ -92,9 +93,10 @@ export function defineRecords(
       const row: Cell[] = new Array<Cell>(columns.length).fill(null);
       row[0] = context.snapshotAtMs;
       row[1] = context.fetchedAtMs;
-      row[2] = context.account;
-      row[3] = context.region;
-      row[4] = context.projectId;
+      row[2] = context.verdict;
+      row[3] = context.account;
+      row[4] = context.region;
+      row[5] = context.projectId;
       const extra: string[] = [];
       // Own keys only, in the order of the record: `constructor` and `__proto__` are fields like any other.
       for (const name of Object.keys(record)) {

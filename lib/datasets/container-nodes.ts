@@ -5,8 +5,9 @@ import { type ApiField, defineRecords, readListPage } from './api-records.ts';
 
 /**
  * Fields of one node, in column order. All are optional in the API.
- * Sources, read 2026-11-24: "容器安全服务 API 参考" (2021-12-23), table 3-5 ContainerNodeInfo, for host_id to
- * protect_status; the HSS API's ListContainerNodes response for the rest.
+ * Sources: "容器安全服务 API 参考" (2021-12-23), table 3-5 ContainerNodeInfo, for host_id to protect_status; the HSS API's
+ * ListContainerNodes response for agent_id to policy_group_name, both read 2026-11-24; the SDK huaweicloudsdkhss 3.1.219,
+ * ContainerNodeInfo, for is_container_node and version (the protection edition), read 2026-11-25.
  */
 const fields: readonly ApiField[] = [
   { name: 'host_id', type: 'string', isUnique: true },
@@ -30,6 +31,8 @@ const fields: readonly ApiField[] = [
   { name: 'intrusion', type: 'int32' },
   { name: 'policy_group_id', type: 'string' },
   { name: 'policy_group_name', type: 'string' },
+  { name: 'is_container_node', type: 'boolean' },
+  { name: 'version', type: 'string' },
 ];
 
 const records = defineRecords(fields, 'host_id', {
@@ -38,15 +41,32 @@ const records = defineRecords(fields, 'host_id', {
 const statusIndex = records.columns.findIndex(({ name }) => name === 'agent_status');
 const rawStatusIndex = statusIndex + 1;
 
-/** The query parameter of each filter that the configuration knows. */
+/** Protection editions, in responses and in the filter. Source: huaweicloudsdkhss 3.1.219, read 2026-11-25. */
+export const protectionEditions = [
+  'hss.version.null',
+  'hss.version.basic',
+  'hss.version.advanced',
+  'hss.version.enterprise',
+  'hss.version.premium',
+  'hss.version.wtp',
+  'hss.version.container.enterprise',
+] as const;
+
+/** The query parameter of each filter that the configuration knows. None is sent unless it is configured. */
 const filterParameters = {
   hostName: 'host_name',
   agentStatus: 'agent_status',
   protectStatus: 'protect_status',
   containerTags: 'container_tags',
+  version: 'version',
+  containerNode: 'container_node',
 };
 
-export type NodeFilters = { [name in keyof typeof filterParameters]?: string | undefined };
+export type NodeFilters = {
+  [name in keyof typeof filterParameters]?:
+    | (name extends 'containerNode' ? boolean : string)
+    | undefined;
+};
 
 /**
  * The nodes of container clusters, and the hosts, that the service knows.
@@ -62,7 +82,7 @@ export const containerNodes: Dataset = {
   schemaVersion: 1,
   limit: 200,
   offsetMax: 2_000_000,
-  countedColumns: ['agent_status', 'protect_status', 'host_status'],
+  countedColumns: ['agent_status', 'protect_status', 'host_status', 'is_container_node'],
   knownValues: {
     host_status: ['ACTIVE', 'SHUTOFF', 'BUILDING', 'ERROR'],
     agent_status: [
@@ -76,13 +96,14 @@ export const containerNodes: Dataset = {
     protect_status: ['closed', 'opened'],
     container_tags: ['cce', 'self', 'other'],
     detect_result: ['undetected', 'clean', 'risk', 'scanning'],
+    version: protectionEditions,
   },
   path: (projectId) => `/v5/${encodeURIComponent(projectId)}/container/nodes`,
   query({ api, enterpriseProjectId, filters }: ListScope) {
     const query: Record<string, string> = {};
     for (const [filter, parameter] of Object.entries(filterParameters)) {
       const value = filters[filter];
-      if (value !== undefined) query[parameter] = value;
+      if (value !== undefined) query[parameter] = String(value);
     }
     if (api === 'hss' && enterpriseProjectId !== null) {
       query.enterprise_project_id = enterpriseProjectId;

@@ -16,7 +16,7 @@ export const scopeShape = v.object({
   projectId: v.string(),
   endpoint: v.string(),
   enterpriseProjectId: v.nullable(v.string()),
-  filters: v.record(v.string(), v.string()),
+  filters: v.record(v.string(), v.union([v.string(), v.boolean()])),
 });
 export type Scope = v.InferOutput<typeof scopeShape>;
 

@@ -9,6 +9,11 @@ const filterValues = {
   agent: ['installed', 'not_installed', 'online', 'offline', 'install_failed', 'installing'],
   protect: ['closed', 'opened'],
   tags: ['cce', 'self', 'other'],
+  containerNode: ['true', 'false'],
+  version: [
+    ...['hss.version.null', 'hss.version.basic', 'hss.version.advanced', 'hss.version.enterprise'],
+    ...['hss.version.premium', 'hss.version.wtp', 'hss.version.container.enterprise'],
+  ],
 };
 
 export interface Listing {
@@ -24,19 +29,27 @@ export function parseListing(query: URLSearchParams, flavour: Flavour): Listing 
   const hostName = query.get('host_name') ?? '';
   const agentStatus = query.get('agent_status');
   const protectStatus = query.get('protect_status');
-  // The API reference of 2021-12-23 has neither of these two parameters.
+  // The API reference of 2021-12-23 has none of the parameters below.
   const tags = flavour === 'hss' ? query.get('container_tags') : null;
+  const version = flavour === 'hss' ? query.get('version') : null;
+  // Assumed: without this parameter all nodes are listed. huaweicloudsdkhss 3.1.219 documents the default false, but not
+  // whether that hides container nodes.
+  const containerNode = flavour === 'hss' ? query.get('container_node') : null;
   const project = flavour === 'hss' ? (query.get('enterprise_project_id') ?? '0') : allProjects;
   if (limit === null || offset === null) return null;
   if ([...hostName].length > hostNameMax) return null;
   if (agentStatus !== null && !filterValues.agent.includes(agentStatus)) return null;
   if (protectStatus !== null && !filterValues.protect.includes(protectStatus)) return null;
   if (tags !== null && !filterValues.tags.includes(tags)) return null;
+  if (version !== null && !filterValues.version.includes(version)) return null;
+  if (containerNode !== null && !filterValues.containerNode.includes(containerNode)) return null;
   const matches = (node: NodeRecord) =>
     (hostName === '' || String(node.host_name ?? '').includes(hostName)) &&
     (agentStatus === null || matchesAgent(node.agent_status, agentStatus)) &&
     (protectStatus === null || node.protect_status === protectStatus) &&
     (tags === null || node.container_tags === tags) &&
+    (version === null || node.version === version) &&
+    (containerNode === null || (node.is_container_node === true) === (containerNode === 'true')) &&
     (project === allProjects || enterpriseProjectIdOf(node.enterprise_project_name) === project);
   return { limit, offset, matches };
 }

@@ -34,6 +34,8 @@ const nameStems: readonly string[] = [
   '노드',
   'Node "quoted" \\ slash',
 ];
+/** The edition of a node without protection. */
+const noEdition = 'hss.version.null';
 const enterpriseProjects: readonly string[] = ['default', '生产', 'audit-🔒', 'staging'];
 const groups: readonly string[] = ['core', '前端组', 'Ｇｒｏｕｐ', '🚀 launch'];
 
@@ -132,6 +134,9 @@ function addHssFields(record: NodeRecord, randomOf: (field: string) => Random): 
   record.intrusion = draw('intrusion') < 0.01 ? 2_097_152 : integer('intrusion', 0, 3);
   set('policy_group_id', formatUuid(hex('policy_group_id', 32)));
   set('policy_group_name', '容器版策略组 container_default');
+  set('is_container_node', draw('is_container_node') < 0.9);
+  const editions = ['hss.version.container.enterprise', 'hss.version.enterprise'];
+  set('version', record.protect_status === 'opened' ? oneOf('version', editions) : noEdition);
 }
 
 /** `seed` chooses the nodes that get an oddity. */

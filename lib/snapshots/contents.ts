@@ -34,13 +34,14 @@ export async function readContents(
 ): Promise<Contents> {
   const { region, projectId } = target;
   const { account } = checkpoint.scope;
+  const verdict = checkpoint.verdict ?? 'drifted';
   const snapshotAtMs = snapshotTimeMs(checkpoint.snapshot) as number;
   const byKey = new Map<string, Row>();
   const rejects = new Map<string, Reject>();
   for (const index of checkpoint.pages.keys()) {
     const { header, body } = await readStoredPage(checkpoint, index);
     const { fetchedAtMs } = header;
-    const context = { snapshotAtMs, fetchedAtMs, account, region, projectId };
+    const context = { snapshotAtMs, fetchedAtMs, verdict, account, region, projectId };
     for (const record of body.records) {
       const key = dataset.keyOf(record);
       if (key !== null) {

@@ -20,7 +20,7 @@ export function countRows(dataset: Dataset, rows: readonly Row[]): Statistics {
   for (const row of rows) {
     for (const [name, counts] of valueCounts) {
       const value = row[columnIndex.get(name) ?? -1];
-      if (typeof value === 'string') increment(counts, value);
+      if (value !== null && value !== undefined) increment(counts, String(value));
     }
     const extra = row[extraIndex];
     if (typeof extra !== 'string') continue;

@@ -11,6 +11,7 @@ import { datasets, defaultDataset } from '../../lib/datasets/index.ts';
 const context: RowContext = {
   snapshotAtMs: Date.UTC(2026, 10, 24, 6),
   fetchedAtMs: Date.UTC(2026, 10, 24, 6, 0, 13, 5),
+  verdict: 'complete',
   account: 'prod',
   region: 'cn-south-4',
   projectId: '0f1e2d3c4b5a69788796a5b4c3d2e1f0',
@@ -31,6 +32,7 @@ describe('columns', () => {
     expect(containerNodes.columns.map(line)).toEqual([
       'snapshot_at timestamp',
       'fetched_at timestamp',
+      'verdict string',
       'account string',
       'region string',
       'project_id string',
@@ -56,18 +58,20 @@ describe('columns', () => {
       'intrusion int32',
       'policy_group_id string',
       'policy_group_name string',
+      'is_container_node boolean',
+      'version string',
       'extra string',
     ]);
   });
 
-  test('are the fields of the API, and seven of our own', () => {
-    const own = ['snapshot_at', 'fetched_at', 'account', 'region', 'project_id'];
+  test('are the fields of the API, and eight of our own', () => {
+    const own = ['snapshot_at', 'fetched_at', 'verdict', 'account', 'region', 'project_id'];
     const names = containerNodes.columns.map(({ name }) => name);
     expect(names.filter((name) => !containerNodes.fields.has(name))).toEqual([
       ...own,
       ...['agent_status_raw', 'extra'],
     ]);
-    expect(containerNodes.fields.size).toBe(names.length - 7);
+    expect(containerNodes.fields.size).toBe(names.length - 8);
   });
 
   test('include every column that is counted or has known values', () => {
@@ -87,6 +91,7 @@ describe('normalize', () => {
     expect(Object.fromEntries([...cells].filter(([, cell]) => cell !== null))).toEqual({
       snapshot_at: context.snapshotAtMs,
       fetched_at: context.fetchedAtMs,
+      verdict: 'complete',
       account: 'prod',
       region: 'cn-south-4',
       project_id: context.projectId,
@@ -143,16 +148,16 @@ describe('normalize', () => {
     expect(cells.get('extra')).toBe(cell === null ? `{"asset":${json}}` : null);
   });
 
-  test.each([
-    ['true', true],
-    ['false', false],
-    ['"true"', null],
-    ['1', null],
-    ['0', null],
-  ])('reads %s as a boolean', (json, cell) => {
-    const cells = normalizeText(`{"protect_interrupt":${json}}`);
-    expect(cells.get('protect_interrupt')).toBe(cell);
-    expect(cells.get('extra')).toBe(cell === null ? `{"protect_interrupt":${json}}` : null);
+  test.each(
+    ['protect_interrupt', 'is_container_node'].flatMap((name) => [
+      [name, 'true', true, null],
+      [name, 'false', false, null],
+      [name, 'null', null, null],
+      ...['"true"', '1', '0', '[]'].map((json) => [name, json, null, `{"${name}":${json}}`]),
+    ]) as [string, string, Cell, Cell][],
+  )('%s: reads %s as a boolean', (name, json, cell, extra) => {
+    const cells = normalizeText(`{"${name}":${json}}`);
+    expect([cells.get(name), cells.get('extra')]).toEqual([cell, extra]);
   });
 
   test.each([
@@ -169,12 +174,13 @@ describe('normalize', () => {
 
   test('puts fields that are named like our own columns into extra', () => {
     const json =
-      '{"region":"x","__proto__":{"host_name":"y"},"extra":"{}","constructor":1,"account":null,"snapshot_at":0,"agent_status_raw":"z","project_id":1e3}';
+      '{"region":"x","verdict":"drifted","__proto__":{"host_name":"y"},"extra":"{}","constructor":1,"account":null,"snapshot_at":0,"agent_status_raw":"z","project_id":1e3}';
     const cells = normalizeText(json);
     expect(cells.get('extra')).toBe(json);
     expect(cells.get('host_name')).toBeNull();
     expect(cells.get('agent_status_raw')).toBeNull();
     expect(cells.get('snapshot_at')).toBe(context.snapshotAtMs);
+    expect(cells.get('verdict')).toBe('complete');
     expect([cells.get('account'), cells.get('region')]).toEqual(['prod', 'cn-south-4']);
   });
 
@@ -232,7 +238,7 @@ describe('normalize', () => {
           if (!inExtra) expect(cell).toEqual(scalar);
         }
         expect([...extra.keys()].filter((key) => !Object.hasOwn(parsed, key))).toEqual([]);
-        for (const { name: column } of containerNodes.columns.slice(5, -1)) {
+        for (const { name: column } of containerNodes.columns.slice(6, -1)) {
           const source = column === 'agent_status_raw' ? 'agent_status' : column;
           if (!Object.hasOwn(parsed, source)) expect(cells.get(column)).toBeNull();
         }
@@ -319,12 +325,16 @@ describe('the request', () => {
       agentStatus: 'offline',
       protectStatus: 'closed',
       containerTags: 'cce',
+      version: 'hss.version.null',
+      containerNode: false,
     };
     expect(containerNodes.query({ api: 'hss', enterpriseProjectId: '0', filters })).toEqual({
       host_name: 'web 节点&',
       agent_status: 'offline',
       protect_status: 'closed',
       container_tags: 'cce',
+      version: 'hss.version.null',
+      container_node: 'false',
       enterprise_project_id: '0',
     });
   });

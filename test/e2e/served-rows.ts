@@ -16,7 +16,10 @@ const columns = tableRows(pageOf('docs/format.md'), 'columns')
   .slice(1)
   .map(([name = '', type]) => ({ name: name.replaceAll('`', ''), type: type as Type }));
 /** Columns that are not fields of the API. */
-const added = ['snapshot_at', 'fetched_at', 'account', 'region', 'project_id', 'agent_status_raw'];
+const added = [
+  ...['snapshot_at', 'fetched_at', 'verdict', 'account', 'region', 'project_id'],
+  'agent_status_raw',
+];
 const fields = new Map(
   columns
     .filter(({ name }) => name !== 'extra' && !added.includes(name))
@@ -146,10 +149,11 @@ export function expectServed(snapshot: SnapshotRows, report: Report): void {
   expect(ndjson.length).toBe(manifest.rows);
   for (const [index, row] of parquet.entries()) {
     const id = String(row.host_id);
+    const { verdict } = manifest;
     const { account, region, projectId } = manifest.scope;
     const expected: Cells = {
       ...served.get(id),
-      ...{ snapshot_at: snapshotAtMs, account, region, project_id: projectId },
+      ...{ snapshot_at: snapshotAtMs, verdict, account, region, project_id: projectId },
     };
     // A cheap comparison first, because expect() needs a millisecond per row.
     if (!isDeepStrictEqual({ ...ndjson[index] }, row)) {

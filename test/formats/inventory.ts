@@ -62,6 +62,7 @@ export function createRows(count: number, seed = 1): Row[] {
     containerNodes.normalize(JSON.parse(JSON.stringify(record)), {
       snapshotAtMs,
       fetchedAtMs: snapshotAtMs + Math.floor(i / 199) * 12_345 + 7,
+      verdict: 'complete',
       account: 'prod',
       region: 'cn-south-4',
       projectId,
@@ -99,6 +100,8 @@ function createRecord(random: () => number, i: number): Record<string, unknown> 
     intrusion: random() < 0.97 ? 0 : Math.floor(random() * 20),
     policy_group_id: `pg-${group.length}`,
     policy_group_name: `policy ${group}`,
+    is_container_node: pick(random, [true, true, false, null]),
+    version: pick(random, ['hss.version.container.enterprise', 'hss.version.null']),
   };
   if (random() < 0.05) record.cluster_name = pick(random, ['cluster-a', '集群-b']);
   // Records of the API of 2021 have five fields.

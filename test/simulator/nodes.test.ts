@@ -19,7 +19,7 @@ const documented = [
   'host_id host_name host_status agent_status protect_status agent_id protect_interrupt',
   'protect_degradation degradation_reason container_tags private_ip public_ip resource_id',
   'group_name enterprise_project_name detect_result asset vulnerability intrusion',
-  'policy_group_id policy_group_name',
+  'policy_group_id policy_group_name is_container_node version',
 ]
   .join(' ')
   .split(' ');

@@ -155,6 +155,8 @@ describe('pages', () => {
       { agent_status: 'sleeping' },
       { protect_status: 'open' },
       { container_tags: 'docker' },
+      { version: 'enterprise' },
+      { container_node: 'yes' },
       { host_name: 'x'.repeat(129) },
     ];
     for (const query of wrong) {
@@ -183,6 +185,22 @@ describe('pages', () => {
     expect(found).toEqual(
       where((node) => node.protect_status === 'closed' && node.container_tags === 'self'),
     );
+  });
+
+  test('filters by edition and by container node; cgs ignores both', async () => {
+    const simulator = await start({ nodes: 400 });
+    const all = simulator.nodes();
+    const edition = 'hss.version.container.enterprise';
+    const protectedNodes = await getAll(simulator, { version: edition });
+    expect(protectedNodes.length).toBeGreaterThan(0);
+    expect(protectedNodes).toEqual(all.filter((node) => node.version === edition));
+    const yes = await getAll(simulator, { container_node: 'true' });
+    const no = await getAll(simulator, { container_node: 'false' });
+    expect(yes).toEqual(all.filter((node) => node.is_container_node === true));
+    expect(no.map((node) => node.is_container_node)).toContain(false);
+    expect(yes.length + no.length).toBe(400);
+    const cgs = await start({ flavour: 'cgs', nodes: 30 });
+    expect(await getAll(cgs, { container_node: 'true', version: edition })).toHaveLength(30);
   });
 
   test('hss lists only the default enterprise project unless the query names another', async () => {

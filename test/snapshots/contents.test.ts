@@ -26,6 +26,17 @@ test('keeps the newest of several records of one node, within a pass and across 
   });
 });
 
+test.each(['complete', 'drifted'] as const)(
+  'every row of a snapshot that is %s says so',
+  async (verdict) => {
+    const twoNodes = [{ records: [nodeText('a'), nodeText('b')] }];
+    const { store, manifest } = await seal({ snapshot: first, verdict, pages: twoNodes });
+    expect(manifest.verdict).toBe(verdict);
+    const rows = linesOf(store, manifest, 'rows') as { verdict: string }[];
+    expect(rows.map((row) => row.verdict)).toEqual([verdict, verdict]);
+  },
+);
+
 test('sorts rows by the UTF-8 bytes of host_id', async () => {
   const ids = ['😀', 'Ａ', 'a', 'é', 'Z', '10', '9', 'aa', '\u{10ffff}', '\uffff'];
   const { store, manifest } = await seal({

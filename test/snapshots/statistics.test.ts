@@ -47,6 +47,21 @@ test('counts values, unknown values, unknown fields and mistyped fields, each so
   expect(manifest.mistyped).toEqual({ asset: 2, private_ip: 1 });
 });
 
+test('counts true, false and unknown editions, but neither nulls nor values of the wrong type', async () => {
+  const records = [
+    nodeText('a', { is_container_node: true, version: 'hss.version.container.enterprise' }),
+    nodeText('b', { is_container_node: true, version: 'hss.version.null' }),
+    nodeText('c', { is_container_node: false, version: 'hss.version.quantum' }),
+    nodeText('d', { is_container_node: null, version: null }),
+    nodeText('e', { is_container_node: 'true', version: 5 }),
+    nodeText('f'),
+  ];
+  const { manifest } = await seal({ snapshot: first, pages: [{ records }] });
+  expect(manifest.values.is_container_node).toEqual({ false: 1, true: 2 });
+  expect(manifest.unknownValues).toEqual({ version: { 'hss.version.quantum': 1 } });
+  expect(manifest.mistyped).toEqual({ is_container_node: 1, version: 1 });
+});
+
 test('counts sealed rows, not the records that were read', async () => {
   const { manifest } = await seal({
     snapshot: first,

@@ -63,11 +63,15 @@ export function createNodes(seed: number): NodeMaker {
       intrusion: index % 13,
       policy_group_id: `policy-${index % 4}`,
       policy_group_name: `策略 ${index % 4}`,
+      is_container_node: [true, false, null][index % 3],
+      version: ['hss.version.container.enterprise', 'hss.version.null', ''][index % 3],
     });
     if (index % 17 === 0) record.agent_status = 'install_failed_v9';
     if (index % 19 === 0) record.new_field_2027 = { since: index, tags: ['a', '🧪'] };
     if (index % 23 === 0) record.asset = `${index} assets`;
     if (index % 29 === 0) record.protect_interrupt = 'false';
+    if (index % 53 === 0) record.is_container_node = 'true';
+    if (index % 59 === 0) record.version = 5;
     if (index % 31 === 0) record.host_name = null;
     if (index % 37 === 0) record.intrusion = 3_000_000_000;
     if (index % 41 === 0) record.private_ip = ['10.0.0.1', '10.0.0.2'];
