@@ -5,6 +5,7 @@ import { createFetch } from '../api/proxy.ts';
 import { requestTimeoutMs } from '../api/send.ts';
 import { checkDistinctTargets, secretsOf } from '../config/load.ts';
 import type { Config, Series } from '../config/model.ts';
+import type { ConfigIssue } from '../core/errors.ts';
 import type { Encoder, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { ndjsonEncoder } from '../formats/ndjson.ts';
@@ -49,15 +50,19 @@ export interface Connection {
   quota: Quota;
   scheduleMs: number;
   targets: readonly Target[];
+  /** What is probably a mistake in the configuration. It is logged already. */
+  warnings: readonly ConfigIssue[];
   collect(mode: CollectMode, options: CollectOptions): Promise<CollectResult>;
 }
 
 type ResolvedTarget = Pick<ResolvedTask, 'target' | 'projectId'>;
 
-/** Sends nothing. From here on, `scrubber` knows every secret of the configuration. */
+/** Sends nothing, and logs the configuration's warnings. From here on, `scrubber` knows every secret of the configuration. */
 export function connect(config: Config, options: ConnectOptions): Connection {
   const { log, scrubber, agencyKey, isPicked = () => true } = options;
   for (const secret of secretsOf(config)) scrubber.add(secret);
+  const { warnings } = config;
+  for (const { path, message, hint } of warnings) log('warn', `${path}: ${message}`, { hint });
   /** Of the current invocation. The store and the sign-in outlive an invocation, so they read it here. */
   let budget = unlimitedBudget(new AbortController().signal);
   const timeLeftMs = () => budget.timeLeftMs();
@@ -107,6 +112,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     quota,
     scheduleMs,
     targets,
+    warnings,
     collect(mode, { signal, progress, timeLeftMs }) {
       budget = timeLeftMs
         ? limitedBudget({ windowMs, timeLeftMs, signal })

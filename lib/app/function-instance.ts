@@ -48,7 +48,7 @@ export function openFunctionInstance(folder: string, processEnv: Environment) {
     if (connection) return connection;
     const env = readEnvironment(context, processEnv);
     const file = env.CGS_EXPORT_CONFIG || join(folder, 'cgs-export.yml');
-    const config = await loadConfig({ file, env, cwd: folder, agencyPossible: true });
+    const config = await loadConfig({ file, env, cwd: folder, inFunction: true });
     level = config.logLevel;
     currentLog = openLog(context, level, scrubber);
     connection = connect(config, { log, scrubber, agencyKey: () => readAgencyKey(context) });

@@ -68,7 +68,10 @@ async function runPlan(options: PlanOptions, session: Session): Promise<Outcome>
   const requests = targets.reduce((sum, target) => sum + (target.requests ?? 0), 0);
   const unknown = targets.filter(({ rows }) => rows === null).length;
   const total = { ...estimate(requests, connection), unknown };
-  const warnings = findWarnings(total, connection, options.probe === true);
+  const warnings = [
+    ...connection.warnings.map(({ path, message, hint }) => `${path}: ${message}. ${hint}`),
+    ...findWarnings(total, connection, options.probe === true),
+  ];
   return {
     exitCode: worstOf(errors.map((error) => policyOf(error).exitCode)),
     json: {

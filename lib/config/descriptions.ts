@@ -11,6 +11,9 @@ interface Description {
 export const descriptions: Readonly<Record<string, Readonly<Record<string, Description>>>> = {
   '': {
     store: { text: 'Where snapshots are stored: in a folder or in a bucket.' },
+    mounted: {
+      text: '`true`: the folder of a `file:` store is on a file system that is mounted into the function. Without it a function rejects a `file:` store, because its own file system is lost with its instance, and the quota ledger with it. Has no effect on the command line.',
+    },
     schedule: {
       text: 'How often a snapshot of every target is due, counted from 1970-01-01 00:00 UTC.',
     },
@@ -68,16 +71,16 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
   'accounts.*.targets.*': {
     region: { text: 'Region of the nodes.' },
     projectId: {
-      text: 'Project of the nodes. No project is ever created.',
+      text: 'Project of the nodes. No project is ever created. An id of another form causes a warning.',
       defaultText: 'IAM is asked for the project with the name of the region',
     },
     endpoint: {
-      text: 'Address of the API.',
+      text: 'Address of the API. If it is a host of Huawei Cloud, it must be in the region of the target.',
       defaultText:
         '`https://cgs.cn-south-4.myhuaweicloud.com` for cn-south-4, else `https://hss.<region>.myhuaweicloud.com` (`.eu` for EU regions)',
     },
     iamEndpoint: {
-      text: 'Address of IAM, for project ids and sign-ins.',
+      text: 'Address of IAM, for project ids and sign-ins. If it is a host of Huawei Cloud, it must be in the region of the target, or in none.',
       defaultText:
         '`https://iam.<region>.myhuaweicloud.com` (`.eu` for EU regions); the endpoint, if that is on this host',
     },
@@ -106,5 +109,9 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     },
     protectStatus: { text: 'Protection status. Only for the hss API.' },
     containerTags: { text: 'Kind of cluster. Only for the hss API.' },
+    version: { text: 'Edition of the protection. Only for the hss API.' },
+    containerNode: {
+      text: '`true`: only container nodes. `false`: only other hosts. Not sent by default. Only for the hss API.',
+    },
   },
 };

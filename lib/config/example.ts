@@ -13,6 +13,9 @@ store: file:./export
 # store: obs://my-bucket/cgs
 # store: file:/data/lake
 
+# Only for a folder on a file system that is mounted into a function. A function rejects other folders.
+# mounted: true
+
 # How often a snapshot of every target is due, counted from 1970-01-01 00:00 UTC.
 # A number with s, m, h or d that divides 24h or is whole days.
 schedule: 24h
@@ -60,6 +63,7 @@ accounts:
 
       # A target that exports only some of the nodes needs its own table.
       # - region: cn-north-4
-      #   filters: { hostName: web, agentStatus: offline, protectStatus: closed, containerTags: cce }
+      #   filters: { hostName: web, agentStatus: offline, protectStatus: closed, containerTags: cce,
+      #     version: hss.version.container.enterprise, containerNode: true }
       #   table: offline_web_nodes
 `;

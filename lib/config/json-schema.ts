@@ -31,6 +31,8 @@ const overrideAction: Override<'overrideAction'> = ({ valibotAction, jsonSchema 
       return { ...jsonSchema, maxLength: requirement as number };
     case 'includes':
       return { ...others, contains: orVariable({ const: requirement as string }) };
+    case 'check_items': // The only such check: no item twice.
+      return { ...jsonSchema, uniqueItems: true };
     case 'metadata': {
       const { hint, isApiOnly: _isApiOnly, ...rest } = jsonSchema as JsonSchema & About;
       return hint === undefined ? rest : { ...rest, description: hint };

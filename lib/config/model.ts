@@ -1,5 +1,6 @@
 // Responsible for what a configuration is once it is read: types only.
 
+import type { ConfigIssue } from '../core/errors.ts';
 import type { LogLevel } from '../core/ports.ts';
 import type { NodeFilters } from '../datasets/container-nodes.ts';
 
@@ -73,11 +74,13 @@ export interface Config {
   accounts: readonly Account[];
   logLevel: LogLevel;
   proxy: ProxyConfig;
+  /** What is probably a mistake, but may be right. To be logged once. */
+  warnings: readonly ConfigIssue[];
 }
 
 export interface ConfigOptions {
-  /** Whether credentials can be `agency`, which is then the default: true in a function only. */
-  agencyPossible?: boolean;
+  /** True in a function: credentials can be `agency`, which is then the default, and a `file:` store must be `mounted`. */
+  inFunction?: boolean;
   /**
    * What the command uses. `store`: it only reads the store, so that the settings of the API may lack their
    * variables, and no account needs credentials unless they open the store. Default `service`: everything.

@@ -19,14 +19,19 @@ import type {
   StoreConfig,
   Target,
 } from './model.ts';
+import { hostOf } from './regional-host.ts';
 import type { ConfigShape } from './schema.ts';
 import { listAbove } from './setting-list.ts';
+import { findForeignHosts, findOddProjectId, findUnknownToCgs } from './target-checks.ts';
 import type { ConfigValues } from './text.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
 const agency = { kind: 'agency' } as const;
 const noProxy: ProxyConfig = { httpsProxy: null, httpProxy: null, noProxy: null };
 const agencyOutside = 'is agency, which exists only in a function';
+const folderInFunction = 'is a folder, which a function loses together with its instance';
+const folderInFunctionHint =
+  'Write `store: obs://bucket/prefix`. Only if the folder is on a file system that is mounted into the function, add `mounted: true`.';
 
 interface Context extends ConfigOptions {
   env: Environment;
@@ -43,6 +48,7 @@ interface Draft extends Context {
   shape: Shape;
   issues: ConfigIssue[];
   report: Report;
+  warnings: ConfigIssue[];
   /** Whether the setting, or a part of it, has a fault already. */
   isFaulty: (path: string) => boolean;
   /** Whether the command uses the setting. */
@@ -54,8 +60,9 @@ type Shape = CheckedShape['shape'];
 /** From values to a configuration. Throws ConfigError with every fault: what is valid is checked further. */
 export function assembleConfig(values: ConfigValues, context: Context): Config {
   const { pathOf = (path) => path } = context;
+  const withPath = (issue: ConfigIssue) => ({ ...issue, path: pathOf(issue.path) });
   const draft = openDraft(values, context);
-  const { shape, issues, report, needs } = draft;
+  const { shape, issues, report, warnings, needs } = draft;
   const accounts = toAccounts(draft);
   const store = toStore(draft, accounts[0]);
   const logLevel = readLogLevel(context.env, context.logLevel, report);
@@ -65,9 +72,7 @@ export function assembleConfig(values: ConfigValues, context: Context): Config {
   if (issues.length > 0) {
     // One fault of the environment affects every account that relies on it.
     const distinct = new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue]));
-    throw new ConfigError(
-      [...distinct.values()].map((issue) => ({ ...issue, path: pathOf(issue.path) })),
-    );
+    throw new ConfigError([...distinct.values()].map(withPath));
   }
   // Without faults the shape is whole.
   const { schedule, formats, quota, keepPagesDays } = shape as ConfigShape;
@@ -80,6 +85,7 @@ export function assembleConfig(values: ConfigValues, context: Context): Config {
     accounts,
     logLevel,
     proxy,
+    warnings: warnings.map(withPath),
   };
 }
 
@@ -104,6 +110,7 @@ function openDraft(values: ConfigValues, context: Context): Draft {
     shape,
     issues,
     report: (path, message, hint) => issues.push({ path, message, hint }),
+    warnings: [],
     isFaulty: (path) =>
       [...checked.faulty, ...[...unused, ...issues].map((issue) => issue.path)].some((one) =>
         `${one}.`.startsWith(`${path}.`),
@@ -174,13 +181,13 @@ type CredentialsShape = AccountShape['credentials'];
 function chooseCredentials(
   shape: CredentialsShape,
   path: string,
-  { env, agencyPossible, isFaulty, isUsed, report }: Draft,
+  { env, inFunction, isFaulty, isUsed, report }: Draft,
 ): Credentials {
   if (isFaulty(path)) return agency;
   const given = toCredentials(shape);
   if (!isUsed(path)) return given ?? agency;
   const chosen = given ?? readDefaultKey(env, report) ?? agency;
-  if (chosen.kind === 'agency' && !agencyPossible) {
+  if (chosen.kind === 'agency' && !inFunction) {
     const message = given
       ? agencyOutside
       : 'is missing, and HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK are not set';
@@ -203,11 +210,6 @@ function toCredentials(shape: CredentialsShape): Credentials | undefined {
 
 type TargetShape = NonNullable<NonNullable<AccountShape['targets']>[number]> & { region: string };
 
-/** EU regions end in `.eu`: so do the HSS endpoints read 2026-11-24. Assumed: IAM and OBS there do as well. */
-export function hostOf(service: string, region: string): string {
-  return `https://${service}.${region}.myhuaweicloud.${region.startsWith('eu-') ? 'eu' : 'com'}`;
-}
-
 function toTarget(shape: TargetShape, account: string, path: string, draft: Draft): Target {
   const { region, projectId = null } = shape;
   // The 2021 reference, table 1-1, lists this one region for the old service.
@@ -216,8 +218,10 @@ function toTarget(shape: TargetShape, account: string, path: string, draft: Draf
   const api = shape.api ?? (hostname.startsWith('cgs.') ? 'cgs' : 'hss');
   const filters: NodeFilters = { ...shape.filters };
   if (api === 'cgs' && !draft.isFaulty(`${path}.endpoint`) && !draft.isFaulty(`${path}.api`)) {
-    checkForCgs(shape, path, draft);
+    draft.issues.push(...findUnknownToCgs(shape, path));
   }
+  draft.issues.push(...findForeignHosts(shape, path));
+  if (draft.needs !== 'store') draft.warnings.push(...findOddProjectId(shape, hostname, path));
   const needsTable = Object.keys(filters).length > 0 && shape.table === undefined;
   if (needsTable && !draft.isFaulty(`${path}.table`)) {
     draft.report(
@@ -241,26 +245,8 @@ function toTarget(shape: TargetShape, account: string, path: string, draft: Draf
   };
 }
 
-/** What the API of 2021 does not accept. Source: the 2021 reference, table 3-2. */
-function checkForCgs(shape: TargetShape, path: string, { report }: Draft): void {
-  const { agentStatus, protectStatus, containerTags } = shape.filters ?? {};
-  for (const [name, value] of Object.entries({
-    enterpriseProjectId: shape.enterpriseProjectId,
-    'filters.protectStatus': protectStatus,
-    'filters.containerTags': containerTags,
-  })) {
-    if (value === undefined) continue;
-    const hint = 'Remove it, or set `api: hss` with an hss endpoint.';
-    report(`${path}.${name}`, 'is not accepted by the cgs API', hint);
-  }
-  if (agentStatus && !['not_installed', 'online', 'offline'].includes(agentStatus)) {
-    const hint = 'One of: not_installed, online, offline.';
-    report(`${path}.filters.agentStatus`, 'is not a value of the cgs API', hint);
-  }
-}
-
 function toStore(draft: Draft, first: Account | undefined): StoreConfig {
-  const { shape, folder, agencyPossible, isFaulty, report } = draft;
+  const { shape, folder, inFunction, isFaulty, report } = draft;
   const { store, obs } = shape;
   if (store?.kind !== 'obs') {
     if (store !== undefined && obs !== undefined) {
@@ -270,11 +256,14 @@ function toStore(draft: Draft, first: Account | undefined): StoreConfig {
         'Remove it, or write `store: obs://bucket/prefix`.',
       );
     }
+    if (store !== undefined && inFunction && !shape.mounted && !isFaulty('mounted')) {
+      report('store', folderInFunction, folderInFunctionHint);
+    }
     return { kind: 'file', root: resolve(folder, store?.path ?? '.') };
   }
   const given = isFaulty('obs.credentials') ? undefined : toCredentials(obs?.credentials);
   const credentials = given ?? first?.credentials ?? agency;
-  if (given?.kind === 'agency' && !agencyPossible) {
+  if (given?.kind === 'agency' && !inFunction) {
     report('obs.credentials', agencyOutside, keyHint);
   }
   if (credentials.kind === 'password' && !isFaulty('obs.credentials')) {

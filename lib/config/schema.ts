@@ -3,6 +3,7 @@
 // the functions need none) and for rules between settings (rules.ts).
 
 import * as v from 'valibot';
+import { protectionEditions } from '../datasets/container-nodes.ts';
 import { suggest } from './suggest.ts';
 import {
   flag,
@@ -12,7 +13,7 @@ import {
   name,
   oneOf,
   origin,
-  positiveNumber,
+  positiveNumberUpTo,
   schedule,
   securityToken,
   storeLocation,
@@ -87,6 +88,8 @@ const credentialsHint =
 const originHint =
   'Write `https://host` or `https://host:port`, without path, user or password. `http://` is accepted only for this host (localhost): on the network others could read and change what is sent.';
 
+const flagHint = 'Write `true` or `false`, without quotes.';
+
 // Documented values of the request: HSS ListContainerNodes, read 2026-11-24.
 const filters = section({
   hostName: optional(textUpTo(128), { hint: 'Write 1 to 128 characters.' }),
@@ -95,6 +98,8 @@ const filters = section({
   ),
   protectStatus: optional(oneOf(['closed', 'opened'])),
   containerTags: optional(oneOf(['cce', 'self', 'other'])),
+  version: optional(oneOf(protectionEditions)),
+  containerNode: optional(flag, { hint: flagHint }),
 });
 
 const target = section({
@@ -102,7 +107,7 @@ const target = section({
     hint: 'Write the name of a region, as in cn-south-4.',
   }),
   projectId: optional(name(128, /^[A-Za-z0-9_-]+$/, 'is not a valid project id'), {
-    hint: 'Write the id of 32 letters and digits that IAM shows under "My Credentials".',
+    hint: 'Write the id of 32 hex digits that IAM shows under "My Credentials".',
   }),
   endpoint: optional(origin, { hint: originHint, isApiOnly: true }),
   iamEndpoint: optional(origin, { hint: originHint, isApiOnly: true }),
@@ -133,23 +138,24 @@ const formatNames = ['parquet', 'ndjson'] as const;
 const formats = v.pipe(
   listOf(oneOf(formatNames)),
   v.includes('parquet', 'must include parquet, which is always written'),
+  v.checkItems((item, index, all) => all.indexOf(item) === index, 'is in the list twice'),
   v.transform((given) => formatNames.filter((format) => given.includes(format))),
 );
 
 const quota = section({
-  requests: optional(positiveNumber, {
-    hint: 'Write a number above 0; decimals are allowed. The service allows 5 requests per 60 seconds.',
+  requests: optional(positiveNumberUpTo(1_000_000), {
+    hint: 'Write a number above 0, at most 1000000; decimals are allowed. The service allows 5 requests per 60 seconds.',
     default: 5,
   }),
-  windowSeconds: optional(positiveNumber, {
-    hint: 'Write a number above 0; decimals are allowed. The service counts in windows of 60 seconds.',
+  windowSeconds: optional(positiveNumberUpTo(2_678_400), {
+    hint: 'Write a number above 0, at most 2678400 (31 days); decimals are allowed. The service counts in windows of 60 seconds.',
     default: 60,
   }),
 });
 
 const obs = section({
   endpoint: optional(origin, { hint: originHint }),
-  pathStyle: optional(flag, { hint: 'Write `true` or `false`, without quotes.', default: false }),
+  pathStyle: optional(flag, { hint: flagHint, default: false }),
   credentials: optional(credentials, { hint: credentialsHint }),
   kmsKeyId: optional(name(512, /^[\x21-\x7e]+$/, 'is not a valid key id'), {
     hint: 'Write the key as the store names it; for OBS `arn:aws:kms:<region>:<domain id>:key/<key id>`.',
@@ -160,8 +166,9 @@ export const configSchema = section({
   store: required(storeLocation, {
     hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
   }),
+  mounted: optional(flag, { hint: flagHint, default: false }),
   schedule: optional(schedule, {
-    hint: 'Write a number with s, m, h or d that divides 24h or is whole days: 15m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h, 2d.',
+    hint: 'Write a number with s, m, h or d that divides 24h or is whole days, at most 366d: 15m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h, 2d.',
     default: '24h',
   }),
   formats: optional(formats, {
@@ -170,8 +177,8 @@ export const configSchema = section({
     isApiOnly: true,
   }),
   quota: optional(quota, { default: {}, isApiOnly: true }),
-  keepPagesDays: optional(positiveNumber, {
-    hint: 'Write a number above 0; decimals are allowed, as in 0.5.',
+  keepPagesDays: optional(positiveNumberUpTo(3650), {
+    hint: 'Write a number above 0, at most 3650; decimals are allowed, as in 0.5.',
     default: 7,
     isApiOnly: true,
   }),

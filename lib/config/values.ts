@@ -44,20 +44,25 @@ export function oneOf<const T extends readonly string[]>(options: T) {
 
 const above0 = v.gtValue<number, 0, string>(0, 'must be above 0');
 
-/** A number above 0. Also as text, because a variable is always text. */
-export const positiveNumber = v.union(
-  [
-    v.pipe(v.number(), v.finite('must be a finite number'), above0),
-    v.pipe(
-      v.string(),
-      v.regex(/^\d+(?:\.\d+)?$/, 'must be a number, not text'),
-      v.toNumber(),
-      v.finite('must be a finite number'),
-      above0,
-    ),
-  ],
-  mustBe('a number'),
-);
+/** A number above 0, at most `max`. Also as text, because a variable is always text. */
+export function positiveNumberUpTo(max: number) {
+  const finite = v.finite<number, string>('must be a finite number');
+  const notAbove = v.maxValue<number, number, string>(max, `must be at most ${max}`);
+  return v.union(
+    [
+      v.pipe(v.number(), finite, above0, notAbove),
+      v.pipe(
+        v.string(),
+        v.regex(/^\d+(?:\.\d+)?$/, 'must be a number, not text'),
+        v.toNumber(),
+        finite,
+        above0,
+        notAbove,
+      ),
+    ],
+    mustBe('a number'),
+  );
+}
 
 /** True or false. Also as text, because a variable is always text. */
 export const flag = v.union(
@@ -84,6 +89,7 @@ export const schedule = v.pipe(
     (scheduleMs) => dayMs % scheduleMs === 0 || scheduleMs % dayMs === 0,
     'neither divides 24h nor is whole days',
   ),
+  v.maxValue(366 * dayMs, 'is longer than 366 days'),
 );
 
 /** Tables with these endings are written next to the table of the same name. */

@@ -3,7 +3,7 @@
 import { findProjectId } from '../api/iam.ts';
 import { createFetch } from '../api/proxy.ts';
 import { readProxy } from '../config/environment.ts';
-import { hostOf } from '../config/rules.ts';
+import { hostOf } from '../config/regional-host.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import { isLoopback, usesProxy } from '../core/network-host.ts';
 import type { Environment, Scrubber } from '../core/ports.ts';

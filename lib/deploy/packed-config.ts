@@ -44,7 +44,7 @@ function readFunctionConfig(
   secrets: Secrets,
 ): Config {
   try {
-    return readConfig(text, path, { env: { ...environment, ...secrets }, agencyPossible: true });
+    return readConfig(text, path, { env: { ...environment, ...secrets }, inFunction: true });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const hint = `Add its name to secrets (or environment) of functions.${key} in serverless.yml. Deploy reads the values of secrets from this shell.`;

@@ -26,15 +26,15 @@ async function start(options: SimulatorOptions = {}): Promise<Simulator> {
 interface Wanted {
   accounts: { name: string; credentials: unknown; targets: Record<string, unknown>[] }[];
   more?: Record<string, unknown>;
-  agencyPossible?: boolean;
+  inFunction?: boolean;
 }
 
-async function configure({ accounts, more = {}, agencyPossible = false }: Wanted): Promise<Config> {
+async function configure({ accounts, more = {}, inFunction = false }: Wanted): Promise<Config> {
   const folder = mkdtempSync(join(tmpdir(), 'cgs-connect-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'cgs-export.json');
   writeFileSync(file, JSON.stringify({ store: 'file:./lake', quota, accounts, ...more }));
-  return loadConfig({ file, env: {}, cwd: folder, agencyPossible });
+  return loadConfig({ file, env: {}, cwd: folder, inFunction });
 }
 
 function targetAt({ url, region }: Simulator, more: Record<string, unknown> = {}) {
@@ -200,6 +200,17 @@ test('reports a region without a project by its path in the configuration, and e
   expect(errors[0]?.message).toMatch(/^accounts\.0\.targets\.0\.projectId: .*cn-north-9/);
 });
 
+test('logs each warning of the configuration once', async () => {
+  const targets = [{ region: 'cn-north-4', projectId: 'abc' }];
+  const accounts = [{ name: 'prod', credentials: { ak: 'A', sk: 'secret' }, targets }];
+  const config = await configure({ accounts });
+  const { lines, warnings } = open(config);
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    ['warn', expect.stringContaining('accounts.0.targets.0.projectId: '), expect.anything()],
+  ]);
+  expect(warnings).toEqual(config.warnings);
+});
+
 test('connects only the targets that are picked', async () => {
   const simulator = await start();
   const targets = [targetAt(simulator), targetAt(simulator, { table: 'other_nodes' })];
@@ -234,7 +245,8 @@ describe('users of the quota', () => {
       targets: [targetAt(simulator, { table: `t_${name}` })],
     });
     const config = await configure({
-      agencyPossible: true,
+      inFunction: true,
+      more: { mounted: true },
       accounts: [
         account('a', { ak, sk }),
         account('b', { ak, sk: 'another' }),
@@ -255,7 +267,8 @@ describe('an agency', () => {
   test('is asked for its key at each request', async () => {
     const simulator = await start({ nodes: 450, securityToken: 'temporary-token' });
     const config = await configure({
-      agencyPossible: true,
+      inFunction: true,
+      more: { mounted: true },
       accounts: [{ name: 'prod', credentials: 'agency', targets: [targetAt(simulator)] }],
     });
     let asked = 0;
@@ -273,7 +286,8 @@ describe('an agency', () => {
   test('is a configuration error outside of a function', async () => {
     const simulator = await start();
     const config = await configure({
-      agencyPossible: true,
+      inFunction: true,
+      more: { mounted: true },
       accounts: [{ name: 'prod', credentials: 'agency', targets: [targetAt(simulator)] }],
     });
     const { status, errors } = await open(config).run();

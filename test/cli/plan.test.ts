@@ -27,6 +27,31 @@ describe('without --probe', () => {
     expect(simulator.stats().requests).toBe(0);
   });
 
+  test('warns about a project id that cannot be one of the service, and sends nothing', async () => {
+    const flags = ['--region', 'cn-north-4', '--project', 'abc', '--store', 'file:./lake'];
+    const env = { HUAWEICLOUD_SDK_AK: 'AK', HUAWEICLOUD_SDK_SK: 'some-secret' };
+    const { code, runtime } = await call(['plan', '--json', ...flags], { env });
+    expect(code).toBe(0);
+    const warning = '--project: is not 32 hex digits, as project ids are';
+    expect(runtime.json()).toMatchObject({
+      warnings: [expect.stringContaining(`${warning}. Copy the id`), expect.anything()],
+    });
+    expect(runtime.err().split(warning)).toHaveLength(2);
+    const people = await call(['plan', ...flags], { env });
+    expect(people.runtime.out()).toContain(`warning: ${warning}`);
+  });
+
+  test('a target whose address is in another region is a fault of the configuration', async () => {
+    const flags = ['--region', 'cn-nowhere-9', '--store', 'file:./lake'];
+    const endpoint = ['--endpoint', 'https://hss.cn-south-4.myhuaweicloud.com'];
+    const env = { HUAWEICLOUD_SDK_AK: 'AK', HUAWEICLOUD_SDK_SK: 'some-secret' };
+    const { code, runtime } = await call(['plan', '--json', ...flags, ...endpoint], { env });
+    expect(code).toBe(2);
+    expect(runtime.json()).toMatchObject({
+      errors: [{ message: '--endpoint: is in another region than the target' }],
+    });
+  });
+
   test('takes the size from the last snapshot', async () => {
     const { cwd, env, flags, simulator } = await exportSome(1, { nodes: 1_000 });
     const sent = simulator.stats().requests;

@@ -80,7 +80,7 @@ accounts:
     [
       'zebra: 1',
       'zebra',
-      'Known here: store, schedule, formats, quota, keepPagesDays, obs, accounts.',
+      'Known here: store, mounted, schedule, formats, quota, keepPagesDays, obs, accounts.',
     ],
     ['constructor: 1', 'constructor', 'Remove this line.'],
     ['__proto__: { a: 1 }', '__proto__', 'Remove this line.'],
@@ -127,6 +127,14 @@ accounts:
     [
       '{ region: x, table: a_coverage }',
       'accounts.0.targets.0.table: ends in _coverage, which is reserved',
+    ],
+    [
+      '{ region: x, table: t, filters: { version: enterprise } }',
+      'accounts.0.targets.0.filters.version: is not a known value',
+    ],
+    [
+      '{ region: x, table: t, filters: { containerNode: maybe } }',
+      'accounts.0.targets.0.filters.containerNode: must be true or false, not text',
     ],
     ['[]', 'accounts.0.targets.0: must be a section, not a list'],
     ['x', 'accounts.0.targets.0: must be a section, not text'],
@@ -178,6 +186,7 @@ accounts:
     ['2d', 172_800_000],
     ['48h', 172_800_000],
     ['86400s', 86_400_000],
+    ['366d', 366 * 86_400_000],
   ])('schedule %s', async (schedule, scheduleMs) => {
     expect((await load(`${minimal}schedule: ${schedule}\n`)).scheduleMs).toBe(scheduleMs);
   });
@@ -193,6 +202,8 @@ accounts:
     ['-1h', 'is not a valid duration'],
     ['6 hours', 'is not a valid duration'],
     ['1w', 'is not a valid duration'],
+    ['367d', 'is longer than 366 days'],
+    ['999999999d', 'is longer than 366 days'],
     ['[1h]', 'must be text, not a list'],
     ['', 'has no value'],
   ])('schedule %j: %s', async (schedule, message) => {
@@ -202,12 +213,20 @@ accounts:
   test.each([
     ['quota: { requests: -1 }', 'quota.requests: must be above 0'],
     ['quota: { requests: .inf }', 'quota.requests: must be a finite number'],
+    ['quota: { requests: 1e300 }', 'quota.requests: must be at most 1000000'],
+    ['quota: { windowSeconds: 1e9 }', 'quota.windowSeconds: must be at most 2678400'],
     ['quota: { requests: .nan }', 'quota.requests: must be a number, not NaN'],
     ['quota: { requests: five }', 'quota.requests: must be a number, not text'],
     ['quota: 5', 'quota: must be a section, not a number'],
     ['formats: parquet', 'formats: must be a list, not text'],
     ['formats: []', 'formats: is an empty list'],
     ['formats: [ndjson]', 'formats: must include parquet, which is always written'],
+    ['formats: [parquet, parquet]', 'formats.1: is in the list twice'],
+    ['formats: [ndjson, parquet, ndjson]', 'formats.2: is in the list twice'],
+    ['mounted: yes', 'mounted: must be true or false, not text'],
+    ['keepPagesDays: 3651', 'keepPagesDays: must be at most 3650'],
+    ['keepPagesDays: "1000000"', 'keepPagesDays: must be at most 3650'],
+    ['keepPagesDays: 1e300', 'keepPagesDays: must be at most 3650'],
     ['keepPagesDays: 0', 'keepPagesDays: must be above 0'],
     ['keepPagesDays: 7d', 'keepPagesDays: must be a number, not text'],
     ['keepPagesDays: [7]', 'keepPagesDays: must be a number, not a list'],

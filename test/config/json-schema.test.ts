@@ -28,6 +28,7 @@ test('accepts variables in every value', () => {
   expect(
     errorsOf(`
 store: "\${STORE}"
+mounted: "\${MOUNTED}"
 schedule: "\${EVERY}"
 formats: ["\${FORMAT}", ndjson]
 quota: { requests: "\${RATE}", windowSeconds: "\${WINDOW}.5" }
@@ -44,7 +45,13 @@ accounts:
         enterpriseProjectId: "\${ID}"
         api: "\${API}"
         table: "\${TABLE}_nodes"
-        filters: { hostName: "\${A}", agentStatus: "\${B}", protectStatus: "\${C}", containerTags: "\${D}" }
+        filters:
+          hostName: "\${A}"
+          agentStatus: "\${B}"
+          protectStatus: "\${C}"
+          containerTags: "\${D}"
+          version: "\${E}"
+          containerNode: "\${F}"
 `),
   ).toEqual([]);
 });
@@ -55,6 +62,8 @@ describe('accepts', () => {
       'schedule: 90s, keepPagesDays: 0.5, quota: { requests: "2.5" }, obs: { pathStyle: "true" }',
     ),
     whole('quota: {}'),
+    whole('mounted: true'),
+    target('table: t, filters: { version: hss.version.null, containerNode: false }'),
     target('endpoint: HTTP://LocalHost:8080, table: web_nodes'),
     '{ store: "obs://lake/a/b/", accounts: [{ name: 生产, credentials: agency, targets: [{ region: x }] }] }',
     '{ store: "file:///节点 1%20", accounts: [{ name: a, credentials: { ak: x, sk: y, securityToken: "" }, targets: [{ region: x }] }] }',
@@ -75,6 +84,11 @@ describe('rejects', () => {
     [whole('quota: { requests: 0 }'), '/quota/requests'],
     [whole('quota: []'), '/quota'],
     [whole('keepPagesDays: 7d'), '/keepPagesDays'],
+    [whole('keepPagesDays: 4000'), '/keepPagesDays'],
+    [whole('formats: [parquet, parquet]'), '/formats'],
+    [whole('mounted: yes-it-is'), '/mounted'],
+    [target('filters: { version: enterprise }'), '/accounts/0/targets/0/filters/version'],
+    [target('filters: { containerNode: maybe }'), '/accounts/0/targets/0/filters/containerNode'],
     [target('project_id: a'), '/accounts/0/targets/0'],
     [target('table: web_changes'), '/accounts/0/targets/0/table'],
     [target('table: Web'), '/accounts/0/targets/0/table'],

@@ -44,6 +44,7 @@ describe('defaults', () => {
       ],
       logLevel: 'info',
       proxy: { httpsProxy: null, httpProxy: null, noProxy: null },
+      warnings: [],
     });
   });
 
@@ -58,7 +59,7 @@ describe('defaults', () => {
   });
 
   test.each([
-    ['{ region: x, endpoint: "https://hss.cn-south-4.myhuaweicloud.com" }', 'hss'],
+    ['{ region: cn-south-4, endpoint: "https://hss.cn-south-4.myhuaweicloud.com" }', 'hss'],
     ['{ region: x, endpoint: "https://cgs.example.com:8443/" }', 'cgs'],
     ['{ region: cn-south-4, endpoint: "https://gateway.example.com" }', 'hss'],
     ['{ region: x, endpoint: "https://gateway.example.com", api: cgs }', 'cgs'],
@@ -106,7 +107,8 @@ describe('defaults', () => {
       `
 store: obs://audit-lake/cgs/nodes/
 schedule: 6h
-formats: [ndjson, parquet, ndjson]
+mounted: false
+formats: [ndjson, parquet]
 quota: { requests: 0.5, windowSeconds: 90.5 }
 obs:
   endpoint: http://localhost:9000
@@ -123,7 +125,13 @@ accounts:
         iamEndpoint: https://iam.cn-south-4.myhuaweicloud.com
         enterpriseProjectId: "0"
         api: hss
-        filters: { hostName: web, agentStatus: offline, protectStatus: closed, containerTags: cce }
+        filters:
+          hostName: web
+          agentStatus: offline
+          protectStatus: closed
+          containerTags: cce
+          version: hss.version.container.enterprise
+          containerNode: "\${ONLY}"
         table: web_nodes
 `,
       {
@@ -131,6 +139,7 @@ accounts:
         OBS_SK: 'osk',
         OBS_TOKEN: 'otoken',
         WORD: '#: {',
+        ONLY: 'false',
         CGS_EXPORT_LOG_LEVEL: 'debug',
         HTTPS_PROXY: 'http://user:p%40ss@proxy:3128',
         http_proxy: 'proxy:3128',
@@ -165,6 +174,8 @@ accounts:
                 agentStatus: 'offline',
                 protectStatus: 'closed',
                 containerTags: 'cce',
+                version: 'hss.version.container.enterprise',
+                containerNode: false,
               },
             },
           ],
@@ -188,14 +199,16 @@ describe('credentials', () => {
     minimal.replace('targets', `credentials: ${credentials}, targets`);
 
   test('accepts the agency only in a function, as the default without a key', async () => {
-    const inFunction = { agencyPossible: true };
-    expect((await load(minimal, {}, inFunction)).accounts[0]?.credentials).toEqual({
+    const inFunction = { inFunction: true };
+    const mounted = `${minimal}mounted: true\n`;
+    expect((await load(mounted, {}, inFunction)).accounts[0]?.credentials).toEqual({
       kind: 'agency',
     });
-    expect((await load(minimal, key, inFunction)).accounts[0]?.credentials.kind).toBe('key');
-    expect((await load(text('agency'), key, inFunction)).accounts[0]?.credentials.kind).toBe(
-      'agency',
-    );
+    expect((await load(mounted, key, inFunction)).accounts[0]?.credentials.kind).toBe('key');
+    expect(
+      (await load(`${text('agency')}mounted: true\n`, key, inFunction)).accounts[0]?.credentials
+        .kind,
+    ).toBe('agency');
     expect(await faultsOf(text('agency'))).toEqual([
       'accounts.0.credentials: is agency, which exists only in a function',
     ]);
@@ -238,12 +251,14 @@ describe('what settings mean together', () => {
     expect(
       await faultsOf(
         cgs(
-          'table: t, filters: { protectStatus: opened, containerTags: cce, agentStatus: installed }',
+          'table: t, filters: { protectStatus: opened, containerTags: cce, agentStatus: installed, version: hss.version.wtp, containerNode: false }',
         ),
       ),
     ).toEqual([
       'accounts.0.targets.0.filters.protectStatus: is not accepted by the cgs API',
       'accounts.0.targets.0.filters.containerTags: is not accepted by the cgs API',
+      'accounts.0.targets.0.filters.version: is not accepted by the cgs API',
+      'accounts.0.targets.0.filters.containerNode: is not accepted by the cgs API',
       'accounts.0.targets.0.filters.agentStatus: is not a value of the cgs API',
     ]);
     const config = await load(cgs('table: t, filters: { hostName: web, agentStatus: offline }'));
@@ -255,6 +270,11 @@ describe('what settings mean together', () => {
       'accounts.0.targets.0.table: is missing: a filtered target must name its own table',
     ]);
     expect(targetOf(await load(withTarget('{ region: x, filters: {} }'))).filters).toEqual({});
+    for (const filter of ['containerNode: false', 'version: hss.version.null']) {
+      expect(await faultsOf(withTarget(`{ region: x, filters: { ${filter} } }`))).toEqual([
+        'accounts.0.targets.0.table: is missing: a filtered target must name its own table',
+      ]);
+    }
     const pair = (first: string, second: string) =>
       withTarget(`{ region: x, table: t, ${first} }, { region: y, table: t, ${second} }`);
     expect(
@@ -314,6 +334,105 @@ accounts:
   - { name: a, targets: [{ region: x }] }
   - { name: a, targets: [{ region: y }] }`;
     expect(await faultsOf(text)).toEqual(['accounts.1.name: is the name of accounts.0 too']);
+  });
+});
+
+describe('the region and the addresses of a target', () => {
+  const huawei = (service: string, region: string, end = 'com') =>
+    `https://${service}.${region}.myhuaweicloud.${end}`;
+  const withHosts = (region: string, hosts: object) =>
+    withTarget(JSON.stringify({ region, ...hosts }));
+
+  test.each([
+    ['endpoint', 'cn-north-4', huawei('hss', 'cn-south-4')],
+    ['endpoint', 'cn-north-4', huawei('cgs', 'cn-south-4')],
+    ['endpoint', 'cn-nowhere-9', huawei('hss', 'cn-north-4')],
+    ['endpoint', 'eu-west-101', huawei('hss', 'ap-southeast-1')],
+    ['endpoint', 'cn-north-4', huawei('hss', 'eu-west-101', 'eu')],
+    ['endpoint', 'cn-north-4', 'HTTPS://HSS.CN-SOUTH-4.MyHuaweiCloud.com:443/'],
+    ['endpoint', 'cn-north-4', huawei('hss', 'cn-south-4', 'com.')],
+    ['iamEndpoint', 'cn-north-4', huawei('iam', 'cn-south-4')],
+  ])('%s: region %s and %s is a fault', async (name, region, host) => {
+    expect(await faultsOf(withHosts(region, { [name]: host }))).toEqual([
+      `accounts.0.targets.0.${name}: is in another region than the target`,
+    ]);
+  });
+
+  test.each([
+    huawei('hss', 'cn-north-4'),
+    'http://127.0.0.1:8080',
+    'https://hss.cn-south-4.example.com',
+    'https://hss.internal',
+    'https://myhuaweicloud.com',
+    'https://iam.myhuaweicloud.com',
+    'https://gateway.corp.myhuaweicloud.com',
+    'https://cn-south-4.myhuaweicloud.com',
+    'https://hss.cn-south-4.notmyhuaweicloud.com',
+  ])('does not judge %s', async (host) => {
+    const config = await load(withHosts('cn-north-4', { endpoint: host, iamEndpoint: host }));
+    expect(config.warnings).toEqual([]);
+  });
+
+  test('does not judge the address of OBS: a bucket may be in another region', async () => {
+    const text = `store: obs://lake\nobs: { endpoint: "${huawei('obs', 'cn-south-1')}" }\naccounts: [{ name: a, targets: [{ region: cn-north-4 }] }]`;
+    expect((await load(text)).store).toMatchObject({ region: 'cn-south-1' });
+  });
+});
+
+describe('a project id that is not 32 hex digits', () => {
+  const warningsOf = async (target: string, options = {}) =>
+    (await load(withTarget(target), key, options)).warnings.map(({ path }) => path);
+  const warning = ['accounts.0.targets.0.projectId'];
+
+  test.each(['abc', '0f1e2d3c4b5a69788796a5b4c3d2e1f', '0f1e2d3c4b5a69788796a5b4c3d2e1fg'])(
+    '%s is a warning on hosts of the service',
+    async (projectId) => {
+      expect(await warningsOf(`{ region: x, projectId: ${projectId} }`)).toEqual(warning);
+      expect(await warningsOf(`{ region: cn-south-4, projectId: ${projectId} }`)).toEqual(warning);
+      const eu = `{ region: eu-west-101, projectId: ${projectId} }`;
+      expect(await warningsOf(eu)).toEqual(warning);
+    },
+  );
+
+  test('is none on other hosts, and none for a command that only reads the store', async () => {
+    expect(await warningsOf('{ region: x, projectId: a, endpoint: "http://[::1]:1" }')).toEqual([]);
+    const proxy = '{ region: x, projectId: a, endpoint: "https://hss.example.com" }';
+    expect(await warningsOf(proxy)).toEqual([]);
+    expect(await warningsOf('{ region: x, projectId: a }', { needs: 'store' })).toEqual([]);
+  });
+
+  test('32 hex digits, or no id, are no warning', async () => {
+    for (const id of ['0f1e2d3c4b5a69788796a5b4c3d2e1f0', '0F1E2D3C4B5A69788796A5B4C3D2E1F0']) {
+      expect(await warningsOf(`{ region: x, projectId: ${id} }`)).toEqual([]);
+    }
+    expect(await warningsOf('{ region: x }')).toEqual([]);
+  });
+});
+
+describe('a file: store in a function', () => {
+  const stored = (store: string, rest = '') => `${minimal.replace('file:./export', store)}${rest}`;
+  const fault = ['store: is a folder, which a function loses together with its instance'];
+
+  test.each(['file:./export', 'file:/tmp/lake', 'file:lake', 'file:///mnt/lake'])(
+    '%s is rejected unless mounted is true',
+    async (store) => {
+      for (const rest of ['', 'mounted: false\n', 'mounted: "false"\n']) {
+        expect(await faultsOf(stored(store, rest), key, { inFunction: true })).toEqual(fault);
+        expect((await load(stored(store, rest))).store.kind).toBe('file');
+      }
+      const { issues } = await failureOf(() => load(stored(store), key, { inFunction: true }));
+      expect(issues[0]?.hint).toContain('`mounted: true`');
+      for (const rest of ['mounted: true\n', 'mounted: "${M}"\n']) {
+        const env = { ...key, M: 'true' };
+        const config = await load(stored(store, rest), env, { inFunction: true });
+        expect(config.store.kind).toBe('file');
+      }
+    },
+  );
+
+  test('a bucket needs no mounted', async () => {
+    const config = await load(stored('obs://lake/x'), key, { inFunction: true });
+    expect(config.store.kind).toBe('obs');
   });
 });
 

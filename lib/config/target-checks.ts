@@ -1,0 +1,70 @@
+// Responsible for what is wrong with one target whose settings are each valid: faults and warnings. Not responsible for its
+// defaults, and for comparing targets.
+
+import type { ConfigIssue } from '../core/errors.ts';
+import { isServiceHost, regionOf } from './regional-host.ts';
+
+interface GivenTarget {
+  region: string;
+  projectId?: string | undefined;
+  endpoint?: string | undefined;
+  iamEndpoint?: string | undefined;
+  enterpriseProjectId?: string | undefined;
+  filters?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A host of another region would give the rows a wrong region. Not asked of OBS: a bucket may be in another region. */
+export function findForeignHosts(target: GivenTarget, path: string): ConfigIssue[] {
+  return (['endpoint', 'iamEndpoint'] as const).flatMap((name) => {
+    const address = target[name];
+    const named = address === undefined ? null : regionOf(new URL(address).hostname);
+    if (named === null || named === target.region) return [];
+    return {
+      path: `${path}.${name}`,
+      message: 'is in another region than the target',
+      hint: 'Correct the region or the address. Without an address, the one of the region is used.',
+    };
+  });
+}
+
+/** A warning: no document says that all project ids have this form. `hostname`: of the endpoint that is used. */
+export function findOddProjectId(
+  { projectId }: GivenTarget,
+  hostname: string,
+  path: string,
+): ConfigIssue[] {
+  if (projectId === undefined || !isServiceHost(hostname)) return [];
+  if (/^[0-9a-f]{32}$/i.test(projectId)) return [];
+  return [
+    {
+      path: `${path}.projectId`,
+      message: 'is not 32 hex digits, as project ids are',
+      hint: 'Copy the id from "My Credentials" in the console, or leave it out: IAM is then asked for it.',
+    },
+  ];
+}
+
+/** Filters of the API of 2021. Source: the 2021 reference, table 3-2. */
+const cgsFilters = ['hostName', 'agentStatus'];
+const cgsAgentStatuses = ['not_installed', 'online', 'offline'];
+
+/** What the API of 2021 does not accept. */
+export function findUnknownToCgs(
+  { enterpriseProjectId, filters = {} }: GivenTarget,
+  path: string,
+): ConfigIssue[] {
+  const names = Object.keys(filters).filter((name) => !cgsFilters.includes(name));
+  const unknown = [
+    ...(enterpriseProjectId === undefined ? [] : ['enterpriseProjectId']),
+    ...names.map((name) => `filters.${name}`),
+  ].map((name) => ({
+    path: `${path}.${name}`,
+    message: 'is not accepted by the cgs API',
+    hint: 'Remove it, or set `api: hss` with an hss endpoint.',
+  }));
+  const { agentStatus } = filters;
+  if (agentStatus === undefined || cgsAgentStatuses.includes(String(agentStatus))) return unknown;
+  const message = 'is not a value of the cgs API';
+  const hint = `One of: ${cgsAgentStatuses.join(', ')}.`;
+  return [...unknown, { path: `${path}.filters.agentStatus`, message, hint }];
+}
