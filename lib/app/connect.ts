@@ -1,6 +1,7 @@
 // Responsible for connecting the parts: from a configuration to a store, targets and the ports of an invocation.
 // Not responsible for any decision: the parts make them.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createFetch } from '../api/proxy.ts';
 import { requestTimeoutMs } from '../api/send.ts';
 import { checkDistinctTargets, secretsOf } from '../config/load.ts';
@@ -12,7 +13,7 @@ import { ndjsonEncoder } from '../formats/ndjson.ts';
 import { parquetEncoder } from '../formats/parquet.ts';
 import { systemClock } from '../platform/clock.ts';
 import { describeHost } from '../platform/host.ts';
-import { limitedBudget, unlimitedBudget } from '../quota/budget.ts';
+import { type Budget, limitedBudget, unlimitedBudget } from '../quota/budget.ts';
 import { type Quota, wholeQuota } from '../quota/window.ts';
 import { collect } from '../runs/collect.ts';
 import type { CollectResult, ResolvedTask, Target } from '../runs/invocation.ts';
@@ -63,24 +64,14 @@ export function connect(config: Config, options: ConnectOptions): Connection {
   for (const secret of secretsOf(config)) scrubber.add(secret);
   const { warnings } = config;
   for (const { path, message, hint } of warnings) log('warn', `${path}: ${message}`, { hint });
-  /** Of the current invocation. The store and the sign-in outlive an invocation, so they read it here. */
-  let budget = unlimitedBudget(new AbortController().signal);
-  const timeLeftMs = () => budget.timeLeftMs();
-  const store = openStore(config, options, timeLeftMs);
+  /** The store and the sign-in outlive an invocation, and invocations can overlap: each reads its own budget here. */
+  const budgets = new AsyncLocalStorage<Budget>();
+  const outside = unlimitedBudget(new AbortController().signal);
+  const currentBudget = () => budgets.getStore() ?? outside;
+  const store = openStore(config, options, () => currentBudget().timeLeftMs());
   const { scheduleMs } = config;
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
-  const { windowMs } = quota;
-  const client: ServiceClient = {
-    fetch: createFetch({ proxyUrl: config.proxy.httpsProxy, noProxy: config.proxy.noProxy }),
-    clock: systemClock,
-    scrubber,
-    log,
-    // A quota of many requests per second does not need a whole second before the first retry.
-    backoffMs: Math.min(backoffMsMax, windowMs / quota.requests),
-    windowMs,
-    mayWait: (delayMs) => budget.takeWait(delayMs),
-    timeLeftMs,
-  };
+  const client = createClient(config, quota, options, currentBudget);
   /** Each target with its path in the configuration. */
   const paths = new Map<Target, string>();
   for (const account of config.accounts) {
@@ -114,11 +105,31 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     targets,
     warnings,
     collect(mode, { signal, progress, timeLeftMs }) {
-      budget = timeLeftMs
+      const { windowMs } = quota;
+      const budget = timeLeftMs
         ? limitedBudget({ windowMs, timeLeftMs, signal })
         : unlimitedBudget(signal);
-      return collect(mode, { ...ports, budget, progress });
+      return budgets.run(budget, () => collect(mode, { ...ports, budget, progress }));
     },
+  };
+}
+
+function createClient(
+  { proxy }: Config,
+  { requests, windowMs }: Quota,
+  { log, scrubber }: ConnectOptions,
+  currentBudget: () => Budget,
+): ServiceClient {
+  return {
+    fetch: createFetch({ proxyUrl: proxy.httpsProxy, noProxy: proxy.noProxy }),
+    clock: systemClock,
+    scrubber,
+    log,
+    // A quota of many requests per second does not need a whole second before the first retry.
+    backoffMs: Math.min(backoffMsMax, windowMs / requests),
+    windowMs,
+    mayWait: (delayMs) => currentBudget().takeWait(delayMs),
+    timeLeftMs: () => currentBudget().timeLeftMs(),
   };
 }
 

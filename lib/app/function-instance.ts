@@ -1,5 +1,6 @@
 // Responsible for what every function shares: its log, its configuration, its alerts, and the start and end of an invocation.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { join } from 'node:path';
 import { type Alerts, mergeAlerts, openAlerts } from '../alerts/function-alerts.ts';
 import { loadConfig } from '../config/load.ts';
@@ -8,9 +9,9 @@ import type { Environment, Log, LogLevel, Scrubber } from '../core/ports.ts';
 import { systemClock } from '../platform/clock.ts';
 import {
   type FunctionContext,
+  findContextFault,
   readAgencyKey,
   readEnvironment,
-  readTimeLeftMs,
 } from '../platform/function-context.ts';
 import { createLog } from '../platform/log.ts';
 import { saveMemory } from '../platform/memory.ts';
@@ -27,56 +28,66 @@ const endMarginMs = 500;
 type Work = (connection: Connection, options: CollectOptions) => Promise<CollectResult>;
 
 /**
- * One instance of a function. The platform runs one invocation at a time in it and keeps it between invocations, so
- * the configuration is loaded once. `folder`: where cgs-export.yml is, unless CGS_EXPORT_CONFIG names another file.
+ * One instance of a function. The platform keeps it between invocations, so the configuration is loaded once. Assumed:
+ * invocations can overlap in it. `folder`: where cgs-export.yml is, unless CGS_EXPORT_CONFIG names another file.
  * `processEnv`: variables that the platform does not encrypt.
- * Returns a function that runs the work of one invocation and logs one `done` line. It resolves with the result as JSON,
- * and throws only what a person must act on, so that the failure destination receives it.
+ * Returns a function that takes the context as the handler got it, runs the work of one invocation and logs one `done` line.
+ * It resolves with the result as JSON, and throws only what a person must act on, so that the failure destination receives
+ * it.
  */
 export function openFunctionInstance(folder: string, processEnv: Environment) {
   saveMemory();
   const scrubber = createScrubber();
   const alerts = openAlerts(systemClock);
-  let level: LogLevel = 'info';
-  let connection: Connection | null = null;
-  /** Those of the current invocation. A connection outlives an invocation, so it reads them here. */
-  let context: FunctionContext = {};
-  let currentLog: Log = () => {};
+  /** The context of the invocation that the running code belongs to. What is kept between invocations reads it here. */
+  const contexts = new AsyncLocalStorage<FunctionContext | null>();
+  const readRequestId = () => contexts.getStore()?.getRequestID?.() ?? null;
+  let currentLog = openLog('info', scrubber, readRequestId);
   const log: Log = (...line) => currentLog(...line);
+  let connecting: Promise<Connection> | null = null;
 
-  async function connectOnce(): Promise<Connection> {
-    if (connection) return connection;
+  async function open(context: FunctionContext): Promise<Connection> {
     const env = readEnvironment(context, processEnv);
     const file = env.CGS_EXPORT_CONFIG || join(folder, 'cgs-export.yml');
     const config = await loadConfig({ file, env, cwd: folder, inFunction: true });
-    level = config.logLevel;
-    currentLog = openLog(context, level, scrubber);
-    connection = connect(config, { log, scrubber, agencyKey: () => readAgencyKey(context) });
-    return connection;
+    currentLog = openLog(config.logLevel, scrubber, readRequestId);
+    const agencyKey = () => readAgencyKey(contexts.getStore() ?? context);
+    return connect(config, { log, scrubber, agencyKey });
   }
 
-  return (newContext: FunctionContext, work: Work): Promise<ResultJson> => {
-    context = newContext;
-    currentLog = openLog(context, level, scrubber);
-    const metrics = openMetrics(systemClock, context.getMemorySize?.() ?? null);
-    const options = {
-      signal: new AbortController().signal,
-      progress: metrics.progress,
-      timeLeftMs: () => readTimeLeftMs(newContext) - endMarginMs,
+  /** A failed attempt is not kept: the configuration may be mounted later. */
+  function connectOnce(context: FunctionContext): Promise<Connection> {
+    connecting ??= open(context).catch((error: unknown) => {
+      connecting = null;
+      throw error;
+    });
+    return connecting;
+  }
+
+  return (given: unknown, work: Work): Promise<ResultJson> => {
+    const fault = findContextFault(given);
+    const context = fault === null ? (given as FunctionContext) : null;
+    const metrics = openMetrics(systemClock, context?.getMemorySize?.() ?? null);
+    const run = async () => {
+      if (context === null) throw fault;
+      return work(await connectOnce(context), {
+        signal: new AbortController().signal,
+        progress: metrics.progress,
+        timeLeftMs: () => context.getRemainingTimeInMilliSeconds() - endMarginMs,
+      });
     };
-    const run = async () => work(await connectOnce(), options);
-    return runInvocation(run, { log, scrubber, alerts, metrics });
+    return contexts.run(context, () => runInvocation(run, { log, scrubber, alerts, metrics }));
   };
 }
 
-function openLog(context: FunctionContext, level: LogLevel, scrubber: Scrubber): Log {
+function openLog(level: LogLevel, scrubber: Scrubber, readRequestId: () => string | null): Log {
   return createLog({
     level,
     write: (line) => void process.stdout.write(line),
     pretty: false,
     colour: false,
     scrubber,
-    base: { requestId: context.getRequestID?.() ?? null },
+    base: () => ({ requestId: readRequestId() }),
     nowMs: Date.now,
   });
 }

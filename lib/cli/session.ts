@@ -80,7 +80,7 @@ export function openSession(
     pretty: isPretty,
     colour: line !== null && !env.NO_COLOR,
     scrubber,
-    base: {},
+    base: () => ({}),
     nowMs: () => runtime.nowMs(),
   });
   const { signal, stopListening } = stopOnSignal(runtime, log, line);

@@ -29,9 +29,12 @@ const dayMs = 24 * 60 * 60 * 1_000;
 const agency = { kind: 'agency' } as const;
 const noProxy: ProxyConfig = { httpsProxy: null, httpProxy: null, noProxy: null };
 const agencyOutside = 'is agency, which exists only in a function';
-const folderInFunction = 'is a folder, which a function loses together with its instance';
-const folderInFunctionHint =
-  'Write `store: obs://bucket/prefix`. Only if the folder is on a file system that is mounted into the function, add `mounted: true`.';
+/** The fault of a `file:` store in a function that is not `mounted`. */
+export const folderInFunction: ConfigIssue = {
+  path: 'store',
+  message: 'is a folder, which a function loses together with its instance',
+  hint: 'Write `store: obs://bucket/prefix`. Only if the folder is on a file system that is mounted into the function, add `mounted: true`.',
+};
 
 interface Context extends ConfigOptions {
   env: Environment;
@@ -257,7 +260,7 @@ function toStore(draft: Draft, first: Account | undefined): StoreConfig {
       );
     }
     if (store !== undefined && inFunction && !shape.mounted && !isFaulty('mounted')) {
-      report('store', folderInFunction, folderInFunctionHint);
+      draft.issues.push(folderInFunction);
     }
     return { kind: 'file', root: resolve(folder, store?.path ?? '.') };
   }

@@ -3,18 +3,24 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { fromBufferPromise } from 'yauzl';
 import { ZipFile } from 'yazl';
 import { configFault } from '../core/errors.ts';
 import type { CommandContext } from './command-context.ts';
+import { checkPackedStore } from './packed-store.ts';
 import type { FunctionSettings } from './settings.ts';
 import { checkWrittenSecrets } from './written-secrets.ts';
 
 /** The configuration, at the root of the checkout and of the zip. */
 export const configName = 'cgs-export.yml';
+
+/** False if the function reads another file: a configuration with another file name is not in the zip. */
+export function usesPackedConfig(environment: Readonly<Record<string, string>>): boolean {
+  return basename(environment.CGS_EXPORT_CONFIG ?? configName) === configName;
+}
 
 /** Limit for a zip sent through the API. Source: FunctionGraph User Guide, "Notes and Constraints", read 2026-11-24. */
 export const zipMaxBytes = 50 * 2 ** 20;
@@ -32,10 +38,13 @@ export async function packFunctions(
     },
   );
   const lines: string[] = [];
-  for (const { key } of functions) {
+  for (const { key, environment } of functions) {
     const files = await collectFiles(root, key);
     const config = files.find(({ path }) => path === configName);
-    if (config) checkWrittenSecrets(String(config.bytes), configName);
+    if (config) {
+      checkWrittenSecrets(String(config.bytes), configName);
+      if (usesPackedConfig(environment)) checkPackedStore(String(config.bytes), configName);
+    }
     const zip = await writeZip(files);
     const path = zipPath(key);
     await mkdir(dirname(path), { recursive: true });

@@ -1,12 +1,12 @@
 // Responsible for checking the configuration in a zip before the deployment: a fault shows here, and not in every timer invocation.
 
-import { basename, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { readConfig } from '../config/load.ts';
 import type { Config } from '../config/model.ts';
 import { ConfigError, configFault } from '../core/errors.ts';
 import type { CommandContext } from './command-context.ts';
 import type { Secrets } from './configuration-diff.ts';
-import { configName, readZipped } from './function-zip.ts';
+import { configName, readZipped, usesPackedConfig } from './function-zip.ts';
 import type { FunctionSettings } from './settings.ts';
 import { checkWrittenSecrets } from './written-secrets.ts';
 
@@ -24,8 +24,7 @@ export async function checkPackedConfig(
     throw configFault('package', `${zipName} is not a valid zip: ${error.message}`, hint);
   });
   if (bytes !== null) checkWrittenSecrets(String(bytes), configName);
-  // A configuration with another file name is not in the zip.
-  if (basename(environment.CGS_EXPORT_CONFIG ?? configName) !== configName) return;
+  if (!usesPackedConfig(environment)) return;
   if (bytes === null) {
     const hint = 'Write it (`node dist/cli.js init` creates one to edit), then package again.';
     throw configFault('package', `${configName} is not in ${zipName}`, hint);

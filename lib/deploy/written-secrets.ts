@@ -7,8 +7,8 @@ import { asRecord } from '../core/value-shape.ts';
 const secretKeys = ['sk', 'securityToken', 'iamPassword'];
 
 /** Replaces every variable, so that a value made of variables only can be recognised. */
-const placeholder = '\u{f0000}';
-const variables = new Proxy({}, { get: () => placeholder, has: () => true });
+export const placeholder = '\u{f0000}';
+export const variables = new Proxy({}, { get: () => placeholder, has: () => true });
 
 /** A key and its value in YAML, JSON or a shell command. */
 const keyAndValue =

@@ -1,7 +1,8 @@
-// Responsible for the FunctionGraph context: the agency's key, the time left, and environment variables.
+// Responsible for the FunctionGraph context: whether it is one, the agency's key, and environment variables.
 
-import { configFault } from '../core/errors.ts';
+import { type ConfigError, configFault } from '../core/errors.ts';
 import type { Environment, KeyCredentials } from '../core/ports.ts';
+import { asRecord } from '../core/value-shape.ts';
 
 /**
  * The second argument of a Node.js handler. Source: FunctionGraph developer guide, "Node.js: context methods", read
@@ -9,7 +10,7 @@ import type { Environment, KeyCredentials } from '../core/ports.ts';
  */
 export interface FunctionContext {
   getRequestID?: () => string;
-  getRemainingTimeInMilliSeconds?: () => number;
+  getRemainingTimeInMilliSeconds: () => number;
   getSecurityAccessKey?: () => string;
   getSecuritySecretKey?: () => string;
   getSecurityToken?: () => string;
@@ -18,8 +19,35 @@ export interface FunctionContext {
   getMemorySize?: () => number;
 }
 
+const methods = [
+  ...['getRemainingTimeInMilliSeconds', 'getRequestID', 'getUserData', 'getMemorySize'],
+  ...['getSecurityAccessKey', 'getSecuritySecretKey', 'getSecurityToken'],
+];
+/** Without the time left, no invocation could stop in time. The others have defaults. */
+const [needed] = methods;
+
+/** What is wrong with the second argument of a handler; null if it can be used as a FunctionContext. */
+export function findContextFault(given: unknown): ConfigError | null {
+  const fault = (message: string) =>
+    configFault(
+      'context',
+      `${message}, so this is no invocation by FunctionGraph`,
+      'Let FunctionGraph call the handler, as handler(event, context). Elsewhere, run `cgs-export tick`.',
+    );
+  if (given === undefined || given === null) return fault('is missing');
+  if (typeof given !== 'object') return fault('is not an object');
+  const members = asRecord(given);
+  const missing = methods.filter((name) => {
+    const isGiven = members[name] !== undefined && members[name] !== null;
+    return (isGiven || name === needed) && typeof members[name] !== 'function';
+  });
+  return missing.length === 0
+    ? null
+    : fault(`has no ${missing.map((name) => `${name}()`).join(', ')}`);
+}
+
 /** Reads the agency's temporary key again at each call. Throws ConfigError if the function has no agency. */
-export function readAgencyKey(context: FunctionContext): KeyCredentials {
+export function readAgencyKey(context: Partial<FunctionContext>): KeyCredentials {
   const ak = context.getSecurityAccessKey?.();
   const sk = context.getSecuritySecretKey?.();
   const securityToken = context.getSecurityToken?.();
@@ -33,13 +61,8 @@ export function readAgencyKey(context: FunctionContext): KeyCredentials {
   return { kind: 'aksk', ak, sk, securityToken };
 }
 
-/** Milliseconds left in this invocation, now; 0 if the platform does not report them. */
-export function readTimeLeftMs(context: FunctionContext): number {
-  return context.getRemainingTimeInMilliSeconds?.() ?? 0;
-}
-
 /** Variables of the function first, then those of the process. Only getUserData() returns encrypted variables. */
-export function readEnvironment(context: FunctionContext, env: Environment): Environment {
+export function readEnvironment(context: Partial<FunctionContext>, env: Environment): Environment {
   const read = (name: string | symbol) =>
     typeof name === 'string' ? context.getUserData?.(name) || env[name] : undefined;
   return new Proxy(env, {

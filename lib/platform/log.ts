@@ -15,8 +15,8 @@ export interface LogOptions {
   pretty: boolean;
   colour: boolean;
   scrubber: Scrubber;
-  /** Fields of every line. */
-  base: Readonly<Record<string, unknown>>;
+  /** Fields of every line, called for each line. */
+  base(): Readonly<Record<string, unknown>>;
   nowMs(): number;
 }
 
@@ -27,7 +27,7 @@ export function createLog(options: LogOptions): Log {
   const logger = pino(
     {
       level,
-      base: makePlain(options.base, scrubber, withStack) as Record<string, unknown>,
+      base: null,
       messageKey: 'message',
       timestamp: () => `,"time":"${new Date(nowMs()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
@@ -41,7 +41,8 @@ export function createLog(options: LogOptions): Log {
     },
   );
   return (lineLevel, message, fields = {}) => {
-    const plain = makePlain(fields, scrubber, withStack) as Record<string, unknown>;
+    const all = { ...options.base(), ...fields };
+    const plain = makePlain(all, scrubber, withStack) as Record<string, unknown>;
     logger[lineLevel](renameReserved(plain), '%s', scrubber.scrub(message));
   };
 }

@@ -421,7 +421,7 @@ test('shows no secret in any error or log line', { timeout: 60_000 }, async () =
             pretty,
             colour: false,
             scrubber,
-            base: {},
+            base: () => ({}),
             nowMs: () => 0,
           }),
         );

@@ -65,6 +65,26 @@ describe('package', () => {
     expect(paths).toEqual(['index.js', 'index.js.LEGAL.txt']);
   });
 
+  test('rejects a folder as the store, unless it is mounted or the function reads another file', async () => {
+    const config = 'store: file:/tmp/lake\naccounts: [{ name: a, targets: [{ region: x }] }]\n';
+    await checkout.write('cgs-export.yml', config);
+    const packed = await checkout.serverless(['package']);
+    expect(packed.output).toContain('store: is a folder, which a function loses');
+    expect(packed.output).toContain('mounted: true');
+    expect(packed.exitCode).toBe(1);
+    const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
+    const other = text.replace(
+      '    # environment: { CGS_EXPORT_LOG_LEVEL: debug }',
+      '    environment: { CGS_EXPORT_CONFIG: /mnt/lake/other.yml }',
+    );
+    expect(other).not.toBe(text);
+    await checkout.write('serverless.yml', other);
+    expect((await checkout.serverless(['package'])).exitCode).toBe(0);
+    await checkout.write('serverless.yml', text);
+    await checkout.write('cgs-export.yml', `${config}mounted: true\n`);
+    expect((await checkout.serverless(['package'])).exitCode).toBe(0);
+  });
+
   test('adds the configuration if it exists; another checkout gives the same bytes', async () => {
     const config = writeConfig(simulator, folder, quota);
     const other = await createCheckout();
@@ -171,7 +191,7 @@ describe('from deploy to remove', () => {
     expect(without.output).toContain('HUAWEICLOUD_SDK_AK: is not set');
     // Two faults with the same hint print it once.
     expect(without.output.split('of the user who deploys')).toHaveLength(2);
-    await checkout.write('cgs-export.yml', 'store: file:/x\nacounts: []\n');
+    await checkout.write('cgs-export.yml', 'store: obs://lake\nacounts: []\n');
     const { output, exitCode } = await run('deploy');
     expect(output).toContain('acounts');
     expect(exitCode).toBe(1);
@@ -198,7 +218,7 @@ describe('from deploy to remove', () => {
     );
     expect(named).not.toBe(text);
     await checkout.write('serverless.yml', named);
-    await checkout.write('cgs-export.yml', 'store: file:/x\nacounts: []\n');
+    await checkout.write('cgs-export.yml', 'store: obs://lake\nacounts: []\n');
     const { output, exitCode } = await run('deploy');
     await checkout.write('serverless.yml', text);
     await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));

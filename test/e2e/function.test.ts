@@ -2,7 +2,7 @@
 // invocation with a context like FunctionGraph's, in a folder with only the bundle and its configuration.
 
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -32,33 +32,55 @@ interface Invoked {
   /** How long the handler ran. */
   durationMs: number;
 }
+type Outcome = Omit<Invoked, 'lines'>;
 
+/** Calls the handler once for each call given, each after its delay, and writes all outcomes. */
 const driver = `
-const { getters, event, leftMs } = JSON.parse(process.argv[1]);
 const { handler } = require('./index.js');
-const startMs = performance.now();
-const context = { getRemainingTimeInMilliSeconds: () => leftMs - (performance.now() - startMs) };
-for (const [name, value] of Object.entries(getters)) context[name] = () => value;
-const userData = getters.getUserData;
-context.getUserData = (name) => userData[name];
-const finish = (outcome) => {
-  require('node:fs').writeSync(3, JSON.stringify({ ...outcome, durationMs: performance.now() - startMs }));
+async function run({ getters, event, leftMs, delayMs, arguments: given }) {
+  await new Promise((resolve) => setTimeout(resolve, delayMs));
+  const startMs = performance.now();
+  const context = { getRemainingTimeInMilliSeconds: () => leftMs - (performance.now() - startMs) };
+  for (const [name, value] of Object.entries(getters)) context[name] = () => value;
+  context.getUserData = (name) => getters.getUserData[name];
+  const outcome = await handler(...(given ?? [event, context])).then(
+    (result) => ({ result, error: null }),
+    ({ name, message, code, stack }) => ({ result: null, error: { name, message, code, stack } }),
+  );
+  return { ...outcome, durationMs: performance.now() - startMs };
+}
+Promise.all(JSON.parse(process.argv[1]).map(run)).then((outcomes) => {
+  require('node:fs').writeSync(3, JSON.stringify(outcomes));
   // As on the platform, which freezes everything that still runs.
   process.exit(0);
-};
-handler(event, context).then(
-  (result) => finish({ result, error: null }),
-  ({ name, message, code, stack }) => finish({ result: null, error: { name, message, code, stack } }),
-);
+});
 `;
 
-function invoke(
+interface Call {
+  requestId?: string;
+  key?: object;
+  userData?: Record<string, string>;
+  leftMs?: number;
+  /** When the handler is called, after the start of the process. */
+  delayMs?: number;
+  /** What the handler gets instead of an event and a context. */
+  arguments?: readonly unknown[];
+}
+
+async function invoke(
   folder: string,
   requestId: string,
-  options: { key: object; userData?: Record<string, string>; leftMs?: number },
+  options: Omit<Call, 'requestId'>,
 ): Promise<Invoked> {
-  const getters = { getRequestID: requestId, getUserData: {}, ...options.key };
-  if (options.userData) getters.getUserData = options.userData;
+  const { outcomes, lines } = await invokeAll(folder, [{ ...options, requestId }]);
+  return { ...(outcomes[0] as Outcome), lines };
+}
+
+/** Runs all calls in one process, as in one instance of the function. `lines`: of all calls, in order. */
+function invokeAll(
+  folder: string,
+  calls: readonly Call[],
+): Promise<{ outcomes: Outcome[]; lines: Invoked['lines'] }> {
   const event = {
     version: 'v2.0',
     time: '2026-11-24T06:00:00+08:00',
@@ -66,7 +88,15 @@ function invoke(
     trigger_name: 'every-minute',
     user_event: '',
   };
-  const given = JSON.stringify({ getters, event, leftMs: options.leftMs ?? 60_000 });
+  const given = JSON.stringify(
+    calls.map(({ requestId = '', key = {}, userData = {}, ...call }) => ({
+      event,
+      getters: { getRequestID: requestId, ...key, getUserData: userData },
+      leftMs: 60_000,
+      delayMs: 0,
+      ...call,
+    })),
+  );
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['-e', driver, given], {
       cwd: folder,
@@ -84,7 +114,8 @@ function invoke(
       const [, out = '', err = '', outcome = ''] = texts;
       if (outcome === '' || err !== '') return reject(new Error(`${out}\n${err}`));
       const lines = out.split('\n').filter((line) => line !== '');
-      resolve({ ...JSON.parse(outcome), lines: lines.map((line) => JSON.parse(line)) });
+      const outcomes = JSON.parse(outcome) as Outcome[];
+      resolve({ outcomes, lines: lines.map((line) => JSON.parse(line)) });
     });
   });
 }
@@ -224,5 +255,77 @@ describe.concurrent('the built function', () => {
       { level: 'error', requestId: 'two' },
       { message: 'done', status: 'failed', requestId: 'two' },
     ]);
+  });
+
+  test('each log line has the request id of its own invocation, also if invocations overlap', async () => {
+    const endpoint = await startEndpoint({
+      ...{ nodes: 500, latencyMs: { min: 400, max: 500 } },
+      securityToken: 'agency-token-5',
+    });
+    const folder = deploy(endpoint, 'agency');
+    const key = agencyOf(endpoint);
+    const requestIds = ['first', 'second'];
+    const { outcomes, lines } = await invokeAll(
+      folder,
+      requestIds.map((requestId, index) => ({ requestId, key, delayMs: index * 300 })),
+    );
+    expect(outcomes.map(({ error }) => error)).toEqual([null, null]);
+    // One of them works while the other one finds the store in use, and ends.
+    const worked = outcomes.findIndex(({ result }) => (result?.requests ?? 0) > 0);
+    const [worker, idler] = [requestIds[worked], requestIds[1 - worked]];
+    expect(outcomes[1 - worked]?.result).toMatchObject({ status: 'idle', requests: 0 });
+    const done = lines.filter(({ message }) => message === 'done');
+    expect(done).toMatchObject([
+      { requestId: idler, status: 'idle' },
+      { requestId: worker, status: outcomes[worked]?.result?.status },
+    ]);
+    const starts = lines.find(({ message }) => message === 'starting a new run');
+    expect(starts).toMatchObject({ requestId: worker });
+    const later = lines.slice(lines.indexOf(done[0] ?? {}) + 1);
+    expect(new Set(later.map(({ requestId }) => requestId))).toEqual(new Set([worker]));
+  });
+
+  test.each<[string, unknown[], string]>([
+    ['nothing', [], 'context: is missing'],
+    ['null', [null, null], 'context: is missing'],
+    ['a text', [{}, 'context'], 'context: is not an object'],
+    ['an empty context', [{}, {}], 'context: has no getRemainingTimeInMilliSeconds()'],
+    [
+      'a context without functions',
+      [{}, { getRemainingTimeInMilliSeconds: 60_000, getRequestID: 'x' }],
+      'context: has no getRemainingTimeInMilliSeconds()',
+    ],
+  ])('called with %s, says that FunctionGraph must call it', async (_name, given, message) => {
+    const folder = createFolder();
+    copyFileSync(bundle, join(folder, 'index.js'));
+    const { error, lines } = await invoke(folder, '', { arguments: given });
+    expect(error).toMatchObject({ name: 'ConfigError', code: 'CONFIG' });
+    expect(error?.message).toContain(message);
+    expect(error?.message).toContain('FunctionGraph');
+    expect(error?.message).toContain('cgs-export tick');
+    expect(lines).toMatchObject([
+      { level: 'error', requestId: null },
+      { message: 'done', status: 'failed', requestId: null },
+    ]);
+  });
+
+  test('rejects a folder as its store, relative or temporary, unless it is mounted', async () => {
+    const endpoint = await startEndpoint({ nodes: 30, securityToken: 'agency-token-6' });
+    const folder = deploy(endpoint, 'agency');
+    const file = join(folder, 'cgs-export.yml');
+    const mounted = readFileSync(file, 'utf8');
+    const options = { key: agencyOf(endpoint) };
+    for (const store of ['file:./lake', 'file:/tmp/cgs-export-never-written']) {
+      writeFileSync(file, mounted.replace(/^store: .*\nmounted: true$/m, `store: ${store}`));
+      const { error } = await invoke(folder, 'one', options);
+      expect(error).toMatchObject({ name: 'ConfigError', code: 'CONFIG' });
+      expect(error?.message).toContain('store: is a folder, which a function loses');
+      expect(error?.message).toContain('mounted: true');
+    }
+    expect((await endpoint.report()).servings).toHaveLength(0);
+    expect(readdirSync(join(folder, 'lake'))).toEqual([]);
+    writeFileSync(file, mounted);
+    const { result } = await invoke(folder, 'two', options);
+    expect(result).toMatchObject({ status: 'sealed', snapshots: [{ rows: 30 }] });
   });
 });

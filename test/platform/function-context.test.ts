@@ -1,12 +1,12 @@
-// Tests what is read from a FunctionGraph context: the agency's key, the time left, and variables.
+// Tests what is read from a FunctionGraph context: whether it is one, the agency's key, and variables.
 
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
 import {
   type FunctionContext,
+  findContextFault,
   readAgencyKey,
   readEnvironment,
-  readTimeLeftMs,
 } from '../../lib/platform/function-context.ts';
 
 describe("the agency's key", () => {
@@ -22,7 +22,7 @@ describe("the agency's key", () => {
     expect(readAgencyKey(context)).toEqual({ ...key, ak: 'ak-2' });
   });
 
-  test.each<[string, FunctionContext]>([
+  test.each<[string, Partial<FunctionContext>]>([
     ['nothing', {}],
     ['no token', { getSecurityAccessKey: () => 'AKAKAK', getSecuritySecretKey: () => 'sksksk' }],
     [
@@ -47,13 +47,35 @@ describe("the agency's key", () => {
   });
 });
 
-test('the time left is read again at each call, and is 0 if the platform does not report it', () => {
-  let timeLeftMs = 900_000;
-  const context = { getRemainingTimeInMilliSeconds: () => timeLeftMs };
-  expect(readTimeLeftMs(context)).toBe(900_000);
-  timeLeftMs = 5;
-  expect(readTimeLeftMs(context)).toBe(5);
-  expect(readTimeLeftMs({})).toBe(0);
+describe('what is no context of FunctionGraph', () => {
+  const timeLeft = { getRemainingTimeInMilliSeconds: () => 60_000 };
+
+  test.each<[string, unknown, string]>([
+    ['undefined', undefined, 'is missing'],
+    ['null', null, 'is missing'],
+    ['a number', 5, 'is not an object'],
+    ['a function', () => {}, 'is not an object'],
+    ['an empty object', {}, 'has no getRemainingTimeInMilliSeconds()'],
+    ['an array', [], 'has no getRemainingTimeInMilliSeconds()'],
+    [
+      'values instead of functions',
+      { getRemainingTimeInMilliSeconds: 60_000, getRequestID: 'x', getMemorySize: 128 },
+      'has no getRemainingTimeInMilliSeconds(), getRequestID(), getMemorySize()',
+    ],
+    ['one value', { ...timeLeft, getUserData: { A: 'b' } }, 'has no getUserData()'],
+  ])('%s: says what is missing and who must call the handler', (_name, given, message) => {
+    const fault = findContextFault(given);
+    expect(fault).toBeInstanceOf(ConfigError);
+    expect(fault?.message).toContain(`context: ${message}, so this is no invocation`);
+    expect(fault?.hint).toContain('FunctionGraph');
+  });
+
+  test('the time left is all that a context must have', () => {
+    expect(findContextFault(timeLeft)).toBeNull();
+    expect(
+      findContextFault({ ...timeLeft, getRequestID: undefined, getUserData: null }),
+    ).toBeNull();
+  });
 });
 
 describe('the environment', () => {

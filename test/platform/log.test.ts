@@ -17,7 +17,7 @@ function setUp(more: Partial<LogOptions> = {}) {
     pretty: false,
     colour: false,
     scrubber,
-    base: { service: 'cgs-export' },
+    base: () => ({ service: 'cgs-export' }),
     nowMs: () => Date.parse('2026-11-24T06:00:00.123Z'),
     ...more,
   });
@@ -133,19 +133,19 @@ test('no value of a field makes the log throw', () => {
 
 describe('pretty', () => {
   test('writes time, level, message and key=value', () => {
-    const { log, lines } = setUp({ pretty: true, base: {} });
+    const { log, lines } = setUp({ pretty: true, base: () => ({}) });
     log('info', 'page stored', { rows: 200, name: 'web 01', list: [1, 'a'], empty: '' });
     expect(lines).toEqual([
       '06:00:00 info  page stored rows=200 name="web 01" list=[1,"a"] empty=""\n',
     ]);
   });
   test('writes colours only if requested', () => {
-    const { log, lines } = setUp({ pretty: true, base: {}, colour: true });
+    const { log, lines } = setUp({ pretty: true, base: () => ({}), colour: true });
     log('error', 'bad');
     expect(lines).toEqual(['06:00:00 \u001b[31merror\u001b[0m bad\n']);
   });
   test('writes one line without control characters for any content', () => {
-    const { log, lines } = setUp({ pretty: true, base: {} });
+    const { log, lines } = setUp({ pretty: true, base: () => ({}) });
     const issue = { path: 'a', message: 'b', hint: 'c' };
     const error = new ConfigError([issue, issue]);
     log('error', `line one\nline two \u001b[2J`, { 'k\ney': 'v\u0007\u2028', error });
@@ -155,7 +155,7 @@ describe('pretty', () => {
     expect(lines[0]?.slice(0, -1)).not.toMatch(/[\u0000-\u001f\u2028]/);
   });
   test('writes a stack below the line', () => {
-    const { log, lines } = setUp({ pretty: true, base: {}, level: 'debug' });
+    const { log, lines } = setUp({ pretty: true, base: () => ({}), level: 'debug' });
     log('error', 'bad', { error: new RangeError('too far') });
     expect(lines[0]).toMatch(
       /^06:00:00 error bad error=\{"name":"RangeError","message":"too far"\}\n {4}RangeError: too far\n {4}at /,

@@ -14,6 +14,7 @@ export function writeConfig(
   credentials = 'agency',
 ): string {
   return `store: file:${folder}
+mounted: true
 schedule: 24h
 quota: { requests: ${quota.requests}, windowSeconds: ${quota.windowSeconds} }
 accounts:

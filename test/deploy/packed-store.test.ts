@@ -1,0 +1,30 @@
+// Tests that a folder as the store of a function is rejected when it is packed, without any variable.
+
+import { expect, test } from 'vitest';
+import { ConfigError } from '../../lib/core/errors.ts';
+import { checkPackedStore } from '../../lib/deploy/packed-store.ts';
+
+const check = (text: string) => () => checkPackedStore(text, 'cgs-export.yml');
+
+test.each([
+  'store: file:./export',
+  'store: file:/tmp/lake',
+  'store: file:/mnt/lake\nmounted: false',
+  'store: file:${FOLDER}\nmounted: "false"',
+  '{ "store": "file:///mnt/lake", "mounted": null }',
+])('rejects %s', (text) => {
+  expect(check(text)).toThrow(ConfigError);
+  expect(check(text)).toThrow(/^store: is a folder, which a function loses/);
+});
+
+test.each([
+  'store: file:/mnt/lake\nmounted: true',
+  'store: file:/mnt/lake\nmounted: "true"',
+  'store: file:/mnt/lake\nmounted: ${IS_MOUNTED}',
+  'store: ${STORE}',
+  'store: obs://lake/cgs',
+  'store: [file]',
+  'nonsense: 1',
+])('accepts %s', (text) => {
+  expect(check(text)).not.toThrow();
+});
