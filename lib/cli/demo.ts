@@ -118,7 +118,7 @@ export function listQueries(path: string, program: string) {
   const store = quoteForShell(`file:${path}`);
   return {
     duckdb: `duckdb -c "${newestNodesSql(path.replaceAll("'", "''")).replaceAll(/["\\$`]/g, '\\$&')}"`,
-    jq: `zcat ${quoteForShell(path)}/container_nodes_ndjson/dt=*/rgn=*/prj=*/*.ndjson.gz | jq -r 'select(.agent_status != "online") | [.snapshot_at, .host_name, .agent_status, .private_ip] | @tsv'`,
+    jq: newestNodesPipeline(quoteForShell(path)),
     verify: `${program} verify --store ${store}`,
     status: `${program} status --store ${store}`,
   };
@@ -127,8 +127,23 @@ export function listQueries(path: string, program: string) {
 /** Counts nodes in the newest complete snapshot of each region and project, like the query in README.md. */
 function newestNodesSql(path: string): string {
   const columns = `{snapshot: 'VARCHAR', verdict: 'VARCHAR', scope: 'STRUCT(region VARCHAR, projectId VARCHAR)', parts: 'STRUCT(key VARCHAR)[]'}`;
-  const files = `SELECT '${path}/' || unnest(max_by(parts, snapshot)).key FROM read_json('${path}/_manifests/container_nodes/**/*.json', columns = ${columns}) WHERE verdict = 'complete' GROUP BY scope`;
-  return `SELECT region, agent_status, count(*) AS nodes FROM read_parquet('${path}/container_nodes/**/*.parquet', filename = true, hive_partitioning = false) WHERE filename IN (${files}) GROUP BY ALL ORDER BY ALL`;
+  const manifests = `read_json('${path}/_manifests/container_nodes/**/*.json', hive_partitioning = false, columns = ${columns})`;
+  // A name more than a day ahead comes from a host with a wrong clock.
+  const isNotAhead = `snapshot < strftime(now() AT TIME ZONE 'UTC' + INTERVAL 1 DAY, '%Y%m%dT%H%M%SZ')`;
+  const files = `SELECT '${path}/' || unnest(max_by(parts, snapshot)).key FROM ${manifests} WHERE verdict = 'complete' AND ${isNotAhead} GROUP BY scope`;
+  return `SELECT region, agent_status, count(*) AS nodes FROM read_parquet('${path}/container_nodes/**/*.parquet', filename = true, union_by_name = true, hive_partitioning = false) WHERE filename IN (${files}) GROUP BY ALL ORDER BY ALL`;
+}
+
+/** Prints the nodes that are not online in the newest complete snapshots, like the commands in docs/query.md. */
+function newestNodesPipeline(path: string): string {
+  const steps = [
+    'jq -r .manifest _latest/container_nodes/*/*.json',
+    'xargs cat',
+    `jq -r '.parts[] | select(.role == "rows" and .format == "ndjson").key'`,
+    'xargs -r gzip -dc',
+    `jq -r 'select(.agent_status != "online") | [.region, .host_name, .agent_status, .private_ip] | @tsv'`,
+  ];
+  return `(cd ${path} && ${steps.join(' | ')})`;
 }
 
 function quoteForShell(text: string): string {

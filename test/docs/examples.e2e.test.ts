@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -53,6 +54,8 @@ function createCheckout(name: string): string {
 }
 
 interface StoredManifest {
+  /** Below `_manifests/`. */
+  path: string;
   snapshot: string;
   verdict: string;
   rows: number;
@@ -61,13 +64,23 @@ interface StoredManifest {
 }
 type StoredRow = Record<string, unknown> & { host_id: string };
 
-/** Manifests and rows by the files alone: none of lib reads them. */
-function readStore(store: string): { manifests: StoredManifest[]; rowsOf: typeof readRows } {
-  const manifests = readdirSync(join(store, '_manifests'), { recursive: true, encoding: 'utf8' })
+function listManifests(store: string): StoredManifest[] {
+  return readdirSync(join(store, '_manifests'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.json'))
-    .map(
-      (path) => JSON.parse(readFileSync(join(store, '_manifests', path), 'utf8')) as StoredManifest,
-    );
+    .map((path) => ({
+      ...JSON.parse(readFileSync(join(store, '_manifests', path), 'utf8')),
+      path,
+    }));
+}
+
+/**
+ * Manifests and rows by the files alone: none of lib reads them. A manifest that is not the one of its name counts for
+ * nothing.
+ */
+function readStore(store: string): { manifests: StoredManifest[]; rowsOf: typeof readRows } {
+  const manifests = listManifests(store).filter(({ path, snapshot, scope }) =>
+    path.endsWith(`/rgn=${scope.region}/prj=${scope.projectId}/${snapshot}.json`),
+  );
   function readRows(manifest: StoredManifest): StoredRow[] {
     const key = manifest.parts.find((part) => part.key.startsWith('container_nodes_ndjson/'))?.key;
     if (key === undefined) return [];
@@ -79,11 +92,12 @@ function readStore(store: string): { manifests: StoredManifest[]; rowsOf: typeof
   return { manifests, rowsOf: readRows };
 }
 
-/** Complete snapshots of each region and project, the newest first. */
+/** Complete snapshots of each region and project, the newest first. A name more than a day ahead is never the newest. */
 function listComplete(manifests: readonly StoredManifest[]): StoredManifest[][] {
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString().replaceAll(/[-:]|\.\d+/g, '');
   const series = new Map<string, StoredManifest[]>();
   for (const manifest of manifests) {
-    if (manifest.verdict !== 'complete') continue;
+    if (manifest.verdict !== 'complete' || manifest.snapshot > tomorrow) continue;
     const id = `${manifest.scope.region} ${manifest.scope.projectId}`;
     series.set(id, [...(series.get(id) ?? []), manifest]);
   }
@@ -162,62 +176,101 @@ function readUnprotected(store: string): StoredRow[] {
   return readNewest(store).filter((row) => row.protect_status !== 'opened');
 }
 
-/** Two accounts and two regions, each with two snapshots: one changed, one drifted, one empty, one unchanged. */
+type Change = (list: object[], offset: number) => void;
+const drop = (list: object[], offset: number, count: number) =>
+  void (offset === 0 && list.splice(0, count));
+const drift: Change = (list, offset) => {
+  // Two nodes change places, once in each pass: the same disorder twice.
+  if (offset === 199) [list[5], list[350]] = [list[350] as object, list[5] as object];
+  // So that a query which reads the drifted snapshot gives another result.
+  for (const node of list) Object.assign(node, { protect_status: 'closed' });
+};
+
+/** By project: what happens to its list in the second and in the third export. */
+const changes: Record<string, readonly [Change, Change]> = {
+  a1: [(list, offset) => drop(list, offset, 20), drift],
+  b2: [drift, (list, offset) => drop(list, offset, 30)],
+  c3: [() => {}, (list) => void list.splice(0)],
+  d4: [() => {}, () => {}],
+  e5: [(list) => void list.splice(0), (list) => void (list.length || list.push(...newNodes))],
+  f6: [drift, drift],
+};
+const newNodes = ['n1', 'n2', 'n3'].map((host_id) => ({ host_id, agent_status: 'online' }));
+
+/** Three accounts and two regions, each with three snapshots. */
 async function exportManyTargets(cwd: string): Promise<void> {
   let round = 1;
-  const changes: Record<string, (list: object[], offset: number) => void> = {
-    a1: (list, offset) => void (offset === 0 && list.splice(0, 20)),
-    b2: (list, offset) => {
-      // Two nodes change places, once in each pass: the same disorder twice.
-      if (offset === 199) [list[5], list[350]] = [list[350] as object, list[5] as object];
-      // So that a query which reads the drifted snapshot gives another result.
-      for (const node of list) Object.assign(node, { protect_status: 'closed' });
-    },
-    c3: (list) => void list.splice(0),
-    d4: () => {},
-  };
-  const targets: string[] = [];
-  for (const [index, [name, change]] of Object.entries(changes).entries()) {
-    const region = index % 2 === 0 ? 'cn-south-4' : 'cn-north-4';
-    const account = index < 2 ? 'one' : 'two';
+  const regions = ['cn-south-4', 'cn-north-4'];
+  const accounts = ['one', 'two', 'three'].map((name) => ({
+    name,
+    ak: `DOCSKEY${name}`,
+    sk: `docs-secret-of-account-${name}`,
+    targets: [] as string[],
+  }));
+  for (const [index, [name, later]] of Object.entries(changes).entries()) {
+    const region = regions[index % 2] ?? '';
+    const account = accounts[index >> 1] as (typeof accounts)[number];
+    const { ak, sk } = account;
     const simulator = await startSimulator({
-      nodes: 420,
-      quota: null,
-      seed: index + 1,
-      region,
-      projectId: `${name}`.repeat(16),
-      ak: `DOCSKEY${account}`,
-      sk: `docs-secret-of-account-${account}`,
+      ...{ nodes: 420, quota: null, seed: index + 1, region, projectId: name.repeat(16), ak, sk },
       beforePage: ({ offset, list }) => {
-        if (round === 2) change(list, offset);
+        if (round > 1) later[round === 2 ? 0 : 1](list, offset);
       },
     });
     simulators.push(simulator);
-    targets.push(
-      `      - { region: ${region}, projectId: ${simulator.projectId}, endpoint: "${simulator.url}" }`,
-    );
+    const { projectId, url } = simulator;
+    account.targets.push(JSON.stringify({ region, projectId, endpoint: url }));
   }
-  const accountOf = (name: string, own: readonly string[]) => [
+  const lines = accounts.flatMap(({ name, ak, sk, targets }) => [
     `  - name: ${name}`,
-    `    credentials: { ak: DOCSKEY${name}, sk: docs-secret-of-account-${name} }`,
+    `    credentials: { ak: ${ak}, sk: ${sk} }`,
     '    targets:',
-    ...own,
-  ];
-  writeFileSync(
-    join(cwd, 'cgs-export.yml'),
-    [
-      'store: file:./demo-out',
-      'quota: { requests: 1000, windowSeconds: 1 }',
-      'accounts:',
-      ...accountOf('one', targets.slice(0, 2)),
-      ...accountOf('two', targets.slice(2)),
-      '',
-    ].join('\n'),
-  );
+    ...targets.map((target) => `      - ${target}`),
+  ]);
+  const general = ['store: file:./demo-out', 'quota: { requests: 1000, windowSeconds: 1 }'];
+  writeFileSync(join(cwd, 'cgs-export.yml'), [...general, 'accounts:', ...lines, ''].join('\n'));
   await run('node', [cli, 'export'], { cwd });
-  round = 2;
-  // 6: sealed, one of them drifted.
-  await expect(run('node', [cli, 'export'], { cwd })).rejects.toMatchObject({ code: 6 });
+  for (round = 2; round <= 3; round += 1) {
+    // 6: sealed, some of them drifted.
+    await expect(run('node', [cli, 'export'], { cwd })).rejects.toMatchObject({ code: 6 });
+  }
+}
+
+/** Makes the store as hard to query as one can be. What `newest` reads does not change. */
+async function damageStore(store: string): Promise<void> {
+  const manifests = listManifests(store).sort((a, b) => (a.snapshot < b.snapshot ? -1 : 1));
+  const pathOf = ({ path }: StoredManifest) => join(store, '_manifests', path);
+  const write = (path: string, manifest: StoredManifest, space: number) => {
+    const { path: _path, ...content } = manifest;
+    writeFileSync(path, `${JSON.stringify(content, null, space)}\n`);
+  };
+  // On one line, or on several.
+  for (const [index, one] of manifests.entries()) write(pathOf(one), one, index % 2 === 0 ? 0 : 2);
+  const [oldest] = manifests as [StoredManifest];
+  const parquet = oldest.parts.find(({ key }) => key.endsWith('.parquet'))?.key ?? '';
+  // A file that no manifest names.
+  const folderOf = (key: string) => join(store, key, '..');
+  cpSync(join(store, parquet), join(folderOf(parquet), '20260101T000000Z-000000000000.parquet'));
+  // A manifest under another name, and one in the folder of another region.
+  write(join(pathOf(oldest), '..', '20991231T000000Z.json'), oldest, 0);
+  const elsewhere = pathOf(oldest).replace(/rgn=[^/]+/, 'rgn=cn-east-3');
+  mkdirSync(join(elsewhere, '..'), { recursive: true });
+  write(elsewhere, oldest, 0);
+  // A snapshot of a host whose clock was years ahead.
+  const snapshot = '20991231T000001Z';
+  const key = join(parquet, '..', `${snapshot}-000000000000.parquet`);
+  cpSync(join(store, parquet), join(store, key));
+  const ahead = { ...oldest, snapshot, parts: [{ key, format: 'parquet' }] };
+  write(join(pathOf(oldest), '..', `${snapshot}.json`), ahead, 0);
+  // An old part of a version that had fewer columns.
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  const path = join(store, parquet);
+  await connection.run(
+    `COPY (SELECT * EXCLUDE (verdict, is_container_node, version) FROM read_parquet('${path}', hive_partitioning = false)) TO '${path}.old' (FORMAT parquet)`,
+  );
+  instance.closeSync();
+  renameSync(`${path}.old`, path);
 }
 
 const manyTargets = join(folder, 'many-targets');
@@ -227,7 +280,7 @@ beforeAll(async () => {
   mkdirSync(manyTargets);
   const [output] = await Promise.all([
     run('node', [cli, 'demo'], { cwd: folder }),
-    exportManyTargets(manyTargets),
+    exportManyTargets(manyTargets).then(() => damageStore(join(manyTargets, 'demo-out'))),
   ]);
   demoOutput = output;
 });
@@ -360,9 +413,11 @@ describe('SQL', () => {
     const { manifests } = readStore(store);
     if (place !== '') {
       // What makes the store hard to query must be there.
-      expect(manifests.filter(({ verdict }) => verdict === 'drifted')).toHaveLength(1);
-      expect(manifests.filter(({ rows }) => rows === 0)).toHaveLength(1);
-      expect(readNewest(store).length).toBe(400 + 420 + 0 + 420);
+      expect(manifests.filter(({ verdict }) => verdict === 'drifted')).toHaveLength(4);
+      expect(manifests.filter(({ rows }) => rows === 0)).toHaveLength(2);
+      expect(manifests).toHaveLength(6 * 3 + 1);
+      expect(listManifests(store)).toHaveLength(6 * 3 + 3);
+      expect(readNewest(store).length).toBe(400 + 390 + 0 + 420 + 3 + 420);
     }
     const [first] = manifests.map(({ snapshot }) => snapshot).sort();
     const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
@@ -391,6 +446,21 @@ describe('SQL', () => {
       process.chdir(back);
       instance.closeSync();
     }
+  });
+
+  test('the shell commands of docs/query.md print the nodes that are not online in the newest snapshots', async () => {
+    const [block] = pageOf('docs/query.md').blocks.filter(({ info }) => info === 'sh run');
+    const printed = await run('sh', ['-euc', block?.text ?? ''], { cwd: manyTargets });
+    const toCell = (value: unknown) =>
+      String(value ?? '')
+        .replaceAll('\\', '\\\\')
+        .replaceAll('\t', '\\t')
+        .replaceAll('\n', '\\n');
+    const expected = readNewest(join(manyTargets, 'demo-out'))
+      .filter((row) => row.agent_status !== 'online')
+      .map((row) => [row.region, row.host_name, row.agent_status].map(toCell).join('\t'));
+    expect(expected.length).toBeGreaterThan(0);
+    expect(printed.split('\n').slice(0, -1).sort()).toEqual(expected.sort());
   });
 
   test('the result in README.md is what its query returns on the demo, which always has the same nodes', () => {
