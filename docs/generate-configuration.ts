@@ -19,7 +19,7 @@ const described = settings.filter((setting) => descriptionOf(setting) !== undefi
 const beforeSettings: Record<string, string> = {
   'accounts.*.credentials': `One of three forms:
 
-\`\`\`yaml
+\`\`\`yaml lines=accounts.0
 credentials: { ak: "\${PROD_AK}", sk: "\${PROD_SK}", securityToken: "\${PROD_TOKEN}" }   # token: temporary keys only
 credentials: { iamUser: exporter, iamPassword: "\${PROD_PASSWORD}", iamDomain: my-account }
 credentials: agency                                                                  # only in a function
@@ -41,7 +41,7 @@ const parts: readonly (readonly [title: string, text: () => string])[] = [
 
 The smallest configuration, with the key in \`HUAWEICLOUD_SDK_AK\` and \`HUAWEICLOUD_SDK_SK\`:
 
-\`\`\`yaml
+\`\`\`yaml config
 store: file:./export
 accounts:
   - name: prod
@@ -195,7 +195,7 @@ function describeEditors(): string {
 use the YAML language server (VS Code with the YAML extension, Neovim, Helix and others) complete settings, show their
 meaning and mark mistakes if the first line of the configuration names the schema:
 
-\`\`\`yaml
+\`\`\`yaml comment
 # yaml-language-server: $schema=./cgs-export.schema.json
 \`\`\`
 
@@ -222,7 +222,7 @@ accounts:
   return `All faults are reported at once, each with its path and with what to do. The exit code is 2. No message shows a value,
 because it may be a secret. For example, this configuration
 
-\`\`\`yaml
+\`\`\`yaml faults
 ${text}\`\`\`
 
 has these faults, if \`PROD_SK\` is not set:

@@ -312,7 +312,7 @@ function maskFigures(text: string): string {
 describe('commands', () => {
   test('every code block says how it is treated', () => {
     const known =
-      /^(sh|sh run|sh run=background|text|text output=demo|yaml|yaml file=[\w.-]+|json|json manifest|json pointer|ini|mermaid|sql spark|sql duckdb|sql duckdb=[a-z-]+)$/;
+      /^(sh|sh run|sh run=background|text|text output=demo|yaml (?:comment|config|faults)|yaml (?:file|lines)=[\w.-]+|json|json manifest|json pointer|ini|mermaid|sql spark|sql duckdb|sql duckdb=[a-z-]+)$/;
     const unknown = pages.flatMap(({ path, blocks }) =>
       blocks
         .filter(({ info }) => !known.test(info))
