@@ -33,7 +33,7 @@ function findFaults(text: string): string[] {
 /** A configuration whose first account has this line. */
 function inAccount(line: string): string {
   const account = { name: 'a', targets: [{ region: 'x' }], ...parse(line) };
-  return JSON.stringify({ store: 'obs://lake', accounts: [account] });
+  return JSON.stringify({ store: 'file:/mnt/lake', mounted: true, accounts: [account] });
 }
 
 const blocks = pages.flatMap(({ path, blocks: all }) =>
