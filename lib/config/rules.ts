@@ -188,7 +188,8 @@ function chooseCredentials(
 ): Credentials {
   if (isFaulty(path)) return agency;
   const given = toCredentials(shape);
-  if (!isUsed(path)) return given ?? agency;
+  // Half a key is no fault then: the command needs none.
+  if (!isUsed(path)) return given ?? readDefaultKey(env, () => {}) ?? agency;
   const chosen = given ?? readDefaultKey(env, report) ?? agency;
   if (chosen.kind === 'agency' && !inFunction) {
     const message = given

@@ -404,6 +404,17 @@ ${rest}`;
     expect(await faultsOf(text('file:./x'), {})).toHaveLength(7);
   });
 
+  test('knows the key of the environment, which names the user whose project ids are stored', async () => {
+    const { accounts } = await load(text('file:./x'), key, reading);
+    // The first account has a key of its own, whose variables are not set.
+    expect(accounts.map(({ credentials }) => credentials)).toMatchObject([
+      { kind: 'agency' },
+      { kind: 'key', ak: 'ENVAK' },
+    ]);
+    const half = { HUAWEICLOUD_SDK_AK: 'ENVAK' };
+    expect((await load(text('file:./x'), half, reading)).accounts).toHaveLength(2);
+  });
+
   test('needs the names of targets and the settings of the store', async () => {
     const names = minimal
       .replace('cn-north-4', '"${REGION}", projectId: "${PROJECT}"')
