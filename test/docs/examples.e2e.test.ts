@@ -140,6 +140,9 @@ const checks: Record<string, (store: string, time: string) => Record<string, unk
   'agent-status'(store) {
     return countBy(readNewest(store), ['account', 'region', 'agent_status'], 'nodes');
   },
+  editions(store) {
+    return countBy(readNewest(store), ['account', 'is_container_node', 'version'], 'nodes');
+  },
   snapshots(store) {
     return readStore(store).manifests.map(describeManifest);
   },
