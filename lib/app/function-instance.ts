@@ -12,6 +12,7 @@ import {
   findContextFault,
   readAgencyKey,
   readEnvironment,
+  readRequestId,
 } from '../platform/function-context.ts';
 import { createLog } from '../platform/log.ts';
 import { saveMemory } from '../platform/memory.ts';
@@ -39,10 +40,9 @@ export function openFunctionInstance(folder: string, processEnv: Environment) {
   saveMemory();
   const scrubber = createScrubber();
   const alerts = openAlerts(systemClock);
-  /** The context of the invocation that the running code belongs to. What is kept between invocations reads it here. */
-  const contexts = new AsyncLocalStorage<FunctionContext | null>();
-  const readRequestId = () => contexts.getStore()?.getRequestID?.() ?? null;
-  let currentLog = openLog('info', scrubber, readRequestId);
+  /** What the handler got as its context, in the invocation that the running code belongs to. */
+  const contexts: Contexts = new AsyncLocalStorage();
+  let currentLog = openLog('info', scrubber, contexts);
   const log: Log = (...line) => currentLog(...line);
   let connecting: Promise<Connection> | null = null;
 
@@ -50,12 +50,12 @@ export function openFunctionInstance(folder: string, processEnv: Environment) {
     const env = readEnvironment(context, processEnv);
     const file = env.CGS_EXPORT_CONFIG || join(folder, 'cgs-export.yml');
     const config = await loadConfig({ file, env, cwd: folder, inFunction: true });
-    currentLog = openLog(config.logLevel, scrubber, readRequestId);
-    const agencyKey = () => readAgencyKey(contexts.getStore() ?? context);
+    currentLog = openLog(config.logLevel, scrubber, contexts);
+    const agencyKey = () => readAgencyKey((contexts.getStore() as FunctionContext) ?? context);
     return connect(config, { log, scrubber, agencyKey });
   }
 
-  /** A failed attempt is not kept: the configuration may be mounted later. */
+  /** A failed attempt is not kept: the next invocation tries again. */
   function connectOnce(context: FunctionContext): Promise<Connection> {
     connecting ??= open(context).catch((error: unknown) => {
       connecting = null;
@@ -76,18 +76,21 @@ export function openFunctionInstance(folder: string, processEnv: Environment) {
         timeLeftMs: () => context.getRemainingTimeInMilliSeconds() - endMarginMs,
       });
     };
-    return contexts.run(context, () => runInvocation(run, { log, scrubber, alerts, metrics }));
+    return contexts.run(given, () => runInvocation(run, { log, scrubber, alerts, metrics }));
   };
 }
 
-function openLog(level: LogLevel, scrubber: Scrubber, readRequestId: () => string | null): Log {
+type Contexts = AsyncLocalStorage<unknown>;
+
+/** Each line has the request id of the invocation that writes it. */
+function openLog(level: LogLevel, scrubber: Scrubber, contexts: Contexts): Log {
   return createLog({
     level,
     write: (line) => void process.stdout.write(line),
     pretty: false,
     colour: false,
     scrubber,
-    base: () => ({ requestId: readRequestId() }),
+    base: () => ({ requestId: readRequestId(contexts.getStore()) }),
     nowMs: Date.now,
   });
 }

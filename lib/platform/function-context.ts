@@ -46,6 +46,12 @@ export function findContextFault(given: unknown): ConfigError | null {
     : fault(`has no ${missing.map((name) => `${name}()`).join(', ')}`);
 }
 
+/** Null if the argument has none: it may be no context at all. */
+export function readRequestId(given: unknown): string | null {
+  const context = asRecord(given);
+  return typeof context.getRequestID === 'function' ? String(context.getRequestID()) : null;
+}
+
 /** Reads the agency's temporary key again at each call. Throws ConfigError if the function has no agency. */
 export function readAgencyKey(context: Partial<FunctionContext>): KeyCredentials {
   const ak = context.getSecurityAccessKey?.();

@@ -7,6 +7,7 @@ import {
   findContextFault,
   readAgencyKey,
   readEnvironment,
+  readRequestId,
 } from '../../lib/platform/function-context.ts';
 
 describe("the agency's key", () => {
@@ -68,6 +69,13 @@ describe('what is no context of FunctionGraph', () => {
     expect(fault).toBeInstanceOf(ConfigError);
     expect(fault?.message).toContain(`context: ${message}, so this is no invocation`);
     expect(fault?.hint).toContain('FunctionGraph');
+  });
+
+  test('its request id is read if it has one', () => {
+    expect(readRequestId({ getRequestID: () => 'r1' })).toBe('r1');
+    for (const given of [undefined, null, 5, {}, { getRequestID: 'r1' }]) {
+      expect(readRequestId(given)).toBeNull();
+    }
   });
 
   test('the time left is all that a context must have', () => {
