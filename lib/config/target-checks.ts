@@ -13,15 +13,18 @@ interface GivenTarget {
   filters?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** A host of another region would give the rows a wrong region. Not asked of OBS: a bucket may be in another region. */
-export function findForeignHosts(target: GivenTarget, path: string): ConfigIssue[] {
+/** A host of another region would give the rows a wrong region. OBS is not checked: a bucket may be in another region. */
+export function findForeignHosts(
+  target: Pick<GivenTarget, 'region' | 'endpoint' | 'iamEndpoint'>,
+  path: string,
+): ConfigIssue[] {
   return (['endpoint', 'iamEndpoint'] as const).flatMap((name) => {
     const address = target[name];
     const named = address === undefined ? null : regionOf(new URL(address).hostname);
     if (named === null || named === target.region) return [];
     return {
       path: `${path}.${name}`,
-      message: 'is in another region than the target',
+      message: 'is a host of another region',
       hint: 'Correct the region or the address. Without an address, the one of the region is used.',
     };
   });

@@ -4,6 +4,7 @@ import { findProjectId } from '../api/iam.ts';
 import { createFetch } from '../api/proxy.ts';
 import { readProxy } from '../config/environment.ts';
 import { hostOf } from '../config/regional-host.ts';
+import { findForeignHosts } from '../config/target-checks.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import { isLoopback, usesProxy } from '../core/network-host.ts';
 import type { Environment, Scrubber } from '../core/ports.ts';
@@ -31,6 +32,9 @@ export function readDeployAccess(provider: ProviderSection, env: Environment) {
     if (isSafe(url)) continue;
     const hint = 'Write https://…; plain http is allowed for 127.0.0.1 only.';
     report(`provider.${name}`, `${url} is neither https nor on this machine`, hint);
+  }
+  if ([endpoint, iamEndpoint].every(isSafe)) {
+    issues.push(...findForeignHosts({ region, endpoint, iamEndpoint }, 'provider'));
   }
   const { httpsProxy, noProxy } = readProxy(env, report);
   if (issues.length > 0) throw new ConfigError(issues);

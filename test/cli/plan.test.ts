@@ -48,7 +48,7 @@ describe('without --probe', () => {
     const { code, runtime } = await call(['plan', '--json', ...flags, ...endpoint], { env });
     expect(code).toBe(2);
     expect(runtime.json()).toMatchObject({
-      errors: [{ message: '--endpoint: is in another region than the target' }],
+      errors: [{ message: '--endpoint: is a host of another region' }],
     });
   });
 

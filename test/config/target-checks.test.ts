@@ -21,7 +21,7 @@ describe('the region and the addresses of a target', () => {
     ['iamEndpoint', 'cn-north-4', huawei('iam', 'cn-south-4')],
   ])('%s: region %s and %s is a fault', async (name, region, host) => {
     expect(await faultsOf(withHosts(region, { [name]: host }))).toEqual([
-      `accounts.0.targets.0.${name}: is in another region than the target`,
+      `accounts.0.targets.0.${name}: is a host of another region`,
     ]);
   });
 

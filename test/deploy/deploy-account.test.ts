@@ -46,6 +46,16 @@ describe('access', () => {
     },
   );
 
+  test('rejects a host of another region than the one to deploy to', () => {
+    const endpoint = 'https://functiongraph.cn-north-4.myhuaweicloud.com';
+    const iamEndpoint = 'https://iam.cn-north-4.myhuaweicloud.com';
+    expect(() => readDeployAccess({ endpoint, iamEndpoint }, env)).toThrow(
+      /^provider.endpoint: is a host of another region\nprovider.iamEndpoint: is a host of/,
+    );
+    const access = readDeployAccess({ region: 'cn-north-4', endpoint, iamEndpoint }, env);
+    expect(access).toMatchObject({ endpoint, iamEndpoint });
+  });
+
   test.each([
     [{ HTTPS_PROXY: 'http://proxy:1' }, 'http://proxy:1'],
     [{ HTTPS_PROXY: 'http://proxy:1', NO_PROXY: 'example.com, .myhuaweicloud.com' }, null],
