@@ -200,6 +200,30 @@ test('reports a region without a project by its path in the configuration, and e
   expect(errors[0]?.message).toMatch(/^accounts\.0\.targets\.0\.projectId: .*cn-north-9/);
 });
 
+test('exports only the nodes that match the filters, and says so in the manifest', async () => {
+  const simulator = await start();
+  const filters = { containerNode: false, version: 'hss.version.null' };
+  const config = await configure({
+    accounts: [
+      {
+        name: 'prod',
+        credentials: keyOf(simulator),
+        targets: [targetAt(simulator, { table: 'other_hosts', filters })],
+      },
+    ],
+  });
+  const { snapshots, errors } = await open(config).run();
+  expect(errors).toEqual([]);
+  const matching = simulator
+    .nodes()
+    .filter((node) => node.is_container_node !== true && node.version === 'hss.version.null');
+  expect(matching.length).toBeGreaterThan(0);
+  expect(snapshots[0]?.manifest).toMatchObject({
+    rows: matching.length,
+    scope: { filters },
+  });
+});
+
 test('logs each warning of the configuration once', async () => {
   const targets = [{ region: 'cn-north-4', projectId: 'abc' }];
   const accounts = [{ name: 'prod', credentials: { ak: 'A', sk: 'secret' }, targets }];
