@@ -2,7 +2,7 @@
 
 import { ConfigError, ExportError, messageWithSubject } from '../core/errors.ts';
 import type { Scrubber } from '../core/ports.ts';
-import type { CollectResult } from '../runs/invocation.ts';
+import type { CollectResult, HeldTarget } from '../runs/invocation.ts';
 
 export interface ErrorJson {
   code: string;
@@ -12,10 +12,12 @@ export interface ErrorJson {
 
 export type ResultJson = ReturnType<typeof toResultJson>;
 
+/** `held` is there only if a timer leaves targets alone. */
 export function toResultJson(result: CollectResult, scrubber: Scrubber) {
   return {
     status: result.status,
     snapshots: result.snapshots.map(({ manifest, manifestKey, manifestSha256 }) => ({
+      account: manifest.scope.account,
       table: manifest.table,
       region: manifest.scope.region,
       projectId: manifest.scope.projectId,
@@ -29,7 +31,14 @@ export function toResultJson(result: CollectResult, scrubber: Scrubber) {
     /** How many requests this invocation sent to the service. */
     requests: result.requests,
     errors: result.errors.flatMap((error) => toErrorsJson(error, scrubber)),
+    ...(result.held.length > 0 ? { held: result.held.map((one) => scrubHeld(one, scrubber)) } : {}),
   };
+}
+
+function scrubHeld({ failure, ...target }: HeldTarget, { scrub }: Scrubber): HeldTarget {
+  if (!failure) return { ...target, failure };
+  const { message, hint } = failure;
+  return { ...target, failure: { ...failure, message: scrub(message), hint: scrub(hint) } };
 }
 
 /** For an invocation that threw `error` before it had a result: no request was counted and nothing was sealed. */

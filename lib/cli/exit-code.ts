@@ -6,7 +6,7 @@ import type { CollectResult } from '../runs/invocation.ts';
 import type { CollectMode } from '../runs/policy.ts';
 
 /** The first code in this list that occurred is the exit code. What is worst for the data comes first. */
-const precedence: readonly ExitCode[] = [5, 1, 2, 3, 4, 6, 0];
+const precedence: readonly ExitCode[] = [5, 1, 2, 3, 4, 6, 7, 0];
 
 export const exitCodeHelp: Readonly<Record<ExitCode, string>> = {
   0: 'success',
@@ -16,6 +16,7 @@ export const exitCodeHelp: Readonly<Record<ExitCode, string>> = {
   4: 'stopped before it was complete; run the same command again to continue',
   5: 'integrity check failed: a stored object is missing or was altered',
   6: 'exported, but the list changed its order while it was read: completeness cannot be proven',
+  7: '`status --check` found a target that needs attention',
 };
 
 /** 0 if `codes` is empty. */

@@ -2,11 +2,20 @@
 
 import type { Sealed } from '../snapshots/catalog.ts';
 
-/** Each column is as wide as its widest cell. The last column is not padded. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+/** Each column is as wide as its widest cell. The last column is not padded. Control characters are escaped. */
+export function formatTable(table: readonly (readonly string[])[]): string {
+  const rows = table.map((row) => row.map(escapeControls));
   const widthOf = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
   const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widthOf(column))));
   return lines.map((cells) => cells.join('  ').trimEnd()).join('\n');
+}
+
+/** Control characters as `\u001b`: they could change the terminal or break a line in two. */
+export function escapeControls(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 export function formatCount(count: number): string {
@@ -40,6 +49,23 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+/** `<account> <table> <region> <project>`. Null: not known. */
+export function describeTarget(target: {
+  account: string | null;
+  table: string;
+  region: string;
+  projectId: string | null;
+}): string {
+  const { account, table, region, projectId } = target;
+  const names = [
+    account ?? '(account not known)',
+    table,
+    region,
+    projectId ?? '(project not known)',
+  ];
+  return names.map(escapeControls).join(' ');
+}
+
 const verdicts: Readonly<Record<string, string>> = {
   complete: 'complete: every node that existed from the first page to the last is in it once',
   drifted:
@@ -52,7 +78,7 @@ export function describeSnapshots(snapshots: readonly Sealed[], storeUrl: string
     const { table, snapshot, scope, rows, rejects, verdict, evidence, parts } = manifest;
     const rejected = rejects === 0 ? '' : `, ${formatPlural(rejects, 'reject')}`;
     return [
-      `${table} ${snapshot}  ${scope.region} ${scope.projectId}`,
+      `${scope.account} ${table} ${snapshot}  ${scope.region} ${scope.projectId}`,
       `  ${formatPlural(rows, 'row')}${rejected}  (${formatPlural(evidence.pages, 'page')}, ${formatPlural(evidence.requests, 'request')})`,
       `  ${verdicts[verdict] ?? verdict}`,
       ...parts.map(

@@ -46,6 +46,7 @@ type Unknown = { [name in keyof Estimate]: null };
 const unknownEstimate: Unknown = { requests: null, minutes: null, quotaShare: null };
 
 type PlannedTarget = (Estimate | Unknown) & {
+  account: string;
   table: string;
   region: string;
   projectId: string | null;
@@ -53,8 +54,13 @@ type PlannedTarget = (Estimate | Unknown) & {
   rowsFrom: 'probe' | 'open run' | 'last snapshot' | null;
 };
 
-/** Of the targets whose size is known. `unknown`: how many others there are. */
-type Total = Estimate & { unknown: number };
+/** A sum over several targets; not known as long as the size of one of them is not. */
+type Total = (Estimate | Unknown) & {
+  /** How many targets have no known size. */
+  unknown: number;
+  /** The sum over the others: the least that is needed. */
+  known: Estimate;
+};
 
 async function runPlan(options: PlanOptions, session: Session): Promise<Outcome> {
   const connection = await connectTargets(options, session);
@@ -65,9 +71,11 @@ async function runPlan(options: PlanOptions, session: Session): Promise<Outcome>
   const targets = connection.targets.map((target, index) =>
     planTarget(target, statuses[index], sizes.get(target), connection),
   );
-  const requests = targets.reduce((sum, target) => sum + (target.requests ?? 0), 0);
-  const unknown = targets.filter(({ rows }) => rows === null).length;
-  const total = { ...estimate(requests, connection), unknown };
+  const total = sumUp(targets, connection);
+  const accounts = [...new Set(targets.map(({ account }) => account))].map((account) => {
+    const own = targets.filter((target) => target.account === account);
+    return { account, ...sumUp(own, connection) };
+  });
   const warnings = [
     ...connection.warnings.map(({ path, message, hint }) => `${path}: ${message}. ${hint}`),
     ...findWarnings(total, connection, options.probe === true),
@@ -77,13 +85,14 @@ async function runPlan(options: PlanOptions, session: Session): Promise<Outcome>
     json: {
       status: errors.length > 0 ? 'failed' : 'ok',
       targets,
+      accounts,
       total,
       quota: { requests: quota.requests, windowSeconds: quota.windowMs / 1_000 },
       scheduleSeconds: scheduleMs / 1_000,
       warnings,
       errors: errors.flatMap((error) => toErrorsJson(error, session.scrubber)),
     },
-    text: describePlan(targets, total, warnings, connection),
+    text: describePlan({ targets, accounts, total, warnings }, connection),
   };
 }
 
@@ -113,13 +122,14 @@ function probeTargets(targets: readonly Target[], connection: Connection, sessio
 }
 
 function planTarget(
-  { table, region, projectId, dataset }: Target,
+  { account, table, region, projectId, dataset }: Target,
   status: TargetStatus | undefined,
   probed: number | undefined,
   connection: Connection,
 ): PlannedTarget {
   const [rows, rowsFrom] = findSize(status, probed);
   return {
+    account,
     table,
     region,
     projectId: projectId ?? status?.projectId ?? null,
@@ -148,37 +158,57 @@ function estimate(requests: number, { quota, scheduleMs }: Connection): Estimate
   };
 }
 
+function sumUp(targets: readonly PlannedTarget[], connection: Connection): Total {
+  const requests = targets.reduce((sum, target) => sum + (target.requests ?? 0), 0);
+  const unknown = targets.filter(({ rows }) => rows === null).length;
+  const known = estimate(requests, connection);
+  return { ...(unknown > 0 ? unknownEstimate : known), unknown, known };
+}
+
 function findWarnings(
-  { minutes, unknown }: Total,
+  { unknown, known }: Total,
   { scheduleMs }: Connection,
   isProbed: boolean,
 ): string[] {
   const warnings: string[] = [];
-  if (minutes * 60_000 > scheduleMs) {
+  const neededMs = known.minutes * 60_000;
+  if (known.quotaShare > 1 || neededMs > scheduleMs) {
+    const needed = `${unknown > 0 ? 'at least ' : ''}${formatShare(known.quotaShare)}`;
     warnings.push(
-      `Reading all pages takes ${formatDuration(minutes * 60_000)}, more than the schedule allows (${formatDuration(scheduleMs)}): snapshots will be late, and some slots will have no snapshot. Choose a longer schedule or fewer targets, or ask Huawei Cloud for a higher quota.`,
+      `A snapshot of every target in every slot needs ${needed} of the quota (${formatDuration(neededMs)} of ${formatDuration(scheduleMs)}), more than the schedule allows: targets take turns, and slots pass without a snapshot. Choose a longer schedule or fewer targets, or ask Huawei Cloud for a higher quota.`,
     );
   }
   if (unknown > 0) {
-    const advice = isProbed ? '' : ' Use --probe to ask the service, with one request per target.';
+    const advice = isProbed
+      ? ' The errors say why the service did not tell it.'
+      : ' To learn it, run `cgs-export plan --probe`: it sends one request per target.';
     warnings.push(
-      `The size of ${formatPlural(unknown, 'target')} is unknown. The total covers only the targets with a known size.${advice}`,
+      `The size of ${formatPlural(unknown, 'target')} is not known, so the total is not known either.${advice}`,
     );
   }
   return warnings;
 }
 
 function describePlan(
-  targets: readonly PlannedTarget[],
-  total: Total,
-  warnings: readonly string[],
+  {
+    targets,
+    accounts,
+    total,
+    warnings,
+  }: {
+    targets: readonly PlannedTarget[];
+    accounts: readonly (Total & { account: string })[];
+    total: Total;
+    warnings: readonly string[];
+  },
   { quota, scheduleMs, store }: Connection,
 ): string {
   const header = [
-    ...['table', 'region', 'project', 'nodes', 'nodes from'],
+    ...['account', 'table', 'region', 'project', 'nodes', 'nodes from'],
     ...['requests', 'time', 'share of quota'],
   ];
   const rows = targets.map((target) => [
+    target.account,
     target.table,
     target.region,
     target.projectId ?? '(not known yet)',
@@ -186,15 +216,26 @@ function describePlan(
     target.rowsFrom ?? '-',
     ...describeEstimate(target),
   ]);
-  const sum = ['total', '', '', '', '', ...describeEstimate(total)];
+  const toSum = (name: string, sum: Total) => [
+    ...[name, 'all targets', '', '', '', ''],
+    ...describeTotal(sum),
+  ];
+  const sums = accounts.length > 1 ? accounts.map((one) => toSum(one.account, one)) : [];
+  const table = formatTable([header, ...rows, ...sums, toSum('total', total)]);
   const settings = `quota: ${formatPlural(quota.requests, 'request')} per ${formatDuration(quota.windowMs)}; schedule: a snapshot every ${formatDuration(scheduleMs)}; store: ${store.url}`;
   const notes = warnings.map((warning) => `warning: ${warning}\n`).join('');
-  return `${formatTable([header, ...rows, sum])}\n${settings}\n${notes}`;
+  return `${table}\n${settings}\n${notes}`;
 }
 
 function describeEstimate({ requests, minutes, quotaShare }: Estimate | Unknown): string[] {
-  if (requests === null) return ['?', '?', '?'];
+  if (requests === null) return ['unknown', 'unknown', 'unknown'];
   return [formatCount(requests), formatDuration(minutes * 60_000), formatShare(quotaShare)];
+}
+
+/** With targets of unknown size: the least that is needed, marked as such. */
+function describeTotal(sum: Total): string[] {
+  if (sum.unknown === 0 || sum.known.requests === 0) return describeEstimate(sum);
+  return describeEstimate(sum.known).map((text) => `at least ${text}`);
 }
 
 function formatShare(share: number): string {

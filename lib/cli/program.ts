@@ -170,10 +170,12 @@ function toPrintedFailure({ command }: Call, failure: ResultJson) {
   return command?.printsResult ? failure : { status, errors };
 }
 
-/** Prints errors on stderr and the result on stdout, without secrets. */
+/** Prints errors on stderr, unless a log line has shown them already, and the result on stdout, without secrets. */
 export function printOutcome(session: Session, { json, text }: Omit<Outcome, 'exitCode'>): void {
   const { runtime, scrubber, log, logFormat, printError } = session;
-  for (const { code, message, hint } of json?.errors ?? []) {
+  for (const error of json?.errors ?? []) {
+    if (session.isLogged(error)) continue;
+    const { code, message, hint } = error;
     if (logFormat === 'json') log('error', message, { code, hint });
     else printError(`error ${code}: ${message}\n  ${hint.replaceAll('\n', '\n  ')}\n`);
   }

@@ -74,7 +74,7 @@ export function createTracker(quota: Quota, pageLimit: number) {
         return;
       }
       waiting = null;
-      label = `${event.target.table} ${event.target.region}`;
+      label = `${event.account} ${event.target.table} ${event.target.region}`;
       if (event.kind === 'page') observePage(event, nowMs);
       if (event.kind === 'seal') note = 'sealing';
       if (event.kind === 'sealed') {

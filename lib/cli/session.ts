@@ -2,7 +2,7 @@
 
 import { logLevelOf } from '../config/load.ts';
 import { StoppedError } from '../core/errors.ts';
-import type { Environment, Log, Scrubber } from '../core/ports.ts';
+import type { Environment, Log, LogLevel, Scrubber } from '../core/ports.ts';
 import { createLog } from '../platform/log.ts';
 import { formatDuration } from './format.ts';
 import type { CommonOptions, LogFormat } from './options.ts';
@@ -41,6 +41,8 @@ export interface Session {
   json: boolean;
   logFormat: LogFormat;
   log: Log;
+  /** Whether a log line has shown this error already. */
+  isLogged(error: { code: string; message: string }): boolean;
   scrubber: Scrubber;
   /** Aborts with a StoppedError at the first SIGINT or SIGTERM. The second one ends the process. */
   signal: AbortSignal;
@@ -57,6 +59,7 @@ export interface Session {
 /** Null: there is nothing to show. */
 export type StateAt = (nowMs: number) => ProgressState | null;
 
+const logLevels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug'];
 const redrawMs = 250;
 const logEveryMs = 10_000;
 const signalExitCodes: Readonly<Record<SignalName, number>> = { SIGINT: 130, SIGTERM: 143 };
@@ -74,8 +77,9 @@ export function openSession(
   const line =
     isPretty && stderr.isTerminal ? createStatusLine((text) => stderr.write(text)) : null;
   const printError = (text: string) => (line ? line.print(text) : stderr.write(text));
-  const log = createLog({
-    level: logLevelOf(env, options.logLevel),
+  const level = logLevelOf(env, options.logLevel);
+  const writeLog = createLog({
+    level,
     write: printError,
     pretty: isPretty,
     colour: line !== null && !env.NO_COLOR,
@@ -83,6 +87,12 @@ export function openSession(
     base: () => ({}),
     nowMs: () => runtime.nowMs(),
   });
+  const shownErrors = new Set<string>();
+  const log: Log = (lineLevel, message, fields = {}) => {
+    writeLog(lineLevel, message, fields);
+    const isShown = logLevels.indexOf(lineLevel) <= logLevels.indexOf(level);
+    if (isShown && fields.code) shownErrors.add(`${fields.code} ${scrubber.scrub(message)}`);
+  };
   const { signal, stopListening } = stopOnSignal(runtime, log, line);
   const bar = json || env.NO_PROGRESS ? null : line;
   return {
@@ -90,6 +100,7 @@ export function openSession(
     json,
     logFormat,
     log,
+    isLogged: ({ code, message }) => shownErrors.has(`${code} ${message}`),
     scrubber,
     signal,
     printError,

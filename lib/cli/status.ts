@@ -1,24 +1,35 @@
 // Responsible for the command `status`: shows the state of every target as the store has it.
 
+import { stat } from 'node:fs/promises';
 import { exitCodes } from '../core/error-policy.ts';
-import { configFault } from '../core/errors.ts';
-import {
-  manifestsPrefix,
-  parseManifestKey,
-  scheduleKey,
-  type TargetKey,
-  targetId,
-} from '../core/object-keys.ts';
+import { CorruptError, configFault } from '../core/errors.ts';
+import { manifestsPrefix, parseManifestKey, scheduleKey, targetId } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { decodeSchedule } from '../runs/schedule.ts';
-import { readStatus, type TargetStatus } from '../runs/target-status.ts';
+import { unresolvedId } from '../runs/projects.ts';
+import { decodeSchedule, emptySchedule, type Schedule } from '../runs/schedule.ts';
+import { readStatus, type StatusTarget, type TargetStatus } from '../runs/target-status.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectStore } from './connection.ts';
-import { formatCount, formatDuration, formatTable } from './format.ts';
-import { addPickOptions, addStoreOptions, type PickOptions, type StoreOptions } from './options.ts';
+import { worstOf } from './exit-code.ts';
+import {
+  describeTarget,
+  formatCount,
+  formatDuration,
+  formatPlural,
+  formatTable,
+} from './format.ts';
+import {
+  addPickOptions,
+  addStoreOptions,
+  choice,
+  type PickOptions,
+  type StoreOptions,
+} from './options.ts';
+import { formatPrometheus } from './prometheus.ts';
 import type { Session } from './session.ts';
 
-type StatusOptions = StoreOptions & PickOptions;
+type StatusOptions = StoreOptions &
+  PickOptions & { check?: boolean; problems?: boolean; format: 'table' | 'prometheus' };
 
 const defaultScheduleMs = 24 * 3_600_000;
 
@@ -26,78 +37,162 @@ export const statusCommand: CommandDefinition<StatusOptions> = {
   name: 'status',
   summary: 'show open runs and the last snapshot of every target',
   description:
-    'Shows for every target: its open run, its last snapshot with verdict and age, and whether a snapshot is due. With --store it shows every target in that store (or table) and assumes the default schedule of 24h. Sends nothing to the service.',
+    'Shows for every target: its open run, its last snapshot with verdict and age, whether a snapshot is due, and why a target is held. The age counts from the time in the name of the snapshot (the start of its slot or run), not from when it was sealed. With --store it shows every target in that store (or table) and assumes the default schedule of 24h. Sends nothing to the service.',
+  addOptions: (command) =>
+    command
+      .option('--check', 'exit with 7 if a target needs attention (see below)')
+      .option('--problems', 'show only targets that need attention')
+      .addOption(
+        choice('--format <format>', 'format of the output', ['table', 'prometheus']).default(
+          'table',
+        ),
+      ),
   addTargetOptions(command) {
     addPickOptions(command);
     addStoreOptions(command);
   },
   writes: 'nothing',
-  codes: [0, 1, 2, 3, 4, 5],
+  codes: [0, 1, 2, 3, 4, 5, 7],
   examples: [
     'cgs-export status',
+    'cgs-export status --check --problems',
     'cgs-export status --store file:./export',
-    "cgs-export status --json | jq '.targets[] | select(.last.ageSeconds > 86400)'",
+    "cgs-export status --json | jq -r '.targets[] | select(.last == null or .last.ageSeconds > 86400) | [.account, .table, .region] | @tsv'",
+    'cgs-export status --format prometheus > /var/lib/node_exporter/cgs_export.prom',
   ],
+  note: 'A target needs attention if it was never sealed, its newest snapshot is older than 2 schedules or drifted,\nit is held, its run was abandoned, or one of its objects cannot be read.',
   run: runStatus,
 };
 
 async function runStatus(options: StatusOptions, session: Session): Promise<Outcome> {
+  const { store: address, format, json = false, check, problems: onlyProblems } = options;
+  if (json && format === 'prometheus') {
+    throw configFault('--format', 'cannot be combined with --json', 'Choose one of the two.');
+  }
   const { store, scheduleMs, targets } = await connectStore(options, session);
+  if (address !== undefined) await checkFolder(store);
   const statuses =
-    options.store === undefined
+    address === undefined
       ? await readStatus(store, scheduleMs, targets)
       : await readStoredStatus(store, options);
-  const text =
-    statuses.length === 0
-      ? `${store.url} holds no snapshot and no open run yet\n`
-      : `${describeTargets(statuses)}\nin ${store.url}\n`;
-  const json = { status: 'ok', store: store.url, targets: statuses, errors: [] };
-  return { exitCode: exitCodes.complete, json, text };
+  const found = statuses.filter(({ problems }) => problems.length > 0);
+  const shown = onlyProblems ? found : statuses;
+  // A damaged object is a problem of its target. An object that may not be read is a fault of this call.
+  const denied = found.flatMap(({ problems }) => problems).filter(isDenied);
+  // A store without any target may be a mistyped address, so a check must not call it good.
+  const needsAttention = found.length > 0 || statuses.length === 0;
+  return {
+    exitCode: worstOf([
+      ...(denied.length > 0 ? [exitCodes.denied] : []),
+      ...(check && needsAttention ? [exitCodes.attention] : []),
+    ]),
+    json: {
+      status: denied.length > 0 ? 'failed' : 'ok',
+      store: store.url,
+      scheduleSeconds: (address === undefined ? scheduleMs : defaultScheduleMs) / 1_000,
+      targets: shown,
+      errors: denied.map(({ code, message, hint }) => ({ code: code ?? '', message, hint })),
+    },
+    text:
+      format === 'prometheus'
+        ? formatPrometheus(shown)
+        : describeStatus(statuses, shown, store.url),
+  };
 }
 
-/** The status of every stored target, or of those in the tables that are picked. Throws ConfigError for --account. */
-async function readStoredStatus(
-  store: Store,
-  { account, table: tables }: PickOptions,
-): Promise<TargetStatus[]> {
-  if (account !== undefined) {
-    const hint = 'Use --table, or a configuration file: only that names accounts.';
-    throw configFault('--account', 'cannot be combined with --store', hint);
+function isDenied({ kind, code }: TargetStatus['problems'][number]): boolean {
+  return kind === 'unreadable' && code !== 'CORRUPT';
+}
+
+/** A mistyped address must not look like an empty store. Throws ConfigError. */
+async function checkFolder({ url }: Store): Promise<void> {
+  if (!url.startsWith('file:')) return;
+  const path = url.slice('file:'.length);
+  const exists = await stat(path).then(
+    () => true,
+    (error: { code?: string }) => error.code !== 'ENOENT',
+  );
+  if (exists) return;
+  const hint =
+    'Check the address. The folder is created by the first `cgs-export export` to this store.';
+  throw configFault('--store', `the folder ${path} does not exist`, hint);
+}
+
+/** The status of every stored target, or of those that are picked. Throws ConfigError for a name that the store does not have. */
+async function readStoredStatus(store: Store, picks: PickOptions): Promise<TargetStatus[]> {
+  const statuses = await readStatus(store, defaultScheduleMs, await findStoredTargets(store));
+  for (const name of ['account', 'table'] as const) {
+    const known = [...new Set(statuses.map((status) => status[name] ?? 'unknown'))];
+    for (const picked of picks[name] ?? []) {
+      if (known.includes(picked)) continue;
+      const hint = known.length > 0 ? `Choose one of: ${known.join(', ')}.` : 'It has no target.';
+      throw configFault(`--${name}`, `the store has no ${name} "${picked}"`, hint);
+    }
   }
-  const targets = (await findStoredTargets(store))
-    .filter(({ table }) => tables === undefined || tables.includes(table))
-    .map((target) => ({ ...target, projectQuestion: '', user: '' }));
-  return readStatus(store, defaultScheduleMs, targets);
+  const { account: accounts, table: tables } = picks;
+  return statuses.filter(
+    ({ account, table }) =>
+      (accounts?.includes(account ?? 'unknown') ?? true) && (tables?.includes(table) ?? true),
+  );
 }
 
 /** Every target that has a snapshot or an entry in the schedule, each once, sorted by name. */
-export async function findStoredTargets(store: Store): Promise<TargetKey[]> {
-  const found = new Map<string, TargetKey>();
+export async function findStoredTargets(store: Store): Promise<StatusTarget[]> {
+  const found = new Map<string, StatusTarget>();
+  const unknown = { account: null, projectQuestion: '', user: null };
   for (const { key } of await store.list(manifestsPrefix)) {
     const place = parseManifestKey(key);
-    if (place) found.set(targetId(place.target), place.target);
+    if (place) found.set(targetId(place.target), { ...place.target, ...unknown });
   }
-  for (const id of Object.keys(decodeSchedule(await store.get(scheduleKey)).targets)) {
-    const [, table, region, projectId] = /^([^/]+)\/rgn=([^/]+)\/prj=([^/]+)$/.exec(id) ?? [];
-    if (table && region && projectId) found.set(id, { table, region, projectId });
+  const schedule = await readScheduleOrEmpty(store, found.size > 0);
+  for (const id of Object.keys(schedule.targets)) {
+    const match = /^([^/]+)\/rgn=([^/]+)\/(prj|account)=(.+)$/.exec(id);
+    const [, table, region, kind, name] = match ?? [];
+    if (!table || !region || !name) continue;
+    const place = { table, region, ...unknown };
+    if (kind === 'prj') found.set(id, { ...place, projectId: name });
+    else
+      found.set(unresolvedId({ ...place, account: name }), {
+        ...place,
+        projectId: null,
+        account: name,
+      });
   }
   return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
 }
 
-function describeTargets(targets: readonly TargetStatus[]): string {
-  const header = ['table', 'region', 'project', 'last snapshot', 'verdict', 'rows', 'age', 'state'];
-  return formatTable([header, ...targets.map(describeTarget)]);
+/** A damaged schedule is reported with each target. If there is no other target, this throws CorruptError. */
+async function readScheduleOrEmpty(store: Store, hasTargets: boolean): Promise<Schedule> {
+  try {
+    return decodeSchedule(await store.get(scheduleKey));
+  } catch (error) {
+    if (!hasTargets || !(error instanceof CorruptError)) throw error;
+    return emptySchedule();
+  }
 }
 
-function describeTarget(target: TargetStatus): string[] {
-  const { table, region, projectId, last, latest, open, due, heldUntil } = target;
-  const states = [
-    ...(open ? [`open: ${describeOpen(open)}`] : []),
-    ...(due && !open ? ['due'] : []),
-    ...(heldUntil ? [`on hold until ${heldUntil}`] : []),
-    ...(last && last.snapshot !== latest ? [`last complete: ${latest ?? 'none'}`] : []),
+/** `shown`: those of `targets` that the options select. */
+function describeStatus(
+  targets: readonly TargetStatus[],
+  shown: readonly TargetStatus[],
+  url: string,
+): string {
+  if (targets.length === 0) return `${url} holds no snapshot and no open run yet\n`;
+  if (shown.length === 0) {
+    return `no problem: ${formatPlural(targets.length, 'target')} in ${url}\n`;
+  }
+  const header = [
+    ...['account', 'table', 'region', 'project', 'last snapshot'],
+    ...['verdict', 'rows', 'age', 'state'],
   ];
+  const table = formatTable([header, ...shown.map(toTableRow)]);
+  return `${table}\nin ${url}\n${describeProblems(shown)}`;
+}
+
+function toTableRow(target: TargetStatus): string[] {
+  const { account, table, region, projectId, last } = target;
   return [
+    account ?? '(not known)',
     table,
     region,
     projectId ?? '(not known yet)',
@@ -105,12 +200,43 @@ function describeTarget(target: TargetStatus): string[] {
     last?.verdict ?? '-',
     last ? formatCount(last.rows) : '-',
     last ? formatDuration(last.ageSeconds * 1_000) : '-',
-    states.join(', ') || 'up to date',
+    listStates(target).join(', ') || 'up to date',
+  ];
+}
+
+function listStates(target: TargetStatus): string[] {
+  const { last, latest, open, due, heldUntil, missedSlots, problems } = target;
+  const kinds = new Set(problems.map(({ kind }) => kind));
+  const marks = ['never sealed', 'abandoned', 'old', 'unreadable'] as const;
+  return [
+    ...marks.filter((kind) => kinds.has(kind)),
+    ...(open ? [`open: ${describeOpen(open)}`] : []),
+    ...(due && !open ? ['due'] : []),
+    ...(heldUntil ? [`held until ${heldUntil}`] : []),
+    ...(missedSlots > 0 ? [`missed slots: ${formatCount(missedSlots)}`] : []),
+    ...(last && last.snapshot !== latest ? [`last complete: ${latest ?? 'none'}`] : []),
   ];
 }
 
 function describeOpen(open: NonNullable<TargetStatus['open']>): string {
-  const { snapshot, phase, rows, total } = open;
+  const { snapshot, phase, rows, total, sealAttempts } = open;
   const read = rows === null || total === null ? '' : ` ${formatCount(rows)}/${formatCount(total)}`;
-  return `${snapshot} ${phase}${read}`;
+  // The newest attempt may be going on.
+  const stuck = sealAttempts > 1 ? ` (sealing was interrupted ${sealAttempts - 1} times)` : '';
+  return `${snapshot} ${phase}${read}${stuck}`;
+}
+
+/** A few lines for each problem, with what to do. Empty if there is none. */
+function describeProblems(targets: readonly TargetStatus[]): string {
+  const found = targets.filter(({ problems }) => problems.length > 0);
+  if (found.length === 0) return '';
+  const lines = found.flatMap((target) => [
+    `  ${describeTarget(target)}`,
+    ...target.problems.flatMap(({ kind, code, message, hint }) => [
+      `    ${kind}: ${code === null ? '' : `${code}: `}${message}`,
+      ...hint.split('\n').map((line) => `      ${line}`),
+    ]),
+  ]);
+  const head = `${formatPlural(found.length, 'target')} with problems:`;
+  return `\n${[head, ...lines].join('\n')}\n`;
 }

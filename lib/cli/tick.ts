@@ -1,10 +1,12 @@
 // Responsible for the command `tick`: does what one invocation of the timer's function does.
 
 import { toResultJson } from '../app/result-json.ts';
+import type { HeldTarget } from '../runs/invocation.ts';
+import { slotMs } from '../runs/schedule.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectTargets } from './connection.ts';
 import { exitCodeOfResult } from './exit-code.ts';
-import { describeSnapshots, formatPlural } from './format.ts';
+import { describeSnapshots, describeTarget, formatPlural } from './format.ts';
 import { addTargetOptions, readNumber, type TargetOptions } from './options.ts';
 import type { Session } from './session.ts';
 
@@ -38,10 +40,35 @@ async function runTick(options: TickOptions, session: Session): Promise<Outcome>
     progress: () => {},
     timeLeftMs: () => endMs - runtime.monotonicMs(),
   });
-  const summary = `${result.status}, ${formatPlural(result.requests, 'request')}\n`;
+  const { store, scheduleMs } = connection;
+  const nextSlot = new Date(slotMs(store.nowMs(), scheduleMs) + scheduleMs).toISOString();
+  const idle = result.idle === null ? {} : { idle: { reason: idleReasons[result.idle], nextSlot } };
   return {
     exitCode: exitCodeOfResult(result, 'timer'),
-    json: toResultJson(result, session.scrubber),
-    text: describeSnapshots(result.snapshots, connection.store.url) + summary,
+    json: { ...toResultJson(result, session.scrubber), ...idle },
+    text: [
+      describeSnapshots(result.snapshots, store.url),
+      ...result.held.map(describeHeld),
+      `${result.status}, ${formatPlural(result.requests, 'request')}`,
+      result.idle === null
+        ? ''
+        : `: ${idleReasons[result.idle]}; the next slot begins at ${nextSlot}`,
+      '\n',
+    ].join(''),
   };
+}
+
+const idleReasons = {
+  'not due': 'no target is due that is not held',
+  leased: 'another exporter is working on this store',
+} as const;
+
+function describeHeld(target: HeldTarget): string {
+  const { heldUntil, failure } = target;
+  const head = `held until ${heldUntil}: ${describeTarget(target)}\n`;
+  if (!failure) return head;
+  const { code, message, hint, since, failures } = failure;
+  const what = failure.ofKey ? 'its access key fails' : 'it fails';
+  const lines = [`${what} since ${since} (${failures} in a row): ${code}: ${message}`, hint];
+  return `${head}${lines.map((line) => `  ${line.replaceAll('\n', '\n  ')}\n`).join('')}`;
 }

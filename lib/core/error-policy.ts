@@ -21,6 +21,7 @@ export const exitCodes = {
   paused: 4,
   integrity: 5,
   drifted: 6,
+  attention: 7,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 

@@ -127,23 +127,24 @@ function describeError(error: Error, withStack: boolean): object {
 /** Codes of ANSI escape sequences. */
 const colours: Record<string, number> = { error: 31, warn: 33, info: 32, debug: 90 };
 
-/** `HH:MM:SS level message key=value`; only a stack is on more lines. */
+/** `HH:MM:SS level message key=value`; a hint and a stack are on more lines. */
 function formatPretty(line: string, colour: boolean): string {
-  const { level, time, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const { level, time, message, hint, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const label = String(level).padEnd(5);
   const painted = colour ? `\u001b[${colours[String(level)]}m${label}\u001b[0m` : label;
-  const stackLines: string[] = [];
+  // Hints are long texts for people: as a field they would hide the message.
+  const moreLines = typeof hint === 'string' ? hint.split('\n') : [];
   const pairs = Object.entries(fields).map(([name, value]) => {
     let shown = value;
     if (typeof value === 'object' && value !== null && 'stack' in value) {
       const { stack, ...rest } = value;
-      stackLines.push(...String(stack).split('\n'));
+      moreLines.push(...String(stack).split('\n'));
       shown = rest;
     }
     return `${clean(name)}=${formatValue(shown)}`;
   });
   const head = [String(time).slice(11, 19), painted, clean(String(message)), ...pairs].join(' ');
-  return `${[head, ...stackLines.map((line) => `    ${clean(line)}`)].join('\n')}\n`;
+  return `${[head, ...moreLines.map((line) => `    ${clean(line)}`)].join('\n')}\n`;
 }
 
 /** A text needs no quotes if it has no spaces, quotes or `=`. */

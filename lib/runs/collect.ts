@@ -8,6 +8,7 @@ import type { Clock } from '../core/ports.ts';
 import { stoppedError } from '../quota/budget.ts';
 import { type Lease, takeLease } from '../quota/lease.ts';
 import { openLedger, type WaitReason } from '../quota/ledger.ts';
+import { listHeldTargets } from './holds.ts';
 import type {
   CollectPorts,
   CollectResult,
@@ -44,6 +45,8 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
     requests: 0,
     throttled: 0,
     errors: [],
+    held: [],
+    idle: null,
   };
   const collecting: Collecting = { policy, ports, result, done: new Set() };
   try {
@@ -54,6 +57,8 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
       ports.checkDistinct(listTasks(agenda).filter(isResolved));
       if (!hasWork(agenda)) {
         log('debug', 'no target is due');
+        result.held = listHeldTargets(agenda);
+        result.idle = 'not due';
         return result;
       }
     }
@@ -75,11 +80,14 @@ async function workUnderLease(collecting: Collecting, schedule: Schedule | null)
     const lease = await waitForLease(policy, ports);
     if (!lease) {
       log('info', 'another exporter is working on this store');
+      result.idle = 'leased';
+      if (schedule) result.held = listHeldTargets({ ...ports, policy, schedule });
       return;
     }
     try {
       const outcome = await workWithLease(collecting, lease, schedule);
       result.status = statusOf(result, outcome === 'paused');
+      if (result.status === 'idle') result.idle = 'not due';
       return;
     } catch (error) {
       // A command that was suspended for longer than a lease lasts waits for the lease again and continues.
@@ -112,7 +120,9 @@ async function workWithLease(
         await store.put(scheduleKey, encodeSchedule(current), { durability: 'acknowledged' });
       },
     };
-    return await workThrough(invocation, done);
+    const outcome = await workThrough(invocation, done);
+    if (policy.selects === 'due') result.held = listHeldTargets(invocation);
+    return outcome;
   } finally {
     await ledger.release().catch((error: unknown) => {
       log('warn', 'the reserved quota was not released; it expires by itself', { error });

@@ -6,12 +6,19 @@ import {
   ConfigError,
   CorruptError,
   type ExportError,
+  messageWithSubject,
   RateLimitedError,
   StoreError,
 } from '../core/errors.ts';
 import { checkpointKey, runPrefix, scheduleKey } from '../core/object-keys.ts';
 import type { Attempt, Invocation } from './invocation.ts';
-import { holdOffMs, type Schedule, type TargetState, targetStateOf } from './schedule.ts';
+import {
+  holdOffMs,
+  type Schedule,
+  type TargetState,
+  targetStateOf,
+  toFailure,
+} from './schedule.ts';
 import { noteNoPage } from './stall.ts';
 
 /** A fault that can pass by itself holds a target off only after this many failed invocations in a row. */
@@ -29,10 +36,17 @@ export async function noteFailure(
   attempt: Attempt,
   error: ExportError,
 ): Promise<boolean> {
-  const { policy, log, schedule, result, saveSchedule } = invocation;
+  const { policy, store, log, schedule, result, saveSchedule } = invocation;
   const { task } = attempt;
-  const { code, message, hint } = error;
-  log(recoversByItself(error) ? 'warn' : 'error', message, { code, hint, target: task.id });
+  const { account } = task.target;
+  // The path in a ConfigError names the setting already, and a StoreError is about the store.
+  const namesItsSubject = error instanceof ConfigError || error instanceof StoreError;
+  if (!namesItsSubject) error.subject = describeSubject(attempt);
+  const { code, hint } = error;
+  const message = messageWithSubject(error);
+  log(recoversByItself(error) ? 'warn' : 'error', message, {
+    ...{ code, hint, target: task.id, account },
+  });
   // The store itself failed: the failure cannot be stored, and the other targets need the store too.
   if (error instanceof StoreError) {
     result.errors.push(error);
@@ -40,10 +54,9 @@ export async function noteFailure(
   }
   const state = targetStateOf(schedule, task.id);
   schedule.targets[task.id] = state;
+  state.failure = toFailure(error, state.failure, store.nowMs());
   // A timer comes back after the wait: a 429 needs no hold.
   if (error instanceof RateLimitedError && policy.selects === 'due') return true;
-  // The path in a ConfigError names the setting already.
-  if (!(error instanceof ConfigError)) error.subject = describeSubject(attempt);
   result.errors.push(error);
   holdOff(invocation, attempt, state, error);
   await discardUnusableRun(invocation, attempt, state, error);
@@ -71,8 +84,10 @@ function holdOff(
   if (!isTemporary || gotPage) state.noPageSinceMs = undefined;
   else noteNoPage(state, checkpoint?.lastPageAtMs ?? 0, nowMs);
   if (error instanceof AuthError) {
-    const failures = (schedule.holds[task.target.user]?.failures ?? 0) + 1;
-    schedule.holds[task.target.user] = { failures, untilMs: nowMs + backoffMs(failures) };
+    const before = schedule.holds[task.target.user];
+    const failures = (before?.failures ?? 0) + 1;
+    const failure = toFailure(error, before?.failure, nowMs);
+    schedule.holds[task.target.user] = { failures, untilMs: nowMs + backoffMs(failures), failure };
   } else if (!isTemporary || state.failures >= transientFailuresMax) {
     const holds = isTemporary ? state.failures - transientFailuresMax + 1 : state.failures;
     state.retryAtMs = nowMs + holdOffMs(holds);

@@ -80,6 +80,39 @@ export interface CollectResult {
   throttled: number;
   /** Each fault once. */
   errors: ExportError[];
+  /** Targets that a timer leaves alone at the end of the invocation. A command has none. */
+  held: HeldTarget[];
+  /** Why there was nothing to do: no target is due that is not held, or another exporter works. Null: there was. */
+  idle: 'not due' | 'leased' | null;
+}
+
+/** Times are ISO 8601 UTC, by the store's clock. */
+export interface Hold {
+  /** Until when a timer does not use the target or its key; null: not held. */
+  heldUntil: string | null;
+  /** Why it is held; if it is not held, why its newest attempt failed. Null: it did not fail. */
+  failure: FailureStatus | null;
+}
+
+export interface FailureStatus {
+  /** True: the key is held, and so all its targets. */
+  ofKey: boolean;
+  code: string;
+  message: string;
+  hint: string;
+  /** The first and the newest failed attempt in a row. */
+  since: string;
+  last: string;
+  /** Failed attempts in a row. */
+  failures: number;
+}
+
+/** A target that is held. `projectId` null: not known yet. */
+export interface HeldTarget extends Hold {
+  account: string;
+  table: string;
+  region: string;
+  projectId: string | null;
 }
 
 /** A target of this invocation whose project is known. */

@@ -1,6 +1,7 @@
 // Responsible for which targets have work, and which one is next.
 
 import type { Agenda, Target, Task } from './invocation.ts';
+import { hasPassedSlots } from './missed-slots.ts';
 import { listTasks } from './projects.ts';
 import { isDue, type TargetState, targetStateOf } from './schedule.ts';
 import { hasUnreportedStall } from './stall.ts';
@@ -9,7 +10,9 @@ import { hasUnreportedStall } from './stall.ts';
 export function hasWork(agenda: Agenda): boolean {
   return listTasks(agenda).some((task) => {
     const state = targetStateOf(agenda.schedule, task.id);
-    if (isHeldOff(agenda, task.target, state)) return hasUnreportedStall(agenda, state);
+    if (isHeldOff(agenda, task.target, state)) {
+      return hasUnreportedStall(agenda, state) || hasPassedSlots(agenda, state);
+    }
     return needsWork(agenda, task, state);
   });
 }
@@ -34,10 +37,17 @@ function needsWork(
   );
 }
 
+/** A target that fails repeatedly comes after the others for this long after an attempt, milliseconds. */
+function failureRankMs(scheduleMs: number): number {
+  return Math.max(scheduleMs, 3_600_000);
+}
+
 /**
- * Open runs come first, the oldest first, and each is read to its end: a short scan drifts least. For a timer, targets
- * that failed repeatedly come last, so that they cannot keep the others from being tried. A command resolves projects
- * before hours of reading; a timer does so after the known targets.
+ * Open runs come first, the oldest first, and each is read to its end: a short scan drifts least. A new run starts for the
+ * target that has waited longest: never sealed first, then the oldest newest snapshot. So no other target is sealed twice
+ * while one waits. For a timer, targets that failed repeatedly come last, so that they cannot keep the others from being
+ * tried; but not for ever, so that they are tried again although the others use the whole quota. A command resolves
+ * projects before hours of reading; a timer does so after the known targets, unless that has already cost a slot.
  * `isOver`: true for targets that this invocation does not try (again). Null: nothing is left.
  */
 export function pickNextTask(
@@ -46,23 +56,38 @@ export function pickNextTask(
   isOver: (task: Task) => boolean,
 ): Task | null {
   const { policy, schedule } = agenda;
-  const isTimer = policy.selects === 'due';
   const ready = tasks.filter((task) => {
     if (isOver(task)) return false;
-    if (!isTimer) return true;
+    if (policy.selects === 'all') return true;
     const state = targetStateOf(schedule, task.id);
     return !isHeldOff(agenda, task.target, state) && needsWork(agenda, task, state);
   });
-  /** The lowest rank is next. */
-  const rankOf = ({ projectId, id }: Task): string => {
-    const { open, failures } = targetStateOf(schedule, id);
-    // A single failure does not count: it may have been a short disturbance.
-    const failsRepeatedly = isTimer && failures > 1;
-    const isLast = isTimer ? projectId === null : projectId !== null;
-    return `${Number(isLast)}${Number(failsRepeatedly)}${Number(open === null)}${open?.snapshot ?? ''}`;
-  };
-  const ranked = ready.map((task) => ({ task, rank: rankOf(task) }));
+  const ranked = ready.map((task) => ({ task, rank: rankOf(agenda, task) }));
   // The sort is stable: of equal ranks, the order of the configuration decides.
-  ranked.sort((a, b) => (a.rank === b.rank ? 0 : a.rank < b.rank ? -1 : 1));
+  ranked.sort((a, b) => compareRanks(a.rank, b.rank));
   return ranked[0]?.task ?? null;
+}
+
+type Rank = readonly (string | number)[];
+
+/** The lowest rank is next. */
+function rankOf({ policy, schedule, store, scheduleMs }: Agenda, { projectId, id }: Task): Rank {
+  const isTimer = policy.selects === 'due';
+  const { open, sealed, sealedAtMs, failures, failure, missed } = targetStateOf(schedule, id);
+  const failedForMs = store.nowMs() - (failure?.lastMs ?? Number.POSITIVE_INFINITY);
+  // A single failure does not count: it may have been a short disturbance.
+  const failsRepeatedly = isTimer && failures > 1 && failedForMs < failureRankMs(scheduleMs);
+  const isLate = isTimer && (missed?.count ?? 0) > 0;
+  const isLast = isTimer ? projectId === null && !isLate : projectId !== null;
+  const waitsSince = open ? [open.snapshot] : [sealed ?? '', sealedAtMs ?? 0];
+  return [Number(isLast), Number(failsRepeatedly), Number(open === null), ...waitsSince];
+}
+
+function compareRanks(a: Rank, b: Rank): number {
+  for (const [index, value] of a.entries()) {
+    const other = b[index];
+    if (other === undefined || value === other) continue;
+    return value < other ? -1 : 1;
+  }
+  return 0;
 }

@@ -54,15 +54,20 @@ async function resumeRun(
     checkpoint && whyAbandon({ checkpoint, wanted, id, nowMs: store.nowMs(), scheduleMs });
   if (checkpoint && !reason) {
     const { snapshot, run, pages } = checkpoint;
-    log('info', 'continuing an open run', { snapshot, run, pages: pages.length });
+    const named = { target: id, account: target.account };
+    log('info', 'continuing an open run', { snapshot, run, pages: pages.length, ...named });
     return checkpoint;
   }
   state.open = null;
   if (!reason) return null;
-  log('error', reason.message, { code: reason.code, hint: reason.hint, target: id });
+  const { code, message, hint } = reason;
+  log('error', message, { code, hint, target: id, account: target.account });
+  if (code === 'RUN_ABANDONED') {
+    state.abandoned = { snapshot: open.snapshot, atMs: Math.round(store.nowMs()) };
+  }
   // Otherwise the next run would wait for the abandoned one to seal.
   await store.delete(sealRecordKey(key, open.snapshot, open.run));
-  if (!policy.reportsStalls || reason.code !== 'RUN_ABANDONED') return null;
+  if (!policy.reportsStalls || code !== 'RUN_ABANDONED') return null;
   // Stored before it is reported, so that it is reported once.
   await saveSchedule();
   result.errors.push(reason);
@@ -97,7 +102,7 @@ async function startRun(
   await store.put(checkpointKey(runPrefix(key, snapshot, run)), encodeCheckpoint(checkpoint), {
     durability: 'acknowledged',
   });
-  log('info', 'starting a new run', { snapshot, run, target: id });
+  log('info', 'starting a new run', { snapshot, run, target: id, account: target.account });
   return checkpoint;
 }
 
@@ -127,18 +132,18 @@ function whyAbandon(context: {
   scheduleMs: number;
 }): ExportError | null {
   const { checkpoint, wanted, id, nowMs, scheduleMs } = context;
-  const { snapshot, run, phase, lastPageAtMs } = checkpoint;
+  const { snapshot, run, phase, lastPageAtMs, scope } = checkpoint;
   if (stringifyCanonical(checkpoint.scope) !== stringifyCanonical(wanted.scope)) {
     return new ExportError(
       'SCOPE_CHANGED',
-      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: the configuration now asks for another scope or other filters.`,
+      `The open run ${snapshot} of ${id} (account ${scope.account}, run ${run}) is abandoned: the configuration now asks for another scope or other filters.`,
       'A new run starts with the new scope. The abandoned run will not publish a snapshot.',
     );
   }
   if (checkpoint.schemaVersion !== wanted.schemaVersion) {
     return new ExportError(
       'SCHEMA_CHANGED',
-      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: another version of cgs-export started it with other columns.`,
+      `The open run ${snapshot} of ${id} (account ${scope.account}, run ${run}) is abandoned: another version of cgs-export started it with other columns.`,
       'A new run starts with the columns of this version. The abandoned run will not publish a snapshot.',
     );
   }
@@ -146,7 +151,7 @@ function whyAbandon(context: {
   if (silentMs > abandonAfterMs(scheduleMs) && phase === 'collecting') {
     return new ExportError(
       'RUN_ABANDONED',
-      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: it received no page for ${Math.round(silentMs / 3_600_000)} hours.`,
+      `The open run ${snapshot} of ${id} (account ${scope.account}, run ${run}) is abandoned: it received no page for ${Math.round(silentMs / 3_600_000)} hours.`,
       'A new run starts with the newest slot. The errors logged before say why no page arrived.',
     );
   }

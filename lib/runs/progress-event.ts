@@ -10,9 +10,11 @@ interface RunEvent {
   snapshot: string;
 }
 /** `run`: work on the run starts or continues. `rows` of a page: rows read so far. */
-export type ProgressEvent =
+export type RunProgress =
   | ({ kind: 'run' } & RunEvent)
   | ({ kind: 'seal' } & RunEvent)
   | ({ kind: 'page'; rows: number; total: number; pass: number } & RunEvent)
-  | ({ kind: 'sealed'; rows: number; verdict: string } & RunEvent)
-  | { kind: 'wait'; delayMs: number; reason: string };
+  | ({ kind: 'sealed'; rows: number; verdict: string } & RunEvent);
+export type WaitProgress = { kind: 'wait'; delayMs: number; reason: string };
+
+export type ProgressEvent = (RunProgress & { account: string }) | WaitProgress;

@@ -2,7 +2,7 @@
 
 import { type TargetKey, targetId } from '../core/object-keys.ts';
 import type { Agenda, Invocation, ResolvedTask, Target, Task } from './invocation.ts';
-import type { Schedule } from './schedule.ts';
+import { type Schedule, targetStateOf } from './schedule.ts';
 
 /** Null: IAM must be asked. */
 export function knownProjectId(
@@ -17,9 +17,18 @@ export function isResolved(task: Task): task is ResolvedTask {
 }
 
 function toTask(target: Target, projectId: string | null): Task {
-  const { table, region, account } = target;
   if (projectId !== null) return resolve(target, projectId);
-  return { target, projectId, key: null, id: `${table}/rgn=${region}/account=${account}` };
+  return { target, projectId, key: null, id: unresolvedId(target) };
+}
+
+/** Names a target in the schedule until its project is known. `account` null: not known. */
+export function unresolvedId(target: {
+  table: string;
+  region: string;
+  account: string | null;
+}): string {
+  const { table, region, account } = target;
+  return `${table}/rgn=${region}/account=${account ?? ''}`;
 }
 
 function resolve(target: Target, projectId: string): ResolvedTask {
@@ -39,8 +48,12 @@ export async function resolveProject(
   const known = schedule.projects[target.projectQuestion];
   const projectId = known ?? (await target.findProjectId(budget));
   schedule.projects[target.projectQuestion] = projectId;
-  // The state under the name without a project is no longer used.
+  const task = resolve(target, projectId);
+  const { missed } = targetStateOf(schedule, id);
+  // The state under the name without a project is no longer used. The slots that passed meanwhile still count.
   delete schedule.targets[id];
+  const state = targetStateOf(schedule, task.id);
+  if (missed && !state.missed) schedule.targets[task.id] = { ...state, missed };
   if (known === undefined) await saveSchedule();
-  return resolve(target, projectId);
+  return task;
 }

@@ -11,11 +11,13 @@ import { openRunPages } from '../reading/page-store.ts';
 import { type PassTracker, trackPass } from '../reading/paging.ts';
 import type { CollectPorts } from './invocation.ts';
 import type { Policy } from './policy.ts';
+import type { RunProgress, WaitProgress } from './progress-event.ts';
 
-type SharedPorts = 'store' | 'clock' | 'log' | 'encoders' | 'budget' | 'writer' | 'progress';
+type SharedPorts = 'store' | 'clock' | 'log' | 'encoders' | 'budget' | 'writer';
 
 export interface RunPorts extends Pick<CollectPorts, SharedPorts> {
   policy: Policy;
+  progress: (event: RunProgress | WaitProgress) => void;
   dataset: Dataset;
   source: Source;
   ledger: Ledger;

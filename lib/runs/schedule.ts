@@ -1,14 +1,20 @@
 // Responsible for when a target is due, what is held off, and the stored state that says both in one read. Pure.
 
-import { scheduleKey, snapshotName } from '../core/object-keys.ts';
+import type { ExportError } from '../core/errors.ts';
+import { scheduleKey, snapshotName, snapshotTimeMs } from '../core/object-keys.ts';
 import { decodeState, encodeState } from '../core/state.ts';
 
 /** What the store remembers of one target. If it is missing, it is rebuilt from the manifests. All times: store time. */
 export interface TargetState {
+  /** The account and the key hash of the newest attempt, for a reader that has no configuration. */
+  account?: string | undefined;
+  user?: string | undefined;
   /** The open run, or null. */
   open: { snapshot: string; run: string } | null;
   /** The newest snapshot known to be sealed, of any verdict; null if none is known. */
   sealed: string | null;
+  /** When it was sealed. Of targets with equal names in `sealed`, the one that was sealed first waits longest. */
+  sealedAtMs?: number | undefined;
   /** Failed invocations in a row. */
   failures: number;
   /** A timer leaves the target alone until then; 0: not held off. */
@@ -17,12 +23,40 @@ export interface TargetState {
   noPageSinceMs?: number | undefined;
   /** The `noPageSinceMs` of the stall that was reported, so that each stall is reported once. */
   reportedStallMs?: number | undefined;
+  /** Why the newest attempt failed. Absent: it did not fail. */
+  failure?: Failure | undefined;
+  /** The run that was given up because it received no page. Absent: none since the newest snapshot. */
+  abandoned?: { snapshot: string; atMs: number } | undefined;
+  /** Absent: no timer has looked at the target yet. */
+  missed?: MissedSlots | undefined;
+}
+
+/** Why a target or a key fails. The texts are those of the newest error. */
+export interface Failure {
+  code: string;
+  message: string;
+  hint: string;
+  /** The first and the newest failed attempt in a row. */
+  sinceMs: number;
+  lastMs: number;
+}
+
+/** Slots that passed without a snapshot of a target. */
+export interface MissedSlots {
+  count: number;
+  /** Slots that start before this time have been counted. */
+  untilMs: number;
+  /** A slot before `untilMs` that is not counted yet, because a run with its name was open. Absent: none. */
+  openMs?: number | undefined;
+  /** The schedule that these slots belong to. */
+  scheduleMs: number;
 }
 
 /** A refused access key, and until when a timer does not use it. */
 export interface KeyHold {
   failures: number;
   untilMs: number;
+  failure?: Failure | undefined;
 }
 
 export interface Schedule {
@@ -34,7 +68,7 @@ export interface Schedule {
   projects: Record<string, string>;
 }
 
-const scheduleVersion = 1;
+const scheduleVersion = 2;
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
@@ -64,6 +98,79 @@ export function slotMs(nowMs: number, scheduleMs: number): number {
 /** True if a slot has begun since the newest sealed snapshot (`sealed`, of any verdict; null: none). */
 export function isDue(sealed: string | null, nowMs: number, scheduleMs: number): boolean {
   return sealed === null || snapshotName(slotMs(nowMs, scheduleMs)) > sealed;
+}
+
+/** The state of a target whose run was just sealed. What is counted over all runs remains. */
+export function sealedState(before: TargetState, sealed: string, nowMs: number): TargetState {
+  const { account, user, missed } = before;
+  const sealedAtMs = Math.round(nowMs);
+  return { account, user, open: null, sealed, sealedAtMs, failures: 0, retryAtMs: 0, missed };
+}
+
+/** Longer texts of an error are cut: they are stored, and read with every invocation. */
+const failureCharsMax = 1_000;
+
+/** `before`: the failure that was stored; absent: the last attempt did not fail. */
+export function toFailure(
+  { code, message, hint }: ExportError,
+  before: Failure | undefined,
+  nowMs: number,
+): Failure {
+  const lastMs = Math.round(nowMs);
+  return {
+    code,
+    message: message.slice(0, failureCharsMax),
+    hint: hint.slice(0, failureCharsMax),
+    sinceMs: before?.sinceMs ?? lastMs,
+    lastMs,
+  };
+}
+
+type SlotState = Pick<TargetState, 'missed' | 'sealed' | 'open'>;
+
+/**
+ * The slots that have passed without a snapshot and are not counted yet: how many, and the start of the newest. Null: none.
+ * The slot of an open run is not among them while it can still get its snapshot. Slots after it are: the next run is named
+ * after the newest slot. Only exact if it is asked before each change of `sealed`.
+ */
+export function passedSlots(
+  { missed, sealed, open }: SlotState,
+  nowMs: number,
+  scheduleMs: number,
+): { count: number; newestMs: number } | null {
+  if (missed?.scheduleMs !== scheduleMs) return null;
+  const beginMs = slotMs(nowMs, scheduleMs);
+  const sealedMs = slotOfName(sealed, scheduleMs);
+  const openMs = slotOfName(open?.snapshot ?? null, scheduleMs);
+  const fromMs = Math.max(missed.untilMs, sealedMs === null ? 0 : sealedMs + scheduleMs);
+  let newestMs = beginMs - scheduleMs;
+  let count = Math.max(0, (beginMs - fromMs) / scheduleMs);
+  if (openMs !== null && openMs >= fromMs && openMs < beginMs) {
+    count -= 1;
+    if (newestMs === openMs) newestMs -= scheduleMs;
+  }
+  const { openMs: waitedMs } = missed;
+  if (waitedMs !== undefined && waitedMs !== openMs && waitedMs !== sealedMs) {
+    if (count === 0) newestMs = waitedMs;
+    count += 1;
+  }
+  return count === 0 ? null : { count, newestMs };
+}
+
+/** `missed` with everything counted that passedSlots() returns. */
+export function countPassedSlots(state: SlotState, nowMs: number, scheduleMs: number): MissedSlots {
+  const count = state.missed?.count ?? 0;
+  const passed = passedSlots(state, nowMs, scheduleMs)?.count ?? 0;
+  const untilMs = slotMs(nowMs, scheduleMs);
+  const openMs = slotOfName(state.open?.snapshot ?? null, scheduleMs) ?? untilMs;
+  const waited = openMs < untilMs ? { openMs } : {};
+  return { count: count + passed, untilMs, ...waited, scheduleMs };
+}
+
+/** The start of the slot that a snapshot with this name belongs to. Null: there is no name. */
+function slotOfName(snapshot: string | null, scheduleMs: number): number | null {
+  const timeMs = snapshot === null ? null : snapshotTimeMs(snapshot);
+  return timeMs === null ? null : slotMs(timeMs, scheduleMs);
 }
 
 /** How long a failed target is held off: 5 minutes, doubling to 1 hour. */

@@ -43,19 +43,21 @@ export async function noteStall(invocation: Invocation, attempt: Attempt): Promi
   // Stored before it is reported: otherwise a failed write would repeat the alarm every minute.
   await saveSchedule();
   result.errors.push(error);
-  log('error', error.message, { code: error.code, hint: error.hint, target: task.id });
+  log('error', error.message, {
+    ...{ code: error.code, hint: error.hint, target: task.id, account: task.target.account },
+  });
 }
 
 function describeStall({ task, checkpoint }: Attempt, minutes: number): ExportError {
+  const { table, region, account } = task.target;
   if (checkpoint) {
     const { snapshot, run } = checkpoint;
     return new ExportError(
       'RUN_STALLED',
-      `The open run ${snapshot} of ${task.id} (run ${run}) received no page for ${minutes} minutes.`,
+      `The open run ${snapshot} of ${task.id} (account ${account}, run ${run}) received no page for ${minutes} minutes.`,
       'It continues by itself as soon as a page arrives. Check the earlier log lines. If requests are throttled, another client uses the same key or address. If nothing answers, check the network of the function.',
     );
   }
-  const { table, region, account } = task.target;
   return new ExportError(
     'RUN_STALLED',
     `No run of ${table} in ${region} (account ${account}) can start: IAM did not return its project id for ${minutes} minutes.`,

@@ -1,5 +1,6 @@
-// Responsible for the status of targets as a store knows it: open runs, last snapshots, holds. It only reads.
+// Responsible for the status of targets as a store knows it: open runs, last snapshots, holds, faults. It only reads.
 
+import { CorruptError, type ExportError, StoreError } from '../core/errors.ts';
 import {
   headKey,
   latestKey,
@@ -9,105 +10,269 @@ import {
   targetId,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { readPointed } from '../snapshots/catalog.ts';
-import type { Target } from './invocation.ts';
+import { listSnapshots, readManifest, type Sealed } from '../snapshots/catalog.ts';
+import { decodePointer } from '../snapshots/manifest.ts';
+import { describeHold } from './holds.ts';
+import type { Hold, Target } from './invocation.ts';
 import { readCheckpoint } from './open-run.ts';
-import { knownProjectId } from './projects.ts';
-import { decodeSchedule, isDue, type Schedule, targetStateOf } from './schedule.ts';
+import { knownProjectId, unresolvedId } from './projects.ts';
+import {
+  abandonAfterMs,
+  decodeSchedule,
+  emptySchedule,
+  isDue,
+  passedSlots,
+  type Schedule,
+  targetStateOf,
+} from './schedule.ts';
 
-export interface TargetStatus {
+/** All times are ISO 8601 UTC, by the store's clock. */
+export interface TargetStatus extends Hold {
+  /** Null: not known, because no attempt and no readable manifest names it. */
+  account: string | null;
   table: string;
   region: string;
   /** Null: IAM has not been asked yet. */
   projectId: string | null;
-  open: {
+  open: OpenRun | null;
+  /** The newest snapshot of any verdict. `ageSeconds`: since the time in its name, the start of its slot or run. */
+  last: {
     snapshot: string;
-    startedAt: string;
-    lastPageAt: string;
-    phase: string;
-    pages: number;
-    /** Rows read so far, of the total that the API stated; null before the first page. */
-    rows: number | null;
-    total: number | null;
+    verdict: string;
+    rows: number;
+    sealedAt: string;
+    ageSeconds: number;
   } | null;
-  /** The newest snapshot of any verdict. */
-  last: { snapshot: string; verdict: string; rows: number; ageSeconds: number } | null;
   /** Name of the newest complete snapshot; null if there is none. */
   latest: string | null;
   due: boolean;
-  /** Until when a timer does not use the target or its key; null: not held. */
-  heldUntil: string | null;
+  /** The run that was given up last; null: none since the newest snapshot. */
+  abandoned: { snapshot: string; at: string } | null;
+  /** Slots that passed without a snapshot since a timer first looked at the target. */
+  missedSlots: number;
+  problems: Problem[];
 }
 
-/** What identifies a target in the store and in its schedule. */
-type StatusTarget = Pick<Target, 'table' | 'region' | 'projectId' | 'projectQuestion' | 'user'>;
+interface OpenRun {
+  snapshot: string;
+  startedAt: string;
+  lastPageAt: string;
+  phase: string;
+  pages: number;
+  /** Rows read so far, of the total that the API stated; null before the first page. */
+  rows: number | null;
+  total: number | null;
+  /** Attempts to seal that started and did not end. One of them may be going on. */
+  sealAttempts: number;
+}
 
-/** One status per target, in the same order. Throws CorruptError. */
+/** What `status --check` finds. */
+export interface Problem {
+  kind: 'never sealed' | 'old' | 'drifted' | 'held' | 'abandoned' | 'unreadable';
+  /** Of the error behind it; null: there is none. */
+  code: string | null;
+  message: string;
+  hint: string;
+}
+
+/** What identifies a target in the store and in its schedule. `account` null: not known. */
+export type StatusTarget = Pick<Target, 'table' | 'region' | 'projectId' | 'projectQuestion'> & {
+  account: string | null;
+  /** Hash of the access key; null: not known. */
+  user: string | null;
+};
+
+interface Reading {
+  store: Store;
+  schedule: Schedule;
+  scheduleMs: number;
+  /** Of the schedule itself: it concerns every target. */
+  scheduleFaults: readonly ExportError[];
+}
+
+/** One per target, in the same order. Objects that are damaged or denied are problems; throws StoreError for other faults. */
 export async function readStatus(
   store: Store,
   scheduleMs: number,
   targets: readonly StatusTarget[],
 ): Promise<TargetStatus[]> {
-  const schedule = decodeSchedule(await store.get(scheduleKey));
+  const scheduleFaults: ExportError[] = [];
+  const bytes = await store.get(scheduleKey);
+  const decoded = await noteFault(scheduleFaults, async () => decodeSchedule(bytes));
+  const schedule = decoded ?? emptySchedule();
+  const reading: Reading = { store, schedule, scheduleMs, scheduleFaults };
   const statuses: TargetStatus[] = [];
-  for (const target of targets) {
-    statuses.push(await readTargetStatus(store, schedule, scheduleMs, target));
-  }
+  for (const target of targets) statuses.push(await readTargetStatus(reading, target));
   return statuses;
 }
 
-async function readTargetStatus(
-  store: Store,
-  schedule: Schedule,
-  scheduleMs: number,
-  target: StatusTarget,
-): Promise<TargetStatus> {
-  const { table, region } = target;
-  const projectId = knownProjectId(target, schedule);
-  const nowMs = store.nowMs();
-  const keyHeldMs = schedule.holds[target.user]?.untilMs ?? 0;
-  const formatHold = (untilMs: number) =>
-    untilMs > nowMs ? new Date(untilMs).toISOString() : null;
-  if (projectId === null) {
-    const heldUntil = formatHold(keyHeldMs);
-    return { table, region, projectId, open: null, last: null, latest: null, due: true, heldUntil };
+/** Null, with the error added to `faults`, if one object is damaged or may not be read. Throws other errors. */
+async function noteFault<T>(
+  faults: ExportError[],
+  read: () => Promise<T | null>,
+): Promise<T | null> {
+  try {
+    return await read();
+  } catch (error) {
+    const isDenied = error instanceof StoreError && error.code === 'STORE_DENIED';
+    if (!isDenied && !(error instanceof CorruptError)) throw error;
+    faults.push(error);
+    return null;
   }
-  const key: TargetKey = { table, region, projectId };
-  const state = targetStateOf(schedule, targetId(key));
-  const last = await readPointed(store, key, headKey(key));
-  const latest = await readPointed(store, key, latestKey(key));
-  return {
+}
+
+async function readTargetStatus(reading: Reading, target: StatusTarget): Promise<TargetStatus> {
+  const { store, schedule, scheduleMs, scheduleFaults } = reading;
+  const { table, region } = target;
+  const faults: ExportError[] = [];
+  const nowMs = store.nowMs();
+  const projectId = knownProjectId(target, schedule);
+  const key: TargetKey | null = projectId === null ? null : { table, region, projectId };
+  const state = targetStateOf(schedule, key ? targetId(key) : unresolvedId(target));
+  const openRef = state.open;
+  const last = key && (await readNewest(store, key, faults));
+  const latest = key && (await noteFault(faults, () => readPointed(store, key, latestKey(key))));
+  const open = key && openRef && (await noteFault(faults, () => readOpen(store, key, openRef)));
+  const passed = passedSlots(state, nowMs, scheduleMs);
+  const status: TargetStatus = {
+    account: target.account ?? state.account ?? last?.manifest.scope.account ?? null,
     table,
     region,
     projectId,
-    open: state.open && (await readOpen(store, key, state.open)),
-    last: last && {
-      snapshot: last.snapshot,
-      verdict: last.verdict,
-      rows: last.rows,
-      ageSeconds: Math.round((nowMs - (snapshotTimeMs(last.snapshot) ?? nowMs)) / 1_000),
-    },
-    latest: latest?.snapshot ?? null,
-    due: isDue(last?.snapshot ?? null, nowMs, scheduleMs),
-    heldUntil: formatHold(Math.max(keyHeldMs, state.retryAtMs)),
+    open,
+    last: last && describeLast(last, nowMs),
+    latest: latest?.manifest.snapshot ?? null,
+    due: isDue(last?.manifest.snapshot ?? null, nowMs, scheduleMs),
+    ...describeHold(schedule, target.user ?? state.user ?? null, state, nowMs),
+    abandoned: state.abandoned
+      ? { snapshot: state.abandoned.snapshot, at: isoTime(state.abandoned.atMs) }
+      : null,
+    missedSlots: (state.missed?.count ?? 0) + (passed?.count ?? 0),
+    problems: [],
   };
+  const unreadable = [...scheduleFaults, ...faults];
+  return { ...status, problems: findProblems(status, unreadable, nowMs, scheduleMs) };
+}
+
+function isoTime(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
+
+function describeLast({ manifest }: Sealed, nowMs: number): TargetStatus['last'] {
+  const { snapshot, verdict, rows, sealedAt } = manifest;
+  const ageMs = nowMs - (snapshotTimeMs(snapshot) ?? nowMs);
+  return { snapshot, verdict, rows, sealedAt, ageSeconds: Math.round(ageMs / 1_000) };
+}
+
+/** The newest snapshot, by `_head`. If `_head` cannot tell, by the names of the manifests; the fault is noted. */
+async function readNewest(
+  store: Store,
+  key: TargetKey,
+  faults: ExportError[],
+): Promise<Sealed | null> {
+  const pointed = await noteFault(faults, () => readPointed(store, key, headKey(key)));
+  if (pointed) return pointed;
+  const names = await listSnapshots(store, key);
+  if (names.length > 0 && faults.length === 0) {
+    const message = 'is missing, although the target has snapshots';
+    faults.push(new CorruptError(headKey(key), message, verifyHint));
+  }
+  for (const name of names.reverse()) {
+    const found = await noteFault([], () => readManifest(store, key, name));
+    if (found) return found;
+  }
+  return null;
+}
+
+const verifyHint = 'Run `cgs-export verify`: it lists every object that is missing or was altered.';
+
+/** Null if the pointer does not exist. Throws CorruptError, also if what it names is missing or was altered. */
+async function readPointed(
+  store: Store,
+  key: TargetKey,
+  pointerKey: string,
+): Promise<Sealed | null> {
+  const bytes = await store.get(pointerKey);
+  if (!bytes) return null;
+  const pointer = decodePointer(pointerKey, bytes);
+  const sealed = await readManifest(store, key, pointer.snapshot);
+  if (!sealed) {
+    throw new CorruptError(pointer.manifest, `is missing, but ${pointerKey} names it`, verifyHint);
+  }
+  if (sealed.manifestSha256 !== pointer.manifestSha256) {
+    const message = `was altered: ${pointerKey} recorded another hash of it`;
+    throw new CorruptError(sealed.manifestKey, message, verifyHint);
+  }
+  return sealed;
 }
 
 async function readOpen(
   store: Store,
   target: TargetKey,
   open: { snapshot: string; run: string },
-): Promise<TargetStatus['open']> {
+): Promise<OpenRun | null> {
   const checkpoint = await readCheckpoint(store, target, open);
   if (!checkpoint) return null;
-  const { snapshot, startedAtMs, lastPageAtMs, phase, pages, cursor } = checkpoint;
+  const { snapshot, startedAtMs, lastPageAtMs, phase, pages, cursor, sealAttempts } = checkpoint;
   return {
     snapshot,
-    startedAt: new Date(startedAtMs).toISOString(),
-    lastPageAt: new Date(lastPageAtMs).toISOString(),
+    startedAt: isoTime(startedAtMs),
+    lastPageAt: isoTime(lastPageAtMs),
     phase,
     pages: pages.length,
     rows: cursor.totalLast === null ? null : Math.min(cursor.offset + 1, cursor.totalLast),
     total: cursor.totalLast,
+    sealAttempts,
   };
 }
+
+/** What `status --check` finds in one target, the worst first. `unreadable`: objects that its status needs. */
+function findProblems(
+  { last, latest, open, heldUntil, failure, abandoned }: TargetStatus,
+  unreadable: readonly ExportError[],
+  nowMs: number,
+  scheduleMs: number,
+): Problem[] {
+  const problems: Problem[] = unreadable.map(({ code, message, hint }) => {
+    return { kind: 'unreadable', code, message, hint };
+  });
+  const code = failure?.code ?? null;
+  const add = (kind: Problem['kind'], message: string, hint: string) =>
+    problems.push({ kind, code, message, hint: failure?.hint ?? hint });
+  if (heldUntil) {
+    const what = failure?.ofKey ? 'its access key is held' : 'held';
+    const why = failure
+      ? `, because attempts fail since ${failure.since} (${failure.failures} in a row): ${failure.message}`
+      : '';
+    add('held', `${what} until ${heldUntil}${why}`, liftHint);
+  }
+  const silentMs = open?.phase === 'collecting' ? nowMs - Date.parse(open.lastPageAt) : 0;
+  if (abandoned) {
+    const message = `the run ${abandoned.snapshot} was given up at ${abandoned.at}, because it received no page`;
+    add('abandoned', message, abandonedHint);
+  } else if (open && silentMs > abandonAfterMs(scheduleMs)) {
+    const message = `the open run ${open.snapshot} has received no page since ${open.lastPageAt}: the next invocation gives it up`;
+    add('abandoned', message, abandonedHint);
+  }
+  if (!last && unreadable.length === 0) {
+    add('never sealed', 'it has no snapshot', open ? openHint : neverHint);
+  }
+  if (last && last.ageSeconds * 1_000 > 2 * scheduleMs) {
+    add('old', `the newest snapshot ${last.snapshot} is older than 2 schedules`, oldHint);
+  }
+  if (last?.verdict === 'drifted') {
+    const complete = latest ?? 'none';
+    const message = `the newest snapshot ${last.snapshot} is drifted; the newest complete one: ${complete}`;
+    problems.push({ kind: 'drifted', code: null, message, hint: driftedHint });
+  }
+  return problems;
+}
+
+const liftHint = 'A timer tries again after that. `cgs-export export` tries at once.';
+const neverHint = 'Check that the timer runs, or run `cgs-export export`.';
+const openHint = 'Its first run is open. `cgs-export export` completes it now.';
+const oldHint =
+  'Check that the timer runs. `cgs-export plan` shows whether the quota is enough for the schedule.';
+const abandonedHint = 'See the earlier log lines: they say why no page arrived.';
+const driftedHint =
+  'Usually do nothing: the next slot makes a new snapshot. If it happens again and again, export at a quieter time.';

@@ -3,7 +3,6 @@
 
 import { recoversByItself } from '../core/error-policy.ts';
 import { ExportError, RateLimitedError, StoppedError } from '../core/errors.ts';
-import { targetId } from '../core/object-keys.ts';
 import { stoppedError } from '../quota/budget.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
 import { tidyTarget } from '../snapshots/tidy.ts';
@@ -16,11 +15,12 @@ import type {
   Target,
   Task,
 } from './invocation.ts';
+import { hasPassedSlots, noteMissedSlots } from './missed-slots.ts';
 import { isHeldOff, pickNextTask } from './next-task.ts';
 import { openRun } from './open-run.ts';
 import { isResolved, listTasks, resolveProject } from './projects.ts';
 import { advanceRun, type RunOutcome } from './run.ts';
-import { targetStateOf } from './schedule.ts';
+import { sealedState, targetStateOf } from './schedule.ts';
 import { noteStall, noteStallOfHeldTarget } from './stall.ts';
 
 /** No task starts with less time left than this, milliseconds. */
@@ -47,7 +47,10 @@ export async function workThrough(
   const { policy, schedule, budget, result } = invocation;
   if (policy.selects === 'all') clearHolds(schedule);
   const tasks = listTasks(invocation);
-  if (policy.selects === 'due') await noteHeldTargets(invocation, tasks);
+  if (policy.selects === 'due') {
+    await noteMissedSlots(invocation, tasks);
+    await noteHeldTargets(invocation, tasks);
+  }
   const state: WorkState = {
     done,
     throttledUsers: new Set(),
@@ -105,10 +108,13 @@ async function tryTask(
   attempt: Attempt<ResolvedTask>,
 ): Promise<void> {
   const { task } = attempt;
+  const { schedule } = invocation;
+  const { account, user } = task.target;
+  schedule.targets[task.id] = { ...targetStateOf(schedule, task.id), account, user };
   attempt.checkpoint = await openRun(invocation, task);
   if (!attempt.checkpoint) return;
   const { run, snapshot } = attempt.checkpoint;
-  invocation.progress({ kind: 'run', target: task.key, run, snapshot });
+  invocation.progress({ kind: 'run', account, target: task.key, run, snapshot });
   const outcome = await advance(invocation, state, attempt);
   const wasFirst = state.isFirst;
   state.isFirst = false;
@@ -125,6 +131,7 @@ async function advance(
   const { target, key, id, projectId } = attempt.task;
   if (!attempt.checkpoint) throw new Error('no run is open');
   const { run } = attempt.checkpoint;
+  const named = { run, target: id, account: target.account };
   return advanceRun(
     {
       ...invocation,
@@ -133,10 +140,10 @@ async function advance(
       user: target.user,
       source: target.openSource(projectId),
       renew: () => lease.renew(),
-      log: (level, message, fields) => log(level, message, { run, target: id, ...fields }),
+      log: (level, message, fields) => log(level, message, { ...named, ...fields }),
       progress: (event) => {
         if (event.kind === 'page') attempt.gotPage = true;
-        progress(event);
+        progress(event.kind === 'wait' ? event : { ...event, account: target.account });
       },
       requested: (error) => {
         result.requests += 1;
@@ -151,10 +158,11 @@ async function advance(
 async function noteSealed(
   invocation: Invocation,
   state: WorkState,
-  { target, key, id }: ResolvedTask,
+  task: ResolvedTask,
   sealed: Sealed,
 ): Promise<void> {
-  const { policy, schedule, result, saveSchedule } = invocation;
+  const { policy, store, schedule, result, saveSchedule } = invocation;
+  const { target, id } = task;
   const isTimer = policy.selects === 'due';
   if (!isTimer) {
     result.snapshots.push(sealed);
@@ -162,12 +170,16 @@ async function noteSealed(
     state.done.add(target);
   }
   delete schedule.holds[target.user];
+  // Before the new snapshot is in the schedule: it says nothing about the slots before its own.
+  if (hasPassedSlots(invocation, targetStateOf(schedule, id))) {
+    await noteMissedSlots(invocation, [task]);
+  }
   const { snapshot } = sealed.manifest;
-  schedule.targets[id] = { open: null, sealed: snapshot, failures: 0, retryAtMs: 0 };
+  schedule.targets[id] = sealedState(targetStateOf(schedule, id), snapshot, store.nowMs());
   await saveSchedule();
   // After the schedule: a timer that could not save it meets the snapshot again, and reports it then.
   if (isTimer) result.snapshots.push(sealed);
-  await tidy(invocation, key);
+  await tidy(invocation, task);
 }
 
 async function notePaused(
@@ -185,8 +197,9 @@ async function notePaused(
   // A target that only found the quota used up by the targets before it is not stalled.
   if (!gotPage && (wasFirst || isThrottled)) await noteStall(invocation, attempt);
   const targetState = targetStateOf(schedule, task.id);
-  if (gotPage && targetState.failures > 0) {
+  if (gotPage && (targetState.failures > 0 || targetState.failure)) {
     targetState.failures = 0;
+    targetState.failure = undefined;
     await saveSchedule();
   }
 }
@@ -217,13 +230,13 @@ async function handleFailure(
 /** A failure here does not fail an export that is already sealed. */
 async function tidy(
   { store, log, keepPagesMs }: Invocation,
-  key: ResolvedTask['key'],
+  { target: { account }, key, id }: ResolvedTask,
 ): Promise<void> {
-  const target = targetId(key);
+  const named = { target: id, account };
   try {
     const removed = await tidyTarget(store, key, keepPagesMs);
-    if (removed > 0) log('debug', 'deleted objects that no snapshot needs', { removed, target });
+    if (removed > 0) log('debug', 'deleted objects that no snapshot needs', { removed, ...named });
   } catch (error) {
-    log('warn', 'old objects could not be deleted; the next run tries again', { error, target });
+    log('warn', 'old objects could not be deleted; the next run tries again', { error, ...named });
   }
 }

@@ -8,12 +8,20 @@ const target = { table: 'container_nodes', region: 'r', projectId: 'p' };
 test('counts pages and waits, takes requests from the result, and calculates what is billed', () => {
   let nowMs = 5_000;
   const metrics = openMetrics({ monotonicMs: () => nowMs }, 256);
-  const place = { target, run: 'r', snapshot: 's' };
+  const place = { account: 'prod', target, run: 'r', snapshot: 's' };
   const page = { kind: 'page' as const, ...place, rows: 1, total: 2, pass: 1 };
   metrics.progress(page);
   metrics.progress({ kind: 'wait', delayMs: 120.4, reason: 'quota' });
   metrics.progress(page);
-  metrics.addResult({ status: 'paused', snapshots: [], requests: 3, throttled: 1, errors: [] });
+  metrics.addResult({
+    status: 'paused',
+    snapshots: [],
+    requests: 3,
+    throttled: 1,
+    errors: [],
+    held: [],
+    idle: null,
+  });
   nowMs += 2_000.2;
   expect(metrics.summarize(100 * 2 ** 20 + 1)).toEqual({
     run: 'r',
@@ -35,19 +43,20 @@ test('does not carry the verdict of one run to the next', () => {
   const metrics = openMetrics({ monotonicMs: () => 0 }, null);
   metrics.progress({
     kind: 'sealed',
+    account: 'prod',
     target,
     run: 'a',
     snapshot: 's',
     rows: 2,
     verdict: 'drifted',
   });
-  metrics.progress({ kind: 'run', target, run: 'b', snapshot: 's' });
+  metrics.progress({ kind: 'run', account: 'prod', target, run: 'b', snapshot: 's' });
   expect(metrics.summarize(0)).toMatchObject({ run: 'b', verdict: null });
 });
 
 test('names a run that has read no page', () => {
   const metrics = openMetrics({ monotonicMs: () => 0 }, null);
-  metrics.progress({ kind: 'run', target, run: 'r', snapshot: 's' });
+  metrics.progress({ kind: 'run', account: 'prod', target, run: 'r', snapshot: 's' });
   expect(metrics.summarize(0)).toMatchObject({ run: 'r', verdict: null, pages: 0 });
 });
 

@@ -7,8 +7,8 @@ import { AuthError, CorruptError, StoppedError, TransientError } from '../../lib
 import type { CollectResult } from '../../lib/runs/invocation.ts';
 
 const stopped = new StoppedError('STOPPED', 'm', 'h');
-test('the first of 5, 1, 2, 3, 4, 6, 0 that occurred is the exit code', () => {
-  const order = [5, 1, 2, 3, 4, 6, 0] as const;
+test('the first of 5, 1, 2, 3, 4, 6, 7, 0 that occurred is the exit code', () => {
+  const order = [5, 1, 2, 3, 4, 6, 7, 0] as const;
   for (const [index, code] of order.entries()) {
     expect(worstOf(order.slice(index))).toBe(code);
     expect(worstOf([...order.slice(index)].reverse())).toBe(code);
@@ -28,6 +28,8 @@ function result(overrides: Partial<CollectResult>, verdicts: string[] = []): Col
     requests: 0,
     throttled: 0,
     errors: [],
+    held: [],
+    idle: null,
     ...overrides,
   };
 }

@@ -63,7 +63,16 @@ describe('the progress line', () => {
 
 const target = { table: 'container_nodes', region: 'cn-south-4', projectId: 'p' };
 const page = (rows: number, total: number, pass = 1) =>
-  ({ kind: 'page', target, run: 'r', snapshot: '20261124T060000Z', rows, total, pass }) as const;
+  ({
+    kind: 'page',
+    account: 'prod',
+    target,
+    run: 'r',
+    snapshot: '20261124T060000Z',
+    rows,
+    total,
+    pass,
+  }) as const;
 
 describe('time left', () => {
   test('follows the quota, not the burst that fits into one window', () => {
@@ -128,10 +137,10 @@ describe('the state', () => {
   test('shows sealing, then the verdict', () => {
     const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
     const snapshot = '20261124T060000Z';
-    tracker.observe({ kind: 'seal', target, run: 'r', snapshot }, 0);
+    tracker.observe({ kind: 'seal', account: 'prod', target, run: 'r', snapshot }, 0);
     expect(tracker.stateAt(0)?.note).toBe('sealing');
     tracker.observe(
-      { kind: 'sealed', target, run: 'r', snapshot, rows: 7, verdict: 'complete' },
+      { kind: 'sealed', account: 'prod', target, run: 'r', snapshot, rows: 7, verdict: 'complete' },
       0,
     );
     expect(tracker.stateAt(0)).toMatchObject({ done: 7, total: 7, note: 'complete' });

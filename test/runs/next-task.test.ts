@@ -40,7 +40,7 @@ const sealedNow = { sealed: '20261124T060000Z' };
 const openRun = (snapshot: string) => ({ open: { snapshot, run: 'aaaaaaaaaaaa' } });
 
 describe('a timer', () => {
-  test('continues open runs first, the oldest first, then starts due targets in file order', () => {
+  test('continues open runs first, the oldest first, then starts due targets that were never sealed in file order', () => {
     const states = [{}, openRun('20261124T060000Z'), {}, openRun('20261123T060000Z')];
     expect(orderOf(createAgenda('timer', states))).toEqual(['p4', 'p2', 'p1', 'p3']);
   });
@@ -48,6 +48,41 @@ describe('a timer', () => {
   test('tries targets that failed more than once after all others', () => {
     const states = [{ ...openRun('20261123T060000Z'), failures: 2 }, {}, { failures: 1 }];
     expect(orderOf(createAgenda('timer', states))).toEqual(['p2', 'p3', 'p1']);
+  });
+
+  test('starts the target that has waited longest, never sealed first', () => {
+    const sealed = (snapshot: string, sealedAtMs: number) => ({ sealed: snapshot, sealedAtMs });
+    const states = [
+      sealed('20261123T000000Z', 7),
+      sealed('20261122T000000Z', 9),
+      sealed('20261122T000000Z', 8),
+      {},
+    ];
+    expect(orderOf(createAgenda('timer', states))).toEqual(['p4', 'p3', 'p2', 'p1']);
+    expect(orderOf(createAgenda('command', states))).toEqual(['p4', 'p3', 'p2', 'p1']);
+  });
+
+  test('tries a target that fails repeatedly in its turn again, a schedule after its last attempt', () => {
+    const nowMs = Date.UTC(2026, 10, 24, 6);
+    const failed = (hours: number) => {
+      const timeMs = nowMs - hours * 3_600_000;
+      const failure = { code: 'X', message: 'm', hint: 'h', sinceMs: timeMs, lastMs: timeMs };
+      return { failures: 5, failure };
+    };
+    const states = [failed(23), { sealed: '20261122T000000Z' }, failed(24)];
+    expect(orderOf(createAgenda('timer', states))).toEqual(['p3', 'p2', 'p1']);
+  });
+
+  test('resolves an unknown project in its turn once that has cost a slot', () => {
+    const missed = { count: 1, untilMs: 0, scheduleMs: 1 };
+    const agenda = createAgenda('timer', [{}, null]);
+    const id = 'container_nodes/rgn=cn-south-4/account=p2';
+    agenda.schedule.targets[id] = { ...fresh, missed };
+    agenda.schedule.targets['container_nodes/rgn=cn-south-4/prj=p1'] = {
+      ...fresh,
+      sealed: '20261122T000000Z',
+    };
+    expect(orderOf(agenda)).toEqual(['p2', 'p1']);
   });
 
   test('resolves unknown projects last', () => {
@@ -68,5 +103,5 @@ describe('a timer', () => {
 
 test('a command resolves unknown projects first and exports every target, due or not', () => {
   const states = [sealedNow, { retryAtMs: later }, null, openRun('20261124T060000Z')];
-  expect(orderOf(createAgenda('command', states))).toEqual(['p3', 'p4', 'p1', 'p2']);
+  expect(orderOf(createAgenda('command', states))).toEqual(['p3', 'p4', 'p2', 'p1']);
 });

@@ -18,7 +18,6 @@ import {
   startCheckpoint,
 } from '../../lib/reading/checkpoint.ts';
 import { policies } from '../../lib/runs/policy.ts';
-import type { Progress } from '../../lib/runs/progress-event.ts';
 import { advanceRun, estimateSealMs } from '../../lib/runs/run.ts';
 import type { RunPorts } from '../../lib/runs/run-state.ts';
 import { nodeText, someTarget, storeRun } from '../support/stored-run.ts';
@@ -67,7 +66,7 @@ function createRun(size: number) {
   });
   const prefix = runPrefix(someTarget, snapshot, start.run);
   const counted = createLedger();
-  const progressed: Parameters<Progress>[0][] = [];
+  const progressed: Parameters<RunPorts['progress']>[0][] = [];
   const source: Source = {
     async fetchPage({ offset, limit }, attempts) {
       if (!(await attempts.admit())) return 'paused';

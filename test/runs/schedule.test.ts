@@ -1,13 +1,16 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { backoffMs } from '../../lib/core/error-policy.ts';
 import { CorruptError } from '../../lib/core/errors.ts';
+import { snapshotName } from '../../lib/core/object-keys.ts';
 import {
   abandonAfterMs,
+  countPassedSlots,
   decodeSchedule,
   emptySchedule,
   encodeSchedule,
   holdOffMs,
+  passedSlots,
   type Schedule,
   slotMs,
   targetStateOf,
@@ -71,4 +74,81 @@ test('decodes what it encoded; without a stored object the schedule is empty', (
 test('an unknown target is neither open nor held', () => {
   const fresh = { open: null, sealed: null, failures: 0, retryAtMs: 0 };
   expect(targetStateOf(emptySchedule(), 'x')).toEqual(fresh);
+});
+
+describe('slots that pass without a snapshot', () => {
+  const name = (minute: number) => snapshotName(minute * minuteMs);
+  const scheduleMs = 10 * minuteMs;
+  const missed = (untilMinute: number, more = {}) => {
+    return { count: 3, untilMs: untilMinute * minuteMs, scheduleMs, ...more };
+  };
+  const run = (minute: number) => ({ snapshot: name(minute), run: 'aaaaaaaaaaaa' });
+  const passed = (state: Parameters<typeof passedSlots>[0], minute: number) => {
+    const found = passedSlots(state, minute * minuteMs, scheduleMs);
+    return found && [found.count, found.newestMs / minuteMs];
+  };
+
+  test.each<[string, Parameters<typeof passedSlots>[0], number, number[] | null]>([
+    ['none before the count starts', { sealed: null, open: null }, 95, null],
+    [
+      'the slot that has begun has not passed',
+      { missed: missed(90), sealed: null, open: null },
+      95,
+      null,
+    ],
+    [
+      'every slot since the last count',
+      { missed: missed(60), sealed: null, open: null },
+      95,
+      [3, 80],
+    ],
+    [
+      'not the slot of the newest snapshot',
+      { missed: missed(60), sealed: name(73), open: null },
+      95,
+      [1, 80],
+    ],
+    [
+      'not the slot of an open run',
+      { missed: missed(60), sealed: null, open: run(80) },
+      95,
+      [2, 70],
+    ],
+    [
+      'slots after that of an open run',
+      { missed: missed(60), sealed: null, open: run(60) },
+      95,
+      [2, 80],
+    ],
+    [
+      'not the slot of an open run again',
+      { missed: missed(90, { openMs: 60 * minuteMs }), sealed: null, open: run(60) },
+      95,
+      null,
+    ],
+    [
+      'the slot of a run that was given up',
+      { missed: missed(90, { openMs: 60 * minuteMs }), sealed: null, open: run(90) },
+      95,
+      [1, 60],
+    ],
+    [
+      'not the slot of a run that was sealed late',
+      { missed: missed(90, { openMs: 60 * minuteMs }), sealed: name(60), open: null },
+      95,
+      null,
+    ],
+    [
+      'none of another schedule',
+      { missed: missed(60, { scheduleMs: minuteMs }), sealed: null, open: null },
+      95,
+      null,
+    ],
+    ['none if the clock stepped back', { missed: missed(200), sealed: null, open: null }, 95, null],
+  ])('%s', (_name, state, minute, expected) => {
+    expect(passed(state, minute)).toEqual(expected);
+    const counted = { ...state, missed: countPassedSlots(state, minute * minuteMs, scheduleMs) };
+    expect(counted.missed.count).toBe((state.missed?.count ?? 0) + (expected?.[0] ?? 0));
+    expect(passed(counted, minute)).toBeNull();
+  });
 });

@@ -1,8 +1,15 @@
 // Tests that the status shows what the store holds, and changes nothing.
 
 import { describe, expect, test } from 'vitest';
-import { AuthError, CorruptError, ProtocolError } from '../../lib/core/errors.ts';
-import { latestKey, scheduleKey } from '../../lib/core/object-keys.ts';
+import {
+  AuthError,
+  ProtocolError,
+  RateLimitedError,
+  StoreError,
+  TransientError,
+} from '../../lib/core/errors.ts';
+import { headKey, latestKey, manifestKey, scheduleKey } from '../../lib/core/object-keys.ts';
+import type { Store } from '../../lib/core/ports.ts';
 import { readStatus, type TargetStatus } from '../../lib/runs/target-status.ts';
 import { someTarget } from '../support/stored-run.ts';
 import { createTestExporter, type TestExporter } from '../support/test-exporter.ts';
@@ -29,6 +36,7 @@ function failing(world: TestExporter, error: Error) {
 
 test('shows a target without an export as due', async () => {
   expect(await statusOf(createTestExporter())).toEqual({
+    account: 'prod',
     table: 'container_nodes',
     region: 'cn-south-4',
     projectId: 'p1',
@@ -37,6 +45,12 @@ test('shows a target without an export as due', async () => {
     latest: null,
     due: true,
     heldUntil: null,
+    failure: null,
+    abandoned: null,
+    missedSlots: 0,
+    problems: [
+      { kind: 'never sealed', code: null, message: expect.any(String), hint: expect.any(String) },
+    ],
   });
 });
 
@@ -79,6 +93,7 @@ test('shows the progress of an open run', async () => {
     pages: 5,
     rows: 200 + 4 * 199,
     total: 3_000,
+    sealAttempts: 0,
   });
   expect(status).toMatchObject({ last: null, latest: null, due: true });
 });
@@ -154,16 +169,239 @@ test('finds a project id from IAM in the schedule', async () => {
   });
 });
 
-test('throws CorruptError for an altered schedule or pointer', async () => {
-  const world = createTestExporter({ ids: ['a'] });
-  await world.exportNow();
-  const pointer = latestKey(someTarget);
-  for (const key of [pointer, scheduleKey]) {
-    const whole = world.store.dump();
+describe('problems', () => {
+  const kindsOf = ({ problems }: TargetStatus) => problems.map(({ kind }) => kind);
+
+  test('none after an export; old after more than two schedules, counted from the name of the snapshot', async () => {
+    const world = createTestExporter({ ids: ['a'] });
+    await world.exportNow();
+    expect(kindsOf(await statusOf(world))).toEqual([]);
+    world.clock.advance(2 * dayMs);
+    expect(kindsOf(await statusOf(world))).toEqual([]);
+    world.clock.advance(1_000);
+    expect(kindsOf(await statusOf(world))).toEqual(['old']);
+  });
+
+  test('drifted: the newest snapshot, until a complete one is sealed', async () => {
+    const world = createTestExporter({ ids: ['a'], limit: 10 });
+    world.endpoint.ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'b'];
+    await world.exportNow();
+    const status = await statusOf(world);
+    expect(kindsOf(status)).toEqual(['drifted']);
+    expect(status.problems[0]?.message).toMatch(/20261124T060000Z is drifted; .* none$/);
+    world.endpoint.ids = ['a'];
+    world.clock.advance(hourMs);
+    await world.exportNow();
+    expect(kindsOf(await statusOf(world))).toEqual([]);
+  });
+
+  test('held: since when, until when, why, how often and what to do', async () => {
+    const world = createTestExporter();
+    const target = failing(world, new ProtocolError('NOT_A_PAGE', 'no page', 'look there'));
+    const startMs = world.clock.nowMs();
+    await world.tick({ targets: [target] });
+    world.clock.advance(6 * 60_000);
+    await world.tick({ targets: [target] });
+    const status = await statusOf(world, target);
+    expect(status.failure).toEqual({
+      ofKey: false,
+      code: 'NOT_A_PAGE',
+      message: 'no page',
+      hint: 'look there',
+      since: new Date(startMs).toISOString(),
+      last: new Date(startMs + 6 * 60_000).toISOString(),
+      failures: 2,
+    });
+    expect(status.problems[0]).toMatchObject({
+      kind: 'held',
+      code: 'NOT_A_PAGE',
+      hint: 'look there',
+    });
+    expect(status.problems[0]?.message).toMatch(
+      /^held until 2026-.*since 2026-.*\(2 in a row\): no page$/,
+    );
+  });
+
+  test('held: every target of a refused key, with the reason of the key', async () => {
+    const world = createTestExporter();
+    const target = failing(world, new AuthError('REFUSED', 'refused', 'check the key'));
+    await world.tick({ targets: [target] });
+    const sibling = { ...target, table: 'other_nodes' };
+    const status = await statusOf(world, sibling);
+    expect(status.failure).toMatchObject({ ofKey: true, code: 'REFUSED', failures: 1 });
+    expect(kindsOf(status)).toEqual(['held', 'never sealed']);
+  });
+
+  test('a failure without a hold is no problem of its own, but its reason is shown', async () => {
+    const world = createTestExporter({ ids: ['a'] });
+    await world.exportNow();
+    world.clock.advance(dayMs);
+    const target = failing(world, new TransientError('TIMEOUT', 'no answer', 'wait'));
+    await world.tick({ targets: [target] });
+    const status = await statusOf(world, target);
+    expect(status).toMatchObject({ heldUntil: null, failure: { code: 'TIMEOUT', failures: 1 } });
+    expect(kindsOf(status)).toEqual([]);
+    world.clock.advance(60_000);
+    await world.tick();
+    expect((await statusOf(world)).failure).toBeNull();
+  });
+
+  test('a throttled target shows why no page arrives', async () => {
+    const world = createTestExporter();
+    const target = failing(world, new RateLimitedError('too many', 'wait', 60_000));
+    await world.tick({ targets: [target] });
+    expect((await statusOf(world, target)).failure).toMatchObject({ code: 'RATE_LIMITED' });
+  });
+
+  test('abandoned: before and after an invocation gives the run up, until the next snapshot', async () => {
+    const world = createTestExporter({ scheduleMs: 6 * hourMs });
+    await world.tick();
+    world.clock.advance(25 * hourMs);
+    const reading = async () =>
+      (await readStatus(world.store, 6 * hourMs, [world.createTarget()]))[0];
+    expect(kindsOf((await reading()) as TargetStatus)).toEqual(['abandoned', 'never sealed']);
+    await world.tick();
+    const status = (await reading()) as TargetStatus;
+    expect(status.abandoned?.snapshot).toBe('20261124T060000Z');
+    expect(kindsOf(status)).toEqual(['abandoned', 'never sealed']);
+    await world.exportNow();
+    expect(((await reading()) as TargetStatus).problems).toEqual([]);
+  });
+});
+
+describe('a damaged object', () => {
+  async function exported(): Promise<TestExporter> {
+    const world = createTestExporter({ ids: ['a'] });
+    await world.exportNow({ targets: bothOf(world) });
+    return world;
+  }
+  const bothOf = (world: TestExporter) => [
+    world.createTarget(),
+    world.createTarget({ projectId: 'p2' }),
+  ];
+  const statusesOf = (world: TestExporter) => readStatus(world.store, dayMs, bothOf(world));
+  const unreadable = (key: string) => {
+    return { kind: 'unreadable', code: 'CORRUPT', message: expect.stringContaining(key) };
+  };
+  const manifest = manifestKey(someTarget, '20261124T060000Z');
+
+  test.each([
+    ['_head, altered', headKey(someTarget), Buffer.from('{')],
+    ['_head, missing', headKey(someTarget), null],
+    ['_latest, altered', latestKey(someTarget), Buffer.from('{')],
+  ])(
+    '%s: its target shows the fault and the snapshot, the others are shown',
+    async (_name, key, bytes) => {
+      const world = await exported();
+      if (bytes) await world.store.put(key, bytes);
+      else await world.store.delete(key);
+      const [damaged, other] = await statusesOf(world);
+      expect(damaged?.problems).toMatchObject([unreadable(key)]);
+      expect(damaged?.last).toMatchObject({ snapshot: '20261124T060000Z', rows: 1 });
+      expect(other).toMatchObject({ problems: [], last: { rows: 1 } });
+    },
+  );
+
+  test.each([
+    ['altered', Buffer.from('{')],
+    ['missing', null],
+  ])('the newest manifest, %s: the target does not count as never sealed', async (_name, bytes) => {
+    const world = await exported();
+    if (bytes) await world.store.put(manifest, bytes);
+    else await world.store.delete(manifest);
+    const [damaged, other] = await statusesOf(world);
+    expect(damaged?.problems[0]).toMatchObject(unreadable(manifest));
+    expect(damaged?.problems.map(({ kind }) => kind)).not.toContain('never sealed');
+    expect(other).toMatchObject({ problems: [], last: { rows: 1 } });
+  });
+
+  test('a manifest with other bytes than its pointer names', async () => {
+    const world = await exported();
+    const bytes = world.store.dump().get(manifest)?.bytes ?? new Uint8Array();
+    await world.store.put(manifest, Buffer.from(`${Buffer.from(bytes).toString()} `));
+    expect((await statusesOf(world))[0]?.problems[0]).toMatchObject(unreadable(manifest));
+  });
+
+  test('the schedule: every target shows the fault and its snapshot', async () => {
+    const world = await exported();
+    await world.store.put(scheduleKey, Buffer.from('{'));
+    for (const status of await statusesOf(world)) {
+      expect(status).toMatchObject({ problems: [unreadable(scheduleKey)], last: { rows: 1 } });
+    }
+  });
+
+  test('a checkpoint: the snapshots are shown', async () => {
+    const world = await exported();
+    world.clock.advance(dayMs);
+    world.endpoint.ids = Array.from({ length: 3_000 }, (_, index) => `n${index}`);
+    await world.tick();
+    const keys = [...world.store.dump().keys()];
+    const key =
+      keys.find((name) => name.endsWith('checkpoint.json') && name.includes('20261125')) ?? '';
     await world.store.put(key, Buffer.from('{'));
-    const failed = readStatus(world.store, dayMs, [world.createTarget()]);
-    await expect(failed).rejects.toThrow(CorruptError);
-    await expect(failed).rejects.toMatchObject({ key });
-    world.store.restore(whole);
+    expect(await statusOf(world)).toMatchObject({
+      problems: [unreadable(key)],
+      open: null,
+      last: { rows: 1 },
+    });
+  });
+
+  test('an object that may not be read is a problem of its target; a store that fails is an error', async () => {
+    const world = await exported();
+    const { store } = world;
+    const failingFor = (code: string): Store => ({
+      ...store,
+      get: async (key) => {
+        if (key === headKey(someTarget)) throw new StoreError(code, `${key}: no`, 'grant it');
+        return store.get(key);
+      },
+    });
+    const [denied, other] = await readStatus(failingFor('STORE_DENIED'), dayMs, bothOf(world));
+    expect(denied?.problems).toMatchObject([{ kind: 'unreadable', code: 'STORE_DENIED' }]);
+    expect(other?.problems).toEqual([]);
+    const failed = readStatus(failingFor('STORE_FAILED'), dayMs, bothOf(world));
+    await expect(failed).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  });
+});
+
+test('shows a target whose project IAM does not tell as held, with the reason', async () => {
+  const world = createTestExporter();
+  const error = new ProtocolError('NO_PROJECT_ID', 'not an id', 'set projectId');
+  const target = world.createTarget({
+    projectId: null,
+    findProjectId: async () => {
+      throw error;
+    },
+  });
+  await world.tick({ targets: [target] });
+  expect(await statusOf(world, target)).toMatchObject({
+    heldUntil: expect.any(String),
+    failure: { code: 'NO_PROJECT_ID' },
+  });
+});
+
+test('shows how often sealing was started', async () => {
+  const world = createTestExporter({ ids: ['a'] });
+  const killed = () => {
+    throw new Error('killed');
+  };
+  const { store } = world;
+  const put: Store['put'] = (key, ...rest) =>
+    key.startsWith('_manifests/') || key.includes('/sealing/') ? killed() : store.put(key, ...rest);
+  let kills = 0;
+  const dying: Store = {
+    ...store,
+    put: async (key, bytes, options) => {
+      // After the kill nothing is written any more, not even the count.
+      if (kills > 0) return killed();
+      if (key.includes('/sealing/')) kills += 1;
+      return put(key, bytes, options);
+    },
+  };
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
+    kills = 0;
+    await world.tick({ store: dying }).catch(() => {});
+    world.clock.advance(2 * 60_000);
+    expect((await statusOf(world)).open).toMatchObject({ phase: 'sealing', sealAttempts: attempt });
   }
 });
