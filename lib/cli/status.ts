@@ -57,10 +57,10 @@ export const statusCommand: CommandDefinition<StatusOptions> = {
     'cgs-export status',
     'cgs-export status --check --problems',
     'cgs-export status --store file:./export',
-    "cgs-export status --json | jq -r '.targets[] | select(.last == null or .last.ageSeconds > 86400) | [.account, .table, .region] | @tsv'",
+    "cgs-export status --json | jq '.targets[] | select((.last.ageSeconds // 1e9) > 86400)'",
     'cgs-export status --format prometheus > /var/lib/node_exporter/cgs_export.prom',
   ],
-  note: 'A target needs attention if it was never sealed, its newest snapshot is older than 2 schedules or drifted,\nit is held, its run was abandoned, or one of its objects cannot be read.',
+  note: 'A target needs attention if it was never sealed, if its newest snapshot drifted or is older\nthan 2 schedules, if it is held, if its run was abandoned, or if one of its objects cannot be read.',
   run: runStatus,
 };
 

@@ -34,7 +34,7 @@ function resultOf(errors: ExportError[], verdicts: ('complete' | 'drifted')[] = 
   const snapshots = verdicts.map((verdict, index) => ({
     manifest: {
       table: `t${index}`,
-      scope: { region: 'r', projectId: 'p' },
+      scope: { account: 'prod', region: 'r', projectId: 'p' },
       run: 'abc',
       snapshot: '20261124T060000Z',
       rows: 7,
@@ -71,7 +71,7 @@ describe('alerts about', () => {
     const [error] = findActionable(resultOf([], ['complete', 'drifted']));
     expect(error).toMatchObject({ name: 'DriftedError', code: 'DRIFTED' });
     expect(error?.message).toContain(
-      '20261124T060000Z of t1/rgn=r/prj=p (run abc) is sealed with 7 rows',
+      '20261124T060000Z of t1/rgn=r/prj=p (account prod, run abc) is sealed with 7 rows',
     );
   });
 

@@ -9,7 +9,7 @@ import type { CollectResult } from '../../lib/runs/invocation.ts';
 test('a result has the documented fields', () => {
   const manifest = {
     table: 'container_nodes',
-    scope: { region: 'cn-south-4', projectId: 'p1' },
+    scope: { account: 'prod', region: 'cn-south-4', projectId: 'p1' },
     snapshot: '20261124T060000Z',
     rows: 7,
     verdict: 'complete',
@@ -20,11 +20,13 @@ test('a result has the documented fields', () => {
     snapshots: [sealed],
     requests: 3,
     errors: [],
+    held: [],
   } as unknown as CollectResult;
   expect(toResultJson(result, createScrubber())).toEqual({
     status: 'sealed',
     snapshots: [
       {
+        account: 'prod',
         table: 'container_nodes',
         region: 'cn-south-4',
         projectId: 'p1',
@@ -38,6 +40,28 @@ test('a result has the documented fields', () => {
     requests: 3,
     errors: [],
   });
+});
+
+test('held targets are there only if a timer leaves some alone, and their texts are redacted', () => {
+  const scrubber = createScrubber();
+  scrubber.add('verysecret');
+  const times = { since: '2026-11-24T06:00:00.000Z', last: '2026-11-24T06:00:00.000Z' };
+  const text = { code: 'REFUSED', message: 'said verysecret', hint: 'not verysecret' };
+  const held = {
+    ...{ account: 'prod', table: 't', region: 'r', projectId: null },
+    heldUntil: '2026-11-24T06:15:00.000Z',
+    failure: { ofKey: true, ...text, ...times, failures: 1 },
+  };
+  const result: CollectResult = {
+    ...{ status: 'idle', snapshots: [], requests: 0, throttled: 0, errors: [], idle: 'not due' },
+    held: [held, { ...held, failure: null }],
+  };
+  const json = toResultJson(result, scrubber);
+  expect(json.held).toMatchObject([
+    { account: 'prod', heldUntil: '2026-11-24T06:15:00.000Z', failure: { code: 'REFUSED' } },
+    { failure: null },
+  ]);
+  expect(JSON.stringify(json)).not.toContain('verysecret');
 });
 
 test('each fault of a configuration is one entry', () => {

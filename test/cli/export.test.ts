@@ -30,6 +30,7 @@ describe('a sealed snapshot', () => {
     });
     const [snapshot] = snapshots as Record<string, unknown>[];
     expect(snapshot).toEqual({
+      account: 'default',
       table: 'container_nodes',
       region: simulator.region,
       projectId: simulator.projectId,
@@ -114,6 +115,29 @@ describe('a failure', () => {
       }
     }
     expect(simulator.stats().nodeRequests).toBe(2);
+  });
+
+  test.each(['json', 'pretty'])('is printed once, with account and hint: %s', async (format) => {
+    const simulator = await simulate();
+    const args = ['export', '--log-format', format, '--account', 'prod', ...flagsFor(simulator)];
+    const env = { ...keyOf(simulator), HUAWEICLOUD_SDK_SK: 'wrong-secret-key-0123456789' };
+    const { runtime } = await call(args, { env });
+    const lines = runtime
+      .err()
+      .split('\n')
+      .filter((line) => line.includes('REFUSED'));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('(account prod, run ');
+    expect(runtime.err()).toContain('secret key');
+  });
+
+  test('that no log line has shown is printed at the end', async () => {
+    const simulator = await simulate();
+    simulator.stop();
+    const args = ['tick', '--log-level', 'error', ...flagsFor(simulator), '--time-limit', '5'];
+    const { runtime } = await call(args, { env: keyOf(simulator) });
+    // The log shows temporary faults as warnings.
+    expect(runtime.logs()).toMatchObject([{ level: 'error', code: 'NETWORK' }]);
   });
 
   test('missing configuration: exit code 2, with all fields of a result', async () => {

@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest';
 import {
   describeSnapshots,
+  describeTarget,
   formatBytes,
   formatCount,
   formatDuration,
@@ -17,6 +18,12 @@ test('aligns the columns of a table', () => {
     ['container_nodes', '7', 'due'],
   ];
   expect(formatTable(rows)).toBe('table            rows  now\ncontainer_nodes  7     due');
+});
+
+test('escapes control characters in a table and in the name of a target', () => {
+  expect(formatTable([['a\u001b[2Jb\n', 'c']])).toBe('a\\u001b[2Jb\\u000a  c');
+  const target = { account: 'a\rb', table: 't', region: 'r', projectId: null };
+  expect(describeTarget(target)).toBe('a\\u000db t r (project not known)');
 });
 
 test('formats sizes with a unit', () => {
@@ -44,7 +51,12 @@ test('groups the digits of counts', () => {
 test('names the role of a part that does not hold rows', () => {
   const part = { key: 'k', rows: 1, bytes: 1, sha256: 'a' };
   const manifest = {
-    ...{ table: 't', snapshot: 's', scope: { region: 'r', projectId: 'p' }, verdict: 'complete' },
+    ...{
+      table: 't',
+      snapshot: 's',
+      scope: { account: 'a', region: 'r', projectId: 'p' },
+      verdict: 'complete',
+    },
     ...{ rows: 2, rejects: 1, evidence: { pages: 1, requests: 1 } },
     parts: [
       { role: 'rows', format: 'ndjson', ...part },
@@ -54,7 +66,7 @@ test('names the role of a part that does not hold rows', () => {
   const sealed = { manifest, manifestKey: 'm', manifestSha256: 'b' } as unknown as Sealed;
   const lines = describeSnapshots([sealed], 'file:/lake').split('\n');
   expect(lines).toEqual([
-    't s  r p',
+    'a t s  r p',
     '  2 rows, 1 reject  (1 page, 1 request)',
     expect.stringMatching(/^ {2}complete: /),
     '  ndjson    k  1 byte',

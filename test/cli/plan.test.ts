@@ -1,5 +1,7 @@
 // Tests the command `plan`: estimates from the store and from the service.
 
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { call, createFolder, exportSome, keyOf, simulate } from './test-runtime.ts';
 
@@ -15,7 +17,8 @@ describe('without --probe', () => {
     expect(runtime.json()).toMatchObject({
       status: 'ok',
       targets: [{ rows: null, rowsFrom: null, requests: null, minutes: null, quotaShare: null }],
-      total: { requests: 0, unknown: 1 },
+      accounts: [{ account: 'default', requests: null, unknown: 1 }],
+      total: { requests: null, minutes: null, quotaShare: null, unknown: 1 },
       quota: { requests: 5, windowSeconds: 60 },
       scheduleSeconds: 86_400,
       warnings: [expect.stringContaining('--probe')],
@@ -23,7 +26,8 @@ describe('without --probe', () => {
     });
     const people = await call(args, { env: keyOf(simulator) });
     expect(people.runtime.out()).toContain('unknown');
-    expect(people.runtime.out()).toContain('warning: The size of 1 target is unknown');
+    expect(people.runtime.out()).toMatch(/total +all targets +unknown +unknown +unknown\n/);
+    expect(people.runtime.out()).toContain('warning: The size of 1 target is not known');
     expect(simulator.stats().requests).toBe(0);
   });
 
@@ -65,6 +69,54 @@ describe('without --probe', () => {
       warnings: [],
     });
     expect(simulator.stats().requests).toBe(sent);
+  });
+});
+
+describe('with several accounts', () => {
+  /** Accounts `one` and `two`, with a table each. Only the snapshot of `one` exists. */
+  async function planTwo(quota: string) {
+    const { cwd, simulator, env } = await exportSome(1, { nodes: 1_000 });
+    const { region, projectId, url } = simulator;
+    const target = (table: string) =>
+      `{ table: ${table}, region: ${region}, projectId: ${projectId}, endpoint: "${url}" }`;
+    const key = `{ ak: "\${HUAWEICLOUD_SDK_AK}", sk: "\${HUAWEICLOUD_SDK_SK}" }`;
+    const account = (name: string, table: string) =>
+      `  - { name: ${name}, credentials: ${key}, targets: [${target(table)}] }`;
+    const lines = ['store: file:./lake', `quota: ${quota}`, 'accounts:'];
+    lines.push(account('one', 'container_nodes'), account('two', 'other_nodes'));
+    writeFileSync(join(cwd, 'cgs-export.yml'), `${lines.join('\n')}\n`);
+    const json = (await call(['plan', '--json'], { cwd, env })).runtime.json();
+    const text = (await call(['plan'], { cwd, env })).runtime.out();
+    return { json, text };
+  }
+
+  test('an unknown size counts neither in the total nor in that of its account', async () => {
+    const { json, text } = await planTwo('{ requests: 5, windowSeconds: 60 }');
+    expect(json).toMatchObject({
+      targets: [
+        { account: 'one', requests: 6 },
+        { account: 'two', requests: null },
+      ],
+      accounts: [
+        { account: 'one', requests: 6, unknown: 0 },
+        { account: 'two', requests: null, unknown: 1, known: { requests: 0 } },
+      ],
+      total: { requests: null, quotaShare: null, unknown: 1, known: { requests: 6 } },
+      warnings: [expect.stringMatching(/1 target is not known.*cgs-export plan --probe/)],
+    });
+    expect(text).toMatch(/^one +container_nodes /m);
+    expect(text).toMatch(/^two +all targets +unknown +unknown +unknown$/m);
+    expect(text).toMatch(/^total +all targets +at least 6 +at least 60 s +at least 0\.083 %$/m);
+  });
+
+  test('more than the quota allows is said, also if sizes are unknown', async () => {
+    // 4 requests per day.
+    const { json, text } = await planTwo('{ requests: 1, windowSeconds: 21600 }');
+    expect(json.warnings).toEqual([
+      expect.stringContaining('needs at least 150 % of the quota'),
+      expect.stringContaining('not known'),
+    ]);
+    expect(text).toMatch(/^total .* at least 150 %$/m);
   });
 });
 

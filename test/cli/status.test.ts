@@ -1,13 +1,16 @@
 // Tests the command `status`, and which targets it finds in a store.
 
-import { writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { findStoredTargets } from '../../lib/cli/status.ts';
+import { describe, expect, test } from 'vitest';
+import { findStoredTargets, statusCommand } from '../../lib/cli/status.ts';
 import { scheduleKey } from '../../lib/core/object-keys.ts';
 import { encodeSchedule } from '../../lib/runs/schedule.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { call, createFolder, exportSome, flagsFor, keyOf, simulate } from './test-runtime.ts';
+
+const hasJq = spawnSync('jq', ['--version']).status === 0;
 
 test('shows the last snapshot of a target, its age and whether it is due', async () => {
   const { cwd } = await exportSome();
@@ -35,18 +38,31 @@ test('--store shows every target in the store, without key and region', async ()
   expect(runtime.out()).toMatch(/container_nodes +cn-south-4 .* complete +30 .* up to date/);
 });
 
-test('with --store, --table picks a stored table, and --account is rejected', async () => {
+test('with --store, --account and --table pick stored targets, and name the known ones if none fits', async () => {
   const { cwd } = await exportSome();
   const args = ['status', '--json', '--store', 'file:./lake'];
-  const found = await call([...args, '--table', 'container_nodes'], { cwd });
-  expect(found.runtime.json().targets).toHaveLength(1);
-  const other = await call([...args, '--table', 'web_nodes'], { cwd });
-  expect(other.runtime.json().targets).toEqual([]);
-  const account = await call([...args, '--account', 'prod'], { cwd });
-  expect(account.code).toBe(2);
-  expect(account.runtime.json().errors).toMatchObject([
-    { message: '--account: cannot be combined with --store' },
-  ]);
+  for (const pick of [
+    ['--table', 'container_nodes'],
+    ['--account', 'default'],
+  ]) {
+    const found = await call([...args, ...pick], { cwd });
+    expect(found.runtime.json().targets).toMatchObject([{ account: 'default' }]);
+  }
+  for (const pick of [
+    ['--table', 'web_nodes'],
+    ['--account', 'prod'],
+  ]) {
+    const { code, runtime } = await call([...args, ...pick], { cwd });
+    expect(code).toBe(2);
+    const known = pick[0] === '--table' ? 'container_nodes' : 'default';
+    expect(runtime.json().errors).toEqual([
+      {
+        code: 'CONFIG',
+        message: `${pick[0]}: the store has no ${pick[0]?.slice(2)} "${pick[1]}"`,
+        hint: `Choose one of: ${known}.`,
+      },
+    ]);
+  }
 });
 
 test('needs no variables that only the API uses; nor does verify, but plan does', async () => {
@@ -74,10 +90,124 @@ test('shows an open run with the rows that it has read', async () => {
   expect(people.runtime.out()).toMatch(/open: \d{8}T\d{6}Z collecting 399\/700/);
 });
 
-test('reports an empty store', async () => {
-  const { code, runtime } = await call(['status', '--store', 'file:./lake']);
-  expect(code).toBe(0);
-  expect(runtime.out()).toMatch(/^file:.*lake holds no snapshot and no open run yet\n$/);
+test('a folder that does not exist is an error, an empty one is not', async () => {
+  const cwd = createFolder();
+  const args = ['status', '--store', 'file:./lake'];
+  const missing = await call([...args, '--json'], { cwd });
+  expect(missing.code).toBe(2);
+  expect(missing.runtime.json().errors).toMatchObject([
+    { code: 'CONFIG', message: `--store: the folder ${cwd}/lake does not exist` },
+  ]);
+  mkdirSync(join(cwd, 'lake'));
+  const empty = await call(args, { cwd });
+  expect(empty.code).toBe(0);
+  expect(empty.runtime.out()).toMatch(/^file:.*lake holds no snapshot and no open run yet\n$/);
+  // The address may be mistyped, so a check does not call it good.
+  expect((await call([...args, '--check'], { cwd })).code).toBe(7);
+});
+
+describe('--check and --problems', () => {
+  /** Accounts `one` (exported) and `two` (a table that was never exported). */
+  async function twoAccounts() {
+    const { cwd, simulator, env } = await exportSome();
+    const { region, projectId, url } = simulator;
+    const target = (table: string) =>
+      `{ table: ${table}, region: ${region}, projectId: ${projectId}, endpoint: "${url}" }`;
+    const key = `{ ak: "\${HUAWEICLOUD_SDK_AK}", sk: "\${HUAWEICLOUD_SDK_SK}" }`;
+    const account = (name: string, table: string) =>
+      `  - { name: ${name}, credentials: ${key}, targets: [${target(table)}] }\n`;
+    const accounts = `${account('one', 'container_nodes')}${account('two', 'other_nodes')}`;
+    writeFileSync(
+      join(cwd, 'cgs-export.yml'),
+      `store: file:./lake\nquota: { requests: 50, windowSeconds: 1 }\naccounts:\n${accounts}`,
+    );
+    return { cwd, env, simulator };
+  }
+
+  test('exit with 7 if a target was never sealed, and with 0 once all are sealed', async () => {
+    const options = await twoAccounts();
+    expect((await call(['status'], options)).code).toBe(0);
+    const checked = await call(['status', '--check', '--problems', '--json'], options);
+    expect(checked.code).toBe(7);
+    expect(checked.runtime.json()).toMatchObject({
+      status: 'ok',
+      scheduleSeconds: 86_400,
+      targets: [{ account: 'two', table: 'other_nodes', problems: [{ kind: 'never sealed' }] }],
+      errors: [],
+    });
+    expect((await call(['export'], options)).code).toBe(0);
+    const good = await call(['status', '--check', '--problems'], options);
+    expect(good.code).toBe(0);
+    expect(good.runtime.out()).toMatch(/^no problem: 2 targets in file:/);
+  });
+
+  test('a held target shows why, since when, until when and what to do', async () => {
+    const { cwd, env } = await twoAccounts();
+    const wrong = { ...env, HUAWEICLOUD_SDK_SK: 'wrong-secret-key-0123456789' };
+    expect((await call(['tick', '--account', 'two'], { cwd, env: wrong })).code).toBe(3);
+    const { code, runtime } = await call(['status', '--check', '--problems'], { cwd, env });
+    expect(code).toBe(7);
+    const text = runtime.out();
+    expect(text).toMatch(/^two +other_nodes .* never sealed, .*held until 20\S+Z/m);
+    expect(text).toMatch(
+      /held: REFUSED: its access key is held until 20\S+Z, because attempts fail since 20\S+Z \(1 in a row\): /,
+    );
+    expect(text).toMatch(/\n {6}.*secret key/);
+    // The account of a target without a snapshot, and the hold of its key, are in the store.
+    const stored = await call(['status', '--json', '--store', 'file:./lake'], { cwd });
+    expect(stored.runtime.json().targets).toMatchObject([
+      { account: 'default', table: 'container_nodes' },
+      { account: 'two', table: 'other_nodes', failure: { ofKey: true, code: 'REFUSED' } },
+    ]);
+  });
+
+  test('a damaged pointer is a problem of its target; the others are shown', async () => {
+    const options = await twoAccounts();
+    await call(['export'], options);
+    const { region, projectId } = options.simulator;
+    const key = `_head/other_nodes/rgn=${region}/prj=${projectId}.json`;
+    writeFileSync(join(options.cwd, 'lake', key), '{');
+    const { code, runtime } = await call(['status', '--json'], options);
+    expect(code).toBe(0);
+    expect(runtime.json().targets).toMatchObject([
+      { account: 'one', last: { rows: 30 }, problems: [] },
+      { account: 'two', last: { rows: 30 }, problems: [{ kind: 'unreadable', code: 'CORRUPT' }] },
+    ]);
+    expect((await call(['status', '--check'], options)).code).toBe(7);
+  });
+
+  test.skipIf(!hasJq)(
+    'the examples of the help that use jq find targets that were never sealed',
+    async () => {
+      const options = await twoAccounts();
+      const examples = statusCommand.examples.filter((example) => example.includes('| jq'));
+      expect(examples).toHaveLength(1);
+      for (const example of examples) {
+        const [, args = '', filter = ''] = /^cgs-export (.*) \| jq '(.*)'$/.exec(example) ?? [];
+        const { runtime } = await call(args.split(' '), options);
+        const found = execFileSync('jq', ['-c', filter], {
+          input: runtime.out(),
+          encoding: 'utf8',
+        });
+        const tables = found
+          .trim()
+          .split('\n')
+          .map((line) => (JSON.parse(line) as { table: string }).table);
+        expect(tables).toEqual(['other_nodes']);
+      }
+    },
+  );
+
+  test('--format prometheus prints metrics, and does not go with --json', async () => {
+    const options = await twoAccounts();
+    const { code, runtime } = await call(['status', '--check', '--format', 'prometheus'], options);
+    expect(code).toBe(7);
+    expect(runtime.out()).toMatch(
+      /^cgs_export_never_sealed\{account="two",table="other_nodes",.*\} 1$/m,
+    );
+    const both = await call(['status', '--format', 'prometheus', '--json'], options);
+    expect(both.code).toBe(2);
+  });
 });
 
 test('finds targets with snapshots and targets in the schedule, each once', async () => {
@@ -92,10 +222,15 @@ test('finds targets with snapshots and targets in the schedule, each once', asyn
   const targets = {
     'a_nodes/rgn=eu-west-101/prj=p2': state,
     'b_nodes/rgn=cn-south-4/prj=p1': state,
+    'c_nodes/rgn=cn-south-4/account=prod': state,
   };
   await store.put(scheduleKey, encodeSchedule({ targets, holds: {}, projects: {} }));
+  const unknown = { account: null, projectQuestion: '', user: null };
   expect(await findStoredTargets(store)).toEqual([
-    { table: 'a_nodes', region: 'eu-west-101', projectId: 'p2' },
-    { table: 'b_nodes', region: 'cn-south-4', projectId: 'p1' },
+    { table: 'a_nodes', region: 'eu-west-101', projectId: 'p2', ...unknown },
+    { table: 'b_nodes', region: 'cn-south-4', projectId: 'p1', ...unknown },
+    { table: 'c_nodes', region: 'cn-south-4', projectId: null, ...unknown, account: 'prod' },
   ]);
+  await store.put(scheduleKey, Buffer.from('{'));
+  expect(await findStoredTargets(store)).toMatchObject([{ table: 'b_nodes' }]);
 });

@@ -3,6 +3,8 @@
 import { expect, test } from 'vitest';
 import { call, createFolder, flagsFor, keyOf, simulate } from './test-runtime.ts';
 
+const dayMs = 24 * 3_600_000;
+
 test('exits with 0 both when it seals and when nothing is due', async () => {
   const simulator = await simulate({ nodes: 30 });
   const options = { cwd: createFolder(), env: keyOf(simulator) };
@@ -12,7 +14,51 @@ test('exits with 0 both when it seals and when nothing is due', async () => {
   expect(first.runtime.json()).toMatchObject({ status: 'sealed', snapshots: [{ rows: 30 }] });
   const second = await call(args, options);
   expect(second.code).toBe(0);
-  expect(second.runtime.json()).toEqual({ status: 'idle', snapshots: [], requests: 0, errors: [] });
+  const nextSlot = new Date(Math.ceil(Date.now() / dayMs) * dayMs).toISOString();
+  expect(second.runtime.json()).toEqual({
+    ...{ status: 'idle', snapshots: [], requests: 0, errors: [] },
+    idle: { reason: 'no target is due that is not held', nextSlot },
+  });
+  const people = await call(
+    args.filter((arg) => arg !== '--json'),
+    options,
+  );
+  expect(people.runtime.out()).toBe(
+    `idle, 0 requests: no target is due that is not held; the next slot begins at ${nextSlot}\n`,
+  );
+  expect(simulator.stats().nodeRequests).toBe(1);
+});
+
+test('names the account of a snapshot', async () => {
+  const simulator = await simulate({ nodes: 30 });
+  const args = ['tick', ...flagsFor(simulator), '--account', 'prod'];
+  const { runtime } = await call(args, { env: keyOf(simulator) });
+  expect(runtime.out()).toMatch(/^prod container_nodes \d{8}T\d{6}Z /);
+});
+
+test('says which target is held, why and until when', async () => {
+  const simulator = await simulate();
+  const env = { ...keyOf(simulator), HUAWEICLOUD_SDK_SK: 'wrong-secret-key-0123456789' };
+  const options = { cwd: createFolder(), env };
+  const args = ['tick', ...flagsFor(simulator), '--account', 'prod'];
+  await call(args, options);
+  const people = await call(args, options);
+  expect(people.code).toBe(0);
+  expect(people.runtime.out()).toMatch(
+    /^held until 20\S+Z: prod container_nodes cn-south-4 \S+\n {2}its access key fails since 20\S+Z \(1 in a row\): REFUSED: .+\n {2}.*secret key.*\nidle, 0 requests: /,
+  );
+  const { runtime } = await call([...args, '--json'], options);
+  expect(runtime.json()).toMatchObject({
+    status: 'idle',
+    held: [
+      {
+        ...{ account: 'prod', table: 'container_nodes', region: simulator.region },
+        projectId: simulator.projectId,
+        heldUntil: expect.stringMatching(/Z$/),
+        failure: { ofKey: true, code: 'REFUSED', failures: 1, since: expect.any(String) },
+      },
+    ],
+  });
   expect(simulator.stats().nodeRequests).toBe(1);
 });
 
