@@ -81,6 +81,7 @@ export function runCli(args: readonly string[], options: CallOptions): Promise<E
 export interface Output {
   status: string;
   snapshots: {
+    account: string;
     table: string;
     region: string;
     projectId: string;
