@@ -5,6 +5,7 @@ import { createSource, type SourceOptions } from '../api/pages.ts';
 import { type CredentialsProvider, fingerprintOf } from '../api/sign.ts';
 import type { Account, Target as TargetConfig } from '../config/model.ts';
 import { ConfigError, ProtocolError } from '../core/errors.ts';
+import type { Log } from '../core/ports.ts';
 import { defaultDataset } from '../datasets/index.ts';
 import type { Budget } from '../quota/budget.ts';
 import type { Target } from '../runs/invocation.ts';
@@ -15,12 +16,15 @@ export type ServiceClient = Required<Pick<IamOptions, 'mayWait' | 'timeLeftMs'>>
   Pick<SourceOptions, 'fetch' | 'clock' | 'scrubber' | 'log' | 'backoffMs' | 'windowMs'>;
 
 export function createTarget(
-  client: ServiceClient,
+  shared: ServiceClient,
   account: Account,
   config: TargetConfig,
   agencyKey: AgencyKey,
 ): Target {
   const { region, projectId, endpoint, iamEndpoint, api, enterpriseProjectId, filters } = config;
+  const named = { account: account.name, table: config.table, region };
+  const log: Log = (level, message, fields) => shared.log(level, message, { ...named, ...fields });
+  const client = { ...shared, log };
   const dataset = defaultDataset;
   const credentials = createCredentials(account, config, client, agencyKey);
   const user = fingerprintOf(identityOf(account));

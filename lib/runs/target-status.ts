@@ -236,34 +236,46 @@ function findProblems(
   const problems: Problem[] = unreadable.map(({ code, message, hint }) => {
     return { kind: 'unreadable', code, message, hint };
   });
-  const code = failure?.code ?? null;
-  const add = (kind: Problem['kind'], message: string, hint: string) =>
-    problems.push({ kind, code, message, hint: failure?.hint ?? hint });
+  const add = (kind: Problem['kind'], message: string, hint: string, code: string | null = null) =>
+    problems.push({ kind, code, message, hint });
   if (heldUntil) {
     const what = failure?.ofKey ? 'its access key is held' : 'held';
     const why = failure
       ? `, because attempts fail since ${failure.since} (${failure.failures} in a row): ${failure.message}`
       : '';
-    add('held', `${what} until ${heldUntil}${why}`, liftHint);
+    const hint = failure ? `${failure.hint}\n${liftHint}` : liftHint;
+    add('held', `${what} until ${heldUntil}${why}`, hint, failure?.code);
   }
+  /** For problems that follow from attempts that fail. */
+  const addResult = (kind: Problem['kind'], message: string, hint: string) => {
+    if (!failure) add(kind, message, hint);
+    else if (heldUntil) add(kind, message, 'Its attempts fail: see above.');
+    else
+      add(
+        kind,
+        `${message}; its newest attempt failed: ${failure.message}`,
+        failure.hint,
+        failure.code,
+      );
+  };
   const silentMs = open?.phase === 'collecting' ? nowMs - Date.parse(open.lastPageAt) : 0;
   if (abandoned) {
     const message = `the run ${abandoned.snapshot} was given up at ${abandoned.at}, because it received no page`;
-    add('abandoned', message, abandonedHint);
+    addResult('abandoned', message, abandonedHint);
   } else if (open && silentMs > abandonAfterMs(scheduleMs)) {
     const message = `the open run ${open.snapshot} has received no page since ${open.lastPageAt}: the next invocation gives it up`;
-    add('abandoned', message, abandonedHint);
+    addResult('abandoned', message, abandonedHint);
   }
   if (!last && unreadable.length === 0) {
-    add('never sealed', 'it has no snapshot', open ? openHint : neverHint);
+    addResult('never sealed', 'it has no snapshot', open ? openHint : neverHint);
   }
   if (last && last.ageSeconds * 1_000 > 2 * scheduleMs) {
-    add('old', `the newest snapshot ${last.snapshot} is older than 2 schedules`, oldHint);
+    addResult('old', `the newest snapshot ${last.snapshot} is older than 2 schedules`, oldHint);
   }
   if (last?.verdict === 'drifted') {
     const complete = latest ?? 'none';
     const message = `the newest snapshot ${last.snapshot} is drifted; the newest complete one: ${complete}`;
-    problems.push({ kind: 'drifted', code: null, message, hint: driftedHint });
+    add('drifted', message, driftedHint);
   }
   return problems;
 }

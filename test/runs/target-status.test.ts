@@ -215,7 +215,7 @@ describe('problems', () => {
     expect(status.problems[0]).toMatchObject({
       kind: 'held',
       code: 'NOT_A_PAGE',
-      hint: 'look there',
+      hint: expect.stringMatching(/^look there\nA timer tries again/),
     });
     expect(status.problems[0]?.message).toMatch(
       /^held until 2026-.*since 2026-.*\(2 in a row\): no page$/,
@@ -230,6 +230,18 @@ describe('problems', () => {
     const status = await statusOf(world, sibling);
     expect(status.failure).toMatchObject({ ofKey: true, code: 'REFUSED', failures: 1 });
     expect(kindsOf(status)).toEqual(['held', 'never sealed']);
+  });
+
+  test('never sealed: why, if an attempt failed without a hold', async () => {
+    const world = createTestExporter();
+    const target = failing(world, new TransientError('TIMEOUT', 'no answer', 'check the proxy'));
+    await world.tick({ targets: [target] });
+    expect((await statusOf(world, target)).problems).toEqual([
+      {
+        ...{ kind: 'never sealed', code: 'TIMEOUT', hint: 'check the proxy' },
+        message: 'it has no snapshot; its newest attempt failed: no answer',
+      },
+    ]);
   });
 
   test('a failure without a hold is no problem of its own, but its reason is shown', async () => {
