@@ -2,8 +2,8 @@
 
 import type { Connection } from '../app/connect.ts';
 import { probeSize } from '../app/probe.ts';
-import { toErrorsJson } from '../app/result-json.ts';
-import { policyOf } from '../core/error-policy.ts';
+import { type ErrorJson, toErrorsJson } from '../app/result-json.ts';
+import { exitCodes, policyOf } from '../core/error-policy.ts';
 import { AuthError, ExportError, StoppedError } from '../core/errors.ts';
 import { quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
 import type { Target } from '../runs/invocation.ts';
@@ -80,17 +80,23 @@ async function runPlan(options: PlanOptions, session: Session): Promise<Outcome>
     ...connection.warnings.map(({ path, message, hint }) => `${path}: ${message}. ${hint}`),
     ...findWarnings(total, connection, options.probe === true),
   ];
+  const unreadable = listUnreadable(statuses);
   return {
-    exitCode: worstOf(errors.map((error) => policyOf(error).exitCode)),
+    exitCode: worstOf([
+      ...errors.map((error) => policyOf(error).exitCode),
+      ...unreadable.map(({ code }) =>
+        code === 'CORRUPT' ? exitCodes.integrity : exitCodes.denied,
+      ),
+    ]),
     json: {
-      status: errors.length > 0 ? 'failed' : 'ok',
+      status: errors.length + unreadable.length > 0 ? 'failed' : 'ok',
       targets,
       accounts,
       total,
       quota: { requests: quota.requests, windowSeconds: quota.windowMs / 1_000 },
       scheduleSeconds: scheduleMs / 1_000,
       warnings,
-      errors: errors.flatMap((error) => toErrorsJson(error, session.scrubber)),
+      errors: [...errors.flatMap((error) => toErrorsJson(error, session.scrubber)), ...unreadable],
     },
     text: describePlan({ targets, accounts, total, warnings }, connection),
   };
@@ -119,6 +125,15 @@ function probeTargets(targets: readonly Target[], connection: Connection, sessio
     }
     return { sizes, errors };
   });
+}
+
+/** Objects that the sizes may depend on, each once. */
+function listUnreadable(statuses: readonly TargetStatus[]): ErrorJson[] {
+  const found = statuses
+    .flatMap(({ problems }) => problems)
+    .filter(({ kind }) => kind === 'unreadable')
+    .map(({ code, message, hint }) => ({ code: code ?? '', message, hint }));
+  return [...new Map(found.map((error) => [error.message, error])).values()];
 }
 
 function planTarget(

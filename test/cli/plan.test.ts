@@ -72,6 +72,19 @@ describe('without --probe', () => {
   });
 });
 
+test('plans all targets although an object of one is damaged, and exits with 5', async () => {
+  const { cwd, env, flags, simulator } = await exportSome();
+  const pointer = `_head/container_nodes/rgn=${simulator.region}/prj=${simulator.projectId}.json`;
+  writeFileSync(join(cwd, 'lake', pointer), '{');
+  const { code, runtime } = await call(['plan', '--json', ...flags], { cwd, env });
+  expect(code).toBe(5);
+  expect(runtime.json()).toMatchObject({
+    status: 'failed',
+    targets: [{ rows: 30 }],
+    errors: [{ code: 'CORRUPT', message: expect.stringContaining(pointer) }],
+  });
+});
+
 describe('with several accounts', () => {
   /** Accounts `one` and `two`, with a table each. Only the snapshot of `one` exists. */
   async function planTwo(quota: string) {

@@ -82,7 +82,7 @@ test('reports each of two stalled targets by name after half an hour', async () 
     world.clock.advance(60_000);
   }
   expect(stalled).toHaveLength(2);
-  expect(stalled.join('\n')).toMatch(/one_nodes\/rgn=.*\(run [0-9a-f]{12}\)/);
+  expect(stalled.join('\n')).toMatch(/one_nodes\/rgn=.*\(account prod, run [0-9a-f]{12}\)/);
   expect(stalled.join('\n')).toContain('two_nodes/');
   for (const reported of stalled) expect(Number.parseInt(reported, 10)).toBeLessThan(45);
 });
