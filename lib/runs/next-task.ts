@@ -3,7 +3,7 @@
 import type { Agenda, Target, Task } from './invocation.ts';
 import { hasPassedSlots } from './missed-slots.ts';
 import { listTasks } from './projects.ts';
-import { isDue, type TargetState, targetStateOf } from './schedule.ts';
+import { isDue, plausibleName, type TargetState, targetStateOf } from './schedule.ts';
 import { hasUnreportedStall } from './stall.ts';
 
 /** Decided from the schedule alone, so that an idle invocation costs one read of the store. */
@@ -74,12 +74,13 @@ type Rank = readonly (string | number)[];
 function rankOf({ policy, schedule, store, scheduleMs }: Agenda, { projectId, id }: Task): Rank {
   const isTimer = policy.selects === 'due';
   const { open, sealed, sealedAtMs, failures, failure, missed } = targetStateOf(schedule, id);
-  const failedForMs = store.nowMs() - (failure?.lastMs ?? Number.POSITIVE_INFINITY);
+  const nowMs = store.nowMs();
+  const failedForMs = nowMs - (failure?.lastMs ?? Number.POSITIVE_INFINITY);
   // A single failure does not count: it may have been a short disturbance.
   const failsRepeatedly = isTimer && failures > 1 && failedForMs < failureRankMs(scheduleMs);
   const isLate = isTimer && (missed?.count ?? 0) > 0;
   const isLast = isTimer ? projectId === null && !isLate : projectId !== null;
-  const waitsSince = open ? [open.snapshot] : [sealed ?? '', sealedAtMs ?? 0];
+  const waitsSince = open ? [open.snapshot] : [plausibleName(sealed, nowMs) ?? '', sealedAtMs ?? 0];
   return [Number(isLast), Number(failsRepeatedly), Number(open === null), ...waitsSince];
 }
 

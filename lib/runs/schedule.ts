@@ -140,7 +140,7 @@ export function passedSlots(
 ): { count: number; newestMs: number } | null {
   if (missed?.scheduleMs !== scheduleMs) return null;
   const beginMs = slotMs(nowMs, scheduleMs);
-  const sealedMs = slotOfName(sealed, scheduleMs);
+  const sealedMs = slotOfName(plausibleName(sealed, nowMs), scheduleMs);
   const openMs = slotOfName(open?.snapshot ?? null, scheduleMs);
   const fromMs = Math.max(missed.untilMs, sealedMs === null ? 0 : sealedMs + scheduleMs);
   let newestMs = beginMs - scheduleMs;
@@ -165,6 +165,11 @@ export function countPassedSlots(state: SlotState, nowMs: number, scheduleMs: nu
   const openMs = slotOfName(state.open?.snapshot ?? null, scheduleMs) ?? untilMs;
   const waited = openMs < untilMs ? { openMs } : {};
   return { count: count + passed, untilMs, ...waited, scheduleMs };
+}
+
+/** `sealed`, or null if it is named more than a day ahead: it comes from a clock that was wrong, and counts for nothing. */
+export function plausibleName(sealed: string | null, nowMs: number): string | null {
+  return sealed !== null && sealed > snapshotName(nowMs + 24 * hourMs) ? null : sealed;
 }
 
 /** The start of the slot that a snapshot with this name belongs to. Null: there is no name. */

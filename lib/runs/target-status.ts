@@ -130,7 +130,7 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
   const key: TargetKey | null = projectId === null ? null : { table, region, projectId };
   const state = targetStateOf(schedule, key ? targetId(key) : unresolvedId(target));
   const openRef = state.open;
-  const last = key && (await readNewest(store, key, faults));
+  const last = key && (await readNewest(store, key, openRef?.snapshot ?? null, faults));
   const latest = key && (await noteFault(faults, () => readPointed(store, key, latestKey(key))));
   const open = key && openRef && (await noteFault(faults, () => readOpen(store, key, openRef)));
   const passed = passedSlots(state, nowMs, scheduleMs);
@@ -161,18 +161,24 @@ function isoTime(timeMs: number): string {
 function describeLast({ manifest }: Sealed, nowMs: number): TargetStatus['last'] {
   const { snapshot, verdict, rows, sealedAt } = manifest;
   const ageMs = nowMs - (snapshotTimeMs(snapshot) ?? nowMs);
-  return { snapshot, verdict, rows, sealedAt, ageSeconds: Math.round(ageMs / 1_000) };
+  // A name can be a little ahead of the store's time.
+  const ageSeconds = Math.max(0, Math.round(ageMs / 1_000));
+  return { snapshot, verdict, rows, sealedAt, ageSeconds };
 }
 
-/** The newest snapshot, by `_head`. If `_head` cannot tell, by the names of the manifests; the fault is noted. */
+/**
+ * The newest snapshot, by `_head`. If `_head` cannot tell, by the names of the manifests; the fault is noted. `open`: name of
+ * the open run, which writes its manifest before `_head`.
+ */
 async function readNewest(
   store: Store,
   key: TargetKey,
+  open: string | null,
   faults: ExportError[],
 ): Promise<Sealed | null> {
   const pointed = await noteFault(faults, () => readPointed(store, key, headKey(key)));
   if (pointed) return pointed;
-  const names = await listSnapshots(store, key);
+  const names = (await listSnapshots(store, key)).filter((name) => name !== open);
   if (names.length > 0 && faults.length === 0) {
     const message = 'is missing, although the target has snapshots';
     faults.push(new CorruptError(headKey(key), message, verifyHint));

@@ -62,6 +62,14 @@ describe('a timer', () => {
     expect(orderOf(createAgenda('command', states))).toEqual(['p4', 'p3', 'p2', 'p1']);
   });
 
+  test('a snapshot named after tomorrow does not make its target wait for ever', () => {
+    const agenda = createAgenda('command', [
+      { sealed: '20261123T000000Z' },
+      { sealed: '20991231T000000Z' },
+    ]);
+    expect(orderOf(agenda)).toEqual(['p2', 'p1']);
+  });
+
   test('tries a target that fails repeatedly in its turn again, a schedule after its last attempt', () => {
     const nowMs = Date.UTC(2026, 10, 24, 6);
     const failed = (hours: number) => {

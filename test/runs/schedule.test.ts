@@ -139,6 +139,12 @@ describe('slots that pass without a snapshot', () => {
       null,
     ],
     [
+      'slots since the last count, if a name is far ahead',
+      { missed: missed(60), sealed: name(1_000_000), open: null },
+      95,
+      [3, 80],
+    ],
+    [
       'none of another schedule',
       { missed: missed(60, { scheduleMs: minuteMs }), sealed: null, open: null },
       95,

@@ -327,6 +327,22 @@ describe('a damaged object', () => {
     expect(other).toMatchObject({ problems: [], last: { rows: 1 } });
   });
 
+  test('a first seal that has written its manifest but not yet _head is no fault', async () => {
+    const world = createTestExporter({ ids: ['a'] });
+    const { store } = world;
+    const stopping: Store = {
+      ...store,
+      put: async (key, ...rest) => {
+        if (key.startsWith('_head/')) throw new StoreError('STORE_FAILED', 'no answer', 'wait');
+        await store.put(key, ...rest);
+      },
+    };
+    await world.tick({ store: stopping });
+    expect([...store.dump().keys()]).toContain(manifestKey(someTarget, '20261124T000000Z'));
+    const status = await statusOf(world);
+    expect(status).toMatchObject({ last: null, problems: [{ kind: 'never sealed' }] });
+  });
+
   test('a manifest with other bytes than its pointer names', async () => {
     const world = await exported();
     const bytes = world.store.dump().get(manifest)?.bytes ?? new Uint8Array();
