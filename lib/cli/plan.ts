@@ -235,7 +235,11 @@ function describePlan(
     ...[name, 'all targets', '', '', '', ''],
     ...describeTotal(sum),
   ];
-  const sums = accounts.length > 1 ? accounts.map((one) => toSum(one.account, one)) : [];
+  // A sum over one target, or over all, would only repeat another line.
+  const countOf = (name: string) => targets.filter(({ account }) => account === name).length;
+  const sums = accounts
+    .filter(({ account }) => countOf(account) > 1 && countOf(account) < targets.length)
+    .map((one) => toSum(one.account, one));
   const table = formatTable([header, ...rows, ...sums, toSum('total', total)]);
   const settings = `quota: ${formatPlural(quota.requests, 'request')} per ${formatDuration(quota.windowMs)}; schedule: a snapshot every ${formatDuration(scheduleMs)}; store: ${store.url}`;
   const notes = warnings.map((warning) => `warning: ${warning}\n`).join('');

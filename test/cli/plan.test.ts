@@ -86,17 +86,17 @@ test('plans all targets although an object of one is damaged, and exits with 5',
 });
 
 describe('with several accounts', () => {
-  /** Accounts `one` and `two`, with a table each. Only the snapshot of `one` exists. */
+  /** Accounts `one` with two tables and `two` with one. Only the first table of `one` has a snapshot. */
   async function planTwo(quota: string) {
     const { cwd, simulator, env } = await exportSome(1, { nodes: 1_000 });
     const { region, projectId, url } = simulator;
     const target = (table: string) =>
       `{ table: ${table}, region: ${region}, projectId: ${projectId}, endpoint: "${url}" }`;
     const key = `{ ak: "\${HUAWEICLOUD_SDK_AK}", sk: "\${HUAWEICLOUD_SDK_SK}" }`;
-    const account = (name: string, table: string) =>
-      `  - { name: ${name}, credentials: ${key}, targets: [${target(table)}] }`;
+    const account = (name: string, ...tables: string[]) =>
+      `  - { name: ${name}, credentials: ${key}, targets: [${tables.map(target).join(', ')}] }`;
     const lines = ['store: file:./lake', `quota: ${quota}`, 'accounts:'];
-    lines.push(account('one', 'container_nodes'), account('two', 'other_nodes'));
+    lines.push(account('one', 'container_nodes', 'more_nodes'), account('two', 'other_nodes'));
     writeFileSync(join(cwd, 'cgs-export.yml'), `${lines.join('\n')}\n`);
     const json = (await call(['plan', '--json'], { cwd, env })).runtime.json();
     const text = (await call(['plan'], { cwd, env })).runtime.out();
@@ -108,17 +108,19 @@ describe('with several accounts', () => {
     expect(json).toMatchObject({
       targets: [
         { account: 'one', requests: 6 },
+        { account: 'one', requests: null },
         { account: 'two', requests: null },
       ],
       accounts: [
-        { account: 'one', requests: 6, unknown: 0 },
+        { account: 'one', requests: null, unknown: 1, known: { requests: 6 } },
         { account: 'two', requests: null, unknown: 1, known: { requests: 0 } },
       ],
-      total: { requests: null, quotaShare: null, unknown: 1, known: { requests: 6 } },
-      warnings: [expect.stringMatching(/1 target is not known.*cgs-export plan --probe/)],
+      total: { requests: null, quotaShare: null, unknown: 2, known: { requests: 6 } },
+      warnings: [expect.stringMatching(/2 targets is not known.*cgs-export plan --probe/)],
     });
     expect(text).toMatch(/^one +container_nodes /m);
-    expect(text).toMatch(/^two +all targets +unknown +unknown +unknown$/m);
+    expect(text).toMatch(/^one +all targets +at least 6 /m);
+    expect(text).not.toMatch(/^two +all targets/m);
     expect(text).toMatch(/^total +all targets +at least 6 +at least 60 s +at least 0\.083 %$/m);
   });
 

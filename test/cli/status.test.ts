@@ -1,7 +1,7 @@
 // Tests the command `status`, and which targets it finds in a store.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findStoredTargets, statusCommand } from '../../lib/cli/status.ts';
@@ -177,11 +177,15 @@ describe('--check and --problems', () => {
   });
 
   test.skipIf(!hasJq)(
-    'the examples of the help that use jq find targets that were never sealed',
+    'the examples that use jq, in the help and in the documents, find targets that were never sealed',
     async () => {
       const options = await twoAccounts();
-      const examples = statusCommand.examples.filter((example) => example.includes('| jq'));
-      expect(examples).toHaveLength(1);
+      const page = readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8');
+      const lines = page.replaceAll('node dist/cli.js', 'cgs-export').split('\n');
+      const examples = [...statusCommand.examples, ...lines].filter((line) =>
+        /^cgs-export status .*\| jq '/.test(line),
+      );
+      expect(examples).toHaveLength(2);
       for (const example of examples) {
         const [, args = '', filter = ''] = /^cgs-export (.*) \| jq '(.*)'$/.exec(example) ?? [];
         const { runtime } = await call(args.split(' '), options);
