@@ -155,7 +155,7 @@ describe('pretty', () => {
     expect(lines[0]?.slice(0, -1)).not.toMatch(/[\u0000-\u001f\u2028]/);
   });
   test('writes a hint below the line', () => {
-    const { log, lines } = setUp({ pretty: true, base: {} });
+    const { log, lines } = setUp({ pretty: true, base: () => ({}) });
     log('error', 'refused', { code: 'REFUSED', hint: 'check the key\ncheck the region' });
     expect(lines).toEqual([
       '06:00:00 error refused code=REFUSED\n    check the key\n    check the region\n',
