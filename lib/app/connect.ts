@@ -7,7 +7,7 @@ import { requestTimeoutMs } from '../api/send.ts';
 import { checkDistinctTargets, secretsOf } from '../config/load.ts';
 import type { Config, Series } from '../config/model.ts';
 import type { ConfigIssue } from '../core/errors.ts';
-import type { Encoder, Log, Scrubber, Store } from '../core/ports.ts';
+import type { Encoder, Host, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { ndjsonEncoder } from '../formats/ndjson.ts';
 import { parquetEncoder } from '../formats/parquet.ts';
@@ -48,6 +48,7 @@ export interface CollectOptions {
 
 export interface Connection {
   store: Store;
+  host: Host;
   quota: Quota;
   scheduleMs: number;
   targets: readonly Target[];
@@ -100,6 +101,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
   };
   return {
     store,
+    host: ports.host,
     quota,
     scheduleMs,
     targets,

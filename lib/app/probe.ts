@@ -17,7 +17,7 @@ const pageLimit = 10;
  * errors of a page request.
  */
 export async function probeSize(
-  { store, quota }: Connection,
+  { store, quota, host }: Connection,
   target: Target,
   { log, signal, progress }: { log: Log; signal: AbortSignal; progress: Progress },
 ): Promise<number> {
@@ -26,6 +26,7 @@ export async function probeSize(
     quota,
     log,
     clock: systemClock,
+    host,
     random: Math.random,
     requestTimeoutMs,
     heldFrom: 'answer',

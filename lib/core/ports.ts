@@ -6,7 +6,10 @@ import type { ExportError } from './errors.ts';
 export interface Clock {
   /** Wall clock of this host, milliseconds since 1970-01-01T00:00:00Z. It can step in both directions. */
   nowMs(): number;
-  /** Milliseconds since an arbitrary point; never steps. It can stop while the host is suspended. */
+  /**
+   * Milliseconds since the host started, the same for all its processes; never steps. It can stop while the host is
+   * suspended. Where Host.boot is null, the time counts from any other point.
+   */
   monotonicMs(): number;
   /** Resolves after at least `delayMs`. Rejects with the signal's reason at once when the signal aborts. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
@@ -41,6 +44,14 @@ export interface PutOptions {
   isWrittenOnce?: boolean;
 }
 
+/** The clock that stamps the files of a store. */
+export interface FileClock {
+  /** `server`: a file server's, which all hosts of the store share. `host`: this host's, as far as is known. */
+  kind: 'server' | 'host';
+  /** Its time at the moment of the answer or a little earlier, milliseconds since the epoch. */
+  nowMs: number;
+}
+
 /** Whole objects by key. A read sees every earlier write. Of two writes at the same time, the last one wins. */
 export interface Store {
   /** `file:/abs/dir` or `obs://bucket/prefix`, for messages. */
@@ -49,6 +60,8 @@ export interface Store {
   readonly settleMs: number;
   /** The store's own clock, which all its users share; milliseconds since the epoch. Never ahead of that clock. */
   nowMs(): number;
+  /** Only defined on a file system, whose clock can step: asks for its time by a write. From then on nowMs() follows it. */
+  readClock?(): Promise<FileClock>;
   /** How far `nowMs()` may be behind the store's own clock now, milliseconds. Not defined: not behind. */
   doubtMs?(): number;
   /** Atomic: a reader sees either the old bytes or the new bytes. */
@@ -201,10 +214,14 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 /** Writes one line: the message is for people, the fields are for programs. */
 export type Log = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
 
-/** Answers for the lease whether the process that holds it is still running. */
+/** What tells processes apart, on this host and on others that use the same store. */
 export interface Host {
-  /** Identifies this process, unique across hosts and reboots. */
+  /** Identifies this process, unique across hosts and reboots. If `boot` is not null, `<boot>.` and three numbers with dots. */
   readonly identity: string;
+  /** This process and its host, for people. */
+  readonly name: string;
+  /** Twelve hex digits that identify this boot of the host. Null: not known, and monotonic times of processes differ. */
+  readonly boot: string | null;
   /** True only if `identity` was a process of this host that is certainly gone. */
   isGone(identity: string): boolean;
 }

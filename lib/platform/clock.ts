@@ -7,7 +7,8 @@ const timerMaxMs = 2 ** 30;
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  // Not performance.now(), which starts with the process. On Linux this is CLOCK_MONOTONIC, which starts with the host.
+  monotonicMs: () => Number(process.hrtime.bigint()) / 1e6,
   async sleep(delayMs, signal) {
     const endMs = performance.now() + delayMs;
     // A loop, because setTimeout can also fire up to a millisecond early.

@@ -1,6 +1,7 @@
 // Responsible for the identity of a process, so that another process on the same host can find out that it is gone.
 
 import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 import type { Host } from '../core/ports.ts';
 
 /**
@@ -8,28 +9,49 @@ import type { Host } from '../core/ports.ts';
  * container has its own. Without /proc no process counts as gone; its lease then ends by itself.
  */
 export function describeHost(random: () => number): Host {
-  const namespace = readNamespace();
+  const host = readBoot();
   const started = readStart(process.pid);
-  const identity =
-    namespace === null || started === null
-      ? `unknown:${process.pid}:${Math.floor(random() * 2 ** 48).toString(36)}`
-      : `${namespace}:${process.pid}:${started}`;
+  const known = host !== null && started !== null ? host : null;
+  const namespace = known && `${known.boot}.${known.pidNamespace}`;
   return {
-    identity,
+    identity:
+      namespace === null
+        ? `unknown.${process.pid}.${Math.floor(random() * 2 ** 48).toString(36)}`
+        : `${namespace}.${process.pid}.${started}`,
+    name: `process ${process.pid} on ${hostname()}`,
+    boot: known && known.boot,
     isGone(other) {
-      if (namespace === null || !other.startsWith(`${namespace}:`)) return false;
-      const [, pid, start] = /^(\d+):(\d+)$/.exec(other.slice(namespace.length + 1)) ?? [];
+      if (namespace === null || !other.startsWith(`${namespace}.`)) return false;
+      const [, pid, start] = /^(\d+)\.(\d+)$/.exec(other.slice(namespace.length + 1)) ?? [];
       return pid !== undefined && readStart(Number(pid)) !== start;
     },
   };
 }
 
-/** `<boot id>:<PID namespace>`, or null where there is no /proc: not Linux, or a sandbox. */
-function readNamespace(): string | null {
+/**
+ * The inode of the time namespace that Linux starts in. In another one, the monotonic clock and the start times of
+ * processes are shifted. Source: Linux, include/linux/proc_ns.h, PROC_TIME_INIT_INO.
+ */
+const firstTimeNamespace = '4026531834';
+
+/** Null where this cannot be known: not Linux, a sandbox without /proc, or a time namespace of its own. */
+function readBoot(): { boot: string; pidNamespace: string } | null {
   try {
-    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    const number = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0];
-    return number === undefined ? null : `${bootId}:${number}`;
+    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8');
+    const boot = bootId.replaceAll('-', '').slice(0, 12);
+    const pidNamespace = readNamespace('pid');
+    const isShifted = (readNamespace('time') ?? firstTimeNamespace) !== firstTimeNamespace;
+    if (!/^[0-9a-f]{12}$/.test(boot) || pidNamespace === null || isShifted) return null;
+    return { boot, pidNamespace };
+  } catch {
+    return null;
+  }
+}
+
+/** Null if the kernel has no namespaces of this kind. */
+function readNamespace(kind: 'pid' | 'time'): string | null {
+  try {
+    return /\d+/.exec(readlinkSync(`/proc/self/ns/${kind}`))?.[0] ?? null;
   } catch {
     return null;
   }

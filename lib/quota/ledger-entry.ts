@@ -1,76 +1,98 @@
 // Responsible for the objects of the quota ledger: what each entry means, and how its key is built and parsed.
-// Not responsible for which entries still count (window.ts).
+// Not responsible for how long ago an entry was written (entry-age.ts) or which entries still count (window.ts).
 
-import { CorruptError } from '../core/errors.ts';
 import { quotaPrefix } from '../core/object-keys.ts';
+import type { StoredObject } from '../core/ports.ts';
 
 /**
- * One object of the ledger. The key holds the whole entry, so one LIST reads the ledger. Times are store time, `…Ms`.
- * `reserved`: up to `slots` requests may have been sent since `atMs`.
- * `sent`: the reservation with the same token is settled; exactly these requests were sent, at `sentMs`.
- * `throttled`: at `atMs` the service answered 429 to `user` (hash of the access key) and asked it to wait until `untilMs`.
+ * One object of the ledger. The key holds the whole entry, so one LIST reads the ledger.
+ * `reserved`: up to `slots` requests may have been sent since the entry was written.
+ * `sent`: the reservation with the same token is settled; exactly these requests were sent, each this long before the
+ * entry was written, milliseconds.
+ * `throttled`: the service answered 429 to `user` (hash of the access key) and asked it to wait for `waitMs`.
  */
-export type LedgerEntry = { key: string } & (
-  | { kind: 'reserved'; token: string; atMs: number; slots: number }
-  | { kind: 'sent'; token: string; atMs: number; sentMs: readonly number[] }
-  | { kind: 'throttled'; atMs: number; untilMs: number; user: string }
+export type StoredEntry = { key: string; stamp: Stamp } & (
+  | { kind: 'reserved'; token: string; slots: number }
+  | { kind: 'sent'; token: string; agesMs: readonly number[] }
+  | { kind: 'throttled'; waitMs: number; user: string }
 );
 
-/** `reserved`, or `sent` if it has the last group. */
-const slotsPattern = /^(\d{13})-([0-9a-f]{12})-(\d{1,4})(?:-(\d+(?:\.\d+)*))?$/;
-const throttledPattern = /^429-(\d{13})-(\d{13})-([0-9a-f]{12})$/;
-
-function stamp(timeMs: number): string {
-  return String(Math.round(timeMs)).padStart(13, '0');
+/** When an entry was written. */
+export interface Stamp {
+  /** Store time, by the writer. */
+  writtenMs: number;
+  /** Store time, by the store. */
+  modifiedMs: number;
+  /** Only on a file system: the writer's Host.identity, and its monotonic time. Null: the writer does not know its boot. */
+  process: { identity: string; boot: string; monotonicMs: number } | null;
 }
 
-/** `<atMs>-<token>-<slots>` */
-export function reservedKey(atMs: number, token: string, slots: number): string {
-  return `${quotaPrefix}${stamp(atMs)}-${token}-${slots}`;
+const stampPattern = /^(\d{13})$/;
+const slotsPattern = /^([0-9a-f]{12})-(\d{1,4})$/;
+const agesPattern = /^([0-9a-f]{12})-(\d{1,4})-(\d+(?:\.\d+)*)$/;
+const throttledPattern = /^429-(\d{1,13})-([0-9a-f]{12})$/;
+const processPattern = /^(\d{1,15})-(([0-9a-f]{12})\.\d+\.\d+\.\d+)$/;
+
+/** What a writer knows of the time. `process` as in Stamp. */
+export type WriterStamp = Pick<Stamp, 'writtenMs'> & {
+  process: { identity: string; monotonicMs: number } | null;
+};
+
+/** `<time>-<content>`, and on a file system `@<monotonic time>-<identity>`. Times are rounded up, so that no slot is free early. */
+function keyOf({ writtenMs, process }: WriterStamp, content: string): string {
+  const time = String(Math.ceil(writtenMs)).padStart(13, '0');
+  const suffix = process ? `@${Math.ceil(process.monotonicMs)}-${process.identity}` : '';
+  return `${quotaPrefix}${time}-${content}${suffix}`;
 }
 
-/** `<atMs>-<token>-<count>-<offset>.<offset>…`; offsets from `atMs` are rounded up, so that no slot becomes free early. */
-export function sentKey(atMs: number, token: string, sentMs: readonly number[]): string {
-  const base = Math.round(atMs);
-  const offsets = sentMs.map((timeMs) => Math.max(0, Math.ceil(timeMs - base)));
-  return `${quotaPrefix}${stamp(base)}-${token}-${sentMs.length}-${offsets.join('.')}`;
+export function reservedKey(stamp: WriterStamp, token: string, slots: number): string {
+  return keyOf(stamp, `${token}-${slots}`);
 }
 
-/** `429-<atMs>-<untilMs>-<user>` */
-export function throttledKey(atMs: number, untilMs: number, user: string): string {
-  return `${quotaPrefix}429-${stamp(atMs)}-${stamp(untilMs)}-${user}`;
+/** Ages are rounded down, so that no slot becomes free early. */
+export function sentKey(stamp: WriterStamp, token: string, agesMs: readonly number[]): string {
+  const ages = agesMs.map((ageMs) => Math.max(0, Math.floor(ageMs)));
+  return keyOf(stamp, `${token}-${ages.length}-${ages.join('.')}`);
 }
 
-/** The content of an entry is its own key. A LIST then shows a truncated object by its size. */
+export function throttledKey(stamp: WriterStamp, waitMs: number, user: string): string {
+  return keyOf(stamp, `429-${Math.ceil(waitMs)}-${user}`);
+}
+
+/** The content of an entry is its own key, for people who open it. The ledger reads only keys. */
 export function ledgerBytes(key: string): Uint8Array {
   return Buffer.from(key);
 }
 
-/** Throws CorruptError for an object that the ledger did not write. */
-export function parseLedgerEntry({ key, bytes }: { key: string; bytes: number }): LedgerEntry {
-  const entry = parseKey(key);
-  if (!entry || bytes !== ledgerBytes(key).length) {
-    throw new CorruptError(
-      key,
-      'is not a valid entry of the quota ledger, or is truncated',
-      'Nothing was overwritten. No request is sent while the ledger cannot be read. Stop all exporters, wait for two quota windows, then delete this object.',
-    );
-  }
-  return entry;
+/** Null for an object that the ledger did not write, such as a file that a file server put there. */
+export function parseLedgerEntry({ key, modifiedMs }: StoredObject): StoredEntry | null {
+  const [text = '', suffix, ...more] = key.slice(quotaPrefix.length).split('@');
+  if (more.length > 0) return null;
+  const [, time] = stampPattern.exec(text.slice(0, 13)) ?? [];
+  const written = suffix === undefined ? [] : processPattern.exec(suffix);
+  if (time === undefined || text[13] !== '-' || written === null) return null;
+  const [, monotonic, identity, boot] = written;
+  const process =
+    identity === undefined || boot === undefined
+      ? null
+      : { identity, boot, monotonicMs: Number(monotonic) };
+  const stamp: Stamp = { writtenMs: Number(time), modifiedMs, process };
+  return parseContent(key, stamp, text.slice(14));
 }
 
-function parseKey(key: string): LedgerEntry | null {
-  const name = key.slice(quotaPrefix.length);
-  const throttled = throttledPattern.exec(name);
+function parseContent(key: string, stamp: Stamp, content: string): StoredEntry | null {
+  const throttled = throttledPattern.exec(content);
   if (throttled) {
-    const [, at, until, user = ''] = throttled;
-    return { kind: 'throttled', key, atMs: Number(at), untilMs: Number(until), user };
+    const [, wait, user = ''] = throttled;
+    return { kind: 'throttled', key, stamp, waitMs: Number(wait), user };
   }
-  const match = slotsPattern.exec(name);
-  if (!match) return null;
-  const [, at, token = '', slots, offsets] = match;
-  const atMs = Number(at);
-  if (offsets === undefined) return { kind: 'reserved', key, token, atMs, slots: Number(slots) };
-  const sentMs = offsets.split('.').map((offset) => atMs + Number(offset));
-  return sentMs.length === Number(slots) ? { kind: 'sent', key, token, atMs, sentMs } : null;
+  const reserved = slotsPattern.exec(content);
+  if (reserved) {
+    const [, token = '', slots] = reserved;
+    return { kind: 'reserved', key, stamp, token, slots: Number(slots) };
+  }
+  const [, token = '', count, ages = ''] = agesPattern.exec(content) ?? [];
+  const agesMs = ages.split('.').map(Number);
+  if (count === undefined || agesMs.length !== Number(count)) return null;
+  return { kind: 'sent', key, stamp, token, agesMs };
 }

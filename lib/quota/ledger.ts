@@ -1,5 +1,5 @@
 // Responsible for the request quota: each request is reserved in the store before it is sent.
-// Not responsible for the arithmetic (window.ts) or the keys of the entries (ledger-entry.ts).
+// Not responsible for the arithmetic (window.ts), the keys of the entries (ledger-entry.ts) or their age (entry-age.ts).
 //
 // The quota holds in an object store without conditional PUT, across kills and processes: docs/design/quota.md explains how.
 // Where each step is:
@@ -7,23 +7,30 @@
 // - admit(): lets requests use the slots of the reservation, until all are used or it is too old (nextSlotMs).
 // - sent(): notes when each request was sent. After a 429 it stores a `throttled` entry and drops the other slots.
 // - settle(): PUT a `sent` entry with the exact times, then DELETE the reservation. So no slot is ever uncounted.
+// - settleForGone(): settles what a process of this host reserved before it was killed.
 // - planRequests(): when requests may be sent, by the ledger, by a 429, and by what this process itself has sent.
-// - latestStoreTimeMs(): the time stamp of an entry. The store's clock is known only as an interval.
+// - stampNow(): the time stamp of an entry. The store's clock is known only as an interval.
 
 import { RateLimitedError } from '../core/errors.ts';
 import { quotaPrefix } from '../core/object-keys.ts';
-import type { Clock, Log, Sent, Store } from '../core/ports.ts';
+import type { Clock, FileClock, Host, Log, Sent, Store } from '../core/ports.ts';
 import { newToken } from '../core/state.ts';
+import { ageOf, type Reader } from './entry-age.ts';
 import {
   ledgerBytes,
   parseLedgerEntry,
   reservedKey,
+  type StoredEntry,
   sentKey,
   throttledKey,
+  type WriterStamp,
 } from './ledger-entry.ts';
 import {
   guardMaxMs,
+  type LedgerEntry,
   type LedgerSummary,
+  latestArrivalMs,
+  placeEntry,
   planSlots,
   type Quota,
   sendWithinMs,
@@ -32,6 +39,8 @@ import {
 
 /** At most this many slots are reserved together: as many requests as can be sent before the reservation is too old. */
 const batchMax = 20;
+/** On a file system at most this share of the quota, because a killed process leaves them uncertain, and a PUT costs little. */
+const fileBatchShare = 1 / 10;
 /** A reservation is not used in this last part of `sendWithinMs`, because a request leaves some time after admit(), milliseconds. */
 const sendMarginMs = 300;
 
@@ -44,6 +53,7 @@ export type WaitReason = 'quota' | 'throttled' | 'contention';
 export interface LedgerPorts {
   store: Store;
   clock: Clock;
+  host: Host;
   log: Log;
   quota: Quota;
   requestTimeoutMs: number;
@@ -62,7 +72,7 @@ interface Reservation {
   key: string;
   token: string;
   /** When it was made, store time. */
-  atMs: number;
+  writtenMs: number;
   /** When it becomes too old to be used, monotonic time. */
   lastUseMonotonicMs: number;
   /** When each slot may be used, monotonic time, ascending. */
@@ -73,21 +83,35 @@ interface Reservation {
   sentMonotonicMs: number[];
 }
 
+/** What one process remembers between two readings of the ledger. */
+interface Memory {
+  /** What this process sent lately. If the store's clock jumps ahead, ledger entries look old too early; these times do not. */
+  ownSentMonotonicMs: number[];
+  /** Since when this process knows each entry that the last LIST returned, by key. */
+  knownSinceMs: ReadonlyMap<string, number>;
+  /** The clock of the file system, and when it was read, monotonic time; null: the store has its own clock. */
+  fileClock: (FileClock & { atMonotonicMs: number }) | null;
+}
+
 export type Ledger = ReturnType<typeof openLedger>;
 
 /** The ledger of one process. It has at most one reservation at a time. */
 export function openLedger(ports: LedgerPorts) {
   const { store, clock, quota, heldFrom } = ports;
   let held: Reservation | null = null;
-  /** What this process sent lately. If the host's clock jumps ahead, ledger entries look old too early; these times do not. */
-  let ownSentMonotonicMs: number[] = [];
+  const memory: Memory = {
+    ownSentMonotonicMs: [],
+    knownSinceMs: new Map(),
+    fileClock: null,
+  };
 
   async function settle(): Promise<void> {
     if (!held) return;
-    const { key, token, atMs } = held;
-    const sentMs = held.sentMonotonicMs.map((timeMs) => latestStoreTimeMs(ports, timeMs));
+    const { key, token, sentMonotonicMs } = held;
+    const nowMonotonicMs = clock.monotonicMs();
+    const agesMs = sentMonotonicMs.map((timeMs) => nowMonotonicMs - timeMs);
     // PUT before DELETE: otherwise the slots would be uncounted in between.
-    if (sentMs.length > 0) await putEntry(store, sentKey(atMs, token, sentMs));
+    if (agesMs.length > 0) await putEntry(store, sentKey(stampNow(ports), token, agesMs));
     held = null;
     await store.delete(key);
   }
@@ -108,7 +132,7 @@ export function openLedger(ports: LedgerPorts) {
           return true;
         }
         await settle();
-        held = await reserve(ports, ownSentMonotonicMs, user, want);
+        held = await reserve(ports, memory, user, want);
         if (!held) return false;
       }
     },
@@ -119,54 +143,63 @@ export function openLedger(ports: LedgerPorts) {
       const oldestMs = nowMonotonicMs - quota.windowMs - guardMaxMs;
       const heldSinceMs = heldFrom === 'answer' ? nowMonotonicMs : outcome.atMonotonicMs;
       held.sentMonotonicMs.push(heldSinceMs);
-      const recentMs = ownSentMonotonicMs.filter((timeMs) => timeMs > oldestMs);
-      ownSentMonotonicMs = [...recentMs, heldSinceMs];
+      const recentMs = memory.ownSentMonotonicMs.filter((timeMs) => timeMs > oldestMs);
+      memory.ownSentMonotonicMs = [...recentMs, heldSinceMs];
       if (outcome.error instanceof RateLimitedError) {
         // Do not use the other slots of the reservation: the service asked this user to wait.
         held.readyMonotonicMs.length = held.admitted;
         await noteThrottled(ports, user, outcome.error);
       }
+      // At once, because this process may be killed: a settled request holds its slot for exactly one window.
+      if (isOnFiles(ports) && held.admitted === held.readyMonotonicMs.length) await settle();
     },
     /** Settles the reservation: unused slots become free for others. May be called at any time and more than once. */
     release: settle,
   };
 }
 
-/**
- * Reserves slots that become free soon, at most `want`. Null if the wait is refused.
- * `ownSentMonotonicMs`: what this process sent lately.
- */
+function isOnFiles({ store }: LedgerPorts): boolean {
+  return store.readClock !== undefined;
+}
+
+/** Reserves slots that become free soon, at most `want`. Null if the wait is refused. */
 async function reserve(
   ports: LedgerPorts,
-  ownSentMonotonicMs: readonly number[],
+  memory: Memory,
   user: string,
   want: number,
 ): Promise<Reservation | null> {
-  const { store, clock, log, random, wait } = ports;
+  const { store, clock, log, random, wait, quota } = ports;
+  const batch = isOnFiles(ports) ? Math.ceil(quota.requests * fileBatchShare) : batchMax;
   for (let tries = 0; ; tries += 1) {
-    const before = await readLedger(ports, user, null);
+    const fileClock = await store.readClock?.();
+    if (fileClock) memory.fileClock = { ...fileClock, atMonotonicMs: clock.monotonicMs() };
+    const before = await readLedger(ports, memory, user, null);
     for (const key of before.expiredKeys) await store.delete(key);
+    const { ownSentMonotonicMs } = memory;
     const [first] = planRequests(ports, before, ownSentMonotonicMs, 1);
     if (first === undefined) throw new Error('The quota allows no requests.');
-    const reason = before.notBeforeMs > store.nowMs() ? 'throttled' : 'quota';
+    const reason = before.notBeforeMs > clock.monotonicMs() ? 'throttled' : 'quota';
     if (!(await waitUntil(ports, first, reason))) return null;
 
     // Reserve only slots that become free while the reservation is young. Later ones stay free for other exporters.
     const lastUseMonotonicMs = clock.monotonicMs() + sendWithinMs - sendMarginMs;
     const soonMs = lastUseMonotonicMs - sendMarginMs;
-    const plan = planRequests(ports, before, ownSentMonotonicMs, Math.min(want, batchMax));
+    const most = Math.min(want, batch, batchMax);
+    const plan = planRequests(ports, before, ownSentMonotonicMs, most);
     const slots = Math.max(1, plan.filter((readyMs) => readyMs <= soonMs).length);
     const token = newToken(random);
-    const atMs = latestStoreTimeMs(ports);
-    const key = reservedKey(atMs, token, slots);
+    const stamp = stampNow(ports);
+    const key = reservedKey(stamp, token, slots);
     await putEntry(store, key);
 
     // LIST after the PUT: of two exporters, the one whose PUT ends later sees the other, so together they never send too much.
-    const others = await readLedger(ports, user, token);
+    const others = await readLedger(ports, memory, user, token);
     const readyMonotonicMs = planRequests(ports, others, ownSentMonotonicMs, slots);
     if (readyMonotonicMs.every((readyMs) => readyMs <= lastUseMonotonicMs)) {
+      const { writtenMs } = stamp;
       const unused = { admitted: 0, sentMonotonicMs: [] };
-      return { key, token, atMs, lastUseMonotonicMs, readyMonotonicMs, ...unused };
+      return { key, token, writtenMs, lastUseMonotonicMs, readyMonotonicMs, ...unused };
     }
     await store.delete(key);
     const delayMs = 20 + random() * Math.min(100 * 2 ** tries, 2_000);
@@ -180,7 +213,7 @@ function nextSlotMs({ store, clock }: LedgerPorts, reservation: Reservation): nu
   const readyMs = reservation.readyMonotonicMs[reservation.admitted];
   if (readyMs === undefined) return null;
   // While a host is suspended, its monotonic clock can stop. The store's time continues.
-  if (store.nowMs() > reservation.atMs + sendWithinMs) return null;
+  if (store.nowMs() > reservation.writtenMs + sendWithinMs) return null;
   return Math.max(readyMs, clock.monotonicMs()) > reservation.lastUseMonotonicMs ? null : readyMs;
 }
 
@@ -189,19 +222,17 @@ function nextSlotMs({ store, clock }: LedgerPorts, reservation: Reservation): nu
  * a 429 for this user, and what this process sent itself.
  */
 function planRequests(
-  { store, clock, quota }: LedgerPorts,
+  { clock, quota }: LedgerPorts,
   { slotEndsMs, notBeforeMs, guardMs }: LedgerSummary,
   ownSentMonotonicMs: readonly number[],
   want: number,
 ): number[] {
-  const nowMonotonicMs = clock.monotonicMs();
-  const nowMs = store.nowMs();
+  const nowMs = clock.monotonicMs();
   const ownEndsMs = ownSentMonotonicMs.map((timeMs) => timeMs + quota.windowMs + guardMs);
-  const byOwn = planSlots(ownEndsMs, quota, nowMonotonicMs, want);
-  return planSlots(slotEndsMs, quota, nowMs, want).map((readyMs, index) => {
-    const byLedger = nowMonotonicMs + (Math.max(readyMs, notBeforeMs) - nowMs);
-    return Math.max(byLedger, byOwn[index] ?? nowMonotonicMs, nowMonotonicMs);
-  });
+  const byOwn = planSlots(ownEndsMs, quota, nowMs, want);
+  return planSlots(slotEndsMs, quota, nowMs, want).map((readyMs, index) =>
+    Math.max(readyMs, notBeforeMs, byOwn[index] ?? nowMs),
+  );
 }
 
 /** Resolves false if the wait is refused. */
@@ -222,8 +253,7 @@ async function noteThrottled(
   const message =
     'the service answered 429: another client uses the same quota, or a bug: compare the log of the gateway with the entries under _quota/';
   ports.log('warn', message, { retryAfterMs });
-  const atMs = latestStoreTimeMs(ports);
-  await putEntry(ports.store, throttledKey(atMs, atMs + Math.ceil(retryAfterMs), user));
+  await putEntry(ports.store, throttledKey(stampNow(ports), retryAfterMs, user));
 }
 
 /** Each entry has a unique key, so that the store can learn its time from the entry's time stamp. */
@@ -231,24 +261,78 @@ async function putEntry(store: Store, key: string): Promise<void> {
   await store.put(key, ledgerBytes(key), { durability: 'acknowledged', isWrittenOnce: true });
 }
 
+/** `ignoreToken`: of the own reservation; null: none. */
 async function readLedger(
-  { store, quota, requestTimeoutMs }: LedgerPorts,
+  ports: LedgerPorts,
+  memory: Memory,
   user: string,
   ignoreToken: string | null,
 ): Promise<LedgerSummary> {
-  const entries = (await store.list(quotaPrefix)).map(parseLedgerEntry);
-  const nowMs = store.nowMs();
-  return summarizeLedger(entries, { quota, nowMs, user, requestTimeoutMs, ignoreToken });
+  const { store, clock, host, log, quota, requestTimeoutMs } = ports;
+  const objects = await store.list(quotaPrefix);
+  const nowMs = clock.monotonicMs();
+  const { fileClock } = memory;
+  const reader: Omit<Reader, 'knownSinceMs'> = {
+    monotonicMs: nowMs,
+    // Not store.nowMs() on a file system: the clock of this host may step at any moment.
+    nowMs: fileClock ? fileClock.nowMs + (nowMs - fileClock.atMonotonicMs) : store.nowMs(),
+    clock: fileClock?.kind ?? 'store',
+    boot: host.boot,
+    aheadMsMax: quota.windowMs + requestTimeoutMs,
+  };
+  const knownSinceMs = new Map<string, number>();
+  const entries: LedgerEntry[] = [];
+  const voidKeys: string[] = [];
+  for (const object of objects) {
+    const stored = parseLedgerEntry(object);
+    if (!stored) {
+      log('debug', 'ignored an object that is no entry of the quota ledger', { key: object.key });
+      continue;
+    }
+    const sinceMs = memory.knownSinceMs.get(stored.key) ?? nowMs;
+    knownSinceMs.set(stored.key, sinceMs);
+    const ageMs = ageOf(stored.stamp, { ...reader, knownSinceMs: sinceMs });
+    if (ageMs === null) voidKeys.push(stored.key);
+    else entries.push(await settleForGone(ports, stored, nowMs - ageMs));
+  }
+  memory.knownSinceMs = knownSinceMs;
+  const summary = summarizeLedger(entries, { quota, nowMs, user, requestTimeoutMs, ignoreToken });
+  return { ...summary, expiredKeys: [...voidKeys, ...summary.expiredKeys] };
 }
 
 /**
- * The latest that the store's time can be at `monotonicMs` (default: now), in whole milliseconds. nowMs() may be behind it by
- * doubtMs(). An entry with an earlier time would free its slot too early.
+ * A process of this host that is gone sends nothing any more. What it reserved counts as sent now: that is stored, so that
+ * the slots become free one window after the first process has seen it. Returns the entry that counts.
  */
-function latestStoreTimeMs(
-  { store, clock }: LedgerPorts,
-  monotonicMs = clock.monotonicMs(),
-): number {
-  const doubtMs = store.doubtMs?.() ?? 0;
-  return Math.ceil(store.nowMs() + doubtMs + (monotonicMs - clock.monotonicMs()));
+async function settleForGone(
+  ports: LedgerPorts,
+  stored: StoredEntry,
+  atMs: number,
+): Promise<LedgerEntry> {
+  const { store, clock, host, requestTimeoutMs } = ports;
+  const { stamp } = stored;
+  const isGone =
+    stored.kind === 'reserved' && stamp.process !== null && host.isGone(stamp.process.identity);
+  if (!isGone) return placeEntry(stored, atMs);
+  // After isGone(): nothing was sent later.
+  const nowMs = clock.monotonicMs();
+  const sentMs = Math.min(nowMs, latestArrivalMs(atMs, requestTimeoutMs));
+  const { key, token, slots } = stored;
+  const written = stampNow(ports);
+  const agesMs = Array.from({ length: slots }, () => nowMs - sentMs);
+  const settledKey = sentKey(written, token, agesMs);
+  await putEntry(store, settledKey);
+  await store.delete(key);
+  return { kind: 'sent', key: settledKey, atMs: nowMs, token, sentMs: agesMs.map(() => sentMs) };
+}
+
+/**
+ * The latest that the store's time can be now: nowMs() may be behind it by doubtMs(). An entry with an earlier time would
+ * free its slot too early. On a file system also the monotonic time, if the processes of this host share it.
+ */
+function stampNow({ store, clock, host }: LedgerPorts): WriterStamp {
+  const { identity, boot } = host;
+  const process =
+    store.readClock && boot !== null ? { identity, monotonicMs: clock.monotonicMs() } : null;
+  return { writtenMs: Math.ceil(store.nowMs() + (store.doubtMs?.() ?? 0)), process };
 }

@@ -1,10 +1,31 @@
 // Responsible for the arithmetic of the request quota: which slots are in use, and when the next requests may be sent.
-// Not responsible for reading or writing the ledger (ledger.ts).
+// Not responsible for reading or writing the ledger (ledger.ts) or for the age of its entries (entry-age.ts). All times are
+// monotonic times of this process, milliseconds.
 //
 // A window has as many slots as the quota allows requests. A request takes a slot when it is reserved. The slot becomes free
 // one window and the guard after the request was sent.
 
-import type { LedgerEntry } from './ledger-entry.ts';
+import type { StoredEntry } from './ledger-entry.ts';
+
+/** An entry of the ledger as this process sees it. `atMs`: it was written at this time or earlier. */
+export type LedgerEntry = { key: string; atMs: number } & (
+  | { kind: 'reserved'; token: string; slots: number }
+  | { kind: 'sent'; token: string; sentMs: readonly number[] }
+  | { kind: 'throttled'; untilMs: number; user: string }
+);
+
+/** `atMs`: when the entry was written. */
+export function placeEntry(entry: StoredEntry, atMs: number): LedgerEntry {
+  const { key } = entry;
+  if (entry.kind === 'reserved') {
+    return { kind: 'reserved', key, atMs, token: entry.token, slots: entry.slots };
+  }
+  if (entry.kind === 'sent') {
+    const sentMs = entry.agesMs.map((ageMs) => atMs - ageMs);
+    return { kind: 'sent', key, atMs, token: entry.token, sentMs };
+  }
+  return { kind: 'throttled', key, atMs, untilMs: atMs + entry.waitMs, user: entry.user };
+}
 
 export interface Quota {
   /** At most this many in any period of `windowMs`; a whole number, at least 1. */
@@ -44,14 +65,18 @@ export function currentGuardMs(
   return Math.min(guardMinMs * 2 ** remembered.length, guardMaxMs);
 }
 
-/** From when each slot of an entry is held, store time. */
+/** The latest time at which a reserved request can have arrived. Not settled: it was sent as late, and took as long, as possible. */
+export function latestArrivalMs(reservedAtMs: number, requestTimeoutMs: number): number {
+  return reservedAtMs + sendWithinMs + requestTimeoutMs;
+}
+
+/** From when each slot of an entry is held. */
 function slotStartsMs(
   entry: Exclude<LedgerEntry, { kind: 'throttled' }>,
   requestTimeoutMs: number,
 ): readonly number[] {
   if (entry.kind === 'sent') return entry.sentMs;
-  // Not settled: assume that every request was sent as late as possible and took as long as possible to arrive.
-  const latestMs = entry.atMs + sendWithinMs + requestTimeoutMs;
+  const latestMs = latestArrivalMs(entry.atMs, requestTimeoutMs);
   return Array.from({ length: entry.slots }, () => latestMs);
 }
 
@@ -62,9 +87,9 @@ function isReplacedBySent(entry: LedgerEntry, entries: readonly LedgerEntry[]): 
 }
 
 export interface LedgerSummary {
-  /** When each slot in use becomes free, store time, ascending. */
+  /** When each slot in use becomes free, ascending. */
   slotEndsMs: readonly number[];
-  /** No request of this user may be sent earlier, store time; 0 if the service did not throttle it. */
+  /** No request of this user may be sent earlier; -Infinity if the service did not throttle it. */
   notBeforeMs: number;
   guardMs: number;
   /** Entries that have no effect now and will have none later. The exporter that reads them deletes them. */
@@ -76,7 +101,6 @@ export function summarizeLedger(
   entries: readonly LedgerEntry[],
   options: {
     quota: Quota;
-    /** Store time. */
     nowMs: number;
     /** Hash of the access key. */
     user: string;
@@ -89,7 +113,7 @@ export function summarizeLedger(
   const guardMs = currentGuardMs(entries, quota, nowMs);
   const slotEndsMs: number[] = [];
   const expiredKeys: string[] = [];
-  let notBeforeMs = 0;
+  let notBeforeMs = Number.NEGATIVE_INFINITY;
   for (const entry of entries) {
     if (entry.kind === 'throttled') {
       if (entry.user === user) notBeforeMs = Math.max(notBeforeMs, entry.untilMs);

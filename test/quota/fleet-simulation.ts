@@ -2,18 +2,26 @@
 // kill and clock step. Not responsible for judging the result: quota-promise.property.test.ts does.
 
 import { TransientError } from '../../lib/core/errors.ts';
-import type { Store } from '../../lib/core/ports.ts';
+import type { Clock, Host, Store } from '../../lib/core/ports.ts';
 import { type LedgerPorts, openLedger } from '../../lib/quota/ledger.ts';
 import { guardMinMs, sendWithinMs, wholeQuota } from '../../lib/quota/window.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
-import { createClock, type VirtualClock } from '../support/virtual-clock.ts';
+import { createClock } from '../support/virtual-clock.ts';
 
 export const user = 'aaaaaaaaaaaa';
 
+/** A process that knows nothing of other processes. */
+export const strangerHost: Host = {
+  identity: 'unknown',
+  name: 'process 1 on host-a',
+  boot: null,
+  isGone: () => false,
+};
+
 /** The ledger of one process. */
 export function openTestLedger(
-  clock: VirtualClock,
+  clock: Clock,
   store: Store,
   overrides: Partial<LedgerPorts> & { seed?: number } = {},
 ) {
@@ -21,6 +29,7 @@ export function openTestLedger(
   return openLedger({
     store,
     clock,
+    host: strangerHost,
     log: () => {},
     quota: wholeQuota(5, 60),
     requestTimeoutMs: 5_000,

@@ -21,7 +21,7 @@ function createHosts(options: Partial<MemoryStoreOptions> = {}) {
     return takeLease({
       store: overrides.store ?? store,
       clock,
-      host: { identity, isGone: (other) => gone.has(other) },
+      host: { identity, name: identity, boot: null, isGone: (other) => gone.has(other) },
       log: (_level, message) => warnings.push(message),
       random: createRandom(processes),
     });

@@ -2,9 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CorruptError } from '../../lib/core/errors.ts';
 import {
-  type LedgerEntry,
   ledgerBytes,
   parseLedgerEntry,
   reservedKey,
@@ -15,76 +13,90 @@ import {
 const token = '0123456789ab';
 const user = 'aaaaaaaaaaaa';
 const nowMs = Date.UTC(2026, 10, 24, 6);
+const identity = '4f825330a6d6.4026531836.4711.987654';
+const byStore = { writtenMs: nowMs, process: null };
+const byHost = { writtenMs: nowMs, process: { identity, monotonicMs: 987_654_321.25 } };
 
-function entryOf(key: string): LedgerEntry {
-  return parseLedgerEntry({ key, bytes: ledgerBytes(key).length });
+function parse(key: string, modifiedMs = nowMs + 3) {
+  return parseLedgerEntry({ key, bytes: ledgerBytes(key).length, modifiedMs });
 }
 
 describe('an entry', () => {
   test('is read from its key alone', () => {
-    expect(entryOf(reservedKey(nowMs, token, 5))).toMatchObject({
-      kind: 'reserved',
-      token,
-      atMs: nowMs,
-      slots: 5,
-    });
-    expect(entryOf(sentKey(nowMs, token, [nowMs, nowMs + 40]))).toMatchObject({
-      kind: 'sent',
-      token,
-      atMs: nowMs,
-      sentMs: [nowMs, nowMs + 40],
-    });
-    expect(entryOf(throttledKey(nowMs, nowMs + 30_000, user))).toMatchObject({
+    const stamp = { writtenMs: nowMs, modifiedMs: nowMs + 3, process: null };
+    const reserved = reservedKey(byStore, token, 5);
+    expect(reserved).toBe(`_quota/${nowMs}-${token}-5`);
+    expect(parse(reserved)).toEqual({ kind: 'reserved', key: reserved, stamp, token, slots: 5 });
+    const sent = sentKey(byStore, token, [40, 0]);
+    expect(sent).toBe(`_quota/${nowMs}-${token}-2-40.0`);
+    expect(parse(sent)).toEqual({ kind: 'sent', key: sent, stamp, token, agesMs: [40, 0] });
+    const throttled = throttledKey(byStore, 30_000, user);
+    expect(throttled).toBe(`_quota/${nowMs}-429-30000-${user}`);
+    expect(parse(throttled)).toEqual({
       kind: 'throttled',
-      atMs: nowMs,
-      untilMs: nowMs + 30_000,
+      key: throttled,
+      stamp,
+      waitMs: 30_000,
       user,
     });
   });
 
-  test('of sent requests has their times, never earlier and less than one millisecond later', () => {
+  test('on a file system has also the process that wrote it, and its monotonic time', () => {
+    const process = { identity, boot: '4f825330a6d6', monotonicMs: 987_654_322 };
+    for (const key of [
+      reservedKey(byHost, token, 5),
+      sentKey(byHost, token, [40]),
+      throttledKey(byHost, 30_000, user),
+    ]) {
+      expect(key).toMatch(/@987654322-4f825330a6d6\.4026531836\.4711\.987654$/);
+      expect(parse(key)?.stamp).toEqual({ writtenMs: nowMs, modifiedMs: nowMs + 3, process });
+    }
+  });
+
+  test('of 20 requests has a name that every file system accepts', () => {
+    const key = sentKey(byHost, token, Array(20).fill(99_999));
+    expect(key.length - '_quota/'.length).toBeLessThan(255);
+  });
+
+  test('is never written earlier, and its requests were never sent earlier, than they were', () => {
     const time = fc.double({ min: 0, max: 30_000, noNaN: true });
     fc.assert(
-      fc.property(time, fc.array(time, { minLength: 1, maxLength: 20 }), (start, delays) => {
-        const atMs = nowMs + start;
-        const sentMs = delays.map((delayMs) => atMs + delayMs);
-        const entry = entryOf(sentKey(atMs, token, sentMs));
-        if (entry.kind !== 'sent') throw new Error(entry.kind);
-        expect(entry.sentMs).toHaveLength(sentMs.length);
-        for (const [index, timeMs] of entry.sentMs.entries()) {
-          expect(timeMs).toBeGreaterThanOrEqual(sentMs[index] as number);
-          expect(timeMs).toBeLessThan((sentMs[index] as number) + 1);
+      fc.property(time, fc.array(time, { minLength: 1, maxLength: 20 }), (start, agesMs) => {
+        const writtenMs = nowMs + start;
+        const entry = parse(sentKey({ writtenMs, process: null }, token, agesMs));
+        if (entry?.kind !== 'sent') throw new Error(entry?.kind);
+        expect(entry.stamp.writtenMs).toBeGreaterThanOrEqual(writtenMs);
+        expect(entry.stamp.writtenMs).toBeLessThan(writtenMs + 1);
+        expect(entry.agesMs).toHaveLength(agesMs.length);
+        for (const [index, ageMs] of entry.agesMs.entries()) {
+          expect(ageMs).toBeLessThanOrEqual(agesMs[index] as number);
+          expect(ageMs).toBeGreaterThan((agesMs[index] as number) - 1);
         }
       }),
     );
   });
 
-  test('of a request with a time before its reservation, after a clock stepped back, counts from the reservation', () => {
-    const entry = entryOf(sentKey(nowMs, token, [nowMs - 300_000]));
-    expect(entry).toMatchObject({ kind: 'sent', sentMs: [nowMs] });
+  test('counts whatever the size of its object: a file system can lose the bytes in a power cut', () => {
+    const key = reservedKey(byStore, token, 5);
+    expect(parseLedgerEntry({ key, bytes: 0, modifiedMs: nowMs })).toMatchObject({ slots: 5 });
   });
 
   test.each([
     '',
     'x',
+    '.nfs0000000000c8f1a20000001d',
+    `${nowMs}`,
     `${nowMs}-${token}`,
     `${nowMs}-${token}-`,
     `${nowMs}-${token}-2-5`,
     `${nowMs}-${token}-1-5.`,
     `${nowMs}-${token.toUpperCase()}-1`,
-    `429-${nowMs}-${nowMs}`,
+    `${nowMs}-429-${nowMs}`,
     `${nowMs}-${token}-5.tmp`,
-  ])('cannot have the name %j; the error contains the key', (name) => {
-    const key = `_quota/${name}`;
-    expect(() => entryOf(key)).toThrow(CorruptError);
-    expect(() => entryOf(key)).toThrow(key);
-  });
-
-  test('is rejected when its object has another size', () => {
-    const key = reservedKey(nowMs, token, 5);
-    const { length } = ledgerBytes(key);
-    for (const bytes of [0, length - 1, length + 1]) {
-      expect(() => parseLedgerEntry({ key, bytes })).toThrow(CorruptError);
-    }
+    `${nowMs}-${token}-5@`,
+    `${nowMs}-${token}-5@12-unknown.1.2.3`,
+    `${nowMs}-${token}-5@12-${identity}@12-${identity}`,
+  ])('cannot have the name %j', (name) => {
+    expect(parse(`_quota/${name}`)).toBeNull();
   });
 });

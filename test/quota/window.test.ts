@@ -3,16 +3,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  type LedgerEntry,
-  ledgerBytes,
-  parseLedgerEntry,
-  reservedKey,
-  sentKey,
-  throttledKey,
-} from '../../lib/quota/ledger-entry.ts';
-import {
   currentGuardMs,
   guardMinMs,
+  type LedgerEntry,
+  placeEntry,
   planSlots,
   sendWithinMs,
   summarizeLedger,
@@ -25,17 +19,23 @@ const nowMs = Date.UTC(2026, 10, 24, 6);
 const quota = { requests: 5, windowMs: 60_000 };
 const requestTimeoutMs = 20_000;
 
-function entryOf(key: string): LedgerEntry {
-  return parseLedgerEntry({ key, bytes: ledgerBytes(key).length });
-}
+const reserved = (atMs: number, by: string, slots: number): LedgerEntry => {
+  return { kind: 'reserved', key: `reserved ${by}`, atMs, token: by, slots };
+};
+const sent = (atMs: number, by: string, sentMs: number[]): LedgerEntry => {
+  return { kind: 'sent', key: `sent ${by}`, atMs, token: by, sentMs };
+};
+const throttledAt = (atMs: number, untilMs: number, by: string): LedgerEntry => {
+  return { kind: 'throttled', key: `429 ${atMs}`, atMs, untilMs, user: by };
+};
 
 function summarize(
-  keys: string[],
+  entries: LedgerEntry[],
   atMs: number,
   more: Partial<Parameters<typeof summarizeLedger>[1]> = {},
 ) {
   const options = { quota, nowMs: atMs, user, requestTimeoutMs, ignoreToken: null, ...more };
-  return summarizeLedger(keys.map(entryOf), options);
+  return summarizeLedger(entries, options);
 }
 
 describe('wholeQuota', () => {
@@ -66,9 +66,26 @@ describe('wholeQuota', () => {
   });
 });
 
+test('placeEntry counts from the time when the entry was written', () => {
+  const stamp = { writtenMs: 1, modifiedMs: 2, process: null };
+  const at = (entry: Parameters<typeof placeEntry>[0]) => placeEntry(entry, nowMs);
+  expect(at({ kind: 'reserved', key: 'a', stamp, token, slots: 3 })).toEqual({
+    ...reserved(nowMs, token, 3),
+    key: 'a',
+  });
+  expect(at({ kind: 'sent', key: 'b', stamp, token, agesMs: [900, 0] })).toEqual({
+    ...sent(nowMs, token, [nowMs - 900, nowMs]),
+    key: 'b',
+  });
+  expect(at({ kind: 'throttled', key: 'c', stamp, waitMs: 30_000, user })).toEqual({
+    ...throttledAt(nowMs, nowMs + 30_000, user),
+    key: 'c',
+  });
+});
+
 describe('summarizeLedger', () => {
   test('a reservation that is not settled holds all its slots for 2 s, the time-out, the window and the guard', () => {
-    const key = reservedKey(nowMs, token, 3);
+    const key = reserved(nowMs, token, 3);
     const untilMs = nowMs + sendWithinMs + requestTimeoutMs + quota.windowMs + guardMinMs;
     expect(summarize([key], nowMs).slotEndsMs).toEqual([untilMs, untilMs, untilMs]);
     expect(summarize([key], untilMs - 1).slotEndsMs).toHaveLength(3);
@@ -76,55 +93,55 @@ describe('summarizeLedger', () => {
   });
 
   test('a settled reservation holds a slot for each sent request, for the window and the guard', () => {
-    const keys = [reservedKey(nowMs, token, 5), sentKey(nowMs, token, [nowMs + 10, nowMs + 900])];
+    const keys = [reserved(nowMs, token, 5), sent(nowMs, token, [nowMs + 10, nowMs + 900])];
     const endMs = nowMs + quota.windowMs + guardMinMs;
     expect(summarize(keys, nowMs + 1_000)).toMatchObject({
       slotEndsMs: [endMs + 10, endMs + 900],
       // The reservation has no effect any more.
-      expiredKeys: [keys[0]],
+      expiredKeys: [`reserved ${token}`],
     });
     expect(summarize(keys, endMs + 10).slotEndsMs).toEqual([endMs + 900]);
   });
 
   test('slot ends of several entries are in ascending order', () => {
-    const later = sentKey(nowMs + 5, token, [nowMs + 5]);
-    const keys = [sentKey(nowMs, 'ffffffffffff', [nowMs + 700]), later];
+    const later = sent(nowMs + 5, token, [nowMs + 5]);
+    const keys = [sent(nowMs, 'ffffffffffff', [nowMs + 700]), later];
     const { slotEndsMs } = summarize(keys, nowMs);
     expect(slotEndsMs).toEqual([...slotEndsMs].sort((a, b) => a - b));
   });
 
   test('an entry has expired only when the longest guard could not extend it', () => {
-    const key = sentKey(nowMs, token, [nowMs]);
+    const key = sent(nowMs, token, [nowMs]);
     const longestMs = nowMs + quota.windowMs + guardMinMs + 1_600;
     expect(summarize([key], longestMs - 1).expiredKeys).toEqual([]);
-    expect(summarize([key], longestMs).expiredKeys).toEqual([key]);
+    expect(summarize([key], longestMs).expiredKeys).toEqual([key.key]);
   });
 
   test('ignores the reservation with the given token', () => {
-    const keys = [reservedKey(nowMs, token, 3), reservedKey(nowMs, 'ffffffffffff', 1)];
+    const keys = [reserved(nowMs, token, 3), reserved(nowMs, 'ffffffffffff', 1)];
     expect(summarize(keys, nowMs, { ignoreToken: token }).slotEndsMs).toHaveLength(1);
     expect(summarize(keys, nowMs).slotEndsMs).toHaveLength(4);
   });
 
   test('a 429 delays only its user, takes no slot, and is kept for ten windows', () => {
-    const key = throttledKey(nowMs, nowMs + 30_000, user);
+    const key = throttledAt(nowMs, nowMs + 30_000, user);
     expect(summarize([key], nowMs)).toMatchObject({ notBeforeMs: nowMs + 30_000, slotEndsMs: [] });
-    expect(summarize([key], nowMs, { user: 'bbbbbbbbbbbb' }).notBeforeMs).toBe(0);
+    expect(summarize([key], nowMs, { user: 'bbbbbbbbbbbb' }).notBeforeMs).toBe(Number.NEGATIVE_INFINITY);
     expect(summarize([key], nowMs + 10 * quota.windowMs - 1).expiredKeys).toEqual([]);
-    expect(summarize([key], nowMs + 10 * quota.windowMs).expiredKeys).toEqual([key]);
+    expect(summarize([key], nowMs + 10 * quota.windowMs).expiredKeys).toEqual([key.key]);
   });
 
   test('a 429 with a time of more than ten windows is kept until that time', () => {
     const untilMs = nowMs + 24 * 3_600_000;
-    const key = throttledKey(nowMs, untilMs, user);
+    const key = throttledAt(nowMs, untilMs, user);
     expect(summarize([key], untilMs - 1)).toMatchObject({ notBeforeMs: untilMs, expiredKeys: [] });
-    expect(summarize([key], untilMs).expiredKeys).toEqual([key]);
+    expect(summarize([key], untilMs).expiredKeys).toEqual([key.key]);
   });
 });
 
 describe('currentGuardMs', () => {
   const throttled = (count: number) =>
-    Array.from({ length: count }, (_, index) => entryOf(throttledKey(nowMs + index, nowMs, user)));
+    Array.from({ length: count }, (_, index) => throttledAt(nowMs + index, nowMs, user));
 
   test.each([
     [0, 50],
@@ -142,7 +159,7 @@ describe('currentGuardMs', () => {
   });
 
   test('a longer guard holds slots longer', () => {
-    const keys = [sentKey(nowMs, token, [nowMs]), throttledKey(nowMs, nowMs, user)];
+    const keys = [sent(nowMs, token, [nowMs]), throttledAt(nowMs, nowMs, user)];
     expect(summarize(keys, nowMs).slotEndsMs).toEqual([nowMs + quota.windowMs + 100]);
   });
 });

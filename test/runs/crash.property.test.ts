@@ -156,7 +156,9 @@ describe('two exporters without a working lease', () => {
       world.endpoint.latencyMs = (index) => 40 + ((index * 37 + seed) % 90);
       // Every holder of the lease counts as gone, so each exporter gets the lease.
       const defeated = () =>
-        world.createPorts({ host: { identity: `p${Math.random()}`, isGone: () => true } });
+        world.createPorts({
+          host: { identity: `p${Math.random()}`, name: 'p', boot: null, isGone: () => true },
+        });
       const results = await world.clock.run(
         Promise.all([collect('command', defeated()), collect('command', defeated())]),
       );

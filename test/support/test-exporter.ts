@@ -115,7 +115,7 @@ export function createTestExporter(options: TestExporterOptions = {}) {
   function createPorts(overrides: Partial<CollectPorts> = {}): CollectPorts {
     processes += 1;
     const identity = `process-${processes}`;
-    const host: Host = { identity, isGone: () => false };
+    const host: Host = { identity, name: identity, boot: null, isGone: () => false };
     const processRandom = createRandom(processes * 1_000 + Math.floor(random() * 1_000));
     return {
       store: store as Store,
