@@ -19,7 +19,7 @@ export function describeHost(random: () => number): Host {
         ? `unknown.${process.pid}.${Math.floor(random() * 2 ** 48).toString(36)}`
         : `${namespace}.${process.pid}.${started}`,
     name: `process ${process.pid} on ${hostname()}`,
-    boot: known && known.boot,
+    boot: known?.boot ?? null,
     isGone(other) {
       if (namespace === null || !other.startsWith(`${namespace}.`)) return false;
       const [, pid, start] = /^(\d+)\.(\d+)$/.exec(other.slice(namespace.length + 1)) ?? [];

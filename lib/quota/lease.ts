@@ -8,6 +8,8 @@ import { newToken } from '../core/state.ts';
 
 /** A lease ends this long after it was taken or renewed, milliseconds. */
 export const leaseMs = 30_000;
+/** A time stamp can be this far ahead of the time that the store told, milliseconds. */
+const clockDoubtMs = 1_000;
 /** A lease of this age is renewed, milliseconds. Callers call renew() at least every 5 s, so it never ends before. */
 const renewAfterMs = 20_000;
 
@@ -21,26 +23,53 @@ export interface LeasePorts {
   random: () => number;
 }
 
-/** The bytes of a lease object. `untilMs`: store time. */
+/** The bytes of a lease object. `untilMs`: store time. `writtenMonotonicMs`: monotonic time of the holder. */
 const holderShape = v.pipe(
   v.string(),
   v.parseJson(),
-  v.object({ identity: v.string(), token: v.string(), untilMs: v.number() }),
+  v.object({
+    identity: v.string(),
+    name: v.string(),
+    token: v.string(),
+    untilMs: v.number(),
+    writtenMonotonicMs: v.number(),
+  }),
 );
 type Holder = v.InferOutput<typeof holderShape>;
 
-/**
- * Takes the lease: by exclusive creation if the store has it, otherwise by writing and reading back. `heldForMs`: another
- * exporter holds the lease, for at most this long.
- */
-export function takeLease(ports: LeasePorts): Promise<Lease | { heldForMs: number }> {
-  const { putIfAbsent } = ports.store;
-  return putIfAbsent ? takeByCreation(ports, putIfAbsent) : takeByReadback(ports);
+/** Another exporter holds the lease. */
+export interface Held {
+  /** At most this long, unless the holder renews it. */
+  heldForMs: number;
+  /** The name of the holder, for people; null: not known. */
+  holder: string | null;
 }
 
-function encodeHolder({ store, host }: LeasePorts, token: string): Uint8Array {
+/** What an exporter that waits for the lease remembers: the lease it has seen, and since when, monotonic time. */
+export interface LeaseWatch {
+  content: string;
+  sinceMonotonicMs: number;
+}
+
+export function watchLease(): LeaseWatch {
+  return { content: '', sinceMonotonicMs: 0 };
+}
+
+/**
+ * Takes the lease: by exclusive creation if the store has it, otherwise by writing and reading back. An exporter that waits
+ * passes the same `watch` each time.
+ */
+export function takeLease(ports: LeasePorts, watch = watchLease()): Promise<Lease | Held> {
+  const { putIfAbsent } = ports.store;
+  return putIfAbsent ? takeByCreation(ports, watch, putIfAbsent) : takeByReadback(ports, watch);
+}
+
+function encodeHolder({ store, clock, host }: LeasePorts, token: string): Uint8Array {
+  const { identity, name } = host;
   const untilMs = store.nowMs() + leaseMs;
-  return Buffer.from(JSON.stringify({ identity: host.identity, token, untilMs } satisfies Holder));
+  const writtenMonotonicMs = clock.monotonicMs();
+  const holder: Holder = { identity, name, token, untilMs, writtenMonotonicMs };
+  return Buffer.from(JSON.stringify(holder));
 }
 
 /** Null if the bytes are not the content of a lease, for example after a partial write. */
@@ -49,61 +78,93 @@ function decodeHolder(bytes: Uint8Array): Holder | null {
   return result.success ? result.output : null;
 }
 
-/** How long the lease at `key` still holds, milliseconds; 0 if it has ended. Never more than `leaseMs`, whatever it contains. */
-async function remainingMs(
-  { store, host }: LeasePorts,
+/** Null if the lease at `key` has ended. */
+async function findHolder(
+  ports: LeasePorts,
+  watch: LeaseWatch,
   key: string,
   bytes: Uint8Array,
-): Promise<number> {
+): Promise<Held | null> {
+  const { clock, host } = ports;
   const holder = decodeHolder(bytes);
-  if (holder && host.isGone(holder.identity)) return 0;
-  const restMs = holder ? holder.untilMs - store.nowMs() : Number.POSITIVE_INFINITY;
-  if (restMs <= leaseMs) return Math.max(0, restMs);
-  // Unreadable, or written by a clock that was ahead: count from the time when the object was written.
+  if (holder && host.isGone(holder.identity)) return null;
+  const nowMs = clock.monotonicMs();
+  const content = `${key} ${Buffer.from(bytes).toString('base64')}`;
+  if (watch.content !== content) Object.assign(watch, { content, sinceMonotonicMs: nowMs });
+  // A lease that was not renewed for this long has ended, whatever the clocks say.
+  const unchangedMs = nowMs - watch.sinceMonotonicMs;
+  const restMs = await remainingMs(ports, key, holder);
+  const heldForMs = Math.min(restMs, leaseMs - unchangedMs);
+  return heldForMs <= 0 ? null : { heldForMs, holder: holder?.name ?? null };
+}
+
+/** How long the lease at `key` still holds, milliseconds; 0 or less if it has ended. */
+async function remainingMs(
+  { store, clock, host }: LeasePorts,
+  key: string,
+  holder: Holder | null,
+): Promise<number> {
+  const nowMonotonicMs = clock.monotonicMs();
+  const isOfThisBoot = host.boot !== null && holder?.identity.startsWith(`${host.boot}.`);
+  if (holder && isOfThisBoot && holder.writtenMonotonicMs <= nowMonotonicMs) {
+    return holder.writtenMonotonicMs + leaseMs - nowMonotonicMs;
+  }
+  const fileClock = await store.readClock?.();
+  const nowMs = fileClock?.nowMs ?? store.nowMs();
+  const isOwnClock = fileClock === undefined;
+  if (holder && isOwnClock && holder.untilMs - nowMs <= leaseMs) return holder.untilMs - nowMs;
+  // Unreadable, or written by another host's clock: count from the time when the object was written.
   const written = (await store.list(key)).find((object) => object.key === key);
-  return written ? Math.max(0, written.modifiedMs + leaseMs - store.nowMs()) : 0;
+  const restMs = written ? written.modifiedMs + leaseMs - nowMs : 0;
+  // No clock of the store can have shown this time: it was set back since.
+  return restMs <= leaseMs + clockDoubtMs ? restMs : 0;
 }
 
 /** Leases have numbers. The highest number is the valid one; to take over, an exporter creates the next number. */
 async function takeByCreation(
   ports: LeasePorts,
+  watch: LeaseWatch,
   putIfAbsent: NonNullable<Store['putIfAbsent']>,
-): Promise<Lease | { heldForMs: number }> {
+): Promise<Lease | Held> {
   const { store, random } = ports;
   const token = newToken(random);
   for (;;) {
-    const leases = await store.list(leasePrefix);
+    const leases = await listLeases(store);
     const last = leases.at(-1);
-    let number = 1;
-    if (last) {
-      const bytes = await store.get(last.key);
+    if (last !== undefined) {
+      const bytes = await store.get(last);
       if (bytes === null) continue; // It was released in the meantime.
-      const heldForMs = await remainingMs(ports, last.key, bytes);
-      if (heldForMs > 0) return { heldForMs };
-      number = Number(last.key.slice(leasePrefix.length)) + 1;
-      if (!Number.isSafeInteger(number)) number = 1;
+      const held = await findHolder(ports, watch, last, bytes);
+      if (held) return held;
     }
+    const number = last === undefined ? 1 : Number(last.slice(leasePrefix.length)) + 1;
     const key = `${leasePrefix}${String(number).padStart(12, '0')}`;
     const isCreated = await putIfAbsent(key, encodeHolder(ports, token));
     if (!isCreated) continue; // Another exporter has created this number.
-    for (const { key: old } of leases) await store.delete(old);
-    const isMine = async () => (await store.list(leasePrefix)).at(-1)?.key === key;
+    for (const old of leases) await store.delete(old);
+    const isMine = async () => (await listLeases(store)).at(-1) === key;
     return keepLease(ports, { key, token, isMine, settledMonotonicMs: null });
   }
+}
+
+/** The keys of all leases, ascending. Ignores objects that no exporter wrote, such as those of a file server. */
+async function listLeases(store: Store): Promise<string[]> {
+  const keys = (await store.list(leasePrefix)).map(({ key }) => key);
+  return keys.filter((key) => /^\d{12}$/.test(key.slice(leasePrefix.length)));
 }
 
 /**
  * Without exclusive creation: writes a token and returns at once. The first renewal after `settleMs`, when competing writes
  * have ended, reads back whose token is stored. Why: docs/design/decisions/lease-settles-while-working.md.
  */
-async function takeByReadback(ports: LeasePorts): Promise<Lease | { heldForMs: number }> {
+async function takeByReadback(ports: LeasePorts, watch: LeaseWatch): Promise<Lease | Held> {
   const { store, clock, random } = ports;
   const token = newToken(random);
   const key = `${leasePrefix}holder`;
   const bytes = await store.get(key);
   if (bytes) {
-    const heldForMs = await remainingMs(ports, key, bytes);
-    if (heldForMs > 0) return { heldForMs };
+    const held = await findHolder(ports, watch, key, bytes);
+    if (held) return held;
   }
   await store.put(key, encodeHolder(ports, token), { durability: 'acknowledged' });
   const isMine = async () => {
@@ -146,8 +207,9 @@ function keepLease(
         settledMonotonicMs = null;
       }
       if (ageMs() < renewAfterMs) return;
-      // Another exporter can take over only a lease that has ended, so a younger lease needs no check.
-      if (ageMs() >= leaseMs && !(await own.isMine())) lose();
+      // By the store's own clock, another exporter can take over only a lease that has ended: a younger one needs no check.
+      const mayBeTaken = ageMs() >= leaseMs || store.readClock !== undefined;
+      if (mayBeTaken && !(await own.isMine())) lose();
       await store.put(own.key, encodeHolder(ports, own.token), { durability: 'acknowledged' });
       renewedMonotonicMs = clock.monotonicMs();
     },

@@ -1,6 +1,7 @@
 // Responsible for the objects of the quota ledger: what each entry means, and how its key is built and parsed.
 // Not responsible for how long ago an entry was written (entry-age.ts) or which entries still count (window.ts).
 
+import { CorruptError } from '../core/errors.ts';
 import { quotaPrefix } from '../core/object-keys.ts';
 import type { StoredObject } from '../core/ports.ts';
 
@@ -59,13 +60,29 @@ export function throttledKey(stamp: WriterStamp, waitMs: number, user: string): 
   return keyOf(stamp, `429-${Math.ceil(waitMs)}-${user}`);
 }
 
-/** The content of an entry is its own key, for people who open it. The ledger reads only keys. */
+/** The content of an entry is its own key. A LIST then shows a truncated object by its size. */
 export function ledgerBytes(key: string): Uint8Array {
   return Buffer.from(key);
 }
 
-/** Null for an object that the ledger did not write, such as a file that a file server put there. */
-export function parseLedgerEntry({ key, modifiedMs }: StoredObject): StoredEntry | null {
+/**
+ * Null for an object that the ledger did not write, such as a file that a file server put there. Throws CorruptError for
+ * an entry that was truncated.
+ */
+export function parseLedgerEntry(object: StoredObject): StoredEntry | null {
+  const { key, bytes } = object;
+  const entry = parseKey(object);
+  if (entry && bytes !== ledgerBytes(key).length) {
+    throw new CorruptError(
+      key,
+      'is an entry of the quota ledger, and is truncated',
+      'Nothing was overwritten. No request is sent while the ledger cannot be read. Stop all exporters, wait for two quota windows, then delete this object.',
+    );
+  }
+  return entry;
+}
+
+function parseKey({ key, modifiedMs }: StoredObject): StoredEntry | null {
   const [text = '', suffix, ...more] = key.slice(quotaPrefix.length).split('@');
   if (more.length > 0) return null;
   const [, time] = stampPattern.exec(text.slice(0, 13)) ?? [];

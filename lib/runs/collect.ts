@@ -6,7 +6,7 @@ import { ExportError, StoppedError } from '../core/errors.ts';
 import { scheduleKey } from '../core/object-keys.ts';
 import type { Clock } from '../core/ports.ts';
 import { stoppedError } from '../quota/budget.ts';
-import { type Lease, takeLease } from '../quota/lease.ts';
+import { type Lease, takeLease, watchLease } from '../quota/lease.ts';
 import { openLedger, type WaitReason } from '../quota/ledger.ts';
 import { listHeldTargets } from './holds.ts';
 import type {
@@ -79,7 +79,6 @@ async function workUnderLease(collecting: Collecting, schedule: Schedule | null)
   for (;;) {
     const lease = await waitForLease(policy, ports);
     if (!lease) {
-      log('info', 'another exporter is working on this store');
       result.idle = 'leased';
       if (schedule) result.held = listHeldTargets({ ...ports, policy, schedule });
       return;
@@ -140,14 +139,20 @@ function statusOf(result: CollectResult, isPaused: boolean): CollectResult['stat
 /** Null: another exporter holds the lease, and the policy does not wait. */
 async function waitForLease(policy: Policy, ports: CollectPorts): Promise<Lease | null> {
   const { clock, log, budget, progress } = ports;
+  const watch = watchLease();
   for (let isLogged = false; ; isLogged = true) {
-    const lease = await takeLease(ports);
+    const lease = await takeLease(ports, watch);
     if (!('heldForMs' in lease)) return lease;
-    if (!policy.waitsForOthers) return null;
-    const { heldForMs } = lease;
+    const { heldForMs, holder } = lease;
+    const heldForSeconds = Math.ceil(heldForMs / 1_000);
+    const held = `held by ${holder ?? 'a process that cannot be read'}, for at most ${heldForSeconds} s if it no longer runs`;
+    const message = `another exporter is working on this store (${held})`;
+    if (!policy.waitsForOthers) {
+      log('info', message, { holder, heldForMs });
+      return null;
+    }
     if (!isLogged) {
-      const message = 'another exporter is working on this store; waiting until it has finished';
-      log('info', message, { heldForMs });
+      log('info', `${message}; waiting until it has finished`, { holder, heldForMs });
     }
     const delayMs = Math.min(heldForMs + 50, leasePollMs);
     progress({ kind: 'wait', delayMs, reason: 'lease' });

@@ -1,10 +1,11 @@
 // Tests that a sleep is never too short, and that it ends at once when it is aborted. Method: the real clock on fake timers.
 
+import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../lib/platform/clock.ts';
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance', 'hrtime'] });
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -106,4 +107,21 @@ describe('sleep', () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(state.error).toBeNull();
   });
+});
+
+test('the monotonic time is the same for all processes of a host', () => {
+  vi.useRealTimers();
+  const module = new URL('../../lib/platform/clock.ts', import.meta.url).href;
+  const script = `import { systemClock } from ${JSON.stringify(module)}; console.log(systemClock.monotonicMs());`;
+  const beforeMs = systemClock.monotonicMs();
+  const other = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '-e', script],
+    {
+      encoding: 'utf8',
+    },
+  );
+  expect(other.stderr).toBe('');
+  expect(Number(other.stdout)).toBeGreaterThan(beforeMs);
+  expect(Number(other.stdout)).toBeLessThan(systemClock.monotonicMs());
 });

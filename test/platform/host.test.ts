@@ -1,8 +1,9 @@
 // Tests that a process counts as gone only when it is certainly gone. Method: real processes that run, end, and become zombies; then
 // identities that are not from this host. Only Linux has this information.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +19,12 @@ const script = `
   if (process.argv[1] === 'stay') setInterval(() => {}, 60_000);
 `;
 const args = ['--import', 'tsx', '--input-type=module', '-e', script];
+
+/** Not every machine lets its users make namespaces. */
+const mayMakeNamespaces =
+  process.platform === 'linux' &&
+  spawnSync('unshare', ['--user', '--map-root-user', '--pid', '--time', '--fork', 'true'])
+    .status === 0;
 
 async function readLine(child: ChildProcess): Promise<string> {
   if (!child.stdout) throw new Error('no stdout');
@@ -38,7 +45,8 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     });
     onTestFinished(() => void child.kill('SIGKILL'));
     const identity = await readLine(child);
-    expect(identity).toContain(`:${child.pid}:`);
+    expect(identity).toContain(`.${child.pid}.`);
+    expect(identity.split('.')[0]).toBe(own.boot);
     expect(own.isGone(identity)).toBe(false);
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -54,7 +62,7 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     onTestFinished(() => void parent.kill('SIGKILL'));
     const identity = await readLine(parent);
     expect(await until(() => own.isGone(identity))).toBe(true);
-    const [pid = ''] = identity.split(':').slice(2);
+    const [pid = ''] = identity.split('.').slice(2);
     // The process still has an entry: kill(pid, 0) would call it alive.
     expect(() => process.kill(Number(pid), 0)).not.toThrow();
   });
@@ -72,18 +80,63 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
   });
 
   test.each([
-    ['another boot', gone.replace(/^[^:]+/, '00000000-0000-0000-0000-000000000000')],
-    ['another pid namespace', gone.replace(/^([^:]+):\d/, '$1:0')],
+    ['another boot', gone.replace(/^[^.]+/, '000000000000')],
+    [
+      'another PID namespace: another container, whose first process is 1 too',
+      gone.replace(/^([^.]+)\.\d/, '$1.0'),
+    ],
     [
       'a namespace with the same beginning',
-      `${own.identity.split(':').slice(0, 2).join(':')}1:1:1`,
+      `${own.identity.split('.').slice(0, 2).join('.')}1.1.1`,
     ],
-    ['no start time', own.identity.split(':').slice(0, 3).join(':')],
-    ['no PID', own.identity.replace(/:\d+:\d+$/, ':self:1')],
-    ['a path', own.identity.replace(/:\d+:\d+$/, ':1/../self:1')],
-    ['an identity from a host without /proc', 'unknown:1:abc'],
+    ['no start time', own.identity.split('.').slice(0, 3).join('.')],
+    ['no PID', own.identity.replace(/\.\d+\.\d+$/, '.self.1')],
+    ['a path', own.identity.replace(/\.\d+\.\d+$/, '.1/../self.1')],
+    ['an identity from a host without /proc', 'unknown.1.abc'],
     ['an empty text', ''],
   ])('%s: not gone', (_name, identity) => {
     expect(own.isGone(identity)).toBe(false);
   });
+
+  test('the boot is twelve hex digits, and the name says process and host', () => {
+    expect(own.boot).toMatch(/^[0-9a-f]{12}$/);
+    expect(own.name).toBe(`process ${process.pid} on ${hostname()}`);
+  });
+
+  test.runIf(mayMakeNamespaces)(
+    'in a PID namespace of its own, every first process is 1, but no two identities are equal',
+    async () => {
+      const inNamespace = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc'];
+      const identities = await Promise.all(
+        [1, 2].map(async () => {
+          const child = spawn('unshare', [...inNamespace, process.execPath, ...args, 'stay'], {
+            cwd: root,
+            stdio: ['ignore', 'pipe', 'inherit'],
+          });
+          onTestFinished(() => void child.kill('SIGKILL'));
+          return readLine(child);
+        }),
+      );
+      const [first = '', second = ''] = identities;
+      expect(first).toContain('.1.');
+      expect(first.split('.')[0]).toBe(own.boot);
+      expect(first.split('.')[1]).not.toBe(second.split('.')[1]);
+      expect(own.isGone(first)).toBe(false);
+    },
+  );
 });
+
+test.runIf(mayMakeNamespaces)(
+  'in a time namespace of its own, whose clocks are shifted, the boot is not known',
+  async () => {
+    const child = spawn(
+      'unshare',
+      ['--user', '--map-root-user', '--time', '--boottime', '86400', process.execPath, ...args],
+      { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const identity = await readLine(child);
+    expect(identity).toMatch(/^unknown\./);
+    expect(own.isGone(identity)).toBe(false);
+  },
+);

@@ -34,7 +34,7 @@ function gapsOf({ departedMs, lostMs }: { departedMs: number[]; lostMs: number[]
 }
 
 /** `extraMs`: how long a process may be away by itself between two requests. */
-async function check(hosts: Hosts, extraMs: number) {
+async function check(hosts: Hosts, extraMs = 3_000) {
   const result = await simulateHosts(hosts);
   const { departedMs, quota } = result;
   const where = JSON.stringify(hosts);
@@ -42,7 +42,9 @@ async function check(hosts: Hosts, extraMs: number) {
   const blockedMs = quota.windowMs + sendWithinMs + hosts.requestTimeoutMs + guardMinMs;
   for (const { lengthMs, lost } of gapsOf(result)) {
     // Each process that was killed may have sent what it reserved.
-    expect(lengthMs, where).toBeLessThanOrEqual((lost + 1) * (blockedMs + extraMs));
+    const startMs = 5_000;
+    const limitMs = blockedMs + extraMs + lost * (blockedMs + startMs + extraMs);
+    expect(lengthMs, where).toBeLessThanOrEqual(limitMs);
   }
   return result;
 }
@@ -51,7 +53,7 @@ describe('the quota holds in real time, and nobody is blocked for longer', () =>
   test('on a disk of one host whose clock jumps by up to a year, for 300 seeds', async () => {
     let events = 0;
     for (let seed = 1; seed <= 300; seed += 1) {
-      const { kills, reboots, jumps } = await check(hostsOf(seed), 7_000);
+      const { kills, reboots, jumps } = await check(hostsOf(seed));
       events += kills + reboots + jumps;
     }
     expect(events).toBeGreaterThan(1_500);
@@ -59,7 +61,7 @@ describe('the quota holds in real time, and nobody is blocked for longer', () =>
 
   test('on a file server with two to four hosts whose clocks jump by up to a year, for 300 seeds', async () => {
     for (let seed = 1; seed <= 300; seed += 1) {
-      await check(hostsOf(seed, { hosts: 2 + (seed % 3), clock: 'server', work: 6 }), 7_000);
+      await check(hostsOf(seed, { hosts: 2 + (seed % 3), clock: 'server', work: 6 }));
     }
   }, 60_000);
 

@@ -3,8 +3,14 @@
 
 import { describe, expect, test } from 'vitest';
 import { StoppedError } from '../../lib/core/errors.ts';
-import type { Store } from '../../lib/core/ports.ts';
-import { type Lease, leaseMs, takeLease } from '../../lib/quota/lease.ts';
+import type { FileClock, Store } from '../../lib/core/ports.ts';
+import {
+  type Lease,
+  type LeasePorts,
+  leaseMs,
+  takeLease,
+  watchLease,
+} from '../../lib/quota/lease.ts';
 import { createMemoryStore, type MemoryStoreOptions } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createClock } from '../support/virtual-clock.ts';
@@ -48,7 +54,7 @@ for (const [name, options] of kinds) {
       await clock.run(
         (async () => {
           const first = await takeNow();
-          expect(await take()).toEqual({ heldForMs: expect.any(Number) });
+          expect(await take()).toMatchObject({ heldForMs: expect.any(Number) });
           await first.release();
           expect(leases()).toEqual([]);
           await (await takeNow()).release();
@@ -65,7 +71,7 @@ for (const [name, options] of kinds) {
       const { heldForMs } = (await clock.run(take())) as { heldForMs: number };
       expect(heldForMs).toBe(startMs + leaseMs - clock.nowMs());
       clock.advance(heldForMs - 1);
-      expect(await clock.run(take())).toEqual({ heldForMs: 1 });
+      expect(await clock.run(take())).toMatchObject({ heldForMs: 1 });
       clock.advance(1);
       await clock.run(takeNow());
     });
@@ -125,7 +131,7 @@ for (const [name, options] of kinds) {
       const { clock, store, take, takeNow } = createHosts(options);
       const ahead = { ...store, nowMs: () => clock.nowMs() + 3_600_000 };
       await clock.run(takeNow({ store: ahead }));
-      expect(await clock.run(take())).toEqual({ heldForMs: leaseMs });
+      expect(await clock.run(take())).toMatchObject({ heldForMs: leaseMs });
       clock.advance(leaseMs);
       await clock.run(takeNow());
     });
@@ -136,11 +142,11 @@ for (const [name, options] of kinds) {
       const [key = ''] = leases();
       for (const half of ['', '{"identity":"a","tok', 'null', '{"identity":1}', '[]']) {
         await store.put(key, Buffer.from(half));
-        expect(await clock.run(take()), half).toEqual({ heldForMs: leaseMs });
+        expect(await clock.run(take()), half).toMatchObject({ heldForMs: leaseMs });
       }
       // From the time when it was written, not from the time when it is read.
       clock.advance(leaseMs - 1);
-      expect(await clock.run(take())).toEqual({ heldForMs: 1 });
+      expect(await clock.run(take())).toMatchObject({ heldForMs: 1 });
       clock.advance(1);
       await clock.run(takeNow());
     });
@@ -217,14 +223,123 @@ describe('on files', () => {
     expect(leases()).toEqual(['_lease/000000000002']);
   });
 
-  test('a key without a number does not lock other exporters out', async () => {
+  test('ignores objects that no exporter wrote, and leaves them where they are', async () => {
     const { clock, store, takeNow, leases } = createHosts({ exclusive: true });
-    await store.put('_lease/zzz', Buffer.from('junk'));
-    for (let count = 0; count < 3; count += 1) {
-      clock.advance(leaseMs);
-      await clock.run(takeNow());
-    }
-    expect(leases()).toEqual(['_lease/000000000003']);
+    const foreign = ['_lease/.nfs0001', '_lease/zzz'];
+    for (const key of foreign) await store.put(key, Buffer.from('junk'));
+    const lease = await clock.run(takeNow());
+    await clock.run(lease.renew());
+    expect(leases()).toEqual([...foreign, '_lease/000000000001']);
+    await clock.run(lease.release());
+    expect(leases()).toEqual(foreign);
+  });
+});
+
+describe('on files, whatever the clocks do', () => {
+  const yearMs = 365 * 86_400_000;
+
+  /** Two hosts, each with its own clocks, and a folder that is stamped by the clock of a file server or of `writer`. */
+  function createFolder(kind: FileClock['kind']) {
+    const clock = createClock(undefined, 1);
+    const offsets = { writer: 0, reader: 0 };
+    const stampMs = () => clock.nowMs() + (kind === 'server' ? 0 : offsets.writer);
+    const folder = createMemoryStore({ nowMs: stampMs, exclusive: true });
+    const portsOf = (
+      name: keyof typeof offsets,
+      boot: string,
+      gone: string[] = [],
+    ): LeasePorts => ({
+      store: {
+        ...folder,
+        nowMs: () => clock.nowMs() + offsets[name],
+        readClock: async () => ({ kind, nowMs: stampMs() }),
+      },
+      clock: { ...clock, nowMs: () => clock.nowMs() + offsets[name] },
+      host: {
+        identity: `${boot}.1.${name === 'writer' ? 11 : 12}.7`,
+        name: `process of the ${name}`,
+        boot,
+        isGone: (identity) => gone.includes(identity),
+      },
+      log: () => {},
+      random: createRandom(name.length),
+    });
+    return { clock, offsets, portsOf };
+  }
+
+  test.each([yearMs, 20_000, -20_000, -yearMs])(
+    'within one boot the clock steps by %d ms: the lease ends 30 s after it was written',
+    async (stepMs) => {
+      const { clock, offsets, portsOf } = createFolder('host');
+      await clock.run(takeLease(portsOf('writer', 'aaaaaaaaaaaa')));
+      offsets.writer = stepMs;
+      offsets.reader = stepMs;
+      const reader = portsOf('reader', 'aaaaaaaaaaaa');
+      clock.advance(10_000);
+      const held = { heldForMs: leaseMs - 10_000, holder: 'process of the writer' };
+      expect(await clock.run(takeLease(reader))).toEqual(held);
+      clock.advance(leaseMs - 10_000);
+      expect(await clock.run(takeLease(reader))).toHaveProperty('renew');
+    },
+  );
+
+  test.each([
+    ['host', yearMs],
+    ['host', 40_000],
+    ['host', -40_000],
+    ['host', -yearMs],
+    ['server', yearMs],
+    ['server', -yearMs],
+  ] as const)(
+    'after another boot, with the clock of a %s and a step of %d ms, a waiting exporter gets it within 30 s',
+    async (kind, stepMs) => {
+      const { clock, offsets, portsOf } = createFolder(kind);
+      await clock.run(takeLease(portsOf('writer', 'aaaaaaaaaaaa')));
+      offsets.writer = stepMs;
+      offsets.reader = stepMs;
+      const reader = portsOf('reader', 'bbbbbbbbbbbb');
+      const watch = watchLease();
+      let waitedMs = 0;
+      for (; waitedMs <= 60_000; waitedMs += 1_000) {
+        const lease = await clock.run(takeLease(reader, watch));
+        if ('renew' in lease) break;
+        expect(lease.heldForMs).toBeLessThanOrEqual(leaseMs);
+        // The clock steps again while it waits.
+        if (waitedMs === 15_000) offsets.writer -= 14_000;
+        clock.advance(1_000);
+      }
+      expect(waitedMs).toBeLessThanOrEqual(leaseMs);
+      // A file server shows how long the lease still holds, however wrong the clocks of the hosts are.
+      if (kind === 'server') expect(waitedMs).toBe(leaseMs);
+    },
+  );
+
+  test('a timer, which remembers nothing, is never locked out by a clock that was ahead', async () => {
+    const { clock, offsets, portsOf } = createFolder('host');
+    offsets.writer = yearMs;
+    await clock.run(takeLease(portsOf('writer', 'aaaaaaaaaaaa')));
+    offsets.writer = 0;
+    expect(await clock.run(takeLease(portsOf('reader', 'bbbbbbbbbbbb')))).toHaveProperty('renew');
+  });
+
+  test('two containers that both run as process 1 are two holders', async () => {
+    const { clock, portsOf } = createFolder('host');
+    const first = { ...portsOf('writer', 'aaaaaaaaaaaa') };
+    const second = { ...portsOf('reader', 'aaaaaaaaaaaa') };
+    first.host = { ...first.host, identity: 'aaaaaaaaaaaa.4026532100.1.55' };
+    second.host = { ...second.host, identity: 'aaaaaaaaaaaa.4026532200.1.66' };
+    await clock.run(takeLease(first));
+    expect(await clock.run(takeLease(second))).toHaveProperty('heldForMs');
+  });
+
+  test('a holder whose lease was taken by an exporter with a wrong clock notices it when it renews', async () => {
+    const { clock, offsets, portsOf } = createFolder('host');
+    const lease = await clock.run(takeLease(portsOf('writer', 'aaaaaaaaaaaa')));
+    if (!('renew' in lease)) throw new Error('held');
+    offsets.writer = -yearMs;
+    await clock.run(takeLease(portsOf('reader', 'bbbbbbbbbbbb')));
+    clock.advance(20_000);
+    await expect(clock.run(lease.renew())).rejects.toMatchObject({ code: 'LEASE_LOST' });
   });
 });
 

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { CorruptError } from '../../lib/core/errors.ts';
 import {
   ledgerBytes,
   parseLedgerEntry,
@@ -76,9 +77,14 @@ describe('an entry', () => {
     );
   });
 
-  test('counts whatever the size of its object: a file system can lose the bytes in a power cut', () => {
+  test('is rejected when its object has another size', () => {
     const key = reservedKey(byStore, token, 5);
-    expect(parseLedgerEntry({ key, bytes: 0, modifiedMs: nowMs })).toMatchObject({ slots: 5 });
+    const { length } = ledgerBytes(key);
+    for (const bytes of [0, length - 1, length + 1]) {
+      const parseSized = () => parseLedgerEntry({ key, bytes, modifiedMs: nowMs });
+      expect(parseSized).toThrow(CorruptError);
+      expect(parseSized).toThrow(key);
+    }
   });
 
   test.each([

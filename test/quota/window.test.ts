@@ -126,7 +126,9 @@ describe('summarizeLedger', () => {
   test('a 429 delays only its user, takes no slot, and is kept for ten windows', () => {
     const key = throttledAt(nowMs, nowMs + 30_000, user);
     expect(summarize([key], nowMs)).toMatchObject({ notBeforeMs: nowMs + 30_000, slotEndsMs: [] });
-    expect(summarize([key], nowMs, { user: 'bbbbbbbbbbbb' }).notBeforeMs).toBe(Number.NEGATIVE_INFINITY);
+    expect(summarize([key], nowMs, { user: 'bbbbbbbbbbbb' }).notBeforeMs).toBe(
+      Number.NEGATIVE_INFINITY,
+    );
     expect(summarize([key], nowMs + 10 * quota.windowMs - 1).expiredKeys).toEqual([]);
     expect(summarize([key], nowMs + 10 * quota.windowMs).expiredKeys).toEqual([key.key]);
   });
