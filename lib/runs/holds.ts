@@ -4,7 +4,7 @@
 import type { Agenda, HeldTarget, Hold } from './invocation.ts';
 import { isHeldOff } from './next-task.ts';
 import { listTasks } from './projects.ts';
-import { type Schedule, type TargetState, targetStateOf } from './schedule.ts';
+import { holdEndsMs, type Schedule, type TargetState, targetStateOf } from './schedule.ts';
 
 /** `user`: hash of the access key; null: not known. */
 export function describeHold(
@@ -13,11 +13,11 @@ export function describeHold(
   state: TargetState,
   nowMs: number,
 ): Hold {
+  const { keyMs, ownMs } = holdEndsMs(schedule, user, state, nowMs);
+  const untilMs = Math.max(keyMs, ownMs);
+  const heldUntil = untilMs > 0 ? toIso(untilMs) : null;
+  const ofKey = keyMs > 0 && keyMs >= ownMs;
   const keyHold = user === null ? undefined : schedule.holds[user];
-  const keyUntilMs = keyHold?.untilMs ?? 0;
-  const untilMs = Math.max(keyUntilMs, state.retryAtMs);
-  const heldUntil = untilMs > nowMs ? toIso(untilMs) : null;
-  const ofKey = keyUntilMs > nowMs && keyUntilMs >= state.retryAtMs;
   const failure = ofKey ? keyHold?.failure : state.failure;
   if (!failure) return { heldUntil, failure: null };
   const { code, message, hint, sinceMs, lastMs } = failure;

@@ -3,7 +3,7 @@
 import type { Agenda, Target, Task } from './invocation.ts';
 import { hasPassedSlots } from './missed-slots.ts';
 import { listTasks } from './projects.ts';
-import { isDue, plausibleName, type TargetState, targetStateOf } from './schedule.ts';
+import { holdEndsMs, isDue, plausibleName, type TargetState, targetStateOf } from './schedule.ts';
 import { hasUnreportedStall } from './stall.ts';
 
 /** Decided from the schedule alone, so that an idle invocation costs one read of the store. */
@@ -23,8 +23,8 @@ export function isHeldOff(
   target: Target,
   state: TargetState,
 ): boolean {
-  const keyHeldUntilMs = schedule.holds[target.user]?.untilMs ?? 0;
-  return Math.max(keyHeldUntilMs, state.retryAtMs) > store.nowMs();
+  const { keyMs, ownMs } = holdEndsMs(schedule, target.user, state, store.nowMs());
+  return keyMs > 0 || ownMs > 0;
 }
 
 function needsWork(

@@ -22,6 +22,9 @@ import { listSnapshots } from '../snapshots/catalog.ts';
 import type { Invocation, ResolvedTask } from './invocation.ts';
 import { abandonAfterMs, isDue, slotMs, type TargetState, targetStateOf } from './schedule.ts';
 
+/** Two hosts' ideas of the store's time differ by less than this, milliseconds. */
+const aheadMsMax = 5_000;
+
 /** The checkpoint to continue from. Null: the target has nothing to do now. */
 export async function openRun(
   invocation: Invocation,
@@ -48,7 +51,7 @@ async function resumeRun(
   state: TargetState,
   open: { snapshot: string; run: string },
 ): Promise<Checkpoint | null | 'reported'> {
-  const checkpoint = await readCheckpoint(store, key, open);
+  const checkpoint = await readWithoutFuture(store, key, open);
   const wanted = { scope: target.scopeOf(projectId), schemaVersion: target.dataset.schemaVersion };
   const reason =
     checkpoint && whyAbandon({ checkpoint, wanted, id, nowMs: store.nowMs(), scheduleMs });
@@ -115,6 +118,27 @@ export async function readCheckpoint(
   const objectKey = checkpointKey(runPrefix(key, open.snapshot, open.run));
   const bytes = await store.get(objectKey);
   return bytes ? decodeCheckpoint(objectKey, bytes) : null;
+}
+
+/**
+ * As readCheckpoint. If its last page is of a time that is still to come, a clock was ahead: the page counts as stored now,
+ * because otherwise the run would neither stall nor be abandoned for as long.
+ */
+async function readWithoutFuture(
+  store: Store,
+  key: TargetKey,
+  open: { snapshot: string; run: string },
+): Promise<Checkpoint | null> {
+  const checkpoint = await readCheckpoint(store, key, open);
+  const nowMs = Math.round(store.nowMs());
+  if (!checkpoint || checkpoint.lastPageAtMs <= nowMs + aheadMsMax) return checkpoint;
+  const corrected = { ...checkpoint, lastPageAtMs: nowMs };
+  await store.put(
+    checkpointKey(runPrefix(key, open.snapshot, open.run)),
+    encodeCheckpoint(corrected),
+    { durability: 'acknowledged' },
+  );
+  return corrected;
 }
 
 /** Names of one target only increase, even within one second or after a clock that stepped back. */

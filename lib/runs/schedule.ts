@@ -1,5 +1,6 @@
 // Responsible for when a target is due, what is held off, and the stored state that says both in one read. Pure.
 
+import { backoffMs } from '../core/error-policy.ts';
 import type { ExportError } from '../core/errors.ts';
 import { scheduleKey, snapshotName, snapshotTimeMs } from '../core/object-keys.ts';
 import { decodeState, encodeState } from '../core/state.ts';
@@ -178,9 +179,28 @@ function slotOfName(snapshot: string | null, scheduleMs: number): number | null 
   return timeMs === null ? null : slotMs(timeMs, scheduleMs);
 }
 
-/** How long a failed target is held off: 5 minutes, doubling to 1 hour. */
+/** How long a failed target is held off: 5 minutes, doubling to 1 hour. No target is held longer. */
 export function holdOffMs(failures: number): number {
   return Math.min(5 * minuteMs * 2 ** Math.max(0, failures - 1), hourMs);
+}
+
+/**
+ * Until when a timer leaves a target alone: by its own hold, and by that of its key (`user` null: not known); 0: not held. A
+ * time that no hold set now would reach is void: it was stored while a clock was ahead.
+ */
+export function holdEndsMs(
+  { holds }: Schedule,
+  user: string | null,
+  state: Pick<TargetState, 'retryAtMs'>,
+  nowMs: number,
+): { keyMs: number; ownMs: number } {
+  const validMs = (untilMs: number, longestMs: number) =>
+    untilMs > nowMs && untilMs - nowMs <= longestMs ? untilMs : 0;
+  const keyHold = user === null ? undefined : holds[user];
+  return {
+    keyMs: keyHold ? validMs(keyHold.untilMs, backoffMs(keyHold.failures)) : 0,
+    ownMs: validMs(state.retryAtMs, hourMs),
+  };
 }
 
 /** A run without a page for this long counts as stalled: half an hour at the service's own quota, milliseconds. */

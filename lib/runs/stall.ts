@@ -18,8 +18,9 @@ export function hasUnreportedStall({ store, quota }: Agenda, state: TargetState)
  * failed attempt, not from the last page: a target that waits for its turn is not stalled.
  */
 export function noteNoPage(state: TargetState, lastPageAtMs: number, nowMs: number): boolean {
-  const { noPageSinceMs } = state;
-  if (noPageSinceMs !== undefined && noPageSinceMs >= lastPageAtMs) return false;
+  const { noPageSinceMs = Number.NEGATIVE_INFINITY } = state;
+  // A time that is still to come is void: it was stored while a clock was ahead.
+  if (noPageSinceMs >= lastPageAtMs && noPageSinceMs <= nowMs) return false;
   state.noPageSinceMs = Math.round(nowMs);
   return true;
 }

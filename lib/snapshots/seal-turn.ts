@@ -48,7 +48,8 @@ export async function waitForTurn(
     const mustGoFirst = ({ key, modifiedMs }: StoredObject) => {
       const other = parseRunKey(target, key);
       if (!other || key === ownKey || other.snapshot <= newest) return false;
-      if (modifiedMs < nowMs - recordLifeMs) return false;
+      // As far in the future: it was written while a clock was ahead.
+      if (Math.abs(nowMs - modifiedMs) > recordLifeMs) return false;
       const isOlder =
         other.snapshot < own.snapshot || (other.snapshot === own.snapshot && other.run < own.run);
       return isOlder || (modifiedMs <= ownMs && nowMs < ownMs + manifestDelayMs);

@@ -535,3 +535,67 @@ describe('truncated or altered state', () => {
     expect((await world.exportNow()).errors[0]).toMatchObject({ code: 'CORRUPT', key });
   });
 });
+
+describe('one run while the clock of the store was ahead, and right again', () => {
+  const aheads = [6 * 3_600_000, 400 * 24 * 3_600_000];
+
+  test.each(aheads)(
+    'by %d ms: a paused run continues at once, for a command and for a timer',
+    async (aheadMs) => {
+      for (const continueRun of ['tick', 'exportNow'] as const) {
+        const world = createTestExporter({ scheduleMs: 3_600_000 });
+        world.clock.step(aheadMs);
+        // Three of six pages: then the time is over.
+        world.endpoint.latencyMs = () => 400;
+        await world.tick({}, 3_000);
+        expect(world.endpoint.arrivals.length).toBeGreaterThan(0);
+        world.clock.step(-aheadMs);
+        // Entries of that time are void. Requests of the real window before would still count at the service.
+        world.clock.advance(61_000);
+        const startMs = world.clock.monotonicMs();
+        const result = await world[continueRun]();
+        expect(result.errors).toEqual([]);
+        expect(result.snapshots).toHaveLength(1);
+        expect(world.clock.monotonicMs() - startMs).toBeLessThan(90_000);
+      }
+    },
+  );
+
+  test.each(aheads)(
+    'by %d ms: a hold of that time is void, and the timer tries again',
+    async (aheadMs) => {
+      const world = createTestExporter();
+      world.clock.step(aheadMs);
+      world.endpoint.beforeAnswer = () => {
+        throw new AuthError('REFUSED', 'wrong key', 'set the key');
+      };
+      await world.tick();
+      world.clock.step(-aheadMs);
+      world.endpoint.beforeAnswer = () => {};
+      const sent = world.endpoint.arrivals.length;
+      world.clock.advance(120_000);
+      await world.tick();
+      expect(world.endpoint.arrivals.length).toBeGreaterThan(sent);
+    },
+  );
+
+  test.each(aheads)(
+    'by %d ms: an open run without a page is still reported as stalled',
+    async (aheadMs) => {
+      const world = createTestExporter();
+      world.clock.step(aheadMs);
+      world.endpoint.latencyMs = () => 400;
+      await world.tick({}, 3_000);
+      world.clock.step(-aheadMs);
+      world.endpoint.beforeAnswer = () => {
+        throw new TransientError('TIMEOUT', 'no answer', 'wait');
+      };
+      const codes: string[] = [];
+      for (let minute = 0; minute < 90; minute += 1) {
+        world.clock.advance(60_000);
+        codes.push(...(await world.tick()).errors.map(({ code }) => code));
+      }
+      expect(codes).toContain('RUN_STALLED');
+    },
+  );
+});

@@ -35,7 +35,8 @@ function orderOf(agenda: Agenda): string[] {
   }
 }
 
-const later = Number.MAX_SAFE_INTEGER;
+/** The virtual clock starts at 06:00. */
+const later = Date.UTC(2026, 10, 24, 6, 10);
 const sealedNow = { sealed: '20261124T060000Z' };
 const openRun = (snapshot: string) => ({ open: { snapshot, run: 'aaaaaaaaaaaa' } });
 

@@ -9,6 +9,7 @@ import {
   decodeSchedule,
   emptySchedule,
   encodeSchedule,
+  holdEndsMs,
   holdOffMs,
   passedSlots,
   type Schedule,
@@ -156,5 +157,30 @@ describe('slots that pass without a snapshot', () => {
     const counted = { ...state, missed: countPassedSlots(state, minute * minuteMs, scheduleMs) };
     expect(counted.missed.count).toBe((state.missed?.count ?? 0) + (expected?.[0] ?? 0));
     expect(passed(counted, minute)).toBeNull();
+  });
+});
+
+describe('a target', () => {
+  const nowMs = Date.UTC(2026, 10, 24, 6);
+  const heldBy = (untilMs: number, failures: number, retryAtMs: number) => {
+    const schedule = { ...emptySchedule(), holds: { user: { failures, untilMs } } };
+    const { keyMs, ownMs } = holdEndsMs(schedule, 'user', { retryAtMs }, nowMs);
+    return Math.max(keyMs, ownMs);
+  };
+
+  test('is held until the later of its own hold and the hold of its key', () => {
+    expect(heldBy(nowMs + 10 * minuteMs, 1, nowMs + 5 * minuteMs)).toBe(nowMs + 10 * minuteMs);
+    expect(heldBy(nowMs + 10 * minuteMs, 1, nowMs + hourMs)).toBe(nowMs + hourMs);
+    expect(heldBy(nowMs + 6 * hourMs, 9, 0)).toBe(nowMs + 6 * hourMs);
+    expect(heldBy(nowMs, 1, nowMs)).toBe(0);
+    const none = holdEndsMs(emptySchedule(), 'user', { retryAtMs: 0 }, nowMs);
+    expect(none).toEqual({ keyMs: 0, ownMs: 0 });
+  });
+
+  test('is not held until a time that was stored while a clock was ahead', () => {
+    expect(heldBy(nowMs + 15 * minuteMs, 1, 0)).toBe(nowMs + 15 * minuteMs);
+    expect(heldBy(nowMs + 15 * minuteMs + 1, 1, 0)).toBe(0);
+    expect(heldBy(nowMs + 400 * 24 * hourMs, 9, nowMs + 6 * hourMs)).toBe(0);
+    expect(heldBy(0, 0, nowMs + hourMs + 1)).toBe(0);
   });
 });
