@@ -140,7 +140,7 @@ function openStore(
   { log, scrubber, agencyKey }: ConnectOptions,
   timeLeftMs: () => number,
 ): Store {
-  if (store.kind === 'file') return openFileStore({ root: store.root, clock: systemClock });
+  if (store.kind === 'file') return openFileStore({ ...store, clock: systemClock });
   return openObsStore({
     ...store,
     credentials: createStoreKeys(store.credentials, scrubber, agencyKey),

@@ -1,6 +1,6 @@
 // Responsible for the command `init`: a commented configuration to start from, and its JSON Schema. Never overwrites a file.
 
-import { writeFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { exampleConfig } from '../config/example.ts';
 import { exitCodes } from '../core/error-policy.ts';
@@ -60,10 +60,15 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
   };
 }
 
+/** The default of the setting fileMode. A configuration can hold keys. */
+const newFileMode = 0o600;
+
 /** False if the file exists. Throws ConfigError if it cannot be written. */
 async function writeNew(file: string, text: string): Promise<boolean> {
   try {
-    await writeFile(file, text, { flag: 'wx' });
+    // The umask can take permissions away, but never adds one that the mode does not have.
+    const created = await open(file, 'wx', newFileMode);
+    await created.writeFile(text).finally(() => created.close());
     return true;
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';

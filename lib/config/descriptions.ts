@@ -14,6 +14,9 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     mounted: {
       text: '`true`: the folder of a `file:` store is on a file system that is mounted into the function. Without it a function rejects a `file:` store, because its own file system is lost with its instance, and the quota ledger with it. Has no effect on the command line.',
     },
+    fileMode: {
+      text: 'Permissions of the files that a store in a folder gets, whatever the umask. Folders can also be entered by all who may read them. Files that exist keep theirs.',
+    },
     schedule: {
       text: 'How often a snapshot of every target is due, counted from 1970-01-01 00:00 UTC.',
     },

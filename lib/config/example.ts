@@ -15,6 +15,8 @@ store: file:./export
 
 # Only for a folder on a file system that is mounted into a function. A function rejects other folders.
 # mounted: true
+# Permissions of the files in a folder, whatever the umask. "0640": the group may read them too.
+# fileMode: "0600"
 
 # How often a snapshot of every target is due, counted from 1970-01-01 00:00 UTC.
 # A number with s, m, h or d that divides 24h or is whole days.

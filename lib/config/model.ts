@@ -16,7 +16,8 @@ export type StoreLocation =
   | { kind: 'obs'; bucket: string; prefix: string };
 
 export type StoreConfig =
-  | { kind: 'file'; root: string }
+  /** `fileMode`: permissions of new files. */
+  | { kind: 'file'; root: string; fileMode: number }
   | {
       kind: 'obs';
       bucket: string;

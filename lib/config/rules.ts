@@ -26,6 +26,7 @@ import { findForeignHosts, findOddProjectId, findUnknownToCgs } from './target-c
 import type { ConfigValues } from './text.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
+const ownerOnly = 0o600;
 const agency = { kind: 'agency' } as const;
 const noProxy: ProxyConfig = { httpsProxy: null, httpProxy: null, noProxy: null };
 const agencyOutside = 'is agency, which exists only in a function';
@@ -263,7 +264,11 @@ function toStore(draft: Draft, first: Account | undefined): StoreConfig {
     if (store !== undefined && inFunction && !shape.mounted && !isFaulty('mounted')) {
       draft.issues.push(folderInFunction);
     }
-    return { kind: 'file', root: resolve(folder, store?.path ?? '.') };
+    return {
+      kind: 'file',
+      root: resolve(folder, store?.path ?? '.'),
+      fileMode: shape.fileMode ?? ownerOnly,
+    };
   }
   const given = isFaulty('obs.credentials') ? undefined : toCredentials(obs?.credentials);
   const credentials = given ?? first?.credentials ?? agency;

@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { protectionEditions } from '../datasets/container-nodes.ts';
 import { suggest } from './suggest.ts';
 import {
+  fileMode,
   flag,
   isMapping,
   key,
@@ -167,6 +168,10 @@ export const configSchema = section({
     hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
   }),
   mounted: optional(flag, { hint: flagHint, default: false }),
+  fileMode: optional(fileMode, {
+    hint: 'Write three octal digits in quotes, as in "0600" (only the owner), "0640" (the group may read) or "0644" (everybody may read). The owner needs 6.',
+    default: '0600',
+  }),
   schedule: optional(schedule, {
     hint: 'Write a number with s, m, h or d that divides 24h or is whole days, at most 366d: 15m, 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h, 24h, 2d.',
     default: '24h',

@@ -77,6 +77,15 @@ export const flag = v.union(
   mustBe('true or false'),
 );
 
+/** Permissions as in chmod, `0640` → 0o640. Files are not programs, and the exporter must be able to read what it wrote. */
+export const fileMode = v.pipe(
+  text,
+  v.regex(/^0?[0-7]{3}$/, 'is not a valid file mode'),
+  v.regex(/^0?[67]/, 'does not let the owner read and write'),
+  v.regex(/^0?[0246]{3}$/, 'makes files executable'),
+  v.transform((given) => Number.parseInt(given, 8)),
+);
+
 /** `90s`, `15m`, `6h`, `2d` → milliseconds. Slots fall on the same times of every day, or on whole days. */
 export const schedule = v.pipe(
   text,

@@ -48,6 +48,7 @@ const fault: ErrorPolicy = { recovery: 'operator', exitCode: exitCodes.fault, al
 const policyByStoreCode: Readonly<Record<string, ErrorPolicy>> = {
   DISK_FULL: { recovery: 'operator', exitCode: exitCodes.fault, alert: 'withBackoff' },
   STORE_DENIED: { recovery: 'operator', exitCode: exitCodes.denied, alert: 'withBackoff' },
+  STORE_UNUSABLE: { recovery: 'operator', exitCode: exitCodes.denied, alert: 'withBackoff' },
   STORE_FAILED: { recovery: 'automatic', exitCode: exitCodes.paused, alert: 'ifLasting' },
 };
 

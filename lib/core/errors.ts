@@ -96,7 +96,7 @@ export class CorruptError extends ExportError {
   }
 }
 
-/** An operation of the store failed. `DISK_FULL`: exit 1. `STORE_DENIED`: exit 3. `STORE_FAILED`: exit 4. */
+/** An operation of the store failed. `DISK_FULL`: exit 1. `STORE_DENIED`, `STORE_UNUSABLE`: exit 3. `STORE_FAILED`: exit 4. */
 export class StoreError extends ExportError {
   override readonly name: string = 'StoreError';
 }

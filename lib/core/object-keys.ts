@@ -161,3 +161,22 @@ export function segmentKey(prefix: string, first: number, hash: string): string 
 
 export const quotaPrefix = '_quota/';
 export const leasePrefix = '_lease/';
+
+const mebibyte = 2 ** 20;
+
+/** The most bytes that the object of a key can have, by its kind, so that a reader never fills its memory. */
+export function objectBytesMax(key: string): number {
+  const [folder = ''] = key.split('/');
+  // A few hundred bytes each. A pruned snapshot and its parts are a few kilobytes.
+  if (
+    ['_quota', '_lease', '_head', '_latest', '_signatures', '_keys', '_pruned'].includes(folder)
+  ) {
+    return mebibyte;
+  }
+  // A manifest has a few kilobytes. A schedule has some hundred bytes a target.
+  if (folder === '_manifests' || key === scheduleKey) return 16 * mebibyte;
+  // Checkpoints and seal records hold up to ten pages, and a hash for each page of the list.
+  if (folder === '_runs') return 512 * mebibyte;
+  // Parts: 2,000,200 nodes are about 150 MB. Node.js cannot read larger files at once.
+  return 2 ** 31 - 1;
+}

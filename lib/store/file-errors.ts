@@ -1,6 +1,6 @@
 // Responsible for what a failed file system call means to a store: the error with its hint.
 
-import { StoreError } from '../core/errors.ts';
+import { ExportError, StoreError } from '../core/errors.ts';
 
 /** The system error code such as ENOENT; empty if the error has none. */
 export function codeOf(error: unknown): string {
@@ -9,7 +9,7 @@ export function codeOf(error: unknown): string {
 
 /** For `catch`. Null if no object has the path: nothing is or can be there, or a folder is. Otherwise throws `error`. */
 export function nullIfAbsent(error: unknown): null {
-  if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'EISDIR'].includes(codeOf(error))) return null;
+  if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'EISDIR'].includes(codeOf(error))) return null;
   throw error;
 }
 
@@ -26,7 +26,7 @@ export async function withStoreErrors<T>(
     return await act();
   } catch (error) {
     const systemCode = codeOf(error);
-    if (!(error instanceof Error) || systemCode === '') throw error;
+    if (!(error instanceof Error) || error instanceof ExportError || systemCode === '') throw error;
     const isLink = 'syscall' in error && error.syscall === 'link';
     const [code, hint] = describe(systemCode, isLink);
     throw new StoreError(code, `cannot ${verb} ${path}: ${error.message}`, hint, { cause: error });
@@ -34,14 +34,28 @@ export async function withStoreErrors<T>(
 }
 
 function describe(systemCode: string, isLink: boolean): [code: string, hint: string] {
-  if (isLink && ['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK'].includes(systemCode)) {
-    return ['STORE_FAILED', noLinksHint];
+  if (isLink && ['EPERM', ...missingFeatureCodes].includes(systemCode)) {
+    return ['STORE_UNUSABLE', noLinksHint];
   }
   if (['ENOSPC', 'EDQUOT'].includes(systemCode)) return ['DISK_FULL', diskFullHint];
   if (['EACCES', 'EPERM', 'EROFS'].includes(systemCode)) return ['STORE_DENIED', deniedHint];
+  const unusableHint = unusableHints[systemCode];
+  if (unusableHint !== undefined) return ['STORE_UNUSABLE', unusableHint];
   return ['STORE_FAILED', failedHints[systemCode] ?? otherHint];
 }
 
+/** The store has something that it must not have. It does not pass by itself. */
+export function unusable(path: string, message: string, hint: string): StoreError {
+  return new StoreError('STORE_UNUSABLE', `${path} ${message}`, hint);
+}
+
+export function linkFound(path: string): StoreError {
+  const hint =
+    'Links in a store are not followed: put the folder or file itself there, or mount it. The folder of the store itself may be a link.';
+  return unusable(path, 'is a symbolic link', hint);
+}
+
+const missingFeatureCodes = ['ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
 const noLinksHint =
   'The file system does not support hard links, which the lease needs: choose a store on another file system.';
 const diskFullHint =
@@ -50,12 +64,35 @@ const deniedHint =
   'Give the user that runs cgs-export permission to read and write there, or choose another store.';
 const misplacedHint =
   'There is a file where a folder is needed, or a folder where a file is needed: move it away, or choose another store.';
-const failedHints: Record<string, string> = {
+const noFeatureHint =
+  'The file system does not support this: choose a store on another file system.';
+const shorterHint =
+  'The path is too long for this file system: choose a store with a shorter path.';
+
+/** System errors that do not pass by themselves. */
+const unusableHints: Readonly<Record<string, string>> = {
   ENOTDIR: misplacedHint,
   EEXIST: misplacedHint,
   EISDIR: misplacedHint,
+  ENOTEMPTY: misplacedHint,
+  ELOOP:
+    'The path of the store has links that lead back to themselves: correct them, or choose another store.',
   EXDEV: 'All folders of a store must be on one file system: mount it at the root of the store.',
+  ENAMETOOLONG: shorterHint,
+  EILSEQ: 'The file system does not accept this name: choose a store on another file system.',
+  EINVAL: noFeatureHint,
+  EFBIG:
+    'The file is larger than this file system or the limit of this process (ulimit -f) allows: raise the limit, or choose another store.',
+  EOVERFLOW: noFeatureHint,
+  ENODEV: noFeatureHint,
+  ENXIO: 'There is a pipe, a socket or a device in place of a file: move it away.',
+  ...Object.fromEntries(missingFeatureCodes.map((code) => [code, noFeatureHint])),
+};
+
+/** System errors that can pass by themselves. */
+const failedHints: Readonly<Record<string, string>> = {
   EMFILE: 'This process has too many open files: raise its limit (ulimit -n), then start again.',
-  ENAMETOOLONG: 'The path is too long for this file system: choose a store with a shorter path.',
+  ESTALE: 'The file server has lost the folder: mount it again, then start again.',
+  ENOTCONN: 'The file system is not connected: mount it again, then start again.',
 };
 const otherHint = 'Check that path and the system log, then start again.';

@@ -1,65 +1,108 @@
 // Responsible for files that appear whole: written under a temporary name, synced to disk, then renamed or linked.
 
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Clock } from '../core/ports.ts';
 import { codeOf } from './file-errors.ts';
 
 /** An older temporary file no longer has a writer. */
 const temporaryAgeMsMax = 24 * 60 * 60 * 1_000;
-/** delete() removes empty folders. If it removes one before the file is in it, the folder is created again this often. */
+/** delete() removes empty folders. If it removes one before the file is in it, the write is repeated this often. */
 const placementsMax = 50;
 
-/** `temporaryFolder`: an absolute path, on the same file system as all files that are written. */
-export function createAtomicWriter(temporaryFolder: string, clock: Pick<Clock, 'nowMs'>) {
+/**
+ * `temporaryFolder`: an absolute path, on the same file system as all files that are written. `fileMode`: the permissions
+ * of new files, whatever the umask; new folders can be entered by all who may read them.
+ */
+export function createAtomicWriter(temporaryFolder: string, fileMode: number) {
   let isTidied = false;
+  const folderMode = fileMode | ((fileMode & 0o444) >> 2);
+
+  /** Creates a temporary file, with its bytes on disk if there are any. Resolves its path, and when the file system made it. */
+  async function createTemporary(bytes: Uint8Array | null) {
+    await makeFolder(temporaryFolder, folderMode);
+    const path = join(temporaryFolder, `${randomUUID()}.tmp`);
+    const createdMs = await createSynced(path, bytes, fileMode);
+    if (!isTidied) {
+      isTidied = true;
+      await removeOldTemporaries(temporaryFolder, createdMs);
+    }
+    return { path, createdMs };
+  }
 
   /**
    * Writes `bytes` to a temporary file and calls `commit`, which must give that file the name `path` in one atomic step.
    * The temporary name must not exist after `commit`. Creates missing folders. Throws errors of the file system.
    */
-  return async function write<T>(
+  async function write<T>(
     path: string,
     bytes: Uint8Array,
     commit: (temporaryPath: string) => Promise<T>,
   ): Promise<T> {
-    if (!isTidied) {
-      isTidied = true;
-      await removeOldTemporaries(temporaryFolder, clock.nowMs());
-    }
-    await makeFolder(temporaryFolder);
-    const temporaryPath = join(temporaryFolder, `${randomUUID()}.tmp`);
-    await createSynced(temporaryPath, bytes);
     for (let placement = 1; ; placement += 1) {
+      const temporary = await createTemporary(bytes);
       let result: T;
       try {
-        await makeFolder(dirname(path));
-        result = await commit(temporaryPath);
+        await makeFolder(dirname(path), folderMode);
+        result = await commit(temporary.path);
       } catch (error) {
-        // Another delete() removed the empty folder.
+        await removeQuietly(temporary.path);
+        // Another delete() removed the empty folder, or another process the temporary file, because its clock is wrong.
         if (codeOf(error) === 'ENOENT' && placement < placementsMax) continue;
-        await removeQuietly(temporaryPath);
         throw error;
       }
       // Not in the try block: after the commit nothing may be undone.
       await syncFolder(dirname(path));
       return result;
     }
+  }
+
+  return {
+    write,
+    /** The time that the file system gives to a new file, milliseconds since the epoch. */
+    async readTime(): Promise<number> {
+      const { path, createdMs } = await createTemporary(null);
+      await removeQuietly(path);
+      return createdMs;
+    },
   };
 }
 
-/** The bytes are on disk before the file gets its final name: a power cut must not leave that name without its bytes. */
-async function createSynced(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx');
+/**
+ * The bytes are on disk before the file gets its final name: a power cut must not leave that name without its bytes.
+ * Returns the time stamp of the file. `bytes` null: an empty file, which need not reach the disk.
+ */
+async function createSynced(
+  path: string,
+  bytes: Uint8Array | null,
+  fileMode: number,
+): Promise<number> {
+  const file = await open(path, 'wx', fileMode);
   try {
-    await file.writeFile(bytes);
-    await file.sync();
+    await setMode(file, fileMode);
+    if (bytes !== null) {
+      await file.writeFile(bytes);
+      await file.sync();
+    }
+    const { mtimeMs } = await file.stat();
     await file.close();
+    return mtimeMs;
   } catch (error) {
     await file.close().catch(() => {});
     await removeQuietly(path);
     throw error;
+  }
+}
+
+/** Some file systems have no permissions, or do not let this user change them. */
+const noModeCodes = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'];
+
+/** The umask took permissions away when the file was created. */
+async function setMode(target: FileHandle | string, mode: number): Promise<void> {
+  try {
+    await (typeof target === 'string' ? chmod(target, mode) : target.chmod(mode));
+  } catch (error) {
+    if (!noModeCodes.includes(codeOf(error))) throw error;
   }
 }
 
@@ -68,7 +111,8 @@ async function removeOldTemporaries(folder: string, nowMs: number): Promise<void
   for (const name of await readdir(folder).catch(() => [])) {
     const path = join(folder, name);
     const found = await stat(path).catch(() => null);
-    if (found && nowMs - found.mtimeMs > temporaryAgeMsMax) await removeQuietly(path);
+    // As far in the future: it was written while the clock was ahead.
+    if (found && Math.abs(nowMs - found.mtimeMs) > temporaryAgeMsMax) await removeQuietly(path);
   }
 }
 
@@ -76,18 +120,24 @@ async function removeOldTemporaries(folder: string, nowMs: number): Promise<void
  * Creates a folder and its parents, and syncs each parent, so that the names survive a power cut.
  * Not with `recursive` of mkdir, which never returns if a parent does not allow new folders, as in /proc.
  */
-async function makeFolder(folder: string): Promise<void> {
+async function makeFolder(folder: string, mode: number): Promise<void> {
   try {
-    await mkdir(folder);
+    await mkdir(folder, mode);
   } catch (error) {
     const code = codeOf(error);
     if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
     if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
-    await makeFolder(dirname(folder));
-    await mkdir(folder).catch((again: unknown) => {
-      if (codeOf(again) !== 'EEXIST') throw again;
-    });
+    await makeFolder(dirname(folder), mode);
+    const isNew = await mkdir(folder, mode).then(
+      () => true,
+      (again: unknown) => {
+        if (codeOf(again) !== 'EEXIST') throw again;
+        return false;
+      },
+    );
+    if (!isNew) return;
   }
+  await setMode(folder, mode);
   await syncFolder(dirname(folder));
 }
 

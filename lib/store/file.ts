@@ -1,10 +1,13 @@
 // Responsible for a store in a folder. Not responsible for how a file appears whole (file-write.ts).
 
-import { link, lstat, readdir, readFile, rename, rmdir, stat, unlink } from 'node:fs/promises';
+import { link, lstat, rename, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import type { Clock, Store, StoredObject } from '../core/ports.ts';
+import { objectBytesMax } from '../core/object-keys.ts';
+import type { Clock, FileClock, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
+import { findClockKind } from './file-clock.ts';
 import { codeOf, nullIfAbsent, withStoreErrors } from './file-errors.ts';
+import { checkFolders, checkRoot, listKeys, readRegularFile } from './file-read.ts';
 import { createAtomicWriter, removeQuietly } from './file-write.ts';
 import { badKey, checkKey } from './key-check.ts';
 
@@ -13,47 +16,81 @@ import { badKey, checkKey } from './key-check.ts';
  * the globs of readers do not match it. The leading dot hides it from Spark and Hive. No key may start with it.
  */
 const temporaryFolder = '.cgs-export-tmp';
+/** The kernel stamps files up to one tick late, milliseconds. A smaller difference is no other clock. */
+const stampDoubtMs = 20;
+
+export interface FileStoreOptions {
+  root: string;
+  clock: Pick<Clock, 'nowMs'>;
+  /** Permissions of new files; default 0600. */
+  fileMode?: number;
+}
 
 /**
  * Every write is synced to disk before `put` resolves, whatever its durability. `root` need not exist: the first put
- * creates it, and until then the store is empty.
+ * creates it, and until then the store is empty. Only regular files are objects; links below `root` are not followed.
  */
-export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs'> }): Store {
-  const { clock } = options;
+export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStoreOptions): Store {
   const root = resolve(options.root);
-  const write = createAtomicWriter(join(root, temporaryFolder), clock);
+  const writer = createAtomicWriter(join(root, temporaryFolder), fileMode);
+  let kind: FileClock['kind'] | null = null;
+  let skewMs = 0;
 
   function pathOf(key: string): string {
     checkFileKey(key);
     return join(root, ...key.split('/'));
   }
 
+  /** Before a write: neither the object nor its temporary file may get out of the root through a link. */
+  async function checkWay(key: string): Promise<void> {
+    await checkRoot(root);
+    await checkFolders(root, `${temporaryFolder}/`);
+    await checkFolders(root, key);
+  }
+
   return {
     url: `file:${root}`,
     settleMs: 0,
-    nowMs: () => clock.nowMs(),
+    nowMs: () => clock.nowMs() + skewMs,
+
+    async readClock() {
+      return withStoreErrors('write', root, async () => {
+        await checkWay('');
+        const nowMs = await writer.readTime();
+        kind ??= await findClockKind(root);
+        const differenceMs = nowMs - clock.nowMs();
+        skewMs = Math.abs(differenceMs) > stampDoubtMs ? differenceMs : 0;
+        return { kind, nowMs };
+      });
+    },
 
     async put(key, bytes) {
       const path = pathOf(key);
-      await withStoreErrors('write', path, () =>
-        write(path, bytes, (temporaryPath) => rename(temporaryPath, path)),
-      );
+      await withStoreErrors('write', path, async () => {
+        await checkWay(key);
+        await writer.write(path, bytes, (temporaryPath) => rename(temporaryPath, path));
+      });
     },
 
     async putIfAbsent(key, bytes) {
       const path = pathOf(key);
-      return withStoreErrors('write', path, () =>
-        write(path, bytes, async (temporaryPath) => {
+      return withStoreErrors('write', path, async () => {
+        await checkWay(key);
+        return writer.write(path, bytes, async (temporaryPath) => {
           const isCreated = await linkIfAbsent(temporaryPath, path);
           await removeQuietly(temporaryPath);
           return isCreated;
-        }),
-      );
+        });
+      });
     },
 
     async get(key) {
       const path = pathOf(key);
-      return withStoreErrors('read', path, () => readFile(path).catch(nullIfAbsent));
+      return withStoreErrors('read', path, async () => {
+        if ((await checkRoot(root)) === 'absent') return null;
+        await checkFolders(root, key);
+        return readRegularFile(path, objectBytesMax(key));
+      });
     },
 
     async list(prefix) {
@@ -62,7 +99,10 @@ export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs
       if (folderPrefix !== '') checkFileKey(folderPrefix.slice(0, -1));
       const folder = join(root, folderPrefix);
       return withStoreErrors('list', folder, async () => {
-        const keys = await listKeys(folder, folderPrefix, prefix.slice(folderPrefix.length));
+        if ((await checkRoot(root)) === 'absent') return [];
+        await checkFolders(root, folderPrefix);
+        const found = await listKeys(folder, folderPrefix, prefix.slice(folderPrefix.length));
+        const keys = found.filter((key) => !key.startsWith(`${temporaryFolder}/`));
         const described = keys.sort(compareUtf8).map((key) => describeObject(root, key));
         return (await Promise.all(described)).filter((object) => object !== null);
       });
@@ -70,9 +110,11 @@ export function openFileStore(options: { root: string; clock: Pick<Clock, 'nowMs
 
     async delete(key) {
       const path = pathOf(key);
-      const isRemoved = await withStoreErrors('delete', path, () =>
-        unlink(path).then(() => true, nullIfAbsent),
-      );
+      const isRemoved = await withStoreErrors('delete', path, async () => {
+        if ((await checkRoot(root)) === 'absent') return null;
+        await checkFolders(root, key);
+        return unlink(path).then(() => true, nullIfAbsent);
+      });
       if (isRemoved) await removeEmptyFolders(root, dirname(path));
     },
   };
@@ -94,30 +136,9 @@ async function linkIfAbsent(temporaryPath: string, path: string): Promise<boolea
   }
 }
 
-/** The keys of all files below `folder`: `folderPrefix`, then a path in `folder` that starts with `nameStart`. */
-async function listKeys(
-  folder: string,
-  folderPrefix: string,
-  nameStart: string,
-): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(nullIfAbsent);
-  const keys: string[] = [];
-  for (const entry of entries ?? []) {
-    const key = `${folderPrefix}${entry.name}`;
-    if (!entry.name.startsWith(nameStart) || key === temporaryFolder) continue;
-    const path = join(folder, entry.name);
-    const isFolder = entry.isSymbolicLink()
-      ? ((await stat(path).catch(() => null))?.isDirectory() ?? false)
-      : entry.isDirectory();
-    if (!isFolder) keys.push(key);
-    else for (const below of await listKeys(path, `${key}/`, '')) keys.push(below);
-  }
-  return keys;
-}
-
 /** Null if the file no longer exists. */
 async function describeObject(root: string, key: string): Promise<StoredObject | null> {
-  const found = await stat(join(root, key)).catch(nullIfAbsent);
+  const found = await lstat(join(root, key)).catch(nullIfAbsent);
   return found?.isFile() ? { key, bytes: found.size, modifiedMs: found.mtimeMs } : null;
 }
 

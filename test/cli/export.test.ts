@@ -168,7 +168,7 @@ describe('a failure', () => {
     expect(readFileSync(path, 'utf8')).toBe('{"not": "ours"}');
   });
 
-  test('store that is not a folder: exit code 4, with an error', async () => {
+  test('store that is not a folder: exit code 3, because it does not pass by itself', async () => {
     const simulator = await simulate();
     const cwd = createFolder();
     mkdirSync(join(cwd, 'd'));
@@ -177,8 +177,8 @@ describe('a failure', () => {
       ['export', '--json', ...flagsFor(simulator, 'file:./d/file')],
       { cwd, env: keyOf(simulator) },
     );
-    expect(code).toBe(4);
-    expect(runtime.json()).toMatchObject({ errors: [{ code: 'STORE_FAILED' }] });
+    expect(code).toBe(3);
+    expect(runtime.json()).toMatchObject({ errors: [{ code: 'STORE_UNUSABLE' }] });
   });
 });
 

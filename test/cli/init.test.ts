@@ -1,6 +1,6 @@
 // Tests the command `init`: what it writes, and that it overwrites nothing.
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { formatSchema } from '../../lib/cli/schema.ts';
@@ -22,6 +22,19 @@ test('writes ./cgs-export.yml and never overwrites it', async () => {
     { message: expect.stringContaining('exists already') },
   ]);
   expect(readFileSync(path, 'utf8')).toBe('mine');
+});
+
+test('only the owner can read what it writes, whatever the umask', async () => {
+  const before = process.umask(0o000);
+  try {
+    const { code, runtime } = await call(['init']);
+    expect(code).toBe(0);
+    for (const name of ['cgs-export.yml', 'cgs-export.schema.json']) {
+      expect(statSync(join(runtime.cwd, name)).mode & 0o777, name).toBe(0o600);
+    }
+  } finally {
+    process.umask(before);
+  }
 });
 
 test.each(['--out', '--config'])('%s names another file', async (flag) => {

@@ -20,7 +20,7 @@ describe('flags', () => {
     const config = await loadConfig({ env, cwd: '/somewhere', flags });
     expect(config).toEqual(configFromFlags(flags, env, '/somewhere'));
     expect(config).toMatchObject({
-      store: { kind: 'file', root: '/somewhere/out' },
+      store: { kind: 'file', root: '/somewhere/out', fileMode: 0o600 },
       accounts: [
         {
           name: 'default',

@@ -17,7 +17,7 @@ import {
 describe('defaults', () => {
   test('fills in everything but store, account and region', async () => {
     expect(await load(minimal)).toEqual({
-      store: { kind: 'file', root: join(folder, 'export') },
+      store: { kind: 'file', root: join(folder, 'export'), fileMode: 0o600 },
       scheduleMs: 86_400_000,
       formats: ['parquet', 'ndjson'],
       quota: { requests: 5, windowSeconds: 60 },
@@ -337,30 +337,16 @@ accounts:
   });
 });
 
-describe('a file: store in a function', () => {
-  const stored = (store: string, rest = '') => `${minimal.replace('file:./export', store)}${rest}`;
-  const fault = ['store: is a folder, which a function loses together with its instance'];
-
-  test.each(['file:./export', 'file:/tmp/lake', 'file:lake', 'file:///mnt/lake'])(
-    '%s is rejected unless mounted is true',
-    async (store) => {
-      for (const rest of ['', 'mounted: false\n', 'mounted: "false"\n']) {
-        expect(await faultsOf(stored(store, rest), key, { inFunction: true })).toEqual(fault);
-        expect((await load(stored(store, rest))).store.kind).toBe('file');
-      }
-      const { issues } = await failureOf(() => load(stored(store), key, { inFunction: true }));
-      expect(issues[0]?.hint).toContain('`mounted: true`');
-      for (const rest of ['mounted: true\n', 'mounted: "${M}"\n']) {
-        const env = { ...key, M: 'true' };
-        const config = await load(stored(store, rest), env, { inFunction: true });
-        expect(config.store.kind).toBe('file');
-      }
-    },
-  );
-
-  test('a bucket needs no mounted', async () => {
-    const config = await load(stored('obs://lake/x'), key, { inFunction: true });
-    expect(config.store.kind).toBe('obs');
+describe('fileMode', () => {
+  test.each([
+    ['"0600"', 0o600],
+    ['"600"', 0o600],
+    ['"0640"', 0o640],
+    ['"0664"', 0o664],
+    ['"${MODE}"', 0o644],
+  ])('%s is read as octal', async (text, mode) => {
+    const { store } = await load(`${minimal}fileMode: ${text}\n`, { ...key, MODE: '0644' });
+    expect(store).toMatchObject({ kind: 'file', fileMode: mode });
   });
 });
 
@@ -395,7 +381,7 @@ ${rest}`;
 
   test('needs no variable of the API and no key', async () => {
     const { store, quota, accounts } = await load(text('file:./x'), {}, reading);
-    expect(store).toEqual({ kind: 'file', root: join(folder, 'x') });
+    expect(store).toEqual({ kind: 'file', root: join(folder, 'x'), fileMode: 0o600 });
     expect(quota).toEqual({ requests: 5, windowSeconds: 60 });
     expect(accounts.map(({ name, targets }) => [name, targets[0]?.table])).toEqual([
       ['a', 'web'],

@@ -29,6 +29,13 @@ describe('the policy of an error', () => {
     ['a drifted snapshot', new DriftedError('DRIFTED', '', ''), 'operator', 6, 'always'],
     ['a full disk', new StoreError('DISK_FULL', '', ''), 'operator', 1, 'withBackoff'],
     ['a store that denies', new StoreError('STORE_DENIED', '', ''), 'operator', 3, 'withBackoff'],
+    [
+      'a store that cannot be used',
+      new StoreError('STORE_UNUSABLE', '', ''),
+      'operator',
+      3,
+      'withBackoff',
+    ],
     ['a store that fails', new StoreError('STORE_FAILED', '', ''), 'automatic', 4, 'ifLasting'],
     ['any other deliberate error', new ExportError('X', '', ''), 'operator', 1, 'always'],
     ['a bug', new TypeError('x'), 'operator', 1, 'always'],

@@ -10,6 +10,7 @@ import {
   manifestKey,
   manifestPrefix,
   manifestsPrefix,
+  objectBytesMax,
   type PartKind,
   parseManifestKey,
   parsePartKey,
@@ -185,4 +186,16 @@ describe('keys', () => {
   ])('%s is not the key of a manifest', (key) => {
     expect(parseManifestKey(key)).toBeNull();
   });
+});
+
+test.each([
+  ['_head/t/rgn=a/prj=b.json', 2 ** 20],
+  ['_lease/000000000001', 2 ** 20],
+  ['_quota/x', 2 ** 20],
+  ['_manifests/t/rgn=a/prj=b/20261124T060000Z.json', 2 ** 24],
+  ['_runs/schedule.json', 2 ** 24],
+  ['_runs/t/rgn=a/prj=b/20261124T060000Z-0123456789ab/checkpoint.json', 2 ** 29],
+  ['t/dt=2026-11-24/rgn=a/prj=b/20261124T060000Z-0123456789ab.parquet', 2 ** 31 - 1],
+])('an object %s has at most %d bytes', (key, bytesMax) => {
+  expect(objectBytesMax(key)).toBe(bytesMax);
 });

@@ -6,14 +6,30 @@ import { errorOf } from '../support/store-errors.ts';
 
 const fail = (cause: unknown) => withStoreErrors('write', '/lake/a', () => Promise.reject(cause));
 
-test.each([
+const meanings: [code: string, expected: string][] = [
   ['ENOSPC', 'DISK_FULL'],
   ['EDQUOT', 'DISK_FULL'],
   ['EACCES', 'STORE_DENIED'],
   ['EROFS', 'STORE_DENIED'],
-  ['EXDEV', 'STORE_FAILED'],
-  ['EIO', 'STORE_FAILED'],
-])('%s is %s, with the path and a hint', async (code, expected) => {
+  ['EPERM', 'STORE_DENIED'],
+  ...[
+    ...['ENOTDIR', 'EEXIST', 'EISDIR', 'ENOTEMPTY', 'ELOOP', 'EXDEV', 'ENAMETOOLONG', 'EILSEQ'],
+    ...['EINVAL', 'EFBIG', 'EOVERFLOW', 'ENODEV', 'ENXIO', 'ENOTSUP', 'ENOSYS'],
+  ].map((code): [string, string] => [code, 'STORE_UNUSABLE']),
+  ...[
+    'EIO',
+    'EBUSY',
+    'EAGAIN',
+    'EMFILE',
+    'ENFILE',
+    'ESTALE',
+    'ETIMEDOUT',
+    'ENOTCONN',
+    'ENOENT',
+  ].map((code): [string, string] => [code, 'STORE_FAILED']),
+];
+
+test.each(meanings)('%s is %s, with the path and a hint', async (code, expected) => {
   const cause = Object.assign(new Error(`${code}: it failed`), { code });
   const error = await errorOf(fail(cause));
   expect(error).toMatchObject({ code: expected, cause });
@@ -24,7 +40,7 @@ test.each([
 test('a file system without hard links is not reported as a missing permission', async () => {
   const cause = Object.assign(new Error('EPERM'), { code: 'EPERM', syscall: 'link' });
   const error = await errorOf(fail(cause));
-  expect(error.code).toBe('STORE_FAILED');
+  expect(error.code).toBe('STORE_UNUSABLE');
   expect(error.hint).toContain('hard links');
 });
 

@@ -10,10 +10,13 @@ import {
   readdir,
   readFile,
   rm,
+  stat,
   symlink,
+  truncate,
   utimes,
   writeFile,
 } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -139,17 +142,39 @@ describe('files on the disk', () => {
     expect(JSON.parse(stdout)).toEqual([`${join(root, '_quota')}/`]);
   });
 
-  test('follows symbolic links; a link to nothing or to itself is not an object', async () => {
+  test('the folder of the store may be a link', async () => {
     const folder = await makeFolder();
-    const store = openFileStore({ root: join(folder, 'lake'), clock });
-    await store.put('a', utf8('x'));
     await mkdir(join(folder, 'elsewhere'));
-    await writeFile(join(folder, 'elsewhere', 'b'), 'y');
-    await symlink('../elsewhere', join(folder, 'lake', 'linked'));
-    await symlink('nowhere', join(folder, 'lake', 'dangling'));
-    await symlink('loop', join(folder, 'lake', 'loop'));
-    expect((await store.list('')).map(({ key }) => key)).toEqual(['a', 'linked/b']);
-    expect(await store.get('loop')).toBeNull();
+    await symlink('elsewhere', join(folder, 'lake'));
+    const store = openFileStore({ root: join(folder, 'lake'), clock });
+    await store.put('a/b', utf8('x'));
+    expect((await store.list('')).map(({ key }) => key)).toEqual(['a/b']);
+    expect(await readFile(join(folder, 'elsewhere', 'a', 'b'), 'utf8')).toBe('x');
+  });
+
+  test('a time stamp a day in the future does not keep a temporary file', async () => {
+    const root = await makeFolder();
+    await openFileStore({ root, clock }).put('a', utf8('x'));
+    const left = join(root, '.cgs-export-tmp', '1-1.tmp');
+    await writeFile(left, 'of a writer whose clock was ahead');
+    const aheadS = (Date.now() + 400 * 24 * hourMs) / 1_000;
+    await utimes(left, aheadS, aheadS);
+    await openFileStore({ root, clock }).put('b', utf8('x'));
+    expect(await readdir(join(root, '.cgs-export-tmp'))).toEqual([]);
+  });
+
+  test('a write is repeated if another process removes its temporary file', async () => {
+    const root = await makeFolder();
+    const store = openFileStore({ root, clock });
+    const temporaries = join(root, '.cgs-export-tmp');
+    await store.put('a', utf8('x'));
+    const writing = store.put('b', Buffer.alloc(8_000_000, 1));
+    for (let removed = false; !removed; ) {
+      const [name] = await readdir(temporaries);
+      if (name !== undefined) removed = await rm(join(temporaries, name)).then(() => true);
+    }
+    await writing;
+    expect(await store.get('b')).toHaveLength(8_000_000);
   });
 
   test('two stores can create and remove the same folder at the same time', async () => {
@@ -167,6 +192,187 @@ describe('files on the disk', () => {
   });
 });
 
+describe('what is no object', () => {
+  /** A store with one object, and something in place of `_head/t`. */
+  async function createStore(place: (path: string, folder: string) => Promise<unknown>) {
+    const folder = await makeFolder();
+    const root = join(folder, 'lake');
+    const store = openFileStore({ root, clock });
+    await store.put('a', utf8('x'));
+    await mkdir(join(root, '_head'));
+    await place(join(root, '_head', 't'), folder);
+    return { store, folder, root };
+  }
+
+  const places: [string, string, (path: string, folder: string) => Promise<unknown>][] = [
+    ['a named pipe', 'is a pipe', (path) => run('mkfifo', [path])],
+    [
+      'a link to a file',
+      'is a symbolic link',
+      async (path, folder) => {
+        await writeFile(join(folder, 'secret'), 'x');
+        await symlink(join(folder, 'secret'), path);
+      },
+    ],
+    [
+      'a link to a device that never ends',
+      'is a symbolic link',
+      (path) => symlink('/dev/zero', path),
+    ],
+    ['a link to nothing', 'is a symbolic link', (path) => symlink('nowhere', path)],
+    ['a link to itself', 'is a symbolic link', (path) => symlink('t', path)],
+    ['a socket', 'is a pipe, a socket', (path) => listenOn(path)],
+    [
+      'a file of 1 TB',
+      'has 1099511627776 bytes, but an object of this kind has at most 1048576',
+      async (path) => {
+        await writeFile(path, '');
+        await truncate(path, 2 ** 40);
+      },
+    ],
+  ];
+
+  test.each(places)('%s is not read: a clear error, at once', async (_name, message, place) => {
+    const { store, root } = await createStore(place);
+    const error = await errorOf(store.get('_head/t'));
+    expect(error).toMatchObject({ code: 'STORE_UNUSABLE' });
+    expect(error.message).toContain(`${join(root, '_head', 't')} ${message}`);
+    expect(error.hint).not.toBe('');
+  });
+
+  test('only regular files are listed', async () => {
+    for (const [name, , place] of places.slice(0, -1)) {
+      const { store } = await createStore(place);
+      expect(
+        (await store.list('')).map(({ key }) => key),
+        name,
+      ).toEqual(['a']);
+    }
+  });
+
+  test('a folder behind a link is neither listed nor read nor written', async () => {
+    const { store, folder, root } = await createStore(async (path) => mkdir(path));
+    await mkdir(join(folder, 'other'));
+    await writeFile(join(folder, 'other', 'b'), 'y');
+    await symlink(join(folder, 'other'), join(root, 'linked'));
+    await symlink('/', join(root, 'slash'));
+    await symlink('.', join(root, 'loop'));
+    expect((await store.list('')).map(({ key }) => key)).toEqual(['a']);
+    for (const act of [
+      () => store.list('linked/'),
+      () => store.list('slash/etc/host'),
+      () => store.get('linked/b'),
+      () => store.put('linked/c', utf8('z')),
+      () => store.putIfAbsent?.('linked/c', utf8('z')) ?? Promise.resolve(),
+      () => store.delete('linked/b'),
+    ]) {
+      const error = await errorOf(act());
+      expect(error).toMatchObject({ code: 'STORE_UNUSABLE' });
+      expect(error.message).toMatch(/is a symbolic link$/);
+    }
+    expect(await readdir(join(folder, 'other'))).toEqual(['b']);
+  });
+
+  test('a temporary folder that is a link is not written to', async () => {
+    const { store, folder, root } = await createStore(async (path) => mkdir(path));
+    await rm(join(root, '.cgs-export-tmp'), { recursive: true });
+    await mkdir(join(folder, 'other'));
+    await symlink(join(folder, 'other'), join(root, '.cgs-export-tmp'));
+    expect(await errorOf(store.put('b', utf8('y')))).toMatchObject({ code: 'STORE_UNUSABLE' });
+    expect(await readdir(join(folder, 'other'))).toEqual([]);
+  });
+
+  test.each([
+    ['a file', (path: string) => writeFile(path, 'x'), 'is not a folder'],
+    ['a link to nothing', (path: string) => symlink('nowhere', path), 'is a link to a folder that'],
+    ['a link to itself', (path: string) => symlink('lake', path), 'ELOOP'],
+  ])('a store that is %s is an error for every operation', async (_name, place, message) => {
+    const folder = await makeFolder();
+    await place(join(folder, 'lake'));
+    for (const root of [join(folder, 'lake')]) {
+      const store = openFileStore({ root, clock });
+      for (const act of [
+        () => store.list(''),
+        () => store.get('a'),
+        () => store.put('a', utf8('x')),
+        () => store.delete('a'),
+        () => store.readClock?.() ?? Promise.resolve(),
+      ]) {
+        const error = await errorOf(act());
+        expect(error).toMatchObject({ code: 'STORE_UNUSABLE' });
+        expect(error.message).toContain(root);
+        expect(error.message).toContain(message);
+      }
+    }
+  });
+});
+
+describe('permissions', () => {
+  const modeOf = async (...path: string[]) =>
+    ((await stat(join(...path))).mode & 0o7777).toString(8);
+
+  test.each([
+    [0o600, '600', '700'],
+    [0o640, '640', '750'],
+    [0o644, '644', '755'],
+    [0o666, '666', '777'],
+  ])('with mode %i files get %s and folders %s, whatever the umask', async (fileMode, file, of) => {
+    for (const umask of [0o000, 0o022, 0o077, 0o277]) {
+      const root = join(await makeFolder(), 'deep', 'lake');
+      const before = process.umask(umask);
+      try {
+        const store = openFileStore({ root, clock, fileMode });
+        await store.put('t/a', utf8('x'));
+        await store.putIfAbsent?.('_lease/1', utf8('x'));
+      } finally {
+        process.umask(before);
+      }
+      expect(await modeOf(root, 't', 'a')).toBe(file);
+      expect(await modeOf(root, '_lease', '1')).toBe(file);
+      for (const folder of ['', '..', 't', '_lease', '.cgs-export-tmp']) {
+        expect(await modeOf(root, folder), folder).toBe(of);
+      }
+    }
+  });
+
+  test('the default is that only the owner can read', async () => {
+    const root = join(await makeFolder(), 'lake');
+    await openFileStore({ root, clock }).put('t/a', utf8('x'));
+    expect([await modeOf(root), await modeOf(root, 't', 'a')]).toEqual(['700', '600']);
+  });
+
+  test('folders that exist keep theirs', async () => {
+    const root = await makeFolder();
+    await chmod(root, 0o755);
+    await openFileStore({ root, clock }).put('a', utf8('x'));
+    expect(await modeOf(root)).toBe('755');
+  });
+});
+
+describe('the clock', () => {
+  test('is that of the file system: a host whose own clock is wrong learns it', async () => {
+    const root = join(await makeFolder(), 'lake');
+    const store = openFileStore({ root, clock: { nowMs: () => Date.now() - 6 * hourMs } });
+    expect(store.nowMs()).toBeLessThan(Date.now() - 5 * hourMs);
+    const beforeMs = Date.now();
+    const told = await store.readClock?.();
+    expect(told?.kind).toBe('host');
+    // The kernel stamps files up to one tick late.
+    expect(told?.nowMs).toBeGreaterThan(beforeMs - 20);
+    expect(told?.nowMs).toBeLessThanOrEqual(Date.now());
+    expect(Math.abs(store.nowMs() - Date.now())).toBeLessThan(1_000);
+    expect(await readdir(join(root, '.cgs-export-tmp'))).toEqual([]);
+  });
+
+  test('is left alone where it is that of this host', async () => {
+    const store = openFileStore({ root: await makeFolder(), clock: { nowMs: () => Date.now() } });
+    await store.readClock?.();
+    const beforeMs = Date.now();
+    expect(store.nowMs()).toBeGreaterThanOrEqual(beforeMs - 20);
+    expect(store.nowMs()).toBeLessThanOrEqual(Date.now());
+  });
+});
+
 const storeModule = pathToFileURL(join(import.meta.dirname, '../../lib/store/file.ts')).href;
 
 describe('a faulty disk', () => {
@@ -175,20 +381,26 @@ describe('a faulty disk', () => {
     const store = openFileStore({ root, clock });
     await store.put('a', utf8('x'));
     const below = await errorOf(store.put('a/b', utf8('y')));
-    expect(below).toMatchObject({ code: 'STORE_FAILED' });
+    expect(below).toMatchObject({ code: 'STORE_UNUSABLE' });
     expect(below.message).toContain(join(root, 'a', 'b'));
     expect(below.hint).toContain('move it away');
     await store.put('c/d', utf8('x'));
-    expect(await errorOf(store.put('c', utf8('y')))).toMatchObject({ code: 'STORE_FAILED' });
+    expect(await errorOf(store.put('c', utf8('y')))).toMatchObject({ code: 'STORE_UNUSABLE' });
     expect(await errorOf(store.putIfAbsent?.('c', utf8('y')) as Promise<boolean>)).toMatchObject({
-      code: 'STORE_FAILED',
+      code: 'STORE_UNUSABLE',
     });
     await store.delete('c');
     expect(await store.get('c/d')).not.toBeNull();
     expect(await readdir(join(root, '.cgs-export-tmp'))).toEqual([]);
     const misplaced = openFileStore({ root: join(root, 'a'), clock });
-    expect(await misplaced.get('x')).toBeNull();
-    expect(await errorOf(misplaced.put('x', utf8('y')))).toMatchObject({ code: 'STORE_FAILED' });
+    for (const act of [
+      () => misplaced.get('x'),
+      () => misplaced.list(''),
+      () => misplaced.delete('x'),
+    ]) {
+      expect(await errorOf(act())).toMatchObject({ code: 'STORE_UNUSABLE' });
+    }
+    expect(await errorOf(misplaced.put('x', utf8('y')))).toMatchObject({ code: 'STORE_UNUSABLE' });
   });
 
   test('a key that is too long for the file system is absent and cannot be written', async () => {
@@ -197,7 +409,7 @@ describe('a faulty disk', () => {
     expect(await store.get(key)).toBeNull();
     await store.delete(key);
     const error = await errorOf(store.put(key, utf8('x')));
-    expect(error).toMatchObject({ code: 'STORE_FAILED' });
+    expect(error).toMatchObject({ code: 'STORE_UNUSABLE' });
     expect(error.hint).toContain('shorter path');
   });
 
@@ -328,4 +540,11 @@ function childArguments(script: string): string[] {
 async function inChild(script: string): Promise<string> {
   const [file, ...rest] = childArguments(script);
   return (await run(file as string, rest)).stdout;
+}
+
+/** Leaves a socket in the folder until the tests end. */
+async function listenOn(path: string): Promise<void> {
+  const server = createServer().listen(path);
+  await once(server, 'listening');
+  server.unref();
 }

@@ -1,0 +1,91 @@
+// Responsible for reading a folder that others can write to: only regular files of a sensible size, never through links.
+
+import type { Stats } from 'node:fs';
+import { constants, lstat, open, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { linkFound, nullIfAbsent, unusable } from './file-errors.ts';
+
+/**
+ * Null if no file has the path. Throws StoreError STORE_UNUSABLE for a link, a pipe, a device, a socket, and for a file of
+ * more than `bytesMax`. Never waits for another process, as a plain open of a pipe would.
+ */
+export async function readRegularFile(path: string, bytesMax: number): Promise<Uint8Array | null> {
+  const before = await lstat(path).catch(nullIfAbsent);
+  if (before === null || before.isDirectory()) return null;
+  checkRegular(path, before, bytesMax);
+  // The path may have become something else meanwhile.
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(nullIfAbsent);
+  if (file === null) return null;
+  try {
+    const found = await file.stat();
+    checkRegular(path, found, bytesMax);
+    const bytes = Buffer.allocUnsafeSlow(found.size);
+    let filled = 0;
+    while (filled < bytes.length) {
+      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, null);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return bytes.subarray(0, filled);
+  } finally {
+    await file.close();
+  }
+}
+
+function checkRegular(path: string, found: Stats, bytesMax: number): void {
+  if (found.isSymbolicLink()) throw linkFound(path);
+  const hint = 'cgs-export did not write it: move it away, and restore the object from a backup.';
+  if (!found.isFile())
+    throw unusable(path, 'is a pipe, a socket, a device or a folder, not a file', hint);
+  if (found.size <= bytesMax) return;
+  const message = `has ${found.size} bytes, but an object of this kind has at most ${bytesMax}`;
+  throw unusable(path, message, hint);
+}
+
+/** Throws StoreError STORE_UNUSABLE if `root` is there but is no folder, or is a link to nothing. A link to a folder is one. */
+export async function checkRoot(root: string): Promise<'exists' | 'absent'> {
+  const found = await stat(root).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  });
+  const hint = 'Name a folder as the store, or one that does not exist yet.';
+  if (found?.isDirectory()) return 'exists';
+  if (found) throw unusable(root, 'is not a folder', hint);
+  const isLink = await lstat(root).then(
+    () => true,
+    () => false,
+  );
+  if (isLink) throw unusable(root, 'is a link to a folder that does not exist', hint);
+  return 'absent';
+}
+
+/** Throws StoreError STORE_UNUSABLE if one of the folders below `root` on the way to the last name of `key` is a link. */
+export async function checkFolders(root: string, key: string): Promise<void> {
+  let path = root;
+  for (const name of key.split('/').slice(0, -1)) {
+    path = join(path, name);
+    const found = await lstat(path).catch(nullIfAbsent);
+    if (found === null) return;
+    if (found.isSymbolicLink()) throw linkFound(path);
+  }
+}
+
+/** The keys of all regular files below `folder`: `folderPrefix`, then a path in `folder` that starts with `nameStart`. */
+export async function listKeys(
+  folder: string,
+  folderPrefix: string,
+  nameStart: string,
+): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(nullIfAbsent);
+  const keys: string[] = [];
+  for (const entry of entries ?? []) {
+    const key = `${folderPrefix}${entry.name}`;
+    if (!entry.name.startsWith(nameStart)) continue;
+    if (entry.isFile()) keys.push(key);
+    else if (entry.isDirectory()) {
+      for (const below of await listKeys(join(folder, entry.name), `${key}/`, '')) keys.push(below);
+    }
+  }
+  return keys;
+}
