@@ -84,11 +84,12 @@ export function connect(config: Config, options: ConnectOptions): Connection {
   const toSeries = ({ target, projectId }: ResolvedTarget) => {
     return { ...target, projectId, path: paths.get(target) ?? '' };
   };
+  const host = describeHost(Math.random);
   const ports = {
     store,
     clock: systemClock,
     random: Math.random,
-    host: describeHost(Math.random),
+    host,
     log,
     quota,
     requestTimeoutMs,
@@ -100,12 +101,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     checkDistinct: (tasks: readonly ResolvedTarget[]) => checkDistinctTargets(tasks.map(toSeries)),
   };
   return {
-    store,
-    host: ports.host,
-    quota,
-    scheduleMs,
-    targets,
-    warnings,
+    ...{ store, host, quota, scheduleMs, targets, warnings },
     collect(mode, { signal, progress, timeLeftMs }) {
       const { windowMs } = quota;
       const budget = timeLeftMs

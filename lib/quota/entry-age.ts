@@ -22,15 +22,15 @@ export interface Reader {
 }
 
 /** Milliseconds, negative if the entry is in the future; null: void, because no clock of the store can have shown its time. */
-export function ageOf({ writtenMs, modifiedMs, process }: Stamp, reader: Reader): number | null {
+export function ageOf({ writtenMs, modifiedMs, writer }: Stamp, reader: Reader): number | null {
   const { monotonicMs, nowMs, clock, boot, aheadMsMax } = reader;
-  const ofThisBoot = process !== null && process.boot === boot ? process : null;
+  const ofThisBoot = writer !== null && writer.boot === boot ? writer : null;
   // A time that is still to come was not of this boot: a machine was resumed from an image of itself.
   if (ofThisBoot && ofThisBoot.monotonicMs <= monotonicMs + 1) {
     return monotonicMs - ofThisBoot.monotonicMs;
   }
   // Another process's idea of the store's time may be wrong: on a file system the time stamp of the file counts.
-  const byStoreMs = nowMs - (process ? latestMs(modifiedMs) : writtenMs);
+  const byStoreMs = nowMs - (writer ? latestMs(modifiedMs) : writtenMs);
   if (clock === 'store' || boot === null) return byStoreMs < -aheadMsMax ? null : byStoreMs;
   const knownMs = monotonicMs - reader.knownSinceMs;
   if (clock === 'server') {

@@ -25,7 +25,7 @@ export interface Stamp {
   /** Store time, by the store. */
   modifiedMs: number;
   /** Only on a file system: the writer's Host.identity, and its monotonic time. Null: the writer does not know its boot. */
-  process: { identity: string; boot: string; monotonicMs: number } | null;
+  writer: { identity: string; boot: string; monotonicMs: number } | null;
 }
 
 const stampPattern = /^(\d{13})$/;
@@ -34,15 +34,15 @@ const agesPattern = /^([0-9a-f]{12})-(\d{1,4})-(\d+(?:\.\d+)*)$/;
 const throttledPattern = /^429-(\d{1,13})-([0-9a-f]{12})$/;
 const processPattern = /^(\d{1,15})-(([0-9a-f]{12})\.\d+\.\d+\.\d+)$/;
 
-/** What a writer knows of the time. `process` as in Stamp. */
+/** What a writer knows of the time. `writer` as in Stamp. */
 export type WriterStamp = Pick<Stamp, 'writtenMs'> & {
-  process: { identity: string; monotonicMs: number } | null;
+  writer: { identity: string; monotonicMs: number } | null;
 };
 
 /** `<time>-<content>`, and on a file system `@<monotonic time>-<identity>`. Times are rounded up, so that no slot is free early. */
-function keyOf({ writtenMs, process }: WriterStamp, content: string): string {
+function keyOf({ writtenMs, writer }: WriterStamp, content: string): string {
   const time = String(Math.ceil(writtenMs)).padStart(13, '0');
-  const suffix = process ? `@${Math.ceil(process.monotonicMs)}-${process.identity}` : '';
+  const suffix = writer ? `@${Math.ceil(writer.monotonicMs)}-${writer.identity}` : '';
   return `${quotaPrefix}${time}-${content}${suffix}`;
 }
 
@@ -89,11 +89,11 @@ function parseKey({ key, modifiedMs }: StoredObject): StoredEntry | null {
   const written = suffix === undefined ? [] : processPattern.exec(suffix);
   if (time === undefined || text[13] !== '-' || written === null) return null;
   const [, monotonic, identity, boot] = written;
-  const process =
+  const writer =
     identity === undefined || boot === undefined
       ? null
       : { identity, boot, monotonicMs: Number(monotonic) };
-  const stamp: Stamp = { writtenMs: Number(time), modifiedMs, process };
+  const stamp: Stamp = { writtenMs: Number(time), modifiedMs, writer };
   return parseContent(key, stamp, text.slice(14));
 }
 

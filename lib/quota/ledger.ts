@@ -93,17 +93,17 @@ interface Memory {
   fileClock: (FileClock & { atMonotonicMs: number }) | null;
 }
 
+function rememberNothing(): Memory {
+  return { ownSentMonotonicMs: [], knownSinceMs: new Map(), fileClock: null };
+}
+
 export type Ledger = ReturnType<typeof openLedger>;
 
 /** The ledger of one process. It has at most one reservation at a time. */
 export function openLedger(ports: LedgerPorts) {
   const { store, clock, quota, heldFrom } = ports;
   let held: Reservation | null = null;
-  const memory: Memory = {
-    ownSentMonotonicMs: [],
-    knownSinceMs: new Map(),
-    fileClock: null,
-  };
+  const memory = rememberNothing();
 
   async function settle(): Promise<void> {
     if (!held) return;
@@ -312,7 +312,7 @@ async function settleForGone(
   const { store, clock, host, requestTimeoutMs } = ports;
   const { stamp } = stored;
   const isGone =
-    stored.kind === 'reserved' && stamp.process !== null && host.isGone(stamp.process.identity);
+    stored.kind === 'reserved' && stamp.writer !== null && host.isGone(stamp.writer.identity);
   if (!isGone) return placeEntry(stored, atMs);
   // After isGone(): nothing was sent later.
   const nowMs = clock.monotonicMs();
@@ -332,7 +332,7 @@ async function settleForGone(
  */
 function stampNow({ store, clock, host }: LedgerPorts): WriterStamp {
   const { identity, boot } = host;
-  const process =
+  const writer =
     store.readClock && boot !== null ? { identity, monotonicMs: clock.monotonicMs() } : null;
-  return { writtenMs: Math.ceil(store.nowMs() + (store.doubtMs?.() ?? 0)), process };
+  return { writtenMs: Math.ceil(store.nowMs() + (store.doubtMs?.() ?? 0)), writer };
 }

@@ -30,6 +30,7 @@ export interface FileStoreOptions {
  * Every write is synced to disk before `put` resolves, whatever its durability. `root` need not exist: the first put
  * creates it, and until then the store is empty. Only regular files are objects; links below `root` are not followed.
  */
+// Long because: one adapter, each method a few lines.
 export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStoreOptions): Store {
   const root = resolve(options.root);
   const writer = createAtomicWriter(join(root, temporaryFolder), fileMode);

@@ -30,5 +30,7 @@ test('returns the number of nodes with one request within the quota', async () =
   expect(simulator.stats().nodeRequests).toBe(1);
   // The store holds only the ledger entry of this request.
   const keys = (await connection.store.list('')).map(({ key }) => key);
-  expect(keys).toEqual([expect.stringMatching(/^_quota\/\d{13}-[0-9a-f]{12}-1-\d+$/)]);
+  expect(keys).toEqual([
+    expect.stringMatching(/^_quota\/\d{13}-[0-9a-f]{12}-1-\d+@\d+-[0-9a-f]{12}[\d.]+$/),
+  ]);
 });

@@ -2,7 +2,15 @@
 // that says what to do. Others cannot read what it writes.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { writeConfig } from '../support/exporting-config.ts';
@@ -54,11 +62,7 @@ describe('in place of an object', () => {
   test.each([
     ['a named pipe', (path: string) => execFileSync('mkfifo', [path]), 'is a pipe'],
     ['a link to /dev/zero', (path: string) => symlinkSync('/dev/zero', path), 'is a symbolic link'],
-    [
-      'a file of 1 TB',
-      (path: string) => execFileSync('truncate', ['-s', '1T', path]),
-      'has 1099511627776 bytes',
-    ],
+    ['a file of 1 TB', (path: string) => makeHuge(path), 'has 1099511627776 bytes'],
   ])('%s: the command ends at once and names it', async (_name, place, message) => {
     const endpoint = await startEndpoint({ nodes: 10 });
     const cwd = createFolder();
@@ -134,3 +138,8 @@ describe('permissions', () => {
     expect(modesBelow(join(cwd, 'lake'))).toEqual({ files: ['644'], folders: ['755'] });
   });
 });
+
+function makeHuge(path: string): void {
+  writeFileSync(path, '');
+  truncateSync(path, 2 ** 40);
+}

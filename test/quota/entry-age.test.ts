@@ -26,7 +26,7 @@ function stampOf(boot: string | null, writtenMs: number, monotonicMs = 0): Stamp
   return {
     writtenMs,
     modifiedMs: writtenMs,
-    process: boot === null ? null : { identity, boot, monotonicMs },
+    writer: boot === null ? null : { identity, boot, monotonicMs },
   };
 }
 

@@ -12,7 +12,7 @@ import { createClock } from '../support/virtual-clock.ts';
 export const user = 'aaaaaaaaaaaa';
 
 /** A process that knows nothing of other processes. */
-export const strangerHost: Host = {
+const strangerHost: Host = {
   identity: 'unknown',
   name: 'process 1 on host-a',
   boot: null,

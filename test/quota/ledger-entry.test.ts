@@ -15,8 +15,8 @@ const token = '0123456789ab';
 const user = 'aaaaaaaaaaaa';
 const nowMs = Date.UTC(2026, 10, 24, 6);
 const identity = '4f825330a6d6.4026531836.4711.987654';
-const byStore = { writtenMs: nowMs, process: null };
-const byHost = { writtenMs: nowMs, process: { identity, monotonicMs: 987_654_321.25 } };
+const byStore = { writtenMs: nowMs, writer: null };
+const byHost = { writtenMs: nowMs, writer: { identity, monotonicMs: 987_654_321.25 } };
 
 function parse(key: string, modifiedMs = nowMs + 3) {
   return parseLedgerEntry({ key, bytes: ledgerBytes(key).length, modifiedMs });
@@ -24,7 +24,7 @@ function parse(key: string, modifiedMs = nowMs + 3) {
 
 describe('an entry', () => {
   test('is read from its key alone', () => {
-    const stamp = { writtenMs: nowMs, modifiedMs: nowMs + 3, process: null };
+    const stamp = { writtenMs: nowMs, modifiedMs: nowMs + 3, writer: null };
     const reserved = reservedKey(byStore, token, 5);
     expect(reserved).toBe(`_quota/${nowMs}-${token}-5`);
     expect(parse(reserved)).toEqual({ kind: 'reserved', key: reserved, stamp, token, slots: 5 });
@@ -43,14 +43,14 @@ describe('an entry', () => {
   });
 
   test('on a file system has also the process that wrote it, and its monotonic time', () => {
-    const process = { identity, boot: '4f825330a6d6', monotonicMs: 987_654_322 };
+    const writer = { identity, boot: '4f825330a6d6', monotonicMs: 987_654_322 };
     for (const key of [
       reservedKey(byHost, token, 5),
       sentKey(byHost, token, [40]),
       throttledKey(byHost, 30_000, user),
     ]) {
       expect(key).toMatch(/@987654322-4f825330a6d6\.4026531836\.4711\.987654$/);
-      expect(parse(key)?.stamp).toEqual({ writtenMs: nowMs, modifiedMs: nowMs + 3, process });
+      expect(parse(key)?.stamp).toEqual({ writtenMs: nowMs, modifiedMs: nowMs + 3, writer });
     }
   });
 
@@ -64,7 +64,7 @@ describe('an entry', () => {
     fc.assert(
       fc.property(time, fc.array(time, { minLength: 1, maxLength: 20 }), (start, agesMs) => {
         const writtenMs = nowMs + start;
-        const entry = parse(sentKey({ writtenMs, process: null }, token, agesMs));
+        const entry = parse(sentKey({ writtenMs, writer: null }, token, agesMs));
         if (entry?.kind !== 'sent') throw new Error(entry?.kind);
         expect(entry.stamp.writtenMs).toBeGreaterThanOrEqual(writtenMs);
         expect(entry.stamp.writtenMs).toBeLessThan(writtenMs + 1);

@@ -344,7 +344,7 @@ describe('a 429', () => {
 test('an entry of a process whose clock is ahead counts from its own time', async () => {
   const { clock, store, ledger } = createProcess({ quota: wholeQuota(1, 60) });
   const ahead = clock.nowMs() + 10_000;
-  const key = sentKey({ writtenMs: ahead, process: null }, '0123456789ab', [0]);
+  const key = sentKey({ writtenMs: ahead, writer: null }, '0123456789ab', [0]);
   await store.put(key, Buffer.from(key));
   const startMs = clock.monotonicMs();
   await clock.run(ledger.admit(user, 1));

@@ -67,7 +67,7 @@ describe('wholeQuota', () => {
 });
 
 test('placeEntry counts from the time when the entry was written', () => {
-  const stamp = { writtenMs: 1, modifiedMs: 2, process: null };
+  const stamp = { writtenMs: 1, modifiedMs: 2, writer: null };
   const at = (entry: Parameters<typeof placeEntry>[0]) => placeEntry(entry, nowMs);
   expect(at({ kind: 'reserved', key: 'a', stamp, token, slots: 3 })).toEqual({
     ...reserved(nowMs, token, 3),
