@@ -49,7 +49,7 @@ async function check(hosts: Hosts, extraMs = 3_000) {
   return result;
 }
 
-describe('the quota holds in real time, and nobody is blocked for longer', () => {
+describe('the quota holds in real time, and no exporter is blocked for longer', () => {
   test('on a disk of one host whose clock jumps by up to a year, for 300 seeds', async () => {
     let events = 0;
     for (let seed = 1; seed <= 300; seed += 1) {
