@@ -106,7 +106,14 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
   test.runIf(mayMakeNamespaces)(
     'in a PID namespace of its own, every first process is 1, but no two identities are equal',
     async () => {
-      const inNamespace = ['--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc'];
+      const inNamespace = [
+        '--user',
+        '--map-root-user',
+        '--pid',
+        '--fork',
+        '--kill-child',
+        '--mount-proc',
+      ];
       const identities = await Promise.all(
         [1, 2].map(async () => {
           const child = spawn('unshare', [...inNamespace, process.execPath, ...args, 'stay'], {
