@@ -103,7 +103,7 @@ function describeDrifted({ manifest }: Sealed): DriftedError {
   const id = targetId({ table, region: scope.region, projectId: scope.projectId });
   return new DriftedError(
     'DRIFTED',
-    `Snapshot ${snapshot} of ${id} (account ${scope.account}, run ${run}) is sealed with ${rows} rows, but the order of the list changed while it was read: completeness cannot be shown.`,
+    `Snapshot ${snapshot} of ${id} (account ${scope.account}, run ${run}) is sealed with ${rows} rows, but the list moved while it was read, or has fewer nodes than it states: completeness cannot be proven.`,
     'The snapshot is marked `drifted`, and _latest was not moved. The next scheduled run reads the list again; to read it now, run `cgs-export export`.',
   );
 }

@@ -15,7 +15,7 @@ export const exitCodeHelp: Readonly<Record<ExitCode, string>> = {
   3: 'authentication failed or permission denied',
   4: 'stopped before it was complete; run the same command again to continue',
   5: 'integrity check failed: a stored object is missing or was altered',
-  6: 'exported, but the list changed its order while it was read: completeness cannot be proven',
+  6: 'exported, but the list moved or has fewer nodes than it states: completeness cannot be proven',
   7: '`status --check` found a target that needs attention',
 };
 

@@ -69,7 +69,7 @@ export function describeTarget(target: {
 const verdicts: Readonly<Record<string, string>> = {
   complete: 'complete: every node that existed from the first page to the last is in it once',
   drifted:
-    'drifted: the list changed its order while it was read, so completeness cannot be proven',
+    'drifted: the list moved while it was read, or has fewer nodes than it states, so completeness cannot be proven',
 };
 
 /** A few lines per snapshot. The keys in them are relative to `storeUrl`. Empty if there is no snapshot. */

@@ -60,15 +60,20 @@ function containsPrefix(value: unknown, prefix: string): boolean {
   );
 }
 
-/** Like JSON.stringify. A RawNumber is written with its own text. Every own key is kept, also `__proto__`. */
-export function stringifyExact(value: unknown): string {
+/**
+ * Like JSON.stringify. A RawNumber is written with its own text. Every own key is kept, also `__proto__`. `isSorted`: the members of
+ * every object are sorted, so that equal values have the same text.
+ */
+export function stringifyExact(value: unknown, isSorted = false): string {
   if (value instanceof RawNumber) return value.text;
-  if (Array.isArray(value)) return `[${value.map(stringifyExact).join(',')}]`;
+  if (Array.isArray(value)) {
+    return `[${value.map((inner) => stringifyExact(inner, isSorted)).join(',')}]`;
+  }
   if (typeof value === 'object' && value !== null) {
     const members = Object.entries(value).map(
-      ([name, inner]) => `${JSON.stringify(name)}:${stringifyExact(inner)}`,
+      ([name, inner]) => `${JSON.stringify(name)}:${stringifyExact(inner, isSorted)}`,
     );
-    return `{${members.join(',')}}`;
+    return `{${(isSorted ? members.sort() : members).join(',')}}`;
   }
   return JSON.stringify(value);
 }

@@ -32,12 +32,14 @@ export const evidenceShape = v.object({
   throttled: count,
   /** Pages that did not start with the anchor. */
   realigned: count,
-  /** Records met again; anchors are not counted. */
+  /** Records that are listed twice with equal values. */
   repeats: count,
   passes: count,
   /** The totals that the first and the last page stated. */
   totalNumFirst: count,
   totalNumLast: count,
+  /** How many records the stated total had more than the list, at the end of the last pass; 0 in a complete snapshot. */
+  missing: count,
 });
 
 /** Everything that another process needs to continue the run. Saved with every page. */
@@ -61,13 +63,19 @@ export interface Checkpoint {
   segments: { first: number; hash: string }[];
   /** The pages after the last segment, each as encodePage returns it, in base64. */
   recent: string[];
-  evidence: v.InferOutput<typeof evidenceShape>;
+  /** `repeats` follows from the pages when the run is sealed. */
+  evidence: Omit<v.InferOutput<typeof evidenceShape>, 'repeats'>;
   verdict: 'complete' | 'drifted' | null;
+  /**
+   * True if the list did not move in the last pass (isAtRest): a key at two positions is then listed twice. If false, only two
+   * positions in one page show that.
+   */
+  atRest: boolean;
   /** Attempts to seal that started but did not end, because the process was killed. */
   sealAttempts: number;
 }
 
-const checkpointVersion = 2;
+const checkpointVersion = 3;
 
 type RunStart = { target: TargetKey } & Pick<
   Checkpoint,
@@ -102,12 +110,13 @@ export function startCheckpoint(start: RunStart): Checkpoint {
       retries: 0,
       throttled: 0,
       realigned: 0,
-      repeats: 0,
       passes: 1,
       totalNumFirst: 0,
       totalNumLast: 0,
+      missing: 0,
     },
     verdict: null,
+    atRest: false,
     sealAttempts: 0,
   };
 }

@@ -11,8 +11,6 @@ export type Sequence = ReturnType<typeof createSequence>;
 export interface MergeCounts {
   /** Keys that this pass had not met before. */
   added: number;
-  /** Records whose key was known, and second records of a key in this page. The anchor is not counted. */
-  repeated: number;
   /** Records after the page's last known key that have no key, or a key that is already in the page. */
   keyless: number;
   /** Known keys in the opposite order: the page has them directly after a known key that they were before. */
@@ -55,7 +53,7 @@ export function createSequence() {
      * So any two rows that are still in the list have the same order here as there, however many rows were added and deleted.
      */
     merge(keys: readonly (string | null)[], join: Join): MergeCounts {
-      const counts: MergeCounts = { added: 0, repeated: 0, keyless: 0, inversions: 0 };
+      const counts: MergeCounts = { added: 0, keyless: 0, inversions: 0 };
       const firstKnown = keys.find((key) => key !== null && byKey.has(key)) ?? null;
       let last = join === 'start' ? null : pageEnd;
       if (firstKnown !== null) last = (byKey.get(firstKnown) as Entry).previous;
@@ -66,7 +64,6 @@ export function createSequence() {
         const isCounted = join !== 'anchor' || index > 0;
         if (key === null || inPage.has(key)) {
           if (isCounted) counts.keyless += 1;
-          if (key !== null) counts.repeated += 1;
           continue;
         }
         inPage.add(key);
@@ -76,7 +73,6 @@ export function createSequence() {
           counts.added += 1;
           continue;
         }
-        if (isCounted) counts.repeated += 1;
         if (lastKnown && entry.label < lastKnown.label) counts.inversions += 1;
         // Only the records after the last known key are counted as keyless.
         counts.keyless = 0;

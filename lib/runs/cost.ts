@@ -2,9 +2,12 @@
 
 import type { Quota } from '../quota/window.ts';
 
-/** Requests for one pass over a list of `rows` that does not change: each page after the first starts with the anchor. */
+/**
+ * Requests for one pass over a list of `rows` that does not change: each page after the first starts with the anchor, and a full
+ * page is never the last one.
+ */
 export function requestsFor(rows: number, limit: number): number {
-  return Math.max(1, Math.ceil((rows - 1) / (limit - 1)));
+  return Math.max(1, Math.floor((rows - 1) / (limit - 1)) + 1);
 }
 
 /** From the first request to the last, milliseconds, without the response times. */

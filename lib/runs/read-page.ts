@@ -36,7 +36,7 @@ export async function readNextPage(state: RunState): Promise<'stored' | 'paused'
   }
   if (step === 'needsKnown') throw new Error('paging asked for the known rows twice');
 
-  if (cursor.pass === 1 && cursor.totalFirst === null) evidence.totalNumFirst = totalNum;
+  if (cursor.pass === 1 && cursor.totalLast === null) evidence.totalNumFirst = totalNum;
   evidence.totalNumLast = totalNum;
   if (step.kind === 'accept') {
     await storePage(state, { fetched, items, step, evidence });
@@ -134,8 +134,10 @@ function report(
 ): void {
   const { run, snapshot, pages, cursor: next } = checkpoint;
   const { totalNum, records } = page;
-  const rows = Math.min(next.offset + 1, totalNum);
-  ports.progress({ kind: 'page', target, run, snapshot, rows, total: totalNum, pass: cursor.pass });
+  const rows = next.reach;
+  // The stated total may be too small.
+  const total = Math.max(totalNum, rows);
+  ports.progress({ kind: 'page', target, run, snapshot, rows, total, pass: cursor.pass });
   ports.log(ports.policy.pageLogLevel, 'page', {
     page: pages.length,
     quotaWaitMs: Math.round(ports.budget.waitedMs() - waitedBeforeMs),

@@ -3,7 +3,7 @@
 import { ExportError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import { judgePass, startPass, trackPass } from '../reading/paging.ts';
+import { isAtRest, judgePass, startPass, trackPass } from '../reading/paging.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
 import { sealRun } from '../snapshots/seal.ts';
 import { readNextPage } from './read-page.ts';
@@ -62,27 +62,29 @@ async function judge(state: RunState): Promise<void> {
   const pass = await state.loadPass();
   const shown = pass.evidence(cursor, await state.readKeysBefore(cursor.pass));
   const verdict = judgePass(cursor.pass, shown, passBefore);
-  const repeats = evidence.repeats + shown.repeats;
+  const { missing } = shown;
   state.pass = verdict === 'again' ? trackPass() : null;
   if (verdict !== 'again') {
     await state.save({
       ...checkpoint,
       phase: 'sealing',
       verdict,
-      evidence: { ...evidence, repeats },
+      atRest: isAtRest(shown, passBefore),
+      evidence: { ...evidence, missing },
     });
     return;
   }
-  log('warn', 'the list changed its order while it was read; reading it once more', {
+  log('warn', 'this pass does not prove that every node was read; reading the list once more', {
     pass: cursor.pass,
     ...shown,
   });
+  const seen = { ...cursor.seen, fallenPass: shown.fallen ? cursor.seen.fallenPass : 0 };
   await state.save({
     ...checkpoint,
     phase: 'collecting',
-    cursor: startPass(cursor.pass + 1),
+    cursor: startPass(cursor.pass + 1, seen),
     passBefore: shown,
-    evidence: { ...evidence, repeats, passes: cursor.pass + 1 },
+    evidence: { ...evidence, missing, passes: cursor.pass + 1 },
   });
 }
 

@@ -226,8 +226,8 @@ async function readOpen(
     lastPageAt: isoTime(lastPageAtMs),
     phase,
     pages: pages.length,
-    rows: cursor.totalLast === null ? null : Math.min(cursor.offset + 1, cursor.totalLast),
-    total: cursor.totalLast,
+    rows: cursor.totalLast === null ? null : cursor.reach,
+    total: cursor.totalLast === null ? null : Math.max(cursor.totalLast, cursor.reach),
     sealAttempts,
   };
 }

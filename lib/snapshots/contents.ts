@@ -5,27 +5,23 @@ import { snapshotTimeMs, type TargetKey } from '../core/object-keys.ts';
 import type { Dataset, Row } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import type { StoredPage } from '../reading/page.ts';
-
-/** A record without a usable key. */
-export interface Reject {
-  reason: string;
-  fetchedAtMs: number;
-  /** JSON text, exactly as the API sent it. */
-  record: string;
-}
+import { findPositions, type ReadStoredPage, type Reject, readDuplicates } from './duplicates.ts';
 
 export interface Contents {
   /** Ascending by key, in the order of its UTF-8 bytes. */
   rows: Row[];
-  /** In the order in which they were read. Equal records are kept once. */
+  /** Records without a usable key, in the order in which they were read, equal ones once. Then the duplicates. */
   rejects: Reject[];
+  /** How many of the rejects are duplicates: another record of their key is a row. */
+  duplicates: number;
+  /** Records that are equal to a row or to a reject at another position of the list. */
+  repeats: number;
 }
 
-/** Reads the stored page at `index`. Each page is read once, in order. */
-export type ReadStoredPage = (checkpoint: Checkpoint, index: number) => Promise<StoredPage>;
-
-/** Combines the pages of all passes. If a key was read several times, the newest record becomes the row. */
+/**
+ * Combines the pages of all passes. If a row was read several times, its newest reading becomes the row. If the list has a
+ * key at two positions, the later one becomes the row.
+ */
 export async function readContents(
   dataset: Dataset,
   target: TargetKey,
@@ -37,25 +33,48 @@ export async function readContents(
   const verdict = checkpoint.verdict ?? 'drifted';
   const snapshotAtMs = snapshotTimeMs(checkpoint.snapshot) as number;
   const byKey = new Map<string, Row>();
-  const rejects = new Map<string, Reject>();
+  const keyless = new Map<string, Reject>();
+  const keys = findPositions(checkpoint, trackKeys(checkpoint, byKey));
+  const texts = findPositions(checkpoint, new Set());
+  const listedTwice = new Set<string>();
+  let repeats = 0;
   for (const index of checkpoint.pages.keys()) {
     const { header, body } = await readStoredPage(checkpoint, index);
     const { fetchedAtMs } = header;
     const context = { snapshotAtMs, fetchedAtMs, verdict, account, region, projectId };
-    for (const record of body.records) {
+    const isKeyElsewhere = keys.openPage(index);
+    const isTextElsewhere = texts.openPage(index);
+    for (const [place, record] of body.records.entries()) {
       const key = dataset.keyOf(record);
       if (key !== null) {
+        if (isKeyElsewhere?.(place, key)) listedTwice.add(key);
         byKey.set(key, dataset.normalize(record as Record<string, unknown>, context));
         continue;
       }
       const text = stringifyExact(record);
-      if (rejects.has(text)) continue;
-      rejects.set(text, { reason: dataset.rejectReason(record), fetchedAtMs, record: text });
+      if (isTextElsewhere?.(place, text)) repeats += 1;
+      if (keyless.has(text)) continue;
+      keyless.set(text, { reason: dataset.rejectReason(record), fetchedAtMs, record: text });
     }
   }
+  const twice =
+    listedTwice.size === 0
+      ? { rejects: [], repeats: 0 }
+      : await readDuplicates(dataset, checkpoint, readStoredPage, listedTwice);
   const keyIndex = dataset.columns.findIndex((column) => column.name === dataset.keyColumn);
   const rows = [...byKey.values()];
   byKey.clear();
   rows.sort((a, b) => compareUtf8(a[keyIndex] as string, b[keyIndex] as string));
-  return { rows, rejects: [...rejects.values()] };
+  return {
+    rows,
+    rejects: [...keyless.values(), ...twice.rejects],
+    duplicates: twice.rejects.length,
+    repeats: repeats + twice.repeats,
+  };
+}
+
+/** For findPositions. If the run is one pass over a list that did not move, the rows so far are the keys: no second set is needed. */
+function trackKeys({ atRest, pages }: Checkpoint, rows: ReadonlyMap<string, Row>) {
+  if (!atRest || pages[0]?.pass !== pages[pages.length - 1]?.pass) return new Set<string>();
+  return { has: (key: string) => rows.has(key), add() {}, clear() {} };
 }

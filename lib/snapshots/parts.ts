@@ -4,7 +4,8 @@ import { gzipSync } from 'node:zlib';
 import { type PartKind, partKey, type TargetKey } from '../core/object-keys.ts';
 import type { Dataset, Encoder, Store } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
-import type { Contents, Reject } from './contents.ts';
+import type { Contents } from './contents.ts';
+import type { Reject } from './duplicates.ts';
 import type { Part } from './manifest.ts';
 
 export interface PartPorts {

@@ -12,7 +12,7 @@ export interface SealRecord {
   checkpoint: Checkpoint;
 }
 
-const sealRecordVersion = 2;
+const sealRecordVersion = 3;
 
 export function encodeSealRecord(record: SealRecord): Uint8Array {
   return encodeState('seal record', sealRecordVersion, record);

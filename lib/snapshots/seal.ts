@@ -12,7 +12,8 @@ import {
 import type { Dataset, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import { listSnapshots, readManifest, type Sealed } from './catalog.ts';
-import { type Contents, type ReadStoredPage, readContents } from './contents.ts';
+import { type Contents, readContents } from './contents.ts';
+import type { ReadStoredPage } from './duplicates.ts';
 import {
   decodePointer,
   encodeManifest,
@@ -91,8 +92,9 @@ async function publish(
     checkpoint,
   });
   const contents = await readContents(dataset, target, record.checkpoint, readStoredPage);
-  const { rows, rejects } = contents;
-  if (rejects.length > rejectShareMax * (rejects.length + rows.length)) {
+  const { rows, rejects, duplicates } = contents;
+  const keyless = rejects.length - duplicates;
+  if (keyless > rejectShareMax * (rejects.length + rows.length)) {
     // The next attempt reads the list again and must not find this record.
     await store.delete(recordKey);
     throw tooManyRejects(dataset, contents);
@@ -181,11 +183,11 @@ async function movePointer(store: Store, key: string, sealed: Sealed): Promise<v
   await store.put(key, bytes, { durability: 'checksummed' });
 }
 
-function tooManyRejects(dataset: Dataset, { rows, rejects }: Contents): ProtocolError {
+function tooManyRejects(dataset: Dataset, { rows, rejects, duplicates }: Contents): ProtocolError {
   const total = rejects.length + rows.length;
   return new ProtocolError(
     'TOO_MANY_REJECTS',
-    `${rejects.length} of ${total} records have no usable ${dataset.keyColumn}; at most ${rejectShareMax * 100} % are accepted. First reason: ${rejects[0]?.reason}.`,
+    `${rejects.length - duplicates} of ${total} records have no usable ${dataset.keyColumn}; at most ${rejectShareMax * 100} % are accepted. First reason: ${rejects[0]?.reason}.`,
     'The API returned records that this version does not understand. Nothing was published. The pages are kept under _runs/.',
   );
 }
@@ -193,11 +195,12 @@ function tooManyRejects(dataset: Dataset, { rows, rejects }: Contents): Protocol
 function makeManifest(
   dataset: Dataset,
   record: SealRecord,
-  { rows, rejects }: Contents,
+  { rows, rejects, repeats }: Contents,
   parts: Part[],
 ): Manifest {
   const { checkpoint, sealedAtMs, previous, writer } = record;
-  const { table, schemaVersion, snapshot, run, scope, startedAtMs, verdict, evidence } = checkpoint;
+  const { table, schemaVersion, snapshot, run, scope, startedAtMs, verdict } = checkpoint;
+  const { pages, requests, retries, throttled, realigned, ...evidence } = checkpoint.evidence;
   return {
     manifestVersion: 1,
     dataset: dataset.name,
@@ -211,7 +214,7 @@ function makeManifest(
     verdict: verdict ?? 'drifted',
     rows: rows.length,
     rejects: rejects.length,
-    evidence,
+    evidence: { pages, requests, retries, throttled, realigned, repeats, ...evidence },
     ...countRows(dataset, rows),
     parts,
     previous,

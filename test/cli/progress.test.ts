@@ -79,7 +79,7 @@ describe('time left', () => {
     const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
     // Five pages in the first second, 40 pages left: eight groups of five, each after one window.
     for (let index = 1; index <= 5; index += 1) {
-      tracker.observe(page(199 * index, 199 * 45), index * 200);
+      tracker.observe(page(199 * index, 199 * 45 - 1), index * 200);
     }
     const left = tracker.stateAt(1_000)?.leftMs ?? 0;
     expect(left).toBeGreaterThan(7 * 60_000);
@@ -95,7 +95,7 @@ describe('time left', () => {
 
   test('includes the current wait', () => {
     const tracker = createTracker({ requests: 1, windowMs: 60_000 }, 200);
-    tracker.observe(page(200, 399), 0);
+    tracker.observe(page(200, 398), 0);
     tracker.observe({ kind: 'wait', delayMs: 60_050, reason: 'quota' }, 0);
     const at = tracker.stateAt(10_000);
     expect(at?.wait).toEqual({ leftMs: 50_050, reason: 'for the quota' });

@@ -75,6 +75,7 @@ const evidence = {
   passes: 1,
   totalNumFirst: 4321,
   totalNumLast: 4322,
+  missing: 0,
 };
 
 test('accepts a scope and an evidence as they are written', () => {

@@ -1,14 +1,15 @@
 // Tests that every node that is in the list from the first page to the last is read, whatever is added and deleted in the
-// meantime, or that the verdict is `drifted`: thousands of seeded histories of a moving list with small pages, so that every kind of
-// shift happens. The list itself knows which nodes survived.
+// meantime and whatever total is stated, or that the verdict is `drifted`: thousands of seeded histories of a moving list with
+// small pages, so that every kind of shift happens. The list itself knows which nodes survived.
 
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '../support/moving-list.ts';
+import { createLyingList, type LyingHistory, pickHistory } from './lying-list.ts';
 import { limits, readList, readMoving } from './read-list.ts';
 
 describe('a list that moves', () => {
-  test('by inserts and deletes: every survivor is read and the verdict is complete, in 10,000 histories', () => {
-    const outcomes = { complete: 0, drifted: 0, passes: 0 };
+  test('by inserts and deletes: every survivor is read, complete unless it fell below half, in 10,000 histories', () => {
+    const outcomes = { complete: 0, fallen: 0, passes: 0 };
     for (let seed = 1; seed <= 10_000; seed += 1) {
       const size = (seed * 7) % 60;
       const history = {
@@ -18,13 +19,23 @@ describe('a list that moves', () => {
         deletes: 1 + ((seed >> 2) % 4),
         moves: 0,
       };
-      const { verdict, missing, passes } = readMoving(history, { forget: seed % 10 === 0 });
-      expect(missing, `seed ${seed}`).toEqual([]);
-      outcomes[verdict] += 1;
-      outcomes.passes += passes;
+      const { verdict, missing, passes, evidence } = readMoving(history, {
+        forget: seed % 20 === 0,
+      });
+      // One comparison for both: ten thousand more calls of expect() take seconds.
+      const found = { missing, verdict };
+      const isRight =
+        missing.length === 0 && verdict === (evidence.fallen ? 'drifted' : 'complete');
+      if (!isRight) expect(found, `seed ${seed}`).toBeNull();
+      if (evidence.fallen) outcomes.fallen += 1;
+      else {
+        outcomes.complete += 1;
+        outcomes.passes += passes;
+      }
     }
-    expect(outcomes.drifted).toBe(0);
-    expect(outcomes.passes).toBeLessThan(11_500);
+    // Half of these lists have less than 30 nodes, so that a few deleted blocks halve them.
+    expect(outcomes.complete).toBeGreaterThan(7_000);
+    expect(outcomes.passes).toBeLessThan(1.15 * outcomes.complete);
   });
 
   test('by as many inserts as deletes, so that its total does not change: complete', () => {
@@ -79,5 +90,69 @@ describe('a list that moves', () => {
       if (verdict === 'complete' && others.length > 0) lost += 1;
     }
     expect(lost).toBeLessThan(100);
+  });
+});
+
+describe('a list that states a wrong total', () => {
+  /** Histories by limit: long pages take longer. */
+  const counts = { 5: 1_500, 20: 1_000, 50: 300, 200: 120 };
+  const histories = Object.entries(counts).flatMap(([limit, count]) =>
+    Array.from({ length: count }, (_, index) => pickHistory(index + 1, Number(limit))),
+  );
+  const run = (history: LyingHistory) => {
+    const list = createLyingList(history);
+    const { limit, seed } = history;
+    const outcome = readList((offset) => list.answer(offset), { limit, forget: seed % 50 === 0 });
+    return { ...outcome, missing: list.missing(outcome.read) };
+  };
+
+  test('is never complete with a survivor missing, and always ends', () => {
+    const verdicts = { complete: 0, drifted: 0 };
+    for (const history of histories.filter(({ twins }) => twins === 0)) {
+      const { verdict, missing, requests } = run(history);
+      const isWrong = verdict === 'complete' && missing.length > 0;
+      expect(isWrong || requests > 1_500, JSON.stringify(history)).toBe(false);
+      verdicts[verdict] += 1;
+    }
+    expect(Math.min(verdicts.complete, verdicts.drifted)).toBeGreaterThan(500);
+  });
+
+  test('and does not move is complete unless the total is too large or falls', () => {
+    const believed = ['true', 'tooSmall', 'onePageEnd', 'everyPageEnd', 'stuck', 'stale'];
+    for (const history of histories) {
+      const { lie, cut, changes, twins, size } = history;
+      if (!believed.includes(lie) || cut !== 'none' || changes > 0 || twins > 0) continue;
+      const { verdict, evidence, read } = run(history);
+      const text = JSON.stringify(history);
+      expect(read.size, text).toBe(size);
+      const isDoubtful = evidence.missing > 0 || evidence.fallen;
+      expect(verdict, text).toBe(isDoubtful ? 'drifted' : 'complete');
+      if (lie !== 'onePageEnd' && lie !== 'everyPageEnd') expect(isDoubtful, text).toBe(false);
+    }
+  });
+
+  test('and has nodes at two places is never complete with a survivor missing, unless it moves', () => {
+    let atRest = 0;
+    for (const history of histories.filter(({ twins }) => twins > 0)) {
+      const { verdict, missing, atRest: isAtRest, pages } = run(history);
+      const text = JSON.stringify(history);
+      if (history.changes > 0) continue;
+      if (verdict === 'complete') expect(missing, text).toEqual([]);
+      if (history.lie !== 'true' || history.cut !== 'none') continue;
+      expect([verdict, isAtRest], text).toEqual(['complete', true]);
+      expect(pages.at(-1)?.pass, text).toBeLessThanOrEqual(2);
+      atRest += 1;
+    }
+    expect(atRest).toBeGreaterThan(10);
+  });
+
+  test('moves, and has nodes at two places: the undetectable loss stays rare', () => {
+    // Known limit: a page may start at the other place of the anchor. Copies that are near to each other are the worst case.
+    let lost = 0;
+    for (let seed = 1; seed <= 500; seed += 1) {
+      const { verdict, missing } = run({ ...pickHistory(seed, 5), changes: 3, twins: 3 });
+      if (verdict === 'complete' && missing.length > 0) lost += 1;
+    }
+    expect(lost).toBeLessThan(3);
   });
 });

@@ -5,24 +5,243 @@ import { describe, expect, test } from 'vitest';
 import { passesMax } from '../../lib/reading/paging.ts';
 import { requestsFor } from '../../lib/runs/cost.ts';
 import { createRandom } from '../support/moving-list.ts';
-import { limits, type Outcome, readList, readMoving } from './read-list.ts';
+import { limits, type Outcome, readList } from './read-list.ts';
+
+const nodes = (count: number) => Array.from({ length: count }, (_, index) => `n${index}`);
+
+/** A list that does not move, with its true total unless another one is given. */
+function readQuiet(
+  ids: readonly (string | null)[],
+  { limit = limits.limit, totalNum = ids.length }: { limit?: number; totalNum?: number } = {},
+): Outcome {
+  return readList((offset) => ({ totalNum, ids: ids.slice(offset, offset + limit) }), { limit });
+}
 
 describe('a list that does not move', () => {
-  test.each([0, 1, 4, 5, 6, 9, 10, 11, 100, 997])(
-    'of %i nodes needs ceil((N-1)/(limit-1)) requests',
-    (size) => {
-      const { verdict, read, requests } = readMoving({
-        seed: 1,
-        size,
-        inserts: 0,
-        deletes: 0,
-        moves: 0,
-      });
-      expect(verdict).toBe('complete');
-      expect(read.size).toBe(size);
-      expect(requests).toBe(requestsFor(size, limits.limit));
+  const pageEnds = (limit: number) =>
+    [1, 2, 3, 4, 5, 25].flatMap((pages) => [-2, -1, 0, 1, 2].map((k) => pages * (limit - 1) + k));
+  test.each([
+    [5, [0, 1, ...pageEnds(5)]],
+    [20, [0, 1, ...pageEnds(20)]],
+    [50, [0, 1, ...pageEnds(50)]],
+    [200, [0, 1, ...pageEnds(200)]],
+  ])(
+    'by %i needs ceil((N-1)/(limit-1)) requests, one more if its last page is full',
+    (limit, sizes) => {
+      for (const size of sizes) {
+        const { verdict, read, requests, evidence } = readQuiet(nodes(size), { limit });
+        const isFullAtEnd = size > 1 && (size - 1) % (limit - 1) === 0;
+        const pages = Math.max(1, Math.ceil((size - 1) / (limit - 1)));
+        expect(requests, `${size} nodes`).toBe(pages + (isFullAtEnd ? 1 : 0));
+        expect(requests).toBe(requestsFor(size, limit));
+        expect(read.size).toBe(size);
+        expect(evidence.missing).toBe(0);
+        expect(verdict).toBe('complete');
+      }
     },
   );
+});
+
+describe('a stated total that is', () => {
+  test.each([200, 399, 598, 797, 0, 1, 999])(
+    'too small, %i of 1,000, ends no pass: the list is read to its end',
+    (totalNum) => {
+      const { read, verdict, passes, requests } = readQuiet(nodes(1_000), { limit: 200, totalNum });
+      expect([read.size, verdict, passes]).toEqual([1_000, 'complete', 1]);
+      // One more request than for the true total.
+      expect(requests).toBe(7);
+    },
+  );
+  test('much too small, in a long list: not given up', () => {
+    const { read, verdict } = readQuiet(nodes(1_000), { totalNum: 1 });
+    expect([read.size, verdict]).toEqual([1_000, 'complete']);
+  });
+  test('too small, when the list has become shorter: the rows before are read again', () => {
+    const ids = nodes(201);
+    const { verdict, passes } = readList((offset) => {
+      if (offset === 200 && ids.length === 201) ids.pop();
+      return { totalNum: 50, ids: ids.slice(offset, offset + limits.limit) };
+    });
+    expect([verdict, passes]).toEqual(['complete', 1]);
+  });
+  test('late, when the list has become shorter: complete in one pass', () => {
+    let requests = 0;
+    const { verdict, passes, read } = readList((offset) => {
+      requests += 1;
+      const ids = requests < 3 ? nodes(12) : nodes(12).slice(4);
+      // The total follows the list three requests later.
+      const totalNum = requests < 6 ? 12 : 8;
+      return { totalNum, ids: ids.slice(offset, offset + limits.limit) };
+    });
+    expect([verdict, passes, read.size]).toEqual(['complete', 1, 12]);
+  });
+  test('too large by 3 on every page: drifted after two passes, with 3 missing', () => {
+    const { verdict, read, passes, requests, evidence } = readQuiet(nodes(450), {
+      limit: 200,
+      totalNum: 453,
+    });
+    expect([verdict, read.size, passes, requests]).toEqual(['drifted', 450, 2, 8]);
+    expect(evidence.missing).toBe(3);
+  });
+  test('too large, while the list moves: drifted, with what is missing at the end', () => {
+    const ids = nodes(60);
+    const { verdict, evidence, passes } = readList((offset) => {
+      ids.splice(3, 1);
+      ids.splice(1, 0, `x${offset}`, `y${offset}`);
+      return { totalNum: ids.length + 2, ids: ids.slice(offset, offset + limits.limit) };
+    });
+    expect([verdict, passes]).toEqual(['drifted', 2]);
+    expect(evidence.missing).toBeGreaterThan(0);
+  });
+  test('too large on the last page only: complete after one more request', () => {
+    let requests = 0;
+    const { verdict, passes, read } = readList((offset) => {
+      requests += 1;
+      const ids = nodes(12).slice(offset, offset + limits.limit);
+      return { totalNum: requests === 3 ? 13 : 12, ids };
+    });
+    expect([verdict, passes, read.size, requests]).toEqual(['complete', 1, 12, 4]);
+  });
+  test('one, of an empty list: drifted, with 1 missing', () => {
+    const { verdict, evidence, requests } = readQuiet([], { totalNum: 1 });
+    expect([verdict, evidence.missing]).toEqual(['drifted', 1]);
+    expect(requests).toBeLessThan(10);
+  });
+  test('equal to the end of a short page in the middle: the list is read to its end', () => {
+    // Pages of 3 where 5 were requested: the first short page is not the end, so no other one is without a further request.
+    const ids = nodes(20);
+    const { verdict, read } = readList((offset) => ({
+      totalNum: 7,
+      ids: ids.slice(offset, offset + 3),
+    }));
+    expect([verdict, read.size]).toEqual(['complete', 20]);
+  });
+});
+
+describe('a list that falls below half of what it was', () => {
+  const falling = (states: readonly { totalNum: number; size: number }[]) => {
+    let request = 0;
+    const ids = nodes(450);
+    return readList(
+      (offset) => {
+        const state = states[Math.min(request, states.length - 1)] ?? { totalNum: 0, size: 0 };
+        request += 1;
+        return {
+          totalNum: state.totalNum,
+          ids: ids.slice(0, state.size).slice(offset, offset + 200),
+        };
+      },
+      { limit: 200 },
+    );
+  };
+  const full = { totalNum: 450, size: 450 };
+
+  test('to nothing, for ever: drifted, because a second pass over the short list proves nothing', () => {
+    const { verdict, read, requests } = falling([full, { totalNum: 0, size: 0 }]);
+    expect([verdict, read.size]).toEqual(['drifted', 200]);
+    expect(requests).toBeLessThan(6);
+  });
+  test('to a few, for ever: drifted', () => {
+    expect(falling([full, { totalNum: 224, size: 224 }]).verdict).toBe('drifted');
+  });
+  test('to exactly half: complete, as after deletions', () => {
+    expect(falling([full, { totalNum: 225, size: 225 }]).verdict).toBe('complete');
+  });
+  test('between two passes: drifted', () => {
+    const more = { totalNum: 451, size: 450 };
+    // The first pass ends with one row missing. The second one finds a short list.
+    const few = { totalNum: 20, size: 20 };
+    expect(falling([more, more, more, more, few]).verdict).toBe('drifted');
+  });
+  test('for one answer: complete if the next pass reads as many rows again, else drifted', () => {
+    const dip = { totalNum: 3, size: 3 };
+    expect(falling([full, dip, full])).toMatchObject({ verdict: 'complete', passes: 2 });
+    expect(falling([full, dip, { totalNum: 449, size: 449 }]).verdict).toBe('drifted');
+  });
+  test('while the stated total stays too small: drifted', () => {
+    // The total alone shows no fall: the rows that were listed before do.
+    const { verdict } = falling([
+      { totalNum: 10, size: 450 },
+      { totalNum: 10, size: 450 },
+      { totalNum: 10, size: 450 },
+      { totalNum: 10, size: 10 },
+    ]);
+    expect(verdict).toBe('drifted');
+  });
+});
+
+describe('a node listed twice', () => {
+  const letters = (text: string) => text.split('');
+  test('within a page: complete after one pass', () => {
+    const { verdict, passes, atRest } = readQuiet(letters('abbdefghij'));
+    expect([verdict, passes, atRest]).toEqual(['complete', 1, true]);
+  });
+  test('with its second place right behind a page end: complete after one pass', () => {
+    const { verdict, passes, atRest } = readQuiet(letters('abcdeefghij'));
+    expect([verdict, passes, atRest]).toEqual(['complete', 1, true]);
+  });
+  test('on two pages: complete after two passes that show the same places', () => {
+    const { verdict, passes, atRest, evidence } = readQuiet(letters('abcdefghbj'));
+    expect([verdict, passes, atRest, evidence.missing]).toEqual(['complete', 2, true, 0]);
+  });
+  test('on two pages, with a total that is too large: drifted, and the places are known', () => {
+    const { verdict, atRest, evidence } = readQuiet(letters('abcdefghbj'), { totalNum: 12 });
+    expect([verdict, atRest, evidence.missing]).toEqual(['drifted', true, 2]);
+  });
+  test('in a list that moves: drifted, and no two places are known', () => {
+    let requests = 0;
+    const ids = letters('abcdefghijklbmno');
+    const { verdict, atRest } = readList((offset) => {
+      requests += 1;
+      ids.splice(5, 0, `x${requests}`);
+      return { totalNum: ids.length, ids: ids.slice(offset, offset + limits.limit) };
+    });
+    expect([verdict, atRest]).toEqual(['drifted', false]);
+  });
+  test('hides no unread rows when a page starts at its other place', () => {
+    // The second page would start at the other `b`, behind `f` and `g`, which are not read yet.
+    let requests = 0;
+    const { read } = readList((offset) => {
+      requests += 1;
+      const ids = letters(requests === 1 ? 'abcdefgbklm' : 'befgbklm');
+      return { totalNum: ids.length, ids: ids.slice(offset, offset + limits.limit) };
+    });
+    expect([...read]).toEqual(expect.arrayContaining(letters('fg')));
+  });
+  test('needs two passes with the same places and one total', () => {
+    let requests = 0;
+    const { verdict, passes } = readList((offset) => {
+      requests += 1;
+      const ids = letters(requests === 1 ? 'abcdefghbj' : 'abcdefghbjk');
+      return { totalNum: ids.length, ids: ids.slice(offset, offset + limits.limit) };
+    });
+    expect([verdict, passes]).toEqual(['complete', 3]);
+  });
+  test('has no places in a pass that stepped back, even if the next page starts with the anchor', () => {
+    const states = ['abcdefghij', 'vwxyzabcde', 'efghijklmn'].map(letters);
+    let requests = 0;
+    const { atRest } = readList((offset) => {
+      const ids = states[Math.min(requests, 2)] ?? [];
+      requests += 1;
+      return { totalNum: ids.length, ids: ids.slice(offset, offset + limits.limit) };
+    });
+    expect(atRest).toBe(false);
+  });
+  test('because it moved between two pages: a second pass is complete', () => {
+    // `b` and `i` change places, so that the total and every anchor stay.
+    let requests = 0;
+    const { verdict, passes, read } = readList((offset) => {
+      requests += 1;
+      const ids = letters(requests === 1 ? 'abcdefghij' : 'aicdefghbj');
+      return { totalNum: ids.length, ids: ids.slice(offset, offset + limits.limit) };
+    });
+    expect([verdict, passes]).toEqual(['complete', 2]);
+    expect(read.has('i')).toBe(true);
+  });
+  test('without a key on two pages: complete after two passes', () => {
+    const { verdict, passes } = readQuiet(['a', null, 'b', 'c', 'd', 'e', null, 'f']);
+    expect([verdict, passes]).toEqual(['complete', 2]);
+  });
 });
 
 describe('single shifts', () => {
@@ -65,9 +284,9 @@ describe('single shifts', () => {
     expect(verdict).toBe('complete');
     expect(letters('abcdefgh').every((id) => read.has(id))).toBe(true);
   });
-  test('all rows deleted: complete', () => {
+  test('all rows deleted: drifted, because the list may come back', () => {
     const { verdict, read } = readStates([letters('abcdefgh'), []]);
-    expect(verdict).toBe('complete');
+    expect(verdict).toBe('drifted');
     expect(read.size).toBe(5);
   });
   test('an unread row moved into the part already read, total unchanged: a second pass is complete', () => {
@@ -83,12 +302,6 @@ describe('single shifts', () => {
       letters('acdefghibj'),
     ]);
     expect(verdict).toBe('complete');
-    expect(passes).toBe(2);
-  });
-  test('a node listed twice in every pass: drifted after two passes', () => {
-    const state = letters('abcdefghbj');
-    const { verdict, passes } = readStates([state]);
-    expect(verdict).toBe('drifted');
     expect(passes).toBe(2);
   });
   test('another order at every request: drifted after the last pass', () => {
@@ -107,21 +320,44 @@ describe('single shifts', () => {
 
 describe('an endpoint that', () => {
   test('ignores offset is reported after few requests', () => {
-    let requests = 0;
-    const ids = ['a', 'b', 'c', 'd', 'e'];
-    const act = () =>
-      readList(() => {
-        requests += 1;
-        return { totalNum: 400, ids };
-      });
-    expect(act).toThrow(expect.objectContaining({ code: 'PAGES_STAND_STILL' }));
+    for (const size of [5, 3, 2]) {
+      for (const totals of [[400], [8], [400, 401, 13]]) {
+        let requests = 0;
+        const act = () =>
+          readList(() => {
+            requests += 1;
+            return { totalNum: totals[requests % totals.length] ?? 0, ids: nodes(size) };
+          });
+        expect(act, `${size} of ${totals}`).toThrow(
+          expect.objectContaining({ code: 'PAGES_STAND_STILL' }),
+        );
+        expect(requests).toBeLessThan(40);
+      }
+    }
+  });
+  test('counts many nodes that it does not list: drifted, with the number of missing nodes', () => {
+    const { verdict, evidence, read, requests } = readQuiet(nodes(12), { totalNum: 400 });
+    expect([verdict, evidence.missing, read.size]).toEqual(['drifted', 388, 12]);
+    expect(requests).toBeLessThan(10);
+  });
+  test('lists nothing beyond some offset: drifted, with the number of missing nodes', () => {
+    const { verdict, evidence, read, requests } = readList((offset) => ({
+      totalNum: 100,
+      ids: offset > 20 ? [] : nodes(100).slice(offset, offset + limits.limit),
+    }));
+    expect([verdict, evidence.missing, read.size]).toEqual(['drifted', 75, 25]);
     expect(requests).toBeLessThan(40);
   });
-  test('counts nodes that it does not list is reported', () => {
-    const ids = Array.from({ length: 12 }, (_, index) => `n${index}`);
-    expect(() =>
-      readList((offset) => ({ totalNum: 400, ids: ids.slice(offset, offset + 5) })),
-    ).toThrow(/have no new record, although the API states 400 container nodes/);
+  test('returns one page without rows by mistake: complete', () => {
+    for (const failing of [1, 2, 3, 4, 5]) {
+      let requests = 0;
+      const { verdict, read } = readList((offset) => {
+        requests += 1;
+        const ids = requests === failing ? [] : nodes(18).slice(offset, offset + limits.limit);
+        return { totalNum: 18, ids };
+      });
+      expect([verdict, read.size]).toEqual(['complete', 18]);
+    }
   });
   test('reverses its list at every request: drifted, after a limited number of requests', () => {
     const ids = Array.from({ length: 50 }, (_, index) => `n${index}`);
@@ -154,6 +390,10 @@ describe('an endpoint that', () => {
     expect(() => readList(() => ({ totalNum: 10_006, ids: ['a', 'b', 'c', 'd', 'e'] }))).toThrow(
       /The API can list only the first 10005/,
     );
+    const ids = nodes(10_100);
+    expect(() =>
+      readList((offset) => ({ totalNum: 9_000, ids: ids.slice(offset, offset + 5) })),
+    ).toThrow(/has at least 10005, but states 9000 container nodes/);
   });
   test('has exactly as many nodes as offsets can reach is read to its end', () => {
     const { verdict, read } = readList((offset) => {

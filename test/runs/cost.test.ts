@@ -3,13 +3,16 @@ import { quotaShare, requestsFor, spanMs } from '../../lib/runs/cost.ts';
 
 const quota = { requests: 5, windowMs: 60_000 };
 
-// The first page brings 200 rows. Each later page starts with the last row of the page before and brings 199.
+// The first page brings 200 rows. Each later page starts with the last row of the page before and brings 199. After a full page,
+// one more request shows that it was the last one.
 test.each([
   [0, 1],
   [1, 1],
-  [200, 1],
+  [199, 1],
+  [200, 2],
   [201, 2],
-  [399, 2],
+  [398, 2],
+  [399, 3],
   [400, 3],
   [1_000, 6],
   [10_000, 51],

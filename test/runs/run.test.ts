@@ -329,6 +329,48 @@ describe('evidence', () => {
     expect(stored()).toMatchObject({ evidence: { pages: 0, requests: 1, retries: 1 } });
   });
 
+  /** States `change` more nodes than there are. */
+  function stating(change: number, { endpoint, clock }: ReturnType<typeof createRun>): Source {
+    return {
+      async fetchPage({ offset, limit }, gate) {
+        await gate.admit();
+        await gate.sent({ atMonotonicMs: 0, error: null });
+        const records = endpoint.ids.slice(offset, offset + limit).map((id) => nodeText(id));
+        const total = endpoint.ids.length + change;
+        const body = `{"total_num":${total},"data_list":[${records.join(',')}]}`;
+        return toFetchedPage(body, clock.nowMs());
+      },
+    };
+  }
+
+  test('holds how many nodes are missing against a total that is too large', async () => {
+    const run = createRun(450);
+    const outcome = await run.advance(run.start, { source: stating(3, run) });
+    if (outcome.kind !== 'sealed') throw new Error(outcome.kind);
+    expect(outcome.sealed.manifest).toMatchObject({
+      rows: 450,
+      verdict: 'drifted',
+      evidence: { missing: 3, passes: 2, requests: 8, totalNumLast: 453 },
+    });
+  });
+
+  test('a total that is too small ends nothing, and progress never exceeds its total', async () => {
+    const run = createRun(1_000);
+    const outcome = await run.advance(run.start, { source: stating(-601, run) });
+    if (outcome.kind !== 'sealed') throw new Error(outcome.kind);
+    expect(outcome.sealed.manifest).toMatchObject({ rows: 1_000, verdict: 'complete' });
+    const pages = run.progressed.filter((event) => event.kind === 'page');
+    expect(pages.map(({ rows, total }) => [rows, total])).toEqual([
+      [200, 399],
+      [399, 399],
+      [598, 598],
+      [797, 797],
+      [996, 996],
+      [1_000, 1_000],
+      [1_000, 1_000],
+    ]);
+  });
+
   test('holds the totals of the first and the last page', async () => {
     const { advance, start, endpoint, source } = createRun(500);
     let asked = 0;

@@ -110,12 +110,16 @@ test('shows an open run before its first page, and nothing without a checkpoint'
 test('shows a drifted snapshot as the last one, and the older complete one as latest', async () => {
   const world = createTestExporter({ ids: ['a'], limit: 10 });
   await world.exportNow();
-  world.endpoint.ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'b'];
+  world.endpoint.ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'];
+  world.endpoint.beforeAnswer = () => world.endpoint.ids.reverse();
   world.clock.advance(hourMs);
   const result = await world.exportNow();
   expect(result.snapshots[0]?.manifest.verdict).toBe('drifted');
   const status = await statusOf(world);
-  expect(status.last).toMatchObject({ verdict: 'drifted', rows: 10 });
+  expect(status.last).toMatchObject({
+    verdict: 'drifted',
+    rows: result.snapshots[0]?.manifest.rows,
+  });
   expect(status.last?.snapshot).toBe(result.snapshots[0]?.manifest.snapshot);
   expect(status.latest).toBe('20261124T060000Z');
 });
@@ -184,7 +188,8 @@ describe('problems', () => {
 
   test('drifted: the newest snapshot, until a complete one is sealed', async () => {
     const world = createTestExporter({ ids: ['a'], limit: 10 });
-    world.endpoint.ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'b'];
+    world.endpoint.ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'];
+    world.endpoint.beforeAnswer = () => world.endpoint.ids.reverse();
     await world.exportNow();
     const status = await statusOf(world);
     expect(kindsOf(status)).toEqual(['drifted']);

@@ -56,6 +56,7 @@ const manifests: fc.Arbitrary<Manifest> = fc.record({
     passes: count,
     totalNumFirst: count,
     totalNumLast: count,
+    missing: count,
   }),
   values: fc.dictionary(name, counts, { maxKeys: 3, noNullPrototype: true }),
   unknownValues: fc.dictionary(name, counts, { maxKeys: 3, noNullPrototype: true }),

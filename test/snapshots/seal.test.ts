@@ -61,7 +61,7 @@ describe('the manifest', () => {
       verdict: 'complete',
       rows: 303,
       rejects: 1,
-      evidence: stored.checkpoint.evidence,
+      evidence: { ...stored.checkpoint.evidence, repeats: 0 },
       values: { ...emptyCounts, agent_status: { online: 303 } },
       unknownValues: {},
       unknownFields: [],

@@ -54,6 +54,10 @@ export interface Script {
   keyless: number;
   /** Sent instead of the true total. Null: the true total is sent. */
   totalNum: number | null;
+  /** From this request for nodes on, counted from 1, the list is empty. Null: never. */
+  emptyFrom: number | null;
+  /** Second records of nodes, with another host_status: which node (index in the list), and where it is listed again. */
+  copies: { of: number; to: number }[];
   latencyMs: { min: number; max: number };
   slowMs: number;
   /** How far this endpoint's clock is ahead of the host's. */
@@ -101,6 +105,8 @@ export const defaults: Script = {
   always: null,
   keyless: 0,
   totalNum: null,
+  emptyFrom: null,
+  copies: [],
   latencyMs: { min: 0, max: 0 },
   slowMs: 1_500,
   clockOffsetMs: 0,
@@ -126,6 +132,14 @@ function serve(given: Partial<Script>): void {
   let list: PlainNode[] = Array.from({ length: script.nodes }, () => nodes.next());
   for (let index = 0; index < script.keyless; index += 1) {
     list.splice(below(list.length + 1), 0, nodes.nextKeyless());
+  }
+  for (const { of, to } of script.copies) {
+    const { hostId, serve: serveNode } = list[of] as PlainNode;
+    const status = /("host_status":)"[A-Z]+"/;
+    list.splice(to, 0, {
+      hostId,
+      serve: (mutating) => serveNode(mutating).replace(status, '$1"COPY"'),
+    });
   }
   let idsAtFirst: string[] | null = null;
   const report: Report = { servings: [], iam: [], survivors: [], inserted: 0, deleted: 0 };
@@ -204,6 +218,7 @@ function serve(given: Partial<Script>): void {
     fault: Fault | null,
   ) {
     const quoted = quoteRequest(request, '');
+    if (requests >= (script.emptyFrom ?? Number.POSITIVE_INFINITY)) list = [];
     switch (fault) {
       case '401':
         return sendError(response, 401, ['APIGW.0301', 'Incorrect IAM authentication'], quoted);

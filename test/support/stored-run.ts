@@ -11,6 +11,7 @@ import {
 } from '../../lib/reading/checkpoint.ts';
 import { encodePage } from '../../lib/reading/page.ts';
 import { openRunPages, type PageIndex } from '../../lib/reading/page-store.ts';
+import type { Join } from '../../lib/reading/sequence.ts';
 import type { Sealed } from '../../lib/snapshots/catalog.ts';
 import { type SealPorts, sealRun } from '../../lib/snapshots/seal.ts';
 
@@ -29,9 +30,16 @@ export interface StoredRun {
 export interface RunToStore {
   target?: TargetKey;
   snapshot: string;
-  /** Each page's records as JSON texts, in the order in which they were read. */
-  pages: readonly { records: readonly string[]; pass?: number; fetchedAtMs?: number }[];
+  /** Each page's records as JSON texts, in the order in which they were read. `from`: by default, all but the first join at the anchor. */
+  pages: readonly {
+    records: readonly string[];
+    pass?: number;
+    from?: Join;
+    fetchedAtMs?: number;
+  }[];
   verdict?: 'complete' | 'drifted';
+  /** As in the checkpoint; default false. */
+  atRest?: boolean;
 }
 
 /** The record of one node as JSON text. */
@@ -42,7 +50,7 @@ export function nodeText(hostId: string, more: Record<string, unknown> = {}): st
 export const pageTimeMs = Date.UTC(2026, 10, 24, 6, 0, 1);
 
 export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun> {
-  const { target = someTarget, snapshot, verdict = 'complete' } = run;
+  const { target = someTarget, snapshot, verdict = 'complete', atRest = false } = run;
   const scope = {
     account: 'prod',
     region: target.region,
@@ -66,14 +74,13 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
     const { records, pass = 1, fetchedAtMs = pageTimeMs + index * 1_000 } = page;
     const body = `{"total_num":${records.length},"data_list":[${records.join(',')}]}`;
     const bytes = encodePage({ index, pass, offset: index * 199, fetchedAtMs }, body);
-    pageIndex = await runPages.add(pageIndex, bytes, {
-      pass,
-      from: index === 0 ? 'start' : 'anchor',
-    });
+    const { from = index === 0 ? 'start' : 'anchor' } = page;
+    pageIndex = await runPages.add(pageIndex, bytes, { pass, from });
   }
   const pages = run.pages.length;
   const evidence = { ...start.evidence, pages, requests: pages + 1 };
-  const checkpoint: Checkpoint = { ...start, ...pageIndex, phase: 'sealing', verdict, evidence };
+  const ended = { phase: 'sealing', verdict, atRest, evidence } as const;
+  const checkpoint: Checkpoint = { ...start, ...pageIndex, ...ended };
   await store.put(checkpointKey(prefix), encodeCheckpoint(checkpoint));
   return { target, prefix, checkpoint };
 }
