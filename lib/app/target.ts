@@ -41,6 +41,7 @@ export function createTarget(
       account: account.name,
       region,
       projectId: project,
+      api,
       endpoint,
       enterpriseProjectId,
       filters: omitUndefined(filters),

@@ -4,7 +4,6 @@ import { join, relative, resolve, sep } from 'node:path';
 import { connect } from '../app/connect.ts';
 import { toResultJson } from '../app/result-json.ts';
 import { configFromFlags } from '../config/flags.ts';
-import { exitCodes } from '../core/error-policy.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { exitCodeOfResult, worstOf } from './exit-code.ts';
@@ -12,7 +11,7 @@ import { exportTargets } from './export.ts';
 import { describeSnapshots } from './format.ts';
 import type { CommonOptions } from './options.ts';
 import type { Session } from './session.ts';
-import { describeVerification, verifyWithProgress } from './verify.ts';
+import { describeVerification, exitCodeOf, verifyWithProgress } from './verify.ts';
 
 interface DemoOptions extends CommonOptions {
   out: string;
@@ -65,7 +64,7 @@ async function exportAndVerify(
   const exported = exitCodeOfResult(result, 'command');
   if (result.status !== 'sealed') return { exitCode: exported, json, text: '' };
   const verification = await verifyWithProgress(connection.store, session);
-  const verified = verification.faults.length > 0 ? exitCodes.integrity : exitCodes.complete;
+  const verified = exitCodeOf(verification);
   const folder = showPath(root, runtime.cwd);
   const queries = listQueries(folder, runtime.program);
   return {

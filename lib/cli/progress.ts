@@ -27,6 +27,7 @@ const waitReasons: Readonly<Record<string, string>> = {
   throttled: 'for the quota, which another client uses too',
   contention: 'for another exporter to reserve quota',
   lease: 'for another exporter to finish',
+  seal: 'for another run of this target to seal its snapshot',
 };
 
 /** Follows the events of an export. `nowMs` must not step back. `pageLimit`: most rows per page. */

@@ -219,11 +219,15 @@ function listStates(target: TargetStatus): string[] {
 }
 
 function describeOpen(open: NonNullable<TargetStatus['open']>): string {
-  const { snapshot, phase, rows, total, sealAttempts } = open;
+  const { snapshot, phase, rows, total, sealAttempts, waitsFor } = open;
   const read = rows === null || total === null ? '' : ` ${formatCount(rows)}/${formatCount(total)}`;
   // The newest attempt may be going on.
   const stuck = sealAttempts > 1 ? ` (sealing was interrupted ${sealAttempts - 1} times)` : '';
-  return `${snapshot} ${phase}${read}${stuck}`;
+  const wait =
+    waitsFor === null
+      ? ''
+      : ` (waits until ${waitsFor.snapshot}, run ${waitsFor.run}, is sealed, for at most ${waitsFor.leftSeconds} s)`;
+  return `${snapshot} ${phase}${read}${stuck}${wait}`;
 }
 
 /** A few lines for each problem, with what to do. Empty if there is none. */

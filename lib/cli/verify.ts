@@ -1,20 +1,29 @@
 // Responsible for the command `verify`: checks that the store still holds what was sealed. Not responsible for repairs.
 
-import { exitCodes } from '../core/error-policy.ts';
+import { type ExitCode, exitCodes } from '../core/error-policy.ts';
 import { configFault } from '../core/errors.ts';
 import type { Store } from '../core/ports.ts';
-import { type Verification, verifyStore } from '../snapshots/verification.ts';
+import { type Verification, type VerifyOptions, verifyStore } from '../snapshots/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectStore } from './connection.ts';
-import { formatBytes, formatPlural } from './format.ts';
+import { formatBytes, formatCount, formatPlural } from './format.ts';
 import { addStoreOptions, type StoreOptions } from './options.ts';
 import type { Session, StateAt } from './session.ts';
 
-export const verifyCommand: CommandDefinition<StoreOptions> = {
+interface VerifyCommandOptions extends StoreOptions {
+  allowUnnamed?: boolean;
+}
+
+export const verifyCommand: CommandDefinition<VerifyCommandOptions> = {
   name: 'verify',
   summary: 'check that every stored snapshot is unchanged',
   description:
-    'Reads every object that a manifest names and compares its hash; checks that the manifests of each target form an unbroken chain, and that _head and _latest point to its end. Always checks the whole store. With --store it reads no configuration file, and needs a key only for obs://.',
+    'Reads every object that a manifest names and compares its hash; checks that the manifests of each target form an unbroken chain, that _head and _latest point to its end, and that data directories hold nothing else. Always checks the whole store. With --store it reads no configuration file, and needs a key only for obs://.',
+  addOptions: (command) =>
+    command.option(
+      '--allow-unnamed',
+      'an object in a data directory that no manifest names is a warning, not a fault',
+    ),
   addTargetOptions: addStoreOptions,
   writes: 'nothing',
   codes: [0, 1, 2, 3, 4, 5],
@@ -22,11 +31,16 @@ export const verifyCommand: CommandDefinition<StoreOptions> = {
   run: runVerify,
 };
 
-async function runVerify(options: StoreOptions, session: Session): Promise<Outcome> {
-  const { store } = await connectStore(options, session);
-  const verification = await verifyWithProgress(store, session);
-  const { manifests, faults, unnamed } = verification;
-  if (manifests === 0 && faults.length === 0) {
+async function runVerify(options: VerifyCommandOptions, session: Session): Promise<Outcome> {
+  const { store, targets } = await connectStore(options, session);
+  // With --store alone, the target is a placeholder.
+  const isByFlags = options.store !== undefined && options.config === undefined;
+  const verification = await verifyWithProgress(store, session, {
+    tables: isByFlags ? [] : targets.map(({ table }) => table),
+    allowsUnnamed: options.allowUnnamed ?? false,
+  });
+  const { manifests, faults, unchecked, unnamed } = verification;
+  if (manifests === 0 && faults.length === 0 && unchecked.length === 0) {
     // A mistyped address looks the same, so this must not be reported as verified.
     throw configFault(
       options.store === undefined ? 'store' : '--store',
@@ -38,22 +52,35 @@ async function runVerify(options: StoreOptions, session: Session): Promise<Outco
     const count = unnamed.length;
     session.log('warn', 'the store holds objects that no manifest names', { count });
   }
-  const errors = faults.map(({ key, message }) => ({
-    code: 'CORRUPT',
-    message: `${key}: ${message}`,
-    hint: 'Restore the object from an older version in the bucket or from a backup, then verify again.',
-  }));
-  const isIntact = faults.length === 0;
-  const status = isIntact ? 'verified' : 'failed';
+  const errors = [
+    ...faults.map(({ key, message, hint }) => ({
+      ...{ code: 'CORRUPT', message: `${key}: ${message}`, hint },
+    })),
+    ...unchecked.map(({ key, message, hint }) => ({
+      ...{ code: 'STORE_DENIED', message: `${key} is not checked: ${message}`, hint },
+    })),
+  ];
+  const exitCode = exitCodeOf(verification);
+  const status = exitCode === exitCodes.complete ? 'verified' : 'failed';
+  const proof = describeProof(verification);
   return {
-    exitCode: isIntact ? exitCodes.complete : exitCodes.integrity,
-    json: { status, store: store.url, ...verification, errors },
+    exitCode,
+    json: { status, store: store.url, ...verification, ...proof, errors },
     text: describeVerification(verification, store.url),
   };
 }
 
+export function exitCodeOf({ faults, unchecked }: Verification): ExitCode {
+  if (faults.length > 0) return exitCodes.integrity;
+  return unchecked.length > 0 ? exitCodes.denied : exitCodes.complete;
+}
+
 /** Throws the reason of the session's signal once it has aborted. */
-export async function verifyWithProgress(store: Store, session: Session): Promise<Verification> {
+export async function verifyWithProgress(
+  store: Store,
+  session: Session,
+  options: VerifyOptions = {},
+): Promise<Verification> {
   const { runtime, signal } = session;
   const startMs = runtime.monotonicMs();
   let seen: { done: number; total: number } | null = null;
@@ -66,30 +93,61 @@ export async function verifyWithProgress(store: Store, session: Session): Promis
     const rest = { wait: null, note: '' };
     return { label: 'verify', unit: 'parts', done, total, perSecond, leftMs, ...rest };
   };
-  return session.showProgress(stateAt, () =>
-    verifyStore(store, (progress) => {
-      signal.throwIfAborted();
-      seen = progress;
-    }),
-  );
+  const onPart = (progress: { done: number; total: number }) => {
+    signal.throwIfAborted();
+    seen = progress;
+  };
+  return session.showProgress(stateAt, () => verifyStore(store, onPart, options));
+}
+
+/** What the result proves and what not, in words. */
+function describeProof({ faults, unchecked, underWay }: Verification) {
+  const isWhole = faults.length === 0 && unchecked.length === 0;
+  const except = isWhole ? '' : 'apart from what is listed, ';
+  const consistent = isWhole ? 'the store is consistent in itself; ' : '';
+  const rest = underWay.length > 0 ? ' What a seal under way explains is not proven.' : '';
+  return {
+    proven: `${except}every part has the bytes that its manifest names, and every manifest has the hash that the next one names.`,
+    notProven: `${consistent}a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted together with their pointers. To exclude both, compare the newest hashes with copies outside the store.${rest}`,
+  };
 }
 
 export function describeVerification(verification: Verification, url: string): string {
-  const { manifests, parts, bytes, faults, unnamed } = verification;
+  const { manifests, parts, bytes, verdicts, gaps, faults, unchecked } = verification;
+  const { unnamed, underWay, foreign, future, newest } = verification;
   const read = `${formatPlural(manifests, 'manifest')}, ${formatPlural(parts, 'part')}, ${formatBytes(bytes)}`;
-  const head =
-    faults.length === 0
-      ? `verified: ${read} in ${url}: every part has the bytes that were sealed`
-      : `${formatPlural(faults.length, 'fault')} in ${url} (${read})`;
-  const lines = [
+  const head = {
+    [exitCodes.complete]: `verified: ${read} in ${url}`,
+    [exitCodes.denied]: `${formatPlural(unchecked.length, 'object')} not checked in ${url} (${read})`,
+    [exitCodes.integrity]: `${formatPlural(faults.length, 'fault')} in ${url} (${read})`,
+  }[exitCodeOf(verification) as 0 | 3 | 5];
+  const isFault = new Set(faults.map(({ key }) => key));
+  const slots = gaps.reduce((sum, gap) => sum + gap.slots, 0);
+  const { proven, notProven } = describeProof(verification);
+  return `${[
     head,
-    ...faults.map(({ key, message }) => `  fault    ${key} ${message}`),
-    ...unnamed.map((key) => `  unnamed  ${key}`),
-  ];
-  if (unnamed.length > 0) {
-    lines.push(
-      'unnamed: no manifest names these objects, but programs that read all files of a folder read them too',
-    );
-  }
-  return `${lines.join('\n')}\n`;
+    ...faults.map(({ key, message }) => `  fault        ${showKey(key)} ${message}`),
+    ...unchecked.map(
+      ({ key, message, hint }) => `  not checked  ${showKey(key)} ${message}. ${hint}`,
+    ),
+    ...underWay.map((key) => `  seal under way: not proven  ${showKey(key)}`),
+    ...unnamed.filter((key) => !isFault.has(key)).map((key) => `  unnamed      ${showKey(key)}`),
+    ...foreign.map((key) => `  foreign      ${showKey(key)}`),
+    ...future.map((key) => `  future name  ${showKey(key)}`),
+    ...gaps.map(
+      ({ account, table, region, projectId, from, to, slots: count }) =>
+        `  gap          ${table} ${region} ${projectId} (${account}): ${from} to ${to}, ${formatPlural(count, 'slot')}`,
+    ),
+    `verdicts: ${formatCount(verdicts.complete)} complete, ${formatCount(verdicts.drifted)} drifted; missed slots: ${formatCount(slots)}`,
+    `proven: ${proven}`,
+    `not proven: ${notProven}`,
+    ...newest.map(
+      ({ manifest, manifestSha256 }) => `  newest       ${manifest}  sha256 ${manifestSha256}`,
+    ),
+  ].join('\n')}\n`;
+}
+
+/** Control characters in a key could change what the terminal shows. */
+function showKey(key: string): string {
+  return /\p{C}/u.test(key) ? JSON.stringify(key) : key;
 }

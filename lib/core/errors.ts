@@ -96,6 +96,12 @@ export class CorruptError extends ExportError {
   }
 }
 
+/**
+ * As CorruptError, but found while a snapshot was sealed: the snapshot is sealed all the same, and the fault stays visible
+ * in the chain.
+ */
+export class EvidenceError extends CorruptError {}
+
 /** An operation of the store failed. `DISK_FULL`: exit 1. `STORE_DENIED`, `STORE_UNUSABLE`: exit 3. `STORE_FAILED`: exit 4. */
 export class StoreError extends ExportError {
   override readonly name: string = 'StoreError';

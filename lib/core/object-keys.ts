@@ -30,6 +30,16 @@ export function snapshotTimeMs(name: string): number | null {
   return Number.isNaN(timeMs) || snapshotName(timeMs) !== name ? null : timeMs;
 }
 
+const futureAfterMs = 24 * 3_600_000;
+
+/**
+ * True for a name so far after the store's time that a clock must have been wrong, or that the exporter did not write it. Such
+ * a snapshot is never the newest one.
+ */
+export function isFutureName(name: string, nowMs: number): boolean {
+  return (snapshotTimeMs(name) ?? 0) > nowMs + futureAfterMs;
+}
+
 /** Not the column names `region` and `project_id`: pandas and ClickHouse fail if a partition has the name of a column. */
 function partitionOf(target: TargetKey): string {
   return `rgn=${target.region}/prj=${target.projectId}`;
@@ -46,18 +56,14 @@ const partDirectories: readonly (PartKind & { suffix: string; extension: string 
   { role: 'rows', format: 'ndjson', suffix: '_ndjson', extension: 'ndjson.gz' },
   { role: 'rejects', format: 'ndjson', suffix: '_rejects', extension: 'ndjson.gz' },
 ];
-export const partKinds: readonly PartKind[] = partDirectories;
 
-function partDirectory({ role, format }: PartKind) {
-  const found = partDirectories.find((one) => one.role === role && one.format === format);
-  if (!found) throw new Error(`no directory for ${role} in ${format}`);
-  return found;
+function findPartDirectory({ role, format }: PartKind) {
+  return partDirectories.find((one) => one.role === role && one.format === format);
 }
 
-/** The directory of the target's parts of one kind, on the date of the snapshot. */
-export function partPrefix(target: TargetKey, kind: PartKind, snapshot: string): string {
-  const date = `${snapshot.slice(0, 4)}-${snapshot.slice(4, 6)}-${snapshot.slice(6, 8)}`;
-  return `${target.table}${partDirectory(kind).suffix}/dt=${date}/${partitionOf(target)}/`;
+/** The names of the directories that hold the parts of a table. */
+export function dataDirectories(table: string): string[] {
+  return partDirectories.map(({ suffix }) => `${table}${suffix}`);
 }
 
 /** `sha256`: of the part's bytes, so that parts with different content have different keys. */
@@ -67,8 +73,21 @@ export function partKey(
   snapshot: string,
   sha256: string,
 ): string {
-  const { extension } = partDirectory(kind);
-  return `${partPrefix(target, kind, snapshot)}${snapshot}-${sha256.slice(0, 12)}.${extension}`;
+  const found = findPartDirectory(kind);
+  if (!found) throw new Error(`no directory for ${kind.role} in ${kind.format}`);
+  const date = `${snapshot.slice(0, 4)}-${snapshot.slice(4, 6)}-${snapshot.slice(6, 8)}`;
+  const directory = `${target.table}${found.suffix}/dt=${date}/${partitionOf(target)}`;
+  return `${directory}/${snapshot}-${sha256.slice(0, 12)}.${found.extension}`;
+}
+
+/** True if `part` has the key of a part of this snapshot, which its own kind and hash determine. */
+export function isPartOf(
+  target: TargetKey,
+  snapshot: string,
+  part: PartKind & { key: string; sha256: string },
+): boolean {
+  const isKind = findPartDirectory(part) !== undefined;
+  return isKind && part.key === partKey(target, part, snapshot, part.sha256);
 }
 
 /** Null if the key is not the key of a part. */
@@ -120,6 +139,11 @@ export function headKey(target: TargetKey): string {
   return `${headsPrefix}${targetId(target)}.json`;
 }
 
+export function isPointerKey(key: string): boolean {
+  return /^_(?:head|latest)\/[^/]+\/rgn=[^/]+\/prj=[^/]+\.json$/.test(key);
+}
+
+export const workPrefix = '_runs/';
 export const scheduleKey = '_runs/schedule.json';
 
 /** The working state of all runs of a target. */
@@ -144,6 +168,13 @@ export function parseRunKey(
   const rest = key.slice(runsPrefix(target).length);
   const match = /^(?:sealing\/)?(\d{8}T\d{6}Z)-([0-9a-f]{12})(?:\/|\.json$)/.exec(rest);
   return match ? { snapshot: match[1] ?? '', run: match[2] ?? '' } : null;
+}
+
+/** True for the key of an object that belongs to a run. */
+export function isRunKey(key: string): boolean {
+  return /^_runs\/[^/]+\/rgn=[^/]+\/prj=[^/]+\/(?:sealing\/)?\d{8}T\d{6}Z-[0-9a-f]{12}(?:\/|\.json$)/.test(
+    key,
+  );
 }
 
 export function checkpointKey(prefix: string): string {

@@ -120,6 +120,27 @@ async function remainingMs(
   return restMs <= leaseMs + clockDoubtMs ? restMs : 0;
 }
 
+const numbered = /^\d{12}$/;
+
+/** True for the key of a lease of either kind. Other objects beside it are ignored. */
+export function isLeaseKey(key: string): boolean {
+  const name = key.slice(leasePrefix.length);
+  return name === 'holder' || numbered.test(name);
+}
+
+/** Keys of the numbered leases, ascending. */
+async function listLeases({ store, log }: LeasePorts): Promise<string[]> {
+  const objects = await store.list(leasePrefix);
+  const keys = objects
+    .map(({ key }) => key)
+    .filter((key) => numbered.test(key.slice(leasePrefix.length)));
+  if (keys.length < objects.length) {
+    const count = objects.length - keys.length;
+    log('debug', 'ignoring objects under _lease/ that are no leases', { count });
+  }
+  return keys;
+}
+
 /** Leases have numbers. The highest number is the valid one; to take over, an exporter creates the next number. */
 async function takeByCreation(
   ports: LeasePorts,
@@ -129,7 +150,7 @@ async function takeByCreation(
   const { store, random } = ports;
   const token = newToken(random);
   for (;;) {
-    const leases = await listLeases(store);
+    const leases = await listLeases(ports);
     const last = leases.at(-1);
     if (last !== undefined) {
       const bytes = await store.get(last);
@@ -142,15 +163,9 @@ async function takeByCreation(
     const isCreated = await putIfAbsent(key, encodeHolder(ports, token));
     if (!isCreated) continue; // Another exporter has created this number.
     for (const old of leases) await store.delete(old);
-    const isMine = async () => (await listLeases(store)).at(-1) === key;
+    const isMine = async () => (await listLeases(ports)).at(-1) === key;
     return keepLease(ports, { key, token, isMine, settledMonotonicMs: null });
   }
-}
-
-/** The keys of all leases, ascending. Ignores objects that no exporter wrote, such as those of a file server. */
-async function listLeases(store: Store): Promise<string[]> {
-  const keys = (await store.list(leasePrefix)).map(({ key }) => key);
-  return keys.filter((key) => /^\d{12}$/.test(key.slice(leasePrefix.length)));
 }
 
 /**

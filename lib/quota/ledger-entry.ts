@@ -65,17 +65,23 @@ export function ledgerBytes(key: string): Uint8Array {
   return Buffer.from(key);
 }
 
-/**
- * Null for an object that the ledger did not write, such as a file that a file server put there. Throws CorruptError for
- * an entry that was truncated.
- */
+/** How the name of every entry starts, also if the rest is truncated or altered. */
+const entryStart = /^(?:\d{13}(?:-|$)|429-\d)/;
+
+/** False for a name that cannot be an entry, for example a file that a network file system left behind. */
+export function isLedgerKey(key: string): boolean {
+  return entryStart.test(key.slice(quotaPrefix.length));
+}
+
+/** Null for an object that the ledger did not write. Throws CorruptError for an entry that was truncated or altered. */
 export function parseLedgerEntry(object: StoredObject): StoredEntry | null {
   const { key, bytes } = object;
+  if (!isLedgerKey(key)) return null;
   const entry = parseKey(object);
-  if (entry && bytes !== ledgerBytes(key).length) {
+  if (!entry || bytes !== ledgerBytes(key).length) {
     throw new CorruptError(
       key,
-      'is an entry of the quota ledger, and is truncated',
+      'is an entry of the quota ledger, and was truncated or altered',
       'Nothing was overwritten. No request is sent while the ledger cannot be read. Stop all exporters, wait for two quota windows, then delete this object.',
     );
   }

@@ -14,6 +14,7 @@ export const scopeShape = v.object({
   account: v.string(),
   region: v.string(),
   projectId: v.string(),
+  api: v.picklist(['cgs', 'hss']),
   endpoint: v.string(),
   enterpriseProjectId: v.nullable(v.string()),
   filters: v.record(v.string(), v.union([v.string(), v.boolean()])),

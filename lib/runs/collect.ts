@@ -2,7 +2,7 @@
 // itself (work.ts).
 
 import { recoversByItself } from '../core/error-policy.ts';
-import { ExportError, StoppedError } from '../core/errors.ts';
+import { EvidenceError, ExportError, StoppedError } from '../core/errors.ts';
 import { scheduleKey } from '../core/object-keys.ts';
 import type { Clock } from '../core/ports.ts';
 import { stoppedError } from '../quota/budget.ts';
@@ -131,8 +131,9 @@ async function workWithLease(
 }
 
 function statusOf(result: CollectResult, isPaused: boolean): CollectResult['status'] {
-  if (result.errors.some((error) => !recoversByItself(error))) return 'failed';
-  if (isPaused || result.errors.length > 0) return 'paused';
+  const failures = result.errors.filter((error) => !(error instanceof EvidenceError));
+  if (failures.some((error) => !recoversByItself(error))) return 'failed';
+  if (isPaused || failures.length > 0) return 'paused';
   return result.snapshots.length > 0 ? 'sealed' : 'idle';
 }
 

@@ -10,7 +10,7 @@ import {
   RateLimitedError,
   StoreError,
 } from '../core/errors.ts';
-import { checkpointKey, runPrefix, scheduleKey } from '../core/object-keys.ts';
+import { checkpointKey, manifestKey, runPrefix, scheduleKey } from '../core/object-keys.ts';
 import type { Attempt, Invocation } from './invocation.ts';
 import {
   holdOffMs,
@@ -94,17 +94,20 @@ function holdOff(
   }
 }
 
-/** A run that was overtaken, or whose pages hold too many rejects, cannot be sealed any more. */
+/** A run that was overtaken, whose name is taken, or whose pages hold too many rejects, cannot be sealed any more. */
 async function discardUnusableRun(
   { store }: Invocation,
-  { task }: Attempt,
+  { task: { key } }: Attempt,
   state: TargetState,
-  { code }: ExportError,
+  error: ExportError,
 ): Promise<void> {
-  if (code === 'OVERTAKEN') state.open = null;
-  if (code !== 'TOO_MANY_REJECTS' || !state.open || !task.key) return;
+  const { open } = state;
+  if (!open || !key) return;
+  const { snapshot, run } = open;
+  const isNameTaken = error instanceof CorruptError && error.key === manifestKey(key, snapshot);
+  const hasRejects = error.code === 'TOO_MANY_REJECTS';
+  if (!hasRejects && !isNameTaken && error.code !== 'OVERTAKEN') return;
   // The stored pages do not change: the next attempt must read the list again.
-  const { snapshot, run } = state.open;
-  await store.delete(checkpointKey(runPrefix(task.key, snapshot, run)));
+  if (hasRejects) await store.delete(checkpointKey(runPrefix(key, snapshot, run)));
   state.open = null;
 }

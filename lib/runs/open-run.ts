@@ -4,8 +4,8 @@ import { ExportError } from '../core/errors.ts';
 import { stringifyCanonical } from '../core/exact-json.ts';
 import {
   checkpointKey,
+  isFutureName,
   runPrefix,
-  sealRecordKey,
   snapshotName,
   snapshotTimeMs,
   type TargetKey,
@@ -18,12 +18,14 @@ import {
   type Scope,
   startCheckpoint,
 } from '../reading/checkpoint.ts';
-import { listSnapshots } from '../snapshots/catalog.ts';
+import { type ChainEnd, readChainEnd } from '../snapshots/chain-end.ts';
+import { endSeal } from '../snapshots/seal-record.ts';
 import type { Invocation, ResolvedTask } from './invocation.ts';
 import { abandonAfterMs, isDue, slotMs, type TargetState, targetStateOf } from './schedule.ts';
 
 /** Two hosts' ideas of the store's time differ by less than this, milliseconds. */
 const aheadMsMax = 5_000;
+const minuteMs = 60_000;
 
 /** The checkpoint to continue from. Null: the target has nothing to do now. */
 export async function openRun(
@@ -68,8 +70,8 @@ async function resumeRun(
   if (code === 'RUN_ABANDONED') {
     state.abandoned = { snapshot: open.snapshot, atMs: Math.round(store.nowMs()) };
   }
-  // Otherwise the next run would wait for the abandoned one to seal.
-  await store.delete(sealRecordKey(key, open.snapshot, open.run));
+  // Otherwise the next run would wait for the abandoned one to seal, and its parts would stay.
+  await endSeal(store, key, open);
   if (!policy.reportsStalls || code !== 'RUN_ABANDONED') return null;
   // Stored before it is reported, so that it is reported once.
   await saveSchedule();
@@ -82,17 +84,22 @@ async function startRun(
   { target, projectId, key, id }: ResolvedTask,
   state: TargetState,
 ): Promise<Checkpoint | null> {
-  const newest = (await listSnapshots(store, key)).at(-1) ?? null;
-  if (newest !== null && newest > (state.sealed ?? '')) state.sealed = newest;
+  const end = await readChainEnd(store, key);
+  state.sealed = end.newest?.manifest.snapshot ?? null;
   if (policy.selects === 'due' && !isDue(state.sealed, store.nowMs(), scheduleMs)) {
     await saveSchedule();
     return null;
   }
   const startedAtMs = Math.round(store.nowMs());
-  const snapshot =
-    policy.snapshotNamedBy === 'slot'
-      ? snapshotName(slotMs(startedAtMs, scheduleMs))
-      : nameAfter(state.sealed, startedAtMs);
+  const wantedMs =
+    policy.snapshotNamedBy === 'slot' ? slotMs(startedAtMs, scheduleMs) : startedAtMs;
+  const snapshot = nameAfter(end, wantedMs);
+  // A few seconds are normal: exports in quick succession take the next second.
+  if ((snapshotTimeMs(end.newestName ?? '') ?? 0) > startedAtMs + minuteMs) {
+    const message =
+      "the newest snapshot is named after the store's time, so a clock was or is wrong; the new snapshot is named one second later";
+    log('warn', message, { newest: end.newestName, snapshot, target: id });
+  }
   const { schemaVersion } = target.dataset;
   const scope = target.scopeOf(projectId);
   const checkpoint = startCheckpoint({ target: key, schemaVersion, snapshot, scope, startedAtMs });
@@ -141,10 +148,12 @@ async function readWithoutFuture(
   return corrected;
 }
 
-/** Names of one target only increase, even within one second or after a clock that stepped back. */
-function nameAfter(sealed: string | null, nowMs: number): string {
-  const afterMs = sealed === null ? 0 : (snapshotTimeMs(sealed) ?? 0) + 1_000;
-  return snapshotName(Math.max(nowMs, afterMs));
+/** Names of one target only increase, even within one second or after a clock that stepped back. No name is used twice. */
+function nameAfter({ newestName, taken }: ChainEnd, wantedMs: number): string {
+  const afterMs = newestName === null ? 0 : (snapshotTimeMs(newestName) ?? 0) + 1_000;
+  let timeMs = Math.max(wantedMs, afterMs);
+  while (taken.includes(snapshotName(timeMs))) timeMs += 1_000;
+  return snapshotName(timeMs);
 }
 
 /** Null: the run can be continued. */
@@ -169,6 +178,13 @@ function whyAbandon(context: {
       'SCHEMA_CHANGED',
       `The open run ${snapshot} of ${id} (account ${scope.account}, run ${run}) is abandoned: another version of cgs-export started it with other columns.`,
       'A new run starts with the columns of this version. The abandoned run will not publish a snapshot.',
+    );
+  }
+  if (isFutureName(snapshot, nowMs) && phase === 'collecting') {
+    return new ExportError(
+      'RUN_ABANDONED',
+      `The open run ${snapshot} of ${id} (run ${run}) is abandoned: it is named more than 24 hours after the store's time.`,
+      'A clock was wrong when the run started: check the clocks of all hosts that export to this store. A new run starts.',
     );
   }
   const silentMs = nowMs - lastPageAtMs;

@@ -13,7 +13,7 @@ import type { CollectPorts } from './invocation.ts';
 import type { Policy } from './policy.ts';
 import type { RunProgress, WaitProgress } from './progress-event.ts';
 
-type SharedPorts = 'store' | 'clock' | 'log' | 'encoders' | 'budget' | 'writer';
+type SharedPorts = 'store' | 'clock' | 'log' | 'encoders' | 'budget' | 'writer' | 'scheduleMs';
 
 export interface RunPorts extends Pick<CollectPorts, SharedPorts> {
   policy: Policy;

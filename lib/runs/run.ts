@@ -4,13 +4,12 @@ import { ExportError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import { isAtRest, judgePass, startPass, trackPass } from '../reading/paging.ts';
-import type { Sealed } from '../snapshots/catalog.ts';
-import { sealRun } from '../snapshots/seal.ts';
+import { type SealOutcome, sealRun } from '../snapshots/seal.ts';
 import { readNextPage } from './read-page.ts';
 import { openRunState, type RunPorts, type RunState } from './run-state.ts';
 
 export type RunOutcome =
-  | { kind: 'sealed'; sealed: Sealed }
+  | ({ kind: 'sealed' } & SealOutcome)
   /** The quota or the time left allows no more now. Everything is stored. */
   | { kind: 'paused' };
 
@@ -45,12 +44,13 @@ export async function advanceRun(
       await judge(state);
       continue;
     }
-    const sealed = await seal(state);
-    if (!sealed) return { kind: 'paused' };
+    const outcome = await seal(state);
+    if (!outcome) return { kind: 'paused' };
+    const { sealed } = outcome;
     const { rows, verdict } = sealed.manifest;
     progress({ kind: 'sealed', target, run, snapshot, rows, verdict });
     log('info', 'sealed', { snapshot, rows, verdict, manifest: sealed.manifestKey });
-    return { kind: 'sealed', sealed };
+    return { kind: 'sealed', ...outcome };
   }
 }
 
@@ -89,7 +89,7 @@ async function judge(state: RunState): Promise<void> {
 }
 
 /** Null: another run of the target must seal first. Throws ExportError `SEAL_KILLED`, and what sealRun throws. */
-async function seal(state: RunState): Promise<Sealed | null> {
+async function seal(state: RunState): Promise<SealOutcome | null> {
   const { ports, target, pages, keepAlive, checkpoint } = state;
   const { policy, progress } = ports;
   const { sealAttempts, snapshot, run } = checkpoint;
@@ -104,14 +104,19 @@ async function seal(state: RunState): Promise<Sealed | null> {
   }
   progress({ kind: 'seal', target, run, snapshot });
   await state.save({ ...checkpoint, sealAttempts: sealAttempts + 1 });
-  let sealed: Sealed | null = null;
+  let outcome: SealOutcome | null = null;
   try {
-    const mayWait = policy.waitsForOthers;
-    const sealPorts = { ...ports, keepAlive, mayWait, readStoredPage: pages.readInOrder };
-    sealed = await sealRun(sealPorts, target, state.checkpoint);
+    const sealPorts = {
+      ...ports,
+      keepAlive,
+      readStoredPage: pages.readInOrder,
+      mayWait: policy.waitsForOthers,
+      onWait: (delayMs: number) => progress({ kind: 'wait', delayMs, reason: 'seal' }),
+    };
+    outcome = await sealRun(sealPorts, target, state.checkpoint);
   } finally {
     // Reached only if the process was not killed, so the attempt does not count.
-    if (!sealed) await state.save({ ...checkpoint, sealAttempts }).catch(() => {});
+    if (!outcome) await state.save({ ...checkpoint, sealAttempts }).catch(() => {});
   }
-  return sealed;
+  return outcome;
 }

@@ -2,7 +2,7 @@
 
 import { backoffMs } from '../core/error-policy.ts';
 import type { ExportError } from '../core/errors.ts';
-import { scheduleKey, snapshotName, snapshotTimeMs } from '../core/object-keys.ts';
+import { isFutureName, scheduleKey, snapshotName, snapshotTimeMs } from '../core/object-keys.ts';
 import { decodeState, encodeState } from '../core/state.ts';
 
 /** What the store remembers of one target. If it is missing, it is rebuilt from the manifests. All times: store time. */
@@ -30,6 +30,8 @@ export interface TargetState {
   abandoned?: { snapshot: string; atMs: number } | undefined;
   /** Absent: no timer has looked at the target yet. */
   missed?: MissedSlots | undefined;
+  /** Keys of the faults of evidence that the newest seal found: each is reported once while it lasts. */
+  reportedFaults?: readonly string[] | undefined;
 }
 
 /** Why a target or a key fails. The texts are those of the newest error. */
@@ -96,9 +98,13 @@ export function slotMs(nowMs: number, scheduleMs: number): number {
   return Math.floor(nowMs / scheduleMs) * scheduleMs;
 }
 
-/** True if a slot has begun since the newest sealed snapshot (`sealed`, of any verdict; null: none). */
+/**
+ * True if a slot has begun since the newest sealed snapshot (`sealed`, of any verdict; null: none). A name of after tomorrow
+ * comes from a clock that was wrong, and does not count.
+ */
 export function isDue(sealed: string | null, nowMs: number, scheduleMs: number): boolean {
-  return sealed === null || snapshotName(slotMs(nowMs, scheduleMs)) > sealed;
+  if (sealed === null || isFutureName(sealed, nowMs)) return true;
+  return snapshotName(slotMs(nowMs, scheduleMs)) > sealed;
 }
 
 /** The state of a target whose run was just sealed. What is counted over all runs remains. */
@@ -170,7 +176,7 @@ export function countPassedSlots(state: SlotState, nowMs: number, scheduleMs: nu
 
 /** `sealed`, or null if it is named more than a day ahead: it comes from a clock that was wrong, and counts for nothing. */
 export function plausibleName(sealed: string | null, nowMs: number): string | null {
-  return sealed !== null && sealed > snapshotName(nowMs + 24 * hourMs) ? null : sealed;
+  return sealed !== null && isFutureName(sealed, nowMs) ? null : sealed;
 }
 
 /** The start of the slot that a snapshot with this name belongs to. Null: there is no name. */

@@ -3,6 +3,7 @@
 import { CorruptError, type ExportError, StoreError } from '../core/errors.ts';
 import {
   headKey,
+  isFutureName,
   latestKey,
   scheduleKey,
   snapshotTimeMs,
@@ -10,8 +11,10 @@ import {
   targetId,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { listSnapshots, readManifest, type Sealed } from '../snapshots/catalog.ts';
+import { findNewest, listSnapshots, readManifest, type Sealed } from '../snapshots/catalog.ts';
+import { readChainEnd } from '../snapshots/chain-end.ts';
 import { decodePointer } from '../snapshots/manifest.ts';
+import { findRivals } from '../snapshots/seal-turn.ts';
 import { describeHold } from './holds.ts';
 import type { Hold, Target } from './invocation.ts';
 import { readCheckpoint } from './open-run.ts';
@@ -64,6 +67,8 @@ interface OpenRun {
   total: number | null;
   /** Attempts to seal that started and did not end. One of them may be going on. */
   sealAttempts: number;
+  /** The run that must seal first, if this one has been read to its end, and for how long at most. Null: none. */
+  waitsFor: { snapshot: string; run: string; leftSeconds: number } | null;
 }
 
 /** What `status --check` finds. */
@@ -131,7 +136,7 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
   const state = targetStateOf(schedule, key ? targetId(key) : unresolvedId(target));
   const openRef = state.open;
   const last = key && (await readNewest(store, key, openRef?.snapshot ?? null, faults));
-  const latest = key && (await noteFault(faults, () => readPointed(store, key, latestKey(key))));
+  const latest = key && (await noteFault(faults, () => readLatest(store, key)));
   const open = key && openRef && (await noteFault(faults, () => readOpen(store, key, openRef)));
   const passed = passedSlots(state, nowMs, scheduleMs);
   const status: TargetStatus = {
@@ -177,13 +182,15 @@ async function readNewest(
   faults: ExportError[],
 ): Promise<Sealed | null> {
   const pointed = await noteFault(faults, () => readPointed(store, key, headKey(key)));
-  if (pointed) return pointed;
+  const isFuture = (name: string) => isFutureName(name, store.nowMs());
+  if (pointed && !isFuture(pointed.manifest.snapshot)) return pointed;
   const names = (await listSnapshots(store, key)).filter((name) => name !== open);
-  if (names.length > 0 && faults.length === 0) {
+  if (names.length > 0 && faults.length === 0 && !pointed) {
     const message = 'is missing, although the target has snapshots';
     faults.push(new CorruptError(headKey(key), message, verifyHint));
   }
   for (const name of names.reverse()) {
+    if (isFuture(name)) continue;
     const found = await noteFault([], () => readManifest(store, key, name));
     if (found) return found;
   }
@@ -191,6 +198,13 @@ async function readNewest(
 }
 
 const verifyHint = 'Run `cgs-export verify`: it lists every object that is missing or was altered.';
+
+/** The newest complete snapshot. A snapshot that is named more than a day after the store's time is none. */
+async function readLatest(store: Store, key: TargetKey): Promise<Sealed | null> {
+  const pointed = await readPointed(store, key, latestKey(key));
+  if (!pointed || !isFutureName(pointed.manifest.snapshot, store.nowMs())) return pointed;
+  return findNewest(store, key, ({ verdict }) => verdict === 'complete');
+}
 
 /** Null if the pointer does not exist. Throws CorruptError, also if what it names is missing or was altered. */
 async function readPointed(
@@ -200,7 +214,7 @@ async function readPointed(
 ): Promise<Sealed | null> {
   const bytes = await store.get(pointerKey);
   if (!bytes) return null;
-  const pointer = decodePointer(pointerKey, bytes);
+  const pointer = decodePointer(key, pointerKey, bytes);
   const sealed = await readManifest(store, key, pointer.snapshot);
   if (!sealed) {
     throw new CorruptError(pointer.manifest, `is missing, but ${pointerKey} names it`, verifyHint);
@@ -229,7 +243,19 @@ async function readOpen(
     rows: cursor.totalLast === null ? null : cursor.reach,
     total: cursor.totalLast === null ? null : Math.max(cursor.totalLast, cursor.reach),
     sealAttempts,
+    waitsFor: phase === 'sealing' ? await readWait(store, target, open) : null,
   };
+}
+
+async function readWait(
+  store: Store,
+  target: TargetKey,
+  open: { snapshot: string; run: string },
+): Promise<OpenRun['waitsFor']> {
+  const [rival] = await findRivals(store, target, open, await readChainEnd(store, target));
+  if (!rival) return null;
+  const { snapshot, run, leftMs } = rival;
+  return { snapshot, run, leftSeconds: Math.ceil(leftMs / 1_000) };
 }
 
 /** What `status --check` finds in one target, the worst first. `unreadable`: objects that its status needs. */

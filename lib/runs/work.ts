@@ -2,9 +2,9 @@
 // used up. One failing target does not stop the others.
 
 import { recoversByItself } from '../core/error-policy.ts';
-import { ExportError, RateLimitedError, StoppedError } from '../core/errors.ts';
+import { EvidenceError, ExportError, RateLimitedError, StoppedError } from '../core/errors.ts';
 import { stoppedError } from '../quota/budget.ts';
-import type { Sealed } from '../snapshots/catalog.ts';
+import type { SealOutcome } from '../snapshots/seal.ts';
 import { tidyTarget } from '../snapshots/tidy.ts';
 import { clearHolds, noteFailure } from './failure.ts';
 import type {
@@ -97,8 +97,9 @@ function isOver({ done, isQuotaUsedUp, throttledUsers }: WorkState, { target, pr
 
 function hasErrorToReportOnce({ errors, snapshots }: CollectResult): boolean {
   return (
-    errors.some(({ code }) => code === 'RUN_STALLED' || code === 'RUN_ABANDONED') ||
-    snapshots.some(({ manifest }) => manifest.verdict === 'drifted')
+    errors.some(
+      (error) => error instanceof EvidenceError || /^RUN_(STALLED|ABANDONED)$/.test(error.code),
+    ) || snapshots.some(({ manifest }) => manifest.verdict === 'drifted')
   );
 }
 
@@ -118,7 +119,7 @@ async function tryTask(
   const outcome = await advance(invocation, state, attempt);
   const wasFirst = state.isFirst;
   state.isFirst = false;
-  if (outcome.kind === 'sealed') await noteSealed(invocation, state, task, outcome.sealed);
+  if (outcome.kind === 'sealed') await noteSealed(invocation, state, task, outcome);
   else await notePaused(invocation, state, attempt, wasFirst);
 }
 
@@ -159,9 +160,9 @@ async function noteSealed(
   invocation: Invocation,
   state: WorkState,
   task: ResolvedTask,
-  sealed: Sealed,
+  { sealed, faults }: SealOutcome,
 ): Promise<void> {
-  const { policy, store, schedule, result, saveSchedule } = invocation;
+  const { policy, store, schedule, log, result, saveSchedule } = invocation;
   const { target, id } = task;
   const isTimer = policy.selects === 'due';
   if (!isTimer) {
@@ -175,10 +176,19 @@ async function noteSealed(
     await noteMissedSlots(invocation, [task]);
   }
   const { snapshot } = sealed.manifest;
-  schedule.targets[id] = sealedState(targetStateOf(schedule, id), snapshot, store.nowMs());
+  const before = targetStateOf(schedule, id);
+  const reportedFaults = faults.map((fault) => fault.key);
+  schedule.targets[id] = { ...sealedState(before, snapshot, store.nowMs()), reportedFaults };
   await saveSchedule();
   // After the schedule: a timer that could not save it meets the snapshot again, and reports it then.
   if (isTimer) result.snapshots.push(sealed);
+  // Also after the schedule, so that each fault is reported once.
+  for (const { key, message, hint } of faults) {
+    if (before.reportedFaults?.includes(key)) continue;
+    const error = new EvidenceError(key, message, hint);
+    log('error', error.message, { code: error.code, hint, target: id, account: target.account });
+    result.errors.push(error);
+  }
   await tidy(invocation, task);
 }
 

@@ -1,23 +1,32 @@
 // Responsible for finding and reading the sealed snapshots of a target. Not responsible for writing them (seal.ts).
 
+import { CorruptError } from '../core/errors.ts';
 import {
+  isFutureName,
   manifestKey,
   manifestPrefix,
   parseManifestKey,
   type TargetKey,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { sha256 } from '../core/state.ts';
-import { decodeManifest, decodePointer, type Manifest } from './manifest.ts';
+import { decodeSealed, type Manifest, type Sealed } from './manifest.ts';
 
-export interface Sealed {
-  manifestKey: string;
-  manifest: Manifest;
-  /** Of the manifest's bytes as stored. */
-  manifestSha256: string;
+export type { Sealed } from './manifest.ts';
+
+/** A stored object that is not as it was sealed. */
+export interface Fault {
+  /** The object's key. */
+  key: string;
+  /** What is wrong, without the key. */
+  message: string;
+  hint: string;
 }
 
-/** Names of the target's sealed snapshots, oldest first. */
+export function toFault({ key, message, hint }: CorruptError): Fault {
+  return { key, message: message.slice(key.length + 2), hint };
+}
+
+/** Names under which the target has manifests, oldest first. The objects may not be manifests of their keys. */
 export async function listSnapshots(store: Store, target: TargetKey): Promise<string[]> {
   const objects = await store.list(manifestPrefix(target));
   return objects
@@ -25,7 +34,7 @@ export async function listSnapshots(store: Store, target: TargetKey): Promise<st
     .filter((name): name is string => name !== undefined);
 }
 
-/** Null if the snapshot is not sealed. Throws CorruptError if its manifest cannot be decoded. */
+/** Null if the snapshot is not sealed. Throws CorruptError if the object is not the manifest of its key. */
 export async function readManifest(
   store: Store,
   target: TargetKey,
@@ -33,19 +42,36 @@ export async function readManifest(
 ): Promise<Sealed | null> {
   const key = manifestKey(target, snapshot);
   const bytes = await store.get(key);
-  if (!bytes) return null;
-  const manifest = decodeManifest(key, bytes);
-  return { manifestKey: key, manifest, manifestSha256: sha256(bytes) };
+  return bytes && decodeSealed(key, bytes);
 }
 
-/** The manifest that a pointer (`_head` or `_latest`) names. Null if either does not exist. Throws CorruptError. */
-export async function readPointed(
+/** As readManifest, but returns the fault of an object that is not the manifest of its key. */
+export async function readManifestOrFault(
   store: Store,
   target: TargetKey,
-  pointerKey: string,
-): Promise<Manifest | null> {
-  const bytes = await store.get(pointerKey);
-  if (!bytes) return null;
-  const { snapshot } = decodePointer(pointerKey, bytes);
-  return (await readManifest(store, target, snapshot))?.manifest ?? null;
+  snapshot: string,
+): Promise<{ sealed: Sealed | null; fault: Fault | null }> {
+  try {
+    return { sealed: await readManifest(store, target, snapshot), fault: null };
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error;
+    return { sealed: null, fault: toFault(error) };
+  }
+}
+
+/**
+ * The newest sealed snapshot that `isWanted` accepts; null if there is none. Leaves out what is not the manifest of its key and
+ * what is named more than a day after the store's time.
+ */
+export async function findNewest(
+  store: Store,
+  target: TargetKey,
+  isWanted: (manifest: Manifest) => boolean = () => true,
+): Promise<Sealed | null> {
+  for (const snapshot of (await listSnapshots(store, target)).reverse()) {
+    if (isFutureName(snapshot, store.nowMs())) continue;
+    const { sealed } = await readManifestOrFault(store, target, snapshot);
+    if (sealed && isWanted(sealed.manifest)) return sealed;
+  }
+  return null;
 }

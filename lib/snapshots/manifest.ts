@@ -2,7 +2,8 @@
 
 import * as v from 'valibot';
 import { CorruptError } from '../core/errors.ts';
-import { snapshotTimeMs } from '../core/object-keys.ts';
+import { manifestKey, snapshotTimeMs, type TargetKey, targetId } from '../core/object-keys.ts';
+import { sha256 } from '../core/state.ts';
 import { count, evidenceShape, scopeShape } from '../reading/checkpoint.ts';
 
 const counts = v.record(v.string(), count);
@@ -29,6 +30,7 @@ const manifestShape = v.object({
   schemaVersion: count,
   snapshot,
   run: v.string(),
+  scheduleSeconds: count,
   scope: scopeShape,
   startedAt: isoTime,
   sealedAt: isoTime,
@@ -44,7 +46,17 @@ const manifestShape = v.object({
   previous: v.nullable(previousShape),
   writer: v.string(),
 });
-const pointerShape = v.object({ snapshot, manifest: v.string(), manifestSha256: hash });
+const pointerShape = v.object({
+  snapshot,
+  manifest: v.string(),
+  manifestSha256: hash,
+  table: v.string(),
+  account: v.string(),
+  region: v.string(),
+  projectId: v.string(),
+  verdict: v.picklist(['complete', 'drifted']),
+  parts: v.array(v.string()),
+});
 
 export type Previous = v.InferOutput<typeof previousShape>;
 export type Part = v.InferOutput<typeof partShape>;
@@ -52,8 +64,17 @@ export type Manifest = v.InferOutput<typeof manifestShape>;
 /** `_latest` and `_head`. */
 export type Pointer = v.InferOutput<typeof pointerShape>;
 
+/** A manifest as it is stored. */
+export interface Sealed {
+  manifestKey: string;
+  manifest: Manifest;
+  /** Of the manifest's bytes as stored. */
+  manifestSha256: string;
+}
+
+/** One line, so that programs that read JSON line by line can read it. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  return Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+  return Buffer.from(`${JSON.stringify(manifest)}\n`);
 }
 
 export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
@@ -61,20 +82,68 @@ export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
   return decode(kind, key, bytes);
 }
 
+/** Throws CorruptError if the bytes are not a manifest, or are the manifest of another key. */
+export function decodeSealed(key: string, bytes: Uint8Array): Sealed {
+  const manifest = decodeManifest(key, bytes);
+  const target = targetOf(manifest);
+  if (manifestKey(target, manifest.snapshot) !== key) {
+    const message = `is the manifest of ${targetId(target)} ${manifest.snapshot}: it was moved or copied here`;
+    throw new CorruptError(key, message, misplacedHint);
+  }
+  return { manifestKey: key, manifest, manifestSha256: sha256(bytes) };
+}
+
+function targetOf({ table, scope }: Manifest): TargetKey {
+  return { table, region: scope.region, projectId: scope.projectId };
+}
+
+/** The pointer that names a sealed snapshot. */
+export function pointerTo({ manifestKey: manifest, manifestSha256, ...sealed }: Sealed): Pointer {
+  const { snapshot, table, scope, verdict, parts } = sealed.manifest;
+  const { account, region, projectId } = scope;
+  const keys = parts.map(({ key }) => key);
+  return {
+    ...{ snapshot, manifest, manifestSha256, table, account, region, projectId },
+    ...{ verdict, parts: keys },
+  };
+}
+
 export function encodePointer(pointer: Pointer): Uint8Array {
   return Buffer.from(`${JSON.stringify(pointer)}\n`);
 }
 
-export function decodePointer(key: string, bytes: Uint8Array): Pointer {
+/** Throws CorruptError if the bytes are not a pointer to a manifest of this target. */
+export function decodePointer(target: TargetKey, key: string, bytes: Uint8Array): Pointer {
   const kind = { shape: pointerShape, name: 'pointer to a manifest', hint: pointerHint };
-  return decode(kind, key, bytes);
+  const pointer = decode(kind, key, bytes);
+  if (pointer.manifest === manifestKey(target, pointer.snapshot)) return pointer;
+  const message = `names no manifest of ${targetId(target)}: it was moved, copied or altered`;
+  throw new CorruptError(key, message, pointerHint);
 }
 
-/** For a manifest that differs from the bytes that were written. */
+/** Null: decodePointer throws CorruptError. */
+export function decodePointerOrNull(
+  target: TargetKey,
+  key: string,
+  bytes: Uint8Array,
+): Pointer | null {
+  try {
+    return decodePointer(target, key, bytes);
+  } catch (error) {
+    if (error instanceof CorruptError) return null;
+    throw error;
+  }
+}
+
+/** For a manifest or a part that differs from the bytes that were written. */
 export const restoreHint =
   'Nothing was overwritten. Restore the object from an earlier version in the bucket or from a backup. `cgs-export verify` lists all affected objects.';
-const pointerHint =
-  'Nothing was overwritten. No snapshot depends on this object. Delete it and export again: the next run writes it from the newest manifest.';
+/** For a manifest under a key that is not its own. */
+const misplacedHint =
+  'It counts for nothing. Find out which program wrote it, then delete it. `cgs-export verify` lists all affected objects.';
+/** For a pointer that cannot be read, is missing or names the wrong manifest. */
+export const pointerHint =
+  'Restore the object from an earlier version in the bucket or from a backup, if there is one: _head is the only witness of the newest snapshot. Otherwise the next export writes it again. Then run `cgs-export verify`.';
 
 /** Throws CorruptError that names `key`. Unknown members, which a later version may add, are ignored. */
 function decode<S extends v.GenericSchema>(

@@ -1,4 +1,5 @@
-// Responsible for writing the parts of a snapshot: rows in each format, and rejects.
+// Responsible for the parts of a snapshot, rows in each format and rejects: their keys before the first is written, and writing
+// them.
 
 import { gzipSync } from 'node:zlib';
 import { type PartKind, partKey, type TargetKey } from '../core/object-keys.ts';
@@ -16,34 +17,65 @@ export interface PartPorts {
   keepAlive: () => Promise<void>;
 }
 
-/** Writes each part as soon as it is encoded, so that only one encoded part is in memory. */
-export async function writeParts(
-  { store, dataset, encoders, keepAlive }: PartPorts,
+/** Encoded parts that are kept until they are written. Larger ones are encoded again, so that memory stays bounded. */
+const keptBytesMax = 16 * 2 ** 20;
+
+export interface EncodedPart {
+  part: Part;
+  /** Null: too large to be kept. */
+  bytes: Uint8Array | null;
+  encode: () => Promise<Uint8Array>;
+}
+
+/**
+ * Encodes every part, because its key contains the hash of its bytes. The newest part is always kept; the earlier ones only if
+ * all of them together are small.
+ */
+export async function encodeParts(
+  { dataset, encoders, keepAlive }: PartPorts,
   target: TargetKey,
   { snapshot, writer }: { snapshot: string; writer: string },
   { rows, rejects }: Contents,
-): Promise<Part[]> {
-  const parts: Part[] = [];
-  async function write(kind: PartKind, rowCount: number, bytes: Uint8Array): Promise<void> {
-    await keepAlive();
+): Promise<EncodedPart[]> {
+  const encoded: EncodedPart[] = [];
+  async function add(
+    kind: PartKind,
+    rowCount: number,
+    encode: () => Promise<Uint8Array>,
+  ): Promise<void> {
+    const bytes = await encode();
     const hash = sha256(bytes);
     const key = partKey(target, kind, snapshot, hash);
-    await store.put(key, bytes);
-    parts.push({ ...kind, key, rows: rowCount, bytes: bytes.length, sha256: hash });
+    const part = { ...kind, key, rows: rowCount, bytes: bytes.length, sha256: hash };
+    const keptBytes = encoded.reduce((sum, one) => sum + (one.bytes?.length ?? 0), bytes.length);
+    if (keptBytes > keptBytesMax) for (const one of encoded) one.bytes = null;
+    encoded.push({ part, bytes, encode });
   }
   for (const { format, encode } of encoders) {
     const options = { createdBy: writer, keepAlive };
-    // The bytes have no name here, so that they are free while the next format is encoded.
-    await write(
-      { role: 'rows', format },
-      rows.length,
-      await encode(rows, dataset.columns, options),
-    );
+    await add({ role: 'rows', format }, rows.length, () => encode(rows, dataset.columns, options));
   }
   if (rejects.length > 0) {
-    await write({ role: 'rejects', format: 'ndjson' }, rejects.length, encodeRejects(rejects));
+    const kind = { role: 'rejects', format: 'ndjson' } as const;
+    await add(kind, rejects.length, async () => encodeRejects(rejects));
   }
-  return parts;
+  return encoded;
+}
+
+/** Frees each part's bytes once it is written. */
+export async function writeParts(
+  { store, keepAlive }: PartPorts,
+  encoded: readonly EncodedPart[],
+): Promise<void> {
+  // The last part is the one that is always kept: writing it first frees its memory for the others.
+  for (const one of encoded.toReversed()) {
+    const { key, sha256: hash } = one.part;
+    const bytes = one.bytes ?? (await one.encode());
+    one.bytes = null;
+    if (sha256(bytes) !== hash) throw new Error(`encoding ${key} again gave other bytes`);
+    await keepAlive();
+    await store.put(key, bytes);
+  }
 }
 
 /** Gzipped lines of JSON. `record` is the record as the API sent it. */

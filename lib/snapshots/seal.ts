@@ -1,9 +1,10 @@
 // Responsible for sealing a run: rows, parts and manifest, written in the order that makes the manifest the commit.
 // The design, with a diagram: docs/design/commit.md.
 
-import { CorruptError, ExportError, ProtocolError } from '../core/errors.ts';
+import { ExportError, ProtocolError } from '../core/errors.ts';
 import {
   headKey,
+  isFutureName,
   latestKey,
   manifestKey,
   sealRecordKey,
@@ -11,20 +12,29 @@ import {
 } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import { listSnapshots, readManifest, type Sealed } from './catalog.ts';
+import { type Fault, readManifest } from './catalog.ts';
+import { type ChainEnd, isSamePrevious, readChainEnd } from './chain-end.ts';
 import { type Contents, readContents } from './contents.ts';
 import type { ReadStoredPage } from './duplicates.ts';
 import {
-  decodePointer,
+  decodePointerOrNull,
   encodeManifest,
   encodePointer,
   type Manifest,
   type Part,
-  type Previous,
-  restoreHint,
+  type Pointer,
+  pointerTo,
+  type Sealed,
 } from './manifest.ts';
-import { type PartPorts, writeParts } from './parts.ts';
-import { decodeSealRecord, encodeSealRecord, type SealRecord } from './seal-record.ts';
+import { encodeParts, type PartPorts, writeParts } from './parts.ts';
+import {
+  decodeSealRecord,
+  deleteLeftParts,
+  encodeSealRecord,
+  endSeal,
+  readSealRecord,
+  type SealRecord,
+} from './seal-record.ts';
 import { type TurnPorts, waitForTurn } from './seal-turn.ts';
 import { countRows } from './statistics.ts';
 
@@ -35,27 +45,37 @@ const rejectShareMax = 0.01;
 export interface SealPorts extends PartPorts, TurnPorts {
   /** Name and version of this program, for parts and manifest. */
   writer: string;
+  /** For the manifest: how often a snapshot is due. */
+  scheduleMs: number;
   readStoredPage: ReadStoredPage;
+}
+
+/** A sealed run, and the faults of earlier evidence that were found meanwhile: the same for every attempt of the run. */
+export interface SealOutcome {
+  sealed: Sealed;
+  faults: readonly Fault[];
 }
 
 /**
  * Seals the run, or returns the snapshot if it is sealed already. Everything written depends only on the seal record and
  * the pages, so sealing again writes the same bytes. Null: another run must seal an older snapshot first, and this
- * invocation may not wait. Throws ProtocolError `TOO_MANY_REJECTS`; ExportError `OVERTAKEN` if a newer snapshot of the
- * target is sealed; CorruptError if the newest manifest was altered.
+ * invocation may not wait. Throws ProtocolError `TOO_MANY_REJECTS`; ExportError `OVERTAKEN` if the target has or had a
+ * snapshot of this or a newer name; CorruptError if another object has the key of the manifest.
  */
 export async function sealRun(
   ports: SealPorts,
   target: TargetKey,
   checkpoint: Checkpoint,
-): Promise<Sealed | null> {
-  const { store, keepAlive } = ports;
+): Promise<SealOutcome | null> {
+  const { store, log, keepAlive } = ports;
   const { snapshot } = checkpoint;
-  for (let step: 'again' | 'paused' | 'published' = 'again'; step === 'again'; ) {
-    const sealedBefore = await listSnapshots(store, target);
-    if (sealedBefore.includes(snapshot)) break;
-    step = await publish(ports, target, checkpoint, sealedBefore);
+  let record: SealRecord | null = null;
+  while (record === null) {
+    const end = await readChainEnd(store, target);
+    if (end.taken.includes(snapshot)) break;
+    const step = await publish(ports, target, checkpoint, end);
     if (step === 'paused') return null;
+    if (step !== 'again') record = step;
   }
   await keepAlive();
   const sealed = await readManifest(store, target, snapshot);
@@ -66,47 +86,53 @@ export async function sealRun(
       'Check whether another program deletes objects of this store, and whether its reads see earlier writes.',
     );
   }
-  await movePointer(store, headKey(target), sealed);
-  if (sealed.manifest.verdict === 'complete') await movePointer(store, latestKey(target), sealed);
-  return sealed;
+  record ??= await readSealRecord(store, target, checkpoint);
+  if (record) {
+    // Before `_head` moves: until then, verify excuses these parts.
+    await deleteLeftParts(store, target, record, sealed).catch((error: unknown) => {
+      log('warn', 'parts that no manifest names could not be deleted', { error });
+    });
+  }
+  await movePointers(store, target, sealed);
+  return { sealed, faults: record?.faults ?? [] };
 }
 
-/**
- * One attempt to publish the snapshot. `again`: another exporter changed the state that this attempt was based on.
- * `sealedBefore`: the target's sealed snapshots, oldest first.
- */
+/** One attempt to publish the snapshot. Returns its seal record. `again`: another exporter changed what it was based on. */
 async function publish(
   ports: SealPorts,
   target: TargetKey,
   checkpoint: Checkpoint,
-  sealedBefore: readonly string[],
-): Promise<'again' | 'paused' | 'published'> {
+  end: ChainEnd,
+): Promise<'again' | 'paused' | SealRecord> {
   const { store, clock, dataset, readStoredPage, keepAlive } = ports;
   const { snapshot, run } = checkpoint;
-  const previous = await findPrevious(store, target, snapshot, sealedBefore);
-  const recordKey = sealRecordKey(target, snapshot, run);
-  const { record, settlesMonotonicMs } = await fixRecord(ports, recordKey, {
-    sealedAtMs: Math.round(clock.nowMs()),
-    previous,
-    writer: ports.writer,
-    checkpoint,
-  });
+  // A name is used once, also if its manifest was deleted.
+  if (end.newestName !== null && end.newestName >= snapshot) {
+    await endSeal(store, target, checkpoint);
+    throw overtaken(snapshot, end.newestName);
+  }
+  const key = sealRecordKey(target, snapshot, run);
+  const { record, settlesMonotonicMs } = await fixRecord(ports, key, checkpoint, end);
   const contents = await readContents(dataset, target, record.checkpoint, readStoredPage);
   const { rows, rejects, duplicates } = contents;
   const keyless = rejects.length - duplicates;
   if (keyless > rejectShareMax * (rejects.length + rows.length)) {
     // The next attempt reads the list again and must not find this record.
-    await store.delete(recordKey);
+    await endSeal(store, target, checkpoint);
     throw tooManyRejects(dataset, contents);
   }
-  // Parts before the manifest: the manifest makes the snapshot visible. A rival's record becomes visible meanwhile.
-  const parts = await writeParts(ports, target, { snapshot, writer: record.writer }, contents);
+  // A rival's record becomes visible meanwhile.
+  const encoded = await encodeParts(ports, target, { snapshot, writer: record.writer }, contents);
   if (settlesMonotonicMs !== null) {
     const delayMs = settlesMonotonicMs - clock.monotonicMs();
     if (delayMs > 0) await clock.sleep(delayMs);
-    if (!(await isStored(store, recordKey, record))) return 'again';
+    if (!(await isStored(store, key, record))) return 'again';
   }
-  const turn = await waitForTurn(ports, target, checkpoint, sealedBefore);
+  const parts = encoded.map(({ part }) => part);
+  const listed = await listInRecord(ports, key, record, parts);
+  // Parts before the manifest: the manifest makes the snapshot visible.
+  await writeParts(ports, encoded);
+  const turn = await waitForTurn(ports, target, checkpoint, end);
   if (turn === 'paused') return 'paused';
   if (turn === 'changed') return 'again';
   await keepAlive();
@@ -114,73 +140,95 @@ async function publish(
   await store.put(manifestKey(target, snapshot), encodeManifest(manifest));
   // Another writer of the same manifest may finish later. The pointers must name the bytes that are stored in the end.
   if (store.settleMs > 0) await clock.sleep(store.settleMs);
-  return 'published';
-}
-
-/** The newest sealed snapshot, which becomes `previous`. Null if there is none. Throws `OVERTAKEN`, CorruptError. */
-async function findPrevious(
-  store: Store,
-  target: TargetKey,
-  snapshot: string,
-  sealedBefore: readonly string[],
-): Promise<Previous | null> {
-  const newest = sealedBefore[sealedBefore.length - 1];
-  if (newest === undefined) return null;
-  if (newest > snapshot) {
-    throw new ExportError(
-      'OVERTAKEN',
-      `Snapshot ${newest} was sealed before ${snapshot}: names of one target only increase.`,
-      'The older run is abandoned; the newer snapshot is valid.',
-    );
-  }
-  const sealed = await readManifest(store, target, newest);
-  if (!sealed) throw new Error(`manifest of ${newest} vanished`);
-  const key = headKey(target);
-  const head = await store.get(key);
-  const pointer = head && decodePointer(key, head);
-  if (pointer?.snapshot === newest && pointer.manifestSha256 !== sealed.manifestSha256) {
-    // The chain must not continue from an altered manifest.
-    const message = `does not match the hash in ${key}: it was altered`;
-    throw new CorruptError(sealed.manifestKey, message, restoreHint);
-  }
-  return { snapshot: newest, manifestSha256: sealed.manifestSha256 };
+  return listed;
 }
 
 /**
- * Stores `wanted`, unless a record with the same predecessor exists: then that one is used, so that every sealer writes
- * the same bytes. `settlesMonotonicMs`: when a rival's write must be visible; null if the record existed before.
+ * Stores a record, unless one with the same predecessor exists: then that one is used, so that every sealer writes the same
+ * bytes. `settlesMonotonicMs`: when a rival's write must be visible; null if the record existed before.
  */
 async function fixRecord(
-  { store, clock, keepAlive }: SealPorts,
+  { store, clock, writer, scheduleMs, keepAlive }: SealPorts,
   key: string,
-  wanted: SealRecord,
+  checkpoint: Checkpoint,
+  { previous, faults }: ChainEnd,
 ): Promise<{ record: SealRecord; settlesMonotonicMs: number | null }> {
-  const existing = await store.get(key);
-  if (existing) {
-    const record = decodeSealRecord(key, existing);
-    // A record with another predecessor is outdated: using it would fork the chain.
-    if (record.previous?.manifestSha256 === wanted.previous?.manifestSha256) {
-      return { record, settlesMonotonicMs: null };
-    }
+  const bytes = await store.get(key);
+  const stored = bytes && decodeSealRecord(key, bytes);
+  // A record with another predecessor is outdated: using it would fork the chain.
+  if (stored && isSamePrevious(stored.previous, previous)) {
+    return { record: stored, settlesMonotonicMs: null };
   }
+  const record: SealRecord = {
+    sealedAtMs: Math.round(clock.nowMs()),
+    previous,
+    writer,
+    scheduleSeconds: Math.round(scheduleMs / 1_000),
+    checkpoint,
+    parts: stored?.parts ?? [],
+    faults,
+  };
   await keepAlive();
-  await store.put(key, encodeSealRecord(wanted), { durability: 'acknowledged' });
-  return { record: wanted, settlesMonotonicMs: clock.monotonicMs() + store.settleMs };
+  await store.put(key, encodeSealRecord(record), { durability: 'acknowledged' });
+  return { record, settlesMonotonicMs: clock.monotonicMs() + store.settleMs };
 }
 
 async function isStored(store: Store, key: string, record: SealRecord): Promise<boolean> {
-  const bytes = await store.get(key);
-  return bytes !== null && Buffer.compare(bytes, encodeSealRecord(record)) === 0;
+  return isSame(await store.get(key), encodeSealRecord(record));
 }
 
-/** A pointer never moves back to an older snapshot. */
-async function movePointer(store: Store, key: string, sealed: Sealed): Promise<void> {
-  const existing = await store.get(key);
-  if (existing && decodePointer(key, existing).snapshot > sealed.manifest.snapshot) return;
-  const { manifestKey: manifest, manifestSha256 } = sealed;
-  const bytes = encodePointer({ snapshot: sealed.manifest.snapshot, manifest, manifestSha256 });
-  if (existing && Buffer.compare(existing, bytes) === 0) return;
-  await store.put(key, bytes, { durability: 'checksummed' });
+/** Before the first part is written: the exporter never deletes a part that is in no record. Returns the record as stored. */
+async function listInRecord(
+  { store, keepAlive }: SealPorts,
+  key: string,
+  record: SealRecord,
+  parts: readonly Part[],
+): Promise<SealRecord> {
+  const keys = new Set([...record.parts, ...parts.map((part) => part.key)]);
+  if (keys.size === record.parts.length) return record;
+  const listed = { ...record, parts: [...keys] };
+  await keepAlive();
+  await store.put(key, encodeSealRecord(listed), { durability: 'acknowledged' });
+  return listed;
+}
+
+function isSame(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a === null || b === null ? a === b : Buffer.compare(a, b) === 0;
+}
+
+/**
+ * `_latest` before `_head`: until `_head` names the snapshot, verify knows that it is still being sealed. The pointers move
+ * along the chain, so they leave a name in the future. They never move back to an older snapshot.
+ */
+async function movePointers(store: Store, target: TargetKey, sealed: Sealed): Promise<void> {
+  const { manifest } = sealed;
+  const key = headKey(target);
+  const head = await store.get(key);
+  // readChainEnd() has reported a pointer that cannot be read.
+  const pointer = head && decodePointerOrNull(target, key, head);
+  if (!mayMove(pointer, manifest, store.nowMs())) return;
+  const bytes = encodePointer(pointerTo(sealed));
+  const pointers = manifest.verdict === 'complete' ? [latestKey(target), key] : [key];
+  for (const pointerKey of pointers) {
+    if (isSame(await store.get(pointerKey), bytes)) continue;
+    await store.put(pointerKey, bytes, { durability: 'checksummed' });
+  }
+}
+
+function mayMove(head: Pointer | null, { snapshot, previous }: Manifest, nowMs: number): boolean {
+  if (head === null || head.snapshot === snapshot || head.snapshot === previous?.snapshot) {
+    return true;
+  }
+  if (isFutureName(snapshot, nowMs)) return false;
+  return head.snapshot < snapshot || isFutureName(head.snapshot, nowMs);
+}
+
+function overtaken(snapshot: string, newestName: string): ExportError {
+  return new ExportError(
+    'OVERTAKEN',
+    `The target already has or had snapshot ${newestName}, so ${snapshot} is not sealed: names of one target only increase.`,
+    'The run is abandoned. The next run takes the next name.',
+  );
 }
 
 function tooManyRejects(dataset: Dataset, { rows, rejects, duplicates }: Contents): ProtocolError {
@@ -198,7 +246,7 @@ function makeManifest(
   { rows, rejects, repeats }: Contents,
   parts: Part[],
 ): Manifest {
-  const { checkpoint, sealedAtMs, previous, writer } = record;
+  const { checkpoint, sealedAtMs, previous, writer, scheduleSeconds } = record;
   const { table, schemaVersion, snapshot, run, scope, startedAtMs, verdict } = checkpoint;
   const { pages, requests, retries, throttled, realigned, ...evidence } = checkpoint.evidence;
   return {
@@ -208,6 +256,7 @@ function makeManifest(
     schemaVersion,
     snapshot,
     run,
+    scheduleSeconds,
     scope,
     startedAt: new Date(startedAtMs).toISOString(),
     sealedAt: new Date(sealedAtMs).toISOString(),

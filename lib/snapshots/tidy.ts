@@ -1,73 +1,51 @@
-// Responsible for deleting what a target no longer needs: state of old runs, and parts that no manifest names.
+// Responsible for deleting what a target no longer needs: state of old runs, and parts that killed runs have left.
 
-import {
-  parsePartKey,
-  parseRunKey,
-  partKinds,
-  partPrefix,
-  runsPrefix,
-  snapshotName,
-  type TargetKey,
-} from '../core/object-keys.ts';
+import { parseRunKey, runsPrefix, sealRecordKey, type TargetKey } from '../core/object-keys.ts';
 import type { Store, StoredObject } from '../core/ports.ts';
-import { listSnapshots, readManifest } from './catalog.ts';
+import { listSnapshots } from './catalog.ts';
+import { endSeal, type RunName } from './seal-record.ts';
 
-const dayMs = 24 * 3_600_000;
-/** Younger parts without a manifest are kept: a run may still be sealing them. */
-const unnamedPartMs = dayMs;
-/** Days to search for unnamed parts. A run that was killed leaves its parts on the date of its snapshot. */
-const lookBackDays = 3;
+/** A run whose seal record is older than this, but that is not sealed, was killed or abandoned, milliseconds. */
+const deadRecordMs = 24 * 3_600_000;
 
-/** Returns the number of deleted objects. Call only when the target has no open run. */
+/** The objects of one run under `_runs/`. */
+interface RunObjects extends RunName {
+  objects: StoredObject[];
+}
+
+/** Returns the number of deleted objects under `_runs/`. Call only when the target has no open run. */
 export async function tidyTarget(
   store: Store,
   target: TargetKey,
   keepPagesMs: number,
 ): Promise<number> {
-  const keys = [
-    ...(await findOldRunObjects(store, target, keepPagesMs)),
-    ...(await findUnnamedParts(store, target)),
-  ];
-  for (const key of keys) await store.delete(key);
-  return keys.length;
+  const sealed = new Set(await listSnapshots(store, target));
+  const nowMs = store.nowMs();
+  let deleted = 0;
+  for (const run of await listRuns(store, target)) {
+    const recordKey = sealRecordKey(target, run.snapshot, run.run);
+    const record = run.objects.find(({ key }) => key === recordKey);
+    if (run.objects.every(({ modifiedMs }) => modifiedMs < nowMs - keepPagesMs)) {
+      // While the record exists: it is the only list of what the run may have left.
+      if (record) await endSeal(store, target, run);
+      for (const { key } of run.objects) await store.delete(key);
+      deleted += run.objects.length;
+    } else if (record && !sealed.has(run.snapshot) && record.modifiedMs <= nowMs - deadRecordMs) {
+      if (await endSeal(store, target, run)) deleted += 1;
+    }
+  }
+  return deleted;
 }
 
-/** All objects of each run whose newest object is older than `keepPagesMs`. */
-async function findOldRunObjects(
-  store: Store,
-  target: TargetKey,
-  keepPagesMs: number,
-): Promise<string[]> {
-  const byRun = new Map<string, StoredObject[]>();
+async function listRuns(store: Store, target: TargetKey): Promise<RunObjects[]> {
+  const byName = new Map<string, RunObjects>();
   for (const object of await store.list(runsPrefix(target))) {
     const run = parseRunKey(target, object.key);
     if (!run) continue;
     const name = `${run.snapshot}-${run.run}`;
-    const objects = byRun.get(name);
-    if (objects) objects.push(object);
-    else byRun.set(name, [object]);
+    const found = byName.get(name);
+    if (found) found.objects.push(object);
+    else byName.set(name, { ...run, objects: [object] });
   }
-  const oldestMs = store.nowMs() - keepPagesMs;
-  return [...byRun.values()]
-    .filter((objects) => objects.every(({ modifiedMs }) => modifiedMs < oldestMs))
-    .flatMap((objects) => objects.map(({ key }) => key));
-}
-
-async function findUnnamedParts(store: Store, target: TargetKey): Promise<string[]> {
-  const sealed = new Set(await listSnapshots(store, target));
-  const unnamed: string[] = [];
-  for (let day = 1; day <= lookBackDays; day += 1) {
-    const date = snapshotName(store.nowMs() - day * dayMs);
-    for (const kind of partKinds) {
-      for (const { key, modifiedMs } of await store.list(partPrefix(target, kind, date))) {
-        const part = parsePartKey(key);
-        if (!part || modifiedMs > store.nowMs() - unnamedPartMs) continue;
-        const named = sealed.has(part.snapshot)
-          ? (await readManifest(store, target, part.snapshot))?.manifest.parts
-          : [];
-        if (named && !named.some((other) => other.key === key)) unnamed.push(key);
-      }
-    }
-  }
-  return unnamed;
+  return [...byName.values()];
 }

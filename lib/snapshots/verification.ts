@@ -1,185 +1,148 @@
-// Responsible for checking that a store still holds what its manifests say: parts, chains, pointers. It only reads.
+// Responsible for checking that a store still holds what its manifests say, and for what that proves. It only reads. What is in
+// the store besides the bytes of the parts: survey.ts.
 
-import { CorruptError } from '../core/errors.ts';
-import {
-  headKey,
-  headsPrefix,
-  latestKey,
-  latestPrefix,
-  manifestKey,
-  manifestsPrefix,
-  parseManifestKey,
-  type TargetKey,
-  targetId,
-} from '../core/object-keys.ts';
+import { isFutureName } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
-import type { Sealed } from './catalog.ts';
-import { decodeManifest, decodePointer, type Manifest, type Part } from './manifest.ts';
+import type { Fault } from './catalog.ts';
+import { findChainEnd } from './chain.ts';
+import { findGaps, type Gap } from './gaps.ts';
+import { type Part, restoreHint, type Sealed } from './manifest.ts';
+import { readOrNote, readSurvey, type Survey } from './survey.ts';
 
-export interface Fault {
-  /** The object's key. */
-  key: string;
-  message: string;
+export interface VerifyOptions {
+  /** Tables of the configuration: their data directories are checked even if they have no manifest. */
+  tables?: readonly string[];
+  /** True: an object in a data directory that no manifest names is no fault. */
+  allowsUnnamed?: boolean;
 }
+
+type Missed = Gap & { account: string; table: string; region: string; projectId: string };
 
 export interface Verification {
   manifests: number;
-  parts: number;
   /** Of the parts that were read. */
+  parts: number;
   bytes: number;
-  /** Everything that does not match. Empty: every byte equals what was sealed. */
+  verdicts: { complete: number; drifted: number };
+  /** Slots without a snapshot. */
+  gaps: Missed[];
+  /** Everything that does not match. */
   faults: Fault[];
-  /** Keys of data objects that no manifest names: left by an interrupted seal, or added by another program. */
+  /** Objects that exist but could not be read. */
+  unchecked: Fault[];
+  /** Keys outside `_*` that no manifest names. In a data directory they are faults too, unless they are allowed. */
   unnamed: string[];
+  /** Keys that a seal explains that is under way: not proven. */
+  underWay: string[];
+  /** Keys under `_*` that cgs-export did not write. */
+  foreign: string[];
+  /** Keys of manifests that are named more than a day after the store's time. */
+  future: string[];
+  /** The newest snapshot of each target. To pin the history, keep these hashes outside the store. */
+  newest: { manifest: string; manifestSha256: string }[];
 }
 
-type Report = (key: string, message: string) => void;
+type Progress = (progress: { key: string; done: number; total: number }) => void;
 
-/** `onPart` is called before each part is read. */
+/** `onPart` is called before each part is read. Throws the error of a store that cannot be read at all. */
 export async function verifyStore(
   store: Store,
-  onPart: (progress: { key: string; done: number; total: number }) => void,
+  onPart: Progress,
+  { tables = [], allowsUnnamed = false }: VerifyOptions = {},
 ): Promise<Verification> {
+  let survey = await readSurvey(store, tables);
+  // Another process may have sealed meanwhile. Only what is still wrong is a fault.
+  const isSuspicious = survey.faults.length > 0 || survey.unnamedData.length > 0;
+  if (isSuspicious) survey = await readSurvey(store, tables);
+  const parts = await checkParts(store, survey, onPart);
+  const unnamedFaults = allowsUnnamed ? [] : survey.unnamedData.map(describeUnnamed);
+  const sealed = survey.chains.flatMap((chain) => chain.sealed);
+  const nowMs = store.nowMs();
+  const count = (verdict: string) =>
+    sealed.filter(({ manifest }) => manifest.verdict === verdict).length;
+  return {
+    manifests: sealed.length,
+    parts: parts.read,
+    bytes: parts.bytes,
+    verdicts: { complete: count('complete'), drifted: count('drifted') },
+    gaps: survey.chains.flatMap((chain) => listMissed(chain.sealed, nowMs)),
+    faults: [...survey.faults, ...parts.faults, ...unnamedFaults],
+    unchecked: [...survey.unchecked, ...parts.unchecked],
+    unnamed: [...survey.unnamed],
+    underWay: [...survey.underWay],
+    foreign: [...survey.foreign],
+    future: sealed
+      .filter(({ manifest }) => isFutureName(manifest.snapshot, nowMs))
+      .map(({ manifestKey }) => manifestKey),
+    newest: survey.chains
+      .map((chain) => findChainEnd(chain, nowMs))
+      .filter((end) => end !== null)
+      .map(({ manifestKey: manifest, manifestSha256 }) => ({ manifest, manifestSha256 })),
+  };
+}
+
+function describeUnnamed(key: string): Fault {
+  return {
+    key,
+    message: 'is in a data directory, but no manifest names it',
+    hint: 'Programs that read the whole directory read this object too. Find out which program wrote it, then move it away. cgs-export deletes only what its own seal records name. --allow-unnamed makes this a warning.',
+  };
+}
+
+function listMissed(sealed: readonly Sealed[], nowMs: number): Missed[] {
+  const present = sealed.filter(({ manifest }) => !isFutureName(manifest.snapshot, nowMs));
+  const manifests = present.map(({ manifest }) => manifest);
+  const [first] = manifests;
+  if (!first) return [];
+  const { table } = first;
+  const { account, region, projectId } = (manifests.at(-1) ?? first).scope;
+  return findGaps(manifests, nowMs).map((gap) => ({ account, table, region, projectId, ...gap }));
+}
+
+async function checkParts(store: Store, { named }: Survey, onPart: Progress) {
   const faults: Fault[] = [];
-  const report: Report = (key, message) => faults.push({ key, message });
-  const chains = await readChains(store, report);
-  for (const chain of chains) checkChain(chain, report);
-  await checkPointers(store, chains, report);
-  const parts = chains.flat().flatMap(({ manifest }) => manifest.parts);
-  const named = new Map(parts.map((part) => [part.key, part]));
+  const unchecked: Fault[] = [];
   let bytes = 0;
+  let read = 0;
   let done = 0;
-  for (const [key, part] of named) {
+  for (const [key, { part, manifestKey }] of named) {
     onPart({ key, done, total: named.size });
     done += 1;
-    bytes += await checkPart(store, part, report);
-  }
-  const unnamed = (await store.list(''))
-    .map((object) => object.key)
-    .filter((key) => !key.startsWith('_') && !named.has(key));
-  return { manifests: chains.flat().length, parts: named.size, bytes, faults, unnamed };
-}
-
-/** The readable manifests of each target, oldest first. */
-async function readChains(store: Store, report: Report): Promise<Sealed[][]> {
-  const chains = new Map<string, Sealed[]>();
-  for (const { key } of await store.list(manifestsPrefix)) {
-    const parsed = parseManifestKey(key);
-    if (!parsed) {
-      report(key, 'is not a manifest: only manifests belong here');
-      continue;
-    }
-    const bytes = await store.get(key);
-    const manifest = bytes && decodeOrReport(() => decodeManifest(key, bytes), report);
-    if (!bytes || !manifest) continue;
-    const own = targetOf(manifest);
-    if (manifestKey(own, manifest.snapshot) !== key) {
-      report(key, `is the manifest of ${targetId(own)} ${manifest.snapshot}: it was moved`);
-    }
-    const id = targetId(parsed.target);
-    const sealed = { manifestKey: key, manifest, manifestSha256: sha256(bytes) };
-    chains.set(id, [...(chains.get(id) ?? []), sealed]);
-  }
-  return [...chains.values()];
-}
-
-function targetOf({ table, scope }: Manifest): TargetKey {
-  return { table, region: scope.region, projectId: scope.projectId };
-}
-
-/** Null if `decode` throws CorruptError, which is reported. */
-function decodeOrReport<T>(decode: () => T, report: Report): T | null {
-  try {
-    return decode();
-  } catch (error) {
-    if (!(error instanceof CorruptError)) throw error;
-    report(error.key, error.message.slice(error.key.length + 2));
-    return null;
-  }
-}
-
-/** Each manifest must name the one before it, and its hash. */
-function checkChain(chain: readonly Sealed[], report: Report): void {
-  for (const [index, { manifestKey: key, manifest }] of chain.entries()) {
-    const { previous, snapshot } = manifest;
-    const before = chain[index - 1];
-    if (!previous) {
-      if (before) report(key, 'claims to be the first of its chain, but an older manifest exists');
-    } else if (before?.manifest.snapshot !== previous.snapshot) {
-      const found = before?.manifest.snapshot ?? 'missing';
-      report(
-        key,
-        `names ${previous.snapshot} as its predecessor, but the one before it is ${found}`,
-      );
-    } else if (before.manifestSha256 !== previous.manifestSha256) {
-      report(before.manifestKey, `was altered: ${snapshot} recorded another hash of it`);
+    const result = await checkPart(store, part, unchecked);
+    if (result === 'unchecked') continue;
+    read += 1;
+    bytes += result.bytes;
+    // Read again before it is reported: a part may be replaced from a backup while this runs.
+    const isFault = result.message !== null && (await isStillNamed(store, manifestKey, key));
+    const again = isFault ? await checkPart(store, part, unchecked) : result;
+    if (isFault && again !== 'unchecked' && again.message !== null) {
+      faults.push({ key, message: again.message, hint: restoreHint });
     }
   }
+  return { faults, unchecked, bytes, read };
 }
 
-/** `_head` must name each target's newest manifest, and `_latest` its newest complete one. */
-async function checkPointers(
+async function isStillNamed(store: Store, manifestKey: string, key: string): Promise<boolean> {
+  const bytes = await store.get(manifestKey);
+  return bytes !== null && Buffer.from(bytes).includes(key);
+}
+
+/** `message` null: the part is as it was sealed. `bytes`: how many were read. */
+async function checkPart(
   store: Store,
-  chains: readonly (readonly Sealed[])[],
-  report: Report,
-): Promise<void> {
-  const checked = new Set<string>();
-  for (const chain of chains) {
-    const newest = chain[chain.length - 1];
-    if (!newest) continue;
-    const target = targetOf(newest.manifest);
-    const complete = chain.findLast(({ manifest }) => manifest.verdict === 'complete');
-    const pointers = [
-      { key: headKey(target), expected: newest, what: 'the newest snapshot' },
-      { key: latestKey(target), expected: complete, what: 'the newest complete snapshot' },
-    ];
-    for (const pointer of pointers) {
-      checked.add(pointer.key);
-      await checkPointer(store, pointer, report);
-    }
+  part: Part,
+  unchecked: Fault[],
+): Promise<{ bytes: number; message: string | null } | 'unchecked'> {
+  const before = unchecked.length;
+  const bytes = await readOrNote(store, part.key, unchecked);
+  if (unchecked.length > before) return 'unchecked';
+  if (!bytes) return { bytes: 0, message: 'is missing: a manifest names it' };
+  const { length } = bytes;
+  if (length !== part.bytes) {
+    return { bytes: length, message: `has ${length} bytes, but its manifest says ${part.bytes}` };
   }
-  for (const prefix of [headsPrefix, latestPrefix]) {
-    for (const { key } of await store.list(prefix)) {
-      if (!checked.has(key)) report(key, 'names a target that has no manifest');
-    }
-  }
-}
-
-async function checkPointer(
-  store: Store,
-  { key, expected, what }: { key: string; expected: Sealed | undefined; what: string },
-  report: Report,
-): Promise<void> {
-  const bytes = await store.get(key);
-  if (!bytes) {
-    if (expected) report(key, `is missing: it should name ${what}, ${expected.manifest.snapshot}`);
-    return;
-  }
-  const pointer = decodeOrReport(() => decodePointer(key, bytes), report);
-  if (!pointer) return;
-  const isExpected =
-    pointer.snapshot === expected?.manifest.snapshot && pointer.manifest === expected.manifestKey;
-  if (!isExpected) {
-    const found = expected?.manifest.snapshot ?? 'none';
-    report(key, `names ${pointer.snapshot}, but ${what} is ${found}`);
-  } else if (pointer.manifestSha256 !== expected.manifestSha256) {
-    report(expected.manifestKey, `was altered: ${key} recorded another hash of it`);
-  }
-}
-
-/** Returns the number of bytes read. */
-async function checkPart(store: Store, part: Part, report: Report): Promise<number> {
-  const { key } = part;
-  const bytes = await store.get(key);
-  if (!bytes) {
-    report(key, 'is missing: a manifest names it');
-    return 0;
-  }
-  if (bytes.length !== part.bytes) {
-    report(key, `has ${bytes.length} bytes, but its manifest says ${part.bytes}`);
-  } else if (sha256(bytes) !== part.sha256) {
-    report(key, 'was altered: its hash differs from the one in its manifest');
-  }
-  return bytes.length;
+  const isSame = sha256(bytes) === part.sha256;
+  const altered = 'was altered: its hash differs from the one in its manifest';
+  return { bytes: length, message: isSame ? null : altered };
 }

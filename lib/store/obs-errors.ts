@@ -84,6 +84,10 @@ const denials: Record<string, (operation: Operation) => Description> = {
   ],
   InvalidSecurity: () => ['the store rejected the access key', accessKeyHint],
   InvalidToken: () => ['the store rejected the security token', accessKeyHint],
+  InvalidObjectState: () => [
+    'the object is archived',
+    "Restore the object from the archive storage class first (in the console or with the store's own tool), then run the command again.",
+  ],
   ExpiredToken: () => ['the temporary access key has expired', temporaryKeyHint],
   RequestTimeTooSkewed: () => [
     "the clock of this host differs from the store's clock by more than 15 minutes",
@@ -177,7 +181,9 @@ function describeAnswer({ status, code, text }: Answer, unanswered: Operation): 
 
 function describeByCode(status: number, code: string, operation: Operation): OperationFailure {
   const isExpired = expiredKeyCode.test(code);
-  const isRefused = status === 401 || status === 403 || isExpired;
+  // An archived object is answered with 403 too, but neither the key nor the permission is at fault.
+  const isArchived = code === 'InvalidObjectState';
+  const isRefused = !isArchived && (status === 401 || status === 403 || isExpired);
   const denial = denials[isExpired ? 'ExpiredToken' : code];
   if (denial) {
     const retry = code === 'RequestTimeTooSkewed' ? 'once' : 'never';

@@ -6,6 +6,7 @@ import {
   AuthError,
   ConfigError,
   CorruptError,
+  EvidenceError,
   type ExportError,
   ProtocolError,
   RateLimitedError,
@@ -26,6 +27,7 @@ const lasting: ExportError[] = [
   auth,
   new ProtocolError('NOT_A_PAGE', 'no page', 'look'),
   new CorruptError('_runs/x', 'altered', 'restore'),
+  new EvidenceError('_manifests/x', 'missing', 'restore'),
   new StoreError('DISK_FULL', 'full', 'make room'),
   new StoreError('STORE_DENIED', 'denied', 'grant'),
 ];

@@ -79,7 +79,7 @@ const neverSealed: TargetStatus = {
   heldUntil: '2026-11-24T06:15:00.000Z',
   open: {
     ...{ snapshot: '20261124T060000Z', startedAt: '', lastPageAt: '', phase: 'collecting' },
-    ...{ pages: 7, rows: 1, total: 2, sealAttempts: 0 },
+    ...{ pages: 7, rows: 1, total: 2, sealAttempts: 0, waitsFor: null },
   },
   problems: [problem('never sealed'), problem('held')],
 };

@@ -4,7 +4,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   checkpointKey,
+  dataDirectories,
   headKey,
+  isFutureName,
+  isPartOf,
+  isPointerKey,
+  isRunKey,
   latestKey,
   leasePrefix,
   manifestKey,
@@ -16,8 +21,6 @@ import {
   parsePartKey,
   parseRunKey,
   partKey,
-  partKinds,
-  partPrefix,
   quotaPrefix,
   runPrefix,
   runsPrefix,
@@ -45,8 +48,10 @@ const targets = fc.record({
 const seconds = fc
   .integer({ min: 0, max: Date.UTC(9999, 11, 31) / 1_000 })
   .map((second) => second * 1_000);
-const [rowsParquet, rowsNdjson, rejectsNdjson] = partKinds as [PartKind, PartKind, PartKind];
-const formats = fc.constantFrom(...partKinds);
+const rowsParquet: PartKind = { role: 'rows', format: 'parquet' };
+const rowsNdjson: PartKind = { role: 'rows', format: 'ndjson' };
+const rejectsNdjson: PartKind = { role: 'rejects', format: 'ndjson' };
+const formats = fc.constantFrom(rowsParquet, rowsNdjson, rejectsNdjson);
 const hashes = fc.stringMatching(/^[0-9a-f]{64}$/);
 
 test('every key is as docs/format.md says', () => {
@@ -110,14 +115,21 @@ describe('snapshot names', () => {
   });
 });
 
+test('a name is in the future from more than 24 hours after the given time on', () => {
+  const nowMs = Date.UTC(2026, 10, 24, 6);
+  expect(isFutureName('20261125T060000Z', nowMs)).toBe(false);
+  expect(isFutureName('20261125T060001Z', nowMs)).toBe(true);
+});
+
 describe('keys', () => {
   test('are parsed back to the same values, and start with their prefix', () => {
     fc.assert(
       fc.property(targets, seconds, formats, hashes, (given, timeMs, format, hash) => {
         const name = snapshotName(timeMs);
         const part = partKey(given, format, name, hash);
-        expect(parsePartKey(part)).toEqual({ target: given, kind: format, snapshot: name });
-        expect(part.startsWith(partPrefix(given, format, name))).toBe(true);
+        expect(parsePartKey(part)).toMatchObject({ target: given, kind: format, snapshot: name });
+        expect(isPartOf(given, name, { ...format, key: part, sha256: hash })).toBe(true);
+        expect(dataDirectories(given.table)).toContain(part.split('/')[0]);
         const manifest = manifestKey(given, name);
         expect(parseManifestKey(manifest)).toEqual({ target: given, snapshot: name });
         expect(manifest.startsWith(manifestPrefix(given))).toBe(true);
@@ -153,11 +165,32 @@ describe('keys', () => {
     const longer = { ...target, projectId: `${target.projectId}2` };
     expect(manifestKey(longer, snapshot).startsWith(manifestPrefix(target))).toBe(false);
     expect(runPrefix(longer, snapshot, 'ab').startsWith(runsPrefix(target))).toBe(false);
-    expect(
-      partKey(longer, rowsNdjson, snapshot, sha256).startsWith(
-        partPrefix(target, rowsNdjson, snapshot),
-      ),
-    ).toBe(false);
+  });
+
+  test.each([
+    '../../etc/passwd',
+    '/etc/passwd',
+    '',
+    partKey({ ...target, projectId: 'other' }, rowsNdjson, snapshot, sha256),
+    partKey(target, rowsNdjson, '20261124T060001Z', sha256),
+    partKey(target, rowsParquet, snapshot, sha256),
+    partKey(target, rowsNdjson, snapshot, 'cd'.repeat(32)),
+  ])('%j is not the key of this part of this snapshot', (key) => {
+    expect(isPartOf(target, snapshot, { ...rowsNdjson, key, sha256 })).toBe(false);
+  });
+
+  test('no part holds rejects as Parquet', () => {
+    const part = { role: 'rejects', format: 'parquet', key: 'x', sha256 } as const;
+    expect(isPartOf(target, snapshot, part)).toBe(false);
+  });
+
+  test('of pointers and of runs are told apart from foreign names', () => {
+    const run = runPrefix(target, snapshot, '0123456789ab');
+    for (const key of [headKey(target), latestKey(target)]) expect(isPointerKey(key)).toBe(true);
+    const ofRun = [sealRecordKey(target, snapshot, '0123456789ab'), checkpointKey(run)];
+    for (const key of [...ofRun, segmentKey(run, 3, 'ff')]) expect(isRunKey(key)).toBe(true);
+    expect(['_head/.nfs0001', `${headKey(target)}.bak`].some(isPointerKey)).toBe(false);
+    expect([scheduleKey, '_runs/notes.txt', `${ofRun[0]}.bak`].some(isRunKey)).toBe(false);
   });
 
   test('of segments have the same order as their first pages', () => {

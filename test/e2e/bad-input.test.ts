@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Script } from '../support/plain-endpoint.ts';
 import {
@@ -285,14 +285,16 @@ describe.concurrent('a damaged or unusable store', () => {
     return { endpoint, cwd };
   })();
 
-  const objects: [name: string, of: typeof stopped, pattern: RegExp][] = [
-    ['a checkpoint', stopped, /^_runs\/.*\/checkpoint\.json$/],
-    ['pages', stopped, /^_runs\/.*\/pages\/000000-/],
-    ['the schedule', stopped, /^_runs\/schedule\.json$/],
-    ['an entry of the ledger', stopped, /^_quota\/\d/],
-    ['a manifest', sealed, /^_manifests\//],
-    ['_head', sealed, /^_head\//],
-    ['_latest', sealed, /^_latest\//],
+  const workingState: [name: string, pattern: RegExp][] = [
+    ['a checkpoint', /^_runs\/.*\/checkpoint\.json$/],
+    ['pages', /^_runs\/.*\/pages\/000000-/],
+    ['the schedule', /^_runs\/schedule\.json$/],
+    ['an entry of the ledger', /^_quota\/\d/],
+  ];
+  const evidence: [name: string, pattern: RegExp][] = [
+    ['a manifest', /^_manifests\//],
+    ['_head', /^_head\//],
+    ['_latest', /^_latest\//],
   ];
   const damages: [name: string, damage: (bytes: Buffer) => Buffer][] = [
     ['truncated', (bytes) => bytes.subarray(0, Math.floor(bytes.length / 2))],
@@ -309,17 +311,18 @@ describe.concurrent('a damaged or unusable store', () => {
       },
     ],
   ];
-  const cases = objects.flatMap(([object, of, pattern]) =>
-    damages
-      // A pointer has no hash. `verify` detects a change, and the next snapshot replaces the pointer.
-      .filter(([damage]) => damage !== 'altered' || !/ledger|^_/.test(object))
-      .map(([damage, change]) => ({ object, damage, of, pattern, change })),
-  );
+  const casesOf = (objects: typeof workingState) =>
+    objects.flatMap(([object, pattern]) =>
+      damages
+        // A pointer has no hash: if it still can be read, `verify` detects the change.
+        .filter(([damage]) => damage !== 'altered' || !/ledger|^_/.test(object))
+        .map(([damage, change]) => ({ object, damage, pattern, change })),
+    );
 
-  test.each(cases)(
+  test.each(casesOf(workingState))(
     '$object, $damage: exits with 5, names the object and does not change it',
     async (damaged) => {
-      const { endpoint, cwd: from } = await damaged.of;
+      const { endpoint, cwd: from } = await stopped;
       const cwd = createFolder();
       cpSync(from, cwd, { recursive: true });
       const lake = join(cwd, 'lake');
@@ -336,28 +339,72 @@ describe.concurrent('a damaged or unusable store', () => {
       expect(error.message).toContain(key);
       const after = readTree(lake);
       expect(after.get(key)).toEqual(bytes);
-      // Readers see the same as before. The export reads _head before it writes the manifest, and _latest after it.
-      const added = published(after).filter(([path]) => !before.has(path));
-      const isPointer = damaged.object.startsWith('_');
-      expect(added.filter(([path]) => path.startsWith('_'))).toHaveLength(
-        damaged.object === '_latest' ? 1 : 0,
-      );
-      for (const [path, old] of published(before)) {
-        // _head is written before _latest.
-        if (!isPointer || !/^_(head|latest)\//.test(path))
-          expect(after.get(path)?.equals(old)).toBe(true);
-      }
-      if (damaged.of === sealed) {
-        const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
-        expectCode(verified, 5);
-        expect(
-          readJson(verified)
-            .errors.map(({ message }) => message)
-            .join('\n'),
-        ).toContain(key);
-      }
+      // Readers see the same as before.
+      expect(published(after)).toEqual(published(before));
     },
   );
+
+  test.each(casesOf(evidence))(
+    '$object, $damage: seals the next snapshot, exits with 5 and names the object; the one after exits with 0',
+    async ({ pattern, change }) => {
+      const { endpoint, cwd: from } = await sealed;
+      const cwd = createFolder();
+      cpSync(from, cwd, { recursive: true });
+      const lake = join(cwd, 'lake');
+      const head = readTree(lake).get(findObject(lake, /^_head\//));
+      const key = findObject(lake, pattern);
+      const bytes = change(readFileSync(join(lake, key)));
+      writeFileSync(join(lake, key), bytes);
+      const verify = () => runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
+      const seen = await verify();
+      expectCode(seen, 5);
+      const ended = await exportTo(endpoint, cwd);
+      expectCode(ended, 5);
+      const { status, snapshots, errors } = readJson(ended);
+      expect(status).toBe('sealed');
+      expect(errors).toMatchObject([{ code: 'CORRUPT', message: expect.stringContaining(key) }]);
+      // Both commands give the same advice.
+      const hintOf = (all: typeof errors) =>
+        all.find(({ message }) => message.startsWith(key))?.hint;
+      expect(hintOf(readJson(seen).errors)).toBe(hintOf(errors));
+      const manifest = JSON.parse(readFileSync(join(lake, snapshots[0]?.manifest ?? ''), 'utf8'));
+      const { snapshot, manifestSha256 } = JSON.parse(String(head));
+      expect(manifest.previous).toEqual({ snapshot, manifestSha256 });
+      expectCode(await exportTo(endpoint, cwd), 0);
+      // A damaged manifest stays damaged, and verify names it for ever.
+      const isManifest = key.startsWith('_manifests/');
+      const verified = await verify();
+      expectCode(verified, isManifest ? 5 : 0);
+      if (!isManifest) return;
+      expect(readFileSync(join(lake, key))).toEqual(bytes);
+      expect(
+        readJson(verified)
+          .errors.map(({ message }) => message)
+          .join('\n'),
+      ).toContain(key);
+    },
+  );
+
+  test('foreign objects among ledger, lease and manifests stop no export; verify lists them', async () => {
+    const { endpoint, cwd: from } = await sealed;
+    const cwd = createFolder();
+    cpSync(from, cwd, { recursive: true });
+    const lake = join(cwd, 'lake');
+    const foreign = [
+      '_lease/.nfs0001',
+      '_manifests/notes.txt',
+      '_quota/.nfs0001',
+      '_quota/notes.txt',
+    ];
+    for (const key of foreign) {
+      mkdirSync(join(lake, dirname(key)), { recursive: true });
+      writeFileSync(join(lake, key), 'x');
+    }
+    expectCode(await exportTo(endpoint, cwd), 0);
+    const verified = await runCli(['verify', '--json', '--store', 'file:./lake'], { cwd });
+    expectCode(verified, 0);
+    expect(readJson<{ foreign: string[] }>(verified).foreign).toEqual(foreign);
+  });
 
   test.each(['parquet', 'ndjson.gz'])(
     'verify detects a %s part without its last byte',

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CorruptError } from '../../lib/core/errors.ts';
 import {
+  isLedgerKey,
   ledgerBytes,
   parseLedgerEntry,
   reservedKey,
@@ -88,10 +89,9 @@ describe('an entry', () => {
   });
 
   test.each([
-    '',
-    'x',
-    '.nfs0000000000c8f1a20000001d',
     `${nowMs}`,
+    `${nowMs}-`,
+    `429-${nowMs}`,
     `${nowMs}-${token}`,
     `${nowMs}-${token}-`,
     `${nowMs}-${token}-2-5`,
@@ -102,7 +102,19 @@ describe('an entry', () => {
     `${nowMs}-${token}-5@`,
     `${nowMs}-${token}-5@12-unknown.1.2.3`,
     `${nowMs}-${token}-5@12-${identity}@12-${identity}`,
-  ])('cannot have the name %j', (name) => {
-    expect(parse(`_quota/${name}`)).toBeNull();
+  ])('cannot have the name %j; the error contains the key', (name) => {
+    const key = `_quota/${name}`;
+    // It looks like an entry, so it is never ignored: that could exceed the quota.
+    expect(isLedgerKey(key)).toBe(true);
+    expect(() => parse(key)).toThrow(CorruptError);
+    expect(() => parse(key)).toThrow(key);
   });
+
+  test.each(['', 'x', '.nfs0001', 'notes.txt', '429.txt', '20261124-notes', 'folder/file'])(
+    'is not what %j can be: such a name is ignored',
+    (name) => {
+      expect(isLedgerKey(`_quota/${name}`)).toBe(false);
+      expect(parse(`_quota/${name}`)).toBeNull();
+    },
+  );
 });

@@ -1,7 +1,7 @@
 // Tests each rule of the quota ledger separately, in virtual time. quota-promise.property.test.ts tests that all of them together keep the quota.
 
 import { describe, expect, test } from 'vitest';
-import { RateLimitedError } from '../../lib/core/errors.ts';
+import { CorruptError, RateLimitedError } from '../../lib/core/errors.ts';
 import type { LedgerPorts } from '../../lib/quota/ledger.ts';
 import { sentKey } from '../../lib/quota/ledger-entry.ts';
 import { guardMinMs, sendWithinMs, wholeQuota } from '../../lib/quota/window.ts';
@@ -219,6 +219,16 @@ describe('one exporter', () => {
       'ignored an object that is no entry of the quota ledger',
       { key: '_quota/junk' },
     ]);
+  });
+
+  test('a damaged entry of the ledger: the error names it, no request is sent, nothing is written', async () => {
+    const { clock, store, ledger, keys } = createProcess();
+    const key = '_quota/1764100805123-0a1b2c3d4e5f-';
+    await store.put(key, Buffer.from(key));
+    const admitted = clock.run(ledger.admit(user, 1));
+    await expect(admitted).rejects.toThrow(CorruptError);
+    await expect(admitted).rejects.toMatchObject({ key });
+    expect(keys()).toEqual([key]);
   });
 
   test('counts requests that were sent under a higher quota', async () => {

@@ -17,6 +17,7 @@ const scope = {
   account: 'prod',
   region: 'cn-south-4',
   projectId: 'p1',
+  api: 'hss' as const,
   endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
   enterpriseProjectId: null,
   filters: { hostName: 'web', agentStatus: 'online' },

@@ -31,6 +31,7 @@ function startIndex(): PageIndex {
     account: 'prod',
     region: someTarget.region,
     projectId: someTarget.projectId,
+    api: 'hss' as const,
     endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
     enterpriseProjectId: null,
     filters: {},

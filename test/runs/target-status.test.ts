@@ -8,10 +8,19 @@ import {
   StoreError,
   TransientError,
 } from '../../lib/core/errors.ts';
-import { headKey, latestKey, manifestKey, scheduleKey } from '../../lib/core/object-keys.ts';
+import {
+  headKey,
+  latestKey,
+  manifestKey,
+  scheduleKey,
+  sealRecordKey,
+  targetId,
+} from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
+import { emptySchedule, encodeSchedule, targetStateOf } from '../../lib/runs/schedule.ts';
 import { readStatus, type TargetStatus } from '../../lib/runs/target-status.ts';
-import { someTarget } from '../support/stored-run.ts';
+import { many } from '../support/sealed-run.ts';
+import { type StoredRun, someTarget, storeRun } from '../support/stored-run.ts';
 import { createTestExporter, type TestExporter } from '../support/test-exporter.ts';
 
 const hourMs = 3_600_000;
@@ -94,6 +103,7 @@ test('shows the progress of an open run', async () => {
     rows: 200 + 4 * 199,
     total: 3_000,
     sealAttempts: 0,
+    waitsFor: null,
   });
   expect(status).toMatchObject({ last: null, latest: null, due: true });
 });
@@ -437,4 +447,34 @@ test('shows how often sealing was started', async () => {
     world.clock.advance(2 * 60_000);
     expect((await statusOf(world)).open).toMatchObject({ phase: 'sealing', sealAttempts: attempt });
   }
+});
+
+test('shows no snapshot that is named after tomorrow, and never a negative age', async () => {
+  const world = createTestExporter({ ids: ['a'] });
+  await world.exportNow();
+  world.clock.step(400 * dayMs);
+  await world.exportNow();
+  world.clock.step(-400 * dayMs);
+  expect(await statusOf(world)).toMatchObject({ latest: '20261124T060000Z' });
+  world.clock.step(-6 * hourMs);
+  expect((await statusOf(world)).last).toMatchObject({ ageSeconds: 0 });
+});
+
+test('shows which run must seal first, and for how long at most', async () => {
+  const world = createTestExporter({ ids: ['a'] });
+  const older = await storeRun(world.store, { snapshot: '20261124T000000Z', pages: [many] });
+  const own = await storeRun(world.store, { snapshot: '20261124T060000Z', pages: [many] });
+  const recordKey = (run: StoredRun) =>
+    sealRecordKey(someTarget, run.checkpoint.snapshot, run.checkpoint.run);
+  await world.store.put(recordKey(older), Buffer.from('x'));
+  const { snapshot, run } = own.checkpoint;
+  const targets = {
+    [targetId(someTarget)]: { ...targetStateOf(emptySchedule(), ''), open: { snapshot, run } },
+  };
+  await world.store.put(scheduleKey, encodeSchedule({ ...emptySchedule(), targets }));
+  world.clock.advance(60_000);
+  const expected = { snapshot: '20261124T000000Z', run: older.checkpoint.run, leftSeconds: 540 };
+  expect((await statusOf(world)).open?.waitsFor).toEqual(expected);
+  world.clock.advance(540_000);
+  expect((await statusOf(world)).open?.waitsFor).toBeNull();
 });

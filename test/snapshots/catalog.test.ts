@@ -1,10 +1,11 @@
 // Tests finding and reading the sealed snapshots of a target.
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CorruptError } from '../../lib/core/errors.ts';
-import { headKey, latestKey, manifestKey } from '../../lib/core/object-keys.ts';
-import { listSnapshots, readManifest, readPointed } from '../../lib/snapshots/catalog.ts';
-import { createRecordedStore, first, many, seal, second } from '../support/sealed-run.ts';
+import { manifestKey } from '../../lib/core/object-keys.ts';
+import { findNewest, listSnapshots, readManifest } from '../../lib/snapshots/catalog.ts';
+import { encodeManifest, type Manifest } from '../../lib/snapshots/manifest.ts';
+import { createRecordedStore, first, many, seal, second, third } from '../support/sealed-run.ts';
 import { createSealPorts, sealStored, someTarget, storeRun } from '../support/stored-run.ts';
 
 test('lists the snapshots of one target, oldest first, and ignores other objects', async () => {
@@ -25,12 +26,35 @@ test('reads a manifest as it was sealed; an unsealed snapshot is null', async ()
   expect(await readManifest(recorded, someTarget, second)).toBeNull();
 });
 
-test('follows a pointer to its manifest; a missing pointer or manifest is null', async () => {
-  const { recorded, store, manifest } = await seal({ snapshot: first, pages: [many] });
-  expect(await readPointed(recorded, someTarget, latestKey(someTarget))).toEqual(manifest);
-  expect(await readPointed(recorded, someTarget, '_head/missing.json')).toBeNull();
-  await store.delete(manifestKey(someTarget, first));
-  expect(await readPointed(recorded, someTarget, headKey(someTarget))).toBeNull();
+describe('the newest snapshot', () => {
+  test('is the newest that is wanted; null if there is none', async () => {
+    const { recorded, clock, ports, sealed } = await seal({ snapshot: first, pages: [many] });
+    const drifted = await storeRun(recorded, {
+      snapshot: second,
+      pages: [many],
+      verdict: 'drifted',
+    });
+    const newer = await clock.run(sealStored(ports, drifted));
+    expect(await findNewest(recorded, someTarget)).toEqual(newer);
+    const isComplete = ({ verdict }: Manifest) => verdict === 'complete';
+    expect(await findNewest(recorded, someTarget, isComplete)).toEqual(sealed);
+    expect(await findNewest(recorded, { ...someTarget, projectId: 'p2' })).toBeNull();
+  });
+
+  test('is none that is damaged, copied from another name, or named after tomorrow', async () => {
+    const { recorded, store, sealed, clock } = await seal({ snapshot: first, pages: [many] });
+    const bytes = store.dump().get(sealed.manifestKey)?.bytes ?? new Uint8Array();
+    await store.put(manifestKey(someTarget, second), bytes);
+    await store.put(manifestKey(someTarget, third), Buffer.from('{}\n'));
+    const { manifest } = sealed;
+    const future = '20261125T060001Z';
+    const key = manifestKey(someTarget, future);
+    await store.put(key, encodeManifest({ ...manifest, snapshot: future }));
+    expect(await findNewest(recorded, someTarget)).toEqual(sealed);
+    clock.advance(1_000);
+    // Up to 24 hours ahead, the name counts.
+    expect((await findNewest(recorded, someTarget))?.manifest.snapshot).toBe(future);
+  });
 });
 
 test('throws CorruptError that names a truncated manifest', async () => {

@@ -1,9 +1,23 @@
-// Tests the part that holds rejects.
+// Tests the part that holds rejects, and how parts are encoded and written.
 
 import { gunzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
-import { first, many, seal } from '../support/sealed-run.ts';
-import { pageTimeMs } from '../support/stored-run.ts';
+import { describe, expect, test } from 'vitest';
+import { sealRecordKey } from '../../lib/core/object-keys.ts';
+import type { Store } from '../../lib/core/ports.ts';
+import { sha256 } from '../../lib/core/state.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { encodeParts, writeParts } from '../../lib/snapshots/parts.ts';
+import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
+import { createRecordedStore, first, many, pages, seal } from '../support/sealed-run.ts';
+import {
+  createSealPorts,
+  pageTimeMs,
+  sealStored,
+  someTarget,
+  storeRun,
+} from '../support/stored-run.ts';
 
 test('keeps each distinct reject once and verbatim, whatever pages and passes contain it', async () => {
   const nameless = '{"host_name":"x","n":1.0}';
@@ -25,4 +39,72 @@ test('keeps each distinct reject once and verbatim, whatever pages and passes co
     `{"reason":"host_id is missing","fetched_at":"${at(2)}","record":{"host_name":"x","n":1.00}}`,
     '',
   ]);
+});
+
+describe('parts', () => {
+  const mebibyte = 2 ** 20;
+
+  async function encodeTwo(mebibytes: number) {
+    const calls: string[] = [];
+    const encoders = (['parquet', 'ndjson'] as const).map((format, index) => ({
+      format,
+      async encode() {
+        calls.push(format);
+        return new Uint8Array(mebibytes * mebibyte).fill(index + 1);
+      },
+    }));
+    const { store, recorded } = createRecordedStore();
+    const ports = { store: recorded, dataset: containerNodes, encoders, keepAlive: async () => {} };
+    const names = { snapshot: first, writer: 'w' };
+    const encoded = await encodeParts(ports, someTarget, names, {
+      rows: [],
+      rejects: [],
+      duplicates: 0,
+      repeats: 0,
+    });
+    return { store, ports, calls, encoded };
+  }
+
+  test('that are small together are encoded once', async () => {
+    const { store, ports, calls, encoded } = await encodeTwo(7);
+    expect(store.dump().size).toBe(0);
+    await writeParts(ports, encoded);
+    expect(calls).toEqual(['parquet', 'ndjson']);
+    expect([...store.dump().keys()].sort()).toEqual(encoded.map(({ part }) => part.key).sort());
+  });
+
+  test('that are large together are not in memory together: the earlier one is encoded again', async () => {
+    const { store, ports, calls, encoded } = await encodeTwo(9);
+    expect(encoded.map(({ bytes }) => bytes?.length ?? null)).toEqual([null, 9 * mebibyte]);
+    await writeParts(ports, encoded);
+    expect(calls).toEqual(['parquet', 'ndjson', 'parquet']);
+    for (const { part, bytes } of encoded) {
+      expect(bytes).toBeNull();
+      expect(sha256(store.dump().get(part.key)?.bytes ?? '')).toBe(part.sha256);
+    }
+  });
+
+  test('are all listed in the seal record before the first is written', async () => {
+    const { clock, store, recorded } = createRecordedStore();
+    const run = await storeRun(recorded, { snapshot: first, pages: [many, ...pages] });
+    const recordKey = sealRecordKey(someTarget, first, run.checkpoint.run);
+    const listed: (readonly string[])[] = [];
+    const watched: Store = {
+      ...recorded,
+      put(key, bytes, options) {
+        const record = store.dump().get(recordKey);
+        if (!key.startsWith('_')) {
+          listed.push(decodeSealRecord(recordKey, record?.bytes ?? new Uint8Array()).parts);
+        }
+        return recorded.put(key, bytes, options);
+      },
+    };
+    const encoders = [parquetEncoder, ndjsonEncoder];
+    const { manifest } = await clock.run(
+      sealStored(createSealPorts(watched, clock, { encoders }), run),
+    );
+    const keys = manifest.parts.map(({ key }) => key);
+    expect(keys).toHaveLength(3);
+    expect(listed).toEqual([keys, keys, keys]);
+  });
 });

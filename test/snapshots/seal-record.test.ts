@@ -17,6 +17,7 @@ const checkpoint = startCheckpoint({
     account: 'prod',
     region: 'cn-south-4',
     projectId: 'p1',
+    api: 'hss',
     endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
     enterpriseProjectId: null,
     filters: {},
@@ -24,7 +25,11 @@ const checkpoint = startCheckpoint({
   startedAtMs: 1_795_500_000_000,
 });
 const previous = { snapshot: '20261123T060000Z', manifestSha256: 'ab'.repeat(32) };
-const record = { sealedAtMs: 5, previous, writer: 'w', checkpoint };
+const record = {
+  ...{ sealedAtMs: 5, previous, writer: 'w', scheduleSeconds: 86_400, checkpoint },
+  parts: ['p'],
+  faults: [{ key: 'k', message: 'm', hint: 'h' }],
+};
 
 test('decodes what it encoded', () => {
   expect(decodeSealRecord('s', encodeSealRecord(record))).toEqual(record);

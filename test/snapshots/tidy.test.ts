@@ -10,9 +10,11 @@ import {
   runPrefix,
   runsPrefix,
   scheduleKey,
+  sealRecordKey,
   segmentKey,
   snapshotName,
 } from '../../lib/core/object-keys.ts';
+import { encodeSealRecord, readSealRecord } from '../../lib/snapshots/seal-record.ts';
 import { tidyTarget } from '../../lib/snapshots/tidy.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
@@ -98,58 +100,108 @@ describe('working state of runs', () => {
 describe('parts that no manifest names', () => {
   const hash = '0123456789abcdef';
 
-  test('are deleted after a day, from a killed run and beside other parts of a snapshot', async () => {
-    const { clock, store, seal, put } = createTestExporter();
-    const { snapshot } = await seal();
-    const died = snapshotName(clock.nowMs() + 1_000);
-    const doomed = [
-      await put(partKey(someTarget, rowsParquet, died, hash)),
-      await put(partKey(someTarget, rowsNdjson, died, hash)),
-      await put(partKey(someTarget, rejectsNdjson, died, hash)),
-      await put(partKey(someTarget, rowsNdjson, snapshot, hash)),
-    ];
+  /** Seals a run up to the point where its parts are written, and stops there. */
+  async function leaveParts(world: ReturnType<typeof createTestExporter>) {
+    const { clock, store } = world;
+    const run = await storeRun(store, {
+      snapshot: snapshotName(clock.nowMs()),
+      pages: [{ records: [nodeText('a')] }],
+    });
+    const keepAlive = async () => {
+      if ([...store.dump().keys()].some((key) => /Z-[0-9a-f]{12}\.ndjson/.test(key))) {
+        throw new Error('killed');
+      }
+    };
+    const ports = createSealPorts(store, clock, { keepAlive });
+    await clock.run(sealStored(ports, run).catch(() => {}));
+    const left = keysOf(store).filter((key) => !key.startsWith('_'));
+    expect(left).toHaveLength(1);
+    return { run, left };
+  }
+
+  test('are deleted after a day if a seal record lists them, and then the record', async () => {
+    const world = createTestExporter();
+    const { clock, store, seal } = world;
+    const { run, left } = await leaveParts(world);
+    // The run could still be sealed for some minutes, and the next one would wait for it.
+    clock.advance(hourMs);
+    await seal();
     const before = keysOf(store);
-    clock.advance(dayMs - 1);
+    clock.advance(dayMs - hourMs - 1);
     expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
     clock.advance(1);
-    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(4);
-    expect(keysOf(store)).toEqual(before.filter((key) => !doomed.includes(key)));
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(1);
+    const { snapshot, run: id } = run.checkpoint;
+    const gone = [...left, sealRecordKey(someTarget, snapshot, id)];
+    expect(keysOf(store)).toEqual(before.filter((key) => !gone.includes(key)));
     expect(await verifyStore(store, () => {})).toMatchObject({ faults: [], unnamed: [] });
   });
 
-  test('stay if they were just written, whatever their date: a run may be sealing', async () => {
-    const { clock, store, seal, put } = createTestExporter();
-    await seal();
-    clock.advance(2 * dayMs);
-    await put(partKey(someTarget, rowsNdjson, snapshotName(clock.nowMs() - dayMs), hash));
-    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
+  test('are deleted with the state of their run, however it ended', async () => {
+    const world = createTestExporter();
+    const { clock, store } = world;
+    const { left } = await leaveParts(world);
+    clock.advance(keepPagesMs + 1_000);
+    await tidyTarget(store, someTarget, keepPagesMs);
+    expect(keysOf(store).filter((key) => left.includes(key) || key.startsWith('_'))).toEqual([]);
   });
 
-  test('stay if they belong to another target, have another name, or are older than three dates', async () => {
+  test('stay if no seal record lists them, however old: another program wrote them', async () => {
     const { clock, store, seal, put } = createTestExporter();
     const { snapshot } = await seal();
-    await put(partKey({ ...someTarget, projectId: 'p12' }, rowsNdjson, snapshot, hash));
-    await put(partKey({ ...someTarget, table: 'other' }, rowsNdjson, snapshot, hash));
-    const own = partKey(someTarget, rowsNdjson, snapshot, hash);
-    await put(own.replace(/[^/]+$/, 'notes.txt'));
-    clock.advance(2 * dayMs);
-    const late = await put(partKey(someTarget, rowsNdjson, '20261120T060000Z', hash));
-    clock.advance(dayMs);
-    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(0);
-    expect(keysOf(store)).toContain(late);
+    const foreign = [
+      await put(partKey(someTarget, rowsParquet, snapshot, hash)),
+      await put(partKey(someTarget, rowsNdjson, snapshot, hash)),
+      await put(partKey(someTarget, rejectsNdjson, snapshotName(clock.nowMs() + 1_000), hash)),
+      await put('container_nodes/notes.txt'),
+    ];
+    for (let days = 0; days < 20; days += 1) {
+      clock.advance(dayMs);
+      await tidyTarget(store, someTarget, keepPagesMs);
+    }
+    expect(keysOf(store)).toEqual(expect.arrayContaining(foreign));
   });
 
-  test('stay if their manifest cannot be read', async () => {
-    const { clock, store, seal } = createTestExporter();
+  test('stay if a seal record lists keys that are not of its run', async () => {
+    const world = createTestExporter();
+    const { clock, store, seal } = world;
+    const { run } = await leaveParts(world);
+    clock.advance(hourMs);
     const { snapshot } = await seal();
-    await store.put(manifestKey(someTarget, snapshot), Buffer.from('half'));
-    clock.advance(dayMs);
-    const before = keysOf(store);
-    await expect(tidyTarget(store, someTarget, keepPagesMs)).rejects.toMatchObject({
-      code: 'CORRUPT',
-      key: manifestKey(someTarget, snapshot),
+    const { snapshot: lost, run: id } = run.checkpoint;
+    const record = await readSealRecord(store, someTarget, { snapshot: lost, run: id });
+    if (!record) throw new Error('no record');
+    const sealedParts = keysOf(store).filter(
+      (key) => key.includes(`/${snapshot}-`) && !key.startsWith('_'),
+    );
+    expect(sealedParts).toHaveLength(1);
+    const bytes = encodeSealRecord({
+      ...record,
+      parts: [...sealedParts, manifestKey(someTarget, snapshot)],
     });
-    expect(keysOf(store)).toEqual(before);
+    await store.put(sealRecordKey(someTarget, lost, id), bytes);
+    clock.advance(dayMs);
+    expect(await tidyTarget(store, someTarget, keepPagesMs)).toBe(1);
+    expect(keysOf(store)).toEqual(expect.arrayContaining(sealedParts));
+    expect(keysOf(store)).toContain(manifestKey(someTarget, snapshot));
+  });
+
+  test('stay if their manifest is damaged, or was deleted while the chain names it', async () => {
+    for (const damage of ['damaged', 'deleted'] as const) {
+      const { clock, store, seal } = createTestExporter();
+      const { snapshot } = await seal();
+      const key = manifestKey(someTarget, snapshot);
+      if (damage === 'damaged') await store.put(key, Buffer.from('half'));
+      else await store.delete(key);
+      const parts = keysOf(store).filter((one) => !one.startsWith('_'));
+      clock.advance(dayMs);
+      await tidyTarget(store, someTarget, keepPagesMs);
+      // The next manifest names it now, instead of _head.
+      await seal();
+      clock.advance(dayMs);
+      await tidyTarget(store, someTarget, keepPagesMs);
+      expect(keysOf(store), damage).toEqual(expect.arrayContaining(parts));
+    }
   });
 });
 

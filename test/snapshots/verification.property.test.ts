@@ -2,11 +2,29 @@
 // every kind of damage is applied to every object that readers rely on.
 
 import { describe, expect, test } from 'vitest';
-import { parseManifestKey } from '../../lib/core/object-keys.ts';
+import { StoreError } from '../../lib/core/errors.ts';
+import {
+  headKey,
+  manifestKey,
+  parseManifestKey,
+  partKey,
+  sealRecordKey,
+} from '../../lib/core/object-keys.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
-import { encodeManifest, type Part } from '../../lib/snapshots/manifest.ts';
-import { type Verification, verifyStore } from '../../lib/snapshots/verification.ts';
+import {
+  decodeSealed,
+  encodeManifest,
+  encodePointer,
+  type Part,
+  pointerTo,
+} from '../../lib/snapshots/manifest.ts';
+import { encodeSealRecord, readSealRecord } from '../../lib/snapshots/seal-record.ts';
+import {
+  type Verification,
+  type VerifyOptions,
+  verifyStore,
+} from '../../lib/snapshots/verification.ts';
 import {
   createMemoryStore,
   type MemoryObjects,
@@ -48,6 +66,18 @@ async function createStore(): Promise<MemoryStore> {
 }
 
 const created = createStore();
+const startMs = createClock().nowMs();
+
+/** What an untouched store has none of. */
+const nothing = {
+  gaps: [],
+  faults: [],
+  unchecked: [],
+  unnamed: [],
+  underWay: [],
+  foreign: [],
+  future: [],
+};
 
 /** All objects but private working state, which verify does not check. */
 function isVerified(key: string): boolean {
@@ -56,12 +86,13 @@ function isVerified(key: string): boolean {
 
 async function verifyDamaged(
   change: (objects: Map<string, { bytes: Uint8Array; modifiedMs: number }>) => void,
+  options: VerifyOptions = {},
 ): Promise<Verification> {
   const objects = new Map((await created).dump());
   change(objects);
-  const store = createMemoryStore({ nowMs: () => 0 });
+  const store = createMemoryStore({ nowMs: () => startMs });
   store.restore(objects);
-  return verifyStore(store, () => {});
+  return verifyStore(store, () => {}, options);
 }
 
 async function verifiedObjects(): Promise<[string, Uint8Array][]> {
@@ -97,8 +128,12 @@ describe('an untouched store', () => {
       // Parquet, NDJSON and rejects of each snapshot.
       parts: 18,
       bytes: parts.reduce((sum, [, bytes]) => sum + bytes.length, 0),
-      faults: [],
-      unnamed: [],
+      verdicts: { complete: 5, drifted: 1 },
+      newest: targets.map((target) => ({
+        manifest: manifestKey(target, snapshots[2] ?? ''),
+        manifestSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      })),
+      ...nothing,
     });
     expect(seen.sort()).toEqual(parts.map(([key]) => key).sort());
   });
@@ -109,8 +144,9 @@ describe('an untouched store', () => {
       manifests: 0,
       parts: 0,
       bytes: 0,
-      faults: [],
-      unnamed: [],
+      verdicts: { complete: 0, drifted: 0 },
+      newest: [],
+      ...nothing,
     });
   });
 
@@ -209,23 +245,123 @@ describe('finds one object that is', () => {
 });
 
 describe('other cases', () => {
-  test('lists an object that no manifest names, without a fault', async () => {
-    const keys = [
+  test('reports an object in a data directory that no manifest names, unless it is allowed', async () => {
+    const data = [
       'container_nodes/dt=2026-11-24/rgn=cn-south-4/prj=p1/20261124T060000Z-0123456789ab.parquet',
-      'other/file.txt',
-      'readme',
+      'container_nodes_rejects/notes.txt',
+      'web_nodes/_SUCCESS',
     ];
-    const verification = await verifyDamaged((objects) => {
-      for (const key of keys) objects.set(key, { bytes: Buffer.from('x'), modifiedMs: 0 });
-    });
-    expect(verification.faults).toEqual([]);
-    expect(verification.unnamed.sort()).toEqual([...keys].sort());
+    const other = ['other/file.txt', 'readme', 'container_nodes.txt'];
+    const add = (objects: Map<string, { bytes: Uint8Array; modifiedMs: number }>) => {
+      for (const key of [...data, ...other]) {
+        objects.set(key, { bytes: Buffer.from('x'), modifiedMs: 0 });
+      }
+    };
+    const { faults, unnamed } = await verifyDamaged(add);
+    expect(faults.map(({ key }) => key).sort()).toEqual(data);
+    expect(unnamed.sort()).toEqual([...data, ...other].sort());
+    const allowed = await verifyDamaged(add, { allowsUnnamed: true });
+    expect([allowed.faults, allowed.unnamed.sort()]).toEqual([[], unnamed]);
+    // A table of the configuration that has no snapshot yet.
+    const configured = await verifyDamaged(add, { tables: ['other'] });
+    expect(configured.faults.map(({ key }) => key)).toContain('other/file.txt');
   });
 
-  test('reports any other object among the manifests', async () => {
-    const key = '_manifests/web_nodes/rgn=cn-south-4/prj=p2/notes.txt';
-    const { faults } = await replaced(key, Buffer.from('x'));
-    expect(faults).toEqual([{ key, message: 'is not a manifest: only manifests belong here' }]);
+  test('reports a *.json among the manifests that is none, and lists other names', async () => {
+    const wrong = ['_manifests/notes.json', '_manifests/web_nodes/rgn=a/prj=b/latest.json'];
+    const foreign = [
+      '_head/.nfs0001',
+      '_lease/.nfs0001',
+      '_manifests/web_nodes/rgn=cn-south-4/prj=p2/notes.txt',
+      '_other/x',
+      '_quota/notes.txt',
+      '_runs/junk',
+    ];
+    const {
+      faults,
+      foreign: listed,
+      unnamed,
+    } = await verifyDamaged((objects) => {
+      for (const key of [...wrong, ...foreign]) {
+        objects.set(key, { bytes: Buffer.from('x'), modifiedMs: 0 });
+      }
+    });
+    expect(faults).toMatchObject(
+      wrong.map((key) => ({ key, message: 'is no manifest of its key' })),
+    );
+    expect(listed).toEqual(foreign);
+    expect(unnamed).toEqual([]);
+  });
+
+  test('reports a manifest that names a key which is no part of its snapshot, and reads no such key', async () => {
+    const target = { ...someTarget };
+    const key = manifestKey(target, snapshots[1] as string);
+    const text = Buffer.from((await created).dump().get(key)?.bytes ?? []).toString();
+    const own = (JSON.parse(text) as { parts: Part[] }).parts[0]?.key ?? '';
+    for (const bad of [
+      '../../etc/passwd',
+      '/etc/passwd',
+      '',
+      'a//b',
+      own.replace('prj=p1', 'prj=p2'),
+      '\u0000',
+    ]) {
+      const altered = Buffer.from(text.replace(JSON.stringify(own), JSON.stringify(bad)));
+      const read: string[] = [];
+      const objects = new Map((await created).dump());
+      objects.set(key, { bytes: altered, modifiedMs: 0 });
+      const [lost] = [...objects.keys()].filter((one) => one.startsWith('web_nodes/'));
+      objects.delete(lost ?? '');
+      const store = createMemoryStore({
+        nowMs: () => startMs,
+        onCall: ({ op, key: asked }) => void (op === 'get' && read.push(asked)),
+      });
+      store.restore(objects);
+      const { faults } = await verifyStore(store, () => {});
+      expect(faults, bad).toContainEqual({
+        key,
+        message: `names ${JSON.stringify(bad)}, which is no key of a part of this snapshot: the manifest was altered`,
+        hint: expect.stringContaining('Restore'),
+      });
+      // The other faults are found too.
+      expect(faults.map((fault) => fault.key)).toContain(lost);
+      expect(read).not.toContain(bad);
+    }
+  });
+
+  test('lists an object that the store refuses to give as not checked, and verifies the rest', async () => {
+    const denied = new StoreError('STORE_DENIED', 'the object is archived', 'Restore it.');
+    const objects = await verifiedObjects();
+    const manifest = manifestKey(someTarget, snapshots[1] as string);
+    const part = objects.find(([key]) => key.startsWith('web_nodes/'))?.[0] ?? '';
+    const parts = objects.filter(([key]) => key.includes(`prj=p1/${snapshots[1]}-`));
+    for (const [refused, also] of [
+      [part, []],
+      // Without its manifest, what it names cannot be checked either.
+      [manifest, parts.map(([key]) => key)],
+      [headKey(someTarget), []],
+    ] as const) {
+      const store = createMemoryStore({
+        nowMs: () => startMs,
+        onCall: ({ op, key }) => {
+          if (op === 'get' && key === refused) throw denied;
+        },
+      });
+      const damaged =
+        objects.find(
+          ([key]) => key.startsWith('container_nodes_ndjson/') && key.includes(snapshots[0] ?? '-'),
+        )?.[0] ?? '';
+      const dump = new Map((await created).dump());
+      dump.delete(damaged);
+      store.restore(dump);
+      const { faults, unchecked } = await verifyStore(store, () => {});
+      expect(
+        faults.map(({ key }) => key),
+        refused,
+      ).toEqual([damaged]);
+      expect(unchecked.map(({ key }) => key).sort()).toEqual([refused, ...also].sort());
+      expect(unchecked.every(({ hint }) => hint === 'Restore it.')).toBe(true);
+    }
   });
 
   test('reports a manifest that was copied to another target or time as moved', async () => {
@@ -238,7 +374,8 @@ describe('other cases', () => {
         const { faults } = await replaced(copy, bytes);
         expect(faults).toContainEqual({
           key: copy,
-          message: expect.stringMatching(/^is the manifest of .*: it was moved$/),
+          message: expect.stringMatching(/^is the manifest of .*: it was moved or copied here$/),
+          hint: expect.stringContaining('counts for nothing'),
         });
       }
     }
@@ -258,16 +395,7 @@ describe('other cases', () => {
     await store.put(manifestKey, bytes);
     const { faults } = await verifyStore(store, () => {});
     const message = `has ${part.bytes} bytes, but its manifest says ${part.bytes + 1}`;
-    expect(faults).toContainEqual({ key: part.key, message });
-  });
-
-  test('does not check working state', async () => {
-    const verification = await verifyDamaged((objects) => {
-      for (const key of ['_quota/junk', '_lease/junk', '_runs/junk']) {
-        objects.set(key, { bytes: Buffer.from('x'), modifiedMs: 0 });
-      }
-    });
-    expect(verification).toMatchObject({ faults: [], unnamed: [] });
+    expect(faults).toContainEqual(expect.objectContaining({ key: part.key, message }));
   });
 
   test.each(['_head', '_latest'])('reports a %s of a target without a manifest', async (prefix) => {
@@ -275,7 +403,7 @@ describe('other cases', () => {
     const { faults } = await verifyDamaged((objects) => {
       objects.set(key, { bytes: Buffer.from('{}'), modifiedMs: 0 });
     });
-    expect(faults).toEqual([{ key, message: 'names a target that has no manifest' }]);
+    expect(faults).toMatchObject([{ key, message: 'names a target that has no manifest' }]);
   });
 
   test('reports a _latest of a target that was never complete', async () => {
@@ -294,7 +422,7 @@ describe('other cases', () => {
     ];
     const key = head[0].replace('_head', '_latest');
     await store.put(key, head[1].bytes);
-    expect((await verifyStore(store, () => {})).faults).toEqual([
+    expect((await verifyStore(store, () => {})).faults).toMatchObject([
       { key, message: `names ${snapshots[0]}, but the newest complete snapshot is none` },
     ]);
   });
@@ -314,4 +442,155 @@ describe('other cases', () => {
     };
     await expect(verifyStore({ ...store, get }, () => {})).rejects.toThrow('offline');
   });
+});
+
+describe('a seal that is under way', () => {
+  const target = someTarget;
+  const newest = '20261125T000000Z';
+
+  /** The store with a fourth snapshot of one target, and the keys of its parts. */
+  async function sealMore() {
+    const clock = createClock();
+    const store = createMemoryStore({ nowMs: clock.nowMs });
+    store.restore((await created).dump());
+    const before = store.dump();
+    const pages = [{ records: [nodeText('a')] }];
+    const run = await storeRun(store, { target, snapshot: newest, pages });
+    await clock.run(sealStored(createSealPorts(store, clock), run));
+    const parts = [...store.dump().keys()].filter(
+      (key) => !key.startsWith('_') && !before.has(key),
+    );
+    const recordKey = sealRecordKey(target, newest, run.checkpoint.run);
+    const verify = () => verifyStore(store, () => {});
+    /** Undoes the writes of the seal, as if the process had not come to them yet. */
+    const undo = async (pattern: RegExp) => {
+      for (const [key] of store.dump()) {
+        if (!pattern.test(key)) continue;
+        const old = before.get(key);
+        if (old) await store.put(key, old.bytes);
+        else if (key.includes(newest)) await store.delete(key);
+      }
+    };
+    return { clock, store, run, parts, recordKey, verify, undo };
+  }
+
+  const [pointers, headAlone, manifest] = [
+    /^_(head|latest)\/con/,
+    /^_head\/con/,
+    /^_manifests\/con/,
+  ];
+  test.each([
+    ['parts', [pointers, manifest], 'parts'],
+    ['the manifest', [pointers], 'manifest'],
+    ['_latest', [headAlone], 'manifest'],
+  ] as const)(
+    'is listed as not proven after %s, and is no fault',
+    async (_after, undone, listed) => {
+      const { parts, verify, undo } = await sealMore();
+      for (const pattern of undone) await undo(pattern);
+      const { faults, underWay, unnamed } = await verify();
+      expect({ faults, unnamed }).toEqual({ faults: [], unnamed: [] });
+      expect(underWay).toEqual(listed === 'parts' ? parts : [manifestKey(target, newest)]);
+    },
+  );
+
+  test('excuses nothing without its record, with one a day old, or one that names other keys', async () => {
+    const changes: ((world: Awaited<ReturnType<typeof sealMore>>) => Promise<void>)[] = [
+      ({ store, recordKey }) => store.delete(recordKey),
+      async ({ clock }) => clock.advance(24 * 3_600_000),
+      async ({ store, run, recordKey, parts }) => {
+        const record = await readSealRecord(store, target, run.checkpoint);
+        if (!record) throw new Error('no record');
+        const others = parts.map((key) => key.replace(/-[0-9a-f]{12}/, '-0123456789ab'));
+        await store.put(recordKey, encodeSealRecord({ ...record, parts: others }));
+      },
+    ];
+    for (const change of changes) {
+      const world = await sealMore();
+      await world.undo(pointers);
+      await world.undo(manifest);
+      await change(world);
+      const { faults, underWay } = await world.verify();
+      expect(underWay).toEqual([]);
+      expect(faults.map(({ key }) => key)).toEqual(world.parts);
+    }
+  });
+
+  test('excuses no extra object beside the parts of its record', async () => {
+    const { store, parts, verify, undo } = await sealMore();
+    await undo(pointers);
+    await undo(manifest);
+    const extra = partKey(target, { role: 'rows', format: 'parquet' }, newest, 'ab'.repeat(32));
+    await store.put(extra, Buffer.from('x'));
+    const { faults, underWay } = await verify();
+    expect(faults.map(({ key }) => key)).toEqual([extra]);
+    expect(underWay).toEqual(parts);
+  });
+
+  test('is over once _head names the snapshot: a lost manifest is then a fault', async () => {
+    const { parts, verify, undo } = await sealMore();
+    await undo(manifest);
+    const { faults, underWay } = await verify();
+    expect(underWay).toEqual([]);
+    expect(faults.map(({ key }) => key)).toEqual(
+      expect.arrayContaining([manifestKey(target, newest), ...parts]),
+    );
+  });
+
+  test('excuses no pointer that is two snapshots behind', async () => {
+    const { store, verify } = await sealMore();
+    const old = manifestKey(target, snapshots[0] as string);
+    const bytes = store.dump().get(old)?.bytes ?? new Uint8Array();
+    await store.put(headKey(target), encodePointer(pointerTo(decodeSealed(old, bytes))));
+    const { faults, underWay } = await verify();
+    expect(underWay).toEqual([]);
+    expect(faults).toMatchObject([
+      { key: headKey(target), message: expect.stringContaining(newest) },
+    ]);
+  });
+});
+
+test('a pointer whose other members were changed does not match its manifest', async () => {
+  const key = headKey(someTarget);
+  const text = Buffer.from((await created).dump().get(key)?.bytes ?? []).toString();
+  for (const [from, to] of [
+    ['"verdict":"drifted"', '"verdict":"complete"'],
+    ['"account":"prod"', '"account":"test"'],
+    ['"parts":["', '"parts":["x'],
+  ] as const) {
+    const altered = text.replace(from, to);
+    expect(altered).not.toBe(text);
+    const { faults } = await replaced(key, Buffer.from(altered));
+    expect(faults, from).toMatchObject([
+      { key, message: expect.stringContaining('does not match') },
+    ]);
+  }
+});
+
+test('another process that seals several times while the store is read causes no fault', async () => {
+  const clock = createClock();
+  let isReading = false;
+  let sealNext: () => Promise<void> = async () => {};
+  const store = createMemoryStore({
+    nowMs: clock.nowMs,
+    onCall: async ({ phase }) => {
+      if (!isReading || phase !== 'after') return;
+      isReading = false;
+      await sealNext();
+      isReading = true;
+    },
+  });
+  store.restore((await created).dump());
+  let hour = 0;
+  sealNext = async () => {
+    hour += 1;
+    if (hour > 5) return;
+    const snapshot = `20261125T${String(hour).padStart(2, '0')}0000Z`;
+    const run = await storeRun(store, { snapshot, pages: [{ records: [nodeText('a')] }] });
+    await sealStored(createSealPorts(store, clock), run);
+  };
+  isReading = true;
+  const { faults } = await verifyStore(store, () => {});
+  expect(faults).toEqual([]);
+  expect(hour).toBeGreaterThan(5);
 });

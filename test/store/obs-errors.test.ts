@@ -42,6 +42,7 @@ describe('an answer of the store', () => {
     [403, 'UnknownError', 'STORE_DENIED', 'never', 'obs:object:PutObject'],
     [403, 'RequestTimeTooSkewed', 'STORE_DENIED', 'once', 'clock'],
     [400, 'ExpiredToken', 'STORE_DENIED', 'never', 'agency'],
+    [403, 'InvalidObjectState', 'STORE_DENIED', 'never', 'archive storage class'],
     [404, 'NoSuchBucket', 'STORE_DENIED', 'never', 'Create the bucket'],
     [301, 'PermanentRedirect', 'STORE_DENIED', 'never', 'own region'],
     [307, 'UnknownError', 'STORE_DENIED', 'never', 'own region'],

@@ -33,8 +33,12 @@ const testedElsewhere: Record<string, string> = {
   'lib/simulator/simulator-options.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/http-transport.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/random.ts': 'test/simulator/nodes.test.ts: the same seed, the same nodes',
+  'lib/snapshots/chain.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
+  'lib/snapshots/pointer-check.ts':
+    'test/snapshots/verification.property.test.ts, through verifyStore',
+  'lib/snapshots/survey.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
+  'lib/snapshots/under-way.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/runs/failure.ts': 'test/runs/collect.test.ts, as later invocations see it',
-  'lib/runs/open-run.ts': 'test/runs/collect.test.ts, as later invocations see it',
   'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
   'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
   'lib/runs/read-page.ts': 'test/runs/run.test.ts, through advanceRun',

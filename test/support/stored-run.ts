@@ -13,7 +13,7 @@ import { encodePage } from '../../lib/reading/page.ts';
 import { openRunPages, type PageIndex } from '../../lib/reading/page-store.ts';
 import type { Join } from '../../lib/reading/sequence.ts';
 import type { Sealed } from '../../lib/snapshots/catalog.ts';
-import { type SealPorts, sealRun } from '../../lib/snapshots/seal.ts';
+import { type SealOutcome, type SealPorts, sealRun } from '../../lib/snapshots/seal.ts';
 
 export const someTarget: TargetKey = {
   table: 'container_nodes',
@@ -55,6 +55,7 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
     account: 'prod',
     region: target.region,
     projectId: target.projectId,
+    api: 'hss' as const,
     endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
     enterpriseProjectId: 'all_granted_eps',
     filters: {},
@@ -101,14 +102,20 @@ export function createSealPorts(
     log: () => {},
     keepAlive: async () => {},
     mayWait: true,
+    scheduleMs: 24 * 3_600_000,
+    onWait: () => {},
     ...overrides,
   };
 }
 
 export async function sealStored(ports: StoredSealPorts, run: StoredRun): Promise<Sealed> {
+  return (await sealWithFaults(ports, run)).sealed;
+}
+
+export async function sealWithFaults(ports: StoredSealPorts, run: StoredRun): Promise<SealOutcome> {
   const { target, prefix, checkpoint } = run;
   const readStoredPage = openRunPages({ ...ports, prefix }).readInOrder;
-  const sealed = await sealRun({ ...ports, readStoredPage }, target, checkpoint);
-  if (!sealed) throw new Error('not its turn');
-  return sealed;
+  const outcome = await sealRun({ ...ports, readStoredPage }, target, checkpoint);
+  if (!outcome) throw new Error('not its turn');
+  return outcome;
 }

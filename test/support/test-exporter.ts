@@ -99,8 +99,9 @@ export function createTestExporter(options: TestExporterOptions = {}) {
       dataset,
       scopeOf: (projectId) => ({
         account: 'prod',
-        region: 'cn-south-4',
+        region: overrides.region ?? 'cn-south-4',
         projectId,
+        api: 'hss',
         endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
         enterpriseProjectId: null,
         filters: {},

@@ -1,0 +1,244 @@
+// Responsible for where a target's chain of manifests ends: what the next manifest names as its predecessor, and which faults
+// of the evidence show there. It only reads. The rules are explained in docs/design/commit.md.
+
+import { CorruptError } from '../core/errors.ts';
+import {
+  headKey,
+  isFutureName,
+  latestKey,
+  manifestKey,
+  parseRunKey,
+  sealingPrefix,
+  type TargetKey,
+} from '../core/object-keys.ts';
+import type { Store } from '../core/ports.ts';
+import { sha256 } from '../core/state.ts';
+import { type Fault, listSnapshots, readManifestOrFault, toFault } from './catalog.ts';
+import {
+  decodePointer,
+  type Pointer,
+  type Previous,
+  pointerHint,
+  restoreHint,
+  type Sealed,
+} from './manifest.ts';
+
+/** An older seal record explains nothing, by the store's time, milliseconds. `verify` has the same rule. */
+export const underWayMs = 24 * 3_600_000;
+
+export interface ChainEnd {
+  /** Names under which an object exists among the target's manifests, whatever it holds; oldest first. */
+  taken: readonly string[];
+  /** The newest sealed snapshot, as findNewest() finds it; null if there is none. */
+  newest: Sealed | null;
+  /** The newest name that a snapshot has or had, by the manifests and `_head`; null: none. Names after tomorrow do not count. */
+  newestName: string | null;
+  /** What the next manifest must name as its predecessor; null: it is the first. */
+  previous: Previous | null;
+  /** Each object at most once. Sealing continues in spite of them. */
+  faults: readonly Fault[];
+}
+
+/** What the target's manifests show by their names. */
+interface Names {
+  taken: readonly string[];
+  newest: Sealed | null;
+  /** Snapshots that are named more than a day after the store's time, oldest first. */
+  future: readonly Sealed[];
+}
+
+export async function readChainEnd(store: Store, target: TargetKey): Promise<ChainEnd> {
+  const faults = new Map<string, Fault>();
+  const report = (fault: Fault) => {
+    if (!faults.has(fault.key)) faults.set(fault.key, fault);
+  };
+  const names = await readNames(store, target, report);
+  const head = await readPointer(store, target, headKey(target), report);
+  const latest = asPointer(await readPointer(store, target, latestKey(target), report));
+  const headPointer = asPointer(head);
+  const previous = headPointer
+    ? await findEndFromHead(store, target, names, { head: headPointer, report })
+    : await findEndWithoutHead(store, target, names, { latest, isMissing: head === null, report });
+  const known = [names.newest?.manifest.snapshot, headPointer?.snapshot, latest?.snapshot]
+    .filter((name) => name !== undefined)
+    .filter((name) => !isFutureName(name, store.nowMs()))
+    .sort();
+  return {
+    taken: names.taken,
+    newest: names.newest,
+    newestName: known.at(-1) ?? null,
+    previous,
+    faults: [...faults.values()],
+  };
+}
+
+function asPointer(found: Pointer | 'unreadable' | null): Pointer | null {
+  return found === 'unreadable' ? null : found;
+}
+
+type Report = (fault: Fault) => void;
+
+/** Reads the manifests from the newest name on, until one counts as the newest snapshot. */
+async function readNames(store: Store, target: TargetKey, report: Report): Promise<Names> {
+  const taken = await listSnapshots(store, target);
+  const future: Sealed[] = [];
+  for (const snapshot of taken.toReversed()) {
+    const { sealed, fault } = await readManifestOrFault(store, target, snapshot);
+    if (fault) report(fault);
+    if (!sealed) continue;
+    if (!isFutureName(snapshot, store.nowMs())) return { taken, newest: sealed, future };
+    future.unshift(sealed);
+    report({
+      key: sealed.manifestKey,
+      message: "is named more than 24 hours after the store's time",
+      hint: 'The snapshot stays in the chain, but is never the newest one. Check the clocks of all hosts that export to this store. If none was wrong, another program wrote this object.',
+    });
+  }
+  return { taken, newest: null, future };
+}
+
+async function readPointer(
+  store: Store,
+  target: TargetKey,
+  key: string,
+  report: Report,
+): Promise<Pointer | 'unreadable' | null> {
+  const bytes = await store.get(key);
+  if (!bytes) return null;
+  try {
+    return decodePointer(target, key, bytes);
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error;
+    report(toFault(error));
+    return 'unreadable';
+  }
+}
+
+/** `_head` decides, also if the manifest that it names is lost or altered: so the gap stays visible in the chain. */
+async function findEndFromHead(
+  store: Store,
+  target: TargetKey,
+  { newest, future }: Names,
+  { head, report }: { head: Pointer; report: Report },
+): Promise<Previous> {
+  const { snapshot, manifestSha256 } = head;
+  await checkNamed(
+    store,
+    target,
+    { newest, future },
+    { key: headKey(target), pointer: head, report },
+  );
+  const isHeadFuture = isFutureName(snapshot, store.nowMs());
+  if (newest && (newest.manifest.snapshot > snapshot || isHeadFuture)) {
+    const steps = await countSteps(store, target, newest, head);
+    if (steps !== null) {
+      const isInterrupted = steps === 1 && (await isUnderWay(store, target, newest));
+      if (!isInterrupted) report(describeBehind(target, newest));
+      return toPrevious(newest);
+    }
+    // A snapshot before one with a future name is older than `_head`, as it should be.
+    if (!isHeadFuture) {
+      const message = `does not continue the chain that ends with ${headKey(target)}`;
+      report({ key: newest.manifestKey, message, hint: restoreHint });
+    }
+  }
+  return { snapshot, manifestSha256 };
+}
+
+/** Reports the manifest that a pointer names if it is missing or altered. */
+async function checkNamed(
+  store: Store,
+  target: TargetKey,
+  { newest, future }: Pick<Names, 'newest' | 'future'>,
+  { key: pointerKey, pointer, report }: { key: string; pointer: Pointer; report: Report },
+): Promise<void> {
+  const { snapshot, manifestSha256 } = pointer;
+  const known = [...future, newest].find((sealed) => sealed?.manifest.snapshot === snapshot);
+  const key = manifestKey(target, snapshot);
+  const bytes = known ? null : await store.get(key);
+  const foundSha256 = known?.manifestSha256 ?? (bytes && sha256(bytes));
+  if (foundSha256 === null) {
+    report({ key, message: `is missing, but ${pointerKey} names it`, hint: restoreHint });
+  } else if (foundSha256 !== manifestSha256) {
+    const message = `does not match the hash in ${pointerKey}: it was altered`;
+    report({ key, message, hint: restoreHint });
+  }
+}
+
+/**
+ * Without `_head`, the manifests say where the chain ends, or `_latest` if it names a newer one. Whether even newer ones were
+ * deleted cannot be known.
+ */
+async function findEndWithoutHead(
+  store: Store,
+  target: TargetKey,
+  { newest, future, taken }: Names,
+  { latest, isMissing, report }: { latest: Pointer | null; isMissing: boolean; report: Report },
+): Promise<Previous | null> {
+  const candidates = newest ? [...future, newest] : future;
+  const isNamed = ({ manifest }: Sealed) =>
+    candidates.some((other) => other.manifest.previous?.snapshot === manifest.snapshot);
+  const end = candidates.findLast((sealed) => !isNamed(sealed)) ?? null;
+  // The process may have been killed between the first manifest of the target and `_head`.
+  const isFirst = end !== null && end.manifest.previous === null;
+  const isOnly = latest === null || latest.snapshot === end?.manifest.snapshot;
+  const isInterrupted = isFirst && isOnly && (await isUnderWay(store, target, end));
+  if (isMissing && (taken.length > 0 || latest) && !isInterrupted) {
+    const message =
+      'is missing, although the target has snapshots: newer ones may have been deleted';
+    report({ key: headKey(target), message, hint: pointerHint });
+  }
+  const isNewer =
+    latest !== null &&
+    !isFutureName(latest.snapshot, store.nowMs()) &&
+    latest.snapshot >= (newest?.manifest.snapshot ?? '');
+  if (!isNewer) return end && toPrevious(end);
+  const key = latestKey(target);
+  await checkNamed(store, target, { newest, future }, { key, pointer: latest, report });
+  const { snapshot, manifestSha256 } = latest;
+  // With a future name, the end of the chain may be newer all the same.
+  const isFollowed = end !== newest && end !== null && newest?.manifest.snapshot === snapshot;
+  return isFollowed ? toPrevious(end) : { snapshot, manifestSha256 };
+}
+
+/** How many manifests the chain has from `head` to `newest`; null if `newest` does not continue it. */
+async function countSteps(
+  store: Store,
+  target: TargetKey,
+  newest: Sealed,
+  head: Pointer,
+): Promise<number | null> {
+  let at = newest;
+  for (let steps = 1; ; steps += 1) {
+    const { previous } = at.manifest;
+    if (!previous) return null;
+    if (isSamePrevious(previous, head)) return steps;
+    if (previous.snapshot <= head.snapshot) return null;
+    const { sealed } = await readManifestOrFault(store, target, previous.snapshot);
+    if (!sealed || !isSamePrevious(previous, toPrevious(sealed))) return null;
+    at = sealed;
+  }
+}
+
+/** A young seal record shows that the exporter may have been killed before it moved `_head`. */
+async function isUnderWay(store: Store, target: TargetKey, { manifest }: Sealed): Promise<boolean> {
+  const records = await store.list(sealingPrefix(target));
+  return records.some(
+    ({ key, modifiedMs }) =>
+      modifiedMs > store.nowMs() - underWayMs &&
+      parseRunKey(target, key)?.snapshot === manifest.snapshot,
+  );
+}
+
+function describeBehind(target: TargetKey, { manifest }: Sealed): Fault {
+  const message = `does not name the newest snapshot, ${manifest.snapshot}: it was set back`;
+  return { key: headKey(target), message, hint: pointerHint };
+}
+
+function toPrevious({ manifest, manifestSha256 }: Sealed): Previous {
+  return { snapshot: manifest.snapshot, manifestSha256 };
+}
+
+export function isSamePrevious(a: Previous | null, b: Previous | null): boolean {
+  return a?.snapshot === b?.snapshot && a?.manifestSha256 === b?.manifestSha256;
+}

@@ -1,0 +1,76 @@
+// Responsible for checking a target's chain of manifests: each names the one before it with its hash. The order of the chain is
+// given by `previous`, not by the names. Pure.
+
+import { isFutureName, manifestKey, type TargetKey } from '../core/object-keys.ts';
+import type { Fault } from './catalog.ts';
+import { restoreHint, type Sealed } from './manifest.ts';
+
+/** A target with all its manifests. */
+export interface TargetChain {
+  target: TargetKey;
+  /** Those that are manifests of their keys, by name, oldest first. */
+  sealed: readonly Sealed[];
+  /** Keys of all objects in their place with the SHA-256 of their bytes; null: it could not be read. */
+  found: ReadonlyMap<string, string | null>;
+}
+
+type Report = (fault: Fault) => void;
+
+export function checkChain({ target, sealed, found }: TargetChain, report: Report): void {
+  const followers = new Map<string, string>();
+  const firsts = sealed.filter(({ manifest }) => manifest.previous === null);
+  for (const { manifestKey: key } of firsts) {
+    if (firsts.length === 1) break;
+    const message = `claims to be the first of its chain, as ${firsts.length - 1} other manifests do`;
+    report({ key, message, hint: restoreHint });
+  }
+  for (const { manifestKey: key, manifest } of sealed) {
+    const { previous, snapshot } = manifest;
+    if (!previous) continue;
+    const before = manifestKey(target, previous.snapshot);
+    const hash = found.get(before);
+    if (hash === undefined) {
+      const message = `is missing: ${snapshot} names it as its predecessor`;
+      report({ key: before, message, hint: restoreHint });
+    } else if (hash !== null && hash !== previous.manifestSha256) {
+      const message = `was altered: ${snapshot} recorded another hash of it`;
+      report({ key: before, message, hint: restoreHint });
+    }
+    const other = followers.get(previous.snapshot);
+    if (other === undefined) followers.set(previous.snapshot, snapshot);
+    else {
+      const message = `names ${previous.snapshot} as its predecessor, as ${other} does: the chain forks`;
+      report({ key, message, hint: restoreHint });
+    }
+  }
+}
+
+/** The snapshot at the end of the chain; null if there is none. Of several ends, the newest that is not named in the future. */
+export function findChainEnd({ sealed }: TargetChain, nowMs: number): Sealed | null {
+  const named = new Set(sealed.map(({ manifest }) => manifest.previous?.snapshot));
+  const ends = sealed.filter(({ manifest }) => !named.has(manifest.snapshot));
+  const isPresent = ({ manifest }: Sealed) => !isFutureName(manifest.snapshot, nowMs);
+  return ends.findLast(isPresent) ?? ends.at(-1) ?? null;
+}
+
+/** The snapshot that `sealed` names as its predecessor; null if it names none or it is lost. */
+export function findPredecessor({ sealed: all }: TargetChain, sealed: Sealed): Sealed | null {
+  const { previous } = sealed.manifest;
+  return all.find(({ manifest }) => manifest.snapshot === previous?.snapshot) ?? null;
+}
+
+/** The newest complete snapshot up to `end`; null if there is none. Where the chain is broken, the names decide. */
+export function findComplete(chain: TargetChain, end: Sealed | null): Sealed | null {
+  const seen = new Set<Sealed>();
+  let at = end;
+  while (at && !seen.has(at)) {
+    if (at.manifest.verdict === 'complete') return at;
+    seen.add(at);
+    if (at.manifest.previous === null) return null;
+    at = findPredecessor(chain, at);
+  }
+  const endName = end?.manifest.snapshot ?? '';
+  const isOlder = ({ manifest }: Sealed) =>
+    manifest.snapshot < endName && manifest.verdict === 'complete';
+  return chain.sealed.findLast(isOlder) ?? null;
+}
