@@ -1,6 +1,7 @@
 // Responsible for what an HTTP answer means: its status and error code become an ExportError. Text from the server is
 // scrubbed and shortened before it is shown. Not responsible for sending (send.ts).
 
+import { askedWaitMsMax } from '../core/error-policy.ts';
 import {
   AuthError,
   type ExportError,
@@ -8,9 +9,10 @@ import {
   RateLimitedError,
   TransientError,
 } from '../core/errors.ts';
-import { parseExact, RawNumber } from '../core/exact-json.ts';
+import { depthMax, isDeeper, parseExact, RawNumber } from '../core/exact-json.ts';
 import type { Clock } from '../core/ports.ts';
 import { asRecord } from '../core/value-shape.ts';
+import type { Fetch } from './transport.ts';
 
 const quoteCharsMax = 200;
 /** Above this difference the hint mentions the clocks. The gateway rejects more than 15 minutes. */
@@ -19,12 +21,14 @@ const retryAfterMsMax = 24 * 3_600_000;
 
 /** The server that is asked, and what the errors about its answers need. */
 export interface Peer {
-  fetch: typeof fetch;
+  fetch: Fetch;
   clock: Clock;
   /** Replaces every known secret in a text. */
   scrub(text: string): string;
   /** In messages: 'the container nodes API'. */
   name: string;
+  /** In hints: the settings that say where the server is. */
+  settings: string;
   /** Hint for a rejected identity: what to check. */
   identityHint: string;
   /** Hint for a missing permission: what to grant. */
@@ -39,56 +43,113 @@ export interface Answer {
   body: string;
 }
 
-type Rule = [
-  on: number | string | ((status: number, body: string) => boolean),
-  become: (facts: Facts) => ExportError,
-];
+type Rule = (facts: Facts) => ExportError;
 
 const hints = {
   project:
     "Check the target's projectId: the project is frozen, deleted or belongs to another account.",
   noSuchApi:
     "This address has no such API: check the target's endpoint, region, api and projectId.",
-  proxy: 'Check the user and password in HTTPS_PROXY, or add the endpoint to NO_PROXY.',
+  proxy:
+    'Check the user and password in HTTPS_PROXY (write %25 for a % in them), or add the host to NO_PROXY.',
   parameters: "Check the target's filters, enterpriseProjectId and projectId.",
   report:
     'The API reference does not document this answer: check endpoint and region, then report it.',
   redirect: 'Redirects are not followed: correct the endpoint, and check the proxy.',
+  choices:
+    'The server offers several resources at this address: check endpoint, region and api, and any proxy in between.',
   transient: 'Retried automatically. If it persists, contact support with the request id.',
+  busy: 'The service is busy. Retried automatically. If it persists, start again later: an export continues where it stopped.',
+  empty:
+    'Retried automatically. If it persists, check the endpoint and any proxy in between, then report it.',
   rateLimit:
     'Another client uses the same quota, which counts per user and per source address. Retried automatically. If it persists, lower quota.requests or give this exporter its own user and address.',
 };
 
+const refuseRequest = (hint: string) => become(ProtocolError, 'REQUEST_REFUSED', hint);
+const unexpected = become(ProtocolError, 'UNEXPECTED_STATUS', hints.report);
+const lackApi = (code: string) => become(ProtocolError, code, hints.noSuchApi);
+
 /**
- * What an answer means; the first rule that matches is used. A number matches the status, a string the error code in the
- * answer (`APIG.` counts as `APIGW.`).
- * Sources: CGS API Reference 2021-12-23, A.1 and A.2; API Gateway, "Error Codes" (0101, 0308, 0310) and
- * "Common Errors Related to IAM Authentication Information" (locked keys); read 2026-11-24.
+ * Error codes that decide before the status does (`APIG.` counts as `APIGW.`).
+ * Source: API Gateway, "Error Codes", read 2026-11-24.
  */
-const rules: readonly Rule[] = [
-  ['APIGW.0308', rateLimited],
-  [429, rateLimited],
-  ['APIGW.0310', become(AuthError, 'PROJECT_UNAVAILABLE', hints.project)],
-  [401, rejectIdentity],
-  [403, rejectIdentity],
-  ['APIGW.0101', become(ProtocolError, 'NO_SUCH_API', hints.noSuchApi)],
-  [404, become(ProtocolError, 'NOT_FOUND', hints.noSuchApi)],
-  [407, become(ProtocolError, 'PROXY_REFUSED', hints.proxy)],
-  [408, transient],
-  [400, become(ProtocolError, 'REQUEST_REFUSED', hints.parameters)],
-  [between(400, 500), become(ProtocolError, 'REQUEST_REFUSED', hints.report)],
-  [(status, body) => status >= 500 && isHtml(body), transient],
-  [501, become(ProtocolError, 'NOT_IMPLEMENTED', hints.noSuchApi)],
-  [505, become(ProtocolError, 'NOT_IMPLEMENTED', hints.noSuchApi)],
-  [between(500, 600), transient],
-  [between(300, 400), become(ProtocolError, 'REDIRECTED', hints.redirect)],
-  [() => true, become(ProtocolError, 'UNEXPECTED_STATUS', hints.report)],
-];
+const ruleByCode: Readonly<Record<string, Rule>> = {
+  'APIGW.0308': rateLimited,
+  'APIGW.0310': become(AuthError, 'PROJECT_UNAVAILABLE', hints.project),
+  'APIGW.0101': lackApi('NO_SUCH_API'),
+};
+
+/**
+ * Every status of the reference, and others that gateways and proxies send. 200 and 201 come here only if the other one was
+ * expected.
+ * Source: CGS API Reference 2021-12-23, A.1; read 2026-11-25.
+ */
+const ruleByStatus: Readonly<Record<number, Rule>> = {
+  200: unexpected,
+  // "Submitted; the system is busy, and the task is delayed." A list has no task, so it is asked for again.
+  202: (facts) => transient(facts, hints.busy),
+  // "No content". Like an empty body of a 200: it may be a fault of a gateway.
+  204: ({ text }) => new TransientError('BODY_BROKEN', text, hints.empty),
+  300: become(ProtocolError, 'REDIRECTED', hints.choices),
+  400: refuseRequest(hints.parameters),
+  401: rejectIdentity,
+  403: rejectIdentity,
+  404: lackApi('NOT_FOUND'),
+  405: refuseRequest(hints.noSuchApi),
+  406: refuseRequest(hints.report),
+  407: become(AuthError, 'PROXY_REFUSED', hints.proxy),
+  408: transient,
+  // "Conflict". The request only reads, so the conflict is between others and can pass.
+  409: transient,
+  425: transient,
+  429: rateLimited,
+  500: transient,
+  501: lackApi('NOT_IMPLEMENTED'),
+  502: transient,
+  503: transient,
+  504: transient,
+  505: lackApi('NOT_IMPLEMENTED'),
+};
+
+/** By the first digit, for a status without a rule of its own. */
+const ruleByClass: Readonly<Record<number, Rule>> = {
+  3: become(ProtocolError, 'REDIRECTED', hints.redirect),
+  4: refuseRequest(hints.report),
+  5: transient,
+};
+
+/** The error that the first rule for these facts gives. */
+function applyRule(facts: Facts, body: string): ExportError {
+  const { status, code } = facts;
+  // An HTML page of a 5xx is from a proxy or a load balancer, not from the service.
+  const isOfProxy = status >= 500 && isHtml(body);
+  const rule = ruleByCode[code] ?? (isOfProxy ? transient : ruleByStatus[status]);
+  return (rule ?? ruleByClass[Math.floor(status / 100)] ?? unexpected)(facts);
+}
+
+/**
+ * The status that belongs to an error code, for an error that came with status 200; null: not known.
+ * Sources: API Gateway, "Error Codes"; CGS API Reference 2021-12-23, A.2; Keystone and IAM use the status itself as the code.
+ */
+function statusOfCode(code: string): number | null {
+  if (/^[345]\d\d$/.test(code)) return Number(code);
+  if (code === 'HSS.0001') return 400;
+  if (code === 'HSS.0041') return 500;
+  const number = Number(/^APIGW\.(\d{4})$/.exec(code)?.[1] ?? Number.NaN);
+  if ([301, 303, 305, 307].includes(number)) return 401;
+  if ([302, 304, 306].includes(number)) return 403;
+  if ([201, 602, 607].includes(number)) return 400;
+  if (number >= 600 && number < 700) return 500;
+  return null;
+}
 
 /** What the functions in the rules need. */
 interface Facts {
   peer: Peer;
   answer: Answer;
+  /** What the answer means: its status, or the one that belongs to the error in its body. */
+  status: number;
   nowMs: number;
   /** From the body; '' if it has none. */
   code: string;
@@ -99,6 +160,32 @@ interface Facts {
 
 /** The error for an answer whose status is not the expected one. */
 export function classifyAnswer(peer: Peer, answer: Answer, nowMs: number): ExportError {
+  const facts = readFacts(peer, answer, nowMs);
+  return applyRule(facts, answer.body);
+}
+
+/**
+ * The error that the body of a successful answer states, as `{"error_code", "error_msg"}` or `{"error": {...}}`; null if it
+ * states none. It means what it means with the status that belongs to its code.
+ */
+export function findStatedError(
+  peer: Peer,
+  answer: Answer,
+  value: unknown,
+  nowMs: number,
+): ExportError | null {
+  const { error_code, error_msg, error } = asRecord(value);
+  if ([error_code, error_msg, error].every((one) => one === undefined || one === null)) return null;
+  const facts = readFacts(peer, answer, nowMs);
+  // Some services send these fields with every answer, empty if all is well.
+  if (/^0*$/.test(facts.code) && facts.message === '') return null;
+  const status = statusOfCode(facts.code);
+  if (ruleByCode[facts.code] || status !== null)
+    return applyRule({ ...facts, status: status ?? 0 }, '');
+  return new ProtocolError('NOT_A_PAGE', facts.text, hints.report);
+}
+
+function readFacts(peer: Peer, answer: Answer, nowMs: number): Facts {
   const { message, ...stated } = readErrorBody(answer.body);
   const code = stated.code.replace(/^APIG\./, 'APIGW.');
   // IAM sends its request id only in a header.
@@ -111,35 +198,47 @@ export function classifyAnswer(peer: Peer, answer: Answer, nowMs: number): Expor
     requestId && ` (request id ${quote(peer, requestId)})`,
   ];
   const text = quoted.filter(Boolean).join('');
-  const rule = rules.find(([on]) =>
-    typeof on === 'function' ? on(answer.status, answer.body) : on === answer.status || on === code,
-  ) as Rule;
-  return rule[1]({ peer, answer, nowMs, code, message, text });
+  return { peer, answer, status: answer.status, nowMs, code, message, text };
 }
 
 function become(
   make: new (code: string, message: string, hint: string) => ExportError,
   code: string,
   hint: string,
-): Rule[1] {
+): Rule {
   return ({ text }) => new make(code, text, hint);
 }
 
-function between(from: number, below: number): (status: number) => boolean {
-  return (status) => status >= from && status < below;
-}
-
 function rateLimited({ peer, answer, nowMs, message, text }: Facts): ExportError {
-  const waitMs = readRetryAfter(answer.headers, nowMs) ?? readWindow(message) ?? peer.windowMs;
-  return new RateLimitedError(text, hints.rateLimit, waitMs);
+  const askedMs = readAskedWait(answer.headers, nowMs);
+  const waitMs = askedMs ?? readWindow(message) ?? peer.windowMs;
+  const wait = waitMs > askedWaitMsMax ? describeWait(waitMs) : null;
+  return new RateLimitedError(text + (wait?.text ?? ''), wait?.hint ?? hints.rateLimit, waitMs);
 }
 
-function transient({ answer, nowMs, text }: Facts): ExportError {
-  const retryAfterMs = readRetryAfter(answer.headers, nowMs);
-  return new TransientError('SERVER', text, hints.transient, { retryAfterMs });
+function transient(
+  { peer, answer, nowMs, code, text }: Facts,
+  hint = hints.transient,
+): ExportError {
+  const retryAfterMs = readAskedWait(answer.headers, nowMs);
+  const wait = (retryAfterMs ?? 0) > askedWaitMsMax ? describeWait(retryAfterMs ?? 0) : null;
+  const brief = `answer ${[answer.status, quote(peer, code)].filter(Boolean).join(' ')}`;
+  const message = text + (wait?.text ?? '');
+  return new TransientError('SERVER', message, wait?.hint ?? hint, { retryAfterMs, brief });
 }
 
-function rejectIdentity({ peer, answer, nowMs, code, message, text }: Facts): ExportError {
+/** For a wait that is longer than a run waits. */
+function describeWait(waitMs: number): { text: string; hint: string } {
+  const hours = waitMs / 3_600_000;
+  const long = hours >= 2 ? `${Math.round(hours)} hours` : `${Math.round(hours * 60)} minutes`;
+  const atLeast = waitMs >= retryAfterMsMax ? 'at least ' : '';
+  return {
+    text: ` and asked to wait for ${atLeast}${long}`,
+    hint: `A run waits for at most ${askedWaitMsMax / 60_000} minutes. Start it again after that time: it continues where it stopped.`,
+  };
+}
+
+function rejectIdentity({ peer, answer, status, nowMs, code, message, text }: Facts): ExportError {
   const skew = describeSkew(answer.headers, nowMs);
   if (/reach(ed)? the limit/i.test(message)) {
     const hint = `The service locks a key for 5 minutes after 5 failed sign-ins. ${skew}${peer.identityHint}`;
@@ -147,7 +246,7 @@ function rejectIdentity({ peer, answer, nowMs, code, message, text }: Facts): Ex
   }
   // 0301, 0303, 0305 and 0307 are about the identity; 0302, 0304 and 0306 about the permission. Without a code, 401 is
   // about the identity and 403 about the permission.
-  const isAboutIdentity = /^APIGW\.030[1357]$/.test(code) || answer.status === 401;
+  const isAboutIdentity = /^APIGW\.030[1357]$/.test(code) || status === 401;
   if (!isAboutIdentity) return new AuthError('NOT_PERMITTED', text, skew + peer.permissionHint);
   return new AuthError(skew ? 'CLOCK_SKEW' : 'REFUSED', text, skew + peer.identityHint);
 }
@@ -162,17 +261,29 @@ function describeSkew(headers: Headers, nowMs: number): string {
   return `This host's clock is ${minutes} minutes ${side} the server's clock: correct it (more than 15 minutes are rejected). `;
 }
 
-/** The Retry-After header, seconds or a date, as milliseconds from now; null if it is missing or not valid. */
-function readRetryAfter(headers: Headers, nowMs: number): number | null {
+/**
+ * How long the answer asks to wait, milliseconds from now: Retry-After in seconds or as a date, else the reset of X-RateLimit
+ * or RateLimit headers, else the window in such a header ("remain:0,limit:5,time:1 minute"). Null if none of them is valid.
+ */
+function readAskedWait(headers: Headers, nowMs: number): number | null {
+  const bound = (waitMs: number) => Math.min(Math.max(0, waitMs), retryAfterMsMax);
   const value = headers.get('retry-after')?.trim() ?? '';
-  if (/^\d+(\.\d+)?$/.test(value)) return Math.min(Number(value) * 1000, retryAfterMsMax);
-  // Date.parse accepts much that is not a date, such as '-5'. The dates of RFC 9110 end in GMT.
-  const untilMs = value.endsWith('GMT') ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(untilMs)) return null;
+  if (/^\d+(\.\d+)?$/.test(value)) return bound(Number(value) * 1000);
   // Measured by the server's own clock if it sends one, because this host's clock may be wrong.
   const serverMs = Date.parse(headers.get('date') ?? '');
   const fromMs = Number.isNaN(serverMs) ? nowMs : serverMs;
-  return Math.min(Math.max(0, untilMs - fromMs), retryAfterMsMax);
+  // Date.parse accepts much that is not a date, such as '-5'. The dates of RFC 9110 end in GMT.
+  const untilMs = value.endsWith('GMT') ? Date.parse(value) : Number.NaN;
+  if (!Number.isNaN(untilMs)) return bound(untilMs - fromMs);
+  for (const [name, text] of headers) {
+    if (!/^(x-)?ratelimit/.test(name)) continue;
+    const reset = /-reset/.test(name) && /^\d{1,13}$/.test(text) ? Number(text) : null;
+    // Seconds from now, seconds since 1970, or milliseconds since 1970.
+    if (reset !== null && reset < 1e9) return bound(reset * 1000);
+    if (reset !== null) return bound((reset < 1e11 ? reset * 1000 : reset) - fromMs);
+    if (/remain(ing)?:\s*0\b/.test(text)) return readWindow(text);
+  }
+  return null;
 }
 
 const unitMs = { second: 1000, minute: 60_000, hour: 3_600_000, day: 86_400_000 };
@@ -189,7 +300,7 @@ function readWindow(message: string): number | null {
 function readErrorBody(body: string): { code: string; message: string; requestId: string } {
   let value: unknown = null;
   try {
-    value = JSON.parse(body);
+    if (!isDeeper(body, depthMax)) value = JSON.parse(body);
   } catch {
     // An error page of a proxy, or an empty body: only the status is known.
   }
@@ -210,6 +321,9 @@ function readErrorBody(body: string): { code: string; message: string; requestId
  */
 export function parseBody(peer: Peer, body: string): unknown {
   if (isHtml(body)) throw unexpectedBody(peer, 'an HTML page');
+  if (isDeeper(body, depthMax)) {
+    throw unexpectedBody(peer, `JSON with more than ${depthMax} levels`);
+  }
   try {
     return parseExact(body);
   } catch {
@@ -248,7 +362,7 @@ function isHtml(body: string): boolean {
 }
 
 /** Text from a server, made safe to show: without control characters and secrets, at most 200 characters. */
-export function quote(peer: Peer, text: string): string {
+function quote(peer: Peer, text: string): string {
   const bounded = text.slice(0, 100_000);
   // Scrubbed before and after control characters are removed, because both forms may contain a secret.
   const printable = peer.scrub(bounded).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '');

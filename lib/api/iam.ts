@@ -4,13 +4,20 @@ import {
   AuthError,
   type ConfigError,
   configFault,
-  RateLimitedError,
+  type ExportError,
   TransientError,
 } from '../core/errors.ts';
-import type { Clock, Scrubber } from '../core/ports.ts';
+import type { Clock, Log, Scrubber } from '../core/ports.ts';
 import { asRecord } from '../core/value-shape.ts';
-import { type Answer, describeShape, type Peer, parseBody, unexpectedBody } from './answers.ts';
-import { retry } from './retry.ts';
+import {
+  type Answer,
+  describeShape,
+  findStatedError,
+  type Peer,
+  parseBody,
+  unexpectedBody,
+} from './answers.ts';
+import { isTransient, logRetry, retry, type Try } from './retry.ts';
 import { type HttpRequest, requestTimeoutMs, sendRequest } from './send.ts';
 import {
   type CredentialsProvider,
@@ -19,11 +26,10 @@ import {
   type Token,
   type TokenCredentials,
 } from './sign.ts';
+import type { Fetch } from './transport.ts';
 
 const jsonHeaders = { 'Content-Type': 'application/json' };
 const triesMax = 4;
-/** If IAM demands a longer wait, the request fails at once. */
-const waitMsMax = 30_000;
 const renewBeforeMs = 30 * 60_000;
 /** Time of an invocation that is reserved for storing the outcome of a request. */
 const marginMs = 2_000;
@@ -34,13 +40,14 @@ const rejectionMs = 5 * 60_000;
 
 export interface IamOptions {
   iamEndpoint: string;
-  fetch: typeof fetch;
+  fetch: Fetch;
   clock: Clock;
   scrubber: Scrubber;
+  log: Log;
   /** Wait before the second try. It doubles with each try and is multiplied by a random 1 to 2. */
   backoffMs: number;
   signal?: AbortSignal | undefined;
-  /** Whether a wait of `delayMs` before the next try is allowed. If not given: up to 30 s per wait. */
+  /** Whether a wait of `delayMs` before the next try is allowed. If not given: always. */
   mayWait?: (delayMs: number) => boolean;
   /** Milliseconds until the invocation must end. If not given: no limit. */
   timeLeftMs?: () => number;
@@ -71,14 +78,13 @@ export async function findProjectId(
   });
   const url = new URL('/v3/projects', iamEndpoint).href;
   const query = { name: region };
-  const answer = await sendWithRetry(peer, options, () => ({
+  const { value } = await sendWithRetry(peer, options, () => ({
     method: 'GET',
     url: `${url}?${encodeQuery(query)}`,
     // Signed for each try, because the time is part of the signature.
     headers: signRequest({ url, query, headers: jsonHeaders }, credentials, clock.nowMs()),
     okStatus: 200,
   }));
-  const value = parseBody(peer, answer.body);
   const { projects } = asRecord(value);
   if (!Array.isArray(projects)) throw unexpectedBody(peer, describeShape(peer, value));
   const found = projects
@@ -133,14 +139,14 @@ export function createTokenProvider(options: IamOptions & SignIn): TokenCredenti
 
   async function signIn(): Promise<Token> {
     try {
-      const answer = await sendWithRetry(peer, options, () => ({
+      const { answer, value } = await sendWithRetry(peer, options, () => ({
         method: 'POST',
         url: new URL('/v3/auth/tokens', iamEndpoint).href,
         headers: jsonHeaders,
         body,
         okStatus: 201,
       }));
-      cached = readToken(peer, answer);
+      cached = readToken(peer, answer, value);
       scrubber.add(cached.token);
       return cached;
     } catch (error) {
@@ -178,9 +184,8 @@ function encodeSignIn({ user: name, password, domain, region, projectId }: SignI
   return JSON.stringify({ auth: { identity, scope } });
 }
 
-function readToken(peer: Peer, answer: Answer): Token {
+function readToken(peer: Peer, answer: Answer, value: unknown): Token {
   const token = answer.headers.get('x-subject-token');
-  const value = parseBody(peer, answer.body);
   const inner = asRecord(asRecord(value).token);
   const expiresAtMs = isText(inner.expires_at) ? Date.parse(inner.expires_at) : Number.NaN;
   if (!isText(token)) throw unexpectedBody(peer, 'an answer without X-Subject-Token');
@@ -196,14 +201,26 @@ function createPeer(
 ): Peer {
   const { fetch, clock, scrubber } = options;
   // Assumed: IAM's own limits count per minute. They are not part of the exporter's quota.
-  return { fetch, clock, scrub: scrubber.scrub, name, windowMs: 60_000, ...texts };
+  const settings = "the target's iamEndpoint and region";
+  return { fetch, clock, scrub: scrubber.scrub, name, settings, windowMs: 60_000, ...texts };
+}
+
+/** The JSON value of a successful answer, or the error that the answer is or states. */
+function readAnswer(peer: Peer, answer: Answer): Try<{ answer: Answer; value: unknown }> {
+  try {
+    const value = parseBody(peer, answer.body);
+    const error = findStatedError(peer, answer, value, peer.clock.nowMs());
+    return error === null ? { value: { answer, value } } : { error };
+  } catch (error) {
+    return { error: error as ExportError };
+  }
 }
 
 async function sendWithRetry(
   peer: Peer,
   options: IamOptions,
   makeRequest: () => Omit<HttpRequest, 'timeoutMs'>,
-): Promise<Answer> {
+): Promise<{ answer: Answer; value: unknown }> {
   const { clock, backoffMs, signal, mayWait = () => true } = options;
   const tryOnce = async () => {
     const timeLeftMs = options.timeLeftMs?.() ?? Number.POSITIVE_INFINITY;
@@ -217,14 +234,16 @@ async function sendWithRetry(
     const request = { ...makeRequest(), timeoutMs, signal };
     const { answer, error, thrown } = await sendRequest(peer, request);
     if (thrown) throw thrown.value;
-    return error === null ? { value: answer as Answer } : { error };
+    if (error !== null || answer === null) return { error: error as ExportError };
+    return readAnswer(peer, answer);
   };
   return retry(tryOnce, {
     triesMax,
     backoffMs,
     clock,
     signal,
-    isRetryable: (error) => error instanceof TransientError || error instanceof RateLimitedError,
-    mayWait: (delayMs) => delayMs <= waitMsMax && mayWait(delayMs),
+    isRetryable: isTransient,
+    mayWait,
+    onRetry: (plan) => logRetry(options.log, plan, { request: peer.name }),
   });
 }

@@ -1,13 +1,7 @@
 // Responsible for fetching one page of a target's list: signing in, the request, its retries, and parsing the answer.
 // Not responsible for the quota: the caller's RequestGate admits each request.
 
-import {
-  AuthError,
-  type ExportError,
-  ProtocolError,
-  RateLimitedError,
-  TransientError,
-} from '../core/errors.ts';
+import { AuthError, type ExportError, ProtocolError, RateLimitedError } from '../core/errors.ts';
 import type {
   Clock,
   Dataset,
@@ -19,8 +13,15 @@ import type {
   Scrubber,
   Source,
 } from '../core/ports.ts';
-import { describeShape, type Peer, parseBody, unexpectedBody } from './answers.ts';
-import { retry, type Try } from './retry.ts';
+import {
+  type Answer,
+  describeShape,
+  findStatedError,
+  type Peer,
+  parseBody,
+  unexpectedBody,
+} from './answers.ts';
+import { briefOf, isTransient, logRetry, retry, type Try } from './retry.ts';
 import { type Outcome, sendRequest } from './send.ts';
 import {
   type Credentials,
@@ -29,6 +30,7 @@ import {
   signRequest,
   type Token,
 } from './sign.ts';
+import type { Fetch } from './transport.ts';
 
 /** Tries of one page, whatever their errors. */
 const triesMax = 10;
@@ -43,7 +45,7 @@ export interface SourceOptions {
   region: string;
   projectId: string;
   credentials: CredentialsProvider;
-  fetch: typeof fetch;
+  fetch: Fetch;
   clock: Clock;
   scrubber: Scrubber;
   log: Log;
@@ -68,7 +70,7 @@ export function createSource(options: SourceOptions): Source {
 
     function readOutcome({ answer, error }: Outcome, fetchedAtMs: number): Try<FetchedPage> {
       const body = answer?.body ?? '';
-      const parsed = error ? { error } : parsePage(peer, dataset, body, limit);
+      const parsed = error ? { error } : parsePage(peer, dataset, answer as Answer, limit);
       if ('value' in parsed) return { value: { body, page: parsed.value, fetchedAtMs } };
       if (!isMalformed(parsed.error)) return parsed;
       malformed += 1;
@@ -104,8 +106,10 @@ export function createSource(options: SourceOptions): Source {
       // The gate knows of the 429, and admit() waits as long as it demands.
       waitsByItself: (error) => error instanceof RateLimitedError,
       mayWait: gate.mayWait,
-      onRetry: (error, tries, delayMs) =>
-        log('info', 'retrying the page', { error, tries, delayMs, offset }),
+      onRetry(plan) {
+        logRetry(log, plan, { offset });
+        if (plan.delayMs > 0) gate.retrying?.({ ...plan, cause: briefOf(plan.error) });
+      },
     });
   }
 
@@ -171,6 +175,7 @@ function createPeer(options: SourceOptions): Peer {
     clock,
     scrub: scrubber.scrub,
     name: `the ${dataset.noun} API`,
+    settings: "the target's endpoint and region",
     identityHint:
       "Check the account's access key, secret key, security token or sign-in, and that the endpoint belongs to the same region.",
     permissionHint:
@@ -181,17 +186,22 @@ function createPeer(options: SourceOptions): Peer {
 }
 
 /**
- * The page in the body of a 200 response, or TransientError `BODY_BROKEN` or ProtocolError `NOT_A_PAGE`. The records are
- * not checked: the dataset reads them later.
+ * The page in the body of a 200 response, or TransientError `BODY_BROKEN`, ProtocolError `NOT_A_PAGE` or the error that the
+ * body states. The records are not checked: the dataset reads them later.
  */
-function parsePage(peer: Peer, dataset: Dataset, body: string, limit: number): Try<PageBody> {
+function parsePage(peer: Peer, dataset: Dataset, answer: Answer, limit: number): Try<PageBody> {
   let value: unknown;
   try {
-    value = parseBody(peer, body);
+    value = parseBody(peer, answer.body);
   } catch (error) {
     return { error: error as ExportError };
   }
   const page = dataset.parsePage(value);
+  // An empty page beside an error is no proof that the list is empty.
+  if (typeof page === 'string' || page.records.length === 0) {
+    const stated = findStatedError(peer, answer, value, peer.clock.nowMs());
+    if (stated) return { error: stated };
+  }
   if (typeof page === 'string') {
     return { error: unexpectedBody(peer, `${describeShape(peer, value)}: ${page}`) };
   }
@@ -212,8 +222,7 @@ function asProtocolError(error: ExportError): ExportError {
 }
 
 function isRetryable(error: ExportError): boolean {
-  if (error instanceof TransientError || error instanceof RateLimitedError) return true;
-  return isMalformed(error);
+  return isTransient(error) || isMalformed(error);
 }
 
 /** Settles as the promise does, or rejects with the signal's reason as soon as the signal aborts. */

@@ -1,8 +1,14 @@
 // Responsible for retries: how many, after which waits, and that errors reach the caller unchanged.
 
 import pRetry from 'p-retry';
-import { type ExportError, RateLimitedError, TransientError } from '../core/errors.ts';
-import type { Clock } from '../core/ports.ts';
+import { askedWaitMsMax } from '../core/error-policy.ts';
+import {
+  ConnectionError,
+  type ExportError,
+  RateLimitedError,
+  TransientError,
+} from '../core/errors.ts';
+import type { Clock, Log } from '../core/ports.ts';
 
 const backoffMsMax = 60_000;
 
@@ -21,11 +27,47 @@ export interface RetryOptions {
   waitsByItself?(error: ExportError): boolean;
   /** Whether a wait of `delayMs` is allowed. If not, the error is thrown. */
   mayWait(delayMs: number): boolean;
-  onRetry?(error: ExportError, tries: number, delayMs: number): void;
+  /** Called before each wait. */
+  onRetry?(plan: RetryPlan): void;
+}
+
+/** The next try. */
+export interface RetryPlan {
+  error: ExportError;
+  /** Number of the next try; the first try has the number 1. */
+  nextTry: number;
+  triesMax: number;
+  /** The shortest that the wait can be; 0 if the next try waits by itself. */
+  delayMs: number;
+}
+
+/** True for what can pass by itself within the time that a run waits for it. */
+export function isTransient(error: ExportError): boolean {
+  const canPass = error instanceof TransientError || error instanceof RateLimitedError;
+  return canPass && askedWaitOf(error) <= askedWaitMsMax;
+}
+
+/** Tries while the host name is not found: this can pass, but rarely does. */
+const nameTriesMax = 3;
+
+/** Says it in words, for people who wait: "retry 4 of 10 in 8 s: connection refused". */
+export function logRetry(log: Log, plan: RetryPlan, fields: Record<string, unknown>): void {
+  const { error, nextTry, triesMax, delayMs } = plan;
+  const { code, message } = error;
+  const wait = delayMs === 0 ? '' : ` in ${Math.ceil(delayMs / 1_000)} s`;
+  log('info', `retry ${nextTry} of ${triesMax}${wait}: ${briefOf(error)}`, {
+    code,
+    error: message,
+    ...fields,
+  });
+}
+
+export function briefOf(error: ExportError): string {
+  return error instanceof TransientError ? error.brief : error.message;
 }
 
 /**
- * Returns the first value, or throws the last error; after the signal aborts, its reason. An error's Retry-After makes the
+ * Returns the first value, or throws the last error (HOST_NOT_FOUND as ConnectionError); after the signal aborts, its reason. An error's Retry-After makes the
  * wait longer.
  */
 export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOptions): Promise<T> {
@@ -43,16 +85,18 @@ export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOpt
 
   async function waitForMore(error: ExportError, tries: number): Promise<boolean> {
     if (signal?.aborted || tries >= triesMax) return false;
+    if (error.code === 'HOST_NOT_FOUND' && tries >= nameTriesMax) return false;
+    const plan = { error, nextTry: tries + 1, triesMax };
     if (waitsByItself(error)) {
-      options.onRetry?.(error, tries, 0);
+      options.onRetry?.({ ...plan, delayMs: 0 });
       return true;
     }
     // p-retry chooses its random delay later. These are the bounds of it.
     const delayMsMin = Math.min(backoffMs * 2 ** (tries - 1), backoffMsMax);
     const delayMsMax = Math.min(delayMsMin * 2, backoffMsMax);
-    const extraMs = Math.max(0, readRetryAfterMs(error) - delayMsMin);
+    const extraMs = Math.max(0, askedWaitOf(error) - delayMsMin);
     if (!options.mayWait(extraMs + delayMsMax)) return false;
-    options.onRetry?.(error, tries, extraMs + delayMsMin);
+    options.onRetry?.({ ...plan, delayMs: extraMs + delayMsMin });
     if (extraMs > 0) await clock.sleep(extraMs, signal);
     return true;
   }
@@ -71,12 +115,19 @@ export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOpt
   } catch (error) {
     abandoned = signal?.aborted ? signal.reason : error;
   }
-  if (end === null) throw abandoned;
+  if (end === null) throw endWith(abandoned);
   if ('value' in end) return end.value;
   throw 'error' in end ? end.error : end.thrown;
 }
 
-function readRetryAfterMs(error: ExportError): number {
+/** A host name that still does not exist after the tries does not pass by itself. */
+function endWith(error: unknown): unknown {
+  if (!(error instanceof TransientError) || error.code !== 'HOST_NOT_FOUND') return error;
+  return new ConnectionError(error.code, error.message, error.hint);
+}
+
+/** The wait that the answer asked for, milliseconds; 0 if it asked for none. */
+function askedWaitOf(error: ExportError): number {
   const hasRetryAfter = error instanceof TransientError || error instanceof RateLimitedError;
   return hasRetryAfter ? (error.retryAfterMs ?? 0) : 0;
 }

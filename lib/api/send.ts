@@ -1,22 +1,25 @@
 // Responsible for one HTTP request: its time-out, the size of its body, and when it left. Not responsible for retries
 // (retry.ts) or for the meaning of the answer (answers.ts).
 
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   AuthError,
+  ConnectionError,
   ExportError,
   ProtocolError,
   StoppedError,
   TransientError,
 } from '../core/errors.ts';
 import { readNetworkCode } from '../core/network-code.ts';
-import type { Clock } from '../core/ports.ts';
-import { asRecord } from '../core/value-shape.ts';
-import { type Answer, brokenBody, classifyAnswer, type Peer, quote } from './answers.ts';
+import { describeNetworkFault } from '../core/network-fault.ts';
+import { type Answer, brokenBody, classifyAnswer, type Peer } from './answers.ts';
+import type { WireAnswer } from './transport.ts';
 
 /** The longest that one request may take, including its body. */
 export const requestTimeoutMs = 20_000;
-const bodyBytesMax = 64 * 1024 * 1024;
+/** Of a decoded body. A page of 200 nodes has 0.1 to 0.5 MB. */
+const bodyBytesMax = 8 * 1024 * 1024;
+/** Of the body of an error. What is longer is not read. */
+const errorBytesMax = 64 * 1024;
 
 export interface HttpRequest {
   method: 'GET' | 'POST';
@@ -49,40 +52,36 @@ export async function sendRequest(peer: Peer, request: HttpRequest): Promise<Out
     return { sentAtMonotonicMs: clock.monotonicMs(), answer: null, error: badHeader, thrown: null };
   }
   const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, request.timeoutMs));
-  const departure = watchDeparture(request, clock);
   const limit = limitTime(timeoutMs, request.signal);
   try {
-    return await exchange(peer, request, limit.signal, departure.atMs);
+    return await exchange(peer, request, limit.signal);
   } catch (error) {
-    const failure = explainFailure(peer, error, request.signal, limit.signal.aborted && timeoutMs);
+    const failure = explainFailure(peer, error, request, limit.signal.aborted && timeoutMs);
     return { sentAtMonotonicMs: clock.monotonicMs(), answer: null, ...failure };
   } finally {
     limit.release();
-    departure.stop();
   }
 }
 
 /** The request and its whole answer. Throws if there is no complete answer. */
-async function exchange(
-  peer: Peer,
-  request: HttpRequest,
-  signal: AbortSignal,
-  departedAtMs: () => number | null,
-): Promise<Outcome> {
+async function exchange(peer: Peer, request: HttpRequest, signal: AbortSignal): Promise<Outcome> {
   const { clock } = peer;
   const { url, method, headers, body, okStatus } = request;
+  let sentMonotonicMs: number | null = null;
   const response = await peer.fetch(url, {
     method,
     headers,
-    redirect: 'manual',
     signal,
     ...(body === undefined ? {} : { body }),
+    onSent: () => {
+      sentMonotonicMs = clock.monotonicMs();
+    },
   });
-  const sentAtMonotonicMs = departedAtMs() ?? clock.monotonicMs();
+  const sentAtMonotonicMs = sentMonotonicMs ?? clock.monotonicMs();
   const isOk = response.status === okStatus;
   const answer: Answer = { status: response.status, headers: response.headers, body: '' };
   try {
-    answer.body = await readBody(response, peer);
+    answer.body = await readBody(response, peer, isOk);
   } catch (error) {
     if (request.signal?.aborted) throw error;
     // Any other status is enough to know: a rejected key must not be retried because its error text was truncated.
@@ -116,7 +115,7 @@ function limitTime(timeoutMs: number, outer: AbortSignal | undefined) {
 function explainFailure(
   peer: Peer,
   error: unknown,
-  signal: AbortSignal | undefined,
+  { url, signal }: HttpRequest,
   timedOutMs: number | false,
 ): Pick<Outcome, 'error' | 'thrown'> {
   if (signal?.aborted) {
@@ -129,29 +128,45 @@ function explainFailure(
   }
   if (timedOutMs !== false) {
     const message = `${peer.name} did not answer within ${timedOutMs / 1000} s`;
-    return { error: new TransientError('TIMEOUT', message, connectionHint), thrown: null };
+    const brief = `no answer within ${timedOutMs / 1000} s`;
+    return {
+      error: new TransientError('TIMEOUT', message, timeoutHint, { brief }),
+      thrown: null,
+    };
   }
-  if (isNetworkFailure(error)) {
-    const code = readNetworkCode(error) ?? 'connection lost';
-    const message = `${peer.name} could not be reached: ${quote(peer, code)}`;
-    const hint = networkHints.find(([pattern]) => pattern.test(code))?.[1] ?? connectionHint;
-    return { error: new TransientError('NETWORK', message, hint), thrown: null };
-  }
+  const networkCode = readNetworkCode(error);
+  if (networkCode !== null)
+    return { error: describeNoAnswer(peer, url, networkCode), thrown: null };
   const message = `The request to ${peer.name} could not be made`;
   const hint = 'This is a bug: please report it.';
   return { error: new ProtocolError('INTERNAL', message, hint), thrown: { value: error } };
 }
 
-async function readBody(response: Response, peer: Peer): Promise<string> {
-  if (response.body === null) return '';
+const timeoutHint =
+  'Retried automatically. If it persists, check the network, the proxy and the endpoint.';
+
+function describeNoAnswer(peer: Peer, url: string, networkCode: string): ExportError {
+  const place = { origin: new URL(url).origin, settings: peer.settings };
+  const { code, reason, hint, retry, isLoginRefused } = describeNetworkFault(networkCode, place);
+  const message = `${peer.name} could not be reached: ${reason}`;
+  // The proxy's login is treated like a key: with a wrong one, no further request is sent.
+  if (isLoginRefused) return new AuthError(code, message, hint);
+  if (retry === 'never') return new ConnectionError(code, message, hint);
+  return new TransientError(code, message, hint, { brief: reason.replace(/ \(.*/, '') });
+}
+
+/** The body of an error ends where it gets too long. */
+async function readBody({ body }: WireAnswer, peer: Peer, isOk: boolean): Promise<string> {
+  if (body === null) return '';
+  const bytesMax = isOk ? bodyBytesMax : errorBytesMax;
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  // Leaving the loop early cancels the stream.
-  for await (const chunk of response.body) {
+  // Leaving the loop early ends the connection.
+  for await (const chunk of body) {
     bytes += chunk.byteLength;
-    if (bytes > bodyBytesMax) {
-      const message = `${peer.name} sent more than ${bodyBytesMax / 1024 / 1024} MB`;
-      const hint = 'This is not a page of a list: check endpoint and region, then report it.';
+    if (bytes > bytesMax) {
+      const message = `${peer.name} sent more than ${bodyBytesMax / 1024 / 1024} MiB in one answer`;
+      const hint = `This is not what was asked for: check ${peer.settings}, then report it.`;
       throw new ProtocolError('BODY_TOO_LARGE', message, hint);
     }
     chunks.push(chunk);
@@ -163,7 +178,7 @@ async function readBody(response: Response, peer: Peer): Promise<string> {
   }
 }
 
-/** An error if fetch would reject a header value: the error of fetch would show that value. */
+/** An error if a header value cannot be sent: the error of Node would show that value. */
 function findBadHeader(headers: Record<string, string>): ExportError | null {
   for (const [name, value] of Object.entries(headers)) {
     if (/^[\t\x20-\x7e]*$/.test(value)) continue;
@@ -171,48 +186,4 @@ function findBadHeader(headers: Record<string, string>): ExportError | null {
     return new AuthError('HEADER_INVALID', `The value of the header ${name} is not valid`, hint);
   }
   return null;
-}
-
-/**
- * Observes when fetch writes the header of this request to its socket.
- * Source: undici, "Diagnostics Channel Support", undici:client:sendHeaders, read 2026-11-24.
- */
-function watchDeparture(request: HttpRequest, clock: Clock) {
-  const { origin, pathname, search } = new URL(request.url);
-  const path = `${pathname}${search}`;
-  let atMs: number | null = null;
-  const onHeaders = (event: unknown) => {
-    const sent = asRecord(asRecord(event).request);
-    if (sent.path !== path || sent.method !== request.method) return;
-    if (sent.origin !== undefined && String(sent.origin).replace(/\/$/, '') !== origin) return;
-    // The last time counts: fetch may send a request again by itself (status 421).
-    atMs = clock.monotonicMs();
-  };
-  subscribe('undici:client:sendHeaders', onHeaders);
-  return {
-    atMs: () => atMs,
-    stop: () => unsubscribe('undici:client:sendHeaders', onHeaders),
-  };
-}
-
-const connectionHint =
-  'Retried automatically. If it persists, check the network, the proxy and the endpoint.';
-/** By the network error code. */
-const networkHints: readonly [RegExp, string][] = [
-  [
-    /ENOTFOUND|EAI_AGAIN/,
-    "The host name does not resolve: check the target's endpoint and region, and the DNS.",
-  ],
-  [
-    /CERT|SELF_SIGNED|ISSUER|ALTNAME|SIGNATURE/,
-    'The certificate is not trusted: set NODE_EXTRA_CA_CERTS to the CA of your proxy.',
-  ],
-  [/ABORTED|PROXY/, 'The proxy rejected the connection: check HTTPS_PROXY and NO_PROXY.'],
-];
-
-/** undici reports a network failure as a TypeError with one of two messages, or with a code in the error or its causes. */
-function isNetworkFailure(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (['fetch failed', 'terminated'].includes(error.message)) return error instanceof TypeError;
-  return readNetworkCode(error) !== null;
 }

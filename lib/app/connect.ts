@@ -2,8 +2,8 @@
 // Not responsible for any decision: the parts make them.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createFetch } from '../api/proxy.ts';
 import { requestTimeoutMs } from '../api/send.ts';
+import { createFetch } from '../api/transport.ts';
 import { checkDistinctTargets, secretsOf } from '../config/load.ts';
 import type { Config, Series } from '../config/model.ts';
 import type { ConfigIssue } from '../core/errors.ts';
@@ -12,6 +12,7 @@ import { VERSION } from '../core/version.ts';
 import { ndjsonEncoder } from '../formats/ndjson.ts';
 import { parquetEncoder } from '../formats/parquet.ts';
 import { systemClock } from '../platform/clock.ts';
+import { openConnections } from '../platform/connections.ts';
 import { describeHost } from '../platform/host.ts';
 import { type Budget, limitedBudget, unlimitedBudget } from '../quota/budget.ts';
 import { type Quota, wholeQuota } from '../quota/window.ts';
@@ -70,7 +71,6 @@ export function connect(config: Config, options: ConnectOptions): Connection {
   const outside = unlimitedBudget(new AbortController().signal);
   const currentBudget = () => budgets.getStore() ?? outside;
   const store = openStore(config, options, () => currentBudget().timeLeftMs());
-  const { scheduleMs } = config;
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
   const client = createClient(config, quota, options, currentBudget);
   /** Each target with its path in the configuration. */
@@ -93,7 +93,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     log,
     quota,
     requestTimeoutMs,
-    scheduleMs,
+    scheduleMs: config.scheduleMs,
     keepPagesMs: config.keepPagesMs,
     targets,
     encoders: config.formats.map((format) => encoders[format]),
@@ -101,7 +101,12 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     checkDistinct: (tasks: readonly ResolvedTarget[]) => checkDistinctTargets(tasks.map(toSeries)),
   };
   return {
-    ...{ store, host, quota, scheduleMs, targets, warnings },
+    store,
+    host,
+    quota,
+    scheduleMs: config.scheduleMs,
+    targets,
+    warnings,
     collect(mode, { signal, progress, timeLeftMs }) {
       const { windowMs } = quota;
       const budget = timeLeftMs
@@ -119,7 +124,7 @@ function createClient(
   currentBudget: () => Budget,
 ): ServiceClient {
   return {
-    fetch: createFetch({ proxyUrl: proxy.httpsProxy, noProxy: proxy.noProxy }),
+    fetch: createFetch(openConnections(proxy)),
     clock: systemClock,
     scrubber,
     log,
@@ -140,7 +145,7 @@ function openStore(
   return openObsStore({
     ...store,
     credentials: createStoreKeys(store.credentials, scrubber, agencyKey),
-    proxy: { url: proxy.httpsProxy, noProxy: proxy.noProxy },
+    openAgent: openConnections(proxy),
     clock: systemClock,
     random: Math.random,
     scrub: scrubber.scrub,

@@ -7,6 +7,7 @@ import { loadConfig } from '../config/load.ts';
 import { ExportError } from '../core/errors.ts';
 import type { Environment, Log, LogLevel, Scrubber } from '../core/ports.ts';
 import { systemClock } from '../platform/clock.ts';
+import { allowSlowConnections } from '../platform/connections.ts';
 import {
   type FunctionContext,
   findContextFault,
@@ -38,6 +39,7 @@ type Work = (connection: Connection, options: CollectOptions) => Promise<Collect
  */
 export function openFunctionInstance(folder: string, processEnv: Environment) {
   saveMemory();
+  allowSlowConnections();
   const scrubber = createScrubber();
   const alerts = openAlerts(systemClock);
   /** What the handler got as its context, in the invocation that the running code belongs to. */

@@ -19,7 +19,7 @@ export function openMetrics(clock: Pick<Clock, 'monotonicMs'>, memorySizeMb: num
     progress(event: ProgressEvent): void {
       if (event.kind === 'page') counts.pages += 1;
       if (event.kind === 'wait') counts.quotaWaitMs += Math.round(event.delayMs);
-      else run = event.run;
+      else if (event.kind !== 'retry') run = event.run;
       if (event.kind === 'run') verdict = null;
       if (event.kind === 'sealed') verdict = event.verdict;
     },

@@ -3,7 +3,7 @@
 import { requestTimeoutMs } from '../api/send.ts';
 import type { Log } from '../core/ports.ts';
 import { systemClock } from '../platform/clock.ts';
-import { stoppedError, unlimitedBudget } from '../quota/budget.ts';
+import { checkAskedWait, stoppedError, unlimitedBudget } from '../quota/budget.ts';
 import { openLedger } from '../quota/ledger.ts';
 import type { Target } from '../runs/invocation.ts';
 import type { Progress } from '../runs/progress-event.ts';
@@ -31,6 +31,7 @@ export async function probeSize(
     requestTimeoutMs,
     heldFrom: 'answer',
     async wait(delayMs, reason) {
+      checkAskedWait(delayMs, reason, store.nowMs());
       progress({ kind: 'wait', delayMs, reason });
       await systemClock.sleep(delayMs, signal);
       return true;
@@ -44,6 +45,8 @@ export async function probeSize(
         admit: () => ledger.admit(target.user, 1),
         sent: (outcome) => ledger.sent(target.user, outcome),
         mayWait: () => true,
+        retrying: ({ nextTry, triesMax, delayMs, cause }) =>
+          progress({ kind: 'retry', nextTry, triesMax, delayMs, cause }),
         timeLeftMs: () => Number.POSITIVE_INFINITY,
         signal,
       },

@@ -12,7 +12,7 @@ export const exitCodeHelp: Readonly<Record<ExitCode, string>> = {
   0: 'success',
   1: 'internal error, a response that breaks the protocol, too many rejected records, or a full disk',
   2: 'wrong usage or configuration',
-  3: 'authentication failed or permission denied',
+  3: 'access failed: key, permission, certificate, host name or proxy must be corrected',
   4: 'stopped before it was complete; run the same command again to continue',
   5: 'integrity check failed: a stored object is missing or was altered',
   6: 'exported, but the list moved or has fewer nodes than it states: completeness cannot be proven',

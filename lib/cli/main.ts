@@ -1,6 +1,7 @@
 // Responsible for the process of the command line: its arguments, streams, signals and end. The entry of dist/cli.js.
 
 import { basename, relative } from 'node:path';
+import { allowSlowConnections } from '../platform/connections.ts';
 import { saveMemory } from '../platform/memory.ts';
 import { reportCrash, runProgram } from './program.ts';
 import type { CommandRuntime, Output } from './session.ts';
@@ -62,6 +63,7 @@ async function end(code: number): Promise<void> {
 }
 
 saveMemory();
+allowSlowConnections();
 const args = process.argv.slice(2);
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => void end(reportCrash(args, runtime, error)));

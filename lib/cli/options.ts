@@ -29,7 +29,7 @@ export type PickOptions = Pick<TargetOptions, 'account' | 'table'>;
 
 /** Options of a command that only reads the store. */
 export type StoreOptions = CommonOptions &
-  Pick<TargetOptions, 'store' | 'region' | 'obsEndpoint' | 'pathStyle'>;
+  Pick<TargetOptions, 'store' | 'region' | 'obsEndpoint' | 'obsRegion' | 'pathStyle'>;
 
 const defaultConfigHelp =
   'configuration file (default: $CGS_EXPORT_CONFIG, or ./cgs-export.yml if that is not set)';
@@ -86,6 +86,7 @@ export function addStoreOptions(command: Command): void {
 function addBucketOptions(command: Command): void {
   command
     .option('--obs-endpoint <url>', 'endpoint of an obs:// store (default: that of the region)')
+    .option('--obs-region <region>', 'region in signatures, for a store that wants its own')
     .option('--path-style', 'path-style addresses, for an S3-compatible store that is not OBS');
 }
 

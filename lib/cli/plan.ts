@@ -3,9 +3,10 @@
 import type { Connection } from '../app/connect.ts';
 import { probeSize } from '../app/probe.ts';
 import { type ErrorJson, toErrorsJson } from '../app/result-json.ts';
-import { exitCodes, policyOf } from '../core/error-policy.ts';
-import { AuthError, ExportError, StoppedError } from '../core/errors.ts';
+import { exitCodes, policyOf, refusesKey } from '../core/error-policy.ts';
+import { ExportError, StoppedError } from '../core/errors.ts';
 import { quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
+import { describeTarget, notTried } from '../runs/failure.ts';
 import type { Target } from '../runs/invocation.ts';
 import { readStatus, type TargetStatus } from '../runs/target-status.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
@@ -113,13 +114,17 @@ function probeTargets(targets: readonly Target[], connection: Connection, sessio
     const errors: ExportError[] = [];
     const refused = new Set<string>();
     for (const target of targets) {
-      if (refused.has(target.user)) continue;
+      if (refused.has(target.user)) {
+        errors.push(notTried(target));
+        continue;
+      }
       try {
         sizes.set(target, await probeSize(connection, target, { log, signal, progress }));
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
-        if (error instanceof AuthError) refused.add(target.user);
+        if (refusesKey(error)) refused.add(target.user);
+        error.subject = describeTarget(target);
         errors.push(error);
       }
     }

@@ -16,8 +16,8 @@ export interface ProgressState {
   perSecond: number | null;
   /** Milliseconds until the last page is read. Null: not known. */
   leftMs: number | null;
-  /** The wait that is going on. Null: none. */
-  wait: { leftMs: number; reason: string } | null;
+  /** The wait that is going on. Null: none. `text`: with `leftMs` in it. `short`: the same in fewer words. */
+  wait: { leftMs: number; text: string; short: string } | null;
   /** Anything else to show. Empty: nothing. */
   note: string;
 }
@@ -30,6 +30,22 @@ const waitReasons: Readonly<Record<string, string>> = {
   seal: 'for another run of this target to seal its snapshot',
 };
 
+type WaitEvent = Extract<ProgressEvent, { kind: 'wait' | 'retry' }>;
+
+function describeWait(event: WaitEvent, leftMs: number): ProgressState['wait'] {
+  const left = formatDuration(leftMs);
+  if (event.kind === 'wait') {
+    const short = `waiting ${left}`;
+    return {
+      leftMs,
+      short,
+      text: `${short} ${waitReasons[event.reason] ?? `for ${event.reason}`}`,
+    };
+  }
+  const short = `retry ${event.nextTry} of ${event.triesMax} in ${left}`;
+  return { leftMs, short, text: `${short}: ${event.cause}` };
+}
+
 /** Follows the events of an export. `nowMs` must not step back. `pageLimit`: most rows per page. */
 // Long because: one state, and the three functions that share it.
 export function createTracker(quota: Quota, pageLimit: number) {
@@ -39,7 +55,7 @@ export function createTracker(quota: Quota, pageLimit: number) {
   let total: number | null = null;
   /** One pass over one list. The rate is measured within it. */
   let pass = { name: '', startDone: 0, startMs: 0 };
-  let waiting: { untilMs: number; reason: string } | null = null;
+  let waiting: { untilMs: number; event: WaitEvent } | null = null;
   /** When the pages of the last quota window were read, ascending. */
   let pagesMs: number[] = [];
   const inWindow = (nowMs: number) => pagesMs.filter((timeMs) => timeMs > nowMs - quota.windowMs);
@@ -70,8 +86,8 @@ export function createTracker(quota: Quota, pageLimit: number) {
 
   return {
     observe(event: ProgressEvent, nowMs: number): void {
-      if (event.kind === 'wait') {
-        waiting = { untilMs: nowMs + event.delayMs, reason: event.reason };
+      if (event.kind === 'wait' || event.kind === 'retry') {
+        waiting = { untilMs: nowMs + event.delayMs, event };
         return;
       }
       waiting = null;
@@ -90,10 +106,7 @@ export function createTracker(quota: Quota, pageLimit: number) {
       const gained = pass.name === '' ? 0 : done - pass.startDone;
       const perSecond = gained > 0 && elapsedMs > 0 ? (gained / elapsedMs) * 1_000 : null;
       const waitMs = waiting === null ? null : Math.max(0, waiting.untilMs - nowMs);
-      const wait =
-        waiting && waitMs
-          ? { leftMs: waitMs, reason: waitReasons[waiting.reason] ?? `for ${waiting.reason}` }
-          : null;
+      const wait = waiting && waitMs ? describeWait(waiting.event, waitMs) : null;
       if (label === '' && wait === null) return null;
       const leftMs = note === 'sealing' ? null : estimateLeftMs(nowMs, perSecond, waitMs);
       return { label, unit: 'nodes', done, total, perSecond, leftMs, wait, note };
@@ -126,8 +139,7 @@ function listTexts(state: ProgressState, share: number | null): string[] {
   const percent = share === null ? '' : `${Math.floor(share * 100)} %`;
   const rate = perSecond === null ? '' : formatRate(perSecond);
   const left = leftMs === null || leftMs <= 0 ? '' : `${formatDuration(leftMs)} left`;
-  const shortWait = wait ? `waiting ${formatDuration(wait.leftMs)}` : '';
-  const longWait = wait ? `${shortWait} ${wait.reason}` : '';
+  const { short: shortWait, text: longWait } = wait ?? { short: '', text: '' };
   return [
     [label, count, percent, rate, left, note, longWait],
     [label, count, percent, left, note, longWait],

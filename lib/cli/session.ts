@@ -151,7 +151,7 @@ function describeState(state: ProgressState): Record<string, unknown> {
     ...(total === null ? {} : { [unit]: done, total }),
     ...(perSecond === null ? {} : { perSecond: Math.round(perSecond * 10) / 10 }),
     ...(leftMs === null ? {} : { left: formatDuration(leftMs) }),
-    ...(wait === null ? {} : { waiting: `${formatDuration(wait.leftMs)} ${wait.reason}` }),
+    ...(wait === null ? {} : { waiting: wait.text.replace(/^waiting /, '') }),
     ...(note === '' ? {} : { note }),
   };
 }

@@ -39,12 +39,20 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       text: 'Address of OBS, or of another S3-compatible store.',
       defaultText: 'OBS in the region of the first target',
     },
+    region: {
+      text: 'Region in the signature of requests to the store. Needed for stores with a name of their own, such as Garage.',
+      defaultText: 'the region in an OBS endpoint, else the region of the first target',
+    },
     pathStyle: {
       text: '`true`: the bucket is in the path of each request, as most S3-compatible stores other than OBS need it. `false`: it is in the host name.',
     },
     credentials: {
       text: 'The key that signs requests to the store. OBS does not accept a sign-in with user and password.',
       defaultText: 'those of the first account',
+    },
+    acl: {
+      text: 'Canned ACL that is sent with every object. Needed if the bucket belongs to another account: without `bucket-owner-full-control` its owner may be unable to read the objects.',
+      defaultText: 'none is sent: the objects belong to the account of the key that writes them',
     },
     kmsKeyId: {
       text: 'KMS key that the store encrypts every object with (SSE-KMS).',

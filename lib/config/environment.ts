@@ -49,7 +49,13 @@ export function readProxy(env: Environment, report: Report): ProxyConfig {
     const [name, given] = env[lower] ? [lower, env[lower]] : [upper, env[upper]];
     if (!given) return null;
     const url = given.includes('://') ? given : `http://${given}`;
-    if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
+    if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) {
+      if (canDecode(new URL(url))) return url;
+      const hint =
+        'Write %25 for a % in the user or password, and %40 for an @, %3A for a : and %2F for a /.';
+      report(name, 'has a % in its user or password that starts no %XX', hint);
+      return null;
+    }
     report(name, 'is not a valid proxy address', 'Write http://host:port, or unset it.');
     return null;
   };
@@ -58,4 +64,15 @@ export function readProxy(env: Environment, report: Report): ProxyConfig {
     httpProxy: read('http_proxy', 'HTTP_PROXY'),
     noProxy: env.no_proxy || env.NO_PROXY || null,
   };
+}
+
+/** Whether user and password are valid percent-encoding, as the proxy's login needs it. */
+function canDecode({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username);
+    decodeURIComponent(password);
+    return true;
+  } catch {
+    return false;
+  }
 }

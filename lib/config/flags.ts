@@ -21,6 +21,7 @@ const furtherFlags = {
   quotaRequests: 'quota.requests',
   quotaWindowSeconds: 'quota.windowSeconds',
   obsEndpoint: 'obs.endpoint',
+  obsRegion: 'obs.region',
   pathStyle: 'obs.pathStyle',
 } as const;
 /** Valid with a file too, where the command uses them to select targets. */

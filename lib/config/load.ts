@@ -89,17 +89,11 @@ export function secretsOf(config: Config): string[] {
     return identity.kind === 'password' ? [identity.iamPassword] : [];
   });
   const ofProxies = [proxy.httpsProxy, proxy.httpProxy].flatMap((url) => {
-    const password = url === null ? '' : new URL(url).password;
-    return [password, decodeSafely(password)];
+    const { username, password } = new URL(url ?? 'http://none');
+    // A proxy that takes a token gets it as the user.
+    const secret = password || username;
+    return [secret, decodeURIComponent(secret)];
   });
   const secrets = new Set([...ofIdentities, ...ofProxies].filter((secret) => secret !== ''));
   return [...secrets].sort((a, b) => b.length - a.length);
-}
-
-function decodeSafely(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

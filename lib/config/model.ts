@@ -29,6 +29,8 @@ export type StoreConfig =
       pathStyle: boolean;
       credentials: Exclude<Credentials, { kind: 'password' }>;
       kmsKeyId: string | null;
+      /** Canned ACL of every object; null: none is sent. */
+      acl: string | null;
     };
 
 /** What makes a target's snapshots one series. */

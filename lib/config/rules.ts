@@ -292,10 +292,11 @@ function toStore(draft: Draft, first: Account | undefined): StoreConfig {
     bucket: store.bucket,
     prefix: store.prefix,
     endpoint,
-    region: ownRegion ?? targetRegion,
+    region: obs?.region ?? ownRegion ?? targetRegion,
     pathStyle: obs?.pathStyle ?? false,
     credentials: credentials.kind === 'password' ? agency : credentials,
     kmsKeyId: obs?.kmsKeyId ?? null,
+    acl: obs?.acl ?? null,
   };
 }
 

@@ -154,10 +154,20 @@ const quota = section({
   }),
 });
 
+/** Sources: Amazon S3 User Guide, "Canned ACL"; OBS Developer Guide, "Configuring an ACL Using Header Fields"; read 2026-11-25. */
+const cannedAcls = [
+  ...['private', 'public-read', 'public-read-write', 'authenticated-read', 'aws-exec-read'],
+  ...['bucket-owner-read', 'bucket-owner-full-control', 'log-delivery-write'],
+] as const;
+
 const obs = section({
   endpoint: optional(origin, { hint: originHint }),
+  region: optional(name(64, /^[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*$/, 'is not a valid region name'), {
+    hint: 'Write the region that the store expects in signatures, as in cn-south-4, us-east-1 or garage.',
+  }),
   pathStyle: optional(flag, { hint: flagHint, default: false }),
   credentials: optional(credentials, { hint: credentialsHint }),
+  acl: optional(oneOf(cannedAcls)),
   kmsKeyId: optional(name(512, /^[\x21-\x7e]+$/, 'is not a valid key id'), {
     hint: 'Write the key as the store names it; for OBS `arn:aws:kms:<region>:<domain id>:key/<key id>`.',
   }),

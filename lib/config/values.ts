@@ -152,6 +152,10 @@ export const origin = v.pipe(
 export const storeLocation = v.pipe(
   text,
   v.regex(/^(?:file:|obs:\/\/)/, 'must start with file: or obs://'),
+  // Copied from a signed address: the rest may be a key, so it must not become a part of every object's name.
+  v.regex(/^(?:file:|obs:[^?#]*$)/, 'contains a ? or #: a store has no query'),
+  v.regex(/^(?:file:|obs:[^@]*$)/, 'contains a user or a password'),
+  v.regex(/^(?:obs:|(?!.*\?[^/]*=))/, 'contains a query (?name=value)'),
   v.regex(/^(?!file:\/\/(?!\/))/, 'names a host after file://'),
   v.regex(/^(?!file:$)/, 'names no folder'),
   v.regex(/^(?!file:~)/, 'starts with ~, which only a shell replaces'),

@@ -3,6 +3,7 @@
 import {
   AuthError,
   ConfigError,
+  ConnectionError,
   CorruptError,
   DriftedError,
   type ExportError,
@@ -45,16 +46,26 @@ const temporary: ErrorPolicy = {
 };
 const fault: ErrorPolicy = { recovery: 'operator', exitCode: exitCodes.fault, alert: 'always' };
 
+const storeDenied: ErrorPolicy = {
+  recovery: 'operator',
+  exitCode: exitCodes.denied,
+  alert: 'withBackoff',
+};
 const policyByStoreCode: Readonly<Record<string, ErrorPolicy>> = {
   DISK_FULL: { recovery: 'operator', exitCode: exitCodes.fault, alert: 'withBackoff' },
-  STORE_DENIED: { recovery: 'operator', exitCode: exitCodes.denied, alert: 'withBackoff' },
-  STORE_UNUSABLE: { recovery: 'operator', exitCode: exitCodes.denied, alert: 'withBackoff' },
+  STORE_DENIED: storeDenied,
+  STORE_UNUSABLE: storeDenied,
+  HOST_NOT_FOUND: storeDenied,
+  CERTIFICATE_REFUSED: storeDenied,
+  TLS_FAILED: storeDenied,
+  PROXY_REFUSED: storeDenied,
   STORE_FAILED: { recovery: 'automatic', exitCode: exitCodes.paused, alert: 'ifLasting' },
 };
 
 const policyByClass: readonly (readonly [ErrorClass, ErrorPolicy])[] = [
   [ConfigError, { recovery: 'operator', exitCode: exitCodes.usage, alert: 'withBackoff' }],
   [AuthError, { recovery: 'operator', exitCode: exitCodes.denied, alert: 'always' }],
+  [ConnectionError, { recovery: 'operator', exitCode: exitCodes.denied, alert: 'always' }],
   [CorruptError, { recovery: 'operator', exitCode: exitCodes.integrity, alert: 'withBackoff' }],
   [DriftedError, { recovery: 'operator', exitCode: exitCodes.drifted, alert: 'always' }],
   [RateLimitedError, temporary],
@@ -73,7 +84,18 @@ export function recoversByItself(error: ExportError): boolean {
   return policyOf(error).recovery === 'automatic';
 }
 
+/** Refusals that are about one project. All others are about the key itself, or the login of the proxy. */
+const projectCodes = ['NOT_PERMITTED', 'PROJECT_UNAVAILABLE'];
+
+/** True if the key must not be used again in this run, for any target: five refused requests lock it. */
+export function refusesKey(error: unknown): error is AuthError {
+  return error instanceof AuthError && !projectCodes.includes(error.code);
+}
+
 const minuteMs = 60_000;
+
+/** A run waits no longer than this before a try, whatever the service asks for, milliseconds. Then it ends, resumable. */
+export const askedWaitMsMax = 15 * minuteMs;
 
 /**
  * 15 minutes after the first failure, doubling to 6 hours, milliseconds. For this long a rejected access key is not used,

@@ -49,9 +49,20 @@ export function configFault(path: string, message: string, hint: string): Config
   return new ConfigError([{ path, message, hint }]);
 }
 
-/** The service or the store rejected the credentials. Never retried: five failures lock an access key for five minutes. Exit 3. */
+/**
+ * The service rejected the credentials, or a proxy its login. Never retried: five failures lock an access key for five minutes.
+ * Exit 3.
+ */
 export class AuthError extends ExportError {
   override readonly name: string = 'AuthError';
+}
+
+/**
+ * No connection can be made until a person acts: an unknown host name, a certificate that is not trusted, a proxy that refuses.
+ * Retrying cannot help. The key was not judged. Exit 3.
+ */
+export class ConnectionError extends ExportError {
+  override readonly name: string = 'ConnectionError';
 }
 
 /** The service answered 429 or APIGW.0308: another client uses the same quota. Retried after `retryAfterMs`, from now. Exit 4. */
@@ -64,19 +75,22 @@ export class RateLimitedError extends ExportError {
   }
 }
 
-/** A temporary fault: network, time-out, 408, 5xx, a truncated body. Retried; exit 4 after the last try. */
+/** A temporary fault: network, time-out, 202, 408, 5xx, a truncated body. Retried; exit 4 after the last try. */
 export class TransientError extends ExportError {
   override readonly name: string = 'TransientError';
   /** Retry-After of the answer, milliseconds from now; null if there is none. */
   readonly retryAfterMs: number | null;
+  /** The cause in a few words, for progress: 'connection refused'. */
+  readonly brief: string;
   constructor(
     code: string,
     message: string,
     hint: string,
-    options: { retryAfterMs?: number | null; cause?: unknown } = {},
+    options: { retryAfterMs?: number | null; brief?: string; cause?: unknown } = {},
   ) {
     super(code, message, hint, options);
     this.retryAfterMs = options.retryAfterMs ?? null;
+    this.brief = options.brief ?? message;
   }
 }
 
@@ -102,7 +116,10 @@ export class CorruptError extends ExportError {
  */
 export class EvidenceError extends CorruptError {}
 
-/** An operation of the store failed. `DISK_FULL`: exit 1. `STORE_DENIED`, `STORE_UNUSABLE`: exit 3. `STORE_FAILED`: exit 4. */
+/**
+ * An operation of the store failed. `DISK_FULL`: exit 1. `STORE_FAILED`: exit 4. `STORE_DENIED`, `STORE_UNUSABLE`, and the
+ * codes of a connection that needs a person (network-fault.ts): exit 3.
+ */
 export class StoreError extends ExportError {
   override readonly name: string = 'StoreError';
 }

@@ -19,16 +19,31 @@ export function causesOf(error: unknown): Record<string, unknown>[] {
   return causes;
 }
 
-/** System errors (ECONNRESET), TLS (CERT_, DEPTH_, SELF_, UNABLE_), undici (UND_ERR_), the HTTP parser (HPE_), zlib (Z_). */
-const networkCode = /^(E[A-Z]|UND_ERR_|CERT_|DEPTH_|SELF_|UNABLE_|HPE_|Z_)/;
+/**
+ * System errors and OpenSSL (ECONNRESET, ERR_SSL_), certificates (the names of OpenSSL's X509_V_ERR_ codes), the HTTP parser
+ * (HPE_), zlib (Z_), and PROXY_ with the status of a proxy that refused a connection.
+ */
+const networkCode =
+  /^(E[A-Z]|CERT_|CRL_|DEPTH_|SELF_|UNABLE_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH|HOSTNAME_|HPE_|Z_|PROXY_)/;
+
+/** Errors without a code, by their message: of node:http, and of https-proxy-agent about the answer of a proxy. */
+const codeByMessage: readonly (readonly [RegExp, string])[] = [
+  [/^(aborted|socket hang up|Premature close)$/, 'ECONNRESET'],
+  [/^(Proxy connection|(Invalid|No) header\b.* proxy)/, 'PROXY_ENDED'],
+];
 
 /** Such as ECONNRESET or CERT_HAS_EXPIRED; null if the error does not come from the network. */
 export function readNetworkCode(error: unknown): string | null {
-  for (const { code } of causesOf(error)) {
-    // Node's ERR_INVALID_* report a wrong argument, which is a bug in this program.
-    if (typeof code === 'string' && networkCode.test(code) && !/^ERR_INVALID/.test(code)) {
-      return code;
-    }
+  for (const { code, name, message } of causesOf(error)) {
+    // Node's ERR_INVALID_* and the like report a wrong argument, which is a bug in this program.
+    const isOfNode = typeof code === 'string' && /^ERR_(?!SSL_|TLS_)/.test(code);
+    if (typeof code === 'string' && networkCode.test(code) && !isOfNode) return code;
+    // Of the AWS SDK.
+    if (name === 'TimeoutError') return 'ETIMEDOUT';
+    const known = codeByMessage.find(
+      ([pattern]) => typeof message === 'string' && pattern.test(message),
+    );
+    if (known) return known[1];
   }
   return null;
 }

@@ -15,11 +15,17 @@ export function isLoopback(hostname: string): boolean {
 export function usesProxy(address: string | URL, noProxy: string | null): boolean {
   const { protocol, hostname, port } = new URL(address);
   if (protocol !== 'https:') return false;
+  const host = withoutRoot(hostname);
   const entries = (noProxy ?? '')
     .toLowerCase()
     .split(/[\s,]+/)
     .filter(Boolean);
-  return !entries.some((entry) => matches(entry, hostname, port || '443'));
+  return !entries.some((entry) => matches(entry, host, port || '443'));
+}
+
+/** A name may end in the dot of the DNS root. */
+function withoutRoot(name: string): string {
+  return name.replace(/\.$/, '');
 }
 
 function matches(entry: string, hostname: string, port: string): boolean {
@@ -28,7 +34,7 @@ function matches(entry: string, hostname: string, port: string): boolean {
   if (isIP(address)) return isInRange(hostname, address, bits);
   const [, name = '', entryPort = port] = /^(.*?)(?::(\d+))?$/.exec(entry) ?? [];
   if (entryPort !== port) return false;
-  const bare = name.replace(/^\*?\./, '');
+  const bare = withoutRoot(name).replace(/^\*?\./, '');
   return hostname === bare || hostname.endsWith(`.${bare}`);
 }
 

@@ -91,6 +91,8 @@ export interface RequestGate {
   sent(outcome: Sent): Promise<void>;
   /** True if the source may wait for `delayMs` before the next try. */
   mayWait(delayMs: number): boolean;
+  /** Called when the source waits before another try. `cause`: in a few words, why the last one failed. */
+  retrying?(retry: { nextTry: number; triesMax: number; delayMs: number; cause: string }): void;
   /** Milliseconds left for one request. The source's own time-out applies as well. */
   timeLeftMs(): number;
   /** Aborted when the source must stop. */
@@ -117,7 +119,7 @@ export interface FetchedPage {
 export interface Source {
   /**
    * Requests one page, and retries as far as `gate` allows. `paused`: `gate` admits no further request now.
-   * Throws AuthError; after the last try ProtocolError, TransientError or RateLimitedError.
+   * Throws AuthError and ConnectionError; after the last try ProtocolError, TransientError or RateLimitedError.
    */
   fetchPage(
     request: { offset: number; limit: number },

@@ -1,7 +1,7 @@
 // Responsible for the account to deploy to: region, project, endpoints, key and proxy.
 
 import { findProjectId } from '../api/iam.ts';
-import { createFetch } from '../api/proxy.ts';
+import { createFetch } from '../api/transport.ts';
 import { readProxy } from '../config/environment.ts';
 import { hostOf } from '../config/regional-host.ts';
 import { findForeignHosts } from '../config/target-checks.ts';
@@ -9,6 +9,7 @@ import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import { isLoopback, usesProxy } from '../core/network-host.ts';
 import type { Environment, Scrubber } from '../core/ports.ts';
 import { systemClock } from '../platform/clock.ts';
+import { openConnections } from '../platform/connections.ts';
 import type { ProviderSection } from './settings-schema.ts';
 
 const regionDefault = 'cn-south-4';
@@ -71,9 +72,10 @@ export async function readProjectId(
     iamEndpoint,
     region,
     credentials: async () => key,
-    fetch: createFetch({ proxyUrl, noProxy: null }),
+    fetch: createFetch(openConnections({ httpsProxy: proxyUrl, noProxy: null })),
     clock: systemClock,
     scrubber,
+    log: () => {},
     backoffMs: 500,
   });
 }

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { configFault } from '../core/errors.ts';
+import { allowSlowConnections } from '../platform/connections.ts';
 import { createScrubber } from '../platform/scrubber.ts';
 import { type CommandContext, type CommandOptions, selectFunctions } from './command-context.ts';
 import { deploy, info, invoke, logs, remove } from './commands.ts';
@@ -57,6 +58,7 @@ export function createPlugin(
     throw new serverless.classes.Error(message, 'CONFIG');
   }
   defineSchema(serverless);
+  allowSlowConnections();
   const context = createContext(serverless, options, tools, process);
   const command = (run: () => Promise<unknown>) => async () => {
     try {

@@ -5,7 +5,7 @@ import { recoversByItself } from '../core/error-policy.ts';
 import { EvidenceError, ExportError, StoppedError } from '../core/errors.ts';
 import { scheduleKey } from '../core/object-keys.ts';
 import type { Clock } from '../core/ports.ts';
-import { stoppedError } from '../quota/budget.ts';
+import { checkAskedWait, stoppedError } from '../quota/budget.ts';
 import { type Lease, takeLease, watchLease } from '../quota/lease.ts';
 import { openLedger, type WaitReason } from '../quota/ledger.ts';
 import { listHeldTargets } from './holds.ts';
@@ -178,6 +178,7 @@ function openInvocationLedger(policy: Policy, ports: CollectPorts, lease: Lease)
     ...ports,
     heldFrom: policy.quotaHeldFrom,
     async wait(delayMs, reason) {
+      if (policy.waitsForOthers) checkAskedWait(delayMs, reason, ports.store.nowMs());
       if (!budget.takeWait(delayMs)) {
         refusedFor = reason;
         return false;

@@ -1,6 +1,6 @@
-// Responsible for what a failed attempt means for later invocations: holds and retries. Not responsible for reporting it.
+// Responsible for what a failed attempt means for later invocations: holds and retries. Not responsible for its log line.
 
-import { backoffMs, recoversByItself } from '../core/error-policy.ts';
+import { backoffMs, recoversByItself, refusesKey } from '../core/error-policy.ts';
 import {
   AuthError,
   ConfigError,
@@ -10,8 +10,14 @@ import {
   RateLimitedError,
   StoreError,
 } from '../core/errors.ts';
-import { checkpointKey, manifestKey, runPrefix, scheduleKey } from '../core/object-keys.ts';
-import type { Attempt, Invocation } from './invocation.ts';
+import {
+  checkpointKey,
+  manifestKey,
+  runPrefix,
+  scheduleKey,
+  targetId,
+} from '../core/object-keys.ts';
+import type { Attempt, Invocation, Target } from './invocation.ts';
 import {
   holdOffMs,
   type Schedule,
@@ -41,7 +47,9 @@ export async function noteFailure(
   const { account } = task.target;
   // The path in a ConfigError names the setting already, and a StoreError is about the store.
   const namesItsSubject = error instanceof ConfigError || error instanceof StoreError;
-  if (!namesItsSubject) error.subject = describeSubject(attempt);
+  if (!namesItsSubject) {
+    error.subject = describeTarget({ ...task.target, ...task.key }, attempt.checkpoint?.run);
+  }
   const { code, hint } = error;
   const message = messageWithSubject(error);
   log(recoversByItself(error) ? 'warn' : 'error', message, {
@@ -65,10 +73,26 @@ export async function noteFailure(
   return true;
 }
 
-function describeSubject({ task, checkpoint }: Attempt): string {
-  const { table, region, account } = task.target;
-  const run = checkpoint ? `, run ${checkpoint.run}` : '';
-  return `${task.key ? task.id : `${table}/rgn=${region}`} (account ${account}${run})`;
+/** For a target whose key was refused for another target of the same run: five refusals lock the key. */
+export function notTried(target: NamedTarget): AuthError {
+  const error = new AuthError(
+    'NOT_TRIED',
+    'not tried: key refused',
+    `Correct the key of account ${target.account} first: the error of the refused request says what is wrong. Five refused requests lock a key, so a refused key is not used again in the same run.`,
+  );
+  error.subject = describeTarget(target);
+  return error;
+}
+
+type NamedTarget = Pick<Target, 'table' | 'region' | 'projectId' | 'account'>;
+
+/** For people, as the subject of an error. `run`: the open run. */
+export function describeTarget(
+  { table, region, projectId, account }: NamedTarget,
+  run?: string,
+): string {
+  const id = projectId === null ? `${table}/rgn=${region}` : targetId({ table, region, projectId });
+  return `${id} (account ${account}${run === undefined ? '' : `, run ${run}`})`;
 }
 
 function holdOff(
@@ -83,7 +107,7 @@ function holdOff(
   state.failures = isTemporary && gotPage ? 1 : state.failures + 1;
   if (!isTemporary || gotPage) state.noPageSinceMs = undefined;
   else noteNoPage(state, checkpoint?.lastPageAtMs ?? 0, nowMs);
-  if (error instanceof AuthError) {
+  if (refusesKey(error)) {
     const before = schedule.holds[task.target.user];
     const failures = (before?.failures ?? 0) + 1;
     const failure = toFailure(error, before?.failure, nowMs);

@@ -15,6 +15,9 @@ export type RunProgress =
   | ({ kind: 'seal' } & RunEvent)
   | ({ kind: 'page'; rows: number; total: number; pass: number } & RunEvent)
   | ({ kind: 'sealed'; rows: number; verdict: string } & RunEvent);
-export type WaitProgress = { kind: 'wait'; delayMs: number; reason: string };
+/** `retry`: a request failed and is tried again after `delayMs`. `cause`: in a few words. */
+export type WaitProgress =
+  | { kind: 'wait'; delayMs: number; reason: string }
+  | { kind: 'retry'; nextTry: number; triesMax: number; delayMs: number; cause: string };
 
 export type ProgressEvent = (RunProgress & { account: string }) | WaitProgress;

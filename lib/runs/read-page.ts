@@ -52,7 +52,7 @@ async function fetchPage(
   state: RunState,
   evidence: Checkpoint['evidence'],
 ): Promise<FetchedPage | 'paused'> {
-  const { source, dataset, ledger, user, budget, requested } = state.ports;
+  const { source, dataset, ledger, user, budget, requested, progress } = state.ports;
   const { checkpoint } = state;
   const { offset, totalLast } = checkpoint.cursor;
   const pagesAhead = Math.max(1, Math.ceil(((totalLast ?? 0) - offset) / dataset.limit));
@@ -76,6 +76,8 @@ async function fetchPage(
           await ledger.sent(user, outcome);
         },
         mayWait: (delayMs) => budget.takeWait(delayMs),
+        retrying: ({ nextTry, triesMax, delayMs, cause }) =>
+          progress({ kind: 'retry', nextTry, triesMax, delayMs, cause }),
         timeLeftMs: () => budget.timeLeftMs() - storeMarginMs,
         signal: budget.signal,
       },

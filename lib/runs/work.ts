@@ -1,12 +1,12 @@
 // Responsible for one invocation's work under the lease: task after task, until nothing is left, or the quota or the time is
 // used up. One failing target does not stop the others.
 
-import { recoversByItself } from '../core/error-policy.ts';
+import { recoversByItself, refusesKey } from '../core/error-policy.ts';
 import { EvidenceError, ExportError, RateLimitedError, StoppedError } from '../core/errors.ts';
 import { stoppedError } from '../quota/budget.ts';
 import type { SealOutcome } from '../snapshots/seal.ts';
 import { tidyTarget } from '../snapshots/tidy.ts';
-import { clearHolds, noteFailure } from './failure.ts';
+import { clearHolds, noteFailure, notTried } from './failure.ts';
 import type {
   Attempt,
   CollectResult,
@@ -32,6 +32,8 @@ interface WorkState {
   done: Set<Target>;
   /** Users (key hashes) that the service throttles. */
   throttledUsers: Set<string>;
+  /** Users whose key the service refused. Only for a command: the schedule holds the key for a timer. */
+  refusedUsers: Set<string>;
   /** The exporter's own quota, or the time, is used up: only projects can still be resolved. */
   isQuotaUsedUp: boolean;
   /** Nothing was tried yet. */
@@ -54,6 +56,7 @@ export async function workThrough(
   const state: WorkState = {
     done,
     throttledUsers: new Set(),
+    refusedUsers: new Set(),
     isQuotaUsedUp: false,
     isFirst: true,
     isPaused: false,
@@ -67,6 +70,11 @@ export async function workThrough(
     const isShortOfTime = budget.timeLeftMs() < taskTimeMinMs;
     if (isShortOfTime && !state.isFirst) return 'paused';
     const attempt: Attempt = { task, checkpoint: null, gotPage: false };
+    if (state.refusedUsers.has(task.target.user)) {
+      state.done.add(task.target);
+      result.errors.push(notTried({ ...task.target, ...task.key }));
+      continue;
+    }
     try {
       if (isResolved(task)) {
         await tryTask(invocation, state, attempt as Attempt<ResolvedTask>);
@@ -144,7 +152,8 @@ async function advance(
       log: (level, message, fields) => log(level, message, { ...named, ...fields }),
       progress: (event) => {
         if (event.kind === 'page') attempt.gotPage = true;
-        progress(event.kind === 'wait' ? event : { ...event, account: target.account });
+        const isWait = event.kind === 'wait' || event.kind === 'retry';
+        progress(isWait ? event : { ...event, account: target.account });
       },
       requested: (error) => {
         result.requests += 1;
@@ -227,6 +236,7 @@ async function handleFailure(
   if (budget.signal.aborted) throw stoppedError();
   if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
   state.done.add(task.target);
+  if (refusesKey(error) && policy.selects === 'all') state.refusedUsers.add(task.target.user);
   if (!(await noteFailure(invocation, attempt, error))) return false;
   if (error instanceof RateLimitedError && checkpoint && policy.selects === 'due') {
     state.throttledUsers.add(task.target.user);

@@ -1,8 +1,9 @@
 // Responsible for setting up the S3 client and its connection: addressing, TLS, proxy, time-outs. Not responsible for retries.
 
-import { Agent } from 'node:https';
+import type { Agent } from 'node:http';
+import { isIP } from 'node:net';
+import { pipeline, Readable, Transform } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { usesProxy } from '../core/network-host.ts';
 import type { Clock } from '../core/ports.ts';
 import type { AccessKey } from './obs-access-key.ts';
 import type { StoreClock } from './obs-clock.ts';
@@ -21,8 +22,9 @@ export interface ClientOptions {
   endpoint: string;
   region: string;
   pathStyle: boolean;
-  /** `url` null: no proxy. `noProxy` has the format of NO_PROXY. */
-  proxy: { url: string | null; noProxy: string | null };
+  bucket: string;
+  /** Opens an agent for the requests to one address: scheme, host and port. */
+  openAgent: (address: string) => Promise<Agent>;
   timeouts: ObsTimeouts;
   /** Called before each request: the key to sign it with. */
   accessKey: () => AccessKey;
@@ -36,7 +38,7 @@ export type OpenedClient = Awaited<ReturnType<typeof openClient>>;
 /** Loads the SDK only when it is called, so that a program with a file store does not wait for it. */
 export async function openClient(options: ClientOptions) {
   const s3 = await import('@aws-sdk/client-s3');
-  const agent = await openAgent(options);
+  const agent = await options.openAgent(addressOf(options));
   // The SDK reads settings that are missing here from AWS_* variables and ~/.aws, so all of them are set.
   const client = new s3.S3Client({
     endpoint: options.endpoint,
@@ -75,6 +77,7 @@ export async function openClient(options: ClientOptions) {
       requestTimeout: options.timeouts.requestMs,
       socketTimeout: options.timeouts.requestMs,
       throwOnRequestTimeout: true,
+      httpAgent: agent,
       httpsAgent: agent,
     },
   });
@@ -90,6 +93,23 @@ export async function openClient(options: ClientOptions) {
   };
 }
 
+/** Of an answer that is not an object. A list of 1,000 objects with the longest keys has 4 MB. */
+const documentBytesMax = 8 * 1024 * 1024;
+
+/** Ends with EMSGSIZE if the document is too long: the SDK reads a document whole, also one of another server. */
+function limitDocument(body: Readable): Readable {
+  let bytes = 0;
+  const limit = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      const error = Object.assign(new Error('The answer is too long'), { code: 'EMSGSIZE' });
+      done(bytes > documentBytesMax ? error : null, chunk);
+    },
+  });
+  // The reader of the limited body gets the error of either stream.
+  return pipeline(body, limit, () => {});
+}
+
 function addMiddleware(client: S3Client, { clock, storeClock }: ClientOptions): void {
   client.middlewareStack.add(
     (next) => (args) => {
@@ -101,16 +121,22 @@ function addMiddleware(client: S3Client, { clock, storeClock }: ClientOptions): 
     { step: 'build', name: 'unsignedPayload' },
   );
   client.middlewareStack.add(
-    (next) => async (args) => {
-      const sentMonotonicMs = clock.monotonicMs();
-      const result = await next(args);
-      const exchange = { sentMonotonicMs, receivedMonotonicMs: clock.monotonicMs() };
-      const dateMs = Date.parse(headersOf(result.response).date ?? '');
-      if (!Number.isNaN(dateMs)) storeClock.observe(exchange, dateMs, 1_000);
-      return result;
-    },
+    (next, { commandName }) =>
+      async (args) => {
+        const sentMonotonicMs = clock.monotonicMs();
+        const result = await next(args);
+        const exchange = { sentMonotonicMs, receivedMonotonicMs: clock.monotonicMs() };
+        const dateMs = Date.parse(headersOf(result.response).date ?? '');
+        if (!Number.isNaN(dateMs)) storeClock.observe(exchange, dateMs, 1_000);
+        const response = result.response as { statusCode: number; body?: unknown };
+        const isObject = commandName === 'GetObjectCommand' && response.statusCode < 300;
+        if (!isObject && response.body instanceof Readable) {
+          response.body = limitDocument(response.body);
+        }
+        return result;
+      },
     // The innermost step sees every answer, also those that outer steps turn into errors.
-    { step: 'deserialize', priority: 'low', name: 'observeDate' },
+    { step: 'deserialize', priority: 'low', name: 'observeAnswer' },
   );
 }
 
@@ -119,20 +145,13 @@ function headersOf(message: unknown): Record<string, string> {
   return (message as { headers?: Record<string, string> }).headers ?? {};
 }
 
-const agentOptions = {
-  keepAlive: true,
-  maxSockets: 16,
-  // Set explicitly, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes the default.
-  rejectUnauthorized: true,
-};
-
-async function openAgent({ endpoint, proxy }: ClientOptions): Promise<Agent> {
-  const { url, noProxy } = proxy;
-  if (url === null || !usesProxy(endpoint, noProxy)) return new Agent(agentOptions);
-  const { HttpsProxyAgent } = await import('https-proxy-agent');
-  const agent = new HttpsProxyAgent(url, agentOptions);
-  // The constructor uses agentOptions for the connection to the proxy only. Node takes the options of the connection
-  // through the proxy from `agent.options`.
-  Object.assign(agent.options, agentOptions);
-  return agent as unknown as Agent;
+/** Where requests for the bucket go: the SDK puts its name before the host name, unless that is an IP address. */
+export function addressOf({
+  endpoint,
+  bucket,
+  pathStyle,
+}: Pick<ClientOptions, 'endpoint' | 'bucket' | 'pathStyle'>): string {
+  const { protocol, hostname, host } = new URL(endpoint);
+  const isAddress = isIP(hostname.replace(/^\[(.*)\]$/, '$1')) > 0;
+  return pathStyle || isAddress ? endpoint : `${protocol}//${bucket}.${host}`;
 }

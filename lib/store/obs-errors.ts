@@ -2,7 +2,8 @@
 // responsible for retrying.
 
 import { type ExportError, StoreError } from '../core/errors.ts';
-import { causesOf, readNetworkCode } from '../core/network-code.ts';
+import { readNetworkCode } from '../core/network-code.ts';
+import { describeNetworkFault } from '../core/network-fault.ts';
 import { asRecord } from '../core/value-shape.ts';
 
 export type Verb = 'write' | 'read' | 'list' | 'delete';
@@ -14,12 +15,18 @@ export interface Operation {
   url: string;
   bucket: string;
   endpoint: string;
+  /** Scheme, host and port that requests go to. */
+  origin: string;
+  /** The region in the signature. */
+  region: string;
   /** True if obs.kmsKeyId is set. */
   hasKmsKey: boolean;
   /** True if the access key has a security token. */
   isKeyTemporary: boolean;
   /** Removes secrets from text that the store sent. */
   scrub: (text: string) => string;
+  /** The region that the store named as the right one. Not defined if it named none. */
+  expectedRegion?: string;
   /** Status, code and text of the store's answer, without secrets. Not defined if no answer came. */
   answer?: string;
 }
@@ -56,9 +63,9 @@ const connectionHint =
   'Retries did not help. Check the network, the proxy and obs.endpoint, then start again: the run continues where it stopped.';
 const otherServerHint =
   'Another server, such as a proxy or a login page, answered instead of the store: check HTTPS_PROXY, NO_PROXY and obs.endpoint, then start again.';
-const dnsHint =
-  'The host name does not resolve: check obs.endpoint, the bucket name in `store`, and the DNS. If the store is not OBS, set obs.pathStyle: true.';
-const verificationHint = 'There is no setting that turns certificate verification off.';
+/** In hints about the connection. */
+const addressSettings =
+  'obs.endpoint, the bucket name in `store`, and obs.pathStyle (true for most stores other than OBS: then the bucket is not in the host name)';
 
 type Description = [reason: string, hint: string];
 
@@ -94,6 +101,8 @@ const denials: Record<string, (operation: Operation) => Description> = {
     'Set the clock of this host, for example with NTP.',
   ],
   AuthorizationHeaderMalformed: describeWrongRegion,
+  InvalidRegion: describeWrongRegion,
+  PermanentRedirect: describeWrongRegion,
   IllegalLocationConstraintException: describeWrongRegion,
   VirtualHostDomainRequired: () => [
     'the store does not accept the bucket name in the path',
@@ -105,11 +114,35 @@ const denials: Record<string, (operation: Operation) => Description> = {
   ],
 };
 
-function describeWrongRegion({ bucket, endpoint }: Operation): Description {
+function describeWrongRegion({ bucket, endpoint, region, expectedRegion }: Operation): Description {
+  if (expectedRegion !== undefined && expectedRegion !== region) {
+    return [
+      `the store expects the region ${expectedRegion} in the signature, not ${region}`,
+      `Set obs.region: ${expectedRegion} (by flag: --obs-region). If the bucket is in another region than obs.endpoint, correct obs.endpoint instead.`,
+    ];
+  }
   return [
     `the bucket ${bucket} is not at ${endpoint}`,
-    "Set obs.endpoint to the endpoint of the bucket's own region. The console shows it in the bucket's basic information.",
+    "Set obs.endpoint to the endpoint of the bucket's own region, and obs.region to the region that this store signs with. The console shows both in the bucket's basic information.",
   ];
+}
+
+/**
+ * The region that the store names in an answer about a wrong one; undefined if it names none. AWS: "the region 'us-east-1' is
+ * wrong; expecting 'eu-west-1'", also as the element Region. Garage: "Authorization header malformed, unexpected scope:
+ * 20260101/us-east-1/s3/aws4_request, expected: 20260101/garage/s3/aws4_request". MinIO: "...wrong; expecting 'x'".
+ */
+function readExpectedRegion(thrown: unknown): string | undefined {
+  const { Region, BucketRegion, message, $response } = asRecord(thrown);
+  const header = asRecord(asRecord($response).headers)['x-amz-bucket-region'];
+  const text = typeof message === 'string' ? message : '';
+  const [, expecting, scope] =
+    /expect(?:ing|s|ed)?:?\s+(?:the\s+)?(?:region\s+)?(?:['"]([\w-]+)['"]|\S*?\d{8}\/([\w-]+)\/s3)/i.exec(
+      text,
+    ) ?? [];
+  return [Region, BucketRegion, header, expecting, scope].find(
+    (name): name is string => typeof name === 'string' && /^[\w-]{1,64}$/.test(name),
+  );
 }
 
 const invalidKeyCode = /^(InvalidAccessKeyId|SignatureDoesNotMatch|InvalidSecurity|InvalidToken)$/;
@@ -123,30 +156,22 @@ const nameWithoutCode = /^(Error|SyntaxError|TypeError|Unknown|UnknownError|Forb
 /** Throws `thrown` itself if it comes neither from the store nor from the network: then it is a bug in this program. */
 export function describeFailure(thrown: unknown, operation: Operation): OperationFailure {
   const answer = readAnswer(thrown);
-  if (answer !== null) return describeAnswer(answer, operation);
-  const fault = readConnectionFault(thrown);
-  if (fault === null) throw thrown;
-  return describeConnectionFault(fault, operation);
+  if (answer !== null) {
+    const expectedRegion = readExpectedRegion(thrown);
+    return describeAnswer(answer, expectedRegion ? { ...operation, expectedRegion } : operation);
+  }
+  const networkCode = readNetworkCode(thrown);
+  if (networkCode === null) throw thrown;
+  return describeConnectionFault(networkCode, operation);
 }
 
-function describeConnectionFault(fault: string, operation: Operation): OperationFailure {
-  const { endpoint, scrub } = operation;
-  const reason = `the connection failed (${scrub(fault)})`;
-  if (/ALTNAME/.test(fault)) {
-    const hint = `The certificate is not valid for the host name: correct obs.endpoint (now ${endpoint}). Without obs.pathStyle the host name starts with the bucket name, and the certificate must cover that too; obs.pathStyle: true avoids this where the store allows it (OBS does not). ${verificationHint}`;
-    return denied(operation, reason, hint);
-  }
-  if (/^EPROTO$|^ERR_SSL|^ERR_TLS/.test(fault)) {
-    const hint = `The TLS connection to ${endpoint} failed: check that the port is not for plain http and that no proxy interferes. Plain http is only allowed for loopback addresses.`;
-    return denied(operation, reason, hint);
-  }
-  if (/CERT|SELF_SIGNED|ISSUER|LEAF_SIGNATURE/.test(fault)) {
-    const hint = `The certificate of ${endpoint} is not trusted: set NODE_EXTRA_CA_CERTS to the file of the CA that signed it (your proxy's or your own store's). ${verificationHint}`;
-    return denied(operation, reason, hint);
-  }
-  // Usually a wrong host name, which a person must correct. If the DNS server has failed, the code is EAI_AGAIN.
-  if (fault === 'ENOTFOUND') return denied(operation, reason, dnsHint, 'soon');
-  return failed(operation, reason, fault === 'EAI_AGAIN' ? dnsHint : connectionHint);
+function describeConnectionFault(networkCode: string, operation: Operation): OperationFailure {
+  const place = { origin: operation.origin, settings: addressSettings };
+  const fault = describeNetworkFault(networkCode, place);
+  if (fault.code === 'NETWORK') return failed(operation, fault.reason, fault.hint);
+  const error = createError(fault.code, operation, fault.reason, fault.hint);
+  const retry = fault.retry === 'never' ? 'never' : 'soon';
+  return { error, retry, isRefused: false, isKeyInvalid: false };
 }
 
 interface Answer {
@@ -171,11 +196,7 @@ function describeAnswer({ status, code, text }: Answer, unanswered: Operation): 
       "Check obs.kmsKeyId: the key must exist in the bucket's region and be enabled, and the access key must have permission to use it.";
     return denied(operation, 'the store refused the KMS key', hint);
   }
-  if (status === 407) {
-    const hint =
-      'The proxy requires a login: add it to HTTPS_PROXY, or exclude the store with NO_PROXY.';
-    return denied(operation, 'the proxy refused the connection', hint);
-  }
+  if (status === 407) return describeConnectionFault('PROXY_407', operation);
   return describeByCode(status, code, operation);
 }
 
@@ -305,17 +326,4 @@ function readAnswer(thrown: unknown): Answer | null {
 function toOneLine(text: string): string {
   const line = text.replaceAll(/[\p{C}\s]+/gu, ' ').trim();
   return line.slice(0, 200);
-}
-
-/** A network code, or what a proxy answered; null if the connection is not at fault. */
-function readConnectionFault(thrown: unknown): string | null {
-  const code = readNetworkCode(thrown);
-  if (code !== null) return code;
-  for (const { name, message } of causesOf(thrown)) {
-    if (name === 'TimeoutError') return 'ETIMEDOUT';
-    if (message === 'aborted' || message === 'socket hang up') return 'ECONNRESET';
-    // https-proxy-agent starts its messages about a refused CONNECT with "Proxy".
-    if (typeof message === 'string' && message.startsWith('Proxy ')) return toOneLine(message);
-  }
-  return null;
 }

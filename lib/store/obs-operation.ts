@@ -4,6 +4,7 @@
 import type { Clock, Log } from '../core/ports.ts';
 import { type AccessKey, type AccessKeyProvider, createAccessKeys } from './obs-access-key.ts';
 import {
+  addressOf,
   type ClientOptions,
   type ObsTimeouts,
   type OpenedClient,
@@ -21,10 +22,11 @@ import {
 } from './obs-errors.ts';
 
 export interface OperationOptions
-  extends Pick<ClientOptions, 'endpoint' | 'region' | 'pathStyle' | 'proxy'> {
-  bucket: string;
+  extends Pick<ClientOptions, 'endpoint' | 'region' | 'pathStyle' | 'openAgent' | 'bucket'> {
   /** Null: the bucket's own default encryption applies. */
   kmsKeyId: string | null;
+  /** Canned ACL of every object; null: none is sent. */
+  acl: string | null;
   credentials: AccessKeyProvider;
   clock: Clock;
   /** In [0, 1). */
@@ -38,7 +40,7 @@ export interface OperationOptions
   backoffMs?: number;
 }
 
-const defaultTimeouts: ObsTimeouts = { connectMs: 5_000, requestMs: 15_000, operationMs: 60_000 };
+const defaultTimeouts: ObsTimeouts = { connectMs: 10_000, requestMs: 15_000, operationMs: 60_000 };
 /** The slowest connection that is expected. A large body gets more time according to this rate. */
 const bytesPerSecondMin = 250_000;
 const triesMax = 7;
@@ -74,7 +76,8 @@ type TryResult<T> = { value: T } | { failure: OperationFailure };
 type Act<T> = (attempt: Try) => Promise<TryResult<T>>;
 
 export function openOperations(options: OperationOptions, storeClock: StoreClock) {
-  const { clock, bucket, endpoint, scrub } = options;
+  const { clock, bucket, endpoint, region, scrub } = options;
+  const origin = addressOf(options);
   const session = openSession(options, storeClock);
   let fewTriesUntilMonotonicMs = Number.NEGATIVE_INFINITY;
   return {
@@ -90,7 +93,11 @@ export function openOperations(options: OperationOptions, storeClock: StoreClock
       const mayTry = startMonotonicMs < fewTriesUntilMonotonicMs ? fewTriesMax : triesMax;
       const hasKmsKey = options.kmsKeyId !== null;
       const running: Running = {
-        operation: { verb, url, bucket, endpoint, hasKmsKey, isKeyTemporary: false, scrub },
+        operation: {
+          ...{ verb, url, bucket, endpoint, origin, region, scrub },
+          hasKmsKey,
+          isKeyTemporary: false,
+        },
         bodyBytes,
         endMonotonicMs: startMonotonicMs + session.timeouts.operationMs + transferMs(bodyBytes),
         tries: 0,
@@ -237,8 +244,12 @@ async function waitForRetry(
   const delayMs = Math.min(askedMs, backoffMsMax) * (1 + random());
   if (clock.monotonicMs() + delayMs > running.endMonotonicMs) return false;
   if (delayMs + tryMsMin > timeLeftMs()) return false;
-  const { message } = error;
-  log('debug', 'retrying the request to the store', { message, tries: running.tries, delayMs });
+  const { code, message } = error;
+  // Short waits are frequent and do not last.
+  const level = delayMs < 1_000 ? 'debug' : 'info';
+  const seconds = Math.ceil(delayMs / 1_000);
+  const plan = `store: retry ${running.tries + 1} of ${triesMax} in ${seconds} s: ${message}`;
+  log(level, plan, { code });
   await clock.sleep(delayMs);
   return true;
 }

@@ -2,7 +2,8 @@
 // Not responsible for retries (obs-operation.ts) or for what a failure means (obs-errors.ts).
 
 import { createHash } from 'node:crypto';
-import type { PutObjectCommandInput } from '@aws-sdk/client-s3';
+import type { Readable } from 'node:stream';
+import type { ObjectCannedACL, PutObjectCommandInput } from '@aws-sdk/client-s3';
 import { configFault } from '../core/errors.ts';
 import type { PutOptions, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
@@ -32,6 +33,8 @@ export interface ObsStore extends Store {
  */
 const settleMs = 1_500;
 const listPageMax = 1_000;
+/** No object of this program is longer: a buffer cannot hold it. */
+const objectBytesMax = 2 ** 31;
 
 /** Throws ConfigError for a bucket that cannot be addressed at its endpoint. */
 export function openObsStore(options: ObsStoreOptions): ObsStore {
@@ -88,7 +91,7 @@ async function putObject(
 ): Promise<void> {
   checkKey(key);
   const { operations, storeClock, root, urlOf } = location;
-  const { kmsKeyId, clock } = location.options;
+  const { kmsKeyId, acl, clock } = location.options;
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const hash = createHash('md5').update(body).digest();
   const md5 = hash.toString('hex');
@@ -100,6 +103,8 @@ async function putObject(
     // With SSE-KMS the ETag is not the MD5 of the bytes, so the MD5 is also stored as metadata.
     Metadata: { md5 },
     ...(kmsKeyId === null ? {} : { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKeyId }),
+    // One of the values that the configuration accepts.
+    ...(acl === null ? {} : { ACL: acl as ObjectCannedACL }),
   };
   const call = { verb: 'write', url: urlOf(key), bodyBytes: body.length } as const;
   await operations.run(call, async (attempt) => {
@@ -155,8 +160,13 @@ async function getObject(location: Location, key: string): Promise<Uint8Array | 
       if (/^text\/html/i.test(ContentType) && $metadata.requestId === undefined) {
         return { failure: describeOtherServer(operation) };
       }
-      attempt.expectBody(ContentLength ?? 0);
-      const bytes = await readBody(Body as AsyncIterable<Buffer>, ContentLength ?? 0);
+      if (ContentLength === undefined || ContentLength > objectBytesMax) {
+        (Body as Readable).destroy();
+        const reason = `the answer has ${ContentLength ?? 'no stated number of'} bytes`;
+        return { failure: describeMismatch(operation, reason) };
+      }
+      attempt.expectBody(ContentLength);
+      const bytes = await readBody(Body as AsyncIterable<Buffer>, ContentLength);
       if (bytes.length !== ContentLength) {
         const reason = `the answer has ${bytes.length} of ${ContentLength} bytes`;
         return { failure: describeMismatch(operation, reason) };
@@ -177,13 +187,10 @@ async function getObject(location: Location, key: string): Promise<Uint8Array | 
 
 async function readBody(body: AsyncIterable<Buffer>, bytes: number): Promise<Uint8Array> {
   // One buffer of the whole size: joining the chunks at the end would need twice the memory.
-  let buffer = Buffer.allocUnsafeSlow(bytes);
+  const buffer = Buffer.allocUnsafeSlow(bytes);
   let filled = 0;
-  for await (const chunk of body) {
-    if (filled + chunk.length > buffer.length) buffer = Buffer.concat([buffer, chunk]);
-    chunk.copy(buffer, filled);
-    filled += chunk.length;
-  }
+  // The HTTP parser ends the body after the stated length.
+  for await (const chunk of body) filled += chunk.copy(buffer, filled);
   return filled === buffer.length ? buffer : buffer.subarray(0, filled);
 }
 

@@ -1,7 +1,14 @@
 // Tests that each answer becomes the right error, with a message that quotes it safely and a hint that says what to do.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { classifyAnswer, describeShape, type Peer, parseBody } from '../../lib/api/answers.ts';
+import {
+  classifyAnswer,
+  describeShape,
+  findStatedError,
+  type Peer,
+  parseBody,
+} from '../../lib/api/answers.ts';
 import {
   AuthError,
   ProtocolError,
@@ -15,6 +22,7 @@ const peer: Peer = {
   clock: { nowMs: () => nowMs, monotonicMs: () => 0, sleep: async () => {} },
   scrub: (text) => text.replaceAll('SECRET', '[redacted]').replaceAll('sec\u0001ret', '[redacted]'),
   name: 'the container nodes API',
+  settings: 'SETTINGS',
   identityHint: 'IDENTITY',
   permissionHint: 'PERMISSION',
   windowMs: 61_000,
@@ -33,8 +41,12 @@ const html = '<!DOCTYPE html><html><body>Bad Gateway</body></html>';
 
 // CGS API Reference 2021-12-23, A.1 and A.2; API Gateway error codes.
 test.each([
-  [202, {}, ProtocolError, 'UNEXPECTED_STATUS'],
-  [204, '', ProtocolError, 'UNEXPECTED_STATUS'],
+  [200, {}, ProtocolError, 'UNEXPECTED_STATUS'],
+  [201, {}, ProtocolError, 'UNEXPECTED_STATUS'],
+  [202, {}, TransientError, 'SERVER'],
+  [202, '', TransientError, 'SERVER'],
+  [202, { task_id: 'x' }, TransientError, 'SERVER'],
+  [204, '', TransientError, 'BODY_BROKEN'],
   [300, {}, ProtocolError, 'REDIRECTED'],
   [302, html, ProtocolError, 'REDIRECTED'],
   [400, gateway('HSS.0001', 'invalid param error'), ProtocolError, 'REQUEST_REFUSED'],
@@ -49,9 +61,9 @@ test.each([
   [404, {}, ProtocolError, 'NOT_FOUND'],
   [405, {}, ProtocolError, 'REQUEST_REFUSED'],
   [406, {}, ProtocolError, 'REQUEST_REFUSED'],
-  [407, '', ProtocolError, 'PROXY_REFUSED'],
+  [407, '', AuthError, 'PROXY_REFUSED'],
   [408, '', TransientError, 'SERVER'],
-  [409, {}, ProtocolError, 'REQUEST_REFUSED'],
+  [409, {}, TransientError, 'SERVER'],
   [413, gateway('APIGW.0201'), ProtocolError, 'REQUEST_REFUSED'],
   [429, '', RateLimitedError, 'RATE_LIMITED'],
   [403, gateway('APIGW.0308'), RateLimitedError, 'RATE_LIMITED'],
@@ -63,12 +75,75 @@ test.each([
   [503, gateway('APIGW.0613'), TransientError, 'SERVER'],
   [504, gateway('APIGW.0201'), TransientError, 'SERVER'],
   [520, '', TransientError, 'SERVER'],
-])('status %i with %j becomes the right error', (status, body, kind, code) => {
+] as const)('status %i with %j becomes the right error', (status, body, kind, code) => {
   const error = classify(status, body);
   expect(error).toBeInstanceOf(kind);
   expect(error.code).toBe(code);
   expect(error.hint).not.toBe('');
   expect(error.message).toContain(`the container nodes API answered ${status}`);
+});
+
+test('every status of the reference is tested above and has a rule of its own', () => {
+  // CGS API Reference 2021-12-23, A.1. Without a rule of its own, a status has the hint of its whole class.
+  const statuses = [
+    ...[200, 202, 204, 300, 400, 401, 403, 404, 405, 406, 407, 408, 409],
+    ...[500, 501, 502, 503, 504],
+  ];
+  const source = readFileSync(`${import.meta.dirname}/../../lib/api/answers.ts`, 'utf8');
+  const rules = [...source.matchAll(/^ {2}(\d{3}): /gm)].map(([, status]) => Number(status));
+  expect(statuses.filter((status) => !rules.includes(status))).toEqual([]);
+  const test = readFileSync(import.meta.filename, 'utf8');
+  expect(statuses.filter((status) => !test.includes(`\n  [${status}, `))).toEqual([]);
+});
+
+describe('an error in the body of a 200', () => {
+  const stated = (body: unknown) =>
+    findStatedError(
+      peer,
+      { status: 200, headers: new Headers(), body: JSON.stringify(body) },
+      body,
+      nowMs,
+    );
+  test.each([
+    [gateway('APIGW.0308', 'limit:5,time:1 minute'), RateLimitedError, 'RATE_LIMITED'],
+    [gateway('APIG.0301'), AuthError, 'REFUSED'],
+    [gateway('APIGW.0303', 'AK access failed to reach the limit'), AuthError, 'KEY_LOCKED'],
+    [gateway('APIGW.0302'), AuthError, 'NOT_PERMITTED'],
+    [gateway('APIGW.0310'), AuthError, 'PROJECT_UNAVAILABLE'],
+    [gateway('APIGW.0101'), ProtocolError, 'NO_SUCH_API'],
+    [gateway('APIGW.0201'), ProtocolError, 'REQUEST_REFUSED'],
+    [gateway('APIGW.0602'), ProtocolError, 'REQUEST_REFUSED'],
+    [gateway('APIGW.0613'), TransientError, 'SERVER'],
+    [gateway('HSS.0041'), TransientError, 'SERVER'],
+    [gateway('HSS.0001'), ProtocolError, 'REQUEST_REFUSED'],
+    [{ error: { code: 401, message: 'm', title: 'Unauthorized' } }, AuthError, 'REFUSED'],
+    [{ error: { code: '403', message: 'm' } }, AuthError, 'NOT_PERMITTED'],
+    [{ error: { code: 429, message: 'm' } }, RateLimitedError, 'RATE_LIMITED'],
+    [{ error: { code: 503, message: 'm' } }, TransientError, 'SERVER'],
+    [gateway('HSS.9999'), ProtocolError, 'NOT_A_PAGE'],
+    [{ error_msg: 'm' }, ProtocolError, 'NOT_A_PAGE'],
+  ])('%j means what its code means', (body, kind, code) => {
+    const error = stated(body);
+    expect(error).toBeInstanceOf(kind);
+    expect(error?.code).toBe(code);
+    expect(error?.message).toMatch(/^the container nodes API answered 200/);
+    expect(error?.message).toMatch(/"(m|limit:5,time:1 minute|AK access.*)"/);
+  });
+  test('shows code and message without secrets', () => {
+    expect(stated(gateway('HSS.9999', 'key SECRET'))?.message).toBe(
+      'the container nodes API answered 200 HSS.9999: "key [redacted]" (request id r-1)',
+    );
+  });
+  test.each([
+    [{ total_num: 0 }],
+    [{ error_code: null, error_msg: null }],
+    [{ error_code: '', error_msg: '' }],
+    [{ error_code: 0, error_msg: '' }],
+    [[]],
+    [null],
+  ])('%j states none', (body) => {
+    expect(stated(body)).toBeNull();
+  });
 });
 
 test('shows code, message and request id in the form of the gateway and of IAM', () => {
@@ -126,6 +201,15 @@ describe('the wait after an answer', () => {
     ['', { 'retry-after': 'Tue, 24 Nov 2026 05:00:00 GMT' }, 0],
     ['', { 'retry-after': '99999999999' }, 86_400_000],
     ['', { 'retry-after': '-5' }, 61_000],
+    ['', { 'retry-after': 'soon' }, 61_000],
+    ['', { 'retry-after': '0' }, 0],
+    ['', { 'x-ratelimit-reset': '30' }, 30_000],
+    ['', { 'ratelimit-reset': '30', 'retry-after': '7' }, 7000],
+    ['', { 'x-ratelimit-reset': String(nowMs / 1000 + 40) }, 40_000],
+    ['', { 'x-ratelimit-reset': String(nowMs + 50_000) }, 50_000],
+    ['', { 'x-ratelimit-reset': '-30' }, 61_000],
+    ['', { 'x-ratelimit-limit': 'remain:0,limit:5,time:1 minute' }, 60_000],
+    ['', { 'x-ratelimit-limit': 'remain:3,limit:5,time:1 hour' }, 61_000],
   ])('for %j and headers %j', (message, headers, expected) => {
     expect(limit(message, headers as Record<string, string>)).toBe(expected);
   });
@@ -134,6 +218,22 @@ describe('the wait after an answer', () => {
     expect(down.retryAfterMs).toBe(120_000);
     expect((classify(503, '') as TransientError).retryAfterMs).toBeNull();
   });
+});
+
+test.each([
+  ['900', 900_000, null],
+  ['3600', 3_600_000, '60 minutes'],
+  ['86399', 86_399_000, '24 hours'],
+  ['86400', 86_400_000, 'at least 24 hours'],
+  ['99999999999', 86_400_000, 'at least 24 hours'],
+])('a wait of %s s is told if it is longer than a run waits', (asked, waitMs, words) => {
+  for (const status of [429, 503]) {
+    const error = classify(status, '', { 'retry-after': asked }) as TransientError;
+    expect(error.retryAfterMs).toBe(waitMs);
+    if (words === null) expect(error.message).not.toContain('asked to wait');
+    else expect(error.message).toMatch(new RegExp(` and asked to wait for ${words}$`));
+    if (words !== null) expect(error.hint).toContain('at most 15 minutes');
+  }
 });
 
 describe('quoted text', () => {

@@ -3,7 +3,9 @@
 import { describe, expect, test } from 'vitest';
 import { createTokenProvider, findProjectId } from '../../lib/api/iam.ts';
 import type { CredentialsProvider } from '../../lib/api/sign.ts';
+import { createFetch } from '../../lib/api/transport.ts';
 import { AuthError, ConfigError, ProtocolError, TransientError } from '../../lib/core/errors.ts';
+import { openConnections } from '../../lib/platform/connections.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { type Received, sendJson, startServer } from './answering-server.ts';
 
@@ -25,7 +27,8 @@ describe('findProjectId', () => {
       iamEndpoint: url,
       region: 'cn-south-4',
       credentials,
-      fetch,
+      fetch: createFetch(openConnections({ httpsProxy: null, noProxy: null })),
+      log: () => {},
       clock: makeClock().clock,
       scrubber: createScrubber(),
       backoffMs: 0,
@@ -79,7 +82,8 @@ describe('findProjectId', () => {
         iamEndpoint: url,
         region: 'cn-south-4',
         credentials: key,
-        fetch,
+        fetch: createFetch(openConnections({ httpsProxy: null, noProxy: null })),
+        log: () => {},
         clock: makeClock().clock,
         scrubber: createScrubber(),
         backoffMs: 0,
@@ -101,6 +105,19 @@ describe('findProjectId', () => {
     );
     await expect(find(busy.url)).rejects.toThrow(/429/);
     expect(busy.received).toHaveLength(1);
+    const broken = await startServer((response, _request, n) =>
+      n < 2 ? response.end('{"projects') : sendJson(response, 200, { projects: [] }),
+    );
+    await expect(find(broken.url)).rejects.toThrow(/no enabled project/);
+    expect(broken.received).toHaveLength(3);
+    const stated = await startServer((response) =>
+      sendJson(response, 200, { error: { code: 401, message: 'who are you', title: 'x' } }),
+    );
+    await expect(find(stated.url)).rejects.toMatchObject({
+      name: 'AuthError',
+      message: expect.stringContaining('"who are you"'),
+    });
+    expect(stated.received).toHaveLength(1);
     const refused = await startServer((response) => sendJson(response, 403, {}));
     await expect(find(refused.url)).rejects.toMatchObject({
       name: 'AuthError',
@@ -128,7 +145,8 @@ describe('createTokenProvider', () => {
       domain: 'acme',
       region: 'cn-south-4',
       projectId,
-      fetch,
+      fetch: createFetch(openConnections({ httpsProxy: null, noProxy: null })),
+      log: () => {},
       clock,
       scrubber,
       backoffMs: 0,

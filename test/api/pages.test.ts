@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { createSource, type SourceOptions } from '../../lib/api/pages.ts';
 import type { CredentialsProvider, Token } from '../../lib/api/sign.ts';
+import { createFetch } from '../../lib/api/transport.ts';
 import {
   AuthError,
   ProtocolError,
@@ -17,6 +18,7 @@ import {
 import { RawNumber } from '../../lib/core/exact-json.ts';
 import type { RequestGate, Sent } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { openConnections } from '../../lib/platform/connections.ts';
 import { createLog } from '../../lib/platform/log.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { type Received, sendJson, startServer } from './answering-server.ts';
@@ -36,7 +38,7 @@ function makeSource(url: string, more: Partial<SourceOptions> = {}) {
     region: 'cn-south-4',
     projectId: '0f1e2d',
     credentials: key,
-    fetch,
+    fetch: createFetch(openConnections({ httpsProxy: null, noProxy: null })),
     clock,
     scrubber: createScrubber(),
     log: () => {},
@@ -139,10 +141,41 @@ describe('the body of a 200 response', () => {
     expect(got).toMatchObject({ body });
   });
 
+  test('with the error of a throttled or refused request is handled as that error', async () => {
+    const answers = [
+      { error_code: 'APIGW.0308', error_msg: 'limit:5,time:1 minute' },
+      { error_code: 'APIGW.0301', error_msg: 'wrong key' },
+    ];
+    const { url, received } = await startServer((response, _request, n) =>
+      sendJson(response, 200, answers[n]),
+    );
+    const { gate, sent } = makeGate();
+    const error = await makeSource(url)
+      .fetchPage(first, gate)
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(AuthError);
+    expect(error).toHaveProperty('code', 'REFUSED');
+    expect((error as Error).message).toContain('"wrong key"');
+    expect(received).toHaveLength(2);
+    expect(sent[0]?.error).toBeInstanceOf(RateLimitedError);
+  });
+
+  test('is a page if empty error fields stand beside it', async () => {
+    const { url } = await startServer((response) =>
+      sendJson(response, 200, { total_num: 0, data_list: [], error_code: '', error_msg: '' }),
+    );
+    await expect(makeSource(url).fetchPage(first, makeGate().gate)).resolves.toHaveProperty('page');
+  });
+
   test.each([
     ['an HTML page', '<html>login</html>', /but received an HTML page$/],
     ['a JSON array', '[]', /received a JSON array: it is not an object$/],
-    ['an error object', '{"error_code":"X"}', /with the fields error_code: total_num is missing$/],
+    ['an error object', '{"error_code":"X"}', /answered 200 X$/],
+    [
+      'an empty page beside an error',
+      '{"total_num":0,"data_list":[],"error_code":"X"}',
+      /answered 200 X$/,
+    ],
     ['a body without a total', '{"data_list":[]}', /fields data_list: total_num is missing$/],
     ['a negative total', '{"total_num":-1,"data_list":[]}', /: total_num is not a count$/],
     ['a total as text', '{"total_num":"1","data_list":[]}', /: total_num is not a count$/],
@@ -164,7 +197,11 @@ describe('the body of a 200 response', () => {
       /page of 3 records where at most 2 w/,
     ],
     ['broken JSON', '{"total_num":3,"secret', /truncated or invalid JSON$/],
-    ['JSON nested too deeply', `{"x":${'['.repeat(9_000)}${']'.repeat(9_000)}}`, /invalid JSON$/],
+    [
+      'JSON nested too deeply',
+      `{"x":${'['.repeat(9_000)}${']'.repeat(9_000)}}`,
+      /JSON with more than 500 levels$/,
+    ],
   ])('is tried three times and then rejected if it is %s', async (_name, body, message) => {
     const { url, received } = await startServer((response) => response.end(body));
     const { gate, sent } = makeGate();
@@ -223,7 +260,10 @@ describe('retries', () => {
     [429, RateLimitedError, 10],
     [400, ProtocolError, 1],
     [404, ProtocolError, 1],
-    [202, ProtocolError, 1],
+    [202, TransientError, 10],
+    [204, ProtocolError, 3],
+    [409, TransientError, 10],
+    [407, AuthError, 1],
     [302, ProtocolError, 1],
     [401, AuthError, 1],
     [403, AuthError, 1],

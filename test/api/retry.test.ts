@@ -2,8 +2,13 @@
 
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type RetryOptions, retry } from '../../lib/api/retry.ts';
-import { ProtocolError, RateLimitedError, TransientError } from '../../lib/core/errors.ts';
+import { isTransient, logRetry, type RetryOptions, retry } from '../../lib/api/retry.ts';
+import {
+  ConnectionError,
+  ProtocolError,
+  RateLimitedError,
+  TransientError,
+} from '../../lib/core/errors.ts';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -108,6 +113,43 @@ test('throws the error if the wait is not allowed', async () => {
   const once = vi.fn(async () => ({ error }));
   await expect(retry(once, options)).rejects.toBe(error);
   expect(once).toHaveBeenCalledOnce();
+});
+
+test('tries a host name that is not found three times; then it needs a person', async () => {
+  const { options } = makeOptions();
+  const once = vi.fn(async () => ({ error: new TransientError('HOST_NOT_FOUND', 'm', 'h') }));
+  const error = await retry(once, options).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(ConnectionError);
+  expect(error).toMatchObject({ code: 'HOST_NOT_FOUND', message: 'm', hint: 'h' });
+  expect(once).toHaveBeenCalledTimes(3);
+});
+
+test.each([
+  [passing(), true],
+  [passing(15 * 60_000), true],
+  [passing(15 * 60_000 + 1), false],
+  [new RateLimitedError('m', 'h', 60_000), true],
+  [new RateLimitedError('m', 'h', 3_600_000), false],
+  [new ProtocolError('X', 'm', 'h'), false],
+])('%s can pass within the time that a run waits: %s', (error, expected) => {
+  expect(isTransient(error)).toBe(expected);
+});
+
+test('each retry is one log line in words', () => {
+  const lines: unknown[][] = [];
+  const log = (...line: unknown[]) => void lines.push(line);
+  const refused = new TransientError('NETWORK', 'the API: refused', 'h', { brief: 'refused' });
+  logRetry(log, { error: refused, nextTry: 4, triesMax: 10, delayMs: 7_400 }, { offset: 199 });
+  const limited = new RateLimitedError('answered 429', 'h', 5);
+  logRetry(log, { error: limited, nextTry: 2, triesMax: 10, delayMs: 0 }, {});
+  expect(lines).toEqual([
+    [
+      'info',
+      'retry 4 of 10 in 8 s: refused',
+      { code: 'NETWORK', error: 'the API: refused', offset: 199 },
+    ],
+    ['info', 'retry 2 of 10: answered 429', { code: 'RATE_LIMITED', error: 'answered 429' }],
+  ]);
 });
 
 describe('throws at once and unchanged', () => {

@@ -2,11 +2,22 @@
 
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
+import { pipeline, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Peer } from '../../lib/api/answers.ts';
 import { type HttpRequest, requestTimeoutMs, sendRequest } from '../../lib/api/send.ts';
-import { AuthError, ProtocolError, StoppedError, TransientError } from '../../lib/core/errors.ts';
+import { createFetch } from '../../lib/api/transport.ts';
+import {
+  AuthError,
+  ConnectionError,
+  ProtocolError,
+  StoppedError,
+  TransientError,
+} from '../../lib/core/errors.ts';
+import { openConnections } from '../../lib/platform/connections.ts';
+import { startConnectProxy } from '../support/connect-proxy.ts';
+import { startTlsServer } from '../support/tls-server.ts';
 import { sendJson, startServer } from './answering-server.ts';
 
 const clock = {
@@ -15,10 +26,11 @@ const clock = {
   sleep: async () => {},
 };
 const peer: Peer = {
-  fetch,
+  fetch: createFetch(openConnections({ httpsProxy: null, noProxy: null })),
   clock,
   scrub: (text) => text,
   name: 'the container nodes API',
+  settings: 'SETTINGS',
   identityHint: 'IDENTITY',
   permissionHint: 'PERMISSION',
   windowMs: 60_000,
@@ -114,7 +126,10 @@ describe('a network error', () => {
     await new Promise((resolve) => probe.close(resolve));
     const { error } = await get(`http://127.0.0.1:${port}/`);
     expect(error).toBeInstanceOf(TransientError);
-    expect(error?.message).toBe('the container nodes API could not be reached: ECONNREFUSED');
+    expect(error?.message).toBe(
+      'the container nodes API could not be reached: connection refused (ECONNREFUSED)',
+    );
+    expect(error).toHaveProperty('brief', 'connection refused');
   });
   test('is reported if the connection is reset before the answer', async () => {
     const { url } = await startServer((response) => response.socket?.resetAndDestroy());
@@ -154,15 +169,137 @@ test('does not follow a redirect', async () => {
   expect(received).toHaveLength(1);
 });
 
-test('stops reading a body that is too large', async () => {
+describe('a body that is too large', () => {
+  const megabyte = Buffer.alloc(1024 * 1024, '[');
+  test.each([
+    ['from a compressed one', true],
+    ['from a plain one', false],
+  ])('is not read to its end: %s', async (_name, isCompressed) => {
+    let sent = 0;
+    function* megabytes() {
+      for (; sent < 60; sent += 1) yield megabyte;
+    }
+    const { url } = await startServer((response) => {
+      if (isCompressed) {
+        response.writeHead(200, { 'content-encoding': 'gzip' });
+        response.end(gzipSync(Buffer.alloc(65 * 1024 * 1024, '['), { level: 1 }));
+      } else pipeline(Readable.from(megabytes()), response, () => {});
+    });
+    const { error } = await get(url);
+    expect(error).toBeInstanceOf(ProtocolError);
+    expect(error?.code).toBe('BODY_TOO_LARGE');
+    expect(error?.message).toBe('the container nodes API sent more than 8 MiB in one answer');
+    expect(sent).toBeLessThan(30);
+  });
+  test('is read if it has exactly the size that is allowed', async () => {
+    const { url } = await startServer((response) =>
+      response.end(Buffer.alloc(8 * 1024 * 1024, 'a')),
+    );
+    expect((await get(url)).error).toBeNull();
+  });
+  test('of an error does not hide its status', async () => {
+    const { url } = await startServer((response) => {
+      response.on('error', () => {});
+      response.writeHead(401);
+      response.end(Buffer.alloc(1024 * 1024, '{'));
+    });
+    const { error } = await get(url);
+    expect(error).toBeInstanceOf(AuthError);
+    expect(error?.message).toBe('the container nodes API answered 401');
+  });
+});
+
+test('reads a compressed body, and asks for one', async () => {
+  const { url, received } = await startServer((response) => {
+    response.writeHead(200, { 'content-encoding': 'gzip' });
+    response.end(gzipSync('{"total_num":0}'));
+  });
+  expect((await get(url)).answer?.body).toBe('{"total_num":0}');
+  expect(received[0]?.headers['accept-encoding']).toBe('gzip');
+  expect(received[0]?.headers['user-agent']).toMatch(/^cgs-export\//);
+});
+
+test.each([
+  ['truncated', gzipSync('{"total_num":0}').subarray(0, 20)],
+  ['not compressed', Buffer.from('{"total_num":0}')],
+])('a compressed body that is %s is a fault of the network', async (_name, body) => {
   const { url } = await startServer((response) => {
     response.writeHead(200, { 'content-encoding': 'gzip' });
-    // 65 MB of spaces, 64 kB on the wire.
-    response.end(gzipSync(Buffer.alloc(65 * 1024 * 1024, 0x20), { level: 1 }));
+    response.end(body);
   });
   const { error } = await get(url);
-  expect(error).toBeInstanceOf(ProtocolError);
-  expect(error?.code).toBe('BODY_TOO_LARGE');
+  expect(error).toBeInstanceOf(TransientError);
+  expect(error?.message).toMatch(/the answer is damaged \(Z_/);
+});
+
+test('skips interim answers that it did not ask for', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n');
+      socket.write('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n');
+      setTimeout(() => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'), 20);
+    });
+  });
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const { error, answer } = await get(`http://127.0.0.1:${port}/`);
+  expect(error).toBeNull();
+  expect(answer?.body).toBe('{}');
+});
+
+describe('a connection that needs a person', () => {
+  test.each([
+    [
+      'self-signed',
+      'CERTIFICATE_REFUSED',
+      /not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)/,
+      /NODE_EXTRA_CA_CERTS/,
+    ],
+    [
+      'localhost',
+      'CERTIFICATE_REFUSED',
+      /not trusted \(UNABLE_TO_VERIFY_LEAF_SIGNATURE\)/,
+      /NODE_EXTRA_CA_CERTS/,
+    ],
+  ] as const)('is not counted as transient: certificate %s', async (name, code, message, hint) => {
+    const { url } = await startTlsServer(name);
+    const { error } = await get(url);
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+    expect(error?.hint).toMatch(hint);
+  });
+  test('is reported for https to a port for plain http', async () => {
+    const { url } = await startServer((response) => response.end('{}'));
+    const { error } = await get(url.replace('http:', 'https:'));
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(error?.code).toBe('TLS_FAILED');
+  });
+  test('is reported for a server with old protocols only', async () => {
+    const old = {
+      maxVersion: 'TLSv1.1',
+      minVersion: 'TLSv1',
+      ciphers: 'DEFAULT@SECLEVEL=0',
+    } as const;
+    const { url } = await startTlsServer('localhost', undefined, old);
+    const { error } = await get(url);
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(error?.code).toBe('TLS_FAILED');
+  });
+  test('is reported for a proxy that refuses the login, as a refused identity', async () => {
+    const proxy = await startConnectProxy('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n');
+    const fetch = createFetch(openConnections({ httpsProxy: proxy.url, noProxy: null }));
+    const request = { method: 'GET', headers: {}, okStatus: 200, timeoutMs: 5_000 } as const;
+    const { error } = await sendRequest(
+      { ...peer, fetch },
+      { ...request, url: 'https://hss.example/' },
+    );
+    expect(error).toBeInstanceOf(AuthError);
+    expect(error?.code).toBe('PROXY_REFUSED');
+    expect(error?.hint).toContain('%25');
+    expect(String(error)).not.toContain('pass');
+  });
 });
 
 describe('an aborted signal', () => {

@@ -23,7 +23,7 @@ describe('the progress line', () => {
   });
 
   test('shows what it waits for', () => {
-    const wait = { leftMs: 36_400, reason: 'for the quota' };
+    const wait = { leftMs: 36_400, text: 'waiting 37 s for the quota', short: 'waiting 37 s' };
     expect(renderProgress({ ...state, wait }, 120)).toContain('waiting 37 s for the quota');
     expect(renderProgress({ ...state, wait }, 80)).toContain('waiting 37 s for the quota');
   });
@@ -48,7 +48,13 @@ describe('the progress line', () => {
       total: fc.option(fc.nat()),
       perSecond: fc.option(fc.double({ min: 0, max: 1e6, noNaN: true })),
       leftMs: fc.option(fc.nat()),
-      wait: fc.option(fc.record({ leftMs: fc.nat(), reason: fc.constant('for the quota') })),
+      wait: fc.option(
+        fc.record({
+          leftMs: fc.nat(),
+          text: fc.constant('waiting 12 s for the quota'),
+          short: fc.constant('waiting 12 s'),
+        }),
+      ),
       note: fc.constantFrom('', 'sealing'),
     });
     fc.assert(
@@ -98,9 +104,26 @@ describe('time left', () => {
     tracker.observe(page(200, 398), 0);
     tracker.observe({ kind: 'wait', delayMs: 60_050, reason: 'quota' }, 0);
     const at = tracker.stateAt(10_000);
-    expect(at?.wait).toEqual({ leftMs: 50_050, reason: 'for the quota' });
+    expect(at?.wait).toEqual({
+      leftMs: 50_050,
+      text: 'waiting 51 s for the quota',
+      short: 'waiting 51 s',
+    });
     expect(at?.leftMs).toBe(50_050);
     expect(tracker.stateAt(61_000)?.wait).toBeNull();
+  });
+
+  test('names the cause of a retry, also before the first page', () => {
+    const tracker = createTracker({ requests: 5, windowMs: 60_000 }, 200);
+    const retry = { kind: 'retry', nextTry: 4, triesMax: 10, cause: 'connection refused' } as const;
+    tracker.observe({ ...retry, delayMs: 8_000 }, 0);
+    const shown = (columns: number) => {
+      const at = tracker.stateAt(10);
+      return at && renderProgress(at, columns);
+    };
+    expect(shown(100)).toBe('retry 4 of 10 in 8 s: connection refused');
+    expect(shown(30)).toBe('retry 4 of 10 in 8 s');
+    expect(tracker.stateAt(8_001)).toBeNull();
   });
 
   test('follows the rate of a slow endpoint', () => {

@@ -13,7 +13,7 @@ const state: ProgressState = {
   total: 1_000,
   perSecond: 3.26,
   leftMs: 60_000,
-  wait: { leftMs: 37_000, reason: 'for the quota' },
+  wait: { leftMs: 37_000, text: 'waiting 37 s for the quota', short: 'waiting 37 s' },
   note: '',
 };
 

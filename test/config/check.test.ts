@@ -253,12 +253,26 @@ accounts:
     ['obs://bucket//', 'has an empty, "." or ".." part in its prefix'],
     ['obs://bucket/..', 'has an empty, "." or ".." part in its prefix'],
     ['obs://bucket/a\u0007', 'contains a control character'],
+    ['obs://bucket/x?AccessKeyId=K', 'contains a ? or #: a store has no query'],
+    ['obs://bucket?a', 'contains a ? or #: a store has no query'],
+    ['obs://bucket/x#y', 'contains a ? or #: a store has no query'],
+    ['obs://u:p@bucket/x', 'contains a user or a password'],
+    ['file:/lake?AccessKeyId=K', 'contains a query (?name=value)'],
     ['obs://bucket//x', 'has an empty, "." or ".." part in its prefix'],
     ['obs://bucket/a/../b', 'has an empty, "." or ".." part in its prefix'],
   ])('store %j %s', async (store, message) => {
     const text = minimal.replace('file:./export', JSON.stringify(store));
     expect(await faultsOf(text)).toEqual([`store: ${message}`]);
   });
+});
+
+test.each([
+  ['acl: everyone', 'obs.acl: is not a known value'],
+  ["region: 'a b'", 'obs.region: is not a valid region name'],
+  ["region: ''", 'obs.region: is empty'],
+])('obs: { %s } is a fault', async (setting, fault) => {
+  const text = `${minimal.replace('file:./export', 'obs://lake')}obs: { ${setting} }\n`;
+  expect(await faultsOf(text)).toEqual([fault]);
 });
 
 describe('credentials', () => {

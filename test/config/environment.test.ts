@@ -18,6 +18,24 @@ describe('the environment', () => {
     expect(logLevelOf({ CGS_EXPORT_LOG_LEVEL: '' })).toBe('info');
   });
 
+  test.each([
+    ['http://user:100%off@proxy:3128', true],
+    ['http://100%@proxy:3128', true],
+    ['http://user:100%25off@proxy:3128', false],
+    ['http://token123@proxy', false],
+    ['user:p@proxy:3128', false],
+  ])('a %% in the login of %s is a fault: %s', async (proxy, isFault) => {
+    const env = { ...key, HTTPS_PROXY: proxy };
+    if (!isFault) {
+      expect((await load(minimal, env)).proxy.httpsProxy).toContain('proxy');
+      return;
+    }
+    const { issues } = await failureOf(() => load(minimal, env));
+    expect(issues[0]?.path).toBe('HTTPS_PROXY');
+    expect(issues[0]?.hint).toContain('Write %25');
+    expect(JSON.stringify(issues)).not.toContain('100%');
+  });
+
   test('prefers the lower-case name of a proxy variable, as curl does', async () => {
     const env = { ...key, https_proxy: 'http://small:1', HTTPS_PROXY: 'http://capital:1' };
     expect((await load(minimal, env)).proxy.httpsProxy).toBe('http://small:1');

@@ -47,6 +47,7 @@ describe('flags', () => {
         quotaRequests: '2.5',
         quotaWindowSeconds: '30',
         obsEndpoint: 'https://s3.example.com',
+        obsRegion: 'garage',
         pathStyle: true,
         logLevel: 'warn',
       },
@@ -54,7 +55,7 @@ describe('flags', () => {
       '/',
     );
     expect(config).toMatchObject({
-      store: { endpoint: 'https://s3.example.com', pathStyle: true },
+      store: { endpoint: 'https://s3.example.com', region: 'garage', pathStyle: true },
       formats: ['parquet'],
       quota: { requests: 2.5, windowSeconds: 30 },
       logLevel: 'warn',

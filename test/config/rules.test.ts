@@ -87,6 +87,7 @@ describe('defaults', () => {
       pathStyle: false,
       credentials: { kind: 'key', ak: 'ENVAK', sk: 'env-secret', securityToken: null },
       kmsKeyId: null,
+      acl: null,
     });
     expect((await load(text('eu-west-101'))).store).toMatchObject({
       endpoint: 'https://obs.eu-west-101.myhuaweicloud.eu',
@@ -114,6 +115,8 @@ obs:
   endpoint: http://localhost:9000
   pathStyle: true
   credentials: { ak: \${OBS_AK}, sk: \${OBS_SK}, securityToken: \${OBS_TOKEN} }
+  region: garage
+  acl: bucket-owner-full-control
   kmsKeyId: 11111111-2222
 accounts:
   - name: 生产
@@ -151,10 +154,11 @@ accounts:
         bucket: 'audit-lake',
         prefix: 'cgs/nodes',
         endpoint: 'http://localhost:9000',
-        region: 'cn-south-4',
+        region: 'garage',
         pathStyle: true,
         credentials: { kind: 'key', ak: 'OAK', sk: 'osk', securityToken: 'otoken' },
         kmsKeyId: '11111111-2222',
+        acl: 'bucket-owner-full-control',
       },
       scheduleMs: 6 * 3_600_000,
       formats: ['parquet', 'ndjson'],

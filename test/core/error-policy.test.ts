@@ -1,10 +1,11 @@
 // Tests the table from an error to its recovery, exit code and alert.
 
 import { describe, expect, test } from 'vitest';
-import { backoffMs, policyOf, recoversByItself } from '../../lib/core/error-policy.ts';
+import { backoffMs, policyOf, recoversByItself, refusesKey } from '../../lib/core/error-policy.ts';
 import {
   AuthError,
   ConfigError,
+  ConnectionError,
   CorruptError,
   DriftedError,
   ExportError,
@@ -19,6 +20,7 @@ describe('the policy of an error', () => {
   test.each([
     ['a configuration error', new ConfigError([]), 'operator', 2, 'withBackoff'],
     ['rejected credentials', new AuthError('X', '', ''), 'operator', 3, 'always'],
+    ['a refused certificate', new ConnectionError('X', '', ''), 'operator', 3, 'always'],
     ['a 429', new RateLimitedError('', '', 1), 'automatic', 4, 'never'],
     ['a network fault', new TransientError('X', '', ''), 'automatic', 4, 'never'],
     ['a stop on request', new StoppedError('STOPPED', '', ''), 'automatic', 4, 'never'],
@@ -47,6 +49,30 @@ describe('the policy of an error', () => {
     expect(recoversByItself(new TransientError('X', '', ''))).toBe(true);
     expect(recoversByItself(new AuthError('X', '', ''))).toBe(false);
   });
+});
+
+test.each([['HOST_NOT_FOUND'], ['CERTIFICATE_REFUSED'], ['TLS_FAILED'], ['PROXY_REFUSED']])(
+  '%s has the same exit code for the store and for the API',
+  (code) => {
+    expect(policyOf(new StoreError(code, '', ''))).toMatchObject({
+      recovery: policyOf(new ConnectionError(code, '', '')).recovery,
+      exitCode: policyOf(new ConnectionError(code, '', '')).exitCode,
+    });
+  },
+);
+
+test.each([
+  [new AuthError('REFUSED', '', ''), true],
+  [new AuthError('KEY_LOCKED', '', ''), true],
+  [new AuthError('CLOCK_SKEW', '', ''), true],
+  [new AuthError('PROXY_REFUSED', '', ''), true],
+  [new AuthError('NOT_PERMITTED', '', ''), false],
+  [new AuthError('PROJECT_UNAVAILABLE', '', ''), false],
+  [new ConnectionError('CERTIFICATE_REFUSED', '', ''), false],
+  [new StoreError('STORE_DENIED', '', ''), false],
+  [new TypeError('x'), false],
+])('%s refuses the key: %s', (error, expected) => {
+  expect(refusesKey(error)).toBe(expected);
 });
 
 test('the backoff is 15 minutes, doubling to 6 hours', () => {

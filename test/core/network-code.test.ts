@@ -8,7 +8,9 @@ const withCode = (code: string) => Object.assign(new Error('failed'), { code });
 test.each([
   'ECONNRESET',
   'CERT_HAS_EXPIRED',
-  'UND_ERR_SOCKET',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'PROXY_407',
+  'INVALID_CA',
   'HPE_INVALID_CONSTANT',
   'Z_DATA_ERROR',
 ])('finds %s in the error, in its cause and in an AggregateError', (code) => {
@@ -16,6 +18,17 @@ test.each([
   expect(readNetworkCode(error)).toBe(code);
   expect(readNetworkCode(new Error('outer', { cause: error }))).toBe(code);
   expect(readNetworkCode(new AggregateError([error]))).toBe(code);
+});
+
+test.each([
+  [Object.assign(new Error('took too long'), { name: 'TimeoutError' }), 'ETIMEDOUT'],
+  [new Error('wrapped', { cause: new Error('socket hang up') }), 'ECONNRESET'],
+  [new Error('aborted'), 'ECONNRESET'],
+  [new Error('Proxy connection ended before receiving CONNECT response'), 'PROXY_ENDED'],
+  [new Error('No header received from proxy CONNECT response'), 'PROXY_ENDED'],
+  [new Error('Invalid header from proxy CONNECT response: "TOPSECRET"'), 'PROXY_ENDED'],
+])('knows %s, which has no code', (error, code) => {
+  expect(readNetworkCode(error)).toBe(code);
 });
 
 test.each([withCode('ERR_INVALID_URL'), withCode('NO_CODE'), new TypeError('bug'), 'text', null])(

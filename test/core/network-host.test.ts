@@ -16,6 +16,11 @@ test.each([
   expect(isLoopback(new URL(url).hostname)).toBe(expected);
 });
 
+test('a host name may end in the dot of the DNS root', () => {
+  expect(usesProxy('https://obs.example./a', 'obs.example')).toBe(false);
+  expect(usesProxy('https://obs.example./a', '.')).toBe(true);
+});
+
 test('uses the proxy for https only', () => {
   expect(usesProxy('https://obs.example', null)).toBe(true);
   expect(usesProxy('http://obs.example', null)).toBe(false);
@@ -29,6 +34,8 @@ describe('NO_PROXY exempts https://obs.example', () => {
     ['a.b, obs.example', true],
     ['a.b obs.example:443', true],
     ['OBS.Example', true],
+    ['obs.example.', true],
+    ['example.:443', true],
     ['*', true],
     ['obs.example:8443', false],
     ['bs.example', false],
@@ -58,6 +65,7 @@ describe('NO_PROXY exempts an address', () => {
     ['https://[::1]:8443', '[::1]:8443', true],
     ['https://[::1]', '[::1]:8443', false],
     ['https://[fd00::7]', 'fd00::/8', true],
+    ['https://[fd00::7]', '[fd00::]/8', true],
     ['https://[fe80::7]', 'fd00::/8', false],
     ['https://[fd00::7]', '0.0.0.0/0', false],
     ['https://10.1.2.3', '::/0', false],

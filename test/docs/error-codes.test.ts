@@ -15,6 +15,7 @@ const otherWords: Record<string, readonly string[]> = {
     ...['NO_COLOR', 'NO_PROGRESS', 'SECURITY_TOKEN', 'DEPLOYED_SECRETS', 'DEMOACCESSKEY0000000'],
     'NODE_EXTRA_CA_CERTS',
   ],
+  'network codes that become PROXY_REFUSED or NETWORK': ['PROXY_407', 'PROXY_ENDED'],
   'values of the API': ['ACTIVE', 'SHUTOFF', 'BUILDING', 'ERROR', 'DISABLED', 'TIMER'],
   'words of Parquet, JSON, HTTP and libraries': [
     ...[

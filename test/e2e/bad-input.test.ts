@@ -213,7 +213,7 @@ describe.concurrent('a response of the service', () => {
     },
   );
 
-  test('exits with 4 for a closed port and for a port without TLS', async () => {
+  test('exits with 4 for a closed port', async () => {
     const endpoint = await startEndpoint();
     // Opened and closed again, so the port is free.
     const closed = await new Promise<number>((resolve) => {
@@ -222,14 +222,12 @@ describe.concurrent('a response of the service', () => {
         server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
       });
     });
-    const places = [`http://127.0.0.1:${closed}`, endpoint.url.replace('http:', 'https:')];
-    for (const url of places) {
-      const ended = await exportTo({ ...endpoint, url }, createFolder());
-      expectCode(ended, 4);
-      const { code, message } = readError(ended);
-      expect(code).toBe('NETWORK');
-      expect(message).toMatch(/could not be reached: E/);
-    }
+    const url = `http://127.0.0.1:${closed}`;
+    const ended = await exportTo({ ...endpoint, url }, createFolder());
+    expectCode(ended, 4);
+    const { code, message } = readError(ended);
+    expect(code).toBe('NETWORK');
+    expect(message).toMatch(/could not be reached: connection refused \(ECONNREFUSED\)$/);
   });
 
   test('seals an empty snapshot for an empty list and exits with 0', async () => {

@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { limitedBudget, unlimitedBudget } from '../../lib/quota/budget.ts';
+import { RateLimitedError } from '../../lib/core/errors.ts';
+import { checkAskedWait, limitedBudget, unlimitedBudget } from '../../lib/quota/budget.ts';
 
 const { signal } = new AbortController();
 
@@ -49,5 +50,21 @@ describe('a timer invocation', () => {
         expect(granted).toBeLessThanOrEqual(windowMs / 20);
       }),
     );
+  });
+});
+
+describe('a silence that the service asked for', () => {
+  const nowMs = Date.parse('2026-11-25T06:00:00Z');
+  test('of more than 15 minutes is not waited for, and the error says until when', () => {
+    const check = () => checkAskedWait(24 * 3_600_000, 'throttled', nowMs);
+    expect(check).toThrow(RateLimitedError);
+    expect(check).toThrow('asked this key to wait until 2026-11-26T06:00:00Z');
+  });
+  test.each([
+    [15 * 60_000, 'throttled'],
+    [3_600_000, 'quota'],
+    [3_600_000, 'contention'],
+  ])('%i ms for the reason %s is waited for', (delayMs, reason) => {
+    expect(() => checkAskedWait(delayMs, reason, nowMs)).not.toThrow();
   });
 });

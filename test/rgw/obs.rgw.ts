@@ -267,6 +267,25 @@ test('every object is encrypted with the KMS key, and a refused KMS key is named
   expect(error.hint).toContain('obs.kmsKeyId');
 });
 
+test('the owner of the bucket can read what another account writes, if obs.acl says so', async () => {
+  const bucket = await createBucket();
+  const needed = ['ListBucket', 'GetObject', 'PutObject', 'DeleteObject'];
+  await allow(
+    bucket,
+    needed.map((action) => `s3:${action}`),
+  );
+  const statusFor = async (acl: string | null) => {
+    const store = openStore(bucket, { acl, credentials: async () => rgw.limitedKey });
+    onTestFinished(() => store.close());
+    const key = `container_nodes/${acl}.parquet`;
+    await store.put(key, utf8('x'));
+    const path = `/${bucket}/lake/${key}`;
+    return (await signedFetch(rgw.key, { method: 'GET', origin: rgw.url, path })).status;
+  };
+  expect(await statusFor(null)).toBe(403);
+  expect(await statusFor('bucket-owner-full-control')).toBe(200);
+});
+
 test("the store's clock is never read ahead, and hardly behind after objects that are written once", async () => {
   const store = openStore(await createBucket());
   onTestFinished(() => store.close());
@@ -355,7 +374,7 @@ describe('TLS through a proxy, to a host name that starts with the bucket name',
     });
     expect(code).toBe(3);
     expect(result.errors).toMatchObject([
-      { code: 'STORE_DENIED', hint: expect.stringContaining('NODE_EXTRA_CA_CERTS') },
+      { code: 'CERTIFICATE_REFUSED', hint: expect.stringContaining('NODE_EXTRA_CA_CERTS') },
     ]);
     expect(logs).not.toContain(simulator.sk);
     expect(simulator.stats().nodeRequests).toBe(0);

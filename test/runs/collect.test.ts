@@ -313,6 +313,24 @@ describe('timer', () => {
     expect((await world.tick()).status).toBe('idle');
   });
 
+  test('holds only the target that lacks a permission, not its key', async () => {
+    const world = createTestExporter({ ids: nodes(10) });
+    const denied = world.createTarget({
+      table: 'denied_nodes',
+      openSource: () => ({
+        fetchPage: async () => {
+          throw new AuthError('NOT_PERMITTED', 'no permission', 'grant it');
+        },
+      }),
+    });
+    const targets = [denied, world.createTarget()];
+    const result = await world.tick({ targets });
+    expect(result.errors.map(({ code }) => code)).toEqual(['NOT_PERMITTED']);
+    expect(result.snapshots).toHaveLength(1);
+    world.clock.advance(60_000);
+    expect((await world.tick({ targets })).errors).toEqual([]);
+  });
+
   test('does not hold a changed key', async () => {
     const world = createTestExporter({ ids: nodes(10) });
     const target = world.createTarget({

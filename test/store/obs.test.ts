@@ -58,6 +58,24 @@ describe('requests', () => {
     expect(requests.map(({ method }) => method)).toEqual(['PUT', 'HEAD']);
   });
 
+  test('every PUT has the canned ACL of the configuration, and no other request has it', async () => {
+    const put = { headers: { etag: '"not an md5"' } };
+    const { store, requests } = await openScriptedStore(
+      [put, { headers: { 'content-length': '1' } }, put],
+      { acl: 'bucket-owner-full-control' },
+    );
+    await store.put('a', utf8('x'));
+    await store.put('_runs/b', utf8('x'), acknowledged);
+    expect(requests.map(({ headers }) => headers['x-amz-acl'])).toEqual([
+      'bucket-owner-full-control',
+      undefined,
+      'bucket-owner-full-control',
+    ]);
+    const without = await openScriptedStore([put]);
+    await without.store.put('a', utf8('x'), acknowledged);
+    expect(without.requests[0]?.headers).not.toHaveProperty('x-amz-acl');
+  });
+
   test('the URL of the store names bucket and prefix; conditional writes are not offered', async () => {
     const { store } = await openScriptedStore([]);
     expect(store.url).toBe('obs://lake/cgs');

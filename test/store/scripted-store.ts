@@ -5,6 +5,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../lib/platform/clock.ts';
+import { openConnections } from '../../lib/platform/connections.ts';
 import { type ObsStoreOptions, openObsStore } from '../../lib/store/obs.ts';
 
 export interface ScriptedAnswer {
@@ -70,7 +71,8 @@ export async function openScriptedStore(
     pathStyle: true,
     kmsKeyId: null,
     credentials: async () => ({ ak: 'test-ak', sk: 'test-sk' }),
-    proxy: { url: null, noProxy: null },
+    acl: null,
+    openAgent: openConnections({ httpsProxy: null, noProxy: null }),
     clock: { ...systemClock, sleep: async () => {} },
     random: () => 0,
     scrub: (text) => text,

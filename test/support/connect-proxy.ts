@@ -1,14 +1,14 @@
-// Responsible for an HTTP proxy that records every CONNECT request and answers it with 502.
+// Responsible for an HTTP proxy that records every CONNECT request and refuses it.
 
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
 /**
- * `connects`: host and port of each CONNECT. `logins`: the Proxy-Authorization header of each. The proxy stops at the end
+ * `answer`: what the proxy sends before it closes the connection. `connects`: host and port of each CONNECT. `logins`: the Proxy-Authorization header of each. The proxy stops at the end
  * of the test.
  */
-export async function startConnectProxy(): Promise<{
+export async function startConnectProxy(answer = 'HTTP/1.1 502 Bad Gateway\r\n\r\n'): Promise<{
   url: string;
   connects: string[];
   logins: unknown[];
@@ -19,7 +19,7 @@ export async function startConnectProxy(): Promise<{
   server.on('connect', (request, socket: Socket) => {
     connects.push(request.url ?? '');
     logins.push(request.headers['proxy-authorization']);
-    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+    socket.end(answer);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());

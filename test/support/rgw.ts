@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { systemClock } from '../../lib/platform/clock.ts';
+import { openConnections } from '../../lib/platform/connections.ts';
 import { type ObsStore, type ObsStoreOptions, openObsStore } from '../../lib/store/obs.ts';
 import { type PlainKey, signedFetch } from './signed-fetch.ts';
 
@@ -73,7 +74,8 @@ export function openStore(bucket: string, options: Partial<ObsStoreOptions> = {}
     pathStyle: true,
     kmsKeyId: null,
     credentials: async () => rgw.key,
-    proxy: { url: null, noProxy: null },
+    acl: null,
+    openAgent: openConnections({ httpsProxy: null, noProxy: null }),
     clock: systemClock,
     random: Math.random,
     scrub: (text) => text,

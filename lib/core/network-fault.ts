@@ -1,0 +1,113 @@
+// Responsible for what a network error code means, for every connection alike: the API, IAM and the store. Not responsible for
+// finding the code in an error (network-code.ts).
+
+/** What was tried to reach, for hints. */
+export interface Place {
+  /** Scheme, host and port of the address. */
+  origin: string;
+  /** The settings to check: "the target's endpoint and region". */
+  settings: string;
+}
+
+export interface NetworkFault {
+  /** Of the error to throw. `NETWORK`: the fault can pass by itself. Each other code needs a person. */
+  code: 'NETWORK' | 'HOST_NOT_FOUND' | 'CERTIFICATE_REFUSED' | 'TLS_FAILED' | 'PROXY_REFUSED';
+  /** What happened in words, with the network error code: 'connection refused (ECONNREFUSED)'. */
+  reason: string;
+  hint: string;
+  /** `briefly`: a few tries, because the fault rarely passes. */
+  retry: 'soon' | 'briefly' | 'never';
+  /** True: the proxy refused the login. A further try can lock it. */
+  isLoginRefused: boolean;
+}
+
+const connectionHint =
+  'Retries did not help. Check the network, HTTPS_PROXY, NO_PROXY and the address, then start again: an export continues where it stopped.';
+const noSwitchHint = 'There is no setting that turns certificate verification off.';
+
+type Row = readonly [
+  codes: RegExp,
+  words: string,
+  code: NetworkFault['code'],
+  retry: NetworkFault['retry'],
+  hint: (place: Place) => string,
+];
+
+const connection = () => connectionHint;
+const nameHint = ({ origin, settings }: Place) =>
+  `The host name of ${origin} does not resolve: check ${settings}, the DNS of this host, and whether a proxy is needed (HTTPS_PROXY).`;
+const clockHint = ({ origin }: Place) =>
+  `Check the clock of this host. If it is right, the certificate of ${origin} must be renewed, or NODE_EXTRA_CA_CERTS names an old CA file. ${noSwitchHint}`;
+const trustHint = ({ origin }: Place) =>
+  `The certificate of ${origin} is not from a CA that this host trusts: set NODE_EXTRA_CA_CERTS to the file of the CA that signed it (your proxy's or your own server's). ${noSwitchHint}`;
+const otherNameHint = ({ origin, settings }: Place) =>
+  `The certificate is for another host name than that of ${origin}: check ${settings}. ${noSwitchHint}`;
+const tlsHint = ({ origin, settings }: Place) =>
+  `The server at ${origin} does not speak TLS as this host does: check ${settings}, that the port is not for plain http, and that no proxy interferes.`;
+const loginHint = () =>
+  'Check the user and password in HTTPS_PROXY (write %25 for a % in them), or add the host to NO_PROXY.';
+const policyHint = ({ origin }: Place) =>
+  `The proxy in HTTPS_PROXY does not connect to ${origin}: allow this host there, or add it to NO_PROXY.`;
+
+/**
+ * The first row that matches is used. `PROXY_407`: the proxy answered CONNECT with this status. `PROXY_ENDED`: it
+ * answered nothing that is HTTP.
+ * Sources: Node.js documentation, "Errors" and "TLS: X509 certificate error codes"; OpenSSL, ssl/ssl_err.c; read 2026-11-25.
+ */
+const table: readonly Row[] = [
+  [/^PROXY_407$/, 'the proxy refused the login', 'PROXY_REFUSED', 'never', loginHint],
+  [/^PROXY_(408|429|5\d\d|ENDED)$/, 'the proxy failed', 'NETWORK', 'soon', connection],
+  [/^PROXY_/, 'the proxy refused the connection', 'PROXY_REFUSED', 'never', policyHint],
+  [/^ENOTFOUND$/, 'there is no such host name', 'HOST_NOT_FOUND', 'briefly', nameHint],
+  [/^EAI_/, 'the DNS does not answer', 'NETWORK', 'soon', nameHint],
+  [
+    /ALTNAME|HOSTNAME_MISMATCH/,
+    'the certificate is for another host name',
+    'CERTIFICATE_REFUSED',
+    'never',
+    otherNameHint,
+  ],
+  [
+    /^(CERT_HAS_EXPIRED|CERT_NOT_YET_VALID|CRL_HAS_EXPIRED|CRL_NOT_YET_VALID)$/,
+    'the certificate is not valid at this time',
+    'CERTIFICATE_REFUSED',
+    'never',
+    clockHint,
+  ],
+  [
+    /^CERT_|^CRL_|_CRL$|SELF_SIGNED|ISSUER|LEAF_SIGNATURE|^INVALID_(CA|PURPOSE)$|^PATH_LENGTH|CERT_SIGNATURE|CERT_CHAIN|^ERROR_IN_CERT/,
+    'the certificate is not trusted',
+    'CERTIFICATE_REFUSED',
+    'never',
+    trustHint,
+  ],
+  // OpenSSL's other errors, such as a damaged record or a cut connection, can pass by themselves.
+  [
+    /^EPROTO$|^ERR_SSL_.*(WRONG_VERSION|VERSION_NUMBER|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_PROTOCOLS|HANDSHAKE_FAILURE|NO_SHARED_CIPHER|NO_CIPHER|INSUFFICIENT_SECURITY|UNRECOGNIZED_NAME|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG|DH_KEY_TOO_SMALL|EE_KEY_TOO_SMALL|CA_KEY_TOO_SMALL|CA_MD_TOO_WEAK|LEGACY_RENEGOTIATION|BAD_CERTIFICATE|CERTIFICATE_REQUIRED|UNKNOWN_CA)|^ERR_TLS_/,
+    'the TLS connection failed',
+    'TLS_FAILED',
+    'never',
+    tlsHint,
+  ],
+  [/^ECONNREFUSED$/, 'connection refused', 'NETWORK', 'soon', connection],
+  [/^(ECONNRESET|EPIPE|ECONNABORTED)$/, 'connection lost', 'NETWORK', 'soon', connection],
+  [/^ETIMEDOUT$/, 'no connection in time', 'NETWORK', 'soon', connection],
+  [/^(ENETUNREACH|EHOSTUNREACH|ENETDOWN)$/, 'no route to the host', 'NETWORK', 'soon', connection],
+  [/^HPE_/, 'the answer is not HTTP', 'NETWORK', 'soon', connection],
+  [/^EMSGSIZE$/, 'the answer is longer than expected', 'NETWORK', 'soon', connection],
+  [/^Z_/, 'the answer is damaged', 'NETWORK', 'soon', connection],
+  [/^/, 'the connection failed', 'NETWORK', 'soon', connection],
+];
+
+/** `networkCode` as readNetworkCode returns it. */
+export function describeNetworkFault(networkCode: string, place: Place): NetworkFault {
+  const row = table.find(([codes]) => codes.test(networkCode)) as Row;
+  const [, words, code, retry, hint] = row;
+  return {
+    code,
+    reason: `${words} (${networkCode})`,
+    hint: hint(place),
+    retry,
+    isLoginRefused: networkCode === 'PROXY_407',
+  };
+}
