@@ -123,7 +123,7 @@ interface Identity {
 }
 
 /** Signs in and sends requests, and knows when a sign-in token must be renewed. */
-function openSession(options: SourceOptions, peer: Peer) {
+export function openSession(options: SourceOptions, peer: Peer) {
   const { dataset, clock, region, projectId } = options;
   const url = new URL(dataset.path(projectId), options.endpoint).href;
   /** The last token that the API accepted. A 401 for it means that it has expired, not that the user is unknown. */
@@ -168,7 +168,7 @@ function openSession(options: SourceOptions, peer: Peer) {
   };
 }
 
-function createPeer(options: SourceOptions): Peer {
+export function createPeer(options: SourceOptions): Peer {
   const { dataset, region, projectId, fetch, clock, scrubber, windowMs } = options;
   return {
     fetch,

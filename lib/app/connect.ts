@@ -2,6 +2,7 @@
 // Not responsible for any decision: the parts make them.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Reached, reachHost } from '../api/reach.ts';
 import { requestTimeoutMs } from '../api/send.ts';
 import { createFetch } from '../api/transport.ts';
 import { checkDistinctTargets, secretsOf } from '../config/load.ts';
@@ -17,13 +18,13 @@ import { describeHost } from '../platform/host.ts';
 import { type Budget, limitedBudget, unlimitedBudget } from '../quota/budget.ts';
 import { type Quota, wholeQuota } from '../quota/window.ts';
 import { collect } from '../runs/collect.ts';
-import type { CollectResult, ResolvedTask, Target } from '../runs/invocation.ts';
+import type { CollectResult, ResolvedTask } from '../runs/invocation.ts';
 import type { CollectMode } from '../runs/policy.ts';
 import type { Progress } from '../runs/progress-event.ts';
 import { openFileStore } from '../store/file.ts';
 import { openObsStore } from '../store/obs.ts';
 import { type AgencyKey, createStoreKeys } from './credentials.ts';
-import { createTarget, type ServiceClient } from './target.ts';
+import { createTarget, type ServiceClient, type ServiceTarget } from './target.ts';
 
 const backoffMsMax = 1_000;
 const encoders: Record<'parquet' | 'ndjson', Encoder> = {
@@ -52,7 +53,9 @@ export interface Connection {
   host: Host;
   quota: Quota;
   scheduleMs: number;
-  targets: readonly Target[];
+  targets: readonly ServiceTarget[];
+  /** Asks a host of the service for its time, with one request without a key. Throws why it cannot be reached. */
+  reach(address: string, settings: string, signal: AbortSignal): Promise<Reached>;
   /** What is probably a mistake in the configuration. It is logged already. */
   warnings: readonly ConfigIssue[];
   collect(mode: CollectMode, options: CollectOptions): Promise<CollectResult>;
@@ -73,14 +76,12 @@ export function connect(config: Config, options: ConnectOptions): Connection {
   const store = openStore(config, options, () => currentBudget().timeLeftMs());
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
   const client = createClient(config, quota, options, currentBudget);
-  /** Each target with its path in the configuration. */
-  const paths = new Map<Target, string>();
-  for (const account of config.accounts) {
-    for (const target of account.targets.filter(isPicked)) {
-      paths.set(createTarget(client, account, target, agencyKey), target.path);
-    }
-  }
-  const targets = [...paths.keys()];
+  const targets = config.accounts.flatMap((account) => {
+    const picked = account.targets.filter(isPicked);
+    return picked.map((target) => createTarget(client, account, target, agencyKey));
+  });
+  /** Where each target is in the configuration. */
+  const paths = new Map<unknown, string>(targets.map((one) => [one, one.config.path]));
   const toSeries = ({ target, projectId }: ResolvedTarget) => {
     return { ...target, projectId, path: paths.get(target) ?? '' };
   };
@@ -107,6 +108,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     scheduleMs: config.scheduleMs,
     targets,
     warnings,
+    reach: (address, settings, signal) => reachHost({ ...client, settings, signal }, address),
     collect(mode, { signal, progress, timeLeftMs }) {
       const { windowMs } = quota;
       const budget = timeLeftMs

@@ -1,10 +1,11 @@
-// Responsible for asking one target for the size of its list, with one request within the quota.
+// Responsible for asking one target for the size of its list, with one request within the quota, and for the quota ledger
+// of commands that only ask.
 
 import { requestTimeoutMs } from '../api/send.ts';
-import type { Log } from '../core/ports.ts';
+import type { Log, RequestGate, Source } from '../core/ports.ts';
 import { systemClock } from '../platform/clock.ts';
 import { checkAskedWait, stoppedError, unlimitedBudget } from '../quota/budget.ts';
-import { openLedger } from '../quota/ledger.ts';
+import { type Ledger, openLedger } from '../quota/ledger.ts';
 import type { Target } from '../runs/invocation.ts';
 import type { Progress } from '../runs/progress-event.ts';
 import type { Connection } from './connect.ts';
@@ -12,16 +13,54 @@ import type { Connection } from './connect.ts';
 /** The smallest page that the API allows. Source: HSS API, ListContainerNodes, read 2026-11-24. */
 const pageLimit = 10;
 
+export interface ProbeOptions {
+  log: Log;
+  signal: AbortSignal;
+  progress: Progress;
+}
+
 /**
  * Returns how many nodes the list has now. Waits for the quota. Throws StoppedError if the signal aborts, and the
  * errors of a page request.
  */
 export async function probeSize(
-  { store, quota, host }: Connection,
+  connection: Connection,
   target: Target,
-  { log, signal, progress }: { log: Log; signal: AbortSignal; progress: Progress },
+  options: ProbeOptions,
 ): Promise<number> {
-  const ledger = openLedger({
+  const { signal, progress } = options;
+  const ledger = openProbeLedger(connection, options, Number.POSITIVE_INFINITY);
+  const projectId = target.projectId ?? (await target.findProjectId(unlimitedBudget(signal)));
+  try {
+    const size = await readSize(target.openSource(projectId), {
+      admit: () => ledger.admit(target.user, 1),
+      sent: (outcome) => ledger.sent(target.user, outcome),
+      mayWait: () => true,
+      retrying: ({ nextTry, triesMax, delayMs, cause }) =>
+        progress({ kind: 'retry', nextTry, triesMax, delayMs, cause }),
+      timeLeftMs: () => Number.POSITIVE_INFINITY,
+      signal,
+    });
+    if (size === 'paused') throw stoppedError();
+    return size;
+  } finally {
+    await ledger.release();
+  }
+}
+
+/** The size of a list, from its smallest page. */
+export async function readSize(source: Source, gate: RequestGate): Promise<number | 'paused'> {
+  const page = await source.fetchPage({ offset: 0, limit: pageLimit }, gate);
+  return page === 'paused' ? page : page.page.totalNum;
+}
+
+/** The quota ledger of a command that only asks. Refuses a single wait that is longer than `waitMsMax`. */
+export function openProbeLedger(
+  { store, quota, host }: Pick<Connection, 'store' | 'quota' | 'host'>,
+  { log, signal, progress }: ProbeOptions,
+  waitMsMax: number,
+): Ledger {
+  return openLedger({
     store,
     quota,
     log,
@@ -31,29 +70,11 @@ export async function probeSize(
     requestTimeoutMs,
     heldFrom: 'answer',
     async wait(delayMs, reason) {
+      if (delayMs > waitMsMax) return false;
       checkAskedWait(delayMs, reason, store.nowMs());
       progress({ kind: 'wait', delayMs, reason });
       await systemClock.sleep(delayMs, signal);
       return true;
     },
   });
-  const projectId = target.projectId ?? (await target.findProjectId(unlimitedBudget(signal)));
-  try {
-    const page = await target.openSource(projectId).fetchPage(
-      { offset: 0, limit: pageLimit },
-      {
-        admit: () => ledger.admit(target.user, 1),
-        sent: (outcome) => ledger.sent(target.user, outcome),
-        mayWait: () => true,
-        retrying: ({ nextTry, triesMax, delayMs, cause }) =>
-          progress({ kind: 'retry', nextTry, triesMax, delayMs, cause }),
-        timeLeftMs: () => Number.POSITIVE_INFINITY,
-        signal,
-      },
-    );
-    if (page === 'paused') throw stoppedError();
-    return page.page.totalNum;
-  } finally {
-    await ledger.release();
-  }
 }

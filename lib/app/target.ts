@@ -1,11 +1,12 @@
 // Responsible for turning a configured target into one that can be exported: its project, its scope and its source.
 
 import { findProjectId, type IamOptions } from '../api/iam.ts';
+import { fetchOwnCount } from '../api/own-count.ts';
 import { createSource, type SourceOptions } from '../api/pages.ts';
 import { type CredentialsProvider, fingerprintOf } from '../api/sign.ts';
 import type { Account, Target as TargetConfig } from '../config/model.ts';
 import { ConfigError, ProtocolError } from '../core/errors.ts';
-import type { Log } from '../core/ports.ts';
+import type { ListScope, Log, RequestGate, Source } from '../core/ports.ts';
 import { defaultDataset } from '../datasets/index.ts';
 import type { Budget } from '../quota/budget.ts';
 import type { Target } from '../runs/invocation.ts';
@@ -15,12 +16,24 @@ import { type AgencyKey, createCredentials, identityOf } from './credentials.ts'
 export type ServiceClient = Required<Pick<IamOptions, 'mayWait' | 'timeLeftMs'>> &
   Pick<SourceOptions, 'fetch' | 'clock' | 'scrubber' | 'log' | 'backoffMs' | 'windowMs'>;
 
+/** A target with what `doctor` asks beyond an export. */
+export interface ServiceTarget extends Target {
+  /** As the configuration has it. */
+  config: TargetConfig;
+  /** True if the account signs in by password, so that IAM is needed and no request is signed with a key. */
+  signsIn: boolean;
+  /** The list with further filters. */
+  openFiltered: (projectId: string, filters: ListScope['filters']) => Source;
+  /** The service's own count. Null: it has none. */
+  countRecords: ((projectId: string, gate: RequestGate) => Promise<number | 'paused'>) | null;
+}
+
 export function createTarget(
   shared: ServiceClient,
   account: Account,
   config: TargetConfig,
   agencyKey: AgencyKey,
-): Target {
+): ServiceTarget {
   const { region, projectId, endpoint, iamEndpoint, api, enterpriseProjectId, filters } = config;
   const named = { account: account.name, table: config.table, region };
   const log: Log = (level, message, fields) => shared.log(level, message, { ...named, ...fields });
@@ -28,7 +41,19 @@ export function createTarget(
   const dataset = defaultDataset;
   const credentials = createCredentials(account, config, client, agencyKey);
   const user = fingerprintOf(identityOf(account));
+  const { ownCount } = dataset;
+  const toSourceOptions = (project: string, more: ListScope['filters'] = {}): SourceOptions => ({
+    ...client,
+    dataset,
+    scope: { api, enterpriseProjectId, filters: { ...filters, ...more } },
+    endpoint,
+    region,
+    projectId: project,
+    credentials,
+  });
   return {
+    config,
+    signsIn: account.credentials.kind === 'password',
     account: account.name,
     table: config.table,
     region,
@@ -46,16 +71,12 @@ export function createTarget(
       enterpriseProjectId,
       filters: omitUndefined(filters),
     }),
-    openSource: (project) =>
-      createSource({
-        ...client,
-        dataset,
-        scope: { api, enterpriseProjectId, filters },
-        endpoint,
-        region,
-        projectId: project,
-        credentials,
-      }),
+    openSource: (project) => createSource(toSourceOptions(project)),
+    openFiltered: (project, more) => createSource(toSourceOptions(project, more)),
+    countRecords:
+      api === 'hss' && ownCount
+        ? (project, gate) => fetchOwnCount(toSourceOptions(project), ownCount, gate)
+        : null,
   };
 }
 

@@ -3,10 +3,10 @@
 
 import { type Connection, connect } from '../app/connect.ts';
 import type { ConfigFlags } from '../config/flags.ts';
-import { loadConfig } from '../config/load.ts';
+import { loadConfig, loadValidParts } from '../config/load.ts';
 import type { Config, Series } from '../config/model.ts';
 import { suggest } from '../config/suggest.ts';
-import { ConfigError, configFault } from '../core/errors.ts';
+import { ConfigError, type ConfigIssue, configFault } from '../core/errors.ts';
 import type { Progress } from '../runs/progress-event.ts';
 import type { PickOptions, StoreOptions, TargetOptions } from './options.ts';
 import { createTracker } from './progress.ts';
@@ -15,17 +15,51 @@ import type { Session } from './session.ts';
 /** Connects the targets that the options pick or define. Sends nothing. Throws ConfigError; also if they pick no target. */
 export async function connectTargets(
   options: TargetOptions,
-  { runtime: { env, cwd }, log, scrubber }: Session,
+  session: Session,
 ): Promise<Connection> {
+  const { loadOptions, picks } = readTargetOptions(options, session);
+  return connectPicked(await loadConfig(loadOptions), picks, session);
+}
+
+export interface ValidTargets {
+  /** What is valid. Null: it is not enough to connect anything. */
+  connected: { connection: Connection; config: Config } | null;
+  /** Every fault of the configuration and the options. */
+  issues: readonly ConfigIssue[];
+}
+
+/** As `connectTargets`, but returns the faults beside what is valid. */
+export async function connectValidTargets(
+  options: TargetOptions,
+  session: Session,
+): Promise<ValidTargets> {
+  let found: readonly ConfigIssue[] = [];
+  try {
+    const { loadOptions, picks } = readTargetOptions(options, session);
+    const { config, issues } = await loadValidParts(loadOptions);
+    found = issues;
+    if (config === null) return { connected: null, issues };
+    return { connected: { connection: connectPicked(config, picks, session), config }, issues };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // An account that has a fault cannot be picked: its fault explains that.
+    return { connected: null, issues: found.length > 0 ? found : error.issues };
+  }
+}
+
+/** `picks`: what selects targets of a configuration file. Throws ConfigError if an option is repeated. */
+function readTargetOptions(options: TargetOptions, { runtime: { env, cwd } }: Session) {
   const { region, project, endpoint, store } = options;
   const isByFlags = [region, project, endpoint, store].some((value) => value !== undefined);
   const flags = toConfigFlags(options, isByFlags);
-  const config = await loadConfig({ file: options.config, env, cwd, flags });
-  return connect(config, {
-    log,
-    scrubber,
-    isPicked: pickedBy(config, isByFlags ? {} : options),
-  });
+  return {
+    loadOptions: { file: options.config, env, cwd, flags },
+    picks: isByFlags ? {} : options,
+  };
+}
+
+function connectPicked(config: Config, picks: PickOptions, { log, scrubber }: Session): Connection {
+  return connect(config, { log, scrubber, isPicked: pickedBy(config, picks) });
 }
 
 /**

@@ -9,6 +9,7 @@ import { VERSION } from '../core/version.ts';
 import { createScrubber } from '../platform/scrubber.ts';
 import { type CommandDefinition, createCommand, type Outcome } from './command.ts';
 import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
 import { exportCommand } from './export.ts';
 import { initCommand } from './init.ts';
 import type { CommonOptions } from './options.ts';
@@ -27,6 +28,7 @@ export const commands: readonly CommandDefinition[] = [
   planCommand,
   statusCommand,
   verifyCommand,
+  doctorCommand,
   simulateCommand,
   demoCommand,
   initCommand,

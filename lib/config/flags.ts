@@ -3,7 +3,7 @@
 import { ConfigError, configFault } from '../core/errors.ts';
 import type { Environment } from '../core/ports.ts';
 import type { Config, ConfigOptions } from './model.ts';
-import { assembleConfig } from './rules.ts';
+import { assembleParts, type ConfigParts, requireWhole } from './rules.ts';
 
 /** With any of these no file is read. */
 const sourceFlags = {
@@ -74,11 +74,21 @@ export function configFromFlags(
   cwd: string,
   options: ConfigOptions = {},
 ): Config {
+  return requireWhole(partsFromFlags(flags, env, cwd, options));
+}
+
+/** As `configFromFlags`, but with the faults beside what is valid. */
+export function partsFromFlags(
+  flags: ConfigFlags,
+  env: Environment,
+  cwd: string,
+  options: ConfigOptions,
+): ConfigParts {
   const value = { accounts: [{ name: 'default', targets: [{}] }] };
   for (const flag of allFlags) {
     if (flags[flag] !== undefined) setValue(value, settingOf[flag].split('.'), flags[flag]);
   }
-  return assembleConfig(
+  return assembleParts(
     { value, issues: [], unset: [] },
     {
       ...options,

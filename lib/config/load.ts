@@ -6,28 +6,53 @@ import { basename, dirname, resolve } from 'node:path';
 import { ConfigError, type ConfigIssue, configFault } from '../core/errors.ts';
 import type { Environment, LogLevel } from '../core/ports.ts';
 import { readLogLevel } from './environment.ts';
-import { type ConfigFlags, configFromFlags, replacesFile } from './flags.ts';
+import { type ConfigFlags, partsFromFlags, replacesFile } from './flags.ts';
 import type { Config, ConfigOptions, Credentials, Series } from './model.ts';
-import { assembleConfig, findRepeatedTargets } from './rules.ts';
+import {
+  assembleConfig,
+  assembleParts,
+  type ConfigParts,
+  findRepeatedTargets,
+  requireWhole,
+} from './rules.ts';
 import { parseConfigText } from './text.ts';
 
 /**
  * The configuration in `file`, else in CGS_EXPORT_CONFIG, else in ./cgs-export.yml; or from flags alone.
  * Throws ConfigError with every fault.
  */
-export async function loadConfig(
-  options: ConfigOptions & {
-    file?: string | undefined;
-    env: Environment;
-    /** Where relative paths of flags start. */
-    cwd: string;
-    flags?: ConfigFlags | undefined;
-  },
-): Promise<Config> {
+export async function loadConfig(options: LoadOptions): Promise<Config> {
+  return requireWhole(await loadParts(options));
+}
+
+interface LoadOptions extends ConfigOptions {
+  file?: string | undefined;
+  env: Environment;
+  /** Where relative paths of flags start. */
+  cwd: string;
+  flags?: ConfigFlags | undefined;
+}
+
+/** As `loadConfig`, but with the faults beside what is valid. Throws only bugs. */
+export async function loadValidParts(options: LoadOptions): Promise<ConfigParts> {
+  try {
+    return await loadParts(options);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { config: null, issues: error.issues };
+  }
+}
+
+/** Throws ConfigError if there is no text with settings. */
+async function loadParts(options: LoadOptions): Promise<ConfigParts> {
   const { env, cwd, flags = {} } = options;
-  if (replacesFile(flags, options.file)) return configFromFlags(flags, env, cwd, options);
+  if (replacesFile(flags, options.file)) return partsFromFlags(flags, env, cwd, options);
   const path = resolve(cwd, options.file ?? (env.CGS_EXPORT_CONFIG || 'cgs-export.yml'));
-  return readConfig(await readText(path), path, options, flags.logLevel);
+  return assembleParts(parseConfigText(await readText(path), basename(path), env), {
+    ...options,
+    folder: dirname(path),
+    logLevel: flags.logLevel,
+  });
 }
 
 /** The configuration in `text`, as if it were in the file `path`. Throws ConfigError with every fault. */

@@ -61,8 +61,26 @@ interface Draft extends Context {
 
 type Shape = CheckedShape['shape'];
 
+/** A configuration as far as it is valid. */
+export interface ConfigParts {
+  /** Without the accounts and targets that have a fault. Null: the rest is not enough to connect anything. */
+  config: Config | null;
+  issues: readonly ConfigIssue[];
+}
+
 /** From values to a configuration. Throws ConfigError with every fault: what is valid is checked further. */
 export function assembleConfig(values: ConfigValues, context: Context): Config {
+  return requireWhole(assembleParts(values, context));
+}
+
+/** Throws ConfigError if there is a fault. */
+export function requireWhole({ config, issues }: ConfigParts): Config {
+  if (issues.length > 0 || config === null) throw new ConfigError(issues);
+  return config;
+}
+
+/** As `assembleConfig`, but returns the faults beside what is valid. */
+export function assembleParts(values: ConfigValues, context: Context): ConfigParts {
   const { pathOf = (path) => path } = context;
   const withPath = (issue: ConfigIssue) => ({ ...issue, path: pathOf(issue.path) });
   const draft = openDraft(values, context);
@@ -73,24 +91,60 @@ export function assembleConfig(values: ConfigValues, context: Context): Config {
   // A command that only reads a folder needs no network.
   const isOffline = needs === 'store' && store.kind === 'file';
   const proxy = isOffline ? noProxy : readProxy(context.env, report);
-  if (issues.length > 0) {
-    // One fault of the environment affects every account that relies on it.
-    const distinct = new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue]));
-    throw new ConfigError([...distinct.values()].map(withPath));
-  }
-  // Without faults the shape is whole.
-  const { schedule, formats, quota, keepPagesDays } = shape as ConfigShape;
-  return {
+  // Without faults the shape is whole. With faults that block nothing, defaults replace what has a fault.
+  const { schedule, formats, quota, keepPagesDays } = {
+    ...harmlessDefaults,
+    ...shape,
+  } as ConfigShape;
+  const config = {
     store,
     scheduleMs: schedule,
     formats,
     quota,
     keepPagesMs: keepPagesDays * dayMs,
-    accounts,
+    accounts: withoutFaulty(accounts, issues),
     logLevel,
     proxy,
     warnings: warnings.map(withPath),
   };
+  // One fault of the environment affects every account that relies on it.
+  const distinct = new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue]));
+  return {
+    config: blocksAll(issues, shape) ? null : config,
+    issues: [...distinct.values()].map(withPath),
+  };
+}
+
+const harmlessDefaults = { schedule: dayMs, formats: ['parquet', 'ndjson'], keepPagesDays: 7 };
+/** Sections without which no request may leave. */
+const neededSections = ['store', 'mounted', 'fileMode', 'obs', 'quota'];
+
+/** Whether a fault is in a section that every check needs, in the environment, or in the file as a whole. */
+function blocksAll(issues: readonly ConfigIssue[], shape: Shape): boolean {
+  const lendsItsKey = shape.store?.kind === 'obs' && shape.obs?.credentials === undefined;
+  return issues.some(({ path }) => {
+    const [section = ''] = path.split('.');
+    if (/^accounts\.\d/.test(path)) return lendsItsKey && `${path}.`.startsWith('accounts.0.');
+    return (
+      path === 'accounts' || neededSections.includes(section) || !/^[a-z][a-zA-Z]*$/.test(section)
+    );
+  });
+}
+
+function withoutFaulty(accounts: readonly Account[], issues: readonly ConfigIssue[]): Account[] {
+  const targetPath = /^accounts\.\d+\.targets\.\d+/;
+  const faultyTargets = new Set(issues.map(({ path }) => targetPath.exec(path)?.[0]));
+  const faultyAccounts = new Set(
+    issues
+      .filter(({ path }) => !targetPath.test(path))
+      .map(({ path }) => /^accounts\.\d+/.exec(path)?.[0]),
+  );
+  return accounts
+    .filter((_, index) => !faultyAccounts.has(`accounts.${index}`))
+    .map((account) => ({
+      ...account,
+      targets: account.targets.filter(({ path }) => !faultyTargets.has(path)),
+    }));
 }
 
 /** Checks each setting by itself. */

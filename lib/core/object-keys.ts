@@ -190,6 +190,8 @@ export function segmentKey(prefix: string, first: number, hash: string): string 
   return `${prefix}pages/${String(first).padStart(6, '0')}-${hash}.gz`;
 }
 
+/** What `doctor` writes and deletes again. No table can have this name. */
+export const doctorPrefix = '_runs/_doctor/';
 export const quotaPrefix = '_quota/';
 export const leasePrefix = '_lease/';
 

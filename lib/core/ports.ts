@@ -196,6 +196,18 @@ export interface Dataset {
   normalize(record: Readonly<Record<string, unknown>>, context: RowContext): Row;
   /** Why a record without a key is a reject, for people. */
   rejectReason(record: unknown): string;
+  /** The service's own count of the records, at another path. Absent: the service has none. */
+  readonly ownCount?: OwnCount;
+}
+
+/** A count that the service makes independently of the list. It ignores the filters of the scope. Pure. */
+export interface OwnCount {
+  /** Escaped, without a query. */
+  path(projectId: string): string;
+  /** Names and values unescaped. */
+  query(scope: ListScope): Record<string, string>;
+  /** The number of records from the body as parseExact returns it; null if it is not such a count. */
+  read(body: unknown): number | null;
 }
 
 /** Encodes rows as the bytes of one object. Equal rows always give equal bytes. */

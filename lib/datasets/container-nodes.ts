@@ -1,6 +1,7 @@
 // Responsible for the dataset `container_nodes`: where its list is, and the columns of a node.
 
-import type { Dataset, ListScope } from '../core/ports.ts';
+import type { Dataset, ListScope, OwnCount } from '../core/ports.ts';
+import { asRecord } from '../core/value-shape.ts';
 import { type ApiField, defineRecords, readListPage } from './api-records.ts';
 
 /**
@@ -69,6 +70,20 @@ export type NodeFilters = {
 };
 
 /**
+ * Protected and unprotected nodes together.
+ * Source: huaweicloudsdkhss 3.1.219, ShowContainerNodeStatistics, read 2026-11-25.
+ */
+const nodeStatistics: OwnCount = {
+  path: (projectId) => `/v5/${encodeURIComponent(projectId)}/container/node-statistics`,
+  query: ({ enterpriseProjectId }) =>
+    enterpriseProjectId === null ? {} : { enterprise_project_id: enterpriseProjectId },
+  read(body) {
+    const { protected_num: open, unprotected_num: closed } = asRecord(body);
+    return typeof open === 'number' && typeof closed === 'number' ? open + closed : null;
+  },
+};
+
+/**
  * The nodes of container clusters, and the hosts, that the service knows.
  * Source of `limit`, `offsetMax` and `knownValues`: the HSS API's ListContainerNodes and the 2021 reference's tables
  * 3-2 and 3-5, read 2026-11-24. Source of `permission`: HSS API Reference, "Actions Supported by Policy-based
@@ -111,6 +126,7 @@ export const containerNodes: Dataset = {
     return query;
   },
   parsePage: (body) => readListPage(body, 'data_list'),
+  ownCount: nodeStatistics,
   normalize(record, context) {
     const row = records.normalize(record, context);
     const status = row[statusIndex] ?? null;

@@ -1,4 +1,4 @@
-// Responsible for ListContainerNodes: query parameters, filters and the page.
+// Responsible for ListContainerNodes (query parameters, filters and the page) and for the statistics of the nodes.
 
 import { enterpriseProjectIdOf, type Flavour, type NodeRecord } from './nodes.ts';
 
@@ -64,6 +64,29 @@ function matchesAgent(value: unknown, wanted: string): boolean {
   const isInstalled = value === 'online' || value === 'offline';
   if (wanted === 'installed') return isInstalled;
   return value === wanted || (wanted === 'not_installed' && value === 'not_register');
+}
+
+/**
+ * The response body of the statistics.
+ * Source: huaweicloudsdkhss 3.1.219, ShowContainerNodeStatistics, read 2026-11-25.
+ */
+export function countNodes(list: readonly NodeRecord[], query: URLSearchParams): string {
+  const project = query.get('enterprise_project_id') ?? '0';
+  const counted = list.filter(
+    (node) =>
+      project === allProjects || enterpriseProjectIdOf(node.enterprise_project_name) === project,
+  );
+  const open = counted.filter((node) => node.protect_status === 'opened');
+  const bare = counted.filter((node) => node.agent_status === 'not_installed');
+  const ofClusters = bare.filter((node) => node.container_tags === 'cce');
+  return JSON.stringify({
+    unprotected_num: counted.length - open.length,
+    protected_num: open.length,
+    protected_num_on_demand: open.length,
+    protected_num_packet_cycle: 0,
+    cluster_node_not_installed_num: ofClusters.length,
+    not_cluster_node_not_installed_num: bare.length - ofClusters.length,
+  });
 }
 
 /** The response body. */

@@ -2,7 +2,7 @@
 
 import { applyDrift } from './drift.ts';
 import { createFaultPlan, type FaultKind } from './faults.ts';
-import { createQuotaCounter, describeQuota } from './gateway-quota.ts';
+import { createGatewayCheck } from './gateway-check.ts';
 import type { Exchange } from './http-transport.ts';
 import type { Authenticate } from './iam-endpoint.ts';
 import { parseListing, renderPage } from './listing.ts';
@@ -12,9 +12,7 @@ import {
   buildFaultResponse,
   buildGatewayError,
   buildJson,
-  type GatewayError,
   type ResponseContent,
-  throttlingError,
 } from './response-bodies.ts';
 import type { SimulatorSettings } from './simulator-options.ts';
 
@@ -28,36 +26,16 @@ export interface NodeRequest {
   fault: FaultKind | null;
 }
 
-/** Assumed: the code. The documents only give the status 403. */
-const forbidden: GatewayError = {
-  status: 403,
-  code: 'APIGW.0302',
-  message: 'The IAM user is not allowed to access the API.',
-};
 const nodesPath = /^\/v5\/([^/]+)\/container\/nodes\/?$/;
 
 export function createNodeEndpoint(settings: SimulatorSettings, authenticate: Authenticate) {
-  const { quota } = settings;
   /** In order of arrival. */
   const log: NodeRequest[] = [];
   const { list, buildPage, drift, counts: listCounts } = createNodeList(settings);
   const planFault = createFaultPlan(settings.faults);
-  const isAdmitted = quota ? createQuotaCounter(quota) : () => true;
-  // A planned 429 needs this text even if there is no quota.
-  const quotaText = describeQuota(quota ?? { requests: 5, windowSeconds: 60 });
-  /** `throttled`: responses 429 because of the quota, not because of a planned fault. */
-  const counts = { throttled: 0, faults: 0 };
-
-  /** What the gateway checks before a request reaches the service. Null: the request is admitted. */
-  function findRejection({ received }: Exchange, projectId: string, atMs: number) {
-    const result = authenticate(received);
-    if (!result.ok) return result.error;
-    if (!isAdmitted(result.user, atMs)) {
-      counts.throttled += 1;
-      return throttlingError(quotaText);
-    }
-    return projectId === settings.projectId ? null : forbidden;
-  }
+  const gateway = createGatewayCheck(settings, authenticate);
+  const { quotaText } = gateway;
+  let faults = 0;
 
   /**
    * Adds the request to the log. Call it as soon as the headers have arrived, so that request numbers follow the
@@ -72,13 +50,13 @@ export function createNodeEndpoint(settings: SimulatorSettings, authenticate: Au
     // Planned for every request, also for one that is rejected, so that faults follow the request numbers.
     const fault = planFault(log.push(entry));
     const answer = (exchange: Exchange): ResponseContent => {
-      const { requestId } = exchange;
+      const { received, requestId } = exchange;
       // The quota is checked before the planned fault, so that no fault hides a request over the quota.
-      const rejection = findRejection(exchange, projectId, atMs);
+      const rejection = gateway.findRejection(received, projectId, atMs);
       if (rejection) return buildGatewayError(rejection, requestId);
       if (fault) {
         entry.fault = fault.kind;
-        counts.faults += 1;
+        faults += 1;
       }
       const content =
         (fault && buildFaultResponse(fault, quotaText, requestId)) ?? buildPage(url, requestId);
@@ -93,7 +71,11 @@ export function createNodeEndpoint(settings: SimulatorSettings, authenticate: Au
     list,
     log,
     accept,
-    counts: () => ({ nodeRequests: log.length, ...listCounts, ...counts }),
+    /** `throttled`: because of the quota, not because of a planned fault. */
+    counts: () => ({
+      ...{ nodeRequests: log.length, ...listCounts },
+      ...{ throttled: gateway.throttled(), faults },
+    }),
   };
 }
 

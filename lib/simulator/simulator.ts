@@ -11,6 +11,7 @@ import {
   type SimulatorOptions,
   type SimulatorSettings,
 } from './simulator-options.ts';
+import { createStatisticsEndpoint } from './statistics-endpoint.ts';
 
 export type Simulator = Awaited<ReturnType<typeof startSimulator>>;
 
@@ -54,6 +55,11 @@ function createRequestHandler(settings: SimulatorSettings) {
   const { clock, latencyMs } = settings;
   const iamEndpoint = createIamEndpoint(settings);
   const nodeEndpoint = createNodeEndpoint(settings, iamEndpoint.authenticate);
+  const acceptCount = createStatisticsEndpoint(
+    settings,
+    iamEndpoint.authenticate,
+    nodeEndpoint.list,
+  );
   const latencyRandom = createRandom(settings.seed);
   /** Requests and 401 responses on all paths. */
   const counts = { requests: 0, unauthenticated: 0, tokensIssued: 0 };
@@ -68,7 +74,8 @@ function createRequestHandler(settings: SimulatorSettings) {
     const url = new URL(`http://${host}:${request.socket.localPort}${request.url ?? '/'}`);
     // Before the body is read, so that the log is in order of arrival.
     const nodeRequest = nodeEndpoint.accept(request.method, url, atMs);
-    const answer = nodeRequest?.answer ?? iamEndpoint.answer;
+    const count = acceptCount(request.method, url, atMs);
+    const answer = nodeRequest?.answer ?? count ?? iamEndpoint.answer;
     const content = answer({ received: await receive(request), url, requestId });
     if (content.status === 401) counts.unauthenticated += 1;
     // Only a new token is answered with 201.

@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadConfig, secretsOf } from '../../lib/config/load.ts';
+import { loadConfig, loadValidParts, secretsOf } from '../../lib/config/load.ts';
 import { failureOf, folder, key, load, minimal } from './loading.ts';
 
 describe('the file', () => {
@@ -60,4 +60,58 @@ accounts:
     {},
   );
   expect(secretsOf(config)).toEqual(['tttttttt', 'sssss', 'sss', 'aa']);
+});
+
+describe('the valid parts', () => {
+  async function loadParts(text: string, env: Record<string, string> = key) {
+    writeFileSync(join(folder, 'cgs-export.yml'), text);
+    const { config, issues } = await loadValidParts({ env, cwd: folder });
+    const targets = config?.accounts.flatMap((account) => account.targets.map(({ path }) => path));
+    return { config, targets, paths: issues.map(({ path }) => path) };
+  }
+  const twoAccounts = (more: string, store = 'store: file:./x') => `${store}
+accounts:
+  - name: a
+    credentials: { ak: "\${AK_A}", sk: s }
+    targets: [{ region: cn-north-4 }]
+  - name: b
+    credentials: { ak: B, sk: s }
+    targets: [{ region: cn-north-4 }, { region: 7 }, { region: cn-east-3 }]
+${more}`;
+
+  test('are everything if there is no fault', async () => {
+    const { targets, paths } = await loadParts(minimal);
+    expect({ targets, paths }).toEqual({ targets: ['accounts.0.targets.0'], paths: [] });
+  });
+
+  test('leave out accounts and targets with a fault, and keep the paths of the others', async () => {
+    const { config, targets, paths } = await loadParts(twoAccounts('schedule: 7h\ncolour: red\n'));
+    expect(paths.toSorted()).toEqual([
+      ...['accounts.0.credentials.ak', 'accounts.1.targets.1.region', 'colour', 'schedule'],
+    ]);
+    expect(targets).toEqual(['accounts.1.targets.0', 'accounts.1.targets.2']);
+    expect(config).toMatchObject({ scheduleMs: 86_400_000, store: { kind: 'file' } });
+  });
+
+  test.each([
+    ['the store', twoAccounts('', 'store: s3://x')],
+    ['the quota', twoAccounts('quota: { requests: 0 }')],
+    ['the account that lends its key to the store', twoAccounts('', 'store: obs://bucket')],
+    ['the text', 'store: ['],
+  ])('are nothing with a fault in %s', async (_name, text) => {
+    const { config, paths } = await loadParts(text);
+    expect(config).toBeNull();
+    expect(paths.length).toBeGreaterThan(0);
+  });
+
+  test('are nothing with a fault of the environment', async () => {
+    const { config, paths } = await loadParts(minimal, { ...key, HTTPS_PROXY: 'ftp://proxy' });
+    expect(config).toBeNull();
+    expect(paths).toEqual(['HTTPS_PROXY']);
+  });
+
+  test('are nothing without a file', async () => {
+    const parts = await loadValidParts({ env: key, cwd: join(folder, 'nowhere') });
+    expect(parts).toMatchObject({ config: null, issues: [{ path: '' }] });
+  });
 });

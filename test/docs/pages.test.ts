@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { checkNames } from '../../lib/app/check-result.ts';
 import { commands } from '../../lib/cli/program.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { pageOf, pages, parsePage, root, slugOf, tableRows } from './pages.ts';
@@ -171,6 +172,15 @@ describe('what the documents say of the code', () => {
       .filter((entry) => entry.isDirectory())
       .map((entry) => entry.name);
     expect(listed.sort()).toEqual(folders.sort());
+  });
+
+  test('docs/operations.md lists exactly the checks of doctor', () => {
+    const [, ...rows] = tableRows(
+      pageOf('docs/operations.md'),
+      'when-something-does-not-work-run-doctor',
+    );
+    const listed = rows.flatMap(([names = '']) => [...names.matchAll(/`([a-z-]+)`/g)]);
+    expect(listed.map(([, name]) => name).sort()).toEqual([...checkNames].sort());
   });
 
   test('docs/getting-started.md lists exactly the commands, in the order of the help', () => {

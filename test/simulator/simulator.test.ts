@@ -215,6 +215,23 @@ describe('pages', () => {
     expect(new Set(one.map((node) => node.enterprise_project_name))).toEqual(new Set(['生产']));
   });
 
+  test('the statistics count the nodes of the list, with a quota of their own', async () => {
+    const simulator = await start({ nodes: 90, quota: { requests: 1, windowSeconds: 60 } });
+    const path = `/v5/${simulator.projectId}/container/node-statistics`;
+    const query = { enterprise_project_id: 'all_granted_eps' };
+    expect((await get(simulator, { query })).status).toBe(200);
+    const response = await get(simulator, { path, query });
+    expect(response.status).toBe(200);
+    const counts = (await response.json()) as Record<string, number>;
+    const open = simulator.nodes().filter((node) => node.protect_status === 'opened').length;
+    expect(counts).toMatchObject({ protected_num: open, unprotected_num: 90 - open });
+    expect((await get(simulator, { path, query })).status).toBe(429);
+    expect((await get(await start(), { path, query, sk: 'another' })).status).toBe(401);
+    expect((await get(await start({ flavour: 'cgs' }), { path })).status).toBe(404);
+    const inDefault = await (await get(await start({ nodes: 90 }), { path })).json();
+    expect(inDefault.protected_num + inDefault.unprotected_num).toBeLessThan(90);
+  });
+
   test('cgs ignores enterprise projects and returns not_register for not_installed', async () => {
     const simulator = await start({ flavour: 'cgs', nodes: 100 });
     const page = await (await get(simulator, { query: { enterprise_project_id: 'x' } })).json();

@@ -62,6 +62,12 @@ export interface Script {
   slowMs: number;
   /** How far this endpoint's clock is ahead of the host's. */
   clockOffsetMs: number;
+  /** Projects whose list the key may not read: 403. */
+  deniedProjects: string[];
+  /** The first nodes of the list are container nodes. They are listed only with container_node=true. Null: no difference. */
+  containerNodes: number | null;
+  /** What the node statistics say. Null: the endpoint has no statistics. */
+  statistics: { protected_num: number; unprotected_num: number } | null;
   /** Error responses contain every secret of both sides and the request. */
   echo: boolean;
 }
@@ -110,6 +116,9 @@ export const defaults: Script = {
   latencyMs: { min: 0, max: 0 },
   slowMs: 1_500,
   clockOffsetMs: 0,
+  deniedProjects: [],
+  containerNodes: null,
+  statistics: null,
   echo: false,
 };
 
@@ -204,11 +213,18 @@ function serve(given: Partial<Script>): void {
     );
   }
 
+  function filterList({ container_node: asked }: Serving['query']): PlainNode[] {
+    const { containerNodes } = script;
+    if (containerNodes === null) return list;
+    return asked === 'true' ? list.slice(0, containerNodes) : list.slice(containerNodes);
+  }
+
   /** Builds the page and counts a serving of each of its nodes. */
-  function makePage(offset: number, limit: number): string {
-    const shown = list.slice(offset, offset + limit);
+  function makePage({ offset, limit, query }: Serving): string {
+    const found = filterList(query);
+    const shown = found.slice(offset, offset + limit);
     const texts = shown.map((node) => node.serve(script.mutating));
-    return `{"total_num":${script.totalNum ?? list.length},"data_list":[${texts.join(',')}]}`;
+    return `{"total_num":${script.totalNum ?? found.length},"data_list":[${texts.join(',')}]}`;
   }
 
   function answerNodes(
@@ -247,7 +263,7 @@ function serve(given: Partial<Script>): void {
         request.socket.resetAndDestroy();
         break;
       case 'brokenJson':
-        return send(response, 200, `${makePage(serving.offset, serving.limit).slice(0, -40)}`);
+        return send(response, 200, `${makePage(serving).slice(0, -40)}`);
       case 'null':
         return send(response, 200, 'null');
       case 'wrongShape':
@@ -255,7 +271,7 @@ function serve(given: Partial<Script>): void {
       case 'otherJson':
         return send(response, 200, JSON.stringify({ projects: [], links: { self: quoted } }));
       case 'truncated': {
-        const page = Buffer.from(makePage(serving.offset, serving.limit));
+        const page = Buffer.from(makePage(serving));
         response.writeHead(200, { 'Content-Length': page.length });
         response.write(page.subarray(0, Math.floor(page.length / 2)), () => {
           request.socket.destroy();
@@ -263,7 +279,7 @@ function serve(given: Partial<Script>): void {
         break;
       }
       default: {
-        const body = makePage(serving.offset, serving.limit);
+        const body = makePage(serving);
         serving.body = body;
         const ids = new Set(list.map(({ hostId }) => hostId));
         idsAtFirst ??= [...ids].filter((id) => id !== null);
@@ -309,6 +325,10 @@ function serve(given: Partial<Script>): void {
         `Incorrect IAM authentication information: ${rejection}`,
       ] as const;
       return sendError(response, 401, error, quoteRequest(request, ''));
+    }
+    if (script.deniedProjects.some((project) => url.pathname.includes(`/${project}/`))) {
+      serving.fault = 'denied';
+      return sendError(response, 403, ['APIGW.0302', 'The IAM user is not authorized'], '');
     }
     if (!(limit >= 10 && limit <= 200 && offset >= 0 && offset <= 2_000_000)) {
       serving.fault = 'parameters';
@@ -371,8 +391,15 @@ function serve(given: Partial<Script>): void {
     const atMs = performance.now();
     const url = new URL(request.url ?? '/', 'http://endpoint');
     void (async () => {
-      if (request.method === 'GET' && url.pathname === `/v5/${script.projectId}/container/nodes`) {
+      const [, project, api] = /^\/v5\/([^/]+)\/container\/(.+)$/.exec(url.pathname) ?? [];
+      const isKnown = [script.projectId, ...script.deniedProjects].includes(project ?? '');
+      if (request.method === 'GET' && isKnown && api === 'nodes') {
         return handleNodes(request, response, url, atMs);
+      }
+      if (isKnown && api === 'node-statistics' && script.statistics !== null) {
+        const rejection = findRejection(request);
+        if (rejection === null) return send(response, 200, JSON.stringify(script.statistics));
+        return sendError(response, 401, ['APIGW.0301', rejection], '');
       }
       const body = await text(request);
       if (url.pathname === '/_control') return handleControl(body, response);
