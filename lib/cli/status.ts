@@ -1,6 +1,6 @@
 // Responsible for the command `status`: shows the state of every target as the store has it.
 
-import { stat } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { exitCodes } from '../core/error-policy.ts';
 import { CorruptError, configFault } from '../core/errors.ts';
 import { manifestsPrefix, parseManifestKey, scheduleKey, targetId } from '../core/object-keys.ts';
@@ -108,7 +108,7 @@ function isDenied({ kind, code }: TargetStatus['problems'][number]): boolean {
 async function checkFolder({ url }: Store): Promise<void> {
   if (!url.startsWith('file:')) return;
   const path = url.slice('file:'.length);
-  const exists = await stat(path).then(
+  const exists = await lstat(path).then(
     () => true,
     (error: { code?: string }) => error.code !== 'ENOENT',
   );

@@ -45,7 +45,7 @@ test('reports a drifted snapshot once, and not again in later timer invocations'
       destination: 'SMN',
       param: '{"topic_urn":"urn:smn:t"}',
     });
-    expect(double.delivered[0]?.error).toContain('completeness cannot be shown');
+    expect(double.delivered[0]?.error).toContain('completeness cannot be proven');
     expect(outcomes.slice(-3)).toEqual([true, true, true]);
   } finally {
     await Promise.all([double.stop(), simulator.stop()]);

@@ -60,7 +60,7 @@ async function expectSteady(endpoint: Endpoint): Promise<void> {
   }
 }
 
-describe('a clock that is wrong', () => {
+describe.concurrent('a clock that is wrong', () => {
   test.each([90_000, 400 * dayMs, -3 * hourMs])(
     'by %d ms after a kill: the quota holds, and no request waits longer than for its window',
     async (offsetMs) => {

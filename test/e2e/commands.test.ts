@@ -70,7 +70,7 @@ describe.concurrent('--json after a failure', () => {
     ['status', 2, ['status']],
     ['verify', 2, ['verify']],
     ['simulate', 2, ['simulate', '--latency', 'slow']],
-    ['demo', 4, ['demo', '--out', 'file/below']],
+    ['demo', 3, ['demo', '--out', 'file/below']],
     ['init', 2, ['init', '--out', 'file/below']],
     ['an unknown command', 2, ['exprot']],
   ])('%s exits with %i and prints one JSON object', async (_name, code, args) => {
@@ -80,7 +80,7 @@ describe.concurrent('--json after a failure', () => {
     const ended = await runCli([...args, '--json'], { cwd });
     expectCode(ended, code);
     const output = readJson(ended);
-    expect(output.status).toBe(code === 4 ? 'paused' : 'failed');
+    expect(output.status).toBe('failed');
     expect(output.errors.length).toBeGreaterThan(0);
     expectLogLines(ended);
   });
