@@ -142,12 +142,13 @@ export function describeVerification(verification: Verification, url: string): s
     `proven: ${proven}`,
     `not proven: ${notProven}`,
     ...newest.map(
-      ({ manifest, manifestSha256 }) => `  newest       ${manifest}  sha256 ${manifestSha256}`,
+      ({ account, manifest, manifestSha256 }) =>
+        `  newest       ${manifest}  sha256 ${manifestSha256}  (${showKey(account)})`,
     ),
   ].join('\n')}\n`;
 }
 
-/** Control characters in a key could change what the terminal shows. */
+/** Control characters in a key or name could change what the terminal shows. */
 function showKey(key: string): string {
   return /\p{C}/u.test(key) ? JSON.stringify(key) : key;
 }

@@ -40,7 +40,7 @@ export interface Verification {
   /** Keys of manifests that are named more than a day after the store's time. */
   future: string[];
   /** The newest snapshot of each target. To pin the history, keep these hashes outside the store. */
-  newest: { manifest: string; manifestSha256: string }[];
+  newest: { account: string; manifest: string; manifestSha256: string }[];
 }
 
 type Progress = (progress: { key: string; done: number; total: number }) => void;
@@ -78,7 +78,9 @@ export async function verifyStore(
     newest: survey.chains
       .map((chain) => findChainEnd(chain, nowMs))
       .filter((end) => end !== null)
-      .map(({ manifestKey: manifest, manifestSha256 }) => ({ manifest, manifestSha256 })),
+      .map(({ manifest, manifestKey, manifestSha256 }) => {
+        return { account: manifest.scope.account, manifest: manifestKey, manifestSha256 };
+      }),
   };
 }
 

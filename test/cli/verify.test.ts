@@ -41,7 +41,7 @@ test('verifies a store without key, region or configuration: exit code 0', async
   expect(people).toContain('verdicts: 2 complete, 0 drifted; missed slots: 0');
   expect(people).toContain('consistent in itself; a rewrite of the whole chain cannot be excluded');
   // The hash that a person keeps outside the store.
-  expect(people).toMatch(/ {2}newest .*\.json {2}sha256 [0-9a-f]{64}\n/);
+  expect(people).toMatch(/ {2}newest .*\.json {2}sha256 [0-9a-f]{64} {2}\(.+\)\n/);
 });
 
 describe('reports a fault with exit code 5', () => {
