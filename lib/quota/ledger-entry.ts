@@ -65,12 +65,15 @@ export function ledgerBytes(key: string): Uint8Array {
   return Buffer.from(key);
 }
 
-/** How the name of every entry starts, also if the rest is truncated or altered. */
-const entryStart = /^(?:\d{13}(?:-|$)|429-\d)/;
+/**
+ * A name that starts like an entry and has only characters of one, also if it was truncated or altered. A copy that an
+ * editor or a backup made (`.bak`, `~`, ` (copy)`) has other characters: its original counts.
+ */
+const entryLike = /^(?:\d{13}(?:-|$)|429-\d)[0-9a-f.@-]*$/i;
 
 /** False for a name that cannot be an entry, for example a file that a network file system left behind. */
 export function isLedgerKey(key: string): boolean {
-  return entryStart.test(key.slice(quotaPrefix.length));
+  return entryLike.test(key.slice(quotaPrefix.length));
 }
 
 /** Null for an object that the ledger did not write. Throws CorruptError for an entry that was truncated or altered. */

@@ -313,8 +313,8 @@ export interface PassEvidence {
   /** Rows met in the opposite order (see MergeCounts). 0 in a steady pass: there a row met again has two places. */
   inversions: number;
   /**
-   * How many records the stated total has more than the list: `unlisted`, or, where the total never moved, more than the
-   * records that the run has met.
+   * How many records the API states that the run has not met: by the total of the last page, or by the largest total of the
+   * run if the list fell. 0 if the total moved, unless the last page shows that records are missing.
    */
   missing: number;
   /** As in Cursor. */
@@ -376,13 +376,20 @@ export function trackPass() {
       const { totalMax, reachMax, fallenPass } = cursor.seen;
       const unique = known.size;
       const goneSince = [...seenBefore].filter((key) => !known.has(key)).length;
-      const unmet = (totalLast ?? 0) - (unique + goneSince + keyless);
       const listed = steady ? records : unique + keyless;
+      const met = listed + goneSince;
+      const fallen =
+        fallenPass === pass || (fallenPass > 0 && listed < Math.max(totalMax, reachMax));
+      const missing = [
+        unlisted - goneSince,
+        steady || totalMoved ? 0 : (totalLast ?? 0) - met,
+        fallen ? totalMax - met : 0,
+      ];
       return {
         inversions: steady ? 0 : inversions,
-        missing: steady || totalMoved ? unlisted : Math.max(unlisted, unmet),
+        missing: Math.max(0, ...missing),
         unlisted,
-        fallen: fallenPass === pass || (fallenPass > 0 && listed < Math.max(totalMax, reachMax)),
+        fallen,
         restless: cursor.restless,
         unique,
         twins: steady && hasTwinPages ? sha256(`${twins} ${records}`) : null,
@@ -408,7 +415,8 @@ export function judgePass(
 ): 'complete' | 'drifted' | 'again' {
   const { inversions, missing, unlisted, fallen, restless, unique, twins } = evidence;
   const hasPlaces = twins === null || isAtRest(evidence, before);
-  if (inversions === 0 && missing === 0 && !fallen && !restless && hasPlaces) return 'complete';
+  const isListed = missing === 0 && unlisted === 0 && !fallen;
+  if (inversions === 0 && isListed && !restless && hasPlaces) return 'complete';
   // Two passes show the same fault: it belongs to the list, and another pass would show it again.
   const isPermanent =
     before !== null &&

@@ -61,7 +61,11 @@ describe.concurrent('a list', { timeout: 60_000 }, () => {
   test('that is empty from the second request on is not complete, and _latest does not move', async () => {
     const sealed = await exportList({ nodes: 450, emptyFrom: 2 }, 6);
     expect(sealed.manifest).toMatchObject({ rows: 200, verdict: 'drifted' });
-    expect(sealed.manifest.evidence).toMatchObject({ totalNumFirst: 450, totalNumLast: 0 });
+    expect(sealed.manifest.evidence).toMatchObject({
+      totalNumFirst: 450,
+      totalNumLast: 0,
+      missing: 250,
+    });
     expect(sealed.isLatest).toBe(false);
     expect(sealed.requests).toBeLessThan(10);
   });

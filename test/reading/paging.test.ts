@@ -137,9 +137,15 @@ describe('a list that falls below half of what it was', () => {
   const full = { totalNum: 450, size: 450 };
 
   test('to nothing, for ever: drifted, because a second pass over the short list proves nothing', () => {
-    const { verdict, read, requests } = falling([full, { totalNum: 0, size: 0 }]);
+    const { verdict, evidence, read, requests } = falling([full, { totalNum: 0, size: 0 }]);
     expect([verdict, read.size]).toEqual(['drifted', 200]);
+    // By the largest total that the run has seen.
+    expect(evidence.missing).toBe(250);
     expect(requests).toBeLessThan(6);
+  });
+  test('to nothing, while the stated total stays: drifted, and rows that the run has met are not missing', () => {
+    const { verdict, evidence, read } = falling([full, { totalNum: 450, size: 0 }]);
+    expect([verdict, read.size, evidence.missing]).toEqual(['drifted', 200, 250]);
   });
   test('to a few, for ever: drifted', () => {
     expect(falling([full, { totalNum: 224, size: 224 }]).verdict).toBe('drifted');
