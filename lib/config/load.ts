@@ -1,10 +1,10 @@
 // Responsible for the configuration that applies: from a file or from flags, as one typed value or with every fault at
 // once.
 
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { ConfigError, type ConfigIssue, configFault } from '../core/errors.ts';
+import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import type { Environment, LogLevel } from '../core/ports.ts';
+import { readConfigFile } from './config-file.ts';
 import { readLogLevel } from './environment.ts';
 import { type ConfigFlags, partsFromFlags, replacesFile } from './flags.ts';
 import type { Config, ConfigOptions, Credentials, Series } from './model.ts';
@@ -48,7 +48,7 @@ async function loadParts(options: LoadOptions): Promise<ConfigParts> {
   const { env, cwd, flags = {} } = options;
   if (replacesFile(flags, options.file)) return partsFromFlags(flags, env, cwd, options);
   const path = resolve(cwd, options.file ?? (env.CGS_EXPORT_CONFIG || 'cgs-export.yml'));
-  return assembleParts(parseConfigText(await readText(path), basename(path), env), {
+  return assembleParts(parseConfigText(await readConfigFile(path), basename(path), env), {
     ...options,
     folder: dirname(path),
     logLevel: flags.logLevel,
@@ -67,25 +67,6 @@ export function readConfig(
     folder: dirname(path),
     logLevel,
   });
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const messages: Partial<Record<string, string>> = {
-      ENOENT: `there is no file ${path}`,
-      ENOTDIR: `there is no file ${path}`,
-      EISDIR: `${path} is a folder`,
-      ERR_ENCODING_INVALID_ENCODED_DATA: `${path} is not UTF-8 text`,
-    };
-    throw configFault(
-      '',
-      messages[code] ?? `${path} cannot be read (${code})`,
-      'Run `cgs-export init` to write one, name another with --config or CGS_EXPORT_CONFIG, or give the target by flags: --region, --project, --endpoint, --store.',
-    );
-  }
 }
 
 /** To be called again once IAM has named every project. Throws ConfigError. */

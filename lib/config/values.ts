@@ -83,6 +83,7 @@ export const fileMode = v.pipe(
   v.regex(/^0?[0-7]{3}$/, 'is not a valid file mode'),
   v.regex(/^0?[67]/, 'does not let the owner read and write'),
   v.regex(/^0?[0246]{3}$/, 'makes files executable'),
+  v.regex(/[04]$/, 'lets every user of the host write'),
   v.transform((given) => Number.parseInt(given, 8)),
 );
 

@@ -41,9 +41,14 @@ export function findContextFault(given: unknown): ConfigError | null {
     const isGiven = members[name] !== undefined && members[name] !== null;
     return (isGiven || name === needed) && typeof members[name] !== 'function';
   });
-  return missing.length === 0
-    ? null
-    : fault(`has no ${missing.map((name) => `${name}()`).join(', ')}`);
+  if (missing.length > 0) return fault(`has no ${missing.map((name) => `${name}()`).join(', ')}`);
+  try {
+    const leftMs = (given as FunctionContext).getRemainingTimeInMilliSeconds();
+    if (Number.isFinite(leftMs)) return null;
+  } catch {
+    // As a value that is not a number.
+  }
+  return fault('has a getRemainingTimeInMilliSeconds() that returns no number');
 }
 
 /** Null if the argument has none: it may be no context at all. */

@@ -332,6 +332,7 @@ export interface PassEvidence {
 export type PassTracker = ReturnType<typeof trackPass>;
 
 /** Follows one pass page by page, while it is read or later from its stored pages. */
+// Long because: one state, and the two functions that share it.
 export function trackPass() {
   const known = createSequence();
   const keylessMarks = new Set<string>();

@@ -144,7 +144,8 @@ async function waitForLease(policy: Policy, ports: CollectPorts): Promise<Lease 
   for (let isLogged = false; ; isLogged = true) {
     const lease = await takeLease(ports, watch);
     if (!('heldForMs' in lease)) return lease;
-    const { heldForMs, holder } = lease;
+    const { holder } = lease;
+    const heldForMs = Math.ceil(lease.heldForMs);
     const heldForSeconds = Math.ceil(heldForMs / 1_000);
     const held = `held by ${holder ?? 'a process that cannot be read'}, for at most ${heldForSeconds} s if it no longer runs`;
     const message = `another exporter is working on this store (${held})`;

@@ -71,6 +71,7 @@ const shorterHint =
 
 /** System errors that do not pass by themselves. */
 const unusableHints: Readonly<Record<string, string>> = {
+  ENOENT: 'The folder cannot be created there: choose a store on a file system that allows it.',
   ENOTDIR: misplacedHint,
   EEXIST: misplacedHint,
   EISDIR: misplacedHint,

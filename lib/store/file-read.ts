@@ -2,7 +2,7 @@
 
 import type { Stats } from 'node:fs';
 import { constants, lstat, open, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { linkFound, nullIfAbsent, unusable } from './file-errors.ts';
 
 /**
@@ -57,7 +57,22 @@ export async function checkRoot(root: string): Promise<'exists' | 'absent'> {
     () => false,
   );
   if (isLink) throw unusable(root, 'is a link to a folder that does not exist', hint);
+  await checkParents(root, hint);
   return 'absent';
+}
+
+/** Throws StoreError STORE_UNUSABLE if a folder on the way to `root` is a link to nothing: `root` can never be created. */
+async function checkParents(root: string, hint: string): Promise<void> {
+  for (let path = dirname(root); dirname(path) !== path; path = dirname(path)) {
+    const found = await lstat(path).catch(nullIfAbsent);
+    if (found === null) continue;
+    const target = found.isSymbolicLink() ? await stat(path).catch(nullIfAbsent) : found;
+    if (target === null) {
+      const message = `cannot be created: ${path} is a link to a folder that does not exist`;
+      throw unusable(root, message, hint);
+    }
+    return;
+  }
 }
 
 /** Throws StoreError STORE_UNUSABLE if one of the folders below `root` on the way to the last name of `key` is a link. */

@@ -233,6 +233,8 @@ accounts:
     ['fileMode: "u=rw"', 'fileMode: is not a valid file mode'],
     ['fileMode: "0444"', 'fileMode: does not let the owner read and write'],
     ['fileMode: "0755"', 'fileMode: makes files executable'],
+    ['fileMode: "0666"', 'fileMode: lets every user of the host write'],
+    ['fileMode: "0602"', 'fileMode: lets every user of the host write'],
     ['keepPagesDays: 0', 'keepPagesDays: must be above 0'],
     ['keepPagesDays: 7d', 'keepPagesDays: must be a number, not text'],
     ['keepPagesDays: [7]', 'keepPagesDays: must be a number, not a list'],

@@ -71,6 +71,22 @@ describe('what is no context of FunctionGraph', () => {
     expect(fault?.hint).toContain('FunctionGraph');
   });
 
+  test.each<[string, () => unknown]>([
+    ['NaN', () => Number.NaN],
+    ['text', () => '60000'],
+    ['nothing', () => undefined],
+    [
+      'an error',
+      () => {
+        throw new Error('boom');
+      },
+    ],
+  ])('the time left is %s: says so', (_name, getRemainingTimeInMilliSeconds) => {
+    expect(findContextFault({ getRemainingTimeInMilliSeconds })?.message).toBe(
+      'context: has a getRemainingTimeInMilliSeconds() that returns no number, so this is no invocation by FunctionGraph',
+    );
+  });
+
   test('its request id is read if it has one', () => {
     expect(readRequestId({ getRequestID: () => 'r1' })).toBe('r1');
     for (const given of [undefined, null, 5, {}, { getRequestID: 'r1' }]) {

@@ -14,19 +14,11 @@ const meanings: [code: string, expected: string][] = [
   ['EPERM', 'STORE_DENIED'],
   ...[
     ...['ENOTDIR', 'EEXIST', 'EISDIR', 'ENOTEMPTY', 'ELOOP', 'EXDEV', 'ENAMETOOLONG', 'EILSEQ'],
-    ...['EINVAL', 'EFBIG', 'EOVERFLOW', 'ENODEV', 'ENXIO', 'ENOTSUP', 'ENOSYS'],
+    ...['ENOENT', 'EINVAL', 'EFBIG', 'EOVERFLOW', 'ENODEV', 'ENXIO', 'ENOTSUP', 'ENOSYS'],
   ].map((code): [string, string] => [code, 'STORE_UNUSABLE']),
-  ...[
-    'EIO',
-    'EBUSY',
-    'EAGAIN',
-    'EMFILE',
-    'ENFILE',
-    'ESTALE',
-    'ETIMEDOUT',
-    'ENOTCONN',
-    'ENOENT',
-  ].map((code): [string, string] => [code, 'STORE_FAILED']),
+  ...['EIO', 'EBUSY', 'EAGAIN', 'EMFILE', 'ENFILE', 'ESTALE', 'ETIMEDOUT', 'ENOTCONN'].map(
+    (code): [string, string] => [code, 'STORE_FAILED'],
+  ),
 ];
 
 test.each(meanings)('%s is %s, with the path and a hint', async (code, expected) => {

@@ -286,25 +286,34 @@ describe('what is no object', () => {
     ['a file', (path: string) => writeFile(path, 'x'), 'is not a folder'],
     ['a link to nothing', (path: string) => symlink('nowhere', path), 'is a link to a folder that'],
     ['a link to itself', (path: string) => symlink('lake', path), 'ELOOP'],
-  ])('a store that is %s is an error for every operation', async (_name, place, message) => {
-    const folder = await makeFolder();
-    await place(join(folder, 'lake'));
-    for (const root of [join(folder, 'lake')]) {
-      const store = openFileStore({ root, clock });
-      for (const act of [
-        () => store.list(''),
-        () => store.get('a'),
-        () => store.put('a', utf8('x')),
-        () => store.delete('a'),
-        () => store.readClock?.() ?? Promise.resolve(),
-      ]) {
-        const error = await errorOf(act());
-        expect(error).toMatchObject({ code: 'STORE_UNUSABLE' });
-        expect(error.message).toContain(root);
-        expect(error.message).toContain(message);
+    [
+      'below a link to nothing',
+      (path: string) => symlink('nowhere', path),
+      'is a link to a folder that',
+      'sub/lake',
+    ],
+  ])(
+    'a store that is %s is an error for every operation',
+    async (_name, place, message, below = '') => {
+      const folder = await makeFolder();
+      await place(join(folder, 'lake'));
+      for (const root of [join(folder, 'lake', below)]) {
+        const store = openFileStore({ root, clock });
+        for (const act of [
+          () => store.list(''),
+          () => store.get('a'),
+          () => store.put('a', utf8('x')),
+          () => store.delete('a'),
+          () => store.readClock?.() ?? Promise.resolve(),
+        ]) {
+          const error = await errorOf(act());
+          expect(error).toMatchObject({ code: 'STORE_UNUSABLE' });
+          expect(error.message).toContain(root);
+          expect(error.message).toContain(message);
+        }
       }
-    }
-  });
+    },
+  );
 });
 
 describe('permissions', () => {
