@@ -123,14 +123,18 @@ export function listQueries(path: string, program: string) {
   };
 }
 
-/** Counts nodes in the newest complete snapshot of each region and project, like the query in README.md. */
+/**
+ * Counts nodes in the newest complete snapshot of each region and project, like the query in README.md. The files are
+ * named one by one, so that a lost one is an error: a glob would return fewer nodes.
+ */
 function newestNodesSql(path: string): string {
-  const columns = `{snapshot: 'VARCHAR', verdict: 'VARCHAR', scope: 'STRUCT(region VARCHAR, projectId VARCHAR)', parts: 'STRUCT(key VARCHAR)[]'}`;
+  const columns = `{snapshot: 'VARCHAR', verdict: 'VARCHAR', scope: 'STRUCT(region VARCHAR, projectId VARCHAR)', parts: 'STRUCT(role VARCHAR, format VARCHAR, key VARCHAR)[]'}`;
   const manifests = `read_json('${path}/_manifests/container_nodes/**/*.json', hive_partitioning = false, columns = ${columns})`;
   // A name more than a day ahead comes from a host with a wrong clock.
   const isNotAhead = `snapshot < strftime(now() AT TIME ZONE 'UTC' + INTERVAL 1 DAY, '%Y%m%dT%H%M%SZ')`;
-  const files = `SELECT '${path}/' || unnest(max_by(parts, snapshot)).key FROM ${manifests} WHERE verdict = 'complete' AND ${isNotAhead} GROUP BY scope`;
-  return `SELECT region, agent_status, count(*) AS nodes FROM read_parquet('${path}/container_nodes/**/*.parquet', filename = true, union_by_name = true, hive_partitioning = false) WHERE filename IN (${files}) GROUP BY ALL ORDER BY ALL`;
+  const parts = `SELECT unnest(max_by(parts, snapshot)) AS part FROM ${manifests} WHERE verdict = 'complete' AND ${isNotAhead} GROUP BY scope`;
+  const files = `SELECT list('${path}/' || part.key) FROM (${parts}) WHERE part.role = 'rows' AND part.format = 'parquet'`;
+  return `SET VARIABLE files = (${files}); SELECT region, snapshot_at, agent_status, count(*) AS nodes FROM read_parquet(getvariable('files'), union_by_name = true, hive_partitioning = false) GROUP BY ALL ORDER BY ALL`;
 }
 
 /** Prints the nodes that are not online in the newest complete snapshots, like the commands in docs/query.md. */

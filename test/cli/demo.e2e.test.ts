@@ -1,7 +1,7 @@
 // Tests the command `demo`, and that the commands that it prints work.
 
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { listQueries } from '../../lib/cli/demo.ts';
@@ -36,7 +36,7 @@ function runShell(line: string, cwd: string): string[] {
 }
 
 function nodesIn(rows: readonly unknown[][]): number {
-  return rows.reduce((sum, row) => sum + Number(row[2]), 0);
+  return rows.reduce((sum, row) => sum + Number(row[3]), 0);
 }
 
 test('exports and verifies, prints queries that work, and adds a snapshot in a second run', async () => {
@@ -63,7 +63,7 @@ test('exports and verifies, prints queries that work, and adds a snapshot in a s
   expect(nodesIn(counts)).toBe(snapshots[0]?.rows);
 
   // So do the shell commands.
-  const offline = counts.filter(([, status]) => status !== 'online');
+  const offline = counts.filter(([, , status]) => status !== 'online');
   expect(runShell(queries.jq ?? '', cwd)).toHaveLength(nodesIn(offline));
 });
 
@@ -85,9 +85,16 @@ test('the queries read the newest complete snapshot of each region and project',
     const from = path === '.' ? join(cwd, 'lake') : cwd;
     const counts = await runDuckdb(duckdb, from);
     expect(nodesIn(counts)).toBe(30 + 7);
-    const offline = counts.filter(([, status]) => status !== 'online');
+    const offline = counts.filter(([, , status]) => status !== 'online');
     expect(runShell(jq, from)).toHaveLength(nodesIn(offline));
   }
+  // A lost part is an error, not a region less.
+  const part = readdirSync(join(cwd, 'lake'), { recursive: true, encoding: 'utf8' }).find((path) =>
+    /another-project.*parquet$/.test(path),
+  );
+  rmSync(join(cwd, 'lake', part ?? ''));
+  const { duckdb } = listQueries('lake', 'cgs-export');
+  await expect(runDuckdb(duckdb, cwd)).rejects.toThrow(`lake/${part}`);
 });
 
 test('quotes a path with spaces, quotes and dollar signs', () => {
@@ -95,5 +102,5 @@ test('quotes a path with spaces, quotes and dollar signs', () => {
   const queries = listQueries(path, 'cgs-export');
   expect(argumentsOf(queries.verify)).toEqual(['cgs-export', 'verify', '--store', `file:${path}`]);
   const sql = argumentsOf(queries.duckdb)[2];
-  expect(sql).toContain(`'/tmp/it''s "my" $lake/container_nodes/**/*.parquet'`);
+  expect(sql).toContain(`'/tmp/it''s "my" $lake/_manifests/container_nodes/**/*.json'`);
 });

@@ -120,10 +120,14 @@ function countBy(rows: readonly StoredRow[], names: readonly string[], count: st
 /** The time in the statements that ask for the state at a time. */
 const documentedTime = '20261124T120000Z';
 
+/** Queries that look for what a good store need not have. */
+const mayBeEmpty = ['added', 'check', 'drifted'];
+
 /** What a query must return, by the name after `sql duckdb=`. */
 const checks: Record<string, (store: string, time: string) => Record<string, unknown>[]> = {
   unprotected(store) {
-    return countBy(readUnprotected(store), ['region', 'agent_status'], 'unprotected');
+    const names = ['region', 'snapshot_at', 'is_container_node'];
+    return countBy(readUnprotected(store), names, 'unprotected');
   },
   'unprotected-nodes'(store) {
     const names = [
@@ -146,6 +150,19 @@ const checks: Record<string, (store: string, time: string) => Record<string, unk
   snapshots(store) {
     return readStore(store).manifests.map(describeManifest);
   },
+  drifted(store) {
+    const drifted = readStore(store).manifests.filter(({ verdict }) => verdict === 'drifted');
+    return drifted.map(describeManifest).map(({ verdict: _verdict, ...named }) => named);
+  },
+  check() {
+    return [];
+  },
+  ages(store) {
+    const newest = listComplete(readStore(store).manifests).flatMap((series) => series.slice(0, 1));
+    return newest
+      .map(describeManifest)
+      .map(({ verdict: _verdict, rows: _rows, ...named }) => named);
+  },
   'as-of'(store, time) {
     return listComplete(readStore(store).manifests).flatMap((series) => {
       const found = series.find(({ snapshot }) => snapshot <= time);
@@ -157,9 +174,9 @@ const checks: Record<string, (store: string, time: string) => Record<string, unk
   added(store) {
     const { manifests, rowsOf } = readStore(store);
     return listComplete(manifests).flatMap(([newest, before]) => {
-      const known = new Set(before ? rowsOf(before).map((row) => row.host_id) : []);
-      const rows = newest ? rowsOf(newest) : [];
-      return rows
+      if (!newest || !before) return [];
+      const known = new Set(rowsOf(before).map((row) => row.host_id));
+      return rowsOf(newest)
         .filter((row) => !known.has(row.host_id))
         .map((row) => pick(row, ['region', 'project_id', 'host_id']));
     });
@@ -315,7 +332,7 @@ function maskFigures(text: string): string {
 describe('commands', () => {
   test('every code block says how it is treated', () => {
     const known =
-      /^(sh|sh run|sh run=background|text|text output=demo|yaml (?:comment|config|faults)|yaml (?:file|lines)=[\w.-]+|json|json manifest|json pointer|ini|mermaid|sql spark|sql duckdb|sql duckdb=[a-z-]+)$/;
+      /^(sh|sh run|sh run=background|sh file=[\w.-]+|text|text cron|text output=demo|yaml (?:comment|config|faults)|yaml (?:file|lines)=[\w.-]+|json|json manifest|json pointer|ini|mermaid|sql spark|sql duckdb|sql duckdb=[a-z-]+)$/;
     const unknown = pages.flatMap(({ path, blocks }) =>
       blocks
         .filter(({ info }) => !known.test(info))
@@ -336,6 +353,18 @@ describe('commands', () => {
     }
   });
 
+  test('all pages have the same line for cron, and it runs on one of them', () => {
+    const lines = blocksOf(/^text/).flatMap(({ path, block }) =>
+      block.text.split('\n').flatMap((line) => (line.startsWith('* * *') ? [{ path, line }] : [])),
+    );
+    expect(lines.map(({ path }) => path)).toEqual([
+      'docs/deploy-elsewhere.md',
+      'docs/getting-started.md',
+    ]);
+    expect(lines[0]?.line).toBe(lines[1]?.line);
+    expect(blocksOf(/^text cron$/).map(({ path }) => path)).toEqual(['docs/getting-started.md']);
+  });
+
   const runnable = [...new Set(blocksOf(/^sh run/).map(({ path }) => path))];
 
   test('the pages for operators have commands that run', () => {
@@ -352,7 +381,7 @@ describe('commands', () => {
     const checkout = createCheckout(path);
     const blocks = pages.find((page) => page.path === path)?.blocks ?? [];
     for (const { info, text } of blocks) {
-      const [, file] = /^yaml file=(.+)$/.exec(info) ?? [];
+      const [, file] = /^(?:sh|yaml) file=(.+)$/.exec(info) ?? [];
       if (file !== undefined) writeFileSync(join(checkout, file), text);
     }
     const port = await findFreePort();
@@ -364,12 +393,15 @@ describe('commands', () => {
         'trap "kill $!" EXIT',
         'for i in $(seq 200); do grep -q "http://" background.log && break; sleep 0.05; done',
       ]),
-      ...blocks.filter(({ info }) => info === 'sh run').map(({ text }) => withPort(text)),
+      ...blocks.flatMap(({ info, text }) => {
+        if (info === 'text cron') return [asCron(text, checkout)];
+        return info === 'sh run' ? [withPort(text)] : [];
+      }),
     ];
     // One shell for the page, so that a variable of one block is known in the next.
     writeFileSync(join(checkout, 'page.sh'), `${script.join('\n')}\n`);
     for (const { info, text } of blocks) {
-      const [, file] = /^yaml file=(.+)$/.exec(info) ?? [];
+      const [, file] = /^(?:sh|yaml) file=(.+)$/.exec(info) ?? [];
       if (file !== undefined) writeFileSync(join(checkout, file), withPort(text));
     }
     const output = await run('sh', ['-eu', 'page.sh'], { cwd: checkout });
@@ -387,6 +419,13 @@ describe('commands', () => {
     expect([...new Set(named)].filter((name) => !commands.includes(name))).toEqual([]);
   });
 });
+
+/** The shell line that runs a line of a crontab as cron does: in `sh`, without the variables of this shell. */
+function asCron(text: string, folder: string): string {
+  const command = text.replace(/^(\S+ ){5}/, '').replace('/srv/audit', folder);
+  expect(command).toContain(folder);
+  return `env -i HOME="$HOME" PATH="$PATH" sh -c '${command}' || { cat tick.log; exit 1; }`;
+}
 
 function findFreePort(): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -439,9 +478,10 @@ describe('SQL', () => {
           const [, name] = /=(.+)$/.exec(block.info) ?? [];
           if (name === undefined) continue;
           const found = result.getRowObjectsJS().map(toPlain);
+          if (place !== '' && name !== 'check') expect(found.length, name).toBeGreaterThan(0);
           const expected = checks[name]?.(store, time) ?? [];
           expect(sortRows(found), `${path}:${block.line}`).toEqual(sortRows(expected));
-          if (name !== 'added') expect(found.length, name).toBeGreaterThan(0);
+          if (!mayBeEmpty.includes(name)) expect(found.length, name).toBeGreaterThan(0);
         }
         connection.closeSync();
       }
@@ -449,6 +489,57 @@ describe('SQL', () => {
       process.chdir(back);
       instance.closeSync();
     }
+  });
+
+  test('a lost part of a newest snapshot is an error or is found, and never a region less', async () => {
+    const store = join(folder, 'lost-part', 'demo-out');
+    cpSync(join(manyTargets, 'demo-out'), store, { recursive: true });
+    const newest = listComplete(readStore(store).manifests).flatMap((series) => series.slice(0, 1));
+    const lost = newest.find(({ rows }) => rows > 0);
+    const key = lost?.parts.find((part) => part.key.endsWith('.parquet'))?.key ?? '';
+    rmSync(join(store, key));
+    const named = lost && describeManifest(lost);
+    const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+    const back = process.cwd();
+    process.chdir(join(store, '..'));
+    try {
+      for (const path of ['README.md', 'docs/query.md']) {
+        const connection = await instance.connect();
+        const found: Record<string, unknown>[] = [];
+        const read = async () => {
+          for (const { block } of queries.filter((query) => query.path === path)) {
+            const result = await connection.runAndReadAll(block.text);
+            if (block.info.endsWith('=check')) found.push(...result.getRowObjectsJS().map(toPlain));
+          }
+        };
+        await expect(read(), path).rejects.toThrow(key);
+        if (path === 'README.md') continue;
+        const { region, project_id, snapshot, rows } = named ?? {};
+        expect(found).toEqual([{ region, project_id, snapshot, rows, rows_read: 0 }]);
+      }
+    } finally {
+      process.chdir(back);
+      instance.closeSync();
+    }
+  });
+
+  test('the line for container nodes only leaves out the hosts that the service does not count', async () => {
+    const blocks = queries.filter(({ path }) => path === 'docs/query.md').map(({ block }) => block);
+    const place = blocks.findIndex(({ info }) => info.endsWith('=unprotected-nodes'));
+    const text = blocks.map((block) => block.text.replace('-- AND is_', 'AND is_'));
+    expect(text[place]).not.toBe(blocks[place]?.text);
+    const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+    const connection = await instance.connect();
+    await connection.run(text[0]?.replace('demo-out', join(folder, 'demo-out')) ?? '');
+    for (const statement of text.slice(1, place)) await connection.run(statement);
+    const result = await connection.runAndReadAll(text[place] ?? '');
+    instance.closeSync();
+    const all = readUnprotected(join(folder, 'demo-out'));
+    const expected = all.filter((row) => row.is_container_node !== false);
+    expect(result.getRowObjectsJS().map((row) => row.host_id)).toEqual(
+      expected.map((row) => row.host_id),
+    );
+    expect(expected.length).toBeLessThan(all.length);
   });
 
   test('the shell commands of docs/query.md print the nodes that are not online in the newest snapshots', async () => {
@@ -467,15 +558,21 @@ describe('SQL', () => {
   });
 
   test('the result in README.md is what its query returns on the demo, which always has the same nodes', () => {
-    const [header = [], ...rows] = tableRows(pageOf('README.md'), 'query-it');
+    const [header = [], ...shown] = tableRows(pageOf('README.md'), 'query-it');
     const expected = checks.unprotected?.(join(folder, 'demo-out'), '') ?? [];
-    const shown = rows.map((row) =>
-      Object.fromEntries(
-        header.map((name, c) => [name, name === 'unprotected' ? Number(row[c]) : row[c]]),
+    expect(header).toEqual(Object.keys(expected[0] ?? {}));
+    // The snapshot has the time of the run.
+    const time = header.indexOf('snapshot_at');
+    for (const row of shown) {
+      expect(row[time]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00$/);
+      row[time] = 'the time of the run';
+    }
+    const cells = expected.map((row) =>
+      Object.values({ ...row, snapshot_at: 'the time of the run' }).map((value) =>
+        value === null ? 'NULL' : String(value),
       ),
     );
-    expect(header).toEqual(Object.keys(expected[0] ?? {}));
-    expect(sortRows(shown)).toEqual(sortRows(expected));
+    expect(shown.sort()).toEqual(cells.sort());
   });
 });
 
@@ -483,7 +580,11 @@ function toPlain(row: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => [
       name,
-      typeof value === 'bigint' ? Number(value) : value,
+      typeof value === 'bigint'
+        ? Number(value)
+        : value instanceof Date
+          ? value.toISOString()
+          : value,
     ]),
   );
 }

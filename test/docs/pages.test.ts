@@ -199,7 +199,7 @@ describe('what the documents say of the code', () => {
     const [, ...rows] = tableRows(pageOf('docs/format.md'), 'columns');
     for (const [column, known] of Object.entries(containerNodes.knownValues)) {
       const meaning = rows.find(([name]) => name === `\`${column}\``)?.[2] ?? '';
-      const values = [...meaning.matchAll(/[A-Za-z_.]+/g)].map(([value]) => value);
+      const values = [...meaning.matchAll(/`([^`]+)`/g)].map(([, value]) => value);
       expect(values.sort(), column).toEqual([...known].sort());
     }
   });
