@@ -98,7 +98,7 @@ test('seals 10,000 nodes over a faulty connection, while the gateway is stopped 
   expect(happened).toEqual(new Set([null, ...faults.map(({ kind }) => kind)]));
   expect(found).toEqual([]);
   expect(checks).toBeGreaterThan(20);
-  expect(logs).toContain('retrying the request to the store');
+  expect(logs).toContain('store: retry 2 of ');
   expect((await runCli('verify', { simulator, bucket })).code).toBe(0);
 });
 
