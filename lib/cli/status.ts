@@ -3,7 +3,15 @@
 import { lstat } from 'node:fs/promises';
 import { exitCodes } from '../core/error-policy.ts';
 import { CorruptError, configFault } from '../core/errors.ts';
-import { manifestsPrefix, parseManifestKey, scheduleKey, targetId } from '../core/object-keys.ts';
+import {
+  headsPrefix,
+  latestPrefix,
+  manifestsPrefix,
+  parseManifestKey,
+  parsePointerKey,
+  scheduleKey,
+  targetId,
+} from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { unresolvedId } from '../runs/projects.ts';
 import { decodeSchedule, emptySchedule, type Schedule } from '../runs/schedule.ts';
@@ -136,13 +144,18 @@ async function readStoredStatus(store: Store, picks: PickOptions): Promise<Targe
   );
 }
 
-/** Every target that has a snapshot or an entry in the schedule, each once, sorted by name. */
+/** Every target that has a manifest, a pointer or an entry in the schedule, each once, sorted by name. */
 export async function findStoredTargets(store: Store): Promise<StatusTarget[]> {
   const found = new Map<string, StatusTarget>();
   const unknown = { account: null, projectQuestion: '', user: null };
   for (const { key } of await store.list(manifestsPrefix)) {
     const place = parseManifestKey(key);
     if (place) found.set(targetId(place.target), { ...place.target, ...unknown });
+  }
+  // A target that has lost its manifests must not look as if it had never been sealed.
+  for (const { key } of [...(await store.list(headsPrefix)), ...(await store.list(latestPrefix))]) {
+    const target = parsePointerKey(key);
+    if (target) found.set(targetId(target), { ...target, ...unknown });
   }
   const schedule = await readScheduleOrEmpty(store, found.size > 0);
   for (const id of Object.keys(schedule.targets)) {
@@ -191,14 +204,15 @@ function describeStatus(
 
 function toTableRow(target: TargetStatus): string[] {
   const { account, table, region, projectId, last } = target;
+  const mark = last?.altered ? ' (altered)' : '';
   return [
     account ?? '(not known)',
     table,
     region,
     projectId ?? '(not known yet)',
     last?.snapshot ?? '-',
-    last?.verdict ?? '-',
-    last ? formatCount(last.rows) : '-',
+    last ? `${last.verdict}${mark}` : '-',
+    last ? `${formatCount(last.rows)}${mark}` : '-',
     last ? formatDuration(last.ageSeconds * 1_000) : '-',
     listStates(target).join(', ') || 'up to date',
   ];

@@ -1,8 +1,11 @@
 // Responsible for the command `verify`: checks that the store still holds what was sealed. Not responsible for repairs.
 
 import { type ExitCode, exitCodes } from '../core/error-policy.ts';
-import { configFault } from '../core/errors.ts';
+import { configFault, ExportError } from '../core/errors.ts';
+import { scheduleKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
+import { decodeSchedule, listLastSealed } from '../runs/schedule.ts';
+import type { LastSealed } from '../snapshots/survey.ts';
 import { type Verification, type VerifyOptions, verifyStore } from '../snapshots/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectStore } from './connection.ts';
@@ -38,6 +41,7 @@ async function runVerify(options: VerifyCommandOptions, session: Session): Promi
   const verification = await verifyWithProgress(store, session, {
     tables: isByFlags ? [] : targets.map(({ table }) => table),
     allowsUnnamed: options.allowUnnamed ?? false,
+    lastSealed: await readLastSealed(store),
   });
   const { manifests, faults, unchecked, unnamed } = verification;
   if (manifests === 0 && faults.length === 0 && unchecked.length === 0) {
@@ -68,6 +72,20 @@ async function runVerify(options: VerifyCommandOptions, session: Session): Promi
     json: { status, store: store.url, ...verification, ...proof, errors },
     text: describeVerification(verification, store.url),
   };
+}
+
+/** Empty if the schedule is damaged, may not be read, or does not exist: it is working state, which not every copy has. */
+async function readLastSealed(store: Store): Promise<LastSealed[]> {
+  try {
+    return listLastSealed(decodeSchedule(await store.get(scheduleKey)));
+  } catch (error) {
+    if (
+      error instanceof ExportError &&
+      ['CORRUPT', 'STORE_DENIED', 'STORE_UNUSABLE'].includes(error.code)
+    )
+      return [];
+    throw error;
+  }
 }
 
 export function exitCodeOf({ faults, unchecked }: Verification): ExitCode {

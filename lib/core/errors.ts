@@ -111,8 +111,8 @@ export class CorruptError extends ExportError {
 }
 
 /**
- * As CorruptError, but found while a snapshot was sealed: the snapshot is sealed all the same, and the fault stays visible
- * in the chain.
+ * As CorruptError, but the export continues: earlier evidence was damaged, and the new snapshot is sealed all the same; or
+ * working state was damaged, and was set aside and started again.
  */
 export class EvidenceError extends CorruptError {}
 
@@ -122,6 +122,17 @@ export class EvidenceError extends CorruptError {}
  */
 export class StoreError extends ExportError {
   override readonly name: string = 'StoreError';
+}
+
+/** The place of one object has something else: a link, a pipe, a device, or a file that is too large. `STORE_UNUSABLE`, exit 3. */
+export class UnusableObjectError extends StoreError {
+  override readonly name: string = 'UnusableObjectError';
+  /** Relative to the store's root. */
+  readonly key: string;
+  constructor(key: string, { code, message, hint }: StoreError) {
+    super(code, message, hint);
+    this.key = key;
+  }
 }
 
 /** A snapshot is sealed, but its completeness cannot be shown. Exit 6. */

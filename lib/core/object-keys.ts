@@ -50,6 +50,14 @@ export function targetId(target: TargetKey): string {
   return `${target.table}/${partitionOf(target)}`;
 }
 
+/** Null if `id` is not what targetId() returns. */
+export function parseTargetId(id: string): TargetKey | null {
+  const match = /^([^/]+)\/rgn=([^/]+)\/prj=([^/]+)$/.exec(id);
+  if (!match) return null;
+  const [, table = '', region = '', projectId = ''] = match;
+  return { table, region, projectId };
+}
+
 /** Each kind of part has its own directory beside the table, because readers expect one format in a directory. */
 const partDirectories: readonly (PartKind & { suffix: string; extension: string })[] = [
   { role: 'rows', format: 'parquet', suffix: '', extension: 'parquet' },
@@ -139,12 +147,20 @@ export function headKey(target: TargetKey): string {
   return `${headsPrefix}${targetId(target)}.json`;
 }
 
+/** The target of a pointer; null if the key is not the key of a pointer. */
+export function parsePointerKey(key: string): TargetKey | null {
+  const match = /^_(?:head|latest)\/(.+)\.json$/.exec(key);
+  return match ? parseTargetId(match[1] ?? '') : null;
+}
+
 export function isPointerKey(key: string): boolean {
-  return /^_(?:head|latest)\/[^/]+\/rgn=[^/]+\/prj=[^/]+\.json$/.test(key);
+  return parsePointerKey(key) !== null;
 }
 
 export const workPrefix = '_runs/';
 export const scheduleKey = '_runs/schedule.json';
+/** The newest damaged schedule that was set aside. */
+export const damagedScheduleKey = '_runs/schedule-damaged.json';
 
 /** The working state of all runs of a target. */
 export function runsPrefix(target: TargetKey): string {
@@ -179,6 +195,11 @@ export function isRunKey(key: string): boolean {
 
 export function checkpointKey(prefix: string): string {
   return `${prefix}checkpoint.json`;
+}
+
+/** Where a damaged object of a run is kept. */
+export function damagedRunKey(prefix: string, name: 'checkpoint' | 'seal-record'): string {
+  return `${prefix}damaged-${name}.json`;
 }
 
 export function sealRecordKey(target: TargetKey, snapshot: string, run: string): string {

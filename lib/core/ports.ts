@@ -68,10 +68,15 @@ export interface Store {
   put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<void>;
   /** Creates the object, or returns false if the key exists. Only defined if the store guarantees one winner. */
   putIfAbsent?(key: string, bytes: Uint8Array): Promise<boolean>;
-  /** Null if the object does not exist. */
+  /** Null if the object does not exist. Throws UnusableObjectError for a link, a pipe or a device in its place. */
   get(key: string): Promise<Uint8Array | null>;
   /** Every object whose key starts with `prefix`, in ascending order of the keys' UTF-8 bytes. */
   list(prefix: string): Promise<StoredObject[]>;
+  /**
+   * Only defined on a file system: what is in the store's folder but is neither a file nor a folder, such as links and pipes,
+   * by key. It is never followed or opened. `list` does not return it, but other programs may read it.
+   */
+  listIrregular?(): Promise<string[]>;
   /** Does nothing if the object does not exist. */
   delete(key: string): Promise<void>;
 }

@@ -1,10 +1,10 @@
 // Responsible for one invocation from start to end: the lease, the quota ledger, and the result. Not responsible for the work
 // itself (work.ts).
 
-import { recoversByItself } from '../core/error-policy.ts';
-import { EvidenceError, ExportError, StoppedError } from '../core/errors.ts';
-import { scheduleKey } from '../core/object-keys.ts';
-import type { Clock } from '../core/ports.ts';
+import { backoffMs, recoversByItself } from '../core/error-policy.ts';
+import { CorruptError, EvidenceError, ExportError, StoppedError } from '../core/errors.ts';
+import { damagedScheduleKey, scheduleKey } from '../core/object-keys.ts';
+import type { Clock, Store } from '../core/ports.ts';
 import { checkAskedWait, stoppedError } from '../quota/budget.ts';
 import { type Lease, takeLease, watchLease } from '../quota/lease.ts';
 import { openLedger, type WaitReason } from '../quota/ledger.ts';
@@ -19,7 +19,8 @@ import type {
 import { hasWork } from './next-task.ts';
 import { type CollectMode, type Policy, policies } from './policy.ts';
 import { isResolved, listTasks } from './projects.ts';
-import { decodeSchedule, encodeSchedule, type Schedule } from './schedule.ts';
+import { decodeSchedule, emptySchedule, encodeSchedule, type Schedule } from './schedule.ts';
+import { describeSetAside, setAside } from './set-aside.ts';
 import { workThrough } from './work.ts';
 
 /** Long waits are cut into slices, so that the lease is renewed and a signal is noticed, milliseconds. */
@@ -51,8 +52,8 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
   const collecting: Collecting = { policy, ports, result, done: new Set() };
   try {
     let schedule: Schedule | null = null;
-    if (policy.selects === 'due') {
-      schedule = decodeSchedule(await store.get(scheduleKey));
+    if (policy.selects === 'due') schedule = await readScheduleOrNull(store);
+    if (schedule) {
       const agenda = { ...ports, policy, schedule };
       ports.checkDistinct(listTasks(agenda).filter(isResolved));
       if (!hasWork(agenda)) {
@@ -69,6 +70,41 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
     result.errors.push(error);
     result.status = statusOf(result, true);
     return result;
+  }
+}
+
+/** Null: it is damaged. It is started again once the lease is held. */
+async function readScheduleOrNull(store: Store): Promise<Schedule | null> {
+  const bytes = await store.get(scheduleKey);
+  try {
+    return decodeSchedule(bytes);
+  } catch (error) {
+    if (error instanceof CorruptError) return null;
+    throw error;
+  }
+}
+
+/**
+ * A damaged schedule is set aside, reported once and started again: what it knew follows from the manifests, except holds and
+ * what was reported. A timer does so at most every 15 minutes, the shortest hold of a refused key: a schedule that is damaged
+ * again and again must not let a refused key be sent more often, because five refusals lock it. Until then it throws.
+ */
+async function openSchedule({ policy, ports, result }: Collecting): Promise<Schedule> {
+  const { store, log } = ports;
+  const bytes = await store.get(scheduleKey);
+  try {
+    return decodeSchedule(bytes);
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error;
+    const [before] = await store.list(damagedScheduleKey);
+    const isRecent = before && Math.abs(store.nowMs() - before.modifiedMs) < backoffMs(1);
+    if (policy.selects === 'due' && isRecent) throw error;
+    await setAside(store, scheduleKey, damagedScheduleKey);
+    const schedule = emptySchedule();
+    // Stored before it is reported, so that it is reported once.
+    await store.put(scheduleKey, encodeSchedule(schedule), { durability: 'acknowledged' });
+    result.errors.push(describeSetAside(error, damagedScheduleKey, log));
+    return schedule;
   }
 }
 
@@ -99,14 +135,15 @@ async function workUnderLease(collecting: Collecting, schedule: Schedule | null)
 
 /** Releases reserved quota and the lease, whatever happens. */
 async function workWithLease(
-  { policy, ports, result, done }: Collecting,
+  collecting: Collecting,
   lease: Lease,
   schedule: Schedule | null,
 ): Promise<'finished' | 'paused'> {
+  const { policy, ports, result, done } = collecting;
   const { store, log } = ports;
   const ledger = openInvocationLedger(policy, ports, lease);
   try {
-    const current = schedule ?? decodeSchedule(await store.get(scheduleKey));
+    const current = schedule ?? (await openSchedule(collecting));
     const invocation: Invocation = {
       ...ports,
       policy,

@@ -12,11 +12,13 @@ import {
 } from '../core/errors.ts';
 import {
   checkpointKey,
+  damagedRunKey,
   manifestKey,
   runPrefix,
-  scheduleKey,
+  sealRecordKey,
   targetId,
 } from '../core/object-keys.ts';
+import { endSeal } from '../snapshots/seal-record.ts';
 import type { Attempt, Invocation, Target } from './invocation.ts';
 import {
   holdOffMs,
@@ -25,6 +27,7 @@ import {
   targetStateOf,
   toFailure,
 } from './schedule.ts';
+import { setAside } from './set-aside.ts';
 import { noteNoPage } from './stall.ts';
 
 /** A fault that can pass by itself holds a target off only after this many failed invocations in a row. */
@@ -68,8 +71,7 @@ export async function noteFailure(
   result.errors.push(error);
   holdOff(invocation, attempt, state, error);
   await discardUnusableRun(invocation, attempt, state, error);
-  // A corrupt schedule must not be overwritten. Other corrupt objects do not matter here.
-  if (!(error instanceof CorruptError && error.key === scheduleKey)) await saveSchedule();
+  await saveSchedule();
   return true;
 }
 
@@ -118,7 +120,10 @@ function holdOff(
   }
 }
 
-/** A run that was overtaken, whose name is taken, or whose pages hold too many rejects, cannot be sealed any more. */
+/**
+ * A run that was overtaken, whose name is taken, whose pages hold too many rejects, or whose stored state is damaged, cannot be
+ * sealed any more. The next attempt starts again.
+ */
 async function discardUnusableRun(
   { store }: Invocation,
   { task: { key } }: Attempt,
@@ -130,8 +135,17 @@ async function discardUnusableRun(
   const { snapshot, run } = open;
   const isNameTaken = error instanceof CorruptError && error.key === manifestKey(key, snapshot);
   const hasRejects = error.code === 'TOO_MANY_REJECTS';
-  if (!hasRejects && !isNameTaken && error.code !== 'OVERTAKEN') return;
+  const prefix = runPrefix(key, snapshot, run);
+  const recordKey = sealRecordKey(key, snapshot, run);
+  const isDamaged =
+    error instanceof CorruptError && (error.key.startsWith(prefix) || error.key === recordKey);
+  if (!hasRejects && !isNameTaken && !isDamaged && error.code !== 'OVERTAKEN') return;
+  if (isDamaged) {
+    await setAside(store, recordKey, damagedRunKey(prefix, 'seal-record'));
+    // The next attempt must not find the record, which refers to the damaged pages.
+    await endSeal(store, key, open);
+  }
   // The stored pages do not change: the next attempt must read the list again.
-  if (hasRejects) await store.delete(checkpointKey(runPrefix(key, snapshot, run)));
+  if (hasRejects || isDamaged) await store.delete(checkpointKey(prefix));
   state.open = null;
 }

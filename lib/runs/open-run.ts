@@ -1,9 +1,10 @@
 // Responsible for the run that a target continues: the open one, or a new one under the right name.
 
-import { ExportError } from '../core/errors.ts';
+import { CorruptError, ExportError } from '../core/errors.ts';
 import { stringifyCanonical } from '../core/exact-json.ts';
 import {
   checkpointKey,
+  damagedRunKey,
   isFutureName,
   runPrefix,
   snapshotName,
@@ -22,6 +23,7 @@ import { type ChainEnd, readChainEnd } from '../snapshots/chain-end.ts';
 import { endSeal } from '../snapshots/seal-record.ts';
 import type { Invocation, ResolvedTask } from './invocation.ts';
 import { abandonAfterMs, isDue, slotMs, type TargetState, targetStateOf } from './schedule.ts';
+import { describeSetAside, setAside } from './set-aside.ts';
 
 /** Two hosts' ideas of the store's time differ by less than this, milliseconds. */
 const aheadMsMax = 5_000;
@@ -43,17 +45,44 @@ export async function openRun(
   return startRun(invocation, task, state);
 }
 
+/** Null: it does not exist. A damaged one is set aside and reported once: `damaged`. */
+async function readOrSetAside(
+  { store, log, result }: Invocation,
+  { target, key, id }: ResolvedTask,
+  open: { snapshot: string; run: string },
+): Promise<Checkpoint | null | 'damaged'> {
+  try {
+    return await readWithoutFuture(store, key, open);
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error;
+    const asideKey = damagedRunKey(runPrefix(key, open.snapshot, open.run), 'checkpoint');
+    await setAside(store, error.key, asideKey);
+    await store.delete(error.key);
+    const named = { target: id, account: target.account };
+    result.errors.push(describeSetAside(error, asideKey, log, named));
+    return 'damaged';
+  }
+}
+
 /**
  * Null: the open run is gone or cannot be continued, and a new one may start. `reported`: it was abandoned, which is an
  * error of this invocation; the new run starts in the next one.
  */
 async function resumeRun(
-  { policy, store, log, scheduleMs, result, saveSchedule }: Invocation,
-  { target, projectId, key, id }: ResolvedTask,
+  invocation: Invocation,
+  task: ResolvedTask,
   state: TargetState,
   open: { snapshot: string; run: string },
 ): Promise<Checkpoint | null | 'reported'> {
-  const checkpoint = await readWithoutFuture(store, key, open);
+  const { policy, store, log, scheduleMs, result, saveSchedule } = invocation;
+  const { target, projectId, key, id } = task;
+  const checkpoint = await readOrSetAside(invocation, task, open);
+  if (checkpoint === 'damaged') {
+    state.open = null;
+    await endSeal(store, key, open);
+    await saveSchedule();
+    return policy.reportsStalls ? 'reported' : null;
+  }
   const wanted = { scope: target.scopeOf(projectId), schemaVersion: target.dataset.schemaVersion };
   const reason =
     checkpoint && whyAbandon({ checkpoint, wanted, id, nowMs: store.nowMs(), scheduleMs });
@@ -80,11 +109,13 @@ async function resumeRun(
 }
 
 async function startRun(
-  { policy, store, log, scheduleMs, saveSchedule }: Invocation,
-  { target, projectId, key, id }: ResolvedTask,
+  invocation: Invocation,
+  task: ResolvedTask,
   state: TargetState,
 ): Promise<Checkpoint | null> {
-  const end = await readChainEnd(store, key);
+  const { policy, store, log, scheduleMs, saveSchedule } = invocation;
+  const { target, projectId, key, id } = task;
+  const end = await readChainEnd(store, key, state.lastSealed ?? null);
   state.sealed = end.newest?.manifest.snapshot ?? null;
   if (policy.selects === 'due' && !isDue(state.sealed, store.nowMs(), scheduleMs)) {
     await saveSchedule();
@@ -107,8 +138,8 @@ async function startRun(
   // The schedule before the checkpoint: a run without a checkpoint just starts, one without a schedule entry is lost.
   state.open = { snapshot, run };
   await saveSchedule();
-  const existing = await readCheckpoint(store, key, state.open);
-  if (existing) return existing;
+  const existing = await readOrSetAside(invocation, task, state.open);
+  if (existing && existing !== 'damaged') return existing;
   await store.put(checkpointKey(runPrefix(key, snapshot, run)), encodeCheckpoint(checkpoint), {
     durability: 'acknowledged',
   });

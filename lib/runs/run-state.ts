@@ -9,6 +9,7 @@ import { type Checkpoint, encodeCheckpoint } from '../reading/checkpoint.ts';
 import { type Item, toItems } from '../reading/page.ts';
 import { openRunPages } from '../reading/page-store.ts';
 import { type PassTracker, trackPass } from '../reading/paging.ts';
+import type { Previous } from '../snapshots/manifest.ts';
 import type { CollectPorts } from './invocation.ts';
 import type { Policy } from './policy.ts';
 import type { RunProgress, WaitProgress } from './progress-event.ts';
@@ -21,6 +22,8 @@ export interface RunPorts extends Pick<CollectPorts, SharedPorts> {
   dataset: Dataset;
   source: Source;
   ledger: Ledger;
+  /** The newest snapshot that was sealed, as the schedule remembers it; null: it remembers none. */
+  remembered: Previous | null;
   /** Hash of the access key. */
   user: string;
   /** Renews the lease if that is due; throws StoppedError if the lease is lost. */

@@ -2,8 +2,16 @@
 
 import { backoffMs } from '../core/error-policy.ts';
 import type { ExportError } from '../core/errors.ts';
-import { isFutureName, scheduleKey, snapshotName, snapshotTimeMs } from '../core/object-keys.ts';
+import {
+  isFutureName,
+  parseTargetId,
+  scheduleKey,
+  snapshotName,
+  snapshotTimeMs,
+} from '../core/object-keys.ts';
 import { decodeState, encodeState } from '../core/state.ts';
+import type { Previous, Sealed } from '../snapshots/manifest.ts';
+import type { LastSealed } from '../snapshots/survey.ts';
 
 /** What the store remembers of one target. If it is missing, it is rebuilt from the manifests. All times: store time. */
 export interface TargetState {
@@ -14,6 +22,8 @@ export interface TargetState {
   open: { snapshot: string; run: string } | null;
   /** The newest snapshot known to be sealed, of any verdict; null if none is known. */
   sealed: string | null;
+  /** The newest snapshot that was sealed with this schedule, and its hash: a witness if its manifest and the pointers are lost. */
+  lastSealed?: Previous | undefined;
   /** When it was sealed. Of targets with equal names in `sealed`, the one that was sealed first waits longest. */
   sealedAtMs?: number | undefined;
   /** Failed invocations in a row. */
@@ -108,10 +118,24 @@ export function isDue(sealed: string | null, nowMs: number, scheduleMs: number):
 }
 
 /** The state of a target whose run was just sealed. What is counted over all runs remains. */
-export function sealedState(before: TargetState, sealed: string, nowMs: number): TargetState {
+export function sealedState(
+  before: TargetState,
+  { manifest, manifestSha256 }: Sealed,
+  nowMs: number,
+): TargetState {
   const { account, user, missed } = before;
-  const sealedAtMs = Math.round(nowMs);
-  return { account, user, open: null, sealed, sealedAtMs, failures: 0, retryAtMs: 0, missed };
+  const sealed = manifest.snapshot;
+  const lastSealed = { snapshot: sealed, manifestSha256 };
+  const times = { sealedAtMs: Math.round(nowMs), failures: 0, retryAtMs: 0 };
+  return { account, user, open: null, sealed, lastSealed, ...times, missed };
+}
+
+/** What the schedule remembers of each target that was sealed. */
+export function listLastSealed({ targets }: Schedule): LastSealed[] {
+  return Object.entries(targets).flatMap(([id, { lastSealed }]) => {
+    const target = parseTargetId(id);
+    return target && lastSealed ? [{ target, ...lastSealed }] : [];
+  });
 }
 
 /** Longer texts of an error are cut: they are stored, and read with every invocation. */

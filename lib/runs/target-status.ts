@@ -5,13 +5,20 @@ import {
   headKey,
   isFutureName,
   latestKey,
+  manifestKey,
   scheduleKey,
   snapshotTimeMs,
   type TargetKey,
   targetId,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { findNewest, listSnapshots, readManifest, type Sealed } from '../snapshots/catalog.ts';
+import {
+  findNewest,
+  listSnapshots,
+  readEvidence,
+  readManifest,
+  type Sealed,
+} from '../snapshots/catalog.ts';
 import { readChainEnd } from '../snapshots/chain-end.ts';
 import { decodePointer } from '../snapshots/manifest.ts';
 import { findRivals } from '../snapshots/seal-turn.ts';
@@ -45,8 +52,10 @@ export interface TargetStatus extends Hold {
     rows: number;
     sealedAt: string;
     ageSeconds: number;
+    /** True: the manifest is not the one that `_head` names, so these figures prove nothing. */
+    altered: boolean;
   } | null;
-  /** Name of the newest complete snapshot; null if there is none. */
+  /** Name of the newest complete snapshot whose manifest can be read; null if there is none. */
   latest: string | null;
   due: boolean;
   /** The run that was given up last; null: none since the newest snapshot. */
@@ -121,9 +130,15 @@ async function noteFault<T>(
   } catch (error) {
     const isDenied = error instanceof StoreError && error.code === 'STORE_DENIED';
     if (!isDenied && !(error instanceof CorruptError)) throw error;
-    faults.push(error);
+    // Both pointers may name the same object.
+    if (!faults.some((fault) => isSameObject(fault, error))) faults.push(error);
     return null;
   }
+}
+
+function isSameObject(a: ExportError, b: ExportError): boolean {
+  if (a instanceof CorruptError && b instanceof CorruptError) return a.key === b.key;
+  return a.code === b.code && a.message === b.message;
 }
 
 async function readTargetStatus(reading: Reading, target: StatusTarget): Promise<TargetStatus> {
@@ -135,8 +150,10 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
   const key: TargetKey | null = projectId === null ? null : { table, region, projectId };
   const state = targetStateOf(schedule, key ? targetId(key) : unresolvedId(target));
   const openRef = state.open;
-  const last = key && (await readNewest(store, key, openRef?.snapshot ?? null, faults));
-  const latest = key && (await noteFault(faults, () => readLatest(store, key)));
+  const opened = openRef?.snapshot ?? null;
+  const last = key && (await readNewest(store, key, opened, faults));
+  const latest = key && (await readLatest(store, key, opened, faults));
+  if (key && state.lastSealed) await checkRemembered(store, key, state.lastSealed, faults);
   const open = key && openRef && (await noteFault(faults, () => readOpen(store, key, openRef)));
   const passed = passedSlots(state, nowMs, scheduleMs);
   const status: TargetStatus = {
@@ -145,7 +162,7 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
     region,
     projectId,
     open,
-    last: last && describeLast(last, nowMs),
+    last: last && describeLast(last, nowMs, isAltered(last, faults)),
     latest: latest?.manifest.snapshot ?? null,
     due: isDue(last?.manifest.snapshot ?? null, nowMs, scheduleMs),
     ...describeHold(schedule, target.user ?? state.user ?? null, state, nowMs),
@@ -163,12 +180,30 @@ function isoTime(timeMs: number): string {
   return new Date(timeMs).toISOString();
 }
 
-function describeLast({ manifest }: Sealed, nowMs: number): TargetStatus['last'] {
+function isAltered({ manifestKey: key }: Sealed, faults: readonly ExportError[]): boolean {
+  return faults.some((fault) => fault instanceof CorruptError && fault.key === key);
+}
+
+/** The manifest that was sealed last must still exist. */
+async function checkRemembered(
+  store: Store,
+  key: TargetKey,
+  { snapshot }: { snapshot: string },
+  faults: ExportError[],
+): Promise<void> {
+  await noteFault(faults, async () => {
+    if (await readManifest(store, key, snapshot)) return null;
+    const message = `is missing: ${scheduleKey} says that it was sealed`;
+    throw new CorruptError(manifestKey(key, snapshot), message, verifyHint);
+  });
+}
+
+function describeLast({ manifest }: Sealed, nowMs: number, altered: boolean): TargetStatus['last'] {
   const { snapshot, verdict, rows, sealedAt } = manifest;
   const ageMs = nowMs - (snapshotTimeMs(snapshot) ?? nowMs);
   // A name can be a little ahead of the store's time.
   const ageSeconds = Math.max(0, Math.round(ageMs / 1_000));
-  return { snapshot, verdict, rows, sealedAt, ageSeconds };
+  return { snapshot, verdict, rows, sealedAt, ageSeconds, altered };
 }
 
 /**
@@ -199,11 +234,28 @@ async function readNewest(
 
 const verifyHint = 'Run `cgs-export verify`: it lists every object that is missing or was altered.';
 
-/** The newest complete snapshot. A snapshot that is named more than a day after the store's time is none. */
-async function readLatest(store: Store, key: TargetKey): Promise<Sealed | null> {
-  const pointed = await readPointed(store, key, latestKey(key));
-  if (!pointed || !isFutureName(pointed.manifest.snapshot, store.nowMs())) return pointed;
-  return findNewest(store, key, ({ verdict }) => verdict === 'complete');
+/**
+ * The newest complete snapshot, by `_latest`. If `_latest` cannot tell, by the manifests; the fault is noted. A snapshot that is
+ * named more than a day after the store's time is none. `open`: name of the open run, which writes its manifest before `_latest`.
+ */
+async function readLatest(
+  store: Store,
+  key: TargetKey,
+  open: string | null,
+  faults: ExportError[],
+): Promise<Sealed | null> {
+  const known: ExportError[] = [];
+  const pointed = await noteFault(known, () => readPointed(store, key, latestKey(key)));
+  if (pointed && !isFutureName(pointed.manifest.snapshot, store.nowMs())) return pointed;
+  const isComplete = ({ verdict, snapshot }: Sealed['manifest']) =>
+    verdict === 'complete' && snapshot !== open;
+  const found = await noteFault(known, () => findNewest(store, key, isComplete));
+  if (found && !pointed && known.length === 0) {
+    const message = 'is missing, although the target has a complete snapshot';
+    known.push(new CorruptError(latestKey(key), message, verifyHint));
+  }
+  for (const error of known) await noteFault(faults, () => Promise.reject(error));
+  return found;
 }
 
 /** Null if the pointer does not exist. Throws CorruptError, also if what it names is missing or was altered. */
@@ -212,7 +264,7 @@ async function readPointed(
   key: TargetKey,
   pointerKey: string,
 ): Promise<Sealed | null> {
-  const bytes = await store.get(pointerKey);
+  const bytes = await readEvidence(store, pointerKey);
   if (!bytes) return null;
   const pointer = decodePointer(key, pointerKey, bytes);
   const sealed = await readManifest(store, key, pointer.snapshot);
@@ -252,7 +304,7 @@ async function readWait(
   target: TargetKey,
   open: { snapshot: string; run: string },
 ): Promise<OpenRun['waitsFor']> {
-  const [rival] = await findRivals(store, target, open, await readChainEnd(store, target));
+  const [rival] = await findRivals(store, target, open, await readChainEnd(store, target, null));
   if (!rival) return null;
   const { snapshot, run, leftMs } = rival;
   return { snapshot, run, leftSeconds: Math.ceil(leftMs / 1_000) };

@@ -148,6 +148,7 @@ async function advance(
       dataset: target.dataset,
       user: target.user,
       source: target.openSource(projectId),
+      remembered: targetStateOf(invocation.schedule, id).lastSealed ?? null,
       renew: () => lease.renew(),
       log: (level, message, fields) => log(level, message, { ...named, ...fields }),
       progress: (event) => {
@@ -184,10 +185,9 @@ async function noteSealed(
   if (hasPassedSlots(invocation, targetStateOf(schedule, id))) {
     await noteMissedSlots(invocation, [task]);
   }
-  const { snapshot } = sealed.manifest;
   const before = targetStateOf(schedule, id);
   const reportedFaults = faults.map((fault) => fault.key);
-  schedule.targets[id] = { ...sealedState(before, snapshot, store.nowMs()), reportedFaults };
+  schedule.targets[id] = { ...sealedState(before, sealed, store.nowMs()), reportedFaults };
   await saveSchedule();
   // After the schedule: a timer that could not save it meets the snapshot again, and reports it then.
   if (isTimer) result.snapshots.push(sealed);

@@ -1,6 +1,6 @@
 // Responsible for finding and reading the sealed snapshots of a target. Not responsible for writing them (seal.ts).
 
-import { CorruptError } from '../core/errors.ts';
+import { CorruptError, UnusableObjectError } from '../core/errors.ts';
 import {
   isFutureName,
   manifestKey,
@@ -26,6 +26,31 @@ export function toFault({ key, message, hint }: CorruptError): Fault {
   return { key, message: message.slice(key.length + 2), hint };
 }
 
+/** Null if the object does not exist. Throws CorruptError if something else is in its place, such as a link or a pipe. */
+export async function readEvidence(store: Store, key: string): Promise<Uint8Array | null> {
+  try {
+    return await store.get(key);
+  } catch (cause) {
+    if (!(cause instanceof UnusableObjectError)) throw cause;
+    throw new CorruptError(key, describeIrregular(cause), irregularHint, { cause });
+  }
+}
+
+/** As readEvidence, but null if something else is in its place. */
+export async function readEvidenceOrNull(store: Store, key: string): Promise<Uint8Array | null> {
+  return readEvidence(store, key).catch((error: unknown) => {
+    if (error instanceof CorruptError) return null;
+    throw error;
+  });
+}
+
+export function describeIrregular({ message }: UnusableObjectError): string {
+  return `is not the object that was sealed: ${message}`;
+}
+
+export const irregularHint =
+  'Links, pipes and devices in a store are never followed or read. Find out which program put it there, move it away, and restore the object from a backup.';
+
 /** Names under which the target has manifests, oldest first. The objects may not be manifests of their keys. */
 export async function listSnapshots(store: Store, target: TargetKey): Promise<string[]> {
   const objects = await store.list(manifestPrefix(target));
@@ -41,7 +66,7 @@ export async function readManifest(
   snapshot: string,
 ): Promise<Sealed | null> {
   const key = manifestKey(target, snapshot);
-  const bytes = await store.get(key);
+  const bytes = await readEvidence(store, key);
   return bytes && decodeSealed(key, bytes);
 }
 

@@ -8,12 +8,19 @@ import {
   latestKey,
   manifestKey,
   parseRunKey,
+  scheduleKey,
   sealingPrefix,
   type TargetKey,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
-import { type Fault, listSnapshots, readManifestOrFault, toFault } from './catalog.ts';
+import {
+  type Fault,
+  listSnapshots,
+  readEvidence,
+  readManifestOrFault,
+  toFault,
+} from './catalog.ts';
 import {
   decodePointer,
   type Pointer,
@@ -47,7 +54,12 @@ interface Names {
   future: readonly Sealed[];
 }
 
-export async function readChainEnd(store: Store, target: TargetKey): Promise<ChainEnd> {
+/** `remembered`: the newest snapshot that was sealed, as the schedule remembers it; null: it remembers none. */
+export async function readChainEnd(
+  store: Store,
+  target: TargetKey,
+  remembered: Previous | null,
+): Promise<ChainEnd> {
   const faults = new Map<string, Fault>();
   const report = (fault: Fault) => {
     if (!faults.has(fault.key)) faults.set(fault.key, fault);
@@ -56,10 +68,13 @@ export async function readChainEnd(store: Store, target: TargetKey): Promise<Cha
   const head = await readPointer(store, target, headKey(target), report);
   const latest = asPointer(await readPointer(store, target, latestKey(target), report));
   const headPointer = asPointer(head);
-  const previous = headPointer
-    ? await findEndFromHead(store, target, names, { head: headPointer, report })
-    : await findEndWithoutHead(store, target, names, { latest, isMissing: head === null, report });
-  const known = [names.newest?.manifest.snapshot, headPointer?.snapshot, latest?.snapshot]
+  const witnesses = { latest, remembered, report };
+  const end = headPointer
+    ? await findEndFromHead(store, target, names, { head: headPointer, ...witnesses })
+    : await findEndWithoutHead(store, target, names, { isMissing: head === null, ...witnesses });
+  const previous = await continueRemembered(store, target, names, { end, remembered, report });
+  const pointers = [headPointer, latest, remembered];
+  const known = [names.newest?.manifest.snapshot, ...pointers.map((one) => one?.snapshot)]
     .filter((name) => name !== undefined)
     .filter((name) => !isFutureName(name, store.nowMs()))
     .sort();
@@ -103,10 +118,9 @@ async function readPointer(
   key: string,
   report: Report,
 ): Promise<Pointer | 'unreadable' | null> {
-  const bytes = await store.get(key);
-  if (!bytes) return null;
   try {
-    return decodePointer(target, key, bytes);
+    const bytes = await readEvidence(store, key);
+    return bytes && decodePointer(target, key, bytes);
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
     report(toFault(error));
@@ -119,7 +133,7 @@ async function findEndFromHead(
   store: Store,
   target: TargetKey,
   { newest, future }: Names,
-  { head, report }: { head: Pointer; report: Report },
+  { head, remembered, report }: { head: Pointer; remembered: Previous | null; report: Report },
 ): Promise<Previous> {
   const { snapshot, manifestSha256 } = head;
   await checkNamed(
@@ -132,7 +146,9 @@ async function findEndFromHead(
   if (newest && (newest.manifest.snapshot > snapshot || isHeadFuture)) {
     const steps = await countSteps(store, target, newest, head);
     if (steps !== null) {
-      const isInterrupted = steps === 1 && (await isUnderWay(store, target, newest));
+      // The schedule remembers a snapshot only after the pointers were moved.
+      const isOver = remembered !== null && remembered.snapshot >= newest.manifest.snapshot;
+      const isInterrupted = steps === 1 && !isOver && (await isUnderWay(store, target, newest));
       if (!isInterrupted) report(describeBehind(target, newest));
       return toPrevious(newest);
     }
@@ -150,13 +166,22 @@ async function checkNamed(
   store: Store,
   target: TargetKey,
   { newest, future }: Pick<Names, 'newest' | 'future'>,
-  { key: pointerKey, pointer, report }: { key: string; pointer: Pointer; report: Report },
+  { key: pointerKey, pointer, report }: { key: string; pointer: Previous; report: Report },
 ): Promise<void> {
   const { snapshot, manifestSha256 } = pointer;
   const known = [...future, newest].find((sealed) => sealed?.manifest.snapshot === snapshot);
   const key = manifestKey(target, snapshot);
-  const bytes = known ? null : await store.get(key);
-  const foundSha256 = known?.manifestSha256 ?? (bytes && sha256(bytes));
+  let foundSha256 = known?.manifestSha256 ?? null;
+  if (!known) {
+    try {
+      const bytes = await readEvidence(store, key);
+      foundSha256 = bytes && sha256(bytes);
+    } catch (error) {
+      if (!(error instanceof CorruptError)) throw error;
+      report(toFault(error));
+      return;
+    }
+  }
   if (foundSha256 === null) {
     report({ key, message: `is missing, but ${pointerKey} names it`, hint: restoreHint });
   } else if (foundSha256 !== manifestSha256) {
@@ -173,7 +198,7 @@ async function findEndWithoutHead(
   store: Store,
   target: TargetKey,
   { newest, future, taken }: Names,
-  { latest, isMissing, report }: { latest: Pointer | null; isMissing: boolean; report: Report },
+  { latest, remembered, isMissing, report }: Witnesses & { isMissing: boolean; report: Report },
 ): Promise<Previous | null> {
   const candidates = newest ? [...future, newest] : future;
   const isNamed = ({ manifest }: Sealed) =>
@@ -182,11 +207,12 @@ async function findEndWithoutHead(
   // The process may have been killed between the first manifest of the target and `_head`.
   const isFirst = end !== null && end.manifest.previous === null;
   const isOnly = latest === null || latest.snapshot === end?.manifest.snapshot;
-  const isInterrupted = isFirst && isOnly && (await isUnderWay(store, target, end));
-  if (isMissing && (taken.length > 0 || latest) && !isInterrupted) {
+  const isInterrupted =
+    isFirst && isOnly && remembered === null && (await isUnderWay(store, target, end));
+  if (isMissing && (taken.length > 0 || latest || remembered) && !isInterrupted) {
     const message =
       'is missing, although the target has snapshots: newer ones may have been deleted';
-    report({ key: headKey(target), message, hint: pointerHint });
+    report({ key: headKey(target), message, hint: pointerHint(headKey(target)) });
   }
   const isNewer =
     latest !== null &&
@@ -199,6 +225,25 @@ async function findEndWithoutHead(
   // With a future name, the end of the chain may be newer all the same.
   const isFollowed = end !== newest && end !== null && newest?.manifest.snapshot === snapshot;
   return isFollowed ? toPrevious(end) : { snapshot, manifestSha256 };
+}
+
+interface Witnesses {
+  latest: Pointer | null;
+  remembered: Previous | null;
+}
+
+/** If a newer snapshot than `end` was sealed, its manifest is the predecessor, also if it is lost: so the gap stays visible. */
+async function continueRemembered(
+  store: Store,
+  target: TargetKey,
+  names: Names,
+  context: { end: Previous | null; remembered: Previous | null; report: Report },
+): Promise<Previous | null> {
+  const { end, remembered, report } = context;
+  if (!remembered || isFutureName(remembered.snapshot, store.nowMs())) return end;
+  if (end && end.snapshot >= remembered.snapshot) return end;
+  await checkNamed(store, target, names, { key: scheduleKey, pointer: remembered, report });
+  return remembered;
 }
 
 /** How many manifests the chain has from `head` to `newest`; null if `newest` does not continue it. */
@@ -232,7 +277,7 @@ async function isUnderWay(store: Store, target: TargetKey, { manifest }: Sealed)
 
 function describeBehind(target: TargetKey, { manifest }: Sealed): Fault {
   const message = `does not name the newest snapshot, ${manifest.snapshot}: it was set back`;
-  return { key: headKey(target), message, hint: pointerHint };
+  return { key: headKey(target), message, hint: pointerHint(headKey(target)) };
 }
 
 function toPrevious({ manifest, manifestSha256 }: Sealed): Previous {

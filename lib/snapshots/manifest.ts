@@ -2,7 +2,13 @@
 
 import * as v from 'valibot';
 import { CorruptError } from '../core/errors.ts';
-import { manifestKey, snapshotTimeMs, type TargetKey, targetId } from '../core/object-keys.ts';
+import {
+  headsPrefix,
+  manifestKey,
+  snapshotTimeMs,
+  type TargetKey,
+  targetId,
+} from '../core/object-keys.ts';
 import { sha256 } from '../core/state.ts';
 import { count, evidenceShape, scopeShape } from '../reading/checkpoint.ts';
 
@@ -114,11 +120,12 @@ export function encodePointer(pointer: Pointer): Uint8Array {
 
 /** Throws CorruptError if the bytes are not a pointer to a manifest of this target. */
 export function decodePointer(target: TargetKey, key: string, bytes: Uint8Array): Pointer {
-  const kind = { shape: pointerShape, name: 'pointer to a manifest', hint: pointerHint };
+  const hint = pointerHint(key);
+  const kind = { shape: pointerShape, name: 'pointer to a manifest', hint };
   const pointer = decode(kind, key, bytes);
   if (pointer.manifest === manifestKey(target, pointer.snapshot)) return pointer;
   const message = `names no manifest of ${targetId(target)}: it was moved, copied or altered`;
-  throw new CorruptError(key, message, pointerHint);
+  throw new CorruptError(key, message, hint);
 }
 
 /** Null: decodePointer throws CorruptError. */
@@ -142,8 +149,13 @@ export const restoreHint =
 const misplacedHint =
   'It counts for nothing. Find out which program wrote it, then delete it. `cgs-export verify` lists all affected objects.';
 /** For a pointer that cannot be read, is missing or names the wrong manifest. */
-export const pointerHint =
-  'Restore the object from an earlier version in the bucket or from a backup, if there is one: _head is the only witness of the newest snapshot. Otherwise the next export writes it again. Then run `cgs-export verify`.';
+export function pointerHint(key: string): string {
+  return key.startsWith(headsPrefix) ? headHint : latestHint;
+}
+const headHint =
+  'Restore the object from an earlier version in the bucket or from a backup, if there is one: _head is the best witness of the newest snapshot. Otherwise the next export writes it again. Then run `cgs-export verify`.';
+const latestHint =
+  'No snapshot is affected: _latest only names the newest complete one for readers. The next complete snapshot writes it again; to repair it now, run `cgs-export export`. Then run `cgs-export verify`.';
 
 /** Throws CorruptError that names `key`. Unknown members, which a later version may add, are ignored. */
 function decode<S extends v.GenericSchema>(

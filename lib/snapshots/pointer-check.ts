@@ -60,7 +60,7 @@ function checkPointer(
   { key, bytes }: StoredPointer,
   { expected, what, witness }: { expected: Sealed | null; what: string; witness: Pointer | null },
 ): Fault[] {
-  const faultOf = (message: string): Fault[] => [{ key, message, hint: pointerHint }];
+  const faultOf = (message: string): Fault[] => [{ key, message, hint: pointerHint(key) }];
   if (!bytes) {
     return expected
       ? faultOf(`is missing: it should name ${what}, ${expected.manifest.snapshot}`)

@@ -13,7 +13,7 @@ import {
 import type { Store } from '../core/ports.ts';
 import { decodeState, encodeState } from '../core/state.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import { type Fault, listSnapshots, readManifestOrFault } from './catalog.ts';
+import { type Fault, listSnapshots, readEvidenceOrNull, readManifestOrFault } from './catalog.ts';
 import { decodePointerOrNull, type Previous, type Sealed } from './manifest.ts';
 
 /** Everything besides the stored pages that the parts and the manifest depend on. */
@@ -101,7 +101,7 @@ export async function endSeal(store: Store, target: TargetKey, run: RunName): Pr
 /** Whether `_head` or the next manifest names the snapshot, although its own manifest does not exist. */
 async function wasSealed(store: Store, target: TargetKey, snapshot: string): Promise<boolean> {
   const key = headKey(target);
-  const head = await store.get(key);
+  const head = await readEvidenceOrNull(store, key);
   const pointer = head && decodePointerOrNull(target, key, head);
   if (pointer?.snapshot === snapshot || isFutureName(snapshot, store.nowMs())) return true;
   for (const name of await listSnapshots(store, target)) {

@@ -1,7 +1,7 @@
 // Responsible for sealing a run: rows, parts and manifest, written in the order that makes the manifest the commit.
 // The design, with a diagram: docs/design/commit.md.
 
-import { ExportError, ProtocolError } from '../core/errors.ts';
+import { ExportError, ProtocolError, StoreError } from '../core/errors.ts';
 import {
   headKey,
   isFutureName,
@@ -12,7 +12,7 @@ import {
 } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import { type Fault, readManifest } from './catalog.ts';
+import { type Fault, readEvidenceOrNull, readManifest } from './catalog.ts';
 import { type ChainEnd, isSamePrevious, readChainEnd } from './chain-end.ts';
 import { type Contents, readContents } from './contents.ts';
 import type { ReadStoredPage } from './duplicates.ts';
@@ -23,6 +23,7 @@ import {
   type Manifest,
   type Part,
   type Pointer,
+  type Previous,
   pointerTo,
   type Sealed,
 } from './manifest.ts';
@@ -48,6 +49,8 @@ export interface SealPorts extends PartPorts, TurnPorts {
   /** For the manifest: how often a snapshot is due. */
   scheduleMs: number;
   readStoredPage: ReadStoredPage;
+  /** The newest snapshot that was sealed, as the schedule remembers it; null: it remembers none. */
+  remembered: Previous | null;
 }
 
 /** A sealed run, and the faults of earlier evidence that were found meanwhile: the same for every attempt of the run. */
@@ -71,7 +74,7 @@ export async function sealRun(
   const { snapshot } = checkpoint;
   let record: SealRecord | null = null;
   while (record === null) {
-    const end = await readChainEnd(store, target);
+    const end = await readChainEnd(store, target, ports.remembered);
     if (end.taken.includes(snapshot)) break;
     const step = await publish(ports, target, checkpoint, end);
     if (step === 'paused') return null;
@@ -93,8 +96,10 @@ export async function sealRun(
       log('warn', 'parts that no manifest names could not be deleted', { error });
     });
   }
-  await movePointers(store, target, sealed);
-  return { sealed, faults: record?.faults ?? [] };
+  const unwritten = await movePointers(store, target, sealed);
+  const isUnwritten = new Set(unwritten.map(({ key }) => key));
+  const found = record?.faults.filter(({ key }) => !isUnwritten.has(key)) ?? [];
+  return { sealed, faults: [...found, ...unwritten] };
 }
 
 /** One attempt to publish the snapshot. Returns its seal record. `again`: another exporter changed what it was based on. */
@@ -198,21 +203,36 @@ function isSame(a: Uint8Array | null, b: Uint8Array | null): boolean {
 
 /**
  * `_latest` before `_head`: until `_head` names the snapshot, verify knows that it is still being sealed. The pointers move
- * along the chain, so they leave a name in the future. They never move back to an older snapshot.
+ * along the chain, so they leave a name in the future. They never move back to an older snapshot. Returns a fault for each
+ * pointer that cannot be written until a person acts: the snapshot is sealed all the same.
  */
-async function movePointers(store: Store, target: TargetKey, sealed: Sealed): Promise<void> {
+async function movePointers(
+  store: Store,
+  target: TargetKey,
+  sealed: Sealed,
+): Promise<readonly Fault[]> {
   const { manifest } = sealed;
   const key = headKey(target);
-  const head = await store.get(key);
+  const head = await readEvidenceOrNull(store, key);
   // readChainEnd() has reported a pointer that cannot be read.
   const pointer = head && decodePointerOrNull(target, key, head);
-  if (!mayMove(pointer, manifest, store.nowMs())) return;
+  if (!mayMove(pointer, manifest, store.nowMs())) return [];
   const bytes = encodePointer(pointerTo(sealed));
+  const faults: Fault[] = [];
   const pointers = manifest.verdict === 'complete' ? [latestKey(target), key] : [key];
   for (const pointerKey of pointers) {
-    if (isSame(await store.get(pointerKey), bytes)) continue;
-    await store.put(pointerKey, bytes, { durability: 'checksummed' });
+    if (isSame(await readEvidenceOrNull(store, pointerKey), bytes)) continue;
+    try {
+      await store.put(pointerKey, bytes, { durability: 'checksummed' });
+    } catch (error) {
+      const isLasting =
+        error instanceof StoreError && ['STORE_UNUSABLE', 'STORE_DENIED'].includes(error.code);
+      if (!isLasting) throw error;
+      const message = `could not be written, although ${manifest.snapshot} is sealed: ${error.message}`;
+      faults.push({ key: pointerKey, message, hint: error.hint });
+    }
   }
+  return faults;
 }
 
 function mayMove(head: Pointer | null, { snapshot, previous }: Manifest, nowMs: number): boolean {

@@ -15,11 +15,13 @@ import { readSealRecord } from './seal-record.ts';
 
 export type SealsUnderWay = ReturnType<typeof openSealsUnderWay>;
 
-export function openSealsUnderWay(store: Store) {
+/** `lastSealed`: of a target; its seals are over up to there. Null: not known. */
+export function openSealsUnderWay(store: Store, lastSealed: (target: TargetKey) => string | null) {
   const known = new Map<string, Promise<(readonly string[])[]>>();
 
   async function readParts(target: TargetKey, snapshot: string): Promise<(readonly string[])[]> {
     const lists: (readonly string[])[] = [];
+    if (snapshot <= (lastSealed(target) ?? '')) return lists;
     for (const { key, modifiedMs } of await store.list(sealingPrefix(target))) {
       const run = parseRunKey(target, key);
       if (run?.snapshot !== snapshot || modifiedMs <= store.nowMs() - underWayMs) continue;

@@ -1,20 +1,22 @@
 // Responsible for checking that a store still holds what its manifests say, and for what that proves. It only reads. What is in
 // the store besides the bytes of the parts: survey.ts.
 
-import { isFutureName } from '../core/object-keys.ts';
+import { isFutureName, manifestKey, parsePartKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
-import type { Fault } from './catalog.ts';
+import { type Fault, irregularHint } from './catalog.ts';
 import { findChainEnd } from './chain.ts';
 import { findGaps, type Gap } from './gaps.ts';
 import { type Part, restoreHint, type Sealed } from './manifest.ts';
-import { readOrNote, readSurvey, type Survey } from './survey.ts';
+import { type LastSealed, readOrNote, readSurvey, type Survey } from './survey.ts';
 
 export interface VerifyOptions {
   /** Tables of the configuration: their data directories are checked even if they have no manifest. */
   tables?: readonly string[];
   /** True: an object in a data directory that no manifest names is no fault. */
   allowsUnnamed?: boolean;
+  /** What the schedule remembers, read before: the manifests must exist, and a seal record of them excuses nothing. */
+  lastSealed?: readonly LastSealed[];
 }
 
 type Missed = Gap & { account: string; table: string; region: string; projectId: string };
@@ -49,12 +51,12 @@ type Progress = (progress: { key: string; done: number; total: number }) => void
 export async function verifyStore(
   store: Store,
   onPart: Progress,
-  { tables = [], allowsUnnamed = false }: VerifyOptions = {},
+  { tables = [], allowsUnnamed = false, lastSealed = [] }: VerifyOptions = {},
 ): Promise<Verification> {
-  let survey = await readSurvey(store, tables);
+  let survey = await readSurvey(store, tables, lastSealed);
   // Another process may have sealed meanwhile. Only what is still wrong is a fault.
   const isSuspicious = survey.faults.length > 0 || survey.unnamedData.length > 0;
-  if (isSuspicious) survey = await readSurvey(store, tables);
+  if (isSuspicious) survey = await readSurvey(store, tables, lastSealed);
   const parts = await checkParts(store, survey, onPart);
   const unnamedFaults = allowsUnnamed ? [] : survey.unnamedData.map(describeUnnamed);
   const sealed = survey.chains.flatMap((chain) => chain.sealed);
@@ -84,7 +86,22 @@ export async function verifyStore(
   };
 }
 
-function describeUnnamed(key: string): Fault {
+function describeUnnamed({ key, isIrregular }: Survey['unnamedData'][number]): Fault {
+  if (isIrregular) {
+    const message =
+      'is a link, a pipe or a device in a data directory: cgs-export does not read it, but other programs may';
+    return { key, message, hint: irregularHint };
+  }
+  const part = parsePartKey(key);
+  if (part) {
+    const { snapshot } = part;
+    const manifest = manifestKey(part.target, snapshot);
+    return {
+      key,
+      message: `is a part of snapshot ${snapshot} by its name, but no readable manifest names it`,
+      hint: `If ${manifest} is lost or damaged, leave this object where it is and restore the manifest from an earlier version or a backup: both then match again. If the manifest is intact, or the snapshot was never sealed, find out which program wrote this object, then move it away. --allow-unnamed makes this a warning.`,
+    };
+  }
   return {
     key,
     message: 'is in a data directory, but no manifest names it',
@@ -113,13 +130,13 @@ async function checkParts(store: Store, { named }: Survey, onPart: Progress) {
     done += 1;
     const result = await checkPart(store, part, unchecked);
     if (result === 'unchecked') continue;
-    read += 1;
-    bytes += result.bytes;
+    if (result.bytes !== null) read += 1;
+    bytes += result.bytes ?? 0;
     // Read again before it is reported: a part may be replaced from a backup while this runs.
     const isFault = result.message !== null && (await isStillNamed(store, manifestKey, key));
     const again = isFault ? await checkPart(store, part, unchecked) : result;
     if (isFault && again !== 'unchecked' && again.message !== null) {
-      faults.push({ key, message: again.message, hint: restoreHint });
+      faults.push({ key, message: again.message, hint: again.hint });
     }
   }
   return { faults, unchecked, bytes, read };
@@ -130,21 +147,26 @@ async function isStillNamed(store: Store, manifestKey: string, key: string): Pro
   return bytes !== null && Buffer.from(bytes).includes(key);
 }
 
-/** `message` null: the part is as it was sealed. `bytes`: how many were read. */
+/** `message` null: the part is as it was sealed. `bytes`: how many were read; null: it could not be read. */
 async function checkPart(
   store: Store,
   part: Part,
   unchecked: Fault[],
-): Promise<{ bytes: number; message: string | null } | 'unchecked'> {
+): Promise<{ bytes: number | null; message: string | null; hint: string } | 'unchecked'> {
   const before = unchecked.length;
-  const bytes = await readOrNote(store, part.key, unchecked);
+  const faults: Fault[] = [];
+  const bytes = await readOrNote(store, part.key, { faults, unchecked });
   if (unchecked.length > before) return 'unchecked';
-  if (!bytes) return { bytes: 0, message: 'is missing: a manifest names it' };
+  const [irregular] = faults;
+  if (irregular) return { bytes: null, ...irregular };
+  const hint = restoreHint;
+  if (!bytes) return { bytes: null, message: 'is missing: a manifest names it', hint };
   const { length } = bytes;
   if (length !== part.bytes) {
-    return { bytes: length, message: `has ${length} bytes, but its manifest says ${part.bytes}` };
+    const message = `has ${length} bytes, but its manifest says ${part.bytes}`;
+    return { bytes: length, message, hint };
   }
   const isSame = sha256(bytes) === part.sha256;
   const altered = 'was altered: its hash differs from the one in its manifest';
-  return { bytes: length, message: isSame ? null : altered };
+  return { bytes: length, message: isSame ? null : altered, hint };
 }

@@ -1,6 +1,6 @@
 // Responsible for reading a folder that others can write to: only regular files of a sensible size, never through links.
 
-import type { Stats } from 'node:fs';
+import type { Dirent, Stats } from 'node:fs';
 import { constants, lstat, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { linkFound, nullIfAbsent, unusable } from './file-errors.ts';
@@ -86,21 +86,25 @@ export async function checkFolders(root: string, key: string): Promise<void> {
   }
 }
 
-/** The keys of all regular files below `folder`: `folderPrefix`, then a path in `folder` that starts with `nameStart`. */
+/**
+ * The keys of everything below `folder` that `isWanted` accepts and is no folder: `folderPrefix`, then a path in `folder` that
+ * starts with `nameStart`. Links to folders are not entered.
+ */
 export async function listKeys(
   folder: string,
   folderPrefix: string,
   nameStart: string,
+  isWanted: (entry: Dirent) => boolean,
 ): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(nullIfAbsent);
   const keys: string[] = [];
   for (const entry of entries ?? []) {
     const key = `${folderPrefix}${entry.name}`;
     if (!entry.name.startsWith(nameStart)) continue;
-    if (entry.isFile()) keys.push(key);
-    else if (entry.isDirectory()) {
-      for (const below of await listKeys(join(folder, entry.name), `${key}/`, '')) keys.push(below);
-    }
+    if (entry.isDirectory()) {
+      const below = await listKeys(join(folder, entry.name), `${key}/`, '', isWanted);
+      for (const one of below) keys.push(one);
+    } else if (isWanted(entry)) keys.push(key);
   }
   return keys;
 }

@@ -2,6 +2,7 @@
 
 import { link, lstat, rename, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
+import { StoreError, UnusableObjectError } from '../core/errors.ts';
 import { objectBytesMax } from '../core/object-keys.ts';
 import type { Clock, FileClock, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
@@ -89,8 +90,7 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
       const path = pathOf(key);
       return withStoreErrors('read', path, async () => {
         if ((await checkRoot(root)) === 'absent') return null;
-        await checkFolders(root, key);
-        return readRegularFile(path, objectBytesMax(key));
+        return readObject(root, key, path);
       });
     },
 
@@ -102,10 +102,19 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
       return withStoreErrors('list', folder, async () => {
         if ((await checkRoot(root)) === 'absent') return [];
         await checkFolders(root, folderPrefix);
-        const found = await listKeys(folder, folderPrefix, prefix.slice(folderPrefix.length));
+        const nameStart = prefix.slice(folderPrefix.length);
+        const found = await listKeys(folder, folderPrefix, nameStart, (entry) => entry.isFile());
         const keys = found.filter((key) => !key.startsWith(`${temporaryFolder}/`));
         const described = keys.sort(compareUtf8).map((key) => describeObject(root, key));
         return (await Promise.all(described)).filter((object) => object !== null);
+      });
+    },
+
+    async listIrregular() {
+      return withStoreErrors('list', root, async () => {
+        if ((await checkRoot(root)) === 'absent') return [];
+        const keys = await listKeys(root, '', '', (entry) => !entry.isFile());
+        return keys.filter((key) => key.split('/')[0] !== temporaryFolder).sort(compareUtf8);
       });
     },
 
@@ -124,6 +133,15 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
 function checkFileKey(key: string): void {
   checkKey(key);
   if (key.split('/')[0] === temporaryFolder) throw badKey(key);
+}
+
+async function readObject(root: string, key: string, path: string): Promise<Uint8Array | null> {
+  try {
+    await checkFolders(root, key);
+    return await readRegularFile(path, objectBytesMax(key));
+  } catch (error) {
+    throw error instanceof StoreError ? new UnusableObjectError(key, error) : error;
+  }
 }
 
 /** False if a file with this path exists. Throws if a folder has this path. */

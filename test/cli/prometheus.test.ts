@@ -64,6 +64,7 @@ const sealed: TargetStatus = {
   ...{ account: 'prod', table: 'container_nodes', region: 'cn-south-4', projectId: 'p1' },
   open: null,
   last: {
+    altered: false,
     ...{ snapshot: '20261124T060000Z', verdict: 'complete', rows: 4_321, ageSeconds: 90 },
     sealedAt: '2026-11-24T06:01:00.000Z',
   },

@@ -1,12 +1,13 @@
 // Tests the command `status`, and which targets it finds in a store.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findStoredTargets, statusCommand } from '../../lib/cli/status.ts';
 import { scheduleKey } from '../../lib/core/object-keys.ts';
 import { encodeSchedule } from '../../lib/runs/schedule.ts';
+import type { TargetStatus } from '../../lib/runs/target-status.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { call, createFolder, exportSome, flagsFor, keyOf, simulate } from './test-runtime.ts';
 
@@ -174,6 +175,36 @@ describe('--check and --problems', () => {
       { account: 'two', last: { rows: 30 }, problems: [{ kind: 'unreadable', code: 'CORRUPT' }] },
     ]);
     expect((await call(['status', '--check'], options)).code).toBe(7);
+  });
+
+  test('a target that has lost its manifests is shown with the fault, each object once', async () => {
+    const { cwd } = await exportSome();
+    rmSync(join(cwd, 'lake', '_manifests'), { recursive: true });
+    rmSync(join(cwd, 'lake', '_runs'), { recursive: true });
+    const { runtime } = await call(['status', '--json', '--store', 'file:./lake'], { cwd });
+    expect(runtime.json().targets).toMatchObject([{ problems: [{ code: 'CORRUPT' }] }]);
+  });
+
+  test('an altered newest manifest is marked, and a lost _latest hides no complete snapshot', async () => {
+    const { cwd } = await exportSome();
+    const files = readdirSync(join(cwd, 'lake'), { recursive: true, encoding: 'utf8' });
+    const find = (start: string) =>
+      join(
+        cwd,
+        'lake',
+        files.find((path) => path.startsWith(start) && path.endsWith('.json')) ?? '',
+      );
+    rmSync(find('_latest'));
+    const args = ['status', '--json', '--store', 'file:./lake'];
+    const [lost] = (await call(args, { cwd })).runtime.json().targets as TargetStatus[];
+    expect(lost?.latest).toBe(lost?.last?.snapshot);
+    expect(lost?.problems).toMatchObject([{ message: expect.stringContaining('_latest') }]);
+    const manifest = find('_manifests');
+    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"rows":30', '"rows":31'));
+    const [altered] = (await call(args, { cwd })).runtime.json().targets as TargetStatus[];
+    expect(altered?.last).toMatchObject({ rows: 31, altered: true });
+    const people = (await call(['status', '--store', 'file:./lake'], { cwd })).runtime.out();
+    expect(people).toContain('31 (altered)');
   });
 
   test.skipIf(!hasJq)(

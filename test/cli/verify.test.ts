@@ -1,10 +1,12 @@
 // Tests the command `verify`.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../lib/cli/program.ts';
-import { call, createTestRuntime, exportSome } from './test-runtime.ts';
+import type { TargetStatus } from '../../lib/runs/target-status.ts';
+import { call, createTestRuntime, exportSome, flagsFor } from './test-runtime.ts';
 
 const verify = ['verify', '--store', 'file:./lake'];
 
@@ -122,6 +124,82 @@ accounts:
     expect([code, runtime.json().faults]).toMatchObject([5, [{ key: 'other/x.parquet' }]]);
     expect((await call(verify, { cwd })).code).toBe(0);
   });
+});
+
+describe('a link, a pipe or a folder', () => {
+  const link = (path: string) => symlinkSync('/etc/hostname', path);
+  const pipe = (path: string) => execFileSync('mkfifo', [path]);
+  const folder = (path: string) => mkdirSync(path);
+
+  test.each([
+    ['a link in a data directory', 'container_nodes/extra.parquet', link],
+    ['a pipe in a data directory', 'container_nodes/extra.parquet', pipe],
+    ['a linked folder in a data directory', 'container_nodes/dt=2020-01-01', link],
+  ])('%s is a fault, and a warning with --allow-unnamed', async (_name, key, place) => {
+    const { cwd } = await exportSome();
+    place(join(cwd, 'lake', key));
+    const { code, runtime } = await call([...verify, '--json'], { cwd });
+    expect(code).toBe(5);
+    expect(runtime.json()).toMatchObject({ faults: [{ key }], unnamed: [key] });
+    expect((await call([...verify, '--allow-unnamed'], { cwd })).code).toBe(0);
+  });
+
+  test('under a folder whose name starts with _ is listed as foreign', async () => {
+    const { cwd } = await exportSome();
+    link(join(cwd, 'lake', '_runs', 'link'));
+    const { code, runtime } = await call([...verify, '--json'], { cwd });
+    expect([code, runtime.json().foreign]).toEqual([0, ['_runs/link']]);
+  });
+
+  test.each([
+    ['link', link],
+    ['pipe', pipe],
+    ['folder', folder],
+  ])(
+    'a %s in place of a part is a fault of this part, and the rest is verified',
+    async (_name, place) => {
+      const { cwd } = await exportSome(2);
+      const path = findFile(join(cwd, 'lake', 'container_nodes'), '.parquet');
+      rmSync(path);
+      place(path);
+      const { code, runtime } = await call([...verify, '--json'], { cwd });
+      expect([code, runtime.json().parts]).toEqual([5, 3]);
+      expect(runtime.json().faults).toMatchObject([{ key: expect.stringMatching(/parquet$/) }]);
+    },
+  );
+
+  for (const place of [link, pipe, folder]) {
+    test.each(['_head', '_latest', '_manifests'])(
+      `a ${place.name} in place of %s: export seals and reports it once, verify and status name it`,
+      async (top) => {
+        const { cwd, env, simulator } = await exportSome();
+        const path = findFile(join(cwd, 'lake', top), '.json');
+        rmSync(path);
+        place(path);
+        const key = path.slice(join(cwd, 'lake').length + 1);
+        const checked = await call([...verify, '--json'], { cwd });
+        expect(checked.code).toBe(5);
+        expect(checked.runtime.json().faults).toContainEqual(expect.objectContaining({ key }));
+        const status = await call(['status', '--json', '--store', 'file:./lake'], { cwd });
+        expect(status.code).toBe(0);
+        const [target] = status.runtime.json().targets as TargetStatus[];
+        expect(target?.problems).toContainEqual(
+          expect.objectContaining({ message: expect.stringContaining(key) }),
+        );
+        const args = ['export', '--json', ...flagsFor(simulator)];
+        const first = await call(args, { cwd, env });
+        expect([first.code, first.runtime.json()]).toMatchObject([
+          5,
+          { status: 'sealed', snapshots: [{}], errors: [{ code: 'CORRUPT' }] },
+        ]);
+        const second = await call(args, { cwd, env });
+        expect([second.code, second.runtime.json()]).toMatchObject([
+          0,
+          { status: 'sealed', snapshots: [{}], errors: [] },
+        ]);
+      },
+    );
+  }
 });
 
 test('one manifest that names a path outside the store is one fault among all', async () => {

@@ -498,34 +498,86 @@ describe('truncated or altered state', () => {
     world.clock.advance(61_000);
     return world;
   }
-  const victims: [string, (key: string) => boolean][] = [
-    ['the schedule', (key) => key === scheduleKey],
-    ['a checkpoint', (key) => key.endsWith('checkpoint.json')],
-    ['the ledger', (key) => key.startsWith('_quota/')],
-  ];
   const damages: [string, (bytes: Uint8Array) => Uint8Array][] = [
     ['cut short', (bytes) => bytes.subarray(0, bytes.length - 3)],
     ['emptied', () => new Uint8Array()],
   ];
-  for (const [victim, matches] of victims) {
-    for (const [damage, change] of damages) {
-      test(`${victim} ${damage}: names it, overwrites nothing, sends nothing`, async () => {
-        const world = await paused();
-        const objects = world.store.dump();
-        const key = [...objects.keys()].filter(matches).pop() as string;
-        const object = objects.get(key) as { bytes: Uint8Array; modifiedMs: number };
-        const damaged = { ...object, bytes: change(object.bytes) };
-        world.store.restore(new Map([...objects, [key, damaged]]));
-        const sent = world.endpoint.arrivals.length;
-        const result = await world.exportNow();
-        expect(result.status).toBe('failed');
-        expect(result.errors[0]).toMatchObject({ code: 'CORRUPT', key });
-        expect(result.errors[0]?.message).toContain(key);
-        expect(world.store.dump().get(key)?.bytes).toEqual(damaged.bytes);
-        expect(world.endpoint.arrivals.length).toBe(sent);
-      });
-    }
+  function damage(
+    { store }: TestExporter,
+    matches: (key: string) => boolean,
+    change: (bytes: Uint8Array) => Uint8Array,
+  ) {
+    const objects = store.dump();
+    const key = [...objects.keys()].filter(matches).pop() as string;
+    const object = objects.get(key) as { bytes: Uint8Array; modifiedMs: number };
+    const damaged = { ...object, bytes: change(object.bytes) };
+    store.restore(new Map([...objects, [key, damaged]]));
+    return { key, bytes: damaged.bytes };
   }
+
+  for (const [name, change] of damages) {
+    test(`the ledger ${name}: names it, overwrites nothing, sends nothing`, async () => {
+      const world = await paused();
+      const { key, bytes } = damage(world, (one) => one.startsWith('_quota/'), change);
+      const sent = world.endpoint.arrivals.length;
+      const result = await world.exportNow();
+      expect(result.status).toBe('failed');
+      expect(result.errors[0]).toMatchObject({ code: 'CORRUPT', key });
+      expect(result.errors[0]?.message).toContain(key);
+      expect(world.store.dump().get(key)?.bytes).toEqual(bytes);
+      expect(world.endpoint.arrivals.length).toBe(sent);
+    });
+
+    const isSchedule = (key: string) => key === scheduleKey;
+    const isCheckpoint = (key: string) => key.endsWith('/checkpoint.json');
+    test.each([
+      ['the schedule', isSchedule],
+      ['a checkpoint', isCheckpoint],
+    ])(`%s ${name}: is kept aside and reported once; an export seals`, async (_, matches) => {
+      const world = await paused();
+      const { key, bytes } = damage(world, matches, change);
+      const result = await world.exportNow();
+      expect(result).toMatchObject({ status: 'sealed', errors: [{ code: 'CORRUPT', key }] });
+      const kept = [...world.store.dump()].filter(([one]) => one.includes('damaged'));
+      expect(kept.map(([, object]) => object.bytes)).toEqual([bytes]);
+      expect((await verifyStore(world.store, () => {})).foreign).toEqual([]);
+      world.clock.advance(61_000);
+      expect(await world.exportNow()).toMatchObject({ status: 'sealed', errors: [] });
+    });
+
+    test.each([
+      ['the schedule', isSchedule],
+      ['a checkpoint', isCheckpoint],
+    ])(`%s ${name}: a timer reports it once and seals later`, async (_, matches) => {
+      const world = await paused();
+      const { key } = damage(world, matches, change);
+      const results = [];
+      for (let minute = 0; minute < 5; minute += 1) {
+        results.push(await world.tick());
+        world.clock.advance(61_000);
+      }
+      expect(results.flatMap(({ errors }) => errors)).toMatchObject([{ code: 'CORRUPT', key }]);
+      expect(results.flatMap(({ snapshots }) => snapshots)).toHaveLength(1);
+    });
+  }
+
+  test('a schedule that is damaged again and again lets a refused key be sent once more, then at most every 15 minutes', async () => {
+    const world = createTestExporter({ ids: ['a'] });
+    world.endpoint.beforeAnswer = () => {
+      throw new AuthError('KEY_REFUSED', 'refused', 'change it');
+    };
+    for (let minute = 0; minute < 60; minute += 1) {
+      await world.tick();
+      // The invocation that starts the schedule again ends with its report: the next one sends.
+      if (minute % 2 === 1) await world.store.put(scheduleKey, Buffer.from('{'));
+      world.clock.advance(60_000);
+    }
+    const gaps = world.endpoint.arrivals
+      .slice(1)
+      .map((ms, i) => ms - (world.endpoint.arrivals[i] ?? 0));
+    expect(Math.min(...gaps.slice(1))).toBeGreaterThanOrEqual(15 * 60_000);
+    expect(world.endpoint.arrivals.length).toBeGreaterThan(2);
+  });
   test('names an altered page when it is read back, and publishes nothing', async () => {
     const world = createTestExporter({
       ids: nodes(3_000),

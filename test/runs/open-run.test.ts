@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { exitCodeOfResult } from '../../lib/cli/exit-code.ts';
-import { headKey, manifestKey, runsPrefix } from '../../lib/core/object-keys.ts';
+import { headKey, manifestKey, runsPrefix, scheduleKey } from '../../lib/core/object-keys.ts';
+import { decodeSchedule, listLastSealed } from '../../lib/runs/schedule.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
 import { someTarget } from '../support/stored-run.ts';
 import { createTestExporter, type TestExporter } from '../support/test-exporter.ts';
@@ -66,6 +67,52 @@ describe('a name', () => {
         message: expect.stringContaining('a clock was or is wrong'),
         fields: { newest: '20261124T130000Z' },
       },
+    ]);
+  });
+});
+
+describe('a snapshot that was sealed and is gone with both pointers', () => {
+  test.each([
+    ['it alone', (key: string) => key.includes('20261124T070000Z')],
+    ['with the whole target', (key: string) => !key.startsWith('_runs/')],
+  ])(
+    '%s: is the predecessor for ever, is waited for by no run, and is reported once',
+    async (_, isLost) => {
+      const world = await exportedWorld();
+      await world.exportNow();
+      world.clock.advance(60_000);
+      const gone = '20261124T070000Z';
+      for (const key of [...world.store.dump().keys()]) {
+        const isPointer = key.startsWith('_head/') || key.startsWith('_latest/');
+        if (isPointer || (isLost(key) && !key.startsWith('_runs/'))) await world.store.delete(key);
+      }
+      const startMs = world.clock.nowMs();
+      const result = await world.exportNow();
+      expect(world.clock.nowMs() - startMs).toBeLessThan(60_000);
+      expect(result.status).toBe('sealed');
+      expect(result.errors.map(({ message }) => message)).toContainEqual(
+        `${keyOf(gone)}: is missing, but _runs/schedule.json names it`,
+      );
+      expect(result.snapshots[0]?.manifest.previous?.snapshot).toBe(gone);
+      world.clock.advance(60_000);
+      expect(await world.exportNow()).toMatchObject({ status: 'sealed', errors: [] });
+      const { faults } = await verifyStore(world.store, () => {});
+      expect(faults.map(({ key }) => key)).toContain(keyOf(gone));
+    },
+  );
+
+  test('is a fault for verify, and its parts are no seal under way', async () => {
+    const world = await exportedWorld();
+    for (const key of [...world.store.dump().keys()]) {
+      if (/^_(head|latest|manifests)/.test(key)) await world.store.delete(key);
+    }
+    const schedule = decodeSchedule(await world.store.get(scheduleKey));
+    const options = { lastSealed: listLastSealed(schedule) };
+    const { faults, underWay } = await verifyStore(world.store, () => {}, options);
+    expect(underWay).toEqual([]);
+    expect(faults).toMatchObject([
+      { key: keyOf(first), message: 'is missing: _runs/schedule.json says that it was sealed' },
+      { key: expect.stringMatching(/^container_nodes/), hint: expect.stringContaining('restore') },
     ]);
   });
 });

@@ -93,6 +93,7 @@ function createRun(size: number) {
       progress: (event) => progressed.push(event),
       first: true,
       requested: () => {},
+      remembered: null,
       ...overrides,
     };
   }

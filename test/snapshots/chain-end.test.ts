@@ -116,7 +116,7 @@ describe('_head', () => {
       const three = await seal();
       expect(three.manifest.previous).toEqual(named(two));
       expect(three.faults).toMatchObject([
-        { key: head, hint: expect.stringContaining('only witness') },
+        { key: head, hint: expect.stringContaining('best witness') },
       ]);
       expect((await seal()).faults).toEqual([]);
       expect(await verify()).toEqual([]);
@@ -159,12 +159,12 @@ describe('_head', () => {
     const old = bytesOf(head);
     const three = await seal();
     await store.put(head, old);
-    expect((await readChainEnd(store, someTarget)).faults).toEqual([]);
+    expect((await readChainEnd(store, someTarget, null)).faults).toEqual([]);
     clock.advance(18 * hourMs);
-    expect((await readChainEnd(store, someTarget)).faults).toMatchObject([{ key: head }]);
+    expect((await readChainEnd(store, someTarget, null)).faults).toMatchObject([{ key: head }]);
     clock.advance(-18 * hourMs);
     await store.delete(sealRecordKey(someTarget, three.manifest.snapshot, three.run));
-    expect((await readChainEnd(store, someTarget)).faults).toMatchObject([{ key: head }]);
+    expect((await readChainEnd(store, someTarget, null)).faults).toMatchObject([{ key: head }]);
     expect((await seal()).manifest.previous).toEqual(named(three));
     expect(await verify()).toEqual([]);
   });
@@ -206,7 +206,7 @@ describe('a manifest under a name that is not its own', () => {
       expect(await verify()).toEqual([
         expect.stringContaining(`${keyOf(name)} is the manifest of`),
       ]);
-      const { newest, newestName } = await readChainEnd(store, someTarget);
+      const { newest, newestName } = await readChainEnd(store, someTarget, null);
       expect([newest?.manifest.snapshot, newestName]).toEqual([
         '20261124T180000Z',
         '20261124T180000Z',
@@ -230,7 +230,7 @@ describe('a snapshot that is named more than 24 hours after the store time', () 
     const future = await seal();
     clock.step(-400 * 24 * hourMs);
     expect(future.faults).toEqual([]);
-    expect((await readChainEnd(store, someTarget)).newestName).toBe(second);
+    expect((await readChainEnd(store, someTarget, null)).newestName).toBe(second);
     expect(await verify()).toEqual([]);
     const three = await seal();
     expect(three.manifest.previous).toEqual(named(future));

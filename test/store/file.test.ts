@@ -247,6 +247,7 @@ describe('what is no object', () => {
         (await store.list('')).map(({ key }) => key),
         name,
       ).toEqual(['a']);
+      expect(await store.listIrregular?.(), name).toEqual(['_head/t']);
     }
   });
 
@@ -258,6 +259,7 @@ describe('what is no object', () => {
     await symlink('/', join(root, 'slash'));
     await symlink('.', join(root, 'loop'));
     expect((await store.list('')).map(({ key }) => key)).toEqual(['a']);
+    expect(await store.listIrregular?.()).toEqual(['linked', 'loop', 'slash']);
     for (const act of [
       () => store.list('linked/'),
       () => store.list('slash/etc/host'),

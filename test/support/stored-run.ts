@@ -104,6 +104,7 @@ export function createSealPorts(
     mayWait: true,
     scheduleMs: 24 * 3_600_000,
     onWait: () => {},
+    remembered: null,
     ...overrides,
   };
 }

@@ -1,0 +1,26 @@
+// Responsible for damaged working state: it is kept under another key and reported once, and the export starts it again. Sealed
+// snapshots do not depend on it.
+
+import { type CorruptError, EvidenceError } from '../core/errors.ts';
+import type { Log, Store } from '../core/ports.ts';
+import { toFault } from '../snapshots/catalog.ts';
+
+/** Copies the object to `asideKey`, which has room for one copy: an earlier one is replaced. The object itself remains. */
+export async function setAside(store: Store, key: string, asideKey: string): Promise<void> {
+  const bytes = await store.get(key);
+  if (bytes) await store.put(asideKey, bytes);
+}
+
+/** The error to report for an object that was set aside. Logs it too. */
+export function describeSetAside(
+  error: CorruptError,
+  asideKey: string,
+  log: Log,
+  fields: Record<string, unknown> = {},
+): EvidenceError {
+  const { key, message } = toFault(error);
+  const hint = `It is working state: no sealed snapshot is affected. Its bytes are kept as ${asideKey}. Find out what changed it: a full or failing disk, or another program.`;
+  const told = new EvidenceError(key, `${message}. It was set aside and started again`, hint);
+  log('error', told.message, { code: told.code, hint, ...fields });
+  return told;
+}
