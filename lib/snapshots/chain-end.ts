@@ -23,9 +23,11 @@ import {
 } from './catalog.ts';
 import {
   decodePointer,
+  encodePointer,
   type Pointer,
   type Previous,
   pointerHint,
+  pointerTo,
   restoreHint,
   type Sealed,
 } from './manifest.ts';
@@ -73,14 +75,22 @@ export async function readChainEnd(
     ? await findEndFromHead(store, target, names, { head: headPointer, ...witnesses })
     : await findEndWithoutHead(store, target, names, { isMissing: head === null, ...witnesses });
   const previous = await continueRemembered(store, target, names, { end, remembered, report });
+  const { newest } = names;
+  // Otherwise a seal was interrupted, or what is wrong is reported already.
+  if (newest && headPointer && isSamePrevious(previous, headPointer)) {
+    if (isSamePrevious(headPointer, toPrevious(newest))) {
+      if (!isPointerTo(headPointer, newest)) report(describeAltered(headKey(target), newest));
+      await checkLatest(store, target, { newest, latest, report });
+    }
+  }
   const pointers = [headPointer, latest, remembered];
-  const known = [names.newest?.manifest.snapshot, ...pointers.map((one) => one?.snapshot)]
+  const known = [newest?.manifest.snapshot, ...pointers.map((one) => one?.snapshot)]
     .filter((name) => name !== undefined)
     .filter((name) => !isFutureName(name, store.nowMs()))
     .sort();
   return {
     taken: names.taken,
-    newest: names.newest,
+    newest,
     newestName: known.at(-1) ?? null,
     previous,
     faults: [...faults.values()],
@@ -244,6 +254,42 @@ async function continueRemembered(
   if (end && end.snapshot >= remembered.snapshot) return end;
   await checkNamed(store, target, names, { key: scheduleKey, pointer: remembered, report });
   return remembered;
+}
+
+/** More drifted snapshots in a row than this are not read at each seal to find the complete one before them. */
+const driftedMax = 100;
+
+/** Reports `_latest` if it does not name the newest complete snapshot up to `newest`. */
+async function checkLatest(
+  store: Store,
+  target: TargetKey,
+  context: { newest: Sealed; latest: Pointer | null; report: Report },
+): Promise<void> {
+  const { newest, latest, report } = context;
+  const key = latestKey(target);
+  let at = newest;
+  for (let steps = 0; at.manifest.verdict !== 'complete'; steps += 1) {
+    const { previous } = at.manifest;
+    if (previous === null || steps === driftedMax) return;
+    const { sealed } = await readManifestOrFault(store, target, previous.snapshot);
+    if (!sealed) return;
+    at = sealed;
+  }
+  const { snapshot } = at.manifest;
+  if (latest?.snapshot !== snapshot) {
+    const found = latest ? `names ${latest.snapshot}` : 'is missing or cannot be read';
+    const message = `${found}, but the newest complete snapshot is ${snapshot}`;
+    report({ key, message, hint: pointerHint(key) });
+  } else if (!isPointerTo(latest, at)) report(describeAltered(key, at));
+}
+
+function isPointerTo(pointer: Pointer, sealed: Sealed): boolean {
+  return Buffer.compare(encodePointer(pointer), encodePointer(pointerTo(sealed))) === 0;
+}
+
+function describeAltered(key: string, { manifestKey: named }: Sealed): Fault {
+  const message = `does not match ${named}, which it names: it was altered`;
+  return { key, message, hint: pointerHint(key) };
 }
 
 /** How many manifests the chain has from `head` to `newest`; null if `newest` does not continue it. */

@@ -39,6 +39,9 @@ async function createWorld() {
   return { clock, store, seal, one, two, bytesOf, verify };
 }
 
+const replaceIn = (bytes: Uint8Array, from: string, to: string) =>
+  Buffer.from(Buffer.from(bytes).toString().replace(from, to));
+
 const named = ({ manifest, manifestSha256 }: Sealed) => {
   return { snapshot: manifest.snapshot, manifestSha256 };
 };
@@ -166,6 +169,34 @@ describe('_head', () => {
     await store.delete(sealRecordKey(someTarget, three.manifest.snapshot, three.run));
     expect((await readChainEnd(store, someTarget, null)).faults).toMatchObject([{ key: head }]);
     expect((await seal()).manifest.previous).toEqual(named(three));
+    expect(await verify()).toEqual([]);
+  });
+
+  test('one snapshot behind is a fault if the schedule remembers that the seal was finished', async () => {
+    const { store, seal, bytesOf } = await createWorld();
+    const old = bytesOf(head);
+    const three = await seal();
+    await store.put(head, old);
+    const { faults, previous } = await readChainEnd(store, someTarget, named(three));
+    expect(faults).toMatchObject([{ key: head, message: expect.stringContaining('set back') }]);
+    expect(previous).toEqual(named(three));
+  });
+
+  test.each<[string, string, (bytes: Uint8Array, old: Uint8Array) => Uint8Array | null]>([
+    ['_head with another account', head, (bytes) => replaceIn(bytes, '"prod"', '"test"')],
+    ['_latest with another account', latest, (bytes) => replaceIn(bytes, '"prod"', '"test"')],
+    ['_latest that is deleted', latest, () => null],
+    ['_latest that was set back', latest, (_bytes, old) => old],
+  ])('%s is reported once and written again', async (_name, key, change) => {
+    const { store, seal, bytesOf, verify } = await createWorld();
+    const old = bytesOf(key);
+    await seal();
+    const changed = change(bytesOf(key), old);
+    if (changed === null) await store.delete(key);
+    else await store.put(key, changed);
+    expect(await verify()).toHaveLength(1);
+    expect((await seal()).faults).toMatchObject([{ key }]);
+    expect((await seal()).faults).toEqual([]);
     expect(await verify()).toEqual([]);
   });
 

@@ -130,6 +130,7 @@ describe('an untouched store', () => {
       bytes: parts.reduce((sum, [, bytes]) => sum + bytes.length, 0),
       verdicts: { complete: 5, drifted: 1 },
       newest: targets.map((target) => ({
+        account: 'prod',
         manifest: manifestKey(target, snapshots[2] ?? ''),
         manifestSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
       })),
