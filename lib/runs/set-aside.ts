@@ -20,7 +20,7 @@ export function describeSetAside(
 ): EvidenceError {
   const { key, message } = toFault(error);
   const hint = `It is working state: no sealed snapshot is affected. Its bytes are kept as ${asideKey}. Find out what changed it: a full or failing disk, or another program.`;
-  const told = new EvidenceError(key, `${message}. It was set aside and started again`, hint);
-  log('error', told.message, { code: told.code, hint, ...fields });
-  return told;
+  const reported = new EvidenceError(key, `${message}. It was set aside and started again`, hint);
+  log('error', reported.message, { code: reported.code, hint, ...fields });
+  return reported;
 }
