@@ -283,10 +283,12 @@ describe.concurrent('a damaged or unusable store', () => {
     return { endpoint, cwd };
   })();
 
-  const workingState: [name: string, pattern: RegExp][] = [
+  const restarted: [name: string, pattern: RegExp][] = [
     ['a checkpoint', /^_runs\/.*\/checkpoint\.json$/],
-    ['pages', /^_runs\/.*\/pages\/000000-/],
     ['the schedule', /^_runs\/schedule\.json$/],
+  ];
+  const workingState: [name: string, pattern: RegExp][] = [
+    ['pages', /^_runs\/.*\/pages\/000000-/],
     ['an entry of the ledger', /^_quota\/\d/],
   ];
   const evidence: [name: string, pattern: RegExp][] = [
@@ -339,6 +341,27 @@ describe.concurrent('a damaged or unusable store', () => {
       expect(after.get(key)).toEqual(bytes);
       // Readers see the same as before.
       expect(published(after)).toEqual(published(before));
+    },
+  );
+
+  test.each(casesOf(restarted))(
+    '$object, $damage: is kept aside, exits with 5 and seals; the export after it exits with 0',
+    async ({ pattern, change }) => {
+      const { endpoint, cwd: from } = await stopped;
+      const cwd = createFolder();
+      cpSync(from, cwd, { recursive: true });
+      const lake = join(cwd, 'lake');
+      const key = findObject(lake, pattern);
+      const bytes = change(readFileSync(join(lake, key)));
+      writeFileSync(join(lake, key), bytes);
+      const ended = await exportTo(endpoint, cwd);
+      expectCode(ended, 5);
+      const { status, snapshots, errors } = readJson(ended);
+      expect([status, snapshots.length]).toEqual(['sealed', 1]);
+      expect(errors).toMatchObject([{ code: 'CORRUPT', message: expect.stringContaining(key) }]);
+      const aside = findObject(lake, /^_runs\/.*damaged.*\.json$/);
+      expect(readFileSync(join(lake, aside))).toEqual(bytes);
+      expectCode(await exportTo(endpoint, cwd), 0);
     },
   );
 
