@@ -45,6 +45,6 @@ export function decodeState<T>(kind: string, version: number, key: string, bytes
 
 function corrupt(key: string, message: string, cause?: unknown): CorruptError {
   const hint =
-    'Nothing was overwritten. Restore the object from an older version or a backup, or move it away: the exporter then starts this state again. Sealed snapshots are not affected.';
+    'It is working state: sealed snapshots are not affected. The export keeps its bytes under another name in _runs/ and starts this state again. To continue the open run instead, restore the object before the next export.';
   return new CorruptError(key, message, hint, { cause });
 }
