@@ -60,7 +60,9 @@ export function openAlerts(clock: Pick<Clock, 'monotonicMs'>) {
     { errors, snapshots }: { errors: readonly ExportError[]; snapshots: readonly Sealed[] },
     startedAtMs: number,
   ): ExportError[] {
-    const actionable = errors.filter((error) => !recoversByItself(error));
+    const actionable = errors.filter(
+      (error) => !recoversByItself(error) || policyOf(error).alert === 'always',
+    );
     // An error that did not come again is over: when it comes back, it is new.
     const current = new Set(errors.map(identify));
     for (const identity of alerted.keys()) if (!current.has(identity)) alerted.delete(identity);

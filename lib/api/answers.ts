@@ -1,7 +1,7 @@
 // Responsible for what an HTTP answer means: its status and error code become an ExportError. Text from the server is
 // scrubbed and shortened before it is shown. Not responsible for sending (send.ts).
 
-import { askedWaitMsMax } from '../core/error-policy.ts';
+import { askedWaitMsMax, longWaitHint } from '../core/error-policy.ts';
 import {
   AuthError,
   type ExportError,
@@ -234,7 +234,7 @@ function describeWait(waitMs: number): { text: string; hint: string } {
   const atLeast = waitMs >= retryAfterMsMax ? 'at least ' : '';
   return {
     text: ` and asked to wait for ${atLeast}${long}`,
-    hint: `A run waits for at most ${askedWaitMsMax / 60_000} minutes. Start it again after that time: it continues where it stopped.`,
+    hint: longWaitHint,
   };
 }
 

@@ -2,6 +2,7 @@
 // of commands that only ask.
 
 import { requestTimeoutMs } from '../api/send.ts';
+import { askedWaitMsMax } from '../core/error-policy.ts';
 import type { Log, RequestGate, Source } from '../core/ports.ts';
 import { systemClock } from '../platform/clock.ts';
 import { checkAskedWait, stoppedError, unlimitedBudget } from '../quota/budget.ts';
@@ -54,7 +55,8 @@ export async function readSize(source: Source, gate: RequestGate): Promise<numbe
   return page === 'paused' ? page : page.page.totalNum;
 }
 
-/** The quota ledger of a command that only asks. Refuses a single wait that is longer than `waitMsMax`. */
+/** The quota ledger of a command that only asks. Refuses a single wait that is longer than `waitMsMax`; throws
+ * RateLimitedError if the service asked for it. */
 export function openProbeLedger(
   { store, quota, host }: Pick<Connection, 'store' | 'quota' | 'host'>,
   { log, signal, progress }: ProbeOptions,
@@ -70,8 +72,8 @@ export function openProbeLedger(
     requestTimeoutMs,
     heldFrom: 'answer',
     async wait(delayMs, reason) {
+      checkAskedWait(delayMs, reason, store.nowMs(), Math.min(waitMsMax, askedWaitMsMax));
       if (delayMs > waitMsMax) return false;
-      checkAskedWait(delayMs, reason, store.nowMs());
       progress({ kind: 'wait', delayMs, reason });
       await systemClock.sleep(delayMs, signal);
       return true;

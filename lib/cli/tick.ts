@@ -68,7 +68,7 @@ function describeHeld(target: HeldTarget): string {
   const head = `held until ${heldUntil}: ${describeTarget(target)}\n`;
   if (!failure) return head;
   const { code, message, hint, since, failures } = failure;
-  const what = failure.ofKey ? 'its access key fails' : 'it fails';
+  const what = failure.ofKey ? 'requests with its access key fail' : 'it fails';
   const lines = [`${what} since ${since} (${failures} in a row): ${code}: ${message}`, hint];
   return `${head}${lines.map((line) => `  ${line.replaceAll('\n', '\n  ')}\n`).join('')}`;
 }

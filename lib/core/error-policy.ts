@@ -44,6 +44,8 @@ const temporary: ErrorPolicy = {
   exitCode: exitCodes.paused,
   alert: 'never',
 };
+/** The service keeps the key from being used for hours: a person may know who else uses it. The key is held until then. */
+const longWait: ErrorPolicy = { ...temporary, alert: 'always' };
 const fault: ErrorPolicy = { recovery: 'operator', exitCode: exitCodes.fault, alert: 'always' };
 
 const storeDenied: ErrorPolicy = {
@@ -75,6 +77,7 @@ const policyByClass: readonly (readonly [ErrorClass, ErrorPolicy])[] = [
 
 /** Anything that is not an ExportError is a bug: a fault. */
 export function policyOf(error: unknown): ErrorPolicy {
+  if (asksForLongWait(error)) return longWait;
   if (error instanceof StoreError) return policyByStoreCode[error.code] ?? fault;
   return policyByClass.find(([type]) => error instanceof type)?.[1] ?? fault;
 }
@@ -96,6 +99,14 @@ const minuteMs = 60_000;
 
 /** A run waits no longer than this before a try, whatever the service asks for, milliseconds. Then it ends, resumable. */
 export const askedWaitMsMax = 15 * minuteMs;
+
+/** True if the service asked the key for a longer silence than a run waits: nothing uses the key until then. */
+export function asksForLongWait(error: unknown): error is RateLimitedError {
+  return error instanceof RateLimitedError && error.retryAfterMs > askedWaitMsMax;
+}
+
+/** What to do about a wait that is longer than a run waits. */
+export const longWaitHint = `A run waits for at most ${askedWaitMsMax / minuteMs} minutes. A timer continues by itself after that time. Start a command again then: it continues where it stopped.`;
 
 /**
  * 15 minutes after the first failure, doubling to 6 hours, milliseconds. For this long a rejected access key is not used,

@@ -1,6 +1,6 @@
 // Responsible for how long one invocation may run and wait. Not responsible for the waiting itself (runs/collect.ts).
 
-import { askedWaitMsMax } from '../core/error-policy.ts';
+import { askedWaitMsMax, longWaitHint } from '../core/error-policy.ts';
 import { RateLimitedError, StoppedError } from '../core/errors.ts';
 
 export type Budget = ReturnType<typeof limitedBudget>;
@@ -48,15 +48,19 @@ export function stoppedError(): StoppedError {
 }
 
 /**
- * For a command that has no time limit of its own: throws RateLimitedError if the service asked this key for a longer silence
- * than a run waits. `nowMs`: store time.
+ * Throws RateLimitedError if the service asked this key for a longer silence than `waitMsMax`. `nowMs`: store time.
  */
-export function checkAskedWait(delayMs: number, reason: string, nowMs: number): void {
-  if (reason !== 'throttled' || delayMs <= askedWaitMsMax) return;
+export function checkAskedWait(
+  delayMs: number,
+  reason: string,
+  nowMs: number,
+  waitMsMax = askedWaitMsMax,
+): void {
+  if (reason !== 'throttled' || delayMs <= waitMsMax) return;
   const until = new Date(nowMs + delayMs).toISOString().replace(/\.\d+/, '');
   throw new RateLimitedError(
     `The service answered 429 before and asked this key to wait until ${until}`,
-    `A run waits for at most ${askedWaitMsMax / 60_000} minutes. Start it again after that time: it continues where it stopped.`,
+    delayMs > askedWaitMsMax ? longWaitHint : 'Run the command again after that time.',
     delayMs,
   );
 }

@@ -216,7 +216,7 @@ function openInvocationLedger(policy: Policy, ports: CollectPorts, lease: Lease)
     ...ports,
     heldFrom: policy.quotaHeldFrom,
     async wait(delayMs, reason) {
-      if (policy.waitsForOthers) checkAskedWait(delayMs, reason, ports.store.nowMs());
+      checkAskedWait(delayMs, reason, ports.store.nowMs());
       if (!budget.takeWait(delayMs)) {
         refusedFor = reason;
         return false;

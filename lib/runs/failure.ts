@@ -1,6 +1,6 @@
 // Responsible for what a failed attempt means for later invocations: holds and retries. Not responsible for its log line.
 
-import { backoffMs, recoversByItself, refusesKey } from '../core/error-policy.ts';
+import { asksForLongWait, backoffMs, recoversByItself, refusesKey } from '../core/error-policy.ts';
 import {
   AuthError,
   ConfigError,
@@ -66,8 +66,9 @@ export async function noteFailure(
   const state = targetStateOf(schedule, task.id);
   schedule.targets[task.id] = state;
   state.failure = toFailure(error, state.failure, store.nowMs());
-  // A timer comes back after the wait: a 429 needs no hold.
-  if (error instanceof RateLimitedError && policy.selects === 'due') return true;
+  // A timer comes back after a short wait, so such a 429 needs no hold.
+  const isShortWait = error instanceof RateLimitedError && !asksForLongWait(error);
+  if (isShortWait && policy.selects === 'due') return true;
   result.errors.push(error);
   holdOff(invocation, attempt, state, error);
   await discardUnusableRun(invocation, attempt, state, error);
@@ -107,10 +108,15 @@ function holdOff(
   const isTemporary = recoversByItself(error);
   // A run that stored a page makes progress, however slow.
   state.failures = isTemporary && gotPage ? 1 : state.failures + 1;
-  if (!isTemporary || gotPage) state.noPageSinceMs = undefined;
+  if (!isTemporary || gotPage || asksForLongWait(error)) state.noPageSinceMs = undefined;
   else noteNoPage(state, checkpoint?.lastPageAtMs ?? 0, nowMs);
-  if (refusesKey(error)) {
-    const before = schedule.holds[task.target.user];
+  const before = schedule.holds[task.target.user];
+  if (asksForLongWait(error)) {
+    const askedMs = Math.ceil(error.retryAfterMs);
+    const failure = toFailure(error, undefined, nowMs);
+    const untilMs = Math.round(nowMs) + askedMs;
+    schedule.holds[task.target.user] = { failures: 1, untilMs, askedMs, failure };
+  } else if (refusesKey(error)) {
     const failures = (before?.failures ?? 0) + 1;
     const failure = toFailure(error, before?.failure, nowMs);
     schedule.holds[task.target.user] = { failures, untilMs: nowMs + backoffMs(failures), failure };

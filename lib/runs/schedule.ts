@@ -65,10 +65,12 @@ export interface MissedSlots {
   scheduleMs: number;
 }
 
-/** A refused access key, and until when a timer does not use it. */
+/** An access key that was refused or must wait, and until when a timer does not use it. */
 export interface KeyHold {
   failures: number;
   untilMs: number;
+  /** How long the service asked the key to wait, milliseconds. Absent: the key was refused. */
+  askedMs?: number | undefined;
   failure?: Failure | undefined;
 }
 
@@ -228,7 +230,7 @@ export function holdEndsMs(
     untilMs > nowMs && untilMs - nowMs <= longestMs ? untilMs : 0;
   const keyHold = user === null ? undefined : holds[user];
   return {
-    keyMs: keyHold ? validMs(keyHold.untilMs, backoffMs(keyHold.failures)) : 0,
+    keyMs: keyHold ? validMs(keyHold.untilMs, keyHold.askedMs ?? backoffMs(keyHold.failures)) : 0,
     ownMs: validMs(state.retryAtMs, hourMs),
   };
 }

@@ -327,7 +327,9 @@ function findProblems(
     const why = failure
       ? `, because attempts fail since ${failure.since} (${failure.failures} in a row): ${failure.message}`
       : '';
-    const hint = failure ? `${failure.hint}\n${liftHint}` : liftHint;
+    // The hint of a long wait says it itself: an export must wait too.
+    const isAskedToWait = failure?.ofKey && failure.code === 'RATE_LIMITED';
+    const hint = [failure?.hint, isAskedToWait ? undefined : liftHint].filter(Boolean).join('\n');
     add('held', `${what} until ${heldUntil}${why}`, hint, failure?.code);
   }
   /** For problems that follow from attempts that fail. */

@@ -1,7 +1,7 @@
 // Responsible for one invocation's work under the lease: task after task, until nothing is left, or the quota or the time is
 // used up. One failing target does not stop the others.
 
-import { recoversByItself, refusesKey } from '../core/error-policy.ts';
+import { asksForLongWait, recoversByItself, refusesKey } from '../core/error-policy.ts';
 import { EvidenceError, ExportError, RateLimitedError, StoppedError } from '../core/errors.ts';
 import { stoppedError } from '../quota/budget.ts';
 import type { SealOutcome } from '../snapshots/seal.ts';
@@ -242,7 +242,9 @@ async function handleFailure(
     state.throttledUsers.add(task.target.user);
   }
   const wasTried = checkpoint !== null || task.projectId === null;
-  if (wasTried && !gotPage && recoversByItself(error)) await noteStall(invocation, attempt);
+  // A long wait was just reported, and is no stall.
+  const canStall = recoversByItself(error) && !asksForLongWait(error);
+  if (wasTried && !gotPage && canStall) await noteStall(invocation, attempt);
   if (recoversByItself(error)) state.isPaused = true;
   return true;
 }

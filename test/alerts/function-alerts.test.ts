@@ -28,6 +28,8 @@ const lasting: ExportError[] = [
   new ProtocolError('NOT_A_PAGE', 'no page', 'look'),
   new CorruptError('_runs/x', 'altered', 'restore'),
   new EvidenceError('_manifests/x', 'missing', 'restore'),
+  // Longer than a run waits.
+  new RateLimitedError('429', 'wait', 3_600_000),
   new StoreError('DISK_FULL', 'full', 'make room'),
   new StoreError('STORE_DENIED', 'denied', 'grant'),
 ];

@@ -10,6 +10,7 @@ import {
   type ServiceCheckOptions,
 } from '../../lib/app/service-check.ts';
 import { configFromFlags } from '../../lib/config/flags.ts';
+import { policyOf } from '../../lib/core/error-policy.ts';
 import { AuthError, StoppedError } from '../../lib/core/errors.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
@@ -100,18 +101,21 @@ test('a fault of a comparison fails nothing', async () => {
   });
 });
 
-test('a quota that stays full is said, not waited for', async () => {
-  const { simulator, run } = await start({
-    faults: [{ kind: '429', at: 1, retryAfterSeconds: 86_400 }],
-  });
-  expect(statusesOf(await run())).toMatchObject({ permission: 'failed' });
-  const checks = await run();
-  expect(checks.find(({ check }) => check === 'permission')).toMatchObject({
-    status: 'skipped',
-    message: expect.stringContaining('no free slot'),
-  });
-  expect(simulator.stats().nodeRequests).toBe(1);
-});
+// The second is shorter than a run waits, but longer than a person waits for an answer.
+test.each([86_400, 600])(
+  'a key that must wait for %i s is a failure with exit code 4 that says until when',
+  async (retryAfterSeconds) => {
+    const { simulator, run } = await start({ faults: [{ kind: '429', at: 1, retryAfterSeconds }] });
+    expect(statusesOf(await run())).toMatchObject({ permission: 'failed' });
+    const permission = (await run()).find(({ check }) => check === 'permission');
+    expect(permission).toMatchObject({
+      ...{ status: 'failed', account: 'default' },
+      message: expect.stringMatching(/answered 429 .*asked this key to wait until 20\S+Z/),
+    });
+    expect(policyOf(permission?.error).exitCode).toBe(4);
+    expect(simulator.stats().nodeRequests).toBe(1);
+  },
+);
 
 test('keeps the checks until it was stopped', async () => {
   const stopper = new AbortController();

@@ -45,7 +45,7 @@ test('says which target is held, why and until when', async () => {
   const people = await call(args, options);
   expect(people.code).toBe(0);
   expect(people.runtime.out()).toMatch(
-    /^held until 20\S+Z: prod container_nodes cn-south-4 \S+\n {2}its access key fails since 20\S+Z \(1 in a row\): REFUSED: .+\n {2}.*secret key.*\nidle, 0 requests: /,
+    /^held until 20\S+Z: prod container_nodes cn-south-4 \S+\n {2}requests with its access key fail since 20\S+Z \(1 in a row\): REFUSED: .+\n {2}.*secret key.*\nidle, 0 requests: /,
   );
   const { runtime } = await call([...args, '--json'], options);
   expect(runtime.json()).toMatchObject({

@@ -60,6 +60,13 @@ describe('a silence that the service asked for', () => {
     expect(check).toThrow(RateLimitedError);
     expect(check).toThrow('asked this key to wait until 2026-11-26T06:00:00Z');
   });
+  test('can be limited further, and then asks for another run only', () => {
+    const check = () => checkAskedWait(600_000, 'throttled', nowMs, 180_000);
+    expect(check).toThrow('asked this key to wait until 2026-11-25T06:10:00Z');
+    expect(check).toThrow(
+      expect.objectContaining({ hint: 'Run the command again after that time.' }),
+    );
+  });
   test.each([
     [15 * 60_000, 'throttled'],
     [3_600_000, 'quota'],

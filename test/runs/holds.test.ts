@@ -1,7 +1,9 @@
 // Tests that a timer's result names the targets that it leaves alone, and why.
 
-import { expect, test } from 'vitest';
-import { AuthError, ProtocolError } from '../../lib/core/errors.ts';
+import { describe, expect, test } from 'vitest';
+import { AuthError, ProtocolError, RateLimitedError } from '../../lib/core/errors.ts';
+import { scheduleKey } from '../../lib/core/object-keys.ts';
+import type { Source } from '../../lib/core/ports.ts';
 import { createTestExporter } from '../support/test-exporter.ts';
 
 const failingWith = (error: Error) => () => ({
@@ -65,4 +67,62 @@ test('says that another exporter works on the store, and which targets are held'
   const slow = world.exportNow();
   const [, ticked] = await Promise.all([slow, world.clock.sleep(10_000).then(() => world.tick())]);
   expect(ticked).toMatchObject({ status: 'idle', idle: 'leased', held: [] });
+});
+
+describe('a key that the service asked to wait for a day', () => {
+  const dayMs = 24 * 3_600_000;
+  /** Two targets of one key, and a request that is answered with 429 until `endMs`. */
+  function createThrottled() {
+    const world = createTestExporter({ ids: ['a'] });
+    const endMs = world.clock.nowMs() + dayMs;
+    const wrap = (source: Source): Source => ({
+      async fetchPage(range, gate) {
+        if (world.clock.nowMs() >= endMs) return source.fetchPage(range, gate);
+        if (!(await gate.admit())) return 'paused';
+        const error = new RateLimitedError('answered 429', 'wait', dayMs);
+        await gate.sent({ atMonotonicMs: world.clock.monotonicMs(), error });
+        throw error;
+      },
+    });
+    const create = (projectId: string) => {
+      const target = world.createTarget({ account: 'one', user: 'aaaaaaaaaaaa', projectId });
+      return { ...target, openSource: (id: string) => wrap(target.openSource(id)) };
+    };
+    return { world, targets: [create('p1'), create('p2')] };
+  }
+  const held = ['p1', 'p2'].map((projectId) => ({
+    ...{ account: 'one', projectId, heldUntil: expect.stringMatching(/^2026-11-25T06:00:0/) },
+    failure: { ofKey: true, code: 'RATE_LIMITED', message: expect.stringContaining('429') },
+  }));
+  const reported = [expect.objectContaining({ code: 'RATE_LIMITED' })];
+
+  test('is reported once, then held with all its targets, and used again after that', async () => {
+    const { world, targets } = createThrottled();
+    const first = await world.tick({ targets });
+    expect(first).toMatchObject({ status: 'paused', requests: 1, errors: reported, held });
+    for (let hour = 1; hour < 24; hour += 1) {
+      world.clock.advance(3_600_000);
+      const later = await world.tick({ targets });
+      expect(later).toMatchObject({ status: 'idle', requests: 0, errors: [], held });
+    }
+    world.clock.advance(3_600_000 + 60_000);
+    const last = await world.tick({ targets });
+    expect(last).toMatchObject({ status: 'sealed', errors: [], held: [] });
+  });
+
+  test('is held again if only the quota ledger knows it', async () => {
+    const { world, targets } = createThrottled();
+    await world.tick({ targets });
+    await world.store.delete(scheduleKey);
+    const result = await world.tick({ targets });
+    expect(result).toMatchObject({ status: 'paused', requests: 0, errors: reported, held });
+    expect(result.errors[0]?.message).toContain('asked this key to wait until 2026-11-25T06:00:0');
+  });
+
+  test('stays held after a command, which cannot use the key either', async () => {
+    const { world, targets } = createThrottled();
+    await world.tick({ targets });
+    await world.exportNow({ targets });
+    expect(await world.tick({ targets })).toMatchObject({ status: 'idle', requests: 0, held });
+  });
 });

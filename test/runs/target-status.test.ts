@@ -280,6 +280,17 @@ describe('problems', () => {
     expect((await statusOf(world, target)).failure).toMatchObject({ code: 'RATE_LIMITED' });
   });
 
+  test('a key that must wait is held, with its reason and no promise that an export helps', async () => {
+    const world = createTestExporter();
+    const target = failing(world, new RateLimitedError('too many', 'wait', dayMs));
+    await world.tick({ targets: [target] });
+    const status = await statusOf(world, target);
+    const heldUntil = '2026-11-25T06:00:00.000Z';
+    expect(status).toMatchObject({ heldUntil, failure: { ofKey: true, code: 'RATE_LIMITED' } });
+    expect(status.problems[0]).toMatchObject({ kind: 'held', code: 'RATE_LIMITED', hint: 'wait' });
+    expect(status.problems[0]?.message).toContain(`its access key is held until ${heldUntil}`);
+  });
+
   test('abandoned: before and after an invocation gives the run up, until the next snapshot', async () => {
     const world = createTestExporter({ scheduleMs: 6 * hourMs });
     await world.tick();
