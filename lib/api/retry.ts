@@ -8,6 +8,7 @@ import {
   RateLimitedError,
   TransientError,
 } from '../core/errors.ts';
+import { briefTriesMax } from '../core/network-fault.ts';
 import type { Clock, Log } from '../core/ports.ts';
 
 const backoffMsMax = 60_000;
@@ -47,9 +48,6 @@ export function isTransient(error: ExportError): boolean {
   return canPass && askedWaitOf(error) <= askedWaitMsMax;
 }
 
-/** Tries while the host name is not found: this can pass, but rarely does. */
-const nameTriesMax = 3;
-
 /** Says it in words, for people who wait: "retry 4 of 10 in 8 s: connection refused". */
 export function logRetry(log: Log, plan: RetryPlan, fields: Record<string, unknown>): void {
   const { error, nextTry, triesMax, delayMs } = plan;
@@ -85,7 +83,7 @@ export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOpt
 
   async function waitForMore(error: ExportError, tries: number): Promise<boolean> {
     if (signal?.aborted || tries >= triesMax) return false;
-    if (error.code === 'HOST_NOT_FOUND' && tries >= nameTriesMax) return false;
+    if (error.code === 'HOST_NOT_FOUND' && tries >= briefTriesMax) return false;
     const plan = { error, nextTry: tries + 1, triesMax };
     if (waitsByItself(error)) {
       options.onRetry?.({ ...plan, delayMs: 0 });

@@ -21,6 +21,9 @@ export interface NetworkFault {
   isLoginRefused: boolean;
 }
 
+/** The most tries of a fault that is retried `briefly`. */
+export const briefTriesMax = 3;
+
 const connectionHint =
   'Retries did not help. Check the network, HTTPS_PROXY, NO_PROXY and the address, then start again: an export continues where it stopped.';
 const noSwitchHint = 'There is no setting that turns certificate verification off.';

@@ -35,21 +35,26 @@ export interface OperationFailure {
   error: ExportError;
   /**
    * `never`: a retry cannot help. `soon`: the cause can pass by itself. `slowly`: as `soon`, but the store asked for fewer
-   * requests. `once`: the SDK has learned the store's time from this answer, so one retry can help.
+   * requests. `briefly`: a few times, because the cause rarely passes. `once`: the SDK has learned the store's time from this answer, so one retry can help.
    */
-  retry: 'never' | 'soon' | 'slowly' | 'once';
+  retry: 'never' | 'soon' | 'slowly' | 'briefly' | 'once';
+  /** False if the store certainly did not do what was asked: it answered that it refuses. */
+  mayHaveEffect: boolean;
   /** The store refused the access key or the action. The key may have expired: stores have several codes for that. */
   isRefused: boolean;
   /** The access key itself is not valid, for any action. Using it again may lock it. */
   isKeyInvalid: boolean;
 }
 
+/** For a failure that says nothing about the access key or the effect. */
+const plain = { mayHaveEffect: true, isRefused: false, isKeyInvalid: false };
+
 /**
  * The permissions of each operation.
  * Source: OBS API Reference, "Actions Supported by Policy-based Authorization", read 2026-11-24.
  */
 const permissions: Record<Verb, string> = {
-  write: 'obs:object:PutObject (and obs:object:GetObject, to check what was written)',
+  write: 'obs:object:PutObject',
   read: 'obs:object:GetObject on the objects and obs:bucket:ListBucket on the bucket (without ListBucket the store answers "denied" for an object that does not exist)',
   list: 'obs:bucket:ListBucket',
   delete: 'obs:object:DeleteObject',
@@ -158,7 +163,10 @@ export function describeFailure(thrown: unknown, operation: Operation): Operatio
   const answer = readAnswer(thrown);
   if (answer !== null) {
     const expectedRegion = readExpectedRegion(thrown);
-    return describeAnswer(answer, expectedRegion ? { ...operation, expectedRegion } : operation);
+    const named = expectedRegion ? { ...operation, expectedRegion } : operation;
+    // A time-out is the only refusal that can come after the work began.
+    const isRefusal = answer.status >= 400 && answer.status < 500 && answer.status !== 408;
+    return { ...describeAnswer(answer, named), mayHaveEffect: !isRefusal };
   }
   const networkCode = readNetworkCode(thrown);
   if (networkCode === null) throw thrown;
@@ -170,8 +178,7 @@ function describeConnectionFault(networkCode: string, operation: Operation): Ope
   const fault = describeNetworkFault(networkCode, place);
   if (fault.code === 'NETWORK') return failed(operation, fault.reason, fault.hint);
   const error = createError(fault.code, operation, fault.reason, fault.hint);
-  const retry = fault.retry === 'never' ? 'never' : 'soon';
-  return { error, retry, isRefused: false, isKeyInvalid: false };
+  return { ...plain, error, retry: fault.retry };
 }
 
 interface Answer {
@@ -242,7 +249,7 @@ function denied(
   retry: Retry = 'never',
 ): OperationFailure {
   const error = createError('STORE_DENIED', operation, reason, hint);
-  return { error, retry, isRefused: false, isKeyInvalid: false };
+  return { ...plain, error, retry };
 }
 
 function failed(
@@ -252,7 +259,7 @@ function failed(
   retry: Retry = 'soon',
 ): OperationFailure {
   const error = createError('STORE_FAILED', operation, reason, hint);
-  return { error, retry, isRefused: false, isKeyInvalid: false };
+  return { ...plain, error, retry };
 }
 
 /** The SDK's error is not kept as the cause, because it contains the request with its signature and access key. */

@@ -1,6 +1,8 @@
 // Responsible for running one operation on an OBS store: tries, time limits, retries, and a new access key after a refusal.
 // Not responsible for what an operation sends.
 
+import type { ExportError } from '../core/errors.ts';
+import { briefTriesMax } from '../core/network-fault.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { type AccessKey, type AccessKeyProvider, createAccessKeys } from './obs-access-key.ts';
 import {
@@ -61,10 +63,14 @@ const tryMsMin = 300;
 export interface Try extends Pick<OpenedClient, 'client' | 's3'> {
   /** The second argument of each `client.send`. */
   sendOptions: { abortSignal: AbortSignal; requestTimeout: number };
-  /** True if an earlier try may already have had its effect. */
-  isRetry: boolean;
+  /** True if an earlier try may already have had its effect. A try that the store refused had none. */
+  mayBeDone: boolean;
+  /** Of the try before this one; null: this is the first. */
+  earlierError: ExportError | null;
   /** For the messages of failures. */
   operation: Operation;
+  /** What a failed request of this try means. Throws `thrown` if it comes neither from the store nor from the network. */
+  describe: (thrown: unknown, verb: Verb) => OperationFailure;
   /** Restarts the time limit when the size of the body that is about to arrive is known. */
   expectBody: (bytes: number) => void;
 }
@@ -101,6 +107,8 @@ export function openOperations(options: OperationOptions, storeClock: StoreClock
         bodyBytes,
         endMonotonicMs: startMonotonicMs + session.timeouts.operationMs + transferMs(bodyBytes),
         tries: 0,
+        mayBeDone: false,
+        earlierError: null,
         refusedKey: null,
         isRepaired: false,
       };
@@ -111,6 +119,8 @@ export function openOperations(options: OperationOptions, storeClock: StoreClock
           return result.value;
         }
         const { failure } = result;
+        running.mayBeDone ||= failure.mayHaveEffect;
+        running.earlierError = failure.error;
         if (running.tries >= mayTry || !(await waitForRetry(session, running, failure))) {
           fewTriesUntilMonotonicMs = clock.monotonicMs() + fewTriesMs;
           throw failure.error;
@@ -129,6 +139,9 @@ interface Running {
   /** No retry starts later. */
   endMonotonicMs: number;
   tries: number;
+  /** As in Try. */
+  mayBeDone: boolean;
+  earlierError: ExportError | null;
   /** The temporary access key that the store refused, once it is replaced. */
   refusedKey: AccessKey | null;
   /** True after the access key was replaced or the SDK has learned the store's time. Neither helps a second time. */
@@ -174,6 +187,10 @@ async function tryOnce<T>(session: Session, running: Running, act: Act<T>): Prom
     Math.min(timeouts.requestMs + transferMs(bytes), Math.max(tryMsMin, timeLeftMs())),
   );
   limit.restart(bodyBytes);
+  const describe: Try['describe'] = (thrown, verb) =>
+    limit.signal.aborted
+      ? describeTimeout({ ...operation, verb }, limit.limitMs())
+      : describeFailure(thrown, { ...operation, verb });
   try {
     if (timeLeftMs() < tryMsMin) return { failure: describeNoTime(operation) };
     const key = await keys.next(running.refusedKey);
@@ -185,13 +202,14 @@ async function tryOnce<T>(session: Session, running: Running, act: Act<T>): Prom
       client,
       s3,
       sendOptions: { abortSignal: limit.signal, requestTimeout: Math.ceil(limit.limitMs()) },
-      isRetry: running.tries > 1,
+      mayBeDone: running.mayBeDone,
+      earlierError: running.earlierError,
       operation,
+      describe,
       expectBody: limit.restart,
     });
   } catch (thrown) {
-    if (limit.signal.aborted) return { failure: describeTimeout(operation, limit.limitMs()) };
-    return { failure: describeFailure(thrown, operation) };
+    return { failure: describe(thrown, operation.verb) };
   } finally {
     limit.stop();
   }
@@ -234,7 +252,11 @@ async function waitForRetry(
     log('debug', 'the store refused the temporary access key; retrying with a new one', { code });
     return true;
   }
-  if (retry === 'never' || (retry === 'once' && running.isRepaired)) {
+  const isLast =
+    retry === 'never' ||
+    (retry === 'once' && running.isRepaired) ||
+    (retry === 'briefly' && running.tries >= briefTriesMax);
+  if (isLast) {
     if (isKeyInvalid) keys.hold(error);
     return false;
   }

@@ -3,7 +3,11 @@
 
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import type { ObjectCannedACL, PutObjectCommandInput } from '@aws-sdk/client-s3';
+import type {
+  HeadObjectCommandOutput,
+  ObjectCannedACL,
+  PutObjectCommandInput,
+} from '@aws-sdk/client-s3';
 import { configFault } from '../core/errors.ts';
 import type { PutOptions, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
@@ -14,6 +18,7 @@ import {
   describeMismatch,
   describeOtherServer,
   isAbsent,
+  type OperationFailure,
 } from './obs-errors.ts';
 import { type OperationOptions, openOperations, type Try } from './obs-operation.ts';
 
@@ -108,17 +113,21 @@ async function putObject(
   };
   const call = { verb: 'write', url: urlOf(key), bodyBytes: body.length } as const;
   await operations.run(call, async (attempt) => {
-    if (attempt.isRetry) {
-      // The outcome of the earlier try is unknown: it may have stored the object although its answer was lost.
-      const stored = await headObject(location, attempt, key);
+    if (attempt.mayBeDone) {
+      // An earlier try may have stored the object although its answer was lost.
+      const { stored, failure } = await headObject(location, attempt, key);
       const isStored = stored?.ContentLength === body.length && stored.Metadata?.md5 === md5;
       if (isStored) return { value: undefined };
+      // An answer to HEAD has no code: the error of the PUT says more. If the HEAD is refused, a PUT finds out why.
+      if (failure && failure.retry !== 'never') {
+        return { failure: { ...failure, error: attempt.earlierError ?? failure.error } };
+      }
     }
     const sentMonotonicMs = clock.monotonicMs();
     const command = new attempt.s3.PutObjectCommand(input);
     const answer = await attempt.client.send(command, attempt.sendOptions);
-    // Not after a retry: an earlier try may have been the one that set the time stamp.
-    if (isWrittenOnce && !attempt.isRetry) {
+    // Not otherwise: an earlier try may have been the one that set the time stamp.
+    if (isWrittenOnce && !attempt.mayBeDone) {
       const receivedMonotonicMs = clock.monotonicMs();
       storeClock.observeWrite(root + key, { sentMonotonicMs, receivedMonotonicMs });
     }
@@ -126,7 +135,8 @@ async function putObject(
     // The ETag is the MD5 of the stored bytes, unless the object is encrypted with a KMS key.
     const etag = answer.ETag?.replaceAll('"', '').toLowerCase();
     if (durability === 'checksummed' && etag === md5) return { value: undefined };
-    const stored = await headObject(location, attempt, key);
+    const { stored, failure } = await headObject(location, attempt, key);
+    if (failure) return { failure };
     // Only the size is compared, because another writer may already have replaced the bytes.
     if (stored?.ContentLength === body.length) return { value: undefined };
     const reason =
@@ -137,13 +147,18 @@ async function putObject(
   });
 }
 
-/** Null if the object does not exist. */
-async function headObject(location: Location, { client, s3, sendOptions }: Try, key: string) {
+/** What a write left; `stored` null: no object, or not known. A failure is one to read, and the write may be done. */
+async function headObject(
+  location: Location,
+  { client, s3, sendOptions, describe }: Try,
+  key: string,
+): Promise<{ stored: HeadObjectCommandOutput | null; failure?: OperationFailure }> {
   try {
-    return await client.send(new s3.HeadObjectCommand(location.addressOf(key)), sendOptions);
+    const command = new s3.HeadObjectCommand(location.addressOf(key));
+    return { stored: await client.send(command, sendOptions) };
   } catch (error) {
-    if (isAbsent(error, true)) return null;
-    throw error;
+    if (isAbsent(error, true)) return { stored: null };
+    return { stored: null, failure: { ...describe(error, 'read'), mayHaveEffect: true } };
   }
 }
 

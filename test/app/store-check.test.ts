@@ -53,13 +53,19 @@ test('without a write, nothing else is tried', async () => {
 });
 
 test.each([
-  ['get', { 'store-write': 'ok', 'store-read': 'failed', 'store-list': 'ok' }, false],
+  ['get', { 'store-write': 'ok', 'store-read': 'failed', 'store-overwrite': 'skipped' }, true],
   ['list', { 'store-read': 'ok', 'store-list': 'failed', 'store-clock': 'skipped' }, false],
   ['delete', { 'store-overwrite': 'ok', 'store-delete': 'failed', 'store-clock': 'ok' }, false],
 ])('a store that cannot %s', async (op, statuses, isCounting) => {
   const checks = await check(deny(op));
   expect(statusesOf(checks)).toMatchObject(statuses);
   expect(canCount(checks)).toBe(isCounting);
+});
+
+test('deletes its object also if it cannot read it', async () => {
+  const store = openMemory(deny('get'));
+  expect(statusesOf(await check({}, store))['store-delete']).toBe('ok');
+  expect([...store.dump().keys()]).toEqual([]);
 });
 
 test('finds a store that returns old bytes after an overwrite', async () => {

@@ -166,7 +166,7 @@ describe('no answer', () => {
     ['ECONNRESET', 'STORE_FAILED', 'soon', 'network'],
     ['ECONNREFUSED', 'STORE_FAILED', 'soon', 'network'],
     ['EAI_AGAIN', 'STORE_FAILED', 'soon', 'does not resolve'],
-    ['ENOTFOUND', 'HOST_NOT_FOUND', 'soon', 'does not resolve'],
+    ['ENOTFOUND', 'HOST_NOT_FOUND', 'briefly', 'does not resolve'],
     ['CERT_HAS_EXPIRED', 'CERTIFICATE_REFUSED', 'never', 'NODE_EXTRA_CA_CERTS'],
     ['SELF_SIGNED_CERT_IN_CHAIN', 'CERTIFICATE_REFUSED', 'never', 'NODE_EXTRA_CA_CERTS'],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'CERTIFICATE_REFUSED', 'never', 'NODE_EXTRA_CA_CERTS'],

@@ -1,6 +1,6 @@
 // Tests retries, time limits and access keys of an operation on the OBS store, against scripted answers.
 
-import { createServer } from 'node:http';
+import { Agent, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
@@ -163,4 +163,21 @@ test('an operation after a failed one gets fewer tries, until one succeeds', asy
   expect(String(await store.get('a'))).toBe('x');
   await storeErrorOf(store.get('a'));
   expect(requests).toHaveLength(17);
+});
+
+test('a host name that does not exist gets three tries, as for the API', async () => {
+  let lookups = 0;
+  const agent = new Agent({
+    lookup: (_name, _options, done) => {
+      lookups += 1;
+      done(Object.assign(new Error('not found'), { code: 'ENOTFOUND' }), '');
+    },
+  });
+  const { store } = await openScriptedStore([], {
+    endpoint: 'http://store.invalid',
+    openAgent: async () => agent,
+  });
+  const error = await storeErrorOf(store.get('a'));
+  expect(error.code).toBe('HOST_NOT_FOUND');
+  expect(lookups).toBe(3);
 });

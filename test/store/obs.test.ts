@@ -114,6 +114,47 @@ describe('put', () => {
     }
   });
 
+  describe('a HEAD never replaces the error of the PUT', () => {
+    const skewed = refusal(403, 'RequestTimeTooSkewed');
+    const failed = refusal(500, 'InternalError');
+    const head = (status: number): ScriptedAnswer => ({ status });
+
+    test.each([
+      // What the store refused is not there.
+      ['a wrong clock', [skewed, skewed], 'PUT PUT', 'clock', 'NTP'],
+      ['a refused PUT', [refusal(403, 'AccessDenied')], 'PUT', 'AccessDenied', 'PutObject'],
+      // It may be there, but may not be read.
+      [
+        'a refused HEAD',
+        [failed, head(403), refusal(403, 'InvalidAccessKeyId')],
+        ...['PUT HEAD PUT', 'InvalidAccessKeyId', 'obs.credentials'],
+      ],
+      [
+        'a HEAD that fails',
+        [failed, ...Array.from({ length: 6 }, () => head(500))],
+        ...['PUT HEAD HEAD HEAD HEAD HEAD HEAD', 'InternalError', 'network'],
+      ],
+    ] as [string, ScriptedAnswer[], string, string, string][])(
+      'after %s',
+      async (_name, answers, sent, message, hint) => {
+        const { store, methods } = await openScriptedStore(answers);
+        const error = await storeErrorOf(store.put('a', utf8('x')));
+        expect(methods()).toBe(sent);
+        expect(error.message).toMatch(/^cannot write /);
+        expect(error.message).toContain(message);
+        expect(error.hint).toContain(hint);
+      },
+    );
+
+    test('and after a good PUT it is an error of reading', async () => {
+      const { store } = await openScriptedStore([stored('x'), head(403)]);
+      const error = await storeErrorOf(store.put('a', utf8('x')));
+      expect(error).toMatchObject({ code: 'STORE_DENIED' });
+      expect(error.message).toMatch(/^cannot read .*access denied/);
+      expect(error.hint).toContain('obs:object:GetObject');
+    });
+  });
+
   test('writes again while the object is missing or has another size, then fails', async () => {
     const short: ScriptedAnswer = { headers: { 'content-length': '1' } };
     const { store, methods } = await openScriptedStore([
