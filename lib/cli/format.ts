@@ -18,6 +18,11 @@ export function escapeControls(text: string): string {
   );
 }
 
+/** As escapeControls, but line feeds stay: for whole texts, whose lines are built here. */
+export function escapeLines(text: string): string {
+  return text.split('\n').map(escapeControls).join('\n');
+}
+
 export function formatCount(count: number): string {
   return count.toLocaleString('en');
 }
@@ -78,7 +83,7 @@ export function describeSnapshots(snapshots: readonly Sealed[], storeUrl: string
     const { table, snapshot, scope, rows, rejects, verdict, evidence, parts } = manifest;
     const rejected = rejects === 0 ? '' : `, ${formatPlural(rejects, 'reject')}`;
     return [
-      `${scope.account} ${table} ${snapshot}  ${scope.region} ${scope.projectId}`,
+      `${escapeControls(scope.account)} ${table} ${snapshot}  ${scope.region} ${scope.projectId}`,
       `  ${formatPlural(rows, 'row')}${rejected}  (${formatPlural(evidence.pages, 'page')}, ${formatPlural(evidence.requests, 'request')})`,
       `  ${verdicts[verdict] ?? verdict}`,
       ...parts.map(

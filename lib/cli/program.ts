@@ -11,6 +11,7 @@ import { type CommandDefinition, createCommand, type Outcome } from './command.t
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { exportCommand } from './export.ts';
+import { escapeLines } from './format.ts';
 import { initCommand } from './init.ts';
 import type { CommonOptions } from './options.ts';
 import { planCommand } from './plan.ts';
@@ -97,7 +98,7 @@ function createProgram(call: Call): Command {
       writeOut: (text) => runtime.stdout.write(text),
       // With --json, the error is printed as JSON on stdout instead.
       writeErr: (text) => {
-        if (!call.options.json) runtime.stderr.write(call.scrubber.scrub(text));
+        if (!call.options.json) runtime.stderr.write(escapeLines(call.scrubber.scrub(text)));
       },
       getOutHelpWidth: () => (runtime.stdout.isTerminal ? runtime.stdout.columns() : 100),
       getErrHelpWidth: () => (runtime.stderr.isTerminal ? runtime.stderr.columns() : 100),
@@ -172,15 +173,18 @@ function toPrintedFailure({ command }: Call, failure: ResultJson) {
   return command?.printsResult ? failure : { status, errors };
 }
 
-/** Prints errors on stderr, unless a log line has shown them already, and the result on stdout, without secrets. */
+/**
+ * Prints errors on stderr, unless a log line has shown them already, and the result on stdout, without secrets. Control
+ * characters are escaped: names come from the configuration, the store and the service.
+ */
 export function printOutcome(session: Session, { json, text }: Omit<Outcome, 'exitCode'>): void {
   const { runtime, scrubber, log, logFormat, printError } = session;
   for (const error of json?.errors ?? []) {
     if (session.isLogged(error)) continue;
     const { code, message, hint } = error;
     if (logFormat === 'json') log('error', message, { code, hint });
-    else printError(`error ${code}: ${message}\n  ${hint.replaceAll('\n', '\n  ')}\n`);
+    else printError(escapeLines(`error ${code}: ${message}\n  ${hint.replaceAll('\n', '\n  ')}\n`));
   }
-  if (!session.json && text !== '') runtime.stdout.write(scrubber.scrub(text));
+  if (!session.json && text !== '') runtime.stdout.write(escapeLines(scrubber.scrub(text)));
   if (session.json && json) runtime.stdout.write(`${scrubber.scrub(JSON.stringify(json))}\n`);
 }

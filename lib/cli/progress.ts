@@ -3,7 +3,7 @@
 import type { Quota } from '../quota/window.ts';
 import { requestsFor } from '../runs/cost.ts';
 import type { ProgressEvent } from '../runs/progress-event.ts';
-import { formatCount, formatDuration } from './format.ts';
+import { escapeControls, formatCount, formatDuration } from './format.ts';
 
 export interface ProgressState {
   /** What is worked on. Empty: not known yet. */
@@ -148,7 +148,7 @@ function listTexts(state: ProgressState, share: number | null): string[] {
     [count, left, shortWait],
     [count, shortWait],
     [count || shortWait || label],
-  ].map((parts) => parts.filter((part) => part !== '').join(' · '));
+  ].map((parts) => escapeControls(parts.filter((part) => part !== '').join(' · ')));
 }
 
 function formatRate(perSecond: number): string {

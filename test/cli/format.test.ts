@@ -54,7 +54,7 @@ test('names the role of a part that does not hold rows', () => {
     ...{
       table: 't',
       snapshot: 's',
-      scope: { account: 'a', region: 'r', projectId: 'p' },
+      scope: { account: 'a\u001b[31m\nb', region: 'r', projectId: 'p' },
       verdict: 'complete',
     },
     ...{ rows: 2, rejects: 1, evidence: { pages: 1, requests: 1 } },
@@ -66,7 +66,7 @@ test('names the role of a part that does not hold rows', () => {
   const sealed = { manifest, manifestKey: 'm', manifestSha256: 'b' } as unknown as Sealed;
   const lines = describeSnapshots([sealed], 'file:/lake').split('\n');
   expect(lines).toEqual([
-    'a t s  r p',
+    'a\\u001b[31m\\u000ab t s  r p',
     '  2 rows, 1 reject  (1 page, 1 request)',
     expect.stringMatching(/^ {2}complete: /),
     '  ndjson    k  1 byte',

@@ -153,6 +153,17 @@ describe('an outcome', () => {
     expect(runtime.err()).toBe('error NETWORK: no route\n  check the cable\n');
   });
 
+  test('has no control characters but line feeds, wherever a name came from', () => {
+    const runtime = createTestRuntime({ terminal: true });
+    const faults = [{ code: 'X', message: 'a\u001b[31m\nb', hint: 'c\u009b\nd' }];
+    const text = 'red\u001b[31m\rname\nnext\n';
+    printOutcome(openSession(runtime, createScrubber(), { json: false }), {
+      ...{ json: { errors: faults }, text },
+    });
+    expect(runtime.out()).toBe('red\\u001b[31m\\u000dname\nnext\n');
+    expect(runtime.err()).toBe('error X: a\\u001b[31m\nb\n  c\\u009b\n  d\n');
+  });
+
   test('is one object on stdout, and log lines on stderr, with --json', () => {
     const runtime = createTestRuntime();
     printOutcome(openSession(runtime, createScrubber(), { json: true }), outcome);

@@ -28,6 +28,12 @@ describe('the progress line', () => {
     expect(renderProgress({ ...state, wait }, 80)).toContain('waiting 37 s for the quota');
   });
 
+  test('escapes control characters of names', () => {
+    expect(renderProgress({ ...state, label: 'a\u001b[31m\nb' }, 120)).toContain(
+      ' a\\u001b[31m\\u000ab · ',
+    );
+  });
+
   test('drops the label first and the count last when there is little room', () => {
     expect(renderProgress(state, 60)).toMatch(/^█+░+ 1,234\/4,321 nodes · 28 % · 4 min left$/);
     expect(renderProgress(state, 30)).toMatch(/^█+░+ 1,234\/4,321 nodes$/);
