@@ -58,6 +58,8 @@ const hints = {
   redirect: 'Redirects are not followed: correct the endpoint, and check the proxy.',
   choices:
     'The server offers several resources at this address: check endpoint, region and api, and any proxy in between.',
+  unasked:
+    'The request did not ask whether something changed, so a cache or proxy answered wrongly: check the proxy and the endpoint.',
   transient: 'Retried automatically. If it persists, contact support with the request id.',
   busy: 'The service is busy. Retried automatically. If it persists, start again later: an export continues where it stopped.',
   empty:
@@ -92,6 +94,8 @@ const ruleByStatus: Readonly<Record<number, Rule>> = {
   // "No content". Like an empty body of a 200: it may be a fault of a gateway.
   204: ({ text }) => new TransientError('BODY_BROKEN', text, hints.empty),
   300: become(ProtocolError, 'REDIRECTED', hints.choices),
+  // "Not modified". No redirect, although its class is.
+  304: become(ProtocolError, 'UNEXPECTED_STATUS', hints.unasked),
   400: refuseRequest(hints.parameters),
   401: rejectIdentity,
   403: rejectIdentity,

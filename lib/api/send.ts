@@ -148,6 +148,9 @@ const timeoutHint =
 function describeNoAnswer(peer: Peer, url: string, networkCode: string): ExportError {
   const place = { origin: new URL(url).origin, settings: peer.settings };
   const { code, reason, hint, retry, isLoginRefused } = describeNetworkFault(networkCode, place);
+  if (code === 'HEADERS_TOO_LARGE') {
+    return new ProtocolError(code, `${peer.name} sent no answer that can be read: ${reason}`, hint);
+  }
   const message = `${peer.name} could not be reached: ${reason}`;
   // The proxy's login is treated like a key: with a wrong one, no further request is sent.
   if (isLoginRefused) return new AuthError(code, message, hint);

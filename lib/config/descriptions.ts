@@ -96,7 +96,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
         '`https://iam.<region>.myhuaweicloud.com` (`.eu` for EU regions); the endpoint, if that is on this host',
     },
     enterpriseProjectId: {
-      text: 'Enterprise project of the nodes. Only for the hss API.',
+      text: 'Enterprise project of the nodes. Only for the hss API. A value of another form causes a warning.',
       defaultText:
         '`all_granted_eps`: every enterprise project that the user may see; not sent to the cgs API',
     },

@@ -22,7 +22,7 @@ import type {
 import { hostOf } from './regional-host.ts';
 import type { ConfigShape } from './schema.ts';
 import { listAbove } from './setting-list.ts';
-import { findForeignHosts, findOddProjectId, findUnknownToCgs } from './target-checks.ts';
+import { findForeignHosts, findOddIds, findUnknownToCgs } from './target-checks.ts';
 import type { ConfigValues } from './text.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
@@ -280,7 +280,7 @@ function toTarget(shape: TargetShape, account: string, path: string, draft: Draf
     draft.issues.push(...findUnknownToCgs(shape, path));
   }
   draft.issues.push(...findForeignHosts(shape, path));
-  if (draft.needs !== 'store') draft.warnings.push(...findOddProjectId(shape, hostname, path));
+  if (draft.needs !== 'store') draft.warnings.push(...findOddIds(shape, hostname, path));
   const needsTable = Object.keys(filters).length > 0 && shape.table === undefined;
   if (needsTable && !draft.isFaulty(`${path}.table`)) {
     draft.report(

@@ -115,7 +115,7 @@ const target = section({
   enterpriseProjectId: optional(
     name(128, /^[A-Za-z0-9_-]+$/, 'is not a valid enterprise project id'),
     {
-      hint: 'Write `all_granted_eps`, `"0"` for the default enterprise project, or the id of one.',
+      hint: 'Write `all_granted_eps`, `"0"` for the default enterprise project, or the id of one, a UUID.',
       isApiOnly: true,
     },
   ),

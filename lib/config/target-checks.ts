@@ -30,21 +30,32 @@ export function findForeignHosts(
   });
 }
 
-/** A warning: no document says that all project ids have this form. `hostname`: of the endpoint that is used. */
-export function findOddProjectId(
-  { projectId }: GivenTarget,
+/** The id of an enterprise project, or what stands for one or all. Source: HSS API, ListContainerNodes, read 2026-11-24. */
+const enterpriseProject = /^(0|all_granted_eps|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
+
+/** Warnings: no document says that all ids have these forms. `hostname`: of the endpoint that is used. */
+export function findOddIds(
+  { projectId, enterpriseProjectId }: GivenTarget,
   hostname: string,
   path: string,
 ): ConfigIssue[] {
-  if (projectId === undefined || !isServiceHost(hostname)) return [];
-  if (/^[0-9a-f]{32}$/i.test(projectId)) return [];
-  return [
-    {
+  if (!isServiceHost(hostname)) return [];
+  const issues: ConfigIssue[] = [];
+  if (projectId !== undefined && !/^[0-9a-f]{32}$/i.test(projectId)) {
+    issues.push({
       path: `${path}.projectId`,
       message: 'is not 32 hex digits, as project ids are',
       hint: 'Copy the id from "My Credentials" in the console, or leave it out: IAM is then asked for it.',
-    },
-  ];
+    });
+  }
+  if (enterpriseProjectId !== undefined && !enterpriseProject.test(enterpriseProjectId)) {
+    issues.push({
+      path: `${path}.enterpriseProjectId`,
+      message: 'is not a UUID, as ids of enterprise projects are',
+      hint: 'Copy the id (not the name) from "Enterprise Project Management" in the console, or write all_granted_eps for all, or "0" for the default one.',
+    });
+  }
+  return issues;
 }
 
 /** Filters of the API of 2021. Source: the 2021 reference, table 3-2. */

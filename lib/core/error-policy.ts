@@ -53,8 +53,10 @@ const storeDenied: ErrorPolicy = {
   exitCode: exitCodes.denied,
   alert: 'withBackoff',
 };
+const storeFault: ErrorPolicy = { ...fault, alert: 'withBackoff' };
 const policyByStoreCode: Readonly<Record<string, ErrorPolicy>> = {
-  DISK_FULL: { recovery: 'operator', exitCode: exitCodes.fault, alert: 'withBackoff' },
+  DISK_FULL: storeFault,
+  HEADERS_TOO_LARGE: storeFault,
   STORE_DENIED: storeDenied,
   STORE_UNUSABLE: storeDenied,
   HOST_NOT_FOUND: storeDenied,

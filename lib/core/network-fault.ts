@@ -11,7 +11,9 @@ export interface Place {
 
 export interface NetworkFault {
   /** Of the error to throw. `NETWORK`: the fault can pass by itself. Each other code needs a person. */
-  code: 'NETWORK' | 'HOST_NOT_FOUND' | 'CERTIFICATE_REFUSED' | 'TLS_FAILED' | 'PROXY_REFUSED';
+  code:
+    | ('NETWORK' | 'HOST_NOT_FOUND' | 'CERTIFICATE_REFUSED' | 'TLS_FAILED' | 'PROXY_REFUSED')
+    | 'HEADERS_TOO_LARGE';
   /** What happened in words, with the network error code: 'connection refused (ECONNREFUSED)'. */
   reason: string;
   hint: string;
@@ -47,6 +49,8 @@ const otherNameHint = ({ origin, settings }: Place) =>
   `The certificate is for another host name than that of ${origin}: check ${settings}. ${noSwitchHint}`;
 const tlsHint = ({ origin, settings }: Place) =>
   `The server at ${origin} does not speak TLS as this host does: check ${settings}, that the port is not for plain http, and that no proxy interferes.`;
+const headersHint = ({ settings }: Place) =>
+  `This is not what was asked for: check ${settings}, and any proxy in between, then report it.`;
 const loginHint = () =>
   'Check the user and password in HTTPS_PROXY (write %25 for a % in them), or add the host to NO_PROXY.';
 const policyHint = ({ origin }: Place) =>
@@ -96,6 +100,14 @@ const table: readonly Row[] = [
   [/^(ECONNRESET|EPIPE|ECONNABORTED)$/, 'connection lost', 'NETWORK', 'soon', connection],
   [/^ETIMEDOUT$/, 'no connection in time', 'NETWORK', 'soon', connection],
   [/^(ENETUNREACH|EHOSTUNREACH|ENETDOWN)$/, 'no route to the host', 'NETWORK', 'soon', connection],
+  // Node's limit, see --max-http-header-size in its documentation.
+  [
+    /^HPE_HEADER_OVERFLOW$/,
+    'the headers of the answer have more than 16 kB',
+    'HEADERS_TOO_LARGE',
+    'never',
+    headersHint,
+  ],
   [/^HPE_/, 'the answer is not HTTP', 'NETWORK', 'soon', connection],
   [/^EMSGSIZE$/, 'the answer is longer than expected', 'NETWORK', 'soon', connection],
   [/^Z_/, 'the answer is damaged', 'NETWORK', 'soon', connection],

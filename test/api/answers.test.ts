@@ -39,6 +39,11 @@ const gateway = (code: string, message = 'm') => ({
 });
 const html = '<!DOCTYPE html><html><body>Bad Gateway</body></html>';
 
+test('a 304 is not called a redirect', () => {
+  expect(classify(304, '').hint).not.toContain('edirect');
+  expect(classify(304, '').hint).toContain('cache');
+});
+
 // CGS API Reference 2021-12-23, A.1 and A.2; API Gateway error codes.
 test.each([
   [200, {}, ProtocolError, 'UNEXPECTED_STATUS'],
@@ -49,6 +54,7 @@ test.each([
   [204, '', TransientError, 'BODY_BROKEN'],
   [300, {}, ProtocolError, 'REDIRECTED'],
   [302, html, ProtocolError, 'REDIRECTED'],
+  [304, {}, ProtocolError, 'UNEXPECTED_STATUS'],
   [400, gateway('HSS.0001', 'invalid param error'), ProtocolError, 'REQUEST_REFUSED'],
   [401, gateway('APIGW.0301'), AuthError, 'REFUSED'],
   [401, '', AuthError, 'REFUSED'],

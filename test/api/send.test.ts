@@ -158,6 +158,15 @@ describe('a network error', () => {
     const { port } = server.address() as AddressInfo;
     expect((await get(`http://127.0.0.1:${port}/`)).error).toBeInstanceOf(TransientError);
   });
+  test('is read no further if its headers are too large', async () => {
+    const { url } = await startServer((response) => {
+      sendJson(response, 200, {}, { 'x-large': 'a'.repeat(17_000) });
+    });
+    const { error } = await get(url);
+    expect(error).toBeInstanceOf(ProtocolError);
+    expect(error).toMatchObject({ code: 'HEADERS_TOO_LARGE' });
+    expect(error?.message).toContain('more than 16 kB');
+  });
 });
 
 test('does not follow a redirect', async () => {

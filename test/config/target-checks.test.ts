@@ -1,4 +1,4 @@
-// Tests what is wrong with one target whose settings are each valid: hosts of another region, odd project ids. What the cgs API
+// Tests what is wrong with one target whose settings are each valid: hosts of another region, odd ids. What the cgs API
 // does not accept is tested in rules.test.ts.
 
 import { describe, expect, test } from 'vitest';
@@ -46,13 +46,13 @@ describe('the region and the addresses of a target', () => {
   });
 });
 
-describe('a project id that is not 32 hex digits', () => {
+describe('an id of another form', () => {
   const warningsOf = async (target: string, options = {}) =>
     (await load(withTarget(target), key, options)).warnings.map(({ path }) => path);
   const warning = ['accounts.0.targets.0.projectId'];
 
   test.each(['abc', '0f1e2d3c4b5a69788796a5b4c3d2e1f', '0f1e2d3c4b5a69788796a5b4c3d2e1fg'])(
-    '%s is a warning on hosts of the service',
+    'the project id %s is a warning on hosts of the service',
     async (projectId) => {
       expect(await warningsOf(`{ region: x, projectId: ${projectId} }`)).toEqual(warning);
       expect(await warningsOf(`{ region: cn-south-4, projectId: ${projectId} }`)).toEqual(warning);
@@ -67,6 +67,23 @@ describe('a project id that is not 32 hex digits', () => {
     expect(await warningsOf(proxy)).toEqual([]);
     expect(await warningsOf('{ region: x, projectId: a }', { needs: 'store' })).toEqual([]);
   });
+
+  test.each(['bogus', '1', 'ALL', '0f1e2d3c4b5a69788796a5b4c3d2e1f0'])(
+    'nor does the enterprise project %s have the form of one',
+    async (id) => {
+      const warned = ['accounts.0.targets.0.enterpriseProjectId'];
+      expect(await warningsOf(`{ region: x, enterpriseProjectId: "${id}" }`)).toEqual(warned);
+      const own = `{ region: x, endpoint: "https://a.example", enterpriseProjectId: "${id}" }`;
+      expect(await warningsOf(own)).toEqual([]);
+    },
+  );
+
+  test.each(['0', 'all_granted_eps', '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'])(
+    'the enterprise project %s is no warning',
+    async (id) => {
+      expect(await warningsOf(`{ region: x, enterpriseProjectId: "${id}" }`)).toEqual([]);
+    },
+  );
 
   test('32 hex digits, or no id, are no warning', async () => {
     for (const id of ['0f1e2d3c4b5a69788796a5b4c3d2e1f0', '0F1E2D3C4B5A69788796A5B4C3D2E1F0']) {

@@ -30,6 +30,12 @@ describe('the policy of an error', () => {
     ['a corrupt object', new CorruptError('k', '', ''), 'operator', 5, 'withBackoff'],
     ['a drifted snapshot', new DriftedError('DRIFTED', '', ''), 'operator', 6, 'always'],
     ['a full disk', new StoreError('DISK_FULL', '', ''), 'operator', 1, 'withBackoff'],
+    ['a long wait', new RateLimitedError('', '', 900_001), 'automatic', 4, 'always'],
+    [
+      'a store whose headers are too large',
+      new StoreError('HEADERS_TOO_LARGE', '', ''),
+      ...(['operator', 1, 'withBackoff'] as const),
+    ],
     ['a store that denies', new StoreError('STORE_DENIED', '', ''), 'operator', 3, 'withBackoff'],
     [
       'a store that cannot be used',

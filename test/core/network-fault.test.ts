@@ -33,6 +33,7 @@ describe('a fault that can pass by itself', () => {
 
 describe('a fault that needs a person', () => {
   test.each([
+    ['HPE_HEADER_OVERFLOW', 'HEADERS_TOO_LARGE', 'never', /proxy in between/],
     ['ENOTFOUND', 'HOST_NOT_FOUND', 'briefly', /target's endpoint.*DNS/],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', 'CERTIFICATE_REFUSED', 'never', /NODE_EXTRA_CA_CERTS/],
     ['SELF_SIGNED_CERT_IN_CHAIN', 'CERTIFICATE_REFUSED', 'never', /NODE_EXTRA_CA_CERTS/],
