@@ -430,7 +430,13 @@ describe('the store', () => {
   test.each([
     ['a bucket that cannot delete', { denied: ['DELETE'] }, ['store-delete'], /DeleteObject/],
     ['a bucket that cannot be written', { denied: ['PUT'] }, ['store-write'], /PutObject/],
-    ['a bucket that cannot be read', { denied: ['GET', 'HEAD'] }, ['store-read'], /GetObject/],
+    [
+      'a bucket that cannot be read',
+      // A list is a GET too.
+      { denied: ['GET', 'HEAD'] },
+      ['store-read', 'store-list'],
+      /GetObject/,
+    ],
     ['a bucket whose reads are old', { stale: true }, ['store-overwrite'], /store|object/],
     ['a bucket of another region', { wrongRegion: true }, ['store-write'], /obs\./],
     ['a key that the store refuses', { wrongKey: true }, ['store-write'], /obs\.credentials/],
