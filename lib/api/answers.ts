@@ -1,6 +1,7 @@
 // Responsible for what an HTTP answer means: its status and error code become an ExportError. Text from the server is
 // scrubbed and shortened before it is shown. Not responsible for sending (send.ts).
 
+import { describeDuration } from '../core/duration.ts';
 import { askedWaitMsMax, longWaitHint } from '../core/error-policy.ts';
 import {
   AuthError,
@@ -35,6 +36,10 @@ export interface Peer {
   permissionHint: string;
   /** The wait after a 429 that does not name one, milliseconds. */
   windowMs: number;
+  /** Requests per `windowMs` that this program may send by its configuration. Absent: it does not count them. */
+  quotaRequests?: number | undefined;
+  /** True: no request is signed with the time, so that a wrong clock does not matter. */
+  ignoresClock?: boolean | undefined;
 }
 
 export interface Answer {
@@ -60,12 +65,13 @@ const hints = {
     'The server offers several resources at this address: check endpoint, region and api, and any proxy in between.',
   unasked:
     'The request did not ask whether something changed, so a cache or proxy answered wrongly: check the proxy and the endpoint.',
-  transient: 'Retried automatically. If it persists, contact support with the request id.',
-  busy: 'The service is busy. Retried automatically. If it persists, start again later: an export continues where it stopped.',
+  transient:
+    'An export tries again by itself. If it persists, contact support with the request id.',
+  busy: 'The service is busy. An export tries again by itself. If it persists, start again later: an export continues where it stopped.',
   empty:
-    'Retried automatically. If it persists, check the endpoint and any proxy in between, then report it.',
+    'An export tries again by itself. If it persists, check the endpoint and any proxy in between, then report it.',
   rateLimit:
-    'Another client uses the same quota, which counts per user and per source address. Retried automatically. If it persists, lower quota.requests or give this exporter its own user and address.',
+    'Another client uses the same quota, which counts per user and per source address, or this is a bug: compare the log of the gateway with the entries under _quota/. An export tries again by itself. If it persists, lower quota.requests or give this exporter its own user and address.',
 };
 
 const refuseRequest = (hint: string) => become(ProtocolError, 'REQUEST_REFUSED', hint);
@@ -217,7 +223,20 @@ function rateLimited({ peer, answer, nowMs, message, text }: Facts): ExportError
   const askedMs = readAskedWait(answer.headers, nowMs);
   const waitMs = askedMs ?? readWindow(message) ?? peer.windowMs;
   const wait = waitMs > askedWaitMsMax ? describeWait(waitMs) : null;
-  return new RateLimitedError(text + (wait?.text ?? ''), wait?.hint ?? hints.rateLimit, waitMs);
+  const hint = wait?.hint ?? describeLowerQuota(peer, message) ?? hints.rateLimit;
+  return new RateLimitedError(text + (wait?.text ?? ''), hint, waitMs);
+}
+
+/** The hint if the service names a quota that is below the configured one; otherwise null. */
+function describeLowerQuota({ windowMs, quotaRequests }: Peer, message: string): string | null {
+  const allowed = Number(/limit:\s*(\d+)/i.exec(message)?.[1] ?? Number.NaN);
+  const allowedMs = readWindow(message);
+  if (quotaRequests === undefined || Number.isNaN(allowed) || allowedMs === null) return null;
+  // The most that the configured quota lets through in a window of the service.
+  if (quotaRequests * Math.max(1, Math.ceil(allowedMs / windowMs)) <= allowed) return null;
+  const own = `${quotaRequests} in ${windowMs / 1_000} s`;
+  const theirs = `${allowed} in ${allowedMs / 1_000} s`;
+  return `Your quota is ${own}, but the service allows ${theirs}: set quota to requests: ${allowed} and windowSeconds: ${allowedMs / 1_000}.`;
 }
 
 function transient(
@@ -243,16 +262,41 @@ function describeWait(waitMs: number): { text: string; hint: string } {
 }
 
 function rejectIdentity({ peer, answer, status, nowMs, code, message, text }: Facts): ExportError {
-  const skew = describeSkew(answer.headers, nowMs);
+  const skew = peer.ignoresClock ? '' : describeSkew(answer.headers, nowMs);
+  const found = findKeyFault(message);
+  // With a wrong clock every signature is wrong, so the key is not judged.
+  const identityHint = skew || found?.hint || peer.identityHint;
   if (/reach(ed)? the limit/i.test(message)) {
-    const hint = `The service locks a key for 5 minutes after 5 failed sign-ins. ${skew}${peer.identityHint}`;
+    const hint = `The service locks a key for 5 minutes after 5 failed sign-ins. ${identityHint}`;
     return new AuthError('KEY_LOCKED', text, hint);
   }
   // 0301, 0303, 0305 and 0307 are about the identity; 0302, 0304 and 0306 about the permission. Without a code, 401 is
   // about the identity and 403 about the permission.
   const isAboutIdentity = /^APIGW\.030[1357]$/.test(code) || status === 401;
   if (!isAboutIdentity) return new AuthError('NOT_PERMITTED', text, skew + peer.permissionHint);
-  return new AuthError(skew ? 'CLOCK_SKEW' : 'REFUSED', text, skew + peer.identityHint);
+  if (skew) return new AuthError('CLOCK_SKEW', text, identityHint);
+  return new AuthError('REFUSED', found ? `${found.words}: ${text}` : text, identityHint);
+}
+
+/**
+ * Which part of a key is wrong, if the gateway's text says so; otherwise null.
+ * Assumed: these texts, which the API reference does not list, as in "Get secretKey failed,ak:...,err:ak not exist" and "verify
+ * aksk signature fail".
+ */
+function findKeyFault(message: string): { words: string; hint: string } | null {
+  if (/\bak\b.*not (exist|found)|access ?key.*not (exist|found)/i.test(message)) {
+    return {
+      words: 'the service does not know the access key',
+      hint: 'The access key is wrong, not the secret key: check that it is complete, that it was not deleted or disabled, and that the endpoint belongs to the same region and cloud. A temporary key needs its security token too.',
+    };
+  }
+  if (/signature/i.test(message)) {
+    return {
+      words: 'the secret key does not belong to the access key',
+      hint: 'The access key is known, so the secret key is wrong: check that it is complete and belongs to this access key.',
+    };
+  }
+  return null;
 }
 
 /** '' if the clocks agree. */
@@ -260,9 +304,8 @@ function describeSkew(headers: Headers, nowMs: number): string {
   const serverMs = Date.parse(headers.get('date') ?? '');
   const skewMs = nowMs - serverMs;
   if (Number.isNaN(serverMs) || Math.abs(skewMs) <= skewMsMax) return '';
-  const minutes = Math.round(Math.abs(skewMs) / 60_000);
   const side = skewMs > 0 ? 'ahead of' : 'behind';
-  return `This host's clock is ${minutes} minutes ${side} the server's clock: correct it (more than 15 minutes are rejected). `;
+  return `This host's clock is ${describeDuration(Math.abs(skewMs))} ${side} the server's clock: correct it (more than 15 minutes are rejected). `;
 }
 
 /**
@@ -338,7 +381,7 @@ export function parseBody(peer: Peer, body: string): unknown {
 /** The error for a body that cannot be read. `seen` must be safe to show. */
 export function brokenBody(peer: Peer, seen: string): TransientError {
   const hint =
-    'Retried automatically. If it persists, check proxies and firewalls between this host and the API.';
+    'An export tries again by itself. If it persists, check proxies and firewalls between this host and the API.';
   return new TransientError('BODY_BROKEN', `${peer.name} sent ${seen}`, hint);
 }
 

@@ -127,6 +127,7 @@ export function createTokenProvider(options: IamOptions & SignIn): TokenCredenti
     identityHint:
       'Check iamUser, iamPassword and iamDomain, and that the user has programmatic access.',
     permissionHint: `Check that the user may use project ${projectId ?? region}.`,
+    ignoresClock: true,
   });
   const body = encodeSignIn(options);
   let cached: Token | null = null;
@@ -197,7 +198,7 @@ function readToken(peer: Peer, answer: Answer, value: unknown): Token {
 function createPeer(
   options: IamOptions,
   name: string,
-  texts: Pick<Peer, 'identityHint' | 'permissionHint'>,
+  texts: Pick<Peer, 'identityHint' | 'permissionHint' | 'ignoresClock'>,
 ): Peer {
   const { fetch, clock, scrubber } = options;
   // Assumed: IAM's own limits count per minute. They are not part of the exporter's quota.

@@ -53,6 +53,8 @@ export interface SourceOptions {
   backoffMs: number;
   /** Length of the configured quota's window: the wait after a 429 that does not name one. */
   windowMs: number;
+  /** Requests in that window, by the configured quota, to compare with what a 429 says. */
+  quotaRequests?: number | undefined;
 }
 
 export function createSource(options: SourceOptions): Source {
@@ -169,7 +171,7 @@ export function openSession(options: SourceOptions, peer: Peer) {
 }
 
 export function createPeer(options: SourceOptions): Peer {
-  const { dataset, region, projectId, fetch, clock, scrubber, windowMs } = options;
+  const { dataset, region, projectId, fetch, clock, scrubber, windowMs, quotaRequests } = options;
   return {
     fetch,
     clock,
@@ -182,6 +184,7 @@ export function createPeer(options: SourceOptions): Peer {
       `Grant the identity ${dataset.permission} for project ${projectId} in region ${region}, ` +
       'and check that the projectId is right.',
     windowMs,
+    quotaRequests,
   };
 }
 

@@ -2,12 +2,7 @@
 
 import pRetry from 'p-retry';
 import { askedWaitMsMax } from '../core/error-policy.ts';
-import {
-  ConnectionError,
-  type ExportError,
-  RateLimitedError,
-  TransientError,
-} from '../core/errors.ts';
+import { type ExportError, RateLimitedError, TransientError } from '../core/errors.ts';
 import { briefTriesMax } from '../core/network-fault.ts';
 import type { Clock, Log } from '../core/ports.ts';
 
@@ -42,8 +37,9 @@ export interface RetryPlan {
   delayMs: number;
 }
 
-/** True for what can pass by itself within the time that a run waits for it. */
+/** True for what can pass by itself within the time that a run waits for it. An unknown host name can, but rarely does. */
 export function isTransient(error: ExportError): boolean {
+  if (error.code === 'HOST_NOT_FOUND') return true;
   const canPass = error instanceof TransientError || error instanceof RateLimitedError;
   return canPass && askedWaitOf(error) <= askedWaitMsMax;
 }
@@ -65,7 +61,7 @@ export function briefOf(error: ExportError): string {
 }
 
 /**
- * Returns the first value, or throws the last error (HOST_NOT_FOUND as ConnectionError); after the signal aborts, its reason. An error's Retry-After makes the
+ * Returns the first value, or throws the last error; after the signal aborts, its reason. An error's Retry-After makes the
  * wait longer.
  */
 export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOptions): Promise<T> {
@@ -113,15 +109,9 @@ export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOpt
   } catch (error) {
     abandoned = signal?.aborted ? signal.reason : error;
   }
-  if (end === null) throw endWith(abandoned);
+  if (end === null) throw abandoned;
   if ('value' in end) return end.value;
   throw 'error' in end ? end.error : end.thrown;
-}
-
-/** A host name that still does not exist after the tries does not pass by itself. */
-function endWith(error: unknown): unknown {
-  if (!(error instanceof TransientError) || error.code !== 'HOST_NOT_FOUND') return error;
-  return new ConnectionError(error.code, error.message, error.hint);
 }
 
 /** The wait that the answer asked for, milliseconds; 0 if it asked for none. */

@@ -9,7 +9,7 @@ import {
   StoppedError,
   TransientError,
 } from '../core/errors.ts';
-import { readNetworkCode } from '../core/network-code.ts';
+import { readNetworkCode, readProxy } from '../core/network-code.ts';
 import { describeNetworkFault } from '../core/network-fault.ts';
 import { type Answer, brokenBody, classifyAnswer, type Peer } from './answers.ts';
 import type { WireAnswer } from './transport.ts';
@@ -136,17 +136,22 @@ function explainFailure(
   }
   const networkCode = readNetworkCode(error);
   if (networkCode !== null)
-    return { error: describeNoAnswer(peer, url, networkCode), thrown: null };
+    return { error: describeNoAnswer(peer, url, networkCode, readProxy(error)), thrown: null };
   const message = `The request to ${peer.name} could not be made`;
   const hint = 'This is a bug: please report it.';
   return { error: new ProtocolError('INTERNAL', message, hint), thrown: { value: error } };
 }
 
 const timeoutHint =
-  'Retried automatically. If it persists, check the network, the proxy and the endpoint.';
+  'An export tries again by itself. If it persists, check the network, the proxy and the endpoint.';
 
-function describeNoAnswer(peer: Peer, url: string, networkCode: string): ExportError {
-  const place = { origin: new URL(url).origin, settings: peer.settings };
+function describeNoAnswer(
+  peer: Peer,
+  url: string,
+  networkCode: string,
+  proxy: string | null,
+): ExportError {
+  const place = { origin: new URL(url).origin, settings: peer.settings, proxy };
   const { code, reason, hint, retry, isLoginRefused } = describeNetworkFault(networkCode, place);
   if (code === 'HEADERS_TOO_LARGE') {
     return new ProtocolError(code, `${peer.name} sent no answer that can be read: ${reason}`, hint);
@@ -154,8 +159,9 @@ function describeNoAnswer(peer: Peer, url: string, networkCode: string): ExportE
   const message = `${peer.name} could not be reached: ${reason}`;
   // The proxy's login is treated like a key: with a wrong one, no further request is sent.
   if (isLoginRefused) return new AuthError(code, message, hint);
-  if (retry === 'never') return new ConnectionError(code, message, hint);
-  return new TransientError(code, message, hint, { brief: reason.replace(/ \(.*/, '') });
+  const brief = reason.replace(/ \(.*/, '');
+  if (retry === 'soon') return new TransientError(code, message, hint, { brief });
+  return new ConnectionError(code, message, hint);
 }
 
 /** The body of an error ends where it gets too long. */

@@ -8,8 +8,9 @@ export type CheckStatus = 'ok' | 'warning' | 'failed' | 'skipped';
 /** In the order of the output. `doctor`: the command itself, if it was stopped. */
 export const checkNames = [
   ...(['configuration', 'region', 'enterprise-project', 'proxy', 'connection', 'clock'] as const),
+  'store-folder',
   ...(['store-write', 'store-read', 'store-list', 'store-mode', 'store-overwrite'] as const),
-  ...(['store-delete', 'store-lease', 'store-clock'] as const),
+  ...(['store-delete', 'store-lease', 'store-clock', 'hold'] as const),
   ...(['sign-in', 'project', 'permission', 'container-node', 'statistics', 'doctor'] as const),
 ];
 export type CheckName = (typeof checkNames)[number];

@@ -133,6 +133,7 @@ function createClient(
     // A quota of many requests per second does not need a whole second before the first retry.
     backoffMs: Math.min(backoffMsMax, windowMs / requests),
     windowMs,
+    quotaRequests: requests,
     mayWait: (delayMs) => currentBudget().takeWait(delayMs),
     timeLeftMs: () => currentBudget().timeLeftMs(),
   };

@@ -7,6 +7,7 @@ import { systemClock } from '../platform/clock.ts';
 import { addressOf } from '../store/obs-client.ts';
 import { type Check, type CheckName, failed, ok, type Subject } from './check-result.ts';
 import type { Connection } from './connect.ts';
+import { checkHolds } from './hold-check.ts';
 import {
   judgeClock,
   judgeEnterpriseProject,
@@ -45,7 +46,7 @@ export async function examineConnection(
         ? { root: storeConfig.root, fileMode: storeConfig.fileMode, umask: process.umask() }
         : null;
     const ofStore = await checkStore(store, { clock: systemClock, random: Math.random, folder });
-    checks.push(...ofStore);
+    checks.push(...ofStore, ...(await checkHolds(store, targets)));
     const ofService = await checkService(connection, {
       ...options,
       canCount: canCount(ofStore),

@@ -3,6 +3,7 @@
 
 import type { ProxyConfig, Target as TargetConfig } from '../config/model.ts';
 import { regionOf } from '../config/regional-host.ts';
+import { describeDuration } from '../core/duration.ts';
 import { AuthError } from '../core/errors.ts';
 import { usesProxy } from '../core/network-host.ts';
 import { type Check, failed, ok, type Subject, skipped, warning } from './check-result.ts';
@@ -38,10 +39,9 @@ export function judgeClock(
 }
 
 function describeSkew(aheadMs: number): string {
-  const seconds = Math.abs(aheadMs) / 1_000;
-  if (seconds < 2) return 'within 2 s of';
-  const amount = seconds < 120 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
-  return `${amount} ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
+  const skewMs = Math.abs(aheadMs);
+  if (skewMs < 2_000) return 'within 2 s of';
+  return `${describeDuration(skewMs)} ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
 }
 
 /** Which way requests to `address` take. Shows the proxy without its user and password. */
@@ -103,24 +103,47 @@ export interface ContainerNodeTotals {
 export function judgeContainerNode(subject: Subject, totals: ContainerNodeTotals): Check {
   const { notSent, yes, no } = totals;
   const figures = `${notSent} nodes without container_node, ${yes} with true, ${no} with false`;
-  if (yes === notSent && no === notSent) {
-    return ok(subject, `${figures}: the service makes no difference`);
-  }
-  if (notSent === yes + no) {
-    return ok(subject, `${figures}: without it, nothing is left out`);
-  }
-  if (notSent === no) {
+  const tolerance = Math.max(nearNodes, nearShare * notSent);
+  const distanceTo = (total: number) => Math.abs(notSent - total);
+  const readings: readonly Reading[] = [
+    {
+      words: 'the service makes no difference',
+      distance: Math.max(distanceTo(yes), distanceTo(no)),
+    },
+    { words: 'without it, nothing is left out', distance: distanceTo(yes + no) },
+    {
+      words: 'without it, the container nodes are left out',
+      distance: distanceTo(no),
+      hint: 'Add a target with filters: { containerNode: true } and its own table, so that the container nodes are exported too.',
+    },
+    { words: 'without it, only container nodes are listed', distance: distanceTo(yes) },
+  ];
+  const exact = readings.find(({ distance }) => distance === 0);
+  const [same, ...others] = readings as [Reading, ...Reading[]];
+  const nearest = others.reduce((best, one) => (one.distance < best.distance ? one : best));
+  const found = exact ?? (same.distance <= tolerance ? same : nearest);
+  if (found.distance > tolerance) {
     const hint =
-      'Add a target with filters: { containerNode: true } and its own table, so that the container nodes are exported too.';
-    return warning(subject, `${figures}: without it, the container nodes are left out`, hint);
+      'The list may have changed between the requests: run doctor again. If it stays, compare with the console.';
+    return warning(subject, `${figures}: these do not add up`, hint);
   }
-  if (notSent === yes) {
-    return ok(subject, `${figures}: without it, only container nodes are listed`);
-  }
-  const hint =
-    'The list may have changed between the requests: run doctor again. If it stays, compare with the console.';
-  return warning(subject, `${figures}: these do not add up`, hint);
+  const moved = found === exact ? '' : '. The list changed by a few nodes between the requests';
+  const message = `${figures}: ${found.words}${moved}`;
+  return found.hint === undefined ? ok(subject, message) : warning(subject, message, found.hint);
 }
+
+/** What three totals can mean. */
+interface Reading {
+  words: string;
+  /** By how many nodes the totals miss it. */
+  distance: number;
+  /** Absent: nothing is to be done. */
+  hint?: string;
+}
+
+/** How much a list may move between two requests, nodes and share: a larger difference is a warning. */
+const nearNodes = 2;
+const nearShare = 0.02;
 
 /** `counted`: the service's own count of the nodes whose list has `total` nodes. A difference is only a note. */
 export function judgeCount(subject: Subject, counted: number, total: number): Check {

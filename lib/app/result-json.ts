@@ -12,7 +12,7 @@ export interface ErrorJson {
 
 export type ResultJson = ReturnType<typeof toResultJson>;
 
-/** `held` is there only if a timer leaves targets alone. */
+/** `held` and `failing` are there only if they have targets. */
 export function toResultJson(result: CollectResult, scrubber: Scrubber) {
   return {
     status: result.status,
@@ -31,7 +31,19 @@ export function toResultJson(result: CollectResult, scrubber: Scrubber) {
     /** How many requests this invocation sent to the service. */
     requests: result.requests,
     errors: result.errors.flatMap((error) => toErrorsJson(error, scrubber)),
-    ...(result.held.length > 0 ? { held: result.held.map((one) => scrubHeld(one, scrubber)) } : {}),
+    ...listIfAny('held', result.held, scrubber),
+    ...listIfAny('failing', result.failing, scrubber),
+  };
+}
+
+function listIfAny<Name extends 'held' | 'failing'>(
+  name: Name,
+  targets: readonly HeldTarget[],
+  scrubber: Scrubber,
+): { [field in Name]?: HeldTarget[] } {
+  if (targets.length === 0) return {};
+  return { [name]: targets.map((one) => scrubHeld(one, scrubber)) } as {
+    [field in Name]: HeldTarget[];
   };
 }
 

@@ -7,7 +7,7 @@ import { ExportError, StoreError } from '../core/errors.ts';
 import { doctorPrefix } from '../core/object-keys.ts';
 import type { Clock, Store, StoredObject } from '../core/ports.ts';
 import { newToken } from '../core/state.ts';
-import { type Check, type CheckName, failed, ok, skipped } from './check-result.ts';
+import { type Check, type CheckName, failed, ok, skipped, warning } from './check-result.ts';
 import { judgeClock, judgeModes, type OwnedPath } from './judgement.ts';
 
 /** An object of an earlier doctor that was killed is deleted when it is older, milliseconds. */
@@ -48,6 +48,10 @@ export async function checkStore(store: Store, options: StoreCheckOptions): Prom
     }
   }
 
+  if (folder !== null && !(await folderExists(folder.root))) {
+    const { message, hint } = describeNewFolder(folder.root);
+    checks.push(warning({ check: 'store-folder' }, message, hint));
+  }
   // A bucket confirms a write by a read, and reads are a step of their own here.
   const putOptions = { durability: folder === null ? 'acknowledged' : 'confirmed' } as const;
   const startMs = clock.nowMs();
@@ -100,6 +104,22 @@ export async function checkStore(store: Store, options: StoreCheckOptions): Prom
     ),
   );
   return checks;
+}
+
+/** False only if it is certain that nothing has this path: other faults are explained where the folder is used. */
+export async function folderExists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    (error: { code?: string }) => error.code !== 'ENOENT',
+  );
+}
+
+/** What to say before the first write creates the folder of a store: its address may be mistyped. */
+export function describeNewFolder(path: string): { message: string; hint: string } {
+  return {
+    message: `the folder ${path} does not exist: it is created now`,
+    hint: "If another folder was meant, correct the store's address, and delete the new folder.",
+  };
 }
 
 /** Whether requests to the service can be counted in the store: the quota ledger writes, lists and deletes. */

@@ -14,7 +14,10 @@ import { type AgencyKey, createCredentials, identityOf } from './credentials.ts'
 
 /** What all requests to the service and to IAM share. */
 export type ServiceClient = Required<Pick<IamOptions, 'mayWait' | 'timeLeftMs'>> &
-  Pick<SourceOptions, 'fetch' | 'clock' | 'scrubber' | 'log' | 'backoffMs' | 'windowMs'>;
+  Pick<
+    SourceOptions,
+    'fetch' | 'clock' | 'scrubber' | 'log' | 'backoffMs' | 'windowMs' | 'quotaRequests'
+  >;
 
 /** A target with what `doctor` asks beyond an export. */
 export interface ServiceTarget extends Target {

@@ -46,7 +46,7 @@ const connectionVariables = [
   ['HUAWEICLOUD_SDK_SK', 'secret key'],
   ['HUAWEICLOUD_SDK_SECURITY_TOKEN', 'security token of a temporary key'],
   ['CGS_EXPORT_CONFIG', 'path of the configuration file'],
-  ['HTTPS_PROXY', 'proxy; HTTP_PROXY, NO_PROXY and NODE_EXTRA_CA_CERTS are used too'],
+  ['HTTPS_PROXY', 'proxy for https; NO_PROXY and NODE_EXTRA_CA_CERTS are used too'],
 ] as const;
 const outputVariables = [
   ['CGS_EXPORT_LOG_LEVEL', 'log level'],

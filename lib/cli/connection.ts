@@ -2,6 +2,7 @@
 // for showing the progress of requests.
 
 import { type Connection, connect } from '../app/connect.ts';
+import { describeNewFolder, folderExists } from '../app/store-check.ts';
 import type { ConfigFlags } from '../config/flags.ts';
 import { loadConfig, loadValidParts } from '../config/load.ts';
 import type { Config, Series } from '../config/model.ts';
@@ -81,6 +82,21 @@ export async function connectStore(
     scrubber,
     isPicked: pickedBy(config, isByFlags ? {} : options),
   });
+}
+
+/** The folder of a `file:` store if it does not exist; null: it exists, or the store is a bucket. */
+export async function findMissingFolder(url: string): Promise<string | null> {
+  if (!url.startsWith('file:')) return null;
+  const path = url.slice('file:'.length);
+  return (await folderExists(path)) ? null : path;
+}
+
+/** Says it once: the next export finds the folder. */
+export async function warnOfNewFolder({ store }: Connection, { log }: Session): Promise<void> {
+  const path = await findMissingFolder(store.url);
+  if (path === null) return;
+  const { message, hint } = describeNewFolder(path);
+  log('warn', message, { hint });
 }
 
 /** Shows the progress of `work`, which reports its events to the function that it is given. */

@@ -87,8 +87,13 @@ function toJson(
 
 const countedStatuses: readonly CheckStatus[] = ['failed', 'warning', 'skipped', 'ok'];
 
+/** What needs a person comes last, so that it is not lost above many lines. Within each, the order of the checks. */
+const shownLast: readonly CheckStatus[] = ['warning', 'failed'];
+
 /** One line per check. A hint follows on a line of its own. */
-function describeChecks(checks: readonly Check[]): string {
+function describeChecks(found: readonly Check[]): string {
+  const rankOf = ({ status }: Check) => shownLast.indexOf(status);
+  const checks = [...found].sort((a, b) => rankOf(a) - rankOf(b));
   const table = formatTable(
     checks.map(({ status, check, message, ...about }) => [
       status,

@@ -4,7 +4,7 @@ import type { Connection } from '../app/connect.ts';
 import { toResultJson } from '../app/result-json.ts';
 import type { CollectResult } from '../runs/invocation.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
-import { connectTargets, withProgress } from './connection.ts';
+import { connectTargets, warnOfNewFolder, withProgress } from './connection.ts';
 import { exitCodeOfResult } from './exit-code.ts';
 import { describeSnapshots } from './format.ts';
 import { addTargetOptions, type TargetOptions } from './options.ts';
@@ -31,6 +31,7 @@ export const exportCommand: CommandDefinition<TargetOptions> = {
 
 async function runExport(options: TargetOptions, session: Session): Promise<Outcome> {
   const connection = await connectTargets(options, session);
+  await warnOfNewFolder(connection, session);
   const result = await exportTargets(connection, session);
   return {
     exitCode: exitCodeOfResult(result, 'command'),

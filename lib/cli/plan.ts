@@ -4,7 +4,7 @@ import type { Connection } from '../app/connect.ts';
 import { probeSize } from '../app/probe.ts';
 import { type ErrorJson, toErrorsJson } from '../app/result-json.ts';
 import { exitCodes, policyOf, refusesKey } from '../core/error-policy.ts';
-import { ExportError, StoppedError } from '../core/errors.ts';
+import { type AuthError, ExportError, StoppedError } from '../core/errors.ts';
 import { quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
 import { describeTarget, notTried } from '../runs/failure.ts';
 import type { Target } from '../runs/invocation.ts';
@@ -112,10 +112,11 @@ function probeTargets(targets: readonly Target[], connection: Connection, sessio
   return withProgress(connection, session, async (progress) => {
     const sizes = new Map<Target, number>();
     const errors: ExportError[] = [];
-    const refused = new Set<string>();
+    const refusals = new Map<string, AuthError>();
     for (const target of targets) {
-      if (refused.has(target.user)) {
-        errors.push(notTried(target));
+      const refusal = refusals.get(target.user);
+      if (refusal) {
+        errors.push(notTried(target, refusal));
         continue;
       }
       try {
@@ -123,7 +124,7 @@ function probeTargets(targets: readonly Target[], connection: Connection, sessio
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
-        if (refusesKey(error)) refused.add(target.user);
+        if (refusesKey(error)) refusals.set(target.user, error);
         error.subject = describeTarget(target);
         errors.push(error);
       }

@@ -1,6 +1,5 @@
 // Responsible for the command `status`: shows the state of every target as the store has it.
 
-import { lstat } from 'node:fs/promises';
 import { exitCodes } from '../core/error-policy.ts';
 import { CorruptError, configFault } from '../core/errors.ts';
 import {
@@ -17,7 +16,7 @@ import { unresolvedId } from '../runs/projects.ts';
 import { decodeSchedule, emptySchedule, type Schedule } from '../runs/schedule.ts';
 import { readStatus, type StatusTarget, type TargetStatus } from '../runs/target-status.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
-import { connectStore } from './connection.ts';
+import { connectStore, findMissingFolder } from './connection.ts';
 import { worstOf } from './exit-code.ts';
 import {
   describeTarget,
@@ -39,13 +38,11 @@ import type { Session } from './session.ts';
 type StatusOptions = StoreOptions &
   PickOptions & { check?: boolean; problems?: boolean; format: 'table' | 'prometheus' };
 
-const defaultScheduleMs = 24 * 3_600_000;
-
 export const statusCommand: CommandDefinition<StatusOptions> = {
   name: 'status',
   summary: 'show open runs and the last snapshot of every target',
   description:
-    'Shows for every target: its open run, its last snapshot with verdict and age, whether a snapshot is due, and why a target is held. The age counts from the time in the name of the snapshot (the start of its slot or run), not from when it was sealed. With --store it shows every target in that store (or table) and assumes the default schedule of 24h. Sends nothing to the service.',
+    'Shows for every target: its open run, its last snapshot with verdict and age, whether a snapshot is due, and why a target is held. The age counts from the time in the name of the snapshot (the start of its slot or run), not from when it was sealed. With --store it shows every target in that store, each with the schedule of its newest snapshot (24h without one). Sends nothing to the service.',
   addOptions: (command) =>
     command
       .option('--check', 'exit with 7 if a target needs attention (see below)')
@@ -78,7 +75,7 @@ async function runStatus(options: StatusOptions, session: Session): Promise<Outc
     throw configFault('--format', 'cannot be combined with --json', 'Choose one of the two.');
   }
   const { store, scheduleMs, targets } = await connectStore(options, session);
-  if (address !== undefined) await checkFolder(store);
+  await checkFolder(store, address === undefined ? 'store' : '--store');
   const statuses =
     address === undefined
       ? await readStatus(store, scheduleMs, targets)
@@ -97,7 +94,8 @@ async function runStatus(options: StatusOptions, session: Session): Promise<Outc
     json: {
       status: denied.length > 0 ? 'failed' : 'ok',
       store: store.url,
-      scheduleSeconds: (address === undefined ? scheduleMs : defaultScheduleMs) / 1_000,
+      // Of the configuration. Each target of a store has its own.
+      scheduleSeconds: address === undefined ? scheduleMs / 1_000 : null,
       targets: shown,
       errors: denied.map(({ code, message, hint }) => ({ code: code ?? '', message, hint })),
     },
@@ -113,22 +111,17 @@ function isDenied({ kind, code }: TargetStatus['problems'][number]): boolean {
 }
 
 /** A mistyped address must not look like an empty store. Throws ConfigError. */
-async function checkFolder({ url }: Store): Promise<void> {
-  if (!url.startsWith('file:')) return;
-  const path = url.slice('file:'.length);
-  const exists = await lstat(path).then(
-    () => true,
-    (error: { code?: string }) => error.code !== 'ENOENT',
-  );
-  if (exists) return;
+async function checkFolder({ url }: Store, setting: string): Promise<void> {
+  const path = await findMissingFolder(url);
+  if (path === null) return;
   const hint =
     'Check the address. The folder is created by the first `cgs-export export` to this store.';
-  throw configFault('--store', `the folder ${path} does not exist`, hint);
+  throw configFault(setting, `the folder ${path} does not exist`, hint);
 }
 
 /** The status of every stored target, or of those that are picked. Throws ConfigError for a name that the store does not have. */
 async function readStoredStatus(store: Store, picks: PickOptions): Promise<TargetStatus[]> {
-  const statuses = await readStatus(store, defaultScheduleMs, await findStoredTargets(store));
+  const statuses = await readStatus(store, null, await findStoredTargets(store));
   for (const name of ['account', 'table'] as const) {
     const known = [...new Set(statuses.map((status) => status[name] ?? 'unknown'))];
     for (const picked of picks[name] ?? []) {
@@ -199,7 +192,7 @@ function describeStatus(
     ...['verdict', 'rows', 'age', 'state'],
   ];
   const table = formatTable([header, ...shown.map(toTableRow)]);
-  return `${table}\nin ${url}\n${describeProblems(shown)}`;
+  return `${table}\nin ${url}\n${describeProblems(shown)}${describeFailures(shown)}`;
 }
 
 function toTableRow(target: TargetStatus): string[] {
@@ -219,7 +212,7 @@ function toTableRow(target: TargetStatus): string[] {
 }
 
 function listStates(target: TargetStatus): string[] {
-  const { last, latest, open, due, heldUntil, missedSlots, problems } = target;
+  const { last, latest, open, due, heldUntil, failure, missedSlots, problems } = target;
   const kinds = new Set(problems.map(({ kind }) => kind));
   const marks = ['never sealed', 'abandoned', 'old', 'unreadable'] as const;
   return [
@@ -227,6 +220,7 @@ function listStates(target: TargetStatus): string[] {
     ...(open ? [`open: ${describeOpen(open)}`] : []),
     ...(due && !open ? ['due'] : []),
     ...(heldUntil ? [`held until ${heldUntil}`] : []),
+    ...(failure && !heldUntil ? ['newest attempt failed'] : []),
     ...(missedSlots > 0 ? [`missed slots: ${formatCount(missedSlots)}`] : []),
     ...(last && last.snapshot !== latest ? [`last complete: ${latest ?? 'none'}`] : []),
   ];
@@ -242,6 +236,21 @@ function describeOpen(open: NonNullable<TargetStatus['open']>): string {
       ? ''
       : ` (waits until ${waitsFor.snapshot}, run ${waitsFor.run}, is sealed, for at most ${waitsFor.leftSeconds} s)`;
   return `${snapshot} ${phase}${read}${stuck}${wait}`;
+}
+
+/** Why the newest attempt of a target failed, where no problem says it. Empty if all are said. */
+function describeFailures(targets: readonly TargetStatus[]): string {
+  const lines = targets.flatMap((target) => {
+    const { failure, problems } = target;
+    if (!failure || problems.some(({ code }) => code === failure.code)) return [];
+    const { code, message, hint, since, failures } = failure;
+    return [
+      `  ${describeTarget(target)}`,
+      `    since ${since} (${failures} in a row): ${code}: ${message}`,
+      ...hint.split('\n').map((line) => `      ${line}`),
+    ];
+  });
+  return lines.length === 0 ? '' : `\nnewest attempt failed:\n${lines.join('\n')}\n`;
 }
 
 /** A few lines for each problem, with what to do. Empty if there is none. */

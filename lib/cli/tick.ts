@@ -1,10 +1,11 @@
 // Responsible for the command `tick`: does what one invocation of the timer's function does.
 
 import { toResultJson } from '../app/result-json.ts';
+import { describeLift } from '../runs/holds.ts';
 import type { HeldTarget } from '../runs/invocation.ts';
 import { slotMs } from '../runs/schedule.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
-import { connectTargets } from './connection.ts';
+import { connectTargets, warnOfNewFolder } from './connection.ts';
 import { exitCodeOfResult } from './exit-code.ts';
 import { describeSnapshots, describeTarget, formatPlural } from './format.ts';
 import { addTargetOptions, readNumber, type TargetOptions } from './options.ts';
@@ -35,6 +36,7 @@ async function runTick(options: TickOptions, session: Session): Promise<Outcome>
   const limitMs = readNumber('--time-limit', options.timeLimit, 1) * 1_000;
   const endMs = runtime.monotonicMs() + limitMs;
   const connection = await connectTargets(options, session);
+  await warnOfNewFolder(connection, session);
   const result = await connection.collect('timer', {
     signal,
     progress: () => {},
@@ -49,6 +51,7 @@ async function runTick(options: TickOptions, session: Session): Promise<Outcome>
     text: [
       describeSnapshots(result.snapshots, store.url),
       ...result.held.map(describeHeld),
+      ...result.failing.map(describeFailing),
       `${result.status}, ${formatPlural(result.requests, 'request')}`,
       result.idle === null
         ? ''
@@ -59,16 +62,30 @@ async function runTick(options: TickOptions, session: Session): Promise<Outcome>
 }
 
 const idleReasons = {
-  'not due': 'no target is due that is not held',
+  'not due': 'every target is up to date or held',
   leased: 'another exporter is working on this store',
 } as const;
 
 function describeHeld(target: HeldTarget): string {
-  const { heldUntil, failure } = target;
-  const head = `held until ${heldUntil}: ${describeTarget(target)}\n`;
-  if (!failure) return head;
-  const { code, message, hint, since, failures } = failure;
-  const what = failure.ofKey ? 'requests with its access key fail' : 'it fails';
-  const lines = [`${what} since ${since} (${failures} in a row): ${code}: ${message}`, hint];
-  return `${head}${lines.map((line) => `  ${line.replaceAll('\n', '\n  ')}\n`).join('')}`;
+  const { heldUntil, account, failure } = target;
+  // The hint of a long wait says it itself: an export must wait too.
+  const isAskedToWait = failure?.ofKey && failure.code === 'RATE_LIMITED';
+  const next = isAskedToWait ? [] : [describeLift(account)];
+  return `held until ${heldUntil}: ${describeTarget(target)}\n${indent([...describeFailure(target), ...next])}`;
+}
+
+/** The next invocation tries it again. */
+function describeFailing(target: HeldTarget): string {
+  return `newest attempt failed: ${describeTarget(target)}\n${indent(describeFailure(target))}`;
+}
+
+function describeFailure({ failure }: HeldTarget): string[] {
+  if (!failure) return [];
+  const { ofKey, code, message, hint, since, failures } = failure;
+  const what = ofKey ? 'requests with its access key fail' : 'it fails';
+  return [`${what} since ${since} (${failures} in a row): ${code}: ${message}`, hint];
+}
+
+function indent(lines: readonly string[]): string {
+  return lines.map((line) => `  ${line.replaceAll('\n', '\n  ')}\n`).join('');
 }

@@ -40,10 +40,7 @@ export function readLogLevel(env: Environment, flag: string | undefined, report:
   return level ?? 'info';
 }
 
-/**
- * Lower-case names win, as in curl. Unlike curl this reads HTTP_PROXY too: curl ignores it because a web server can set
- * it from a request, but no web server starts this program.
- */
+/** Lower-case names win, as in curl. HTTP_PROXY is not used: plain http is for addresses of this host only. */
 export function readProxy(env: Environment, report: Report): ProxyConfig {
   const read = (lower: string, upper: string): string | null => {
     const [name, given] = env[lower] ? [lower, env[lower]] : [upper, env[upper]];
@@ -61,7 +58,6 @@ export function readProxy(env: Environment, report: Report): ProxyConfig {
   };
   return {
     httpsProxy: read('https_proxy', 'HTTPS_PROXY'),
-    httpProxy: read('http_proxy', 'HTTP_PROXY'),
     noProxy: env.no_proxy || env.NO_PROXY || null,
   };
 }

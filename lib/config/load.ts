@@ -94,7 +94,7 @@ export function secretsOf(config: Config): string[] {
     if (identity.kind === 'key') return [identity.ak, identity.sk, identity.securityToken ?? ''];
     return identity.kind === 'password' ? [identity.iamPassword] : [];
   });
-  const ofProxies = [proxy.httpsProxy, proxy.httpProxy].flatMap((url) => {
+  const ofProxies = [proxy.httpsProxy].flatMap((url) => {
     const { username, password } = new URL(url ?? 'http://none');
     // A proxy that takes a token gets it as the user.
     const secret = password || username;

@@ -63,7 +63,6 @@ export interface Account {
 /** As in curl's environment variables; null where a variable is not set. */
 export interface ProxyConfig {
   httpsProxy: string | null;
-  httpProxy: string | null;
   noProxy: string | null;
 }
 

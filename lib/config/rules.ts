@@ -28,7 +28,7 @@ import type { ConfigValues } from './text.ts';
 const dayMs = 24 * 60 * 60 * 1_000;
 const ownerOnly = 0o600;
 const agency = { kind: 'agency' } as const;
-const noProxy: ProxyConfig = { httpsProxy: null, httpProxy: null, noProxy: null };
+const noProxy: ProxyConfig = { httpsProxy: null, noProxy: null };
 const agencyOutside = 'is agency, which exists only in a function';
 /** The fault of a `file:` store in a function that is not `mounted`. */
 export const folderInFunction: ConfigIssue = {

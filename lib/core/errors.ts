@@ -59,7 +59,7 @@ export class AuthError extends ExportError {
 
 /**
  * No connection can be made until a person acts: an unknown host name, a certificate that is not trusted, a proxy that refuses.
- * Retrying cannot help. The key was not judged. Exit 3.
+ * Retrying rarely helps. The key was not judged. Exit 3.
  */
 export class ConnectionError extends ExportError {
   override readonly name: string = 'ConnectionError';

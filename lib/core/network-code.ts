@@ -1,8 +1,10 @@
-// Responsible for finding the network error code inside an error. Not responsible for what the code means to a caller.
+// Responsible for finding the network error code inside an error, and the proxy that the error is about. Not responsible for
+// what the code means to a caller.
 
 import { asRecord } from './value-shape.ts';
 
 const depthMax = 4;
+const proxyField = 'cgsExportProxy';
 
 /**
  * The error and the errors that caused it, outermost first, at most 4. The cause of an AggregateError is the first of its
@@ -44,6 +46,23 @@ export function readNetworkCode(error: unknown): string | null {
       ([pattern]) => typeof message === 'string' && pattern.test(message),
     );
     if (known) return known[1];
+  }
+  return null;
+}
+
+/**
+ * Marks an error that came from the connection to a proxy, or from the proxy's answer to CONNECT. `host`: its host and port.
+ * Returns the same error.
+ */
+export function markProxy<E extends Error>(error: E, host: string): E {
+  return Object.assign(error, { [proxyField]: host });
+}
+
+/** Host and port of the proxy that failed; null: the error is about the server. */
+export function readProxy(error: unknown): string | null {
+  for (const cause of causesOf(error)) {
+    const host = cause[proxyField];
+    if (typeof host === 'string') return host;
   }
   return null;
 }

@@ -7,6 +7,8 @@ export interface Place {
   origin: string;
   /** The settings to check: "the target's endpoint and region". */
   settings: string;
+  /** Host and port of the proxy, if it is the proxy that failed. Null: the place itself, or the way to it. */
+  proxy: string | null;
 }
 
 export interface NetworkFault {
@@ -26,8 +28,9 @@ export interface NetworkFault {
 /** The most tries of a fault that is retried `briefly`. */
 export const briefTriesMax = 3;
 
-const connectionHint =
-  'Retries did not help. Check the network, HTTPS_PROXY, NO_PROXY and the address, then start again: an export continues where it stopped.';
+const retryHint =
+  'An export tries again by itself. If that does not help, start it again: it continues where it stopped.';
+const directHint = 'To reach a host without the proxy, add it to NO_PROXY.';
 const noSwitchHint = 'There is no setting that turns certificate verification off.';
 
 type Row = readonly [
@@ -38,9 +41,14 @@ type Row = readonly [
   hint: (place: Place) => string,
 ];
 
-const connection = () => connectionHint;
-const nameHint = ({ origin, settings }: Place) =>
-  `The host name of ${origin} does not resolve: check ${settings}, the DNS of this host, and whether a proxy is needed (HTTPS_PROXY).`;
+const connection = ({ proxy }: Place) =>
+  proxy === null
+    ? `Check the network, HTTPS_PROXY, NO_PROXY and the address. ${retryHint}`
+    : `Check that the proxy ${proxy} works, and that HTTPS_PROXY names its host and port. ${directHint} ${retryHint}`;
+const nameHint = ({ origin, settings, proxy }: Place) =>
+  proxy === null
+    ? `The host name of ${origin} does not resolve: check ${settings}, the DNS of this host, and whether a proxy is needed (HTTPS_PROXY).`
+    : `The host name of the proxy ${proxy} does not resolve: check HTTPS_PROXY and the DNS of this host. ${directHint}`;
 const clockHint = ({ origin }: Place) =>
   `Check the clock of this host. If it is right, the certificate of ${origin} must be renewed, or NODE_EXTRA_CA_CERTS names an old CA file. ${noSwitchHint}`;
 const trustHint = ({ origin }: Place) =>
@@ -48,13 +56,13 @@ const trustHint = ({ origin }: Place) =>
 const otherNameHint = ({ origin, settings }: Place) =>
   `The certificate is for another host name than that of ${origin}: check ${settings}. ${noSwitchHint}`;
 const tlsHint = ({ origin, settings }: Place) =>
-  `The server at ${origin} does not speak TLS as this host does: check ${settings}, that the port is not for plain http, and that no proxy interferes.`;
+  `${origin} does not speak TLS as this host does: check ${settings}, that the port is not for plain http, and that no proxy interferes.`;
 const headersHint = ({ settings }: Place) =>
   `This is not what was asked for: check ${settings}, and any proxy in between, then report it.`;
 const loginHint = () =>
   'Check the user and password in HTTPS_PROXY (write %25 for a % in them), or add the host to NO_PROXY.';
-const policyHint = ({ origin }: Place) =>
-  `The proxy in HTTPS_PROXY does not connect to ${origin}: allow this host there, or add it to NO_PROXY.`;
+const policyHint = ({ origin, proxy }: Place) =>
+  `The proxy ${proxy ?? 'in HTTPS_PROXY'} does not connect to ${origin}: allow this host there, or add it to NO_PROXY.`;
 
 /**
  * The first row that matches is used. `PROXY_407`: the proxy answered CONNECT with this status. `PROXY_ENDED`: it
@@ -118,10 +126,17 @@ const table: readonly Row[] = [
 export function describeNetworkFault(networkCode: string, place: Place): NetworkFault {
   const row = table.find(([codes]) => codes.test(networkCode)) as Row;
   const [, words, code, retry, hint] = row;
+  const { proxy } = place;
+  // In the rows of PROXY_, the words name the proxy.
+  const isAnswer = networkCode.startsWith('PROXY_');
+  const named = proxy === null ? words : words.replace(/^the proxy\b/, `the proxy ${proxy}`);
+  const subject =
+    proxy === null || isAnswer ? named : `no connection to the proxy ${proxy}: ${words}`;
+  const asked = { origin: `the proxy ${proxy}`, settings: 'HTTPS_PROXY', proxy };
   return {
     code,
-    reason: `${words} (${networkCode})`,
-    hint: hint(place),
+    reason: `${subject} (${networkCode})`,
+    hint: hint(proxy === null || isAnswer ? place : asked),
     retry,
     isLoginRefused: networkCode === 'PROXY_407',
   };

@@ -4,6 +4,7 @@
 import { type ClientRequest, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import * as net from 'node:net';
+import { markProxy } from '../core/network-code.ts';
 import { usesProxy } from '../core/network-host.ts';
 
 /** Longer than a slow connection takes, and long enough for one lost packet, which is sent again after 1 s. */
@@ -56,11 +57,18 @@ async function openProxyAgent(url: string): Promise<HttpAgent> {
   // The constructor uses tlsOptions for the connection to the proxy only. Node takes the options of the connection
   // through the proxy from `agent.options`.
   Object.assign(agent.options, tlsOptions);
+  const { host } = agent.proxy;
+  // It ends when the proxy has answered CONNECT: each of its errors is about the proxy, not about the server.
+  const connect = agent.connect.bind(agent);
+  agent.connect = (request, options) =>
+    connect(request, options).catch((error: Error) => {
+      throw markProxy(error, host);
+    });
   // Without this, the agent passes the proxy's answer on as if the server had sent it.
   agent.on('proxyConnect', ({ statusCode }: { statusCode: number }, request: ClientRequest) => {
     if (statusCode === 200) return;
     const error = new Error(`The proxy answered ${statusCode}`);
-    request.destroy(Object.assign(error, { code: `PROXY_${statusCode}` }));
+    request.destroy(markProxy(Object.assign(error, { code: `PROXY_${statusCode}` }), host));
   });
   return agent;
 }

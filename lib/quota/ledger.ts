@@ -248,11 +248,9 @@ async function waitUntil(
 async function noteThrottled(
   ports: LedgerPorts,
   user: string,
-  { retryAfterMs }: RateLimitedError,
+  { message, hint, retryAfterMs }: RateLimitedError,
 ): Promise<void> {
-  const message =
-    'the service answered 429: another client uses the same quota, or a bug: compare the log of the gateway with the entries under _quota/';
-  ports.log('warn', message, { retryAfterMs });
+  ports.log('warn', message, { hint, retryAfterMs });
   await putEntry(ports.store, throttledKey(stampNow(ports), retryAfterMs, user));
 }
 

@@ -8,7 +8,7 @@ import type { Clock, Store } from '../core/ports.ts';
 import { checkAskedWait, stoppedError } from '../quota/budget.ts';
 import { type Lease, takeLease, watchLease } from '../quota/lease.ts';
 import { openLedger, type WaitReason } from '../quota/ledger.ts';
-import { listHeldTargets } from './holds.ts';
+import { listFailures } from './holds.ts';
 import type {
   CollectPorts,
   CollectResult,
@@ -47,6 +47,7 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
     throttled: 0,
     errors: [],
     held: [],
+    failing: [],
     idle: null,
   };
   const collecting: Collecting = { policy, ports, result, done: new Set() };
@@ -58,7 +59,7 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
       ports.checkDistinct(listTasks(agenda).filter(isResolved));
       if (!hasWork(agenda)) {
         log('debug', 'no target is due');
-        result.held = listHeldTargets(agenda);
+        Object.assign(result, listFailures(agenda));
         result.idle = 'not due';
         return result;
       }
@@ -116,7 +117,7 @@ async function workUnderLease(collecting: Collecting, schedule: Schedule | null)
     const lease = await waitForLease(policy, ports);
     if (!lease) {
       result.idle = 'leased';
-      if (schedule) result.held = listHeldTargets({ ...ports, policy, schedule });
+      if (schedule) Object.assign(result, listFailures({ ...ports, policy, schedule }));
       return;
     }
     try {
@@ -157,7 +158,7 @@ async function workWithLease(
       },
     };
     const outcome = await workThrough(invocation, done);
-    if (policy.selects === 'due') result.held = listHeldTargets(invocation);
+    if (policy.selects === 'due') Object.assign(result, listFailures(invocation));
     return outcome;
   } finally {
     await ledger.release().catch((error: unknown) => {

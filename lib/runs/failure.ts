@@ -76,16 +76,30 @@ export async function noteFailure(
   return true;
 }
 
-/** For a target whose key was refused for another target of the same run: five refusals lock the key. */
-export function notTried(target: NamedTarget): AuthError {
+/**
+ * For a target whose key was refused for another target of the same run, with the error `cause`: five refusals lock the key. The
+ * reason is that of the cause.
+ */
+export function notTried(target: NamedTarget, cause: AuthError): AuthError {
+  const [reason, todo] = reasonsNotTried[cause.code] ?? [
+    'the key was refused',
+    `Correct the key of account ${target.account} first`,
+  ];
   const error = new AuthError(
     'NOT_TRIED',
-    'not tried: key refused',
-    `Correct the key of account ${target.account} first: the error of the refused request says what is wrong. Five refused requests lock a key, so a refused key is not used again in the same run.`,
+    `not tried: ${reason} (${cause.code})`,
+    `${todo}: the error of the refused request says what is wrong. Five refused requests lock a key, so a refused key is not used again in the same run.`,
   );
   error.subject = describeTarget(target);
   return error;
 }
+
+/** By the code of the first error: what happened, and what to do. Every other code is about the key. */
+const reasonsNotTried: Readonly<Record<string, readonly [reason: string, todo: string]>> = {
+  CLOCK_SKEW: ["this host's clock is wrong", 'Correct the clock of this host first'],
+  PROXY_REFUSED: ['the proxy refused the login', 'Correct the login in HTTPS_PROXY first'],
+  KEY_LOCKED: ['the service has locked the key', 'Wait 5 minutes, and correct the key first'],
+};
 
 type NamedTarget = Pick<Target, 'table' | 'region' | 'projectId' | 'account'>;
 

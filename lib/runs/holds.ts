@@ -30,15 +30,26 @@ export function describeHold(
   };
 }
 
-export function listHeldTargets(agenda: Agenda): HeldTarget[] {
+/** `held`: what a timer leaves alone. `failing`: the other targets whose newest attempt failed. */
+export function listFailures(agenda: Agenda): { held: HeldTarget[]; failing: HeldTarget[] } {
   const { schedule, store } = agenda;
-  return listTasks(agenda).flatMap(({ target, projectId, id }) => {
+  const held: HeldTarget[] = [];
+  const failing: HeldTarget[] = [];
+  for (const { target, projectId, id } of listTasks(agenda)) {
     const state = targetStateOf(schedule, id);
-    if (!isHeldOff(agenda, target, state)) return [];
     const { account, table, region, user } = target;
     const hold = describeHold(schedule, user, state, store.nowMs());
-    return [{ account, table, region, projectId, ...hold }];
-  });
+    const described = { account, table, region, projectId, ...hold };
+    if (isHeldOff(agenda, target, state)) held.push(described);
+    else if (hold.failure !== null) failing.push(described);
+  }
+  return { held, failing };
+}
+
+/** The next step for what is held. `account` null: not known. */
+export function describeLift(account: string | null): string {
+  const narrower = account === null ? '' : `; \`--account ${account}\` limits it to this account`;
+  return `A timer tries again after that. \`cgs-export export\` tries at once${narrower}.`;
 }
 
 function toIso(timeMs: number): string {

@@ -82,6 +82,8 @@ export interface CollectResult {
   errors: ExportError[];
   /** Targets that a timer leaves alone at the end of the invocation. A command has none. */
   held: HeldTarget[];
+  /** Targets that a timer will try again, but whose newest attempt failed. A command has none. */
+  failing: HeldTarget[];
   /** Why there was nothing to do: no target is due that is not held, or another exporter works. Null: there was. */
   idle: 'not due' | 'leased' | null;
 }
@@ -107,7 +109,7 @@ export interface FailureStatus {
   failures: number;
 }
 
-/** A target that is held. `projectId` null: not known yet. */
+/** A target that is held, or whose newest attempt failed. `projectId` null: not known yet. */
 export interface HeldTarget extends Hold {
   account: string;
   table: string;
@@ -134,4 +136,6 @@ export interface Attempt<T extends Task = Task> {
   checkpoint: Checkpoint | null;
   /** Whether this invocation has stored a page of it. */
   gotPage: boolean;
+  /** Of its newest request in this invocation. Null or absent: it succeeded, or there was none. */
+  newestError?: ExportError | null;
 }

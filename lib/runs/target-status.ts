@@ -22,7 +22,7 @@ import {
 import { readChainEnd } from '../snapshots/chain-end.ts';
 import { decodePointer } from '../snapshots/manifest.ts';
 import { findRivals } from '../snapshots/seal-turn.ts';
-import { describeHold } from './holds.ts';
+import { describeHold, describeLift } from './holds.ts';
 import type { Hold, Target } from './invocation.ts';
 import { readCheckpoint } from './open-run.ts';
 import { knownProjectId, unresolvedId } from './projects.ts';
@@ -57,6 +57,8 @@ export interface TargetStatus extends Hold {
   } | null;
   /** Name of the newest complete snapshot whose manifest can be read; null if there is none. */
   latest: string | null;
+  /** How often a snapshot is due. */
+  scheduleSeconds: number;
   due: boolean;
   /** The run that was given up last; null: none since the newest snapshot. */
   abandoned: { snapshot: string; at: string } | null;
@@ -96,18 +98,24 @@ export type StatusTarget = Pick<Target, 'table' | 'region' | 'projectId' | 'proj
   user: string | null;
 };
 
+/** Of the configuration. Here for a store whose configuration is not known. */
+const defaultScheduleMs = 24 * 3_600_000;
+
 interface Reading {
   store: Store;
   schedule: Schedule;
-  scheduleMs: number;
+  scheduleMs: number | null;
   /** Of the schedule itself: it concerns every target. */
   scheduleFaults: readonly ExportError[];
 }
 
-/** One per target, in the same order. Objects that are damaged or denied are problems; throws StoreError for other faults. */
+/**
+ * `scheduleMs` null: not known. Then a target has the schedule of its newest manifest, or 24 hours without one. Returns one
+ * status per target, in the same order. Objects that are damaged or denied are problems; throws StoreError for other faults.
+ */
 export async function readStatus(
   store: Store,
-  scheduleMs: number,
+  scheduleMs: number | null,
   targets: readonly StatusTarget[],
 ): Promise<TargetStatus[]> {
   const scheduleFaults: ExportError[] = [];
@@ -142,7 +150,7 @@ function isSameObject(a: ExportError, b: ExportError): boolean {
 }
 
 async function readTargetStatus(reading: Reading, target: StatusTarget): Promise<TargetStatus> {
-  const { store, schedule, scheduleMs, scheduleFaults } = reading;
+  const { store, schedule, scheduleFaults } = reading;
   const { table, region } = target;
   const faults: ExportError[] = [];
   const nowMs = store.nowMs();
@@ -155,6 +163,8 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
   const latest = key && (await readLatest(store, key, opened, faults));
   if (key && state.lastSealed) await checkRemembered(store, key, state.lastSealed, faults);
   const open = key && openRef && (await noteFault(faults, () => readOpen(store, key, openRef)));
+  const scheduleMs =
+    reading.scheduleMs ?? (last ? last.manifest.scheduleSeconds * 1_000 : defaultScheduleMs);
   const passed = passedSlots(state, nowMs, scheduleMs);
   const status: TargetStatus = {
     account: target.account ?? state.account ?? last?.manifest.scope.account ?? null,
@@ -164,6 +174,7 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
     open,
     last: last && describeLast(last, nowMs, isAltered(last, faults)),
     latest: latest?.manifest.snapshot ?? null,
+    scheduleSeconds: scheduleMs / 1_000,
     due: isDue(last?.manifest.snapshot ?? null, nowMs, scheduleMs),
     ...describeHold(schedule, target.user ?? state.user ?? null, state, nowMs),
     abandoned: state.abandoned
@@ -312,7 +323,7 @@ async function readWait(
 
 /** What `status --check` finds in one target, the worst first. `unreadable`: objects that its status needs. */
 function findProblems(
-  { last, latest, open, heldUntil, failure, abandoned }: TargetStatus,
+  { account, last, latest, open, heldUntil, failure, abandoned }: TargetStatus,
   unreadable: readonly ExportError[],
   nowMs: number,
   scheduleMs: number,
@@ -329,7 +340,9 @@ function findProblems(
       : '';
     // The hint of a long wait says it itself: an export must wait too.
     const isAskedToWait = failure?.ofKey && failure.code === 'RATE_LIMITED';
-    const hint = [failure?.hint, isAskedToWait ? undefined : liftHint].filter(Boolean).join('\n');
+    const hint = [failure?.hint, isAskedToWait ? undefined : describeLift(account)]
+      .filter(Boolean)
+      .join('\n');
     add('held', `${what} until ${heldUntil}${why}`, hint, failure?.code);
   }
   /** For problems that follow from attempts that fail. */
@@ -366,7 +379,6 @@ function findProblems(
   return problems;
 }
 
-const liftHint = 'A timer tries again after that. `cgs-export export` tries at once.';
 const neverHint = 'Check that the timer runs, or run `cgs-export export`.';
 const openHint = 'Its first run is open. `cgs-export export` completes it now.';
 const oldHint =

@@ -2,11 +2,17 @@
 // used up. One failing target does not stop the others.
 
 import { asksForLongWait, recoversByItself, refusesKey } from '../core/error-policy.ts';
-import { EvidenceError, ExportError, RateLimitedError, StoppedError } from '../core/errors.ts';
+import {
+  type AuthError,
+  EvidenceError,
+  ExportError,
+  RateLimitedError,
+  StoppedError,
+} from '../core/errors.ts';
 import { stoppedError } from '../quota/budget.ts';
 import type { SealOutcome } from '../snapshots/seal.ts';
 import { tidyTarget } from '../snapshots/tidy.ts';
-import { clearHolds, noteFailure, notTried } from './failure.ts';
+import { clearHolds, describeTarget, noteFailure, notTried } from './failure.ts';
 import type {
   Attempt,
   CollectResult,
@@ -20,7 +26,7 @@ import { isHeldOff, pickNextTask } from './next-task.ts';
 import { openRun } from './open-run.ts';
 import { isResolved, listTasks, resolveProject } from './projects.ts';
 import { advanceRun, type RunOutcome } from './run.ts';
-import { sealedState, targetStateOf } from './schedule.ts';
+import { sealedState, targetStateOf, toFailure } from './schedule.ts';
 import { noteStall, noteStallOfHeldTarget } from './stall.ts';
 
 /** No task starts with less time left than this, milliseconds. */
@@ -32,8 +38,8 @@ interface WorkState {
   done: Set<Target>;
   /** Users (key hashes) that the service throttles. */
   throttledUsers: Set<string>;
-  /** Users whose key the service refused. Only for a command: the schedule holds the key for a timer. */
-  refusedUsers: Set<string>;
+  /** Users whose key the service refused, and why. Only for a command: the schedule holds the key for a timer. */
+  refusals: Map<string, AuthError>;
   /** The exporter's own quota, or the time, is used up: only projects can still be resolved. */
   isQuotaUsedUp: boolean;
   /** Nothing was tried yet. */
@@ -56,7 +62,7 @@ export async function workThrough(
   const state: WorkState = {
     done,
     throttledUsers: new Set(),
-    refusedUsers: new Set(),
+    refusals: new Map(),
     isQuotaUsedUp: false,
     isFirst: true,
     isPaused: false,
@@ -70,9 +76,10 @@ export async function workThrough(
     const isShortOfTime = budget.timeLeftMs() < taskTimeMinMs;
     if (isShortOfTime && !state.isFirst) return 'paused';
     const attempt: Attempt = { task, checkpoint: null, gotPage: false };
-    if (state.refusedUsers.has(task.target.user)) {
+    const refusal = state.refusals.get(task.target.user);
+    if (refusal) {
       state.done.add(task.target);
-      result.errors.push(notTried({ ...task.target, ...task.key }));
+      result.errors.push(notTried({ ...task.target, ...task.key }, refusal));
       continue;
     }
     try {
@@ -159,6 +166,7 @@ async function advance(
       requested: (error) => {
         result.requests += 1;
         if (error instanceof RateLimitedError) result.throttled += 1;
+        attempt.newestError = error;
       },
     },
     key,
@@ -207,8 +215,8 @@ async function notePaused(
   attempt: Attempt<ResolvedTask>,
   wasFirst: boolean,
 ): Promise<void> {
-  const { ledger, schedule, saveSchedule } = invocation;
-  const { task, gotPage } = attempt;
+  const { ledger, store, schedule, saveSchedule } = invocation;
+  const { task, checkpoint, gotPage, newestError } = attempt;
   const isThrottled = ledger.refusedFor() === 'throttled';
   state.isPaused = true;
   if (isThrottled) state.throttledUsers.add(task.target.user);
@@ -219,6 +227,12 @@ async function notePaused(
   if (gotPage && (targetState.failures > 0 || targetState.failure)) {
     targetState.failures = 0;
     targetState.failure = undefined;
+    await saveSchedule();
+  } else if (!gotPage && newestError) {
+    // The quota ended the tries: without this, the cause would be lost.
+    newestError.subject ??= describeTarget({ ...task.target, ...task.key }, checkpoint?.run);
+    targetState.failure = toFailure(newestError, targetState.failure, store.nowMs());
+    schedule.targets[task.id] = targetState;
     await saveSchedule();
   }
 }
@@ -236,7 +250,9 @@ async function handleFailure(
   if (budget.signal.aborted) throw stoppedError();
   if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
   state.done.add(task.target);
-  if (refusesKey(error) && policy.selects === 'all') state.refusedUsers.add(task.target.user);
+  if (refusesKey(error) && policy.selects === 'all') {
+    state.refusals.set(task.target.user, error);
+  }
   if (!(await noteFailure(invocation, attempt, error))) return false;
   if (error instanceof RateLimitedError && checkpoint && policy.selects === 'due') {
     state.throttledUsers.add(task.target.user);

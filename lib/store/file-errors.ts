@@ -13,12 +13,14 @@ export function nullIfAbsent(error: unknown): null {
   throw error;
 }
 
+type Verb = 'write' | 'read' | 'list' | 'delete';
+
 /**
  * Runs `act`. Throws an error of the file system as a StoreError, and any other error unchanged, because it is a bug in
  * this program.
  */
 export async function withStoreErrors<T>(
-  verb: 'write' | 'read' | 'list' | 'delete',
+  verb: Verb,
   path: string,
   act: () => Promise<T>,
 ): Promise<T> {
@@ -28,17 +30,19 @@ export async function withStoreErrors<T>(
     const systemCode = codeOf(error);
     if (!(error instanceof Error) || error instanceof ExportError || systemCode === '') throw error;
     const isLink = 'syscall' in error && error.syscall === 'link';
-    const [code, hint] = describe(systemCode, isLink);
+    const [code, hint] = describe(systemCode, isLink, verb);
     throw new StoreError(code, `cannot ${verb} ${path}: ${error.message}`, hint, { cause: error });
   }
 }
 
-function describe(systemCode: string, isLink: boolean): [code: string, hint: string] {
+function describe(systemCode: string, isLink: boolean, verb: Verb): [code: string, hint: string] {
   if (isLink && ['EPERM', ...missingFeatureCodes].includes(systemCode)) {
     return ['STORE_UNUSABLE', noLinksHint];
   }
   if (['ENOSPC', 'EDQUOT'].includes(systemCode)) return ['DISK_FULL', diskFullHint];
-  if (['EACCES', 'EPERM', 'EROFS'].includes(systemCode)) return ['STORE_DENIED', deniedHint];
+  if (['EACCES', 'EPERM', 'EROFS'].includes(systemCode)) {
+    return ['STORE_DENIED', describeDenied(verb)];
+  }
   const unusableHint = unusableHints[systemCode];
   if (unusableHint !== undefined) return ['STORE_UNUSABLE', unusableHint];
   return ['STORE_FAILED', failedHints[systemCode] ?? otherHint];
@@ -60,8 +64,14 @@ const noLinksHint =
   'The file system does not support hard links, which the lease needs: choose a store on another file system.';
 const diskFullHint =
   'Free space on the disk or raise its quota, then start again: the run continues where it stopped.';
-const deniedHint =
-  'Give the user that runs cgs-export permission to read and write there, or choose another store.';
+/** Commands that only read need no permission to write. */
+function describeDenied(verb: Verb): string {
+  const right =
+    verb === 'read' || verb === 'list'
+      ? 'permission to read there (an export also needs to write)'
+      : 'permission to read and write there';
+  return `Give the user that runs cgs-export ${right}, or choose another store.`;
+}
 const misplacedHint =
   'There is a file where a folder is needed, or a folder where a file is needed: move it away, or choose another store.';
 const noFeatureHint =

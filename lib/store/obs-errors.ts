@@ -2,7 +2,7 @@
 // responsible for retrying.
 
 import { type ExportError, StoreError } from '../core/errors.ts';
-import { readNetworkCode } from '../core/network-code.ts';
+import { readNetworkCode, readProxy } from '../core/network-code.ts';
 import { describeNetworkFault } from '../core/network-fault.ts';
 import { asRecord } from '../core/value-shape.ts';
 
@@ -170,11 +170,15 @@ export function describeFailure(thrown: unknown, operation: Operation): Operatio
   }
   const networkCode = readNetworkCode(thrown);
   if (networkCode === null) throw thrown;
-  return describeConnectionFault(networkCode, operation);
+  return describeConnectionFault(networkCode, operation, readProxy(thrown));
 }
 
-function describeConnectionFault(networkCode: string, operation: Operation): OperationFailure {
-  const place = { origin: operation.origin, settings: addressSettings };
+function describeConnectionFault(
+  networkCode: string,
+  operation: Operation,
+  proxy: string | null = null,
+): OperationFailure {
+  const place = { origin: operation.origin, settings: addressSettings, proxy };
   const fault = describeNetworkFault(networkCode, place);
   if (fault.code === 'NETWORK') return failed(operation, fault.reason, fault.hint);
   const error = createError(fault.code, operation, fault.reason, fault.hint);

@@ -174,10 +174,41 @@ describe('a rejected identity', () => {
     const at = (time: string) => classify(401, gateway('APIGW.0301'), { date: time });
     const behind = at('Tue, 24 Nov 2026 06:17:00 GMT');
     expect(behind.code).toBe('CLOCK_SKEW');
-    expect(behind.hint).toMatch(/clock is 17 minutes behind the server's/);
-    expect(at('Tue, 24 Nov 2026 05:40:00 GMT').hint).toMatch(/20 minutes ahead of/);
+    expect(behind.hint).toMatch(/clock is 17 min behind the server's/);
+    expect(at('Tue, 24 Nov 2026 05:40:00 GMT').hint).toMatch(/20 min ahead of/);
     expect(at('Tue, 24 Nov 2026 06:05:00 GMT').hint).toBe('IDENTITY');
     expect(at('nonsense').hint).toBe('IDENTITY');
+  });
+  test('does not send the user to check the key while the clock is wrong', () => {
+    for (const message of ['m', 'verify aksk signature fail', 'err:ak not exist']) {
+      const date = 'Wed, 25 Nov 2026 07:00:00 GMT';
+      const error = classify(401, gateway('APIGW.0301', message), { date });
+      expect(error.code).toBe('CLOCK_SKEW');
+      expect(error.hint).toMatch(/^This host's clock is 25 h behind .*correct it/);
+      expect(error.hint).not.toMatch(/IDENTITY|key/);
+    }
+  });
+  test.each([
+    [
+      'Get secretKey failed,ak:AK1,err:ak not exist',
+      /^the service does not know the access key: /,
+      /^The access key/,
+    ],
+    [
+      'The access key does not exist',
+      /^the service does not know the access key: /,
+      /^The access key is wrong/,
+    ],
+    [
+      'verify aksk signature fail, canonicalRequest:GET|/v5',
+      /^the secret key does not belong to the access key: /,
+      /secret key is wrong/,
+    ],
+  ])('says which of the two keys is wrong: %s', (message, words, hint) => {
+    const error = classify(401, gateway('APIGW.0301', message));
+    expect(error.code).toBe('REFUSED');
+    expect(error.message).toMatch(words);
+    expect(error.hint).toMatch(hint);
   });
   test('reports a locked key', () => {
     const message =
@@ -185,6 +216,35 @@ describe('a rejected identity', () => {
     const error = classify(401, gateway('APIG.0301', message));
     expect(error.code).toBe('KEY_LOCKED');
     expect(error.hint).toMatch(/5 minutes/);
+  });
+});
+
+describe('a quota of the service that is lower than the configured one', () => {
+  const hintOf = (message: string, quotaRequests?: number, windowMs = 2_000) => {
+    const answer = {
+      status: 429,
+      headers: new Headers(),
+      body: JSON.stringify(gateway('APIGW.0308', message)),
+    };
+    return classifyAnswer({ ...peer, windowMs, quotaRequests }, answer, nowMs).hint;
+  };
+
+  test('is named beside the configured one, with the setting', () => {
+    expect(hintOf('policy user over ratelimits,limit:2,time:3 second', 20)).toBe(
+      'Your quota is 20 in 2 s, but the service allows 2 in 3 s: set quota to requests: 2 and windowSeconds: 3.',
+    );
+    expect(hintOf('limit:5,time:1 minute', 10, 120_000)).toContain('10 in 120 s');
+  });
+
+  test.each([
+    ['limit:5,time:1 minute', 5, 60_000],
+    ['limit:5,time:1 minute', 2, 30_000],
+    ['limit:5,time:1 minute', 1, 60_000],
+    ['limit:5,time:1 minute', undefined, 60_000],
+    ['no figures', 20, 2_000],
+    ['time:1 minute', 20, 2_000],
+  ])('is not claimed for "%s" and %j requests in %i ms', (message, requests, windowMs) => {
+    expect(hintOf(message, requests, windowMs)).toMatch(/^Another client uses the same quota/);
   });
 });
 

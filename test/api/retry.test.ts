@@ -116,8 +116,8 @@ test('throws the error if the wait is not allowed', async () => {
 });
 
 test('tries a host name that is not found three times; then it needs a person', async () => {
-  const { options } = makeOptions();
-  const once = vi.fn(async () => ({ error: new TransientError('HOST_NOT_FOUND', 'm', 'h') }));
+  const { options } = makeOptions({ isRetryable: isTransient });
+  const once = vi.fn(async () => ({ error: new ConnectionError('HOST_NOT_FOUND', 'm', 'h') }));
   const error = await retry(once, options).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(ConnectionError);
   expect(error).toMatchObject({ code: 'HOST_NOT_FOUND', message: 'm', hint: 'h' });

@@ -20,6 +20,7 @@ test('counts pages and waits, takes requests from the result, and calculates wha
     throttled: 1,
     errors: [],
     held: [],
+    failing: [],
     idle: null,
   });
   nowMs += 2_000.2;

@@ -25,7 +25,7 @@ describe('the clock', () => {
     [60_000, 'warning', '60 s ahead of'],
     [-900_000, 'warning', '15 min behind'],
     [900_001, 'failed', '15 min ahead of'],
-    [-86_400_000, 'failed', '1440 min behind'],
+    [-86_400_000, 'failed', '24 h behind'],
   ] as const)('%i ms ahead is %s', (aheadMs, status, text) => {
     const check = judge(aheadMs);
     expect(check).toMatchObject({ status, account: 'prod', target: null });
@@ -49,7 +49,7 @@ describe('the clock', () => {
 });
 
 describe('the route', () => {
-  const proxy = { httpsProxy: 'http://me:word@proxy:3128', httpProxy: null, noProxy: '.internal' };
+  const proxy = { httpsProxy: 'http://me:word@proxy:3128', noProxy: '.internal' };
   test.each([
     ['https://hss.example.com', proxy, 'hss.example.com: through the proxy proxy:3128'],
     ['https://hss.internal', proxy, /directly.*NO_PROXY/],
@@ -99,7 +99,13 @@ describe('container_node', () => {
     ['only container nodes are listed', 5, 5, 3, 'ok'],
     ['container nodes are left out', 5, 2, 5, 'warning'],
     ['the list is empty and has container nodes', 0, 2, 0, 'warning'],
-    ['the figures do not add up', 5, 3, 1, 'warning'],
+    ['the figures do not add up', 50, 30, 10, 'warning'],
+    ['the list grew by one node', 5, 3, 3, 'ok'],
+    ['the list lost one node', 5, 3, 1, 'ok'],
+    ['a long list grew by a hundred nodes', 20_000, 8_100, 12_000, 'ok'],
+    ['a long list without a difference grew', 20_000, 20_050, 20_100, 'ok'],
+    ['container nodes are left out of a list that grew', 1_000, 300, 1_001, 'warning'],
+    ['a long list does not add up', 20_000, 8_000, 11_000, 'warning'],
     ['the list is empty', 0, 0, 0, 'ok'],
   ] as const)('%s', (_name, notSent, yes, no, status) => {
     const check = judgeContainerNode(subject, { notSent, yes, no });

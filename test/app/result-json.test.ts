@@ -21,6 +21,7 @@ test('a result has the documented fields', () => {
     requests: 3,
     errors: [],
     held: [],
+    failing: [],
   } as unknown as CollectResult;
   expect(toResultJson(result, createScrubber())).toEqual({
     status: 'sealed',
@@ -42,7 +43,7 @@ test('a result has the documented fields', () => {
   });
 });
 
-test('held targets are there only if a timer leaves some alone, and their texts are redacted', () => {
+test('held and failing targets are there only if there are some, and their texts are redacted', () => {
   const scrubber = createScrubber();
   scrubber.add('verysecret');
   const times = { since: '2026-11-24T06:00:00.000Z', last: '2026-11-24T06:00:00.000Z' };
@@ -55,12 +56,14 @@ test('held targets are there only if a timer leaves some alone, and their texts 
   const result: CollectResult = {
     ...{ status: 'idle', snapshots: [], requests: 0, throttled: 0, errors: [], idle: 'not due' },
     held: [held, { ...held, failure: null }],
+    failing: [{ ...held, heldUntil: null }],
   };
   const json = toResultJson(result, scrubber);
   expect(json.held).toMatchObject([
     { account: 'prod', heldUntil: '2026-11-24T06:15:00.000Z', failure: { code: 'REFUSED' } },
     { failure: null },
   ]);
+  expect(json.failing).toMatchObject([{ heldUntil: null, failure: { code: 'REFUSED' } }]);
   expect(JSON.stringify(json)).not.toContain('verysecret');
 });
 

@@ -132,3 +132,20 @@ test('looks at who has access to a folder', async () => {
   expect(checks.filter(({ status }) => status !== 'ok')).toEqual([]);
   expect(statusesOf(checks)['store-mode']).toBe('ok');
 });
+
+test('a folder that does not exist is said before it is created, once', async () => {
+  const parent = mkdtempSync(join(tmpdir(), 'store-check-'));
+  onTestFinished(() => rmSync(parent, { recursive: true }));
+  const root = join(parent, 'mistyped');
+  const store = openFileStore({ root, clock: systemClock });
+  const folder = { root, fileMode: 0o600, umask: 0o022 };
+  const [first, second] = await checkStore(store, { clock: systemClock, random, folder });
+  expect(first).toMatchObject({
+    ...{ check: 'store-folder', status: 'warning' },
+    message: `the folder ${root} does not exist: it is created now`,
+    hint: expect.stringContaining("store's address"),
+  });
+  expect(second).toMatchObject({ check: 'store-write', status: 'ok' });
+  const again = await checkStore(store, { clock: systemClock, random, folder });
+  expect(again[0]).toMatchObject({ check: 'store-write', status: 'ok' });
+});

@@ -29,6 +29,7 @@ function result(overrides: Partial<CollectResult>, verdicts: string[] = []): Col
     throttled: 0,
     errors: [],
     held: [],
+    failing: [],
     idle: null,
     ...overrides,
   };

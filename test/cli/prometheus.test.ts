@@ -69,7 +69,15 @@ const sealed: TargetStatus = {
     sealedAt: '2026-11-24T06:01:00.000Z',
   },
   latest: '20261124T060000Z',
-  ...{ due: false, heldUntil: null, failure: null, abandoned: null, missedSlots: 3, problems: [] },
+  ...{
+    scheduleSeconds: 86_400,
+    due: false,
+    heldUntil: null,
+    failure: null,
+    abandoned: null,
+    missedSlots: 3,
+    problems: [],
+  },
 };
 const problem = (kind: TargetStatus['problems'][number]['kind']) => {
   return { kind, code: null, message: 'm', hint: 'h' };

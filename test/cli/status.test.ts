@@ -107,6 +107,51 @@ test('a folder that does not exist is an error, an empty one is not', async () =
   expect((await call([...args, '--check'], { cwd })).code).toBe(7);
 });
 
+test('a folder of the configuration that does not exist is an error too, until the first export has said that it creates it', async () => {
+  const simulator = await simulate({ nodes: 30 });
+  const { region, projectId, url } = simulator;
+  const cwd = createFolder();
+  const env = keyOf(simulator);
+  const config = {
+    store: 'file:./lake',
+    quota: { requests: 50, windowSeconds: 1 },
+    accounts: [{ name: 'a', targets: [{ region, projectId, endpoint: url }] }],
+  };
+  writeFileSync(join(cwd, 'cgs-export.yml'), JSON.stringify(config));
+  const missing = await call(['status', '--json'], { cwd, env });
+  expect(missing.code).toBe(2);
+  expect(missing.runtime.json().errors).toMatchObject([
+    { code: 'CONFIG', message: `store: the folder ${cwd}/lake does not exist` },
+  ]);
+  const message = `the folder ${cwd}/lake does not exist: it is created now`;
+  const first = await call(['export'], { cwd, env });
+  expect(first.code).toBe(0);
+  expect(first.runtime.logs()).toContainEqual(expect.objectContaining({ level: 'warn', message }));
+  const second = await call(['export'], { cwd, env });
+  expect(second.runtime.err()).not.toContain('does not exist');
+  expect((await call(['status'], { cwd, env })).code).toBe(0);
+});
+
+test('--store takes the schedule from the newest snapshot of each target', async () => {
+  const simulator = await simulate({ nodes: 30 });
+  const { region, projectId, url } = simulator;
+  const cwd = createFolder();
+  const env = keyOf(simulator);
+  const config = {
+    store: 'file:./lake',
+    schedule: '1h',
+    quota: { requests: 50, windowSeconds: 1 },
+    accounts: [{ name: 'a', targets: [{ region, projectId, endpoint: url }] }],
+  };
+  writeFileSync(join(cwd, 'cgs-export.yml'), JSON.stringify(config));
+  expect((await call(['export'], { cwd, env })).code).toBe(0);
+  const { runtime } = await call(['status', '--store', 'file:./lake', '--json'], { cwd });
+  expect(runtime.json()).toMatchObject({
+    scheduleSeconds: null,
+    targets: [{ scheduleSeconds: 3_600 }],
+  });
+});
+
 describe('--check and --problems', () => {
   /** Accounts `one` (exported) and `two` (a table that was never exported). */
   async function twoAccounts() {

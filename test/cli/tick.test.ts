@@ -17,14 +17,14 @@ test('exits with 0 both when it seals and when nothing is due', async () => {
   const nextSlot = new Date(Math.ceil(Date.now() / dayMs) * dayMs).toISOString();
   expect(second.runtime.json()).toEqual({
     ...{ status: 'idle', snapshots: [], requests: 0, errors: [] },
-    idle: { reason: 'no target is due that is not held', nextSlot },
+    idle: { reason: 'every target is up to date or held', nextSlot },
   });
   const people = await call(
     args.filter((arg) => arg !== '--json'),
     options,
   );
   expect(people.runtime.out()).toBe(
-    `idle, 0 requests: no target is due that is not held; the next slot begins at ${nextSlot}\n`,
+    `idle, 0 requests: every target is up to date or held; the next slot begins at ${nextSlot}\n`,
   );
   expect(simulator.stats().nodeRequests).toBe(1);
 });
@@ -45,7 +45,7 @@ test('says which target is held, why and until when', async () => {
   const people = await call(args, options);
   expect(people.code).toBe(0);
   expect(people.runtime.out()).toMatch(
-    /^held until 20\S+Z: prod container_nodes cn-south-4 \S+\n {2}requests with its access key fail since 20\S+Z \(1 in a row\): REFUSED: .+\n {2}.*secret key.*\nidle, 0 requests: /,
+    /^held until 20\S+Z: prod container_nodes cn-south-4 \S+\n {2}requests with its access key fail since 20\S+Z \(1 in a row\): REFUSED: .+\n {2}.*secret key.*\n {2}.*`cgs-export export` tries at once.*--account prod.*\nidle, 0 requests: /,
   );
   const { runtime } = await call([...args, '--json'], options);
   expect(runtime.json()).toMatchObject({
@@ -86,4 +86,22 @@ test('exits with 2 for a time limit that is not a number', async () => {
   expect(runtime.json().errors).toMatchObject([
     { message: expect.stringContaining('--time-limit') },
   ]);
+});
+
+test('says why the newest attempt failed although the quota ended its tries, and status says it too', async () => {
+  const simulator = await simulate();
+  const options = { cwd: createFolder(), env: keyOf(simulator) };
+  const closed = ['--endpoint', 'http://127.0.0.1:1'];
+  const flags = flagsFor(simulator).slice(0, 8);
+  const at = flags.indexOf('--endpoint');
+  flags.splice(at, 2, ...closed);
+  const args = ['tick', ...flags, '--quota-requests', '1', '--quota-window-seconds', '60'];
+  const first = await call(args, options);
+  expect(first.code).toBe(0);
+  expect(first.runtime.out()).toMatch(
+    /^newest attempt failed: default container_nodes \S+ \S+\n {2}it fails since \S+ \(1 in a row\): NETWORK: .*connection refused.*\n {2}Check the network.*\npaused, 1 request\n$/,
+  );
+  const status = await call(['status', '--store', 'file:./lake'], options);
+  expect(status.runtime.out()).toMatch(/never sealed: NETWORK: .*connection refused/);
+  expect(status.runtime.out()).not.toContain('completes it now');
 });

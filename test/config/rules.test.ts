@@ -43,7 +43,7 @@ describe('defaults', () => {
         },
       ],
       logLevel: 'info',
-      proxy: { httpsProxy: null, httpProxy: null, noProxy: null },
+      proxy: { httpsProxy: null, noProxy: null },
       warnings: [],
     });
   });
@@ -188,7 +188,6 @@ accounts:
       logLevel: 'debug',
       proxy: {
         httpsProxy: 'http://user:p%40ss@proxy:3128',
-        httpProxy: 'http://proxy:3128',
         noProxy: 'localhost',
       },
     });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { describeNetworkFault } from '../../lib/core/network-fault.ts';
 
-const place = { origin: 'https://hss.example', settings: "the target's endpoint" };
+const place = { origin: 'https://hss.example', settings: "the target's endpoint", proxy: null };
 const faultOf = (code: string) => describeNetworkFault(code, place);
 
 describe('a fault that can pass by itself', () => {
@@ -61,4 +61,44 @@ describe('a fault that needs a person', () => {
     expect(fault.hint).toMatch(hint);
     expect(fault.reason).toContain(networkCode);
   });
+});
+
+describe('a fault of the proxy names the proxy, not the server', () => {
+  const ofProxy = (code: string) =>
+    describeNetworkFault(code, { ...place, proxy: 'proxy.corp:3128' });
+
+  test.each([
+    ['ENOTFOUND', 'HOST_NOT_FOUND', 'no connection to the proxy proxy.corp:3128: there is no such'],
+    ['EAI_AGAIN', 'NETWORK', 'no connection to the proxy proxy.corp:3128: the DNS does not answer'],
+    ['ECONNREFUSED', 'NETWORK', 'no connection to the proxy proxy.corp:3128: connection refused'],
+    ['ETIMEDOUT', 'NETWORK', 'no connection to the proxy proxy.corp:3128: no connection in time'],
+    ['CERT_HAS_EXPIRED', 'CERTIFICATE_REFUSED', 'no connection to the proxy proxy.corp:3128: the'],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'CERTIFICATE_REFUSED', 'no connection to the proxy proxy.corp'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'CERTIFICATE_REFUSED', 'no connection to the proxy proxy.c'],
+    ['EPROTO', 'TLS_FAILED', 'no connection to the proxy proxy.corp:3128: the TLS connection'],
+    ['PROXY_502', 'NETWORK', 'the proxy proxy.corp:3128 failed'],
+  ])('%s is %s', (networkCode, code, reason) => {
+    const fault = ofProxy(networkCode);
+    expect(fault.code).toBe(code);
+    expect(fault.reason).toContain(reason);
+    expect(fault.hint).toContain('proxy.corp:3128');
+    expect(fault.hint).not.toContain('hss.example');
+    expect(fault.hint).not.toContain('endpoint');
+  });
+
+  test.each(['ENOTFOUND', 'ECONNREFUSED'])('the hint for %s names the settings', (code) => {
+    expect(ofProxy(code).hint).toMatch(/HTTPS_PROXY.*NO_PROXY/);
+  });
+
+  test('that refuses a host names both', () => {
+    const { reason, hint } = ofProxy('PROXY_403');
+    expect(reason).toBe('the proxy proxy.corp:3128 refused the connection (PROXY_403)');
+    expect(hint).toMatch(/proxy\.corp:3128 does not connect to https:\/\/hss\.example/);
+  });
+});
+
+test('no hint says that something was retried: doctor retries nothing', () => {
+  for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'PROXY_502', 'EPROTO', 'CERT_UNTRUSTED']) {
+    expect(faultOf(code).hint).not.toMatch(/retries did not help|retried/i);
+  }
 });

@@ -10,7 +10,7 @@ import { pageOf, root, tableRows } from './pages.ts';
 /** Words in capitals that look like a code and are none: a new one must be listed here or in the document. */
 const otherWords: Record<string, readonly string[]> = {
   'environment variables': [
-    ...['CGS_EXPORT_CONFIG', 'CGS_EXPORT_LOG_LEVEL', 'HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'],
+    ...['CGS_EXPORT_CONFIG', 'CGS_EXPORT_LOG_LEVEL', 'HTTPS_PROXY', 'NO_PROXY'],
     ...['HUAWEICLOUD_SDK_AK', 'HUAWEICLOUD_SDK_SK', 'HUAWEICLOUD_SDK_SECURITY_TOKEN'],
     ...['NO_COLOR', 'NO_PROGRESS', 'SECURITY_TOKEN', 'DEPLOYED_SECRETS', 'DEMOACCESSKEY0000000'],
     'NODE_EXTRA_CA_CERTS',

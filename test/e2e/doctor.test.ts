@@ -86,6 +86,7 @@ describe.concurrent('without a fault', () => {
       statistics: { protected_num: 100, unprotected_num: 200 },
     });
     const cwd = createFolder();
+    mkdirSync(join(cwd, 'lake'), { mode: 0o700 });
     const ended = await diagnose(endpoint, { cwd });
     expectCode(ended, 0);
     const notOk = checksOf(ended).filter(({ status }) => status !== 'ok');
@@ -113,7 +114,12 @@ describe.concurrent('without a fault', () => {
     const lines = ended.out.split('\n');
     expect(lines.some((line) => /^ok +store-write +file:/.test(line))).toBe(true);
     const failed = lines.findIndex((line) => /^failed +sign-in +default: .*401/.test(line));
-    expect(lines[failed + 1]).toMatch(/^ +→ Check the account's access key/);
+    expect(lines[failed + 1]).toMatch(/^ +→ The access key is known, so the secret key is wrong/);
+    // What needs a person comes last, above the counts.
+    expect(lines.slice(failed).some((line) => /^(ok|skipped) /.test(line))).toBe(false);
+    expect(
+      lines.some((line) => /^warning +store-folder +the folder .* is created now/.test(line)),
+    ).toBe(true);
     expect(ended.out).toMatch(/\n1 failed, \d+ warning/);
     expect(ended.out + ended.err).not.toContain('another-secret-key');
   });
@@ -217,7 +223,7 @@ describe('the connection', () => {
 
   test('a host name that does not resolve', async () => {
     const ended = await diagnoseAt(api, {});
-    expect(ended.code).not.toBe(0);
+    expectCode(ended, 3);
     expect(failuresOf(ended)).toEqual(['connection']);
     expect(find(ended, 'connection').message).toMatch(
       /hss\.example\.invalid.*(ENOTFOUND|EAI_AGAIN)/,
@@ -232,7 +238,7 @@ describe('the connection', () => {
     expect(find(ended, 'proxy').message).toContain('through the proxy 127.0.0.1:9');
     expect(find(ended, 'connection')).toMatchObject({
       status: 'failed',
-      message: expect.stringContaining('ECONNREFUSED'),
+      message: expect.stringMatching(/no connection to the proxy 127\.0\.0\.1:9: .*ECONNREFUSED/),
     });
     expect(ended.out + ended.err).not.toContain('hidden-word');
   });
@@ -308,6 +314,27 @@ describe.concurrent('keys and permissions', () => {
     expect(failuresOf(ended)).toEqual(['sign-in', 'sign-in']);
     expect((await endpoint.report()).servings).toHaveLength(1);
     expect(ended.out + ended.err).not.toContain(endpoint.script.sk);
+  });
+
+  test('a corrected secret does not end the hold of the key, and doctor says what does', async () => {
+    const endpoint = await startEndpoint();
+    const cwd = createFolder();
+    const env = keyOf(endpoint);
+    const wrong = { ...env, HUAWEICLOUD_SDK_SK: 'another-secret-key-0123456789' };
+    const tick = ['tick', ...flagsFor(endpoint)];
+    expectCode(await runCli(tick, { cwd, env: wrong }), 3);
+    const ended = await runCli(['doctor', '--json', ...flagsFor(endpoint)], { cwd, env });
+    expectCode(ended, 0);
+    expect(find(ended, 'sign-in').status).toBe('ok');
+    expect(find(ended, 'hold')).toMatchObject({
+      status: 'warning',
+      message: expect.stringMatching(/timers leave the key alone until 20\S+Z, because of REFUSED/),
+      hint: expect.stringContaining('`cgs-export export` tries at once'),
+    });
+    expect((await runCli(tick, { cwd, env })).out).toContain('`cgs-export export` tries at once');
+    expectCode(await runCli(['export', ...flagsFor(endpoint)], { cwd, env }), 0);
+    const after = await runCli(['doctor', '--json', ...flagsFor(endpoint)], { cwd, env });
+    expect(find(after, 'hold').status).toBe('ok');
   });
 
   test('a wrong secret is not used for the service after IAM refused it', async () => {

@@ -83,6 +83,33 @@ describe.each(serviceNames)(
       ]);
     });
 
+    test.each([
+      ['whose name does not exist', 'nosuchproxy.invalid:3128', 'there is no such host name'],
+      ['whose port is closed', '127.0.0.1:1', 'connection refused'],
+    ])(
+      'a proxy %s is named by export and by doctor, with one exit code',
+      async (_, host, words) => {
+        const args = services[service]('https://hss.example');
+        const env = { ...key, HTTPS_PROXY: `http://${host}` };
+        const [doctor, exported] = await Promise.all([
+          runCli(['doctor', ...args.slice(1)], { cwd: createFolder(), env }),
+          // A closed port is tried for minutes.
+          words === 'connection refused' ? null : runCli(args, { cwd: createFolder(), env }),
+        ]);
+        const checks = (JSON.parse(doctor.out) as { checks: Record<string, string>[] }).checks;
+        const failed = checks.filter(({ status }) => status === 'failed');
+        const told = failed.find(({ message }) => message?.includes(`the proxy ${host}`));
+        expect(told?.message).toContain(`no connection to the proxy ${host}: ${words}`);
+        expect(told?.hint).toMatch(/HTTPS_PROXY.*NO_PROXY/);
+        if (exported === null) return;
+        expect(readJson(exported).errors).toMatchObject([
+          { code: 'HOST_NOT_FOUND', message: expect.stringContaining(`the proxy ${host}`) },
+        ]);
+        expectCode(exported, 3);
+        expectCode(doctor, 3);
+      },
+    );
+
     test('a proxy that refuses the login', async () => {
       const proxy = await startConnectProxy('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n');
       const ended = await run(services[service]('https://hss.example'), { HTTPS_PROXY: proxy.url });
@@ -256,7 +283,7 @@ describe('a refused key', () => {
       expect(errors.map(({ code }) => code)).toEqual(['REFUSED', ...Array(7).fill('NOT_TRIED')]);
       for (const [index, { message }] of errors.entries()) {
         expect(message).toContain(`cn-test-${index}`);
-        if (index > 0) expect(message).toMatch(/not tried: key refused$/);
+        if (index > 0) expect(message).toMatch(/not tried: the key was refused \(REFUSED\)$/);
       }
       expect(count(ended.err, 'Incorrect IAM information')).toBe(1);
     },

@@ -3,7 +3,7 @@
 import { request as sendHttps } from 'node:https';
 import { connect, getDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { readNetworkCode } from '../../lib/core/network-code.ts';
+import { readNetworkCode, readProxy } from '../../lib/core/network-code.ts';
 import { allowSlowConnections, openConnections } from '../../lib/platform/connections.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import { startSlowServer } from '../support/slow-server.ts';
@@ -12,17 +12,23 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+interface ProxySettings {
+  httpsProxy: string | null;
+  noProxy: string | null;
+}
+
 /** Sends a GET and returns the network code of its failure. */
-async function failureOf(
-  address: string,
-  proxy: { httpsProxy: string | null; noProxy: string | null },
-) {
+async function failureOf(address: string, proxy: ProxySettings) {
+  return readNetworkCode(await errorOf(address, proxy));
+}
+
+async function errorOf(address: string, proxy: ProxySettings) {
   const agent = await openConnections(proxy)(address);
   onTestFinished(() => agent.destroy());
-  return new Promise<string | null>((resolve, reject) => {
+  return new Promise<Error>((resolve, reject) => {
     const request = sendHttps(`${address}/v5`, { agent });
     request.once('response', ({ statusCode }) => reject(new Error(`answered ${statusCode}`)));
-    request.on('error', (error) => resolve(readNetworkCode(error)));
+    request.on('error', resolve);
     request.end();
   });
 }
@@ -62,6 +68,36 @@ describe('a proxy', () => {
     const proxy = await startConnectProxy(answer);
     const code = await failureOf('https://cgs.example', { httpsProxy: proxy.url, noProxy: null });
     expect(code).toMatch(/^PROXY_/);
+  });
+
+  test.each([
+    ['does not resolve', 'http://me:word@nosuchproxy.invalid:3128', 'nosuchproxy.invalid:3128'],
+    ['has no open port', 'http://me:word@127.0.0.1:1', '127.0.0.1:1'],
+    ['has no open port for https', 'https://me:word@127.0.0.1:1', '127.0.0.1:1'],
+  ])('that %s is named by the error', async (_name, httpsProxy, host) => {
+    const error = await errorOf('https://cgs.example', { httpsProxy, noProxy: null });
+    expect(readNetworkCode(error)).toMatch(/^(ENOTFOUND|EAI_AGAIN|ECONNREFUSED)$/);
+    expect(readProxy(error)).toBe(host);
+  });
+
+  test('that answers with a refusal is named by the error', async () => {
+    const proxy = await startConnectProxy('HTTP/1.1 403 No\r\n\r\n');
+    const error = await errorOf('https://cgs.example', { httpsProxy: proxy.url, noProxy: null });
+    expect(readProxy(error)).toBe(new URL(proxy.url).host);
+  });
+
+  test('is not named by an error of a server that is reached without it', async () => {
+    const settings = { httpsProxy: 'http://127.0.0.1:1', noProxy: 'localhost' };
+    const error = await errorOf('https://localhost:1', settings);
+    expect(readNetworkCode(error)).toBe('ECONNREFUSED');
+    expect(readProxy(error)).toBeNull();
+  });
+
+  test('is not named by an error of the server behind it', async () => {
+    // It answers that the connection is open, then ends it: as a server behind it that speaks no TLS.
+    const proxy = await startConnectProxy('HTTP/1.1 200 OK\r\n\r\nnot TLS');
+    const error = await errorOf('https://cgs.example', { httpsProxy: proxy.url, noProxy: null });
+    expect(readProxy(error)).toBeNull();
   });
 
   test('is not used for hosts in NO_PROXY and for plain http', async () => {

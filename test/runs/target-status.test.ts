@@ -52,6 +52,7 @@ test('shows a target without an export as due', async () => {
     open: null,
     last: null,
     latest: null,
+    scheduleSeconds: 86_400,
     due: true,
     heldUntil: null,
     failure: null,

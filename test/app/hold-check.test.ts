@@ -1,0 +1,75 @@
+// Tests that `doctor` names what a timer leaves alone, although its cause may be corrected.
+
+import { expect, test } from 'vitest';
+import { checkHolds } from '../../lib/app/hold-check.ts';
+import type { ServiceTarget } from '../../lib/app/target.ts';
+import { StoreError } from '../../lib/core/errors.ts';
+import { scheduleKey } from '../../lib/core/object-keys.ts';
+import { emptySchedule, encodeSchedule, type Schedule } from '../../lib/runs/schedule.ts';
+import { createMemoryStore } from '../support/memory-store.ts';
+
+const nowMs = Date.parse('2026-11-24T06:00:00Z');
+const minuteMs = 60_000;
+const targetOf = (account: string, user: string, projectId: string) =>
+  ({
+    ...{ account, user, projectId, table: 'container_nodes', region: 'cn-south-4' },
+    projectQuestion: '',
+  }) as ServiceTarget;
+const targets = [
+  targetOf('prod', 'key1', 'p1'),
+  targetOf('prod', 'key1', 'p2'),
+  targetOf('test', 'key2', 'p3'),
+];
+const failure = { code: 'REFUSED', message: 'm', hint: 'h', sinceMs: nowMs, lastMs: nowMs };
+
+async function check(schedule: Partial<Schedule>) {
+  const store = createMemoryStore({ nowMs: () => nowMs });
+  await store.put(scheduleKey, encodeSchedule({ ...emptySchedule(), ...schedule }));
+  return checkHolds(store, targets);
+}
+
+test('without a hold there is one line', async () => {
+  expect(await check({})).toMatchObject([{ check: 'hold', status: 'ok' }]);
+  const empty = createMemoryStore({ nowMs: () => nowMs });
+  expect(await checkHolds(empty, targets)).toMatchObject([{ check: 'hold', status: 'ok' }]);
+});
+
+test('a held key is one warning, with its end, its cause and the command that ends it', async () => {
+  const untilMs = nowMs + 10 * minuteMs;
+  const checks = await check({ holds: { key1: { failures: 1, untilMs, failure } } });
+  expect(checks).toMatchObject([
+    {
+      ...{ check: 'hold', status: 'warning', account: 'prod', target: null },
+      message: expect.stringMatching(/the key alone until 2026-11-24T06:10:00.*REFUSED/),
+      hint: expect.stringMatching(/does not end this.*`cgs-export export`.*--account prod/),
+    },
+  ]);
+});
+
+test('a held target is named', async () => {
+  const id = 'container_nodes/rgn=cn-south-4/prj=p3';
+  const state = { open: null, sealed: null, failures: 2, retryAtMs: nowMs + minuteMs, failure };
+  expect(await check({ targets: { [id]: state } })).toMatchObject([
+    { status: 'warning', account: 'test', target: id, message: expect.stringContaining('target') },
+  ]);
+});
+
+test('a hold that has ended is none', async () => {
+  const checks = await check({ holds: { key1: { failures: 1, untilMs: nowMs - 1, failure } } });
+  expect(checks).toMatchObject([{ status: 'ok' }]);
+});
+
+test('a damaged schedule is a failure, one that cannot be read is explained by the store', async () => {
+  const damaged = createMemoryStore({ nowMs: () => nowMs });
+  await damaged.put(scheduleKey, Buffer.from('{'));
+  expect(await checkHolds(damaged, targets)).toMatchObject([
+    { check: 'hold', status: 'failed', error: { code: 'CORRUPT' } },
+  ]);
+  const denied = createMemoryStore({
+    nowMs: () => nowMs,
+    onCall: () => {
+      throw new StoreError('STORE_DENIED', 'no', 'h');
+    },
+  });
+  expect(await checkHolds(denied, targets)).toMatchObject([{ check: 'hold', status: 'skipped' }]);
+});
