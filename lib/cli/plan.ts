@@ -24,7 +24,7 @@ export const planCommand: CommandDefinition<PlanOptions> = {
   name: 'plan',
   summary: 'estimate requests, time and quota use; check the configuration',
   description:
-    'Estimates what a snapshot of every target needs: requests, minutes, and share of the quota. Uses the sizes that the store knows from earlier runs, and sends nothing to the service unless --probe is given. Also checks the configuration.',
+    'Estimates what a snapshot of every target needs: requests, minutes, and share of the quota: how much of all requests that the quota allows one snapshot per schedule uses. Uses the sizes that the store knows from earlier runs, and sends nothing to the service unless --probe is given. Also checks the configuration.',
   addOptions: (command) =>
     command.option('--probe', 'ask the service for the size of every list: one request per target'),
   addTargetOptions,

@@ -56,7 +56,7 @@ function describeStall({ task, checkpoint }: Attempt, minutes: number): ExportEr
     return new ExportError(
       'RUN_STALLED',
       `The open run ${snapshot} of ${task.id} (account ${account}, run ${run}) received no page for ${minutes} minutes.`,
-      'It continues by itself as soon as a page arrives. Check the earlier log lines. If requests are throttled, another client uses the same key or address. If nothing answers, check the network of the function.',
+      'It continues by itself as soon as a page arrives. Check the earlier log lines. If requests are throttled, quota is higher than the service allows, or another client uses the same key or address. If nothing answers, check the network of the function.',
     );
   }
   return new ExportError(

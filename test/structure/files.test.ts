@@ -40,7 +40,6 @@ const testedElsewhere: Record<string, string> = {
     'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/survey.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/under-way.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
-  'lib/runs/failure.ts': 'test/runs/collect.test.ts, as later invocations see it',
   'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
   'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
   'lib/runs/read-page.ts': 'test/runs/run.test.ts, through advanceRun',
