@@ -1,7 +1,7 @@
 // Tests that every command of the built file behaves as documented, and that stdout is either one JSON object or text.
 // Method: the commands create the stores; the endpoint counts the requests.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -223,6 +223,13 @@ accounts: [{ name: prod, targets: [${target}] }]
     ).toContain('PROD_AK');
     const env = { PROD_AK: 'SOMEACCESSKEY0000000', PROD_SK: 'some-secret-key' };
     expectCode(await runCli(['plan'], { cwd, env }), 0);
+    // The configuration is valid without the variables, but nothing was exported yet.
+    const before = await runCli(['status', '--json'], { cwd });
+    expectCode(before, 2);
+    expect(readJson(before).errors).toMatchObject([
+      { message: `store: the folder ${join(cwd, 'export')} does not exist` },
+    ]);
+    mkdirSync(join(cwd, 'export'));
     expectCode(await runCli(['status'], { cwd }), 0);
   });
 
