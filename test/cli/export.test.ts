@@ -1,6 +1,6 @@
 // Tests the command `export`: output, exit codes, and that it continues after a signal.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../lib/cli/program.ts';
@@ -158,14 +158,20 @@ describe('a failure', () => {
     expect(JSON.stringify(runtime.json())).toContain('--config');
   });
 
-  test('altered state: exit code 5, and nothing is overwritten', async () => {
+  test('altered state: exit code 5 with a new snapshot, and the altered bytes are kept', async () => {
     const { cwd, env, flags } = await exportSome();
     const path = join(cwd, 'lake', '_runs', 'schedule.json');
     writeFileSync(path, '{"not": "ours"}');
     const { code, runtime } = await call(['export', '--json', ...flags], { cwd, env });
     expect(code).toBe(5);
-    expect(runtime.json()).toMatchObject({ status: 'failed', errors: [{ code: 'CORRUPT' }] });
-    expect(readFileSync(path, 'utf8')).toBe('{"not": "ours"}');
+    expect(runtime.json()).toMatchObject({ status: 'sealed', errors: [{ code: 'CORRUPT' }] });
+    const folder = join(cwd, 'lake', '_runs');
+    const texts = readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => readFileSync(join(folder, name), 'utf8'));
+    expect(texts).toContain('{"not": "ours"}');
+    const next = await call(['export', '--json', ...flags], { cwd, env });
+    expect(next.code).toBe(0);
   });
 
   test('store that is not a folder: exit code 3, because it does not pass by itself', async () => {
