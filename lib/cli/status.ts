@@ -65,7 +65,7 @@ export const statusCommand: CommandDefinition<StatusOptions> = {
     "cgs-export status --json | jq '.targets[] | select((.last.ageSeconds // 1e9) > 86400)'",
     'cgs-export status --format prometheus > /var/lib/node_exporter/cgs_export.prom',
   ],
-  note: 'State: `due`: a slot has begun since the newest snapshot. `open … collecting`: a run reads the\nlist; `judging`, `sealing`: it has read all pages. `up to date`: none of these.\n\nA target needs attention if it was never sealed, if its newest snapshot drifted or is older\nthan 2 schedules, if it is held, if its run was abandoned, or if one of its objects cannot be read.',
+  note: 'State: `due`: a slot has begun since the newest snapshot. `open … collecting`: a run reads the\nlist; `judging`, `sealing`: it has read all pages. `up to date`: none of these.\n\nA target needs attention if it was never sealed, if its newest snapshot drifted or is older\nthan 2 schedules or named after the present, if it is held, if its run was abandoned, or if one of its objects cannot be read.',
   run: runStatus,
 };
 
@@ -214,7 +214,7 @@ function toTableRow(target: TargetStatus): string[] {
 function listStates(target: TargetStatus): string[] {
   const { last, latest, open, due, heldUntil, failure, missedSlots, problems } = target;
   const kinds = new Set(problems.map(({ kind }) => kind));
-  const marks = ['never sealed', 'abandoned', 'old', 'unreadable'] as const;
+  const marks = ['never sealed', 'abandoned', 'old', 'ahead', 'unreadable'] as const;
   return [
     ...marks.filter((kind) => kinds.has(kind)),
     ...(open ? [`open: ${describeOpen(open)}`] : []),

@@ -1,4 +1,4 @@
-// Responsible for durations in messages: one form for a clock that is wrong by seconds and one that is wrong by days.
+// Responsible for durations in messages, in the unit that suits them.
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;

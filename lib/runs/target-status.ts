@@ -1,5 +1,6 @@
 // Responsible for the status of targets as a store knows it: open runs, last snapshots, holds, faults. It only reads.
 
+import { describeDuration } from '../core/duration.ts';
 import { CorruptError, type ExportError, StoreError } from '../core/errors.ts';
 import {
   headKey,
@@ -84,7 +85,7 @@ interface OpenRun {
 
 /** What `status --check` finds. */
 export interface Problem {
-  kind: 'never sealed' | 'old' | 'drifted' | 'held' | 'abandoned' | 'unreadable';
+  kind: 'never sealed' | 'old' | 'ahead' | 'drifted' | 'held' | 'abandoned' | 'unreadable';
   /** Of the error behind it; null: there is none. */
   code: string | null;
   message: string;
@@ -236,13 +237,20 @@ async function readNewest(
     faults.push(new CorruptError(headKey(key), message, verifyHint));
   }
   for (const name of names.reverse()) {
-    if (isFuture(name)) continue;
+    if (isFuture(name)) {
+      const message =
+        "is named more than 24 hours after the store's time, so it counts for nothing";
+      faults.push(new CorruptError(manifestKey(key, name), message, clockHint));
+      continue;
+    }
     const found = await noteFault([], () => readManifest(store, key, name));
     if (found) return found;
   }
   return null;
 }
 
+const clockHint =
+  'A clock was or is wrong: check the clocks of all hosts that export to this store. `cgs-export export` makes a snapshot now.';
 const verifyHint = 'Run `cgs-export verify`: it lists every object that is missing or was altered.';
 
 /**
@@ -333,18 +341,7 @@ function findProblems(
   });
   const add = (kind: Problem['kind'], message: string, hint: string, code: string | null = null) =>
     problems.push({ kind, code, message, hint });
-  if (heldUntil) {
-    const what = failure?.ofKey ? 'its access key is held' : 'held';
-    const why = failure
-      ? `, because attempts fail since ${failure.since} (${failure.failures} in a row): ${failure.message}`
-      : '';
-    // The hint of a long wait says it itself: an export must wait too.
-    const isAskedToWait = failure?.ofKey && failure.code === 'RATE_LIMITED';
-    const hint = [failure?.hint, isAskedToWait ? undefined : describeLift(account)]
-      .filter(Boolean)
-      .join('\n');
-    add('held', `${what} until ${heldUntil}${why}`, hint, failure?.code);
-  }
+  if (heldUntil) problems.push(describeHeld({ account, heldUntil, failure }));
   /** For problems that follow from attempts that fail. */
   const addResult = (kind: Problem['kind'], message: string, hint: string) => {
     if (!failure) add(kind, message, hint);
@@ -371,6 +368,11 @@ function findProblems(
   if (last && last.ageSeconds * 1_000 > 2 * scheduleMs) {
     addResult('old', `the newest snapshot ${last.snapshot} is older than 2 schedules`, oldHint);
   }
+  const aheadMs = (snapshotTimeMs(last?.snapshot ?? '') ?? 0) - nowMs;
+  if (last && aheadMs > aheadMsMax) {
+    const message = `the newest snapshot ${last.snapshot} is named ${describeDuration(aheadMs)} after the store's time: a timer makes no other one before`;
+    add('ahead', message, clockHint);
+  }
   if (last?.verdict === 'drifted') {
     const complete = latest ?? 'none';
     const message = `the newest snapshot ${last.snapshot} is drifted; the newest complete one: ${complete}`;
@@ -379,6 +381,28 @@ function findProblems(
   return problems;
 }
 
+function describeHeld({
+  account,
+  heldUntil,
+  failure,
+}: Pick<TargetStatus, 'account' | 'heldUntil' | 'failure'>): Problem {
+  const what = failure?.ofKey ? 'its access key is held' : 'held';
+  const why = failure
+    ? `, because attempts fail since ${failure.since} (${failure.failures} in a row): ${failure.message}`
+    : '';
+  // The hint of a long wait says it itself: an export must wait too.
+  const isAskedToWait = failure?.ofKey && failure.code === 'RATE_LIMITED';
+  const hints = [failure?.hint, isAskedToWait ? undefined : describeLift(account)];
+  return {
+    kind: 'held',
+    code: failure?.code ?? null,
+    message: `${what} until ${heldUntil}${why}`,
+    hint: hints.filter(Boolean).join('\n'),
+  };
+}
+
+/** A name can be ahead by a few seconds: exports in quick succession take the next second. */
+const aheadMsMax = 60_000;
 const neverHint = 'Check that the timer runs, or run `cgs-export export`.';
 const openHint = 'Its first run is open. `cgs-export export` completes it now.';
 const oldHint =

@@ -1,4 +1,4 @@
-// Tests that a duration is told in the unit that suits it.
+// Tests that a duration is shown in the unit that suits it.
 
 import { expect, test } from 'vitest';
 import { describeDuration } from '../../lib/core/duration.ts';

@@ -197,6 +197,32 @@ describe('problems', () => {
     expect(kindsOf(await statusOf(world))).toEqual(['old']);
   });
 
+  test('ahead: a clock was wrong, until the name of the newest snapshot has passed', async () => {
+    const world = createTestExporter({ ids: ['a'] });
+    world.clock.step(6 * hourMs);
+    await world.exportNow();
+    world.clock.step(-6 * hourMs);
+    const status = await statusOf(world);
+    expect(kindsOf(status)).toEqual(['ahead']);
+    expect(status.problems[0]?.message).toMatch(/is named 6 h after the store's time/);
+    expect(status.problems[0]?.hint).toContain('check the clocks');
+    world.clock.advance(6 * hourMs);
+    expect(kindsOf(await statusOf(world))).toEqual([]);
+  });
+
+  test('a name more than 24 hours ahead is named, although it counts for nothing', async () => {
+    const world = createTestExporter({ ids: ['a'] });
+    world.clock.step(400 * dayMs);
+    await world.exportNow();
+    world.clock.step(-400 * dayMs);
+    const status = await statusOf(world);
+    expect(status.last).toBeNull();
+    expect(kindsOf(status)).toEqual(['unreadable']);
+    expect(status.problems[0]?.message).toMatch(/2027\d{4}T.*more than 24 hours after/);
+    await world.exportNow();
+    expect(kindsOf(await statusOf(world))).toEqual([]);
+  });
+
   test('drifted: the newest snapshot, until a complete one is sealed', async () => {
     const world = createTestExporter({ ids: ['a'], limit: 10 });
     world.endpoint.ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'];
