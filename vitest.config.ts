@@ -16,7 +16,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     // Tests spend much of their time in child processes and waits.
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     globals: false,

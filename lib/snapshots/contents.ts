@@ -76,5 +76,5 @@ export async function readContents(
 /** For findPositions. If the run is one pass over a list that did not move, the rows so far are the keys: no second set is needed. */
 function trackKeys({ atRest, pages }: Checkpoint, rows: ReadonlyMap<string, Row>) {
   if (!atRest || pages[0]?.pass !== pages[pages.length - 1]?.pass) return new Set<string>();
-  return { has: (key: string) => rows.has(key), add() {}, clear() {} };
+  return { has: (key: string) => rows.has(key), add() {} };
 }

@@ -20,7 +20,8 @@ export type ReadStoredPage = (checkpoint: Checkpoint, index: number) => Promise<
 interface Met {
   has(mark: string): boolean;
   add(mark: string): void;
-  clear(): void;
+  /** Not defined if the list did not move: then it is never cleared. */
+  clear?(): void;
 }
 
 /**
@@ -35,7 +36,7 @@ export function findPositions({ atRest, pages }: Checkpoint, met: Met) {
     openPage(number: number): ((place: number, mark: string) => boolean) | null {
       const page = pages[number];
       if (page?.pass !== lastPass) return null;
-      if (!atRest) met.clear();
+      if (!atRest) met.clear?.();
       const hasAnchor = atRest && page?.from === 'anchor';
       return (place, mark) => {
         const isMet = met.has(mark);

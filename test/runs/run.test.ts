@@ -191,6 +191,16 @@ test('reports progress page by page, then the seal', async () => {
   ).toEqual([['page', 200], ['page', 399], ['page', 400], 'seal', ['sealed', 400]]);
 });
 
+test('reports that it waits for another run to seal', async () => {
+  const { store, advance, start, progressed } = createRun(400);
+  const other = { snapshot: '20261124T000000Z', run: '0123456789ab' };
+  await store.put(checkpointKey(runPrefix(someTarget, other.snapshot, other.run)), Buffer.from(''));
+  await store.put(sealRecordKey(someTarget, other.snapshot, other.run), Buffer.from(''));
+  await advance(start);
+  expect(progressed).toContainEqual({ kind: 'wait', delayMs: 600_000, reason: 'seal' });
+  expect(progressed.at(-1)).toMatchObject({ kind: 'sealed' });
+});
+
 describe('time', () => {
   test('starts no request with less than 2 s left', async () => {
     const { advance, start, events } = createRun(10);

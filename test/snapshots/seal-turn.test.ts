@@ -1,7 +1,13 @@
 // Tests for whom a run waits before it is sealed, for how long, and what it says meanwhile.
 
 import { describe, expect, test } from 'vitest';
-import { headKey, manifestKey, sealRecordKey } from '../../lib/core/object-keys.ts';
+import {
+  checkpointKey,
+  headKey,
+  manifestKey,
+  runPrefix,
+  sealRecordKey,
+} from '../../lib/core/object-keys.ts';
 import type { SealPorts } from '../../lib/snapshots/seal.ts';
 import { createRecordedStore, first, many, second, third } from '../support/sealed-run.ts';
 import {
@@ -43,6 +49,16 @@ test('a command waits for at most ten minutes, and says for what and how long', 
   const message = `another run of this target must seal first: ${snapshot} (run ${run}); waiting, for at most 600 s`;
   expect(messages).toEqual([message]);
   expect([waits[0], waits.at(-1)]).toEqual([600_000, 1_000]);
+});
+
+test('of several runs, names the one that it waits for longest', async () => {
+  const { clock, store, messages, seal } = await createRivals();
+  clock.advance(minuteMs);
+  const young = { snapshot: '20261124T060001Z', run: '0123456789ab' };
+  await store.put(checkpointKey(runPrefix(someTarget, young.snapshot, young.run)), Buffer.from(''));
+  await store.put(sealRecordKey(someTarget, young.snapshot, young.run), Buffer.from(''));
+  expect(await seal()).toBe(10 * minuteMs);
+  expect(messages[0]).toContain(`${young.snapshot} (run ${young.run}); waiting, for at most 600 s`);
 });
 
 test('a timer says it once, and pauses', async () => {

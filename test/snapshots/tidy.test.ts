@@ -137,6 +137,33 @@ describe('parts that no manifest names', () => {
     expect(await verifyStore(store, () => {})).toMatchObject({ faults: [], unnamed: [] });
   });
 
+  test('that cannot be deleted while their run is sealed are logged, and the snapshot is sealed', async () => {
+    const world = createTestExporter();
+    const { clock, store } = world;
+    const { run } = await leaveParts(world);
+    const { snapshot } = run.checkpoint;
+    const recordKey = sealRecordKey(someTarget, snapshot, run.checkpoint.run);
+    const record = await readSealRecord(store, someTarget, run.checkpoint);
+    if (!record) throw new Error('no record');
+    const other = partKey(someTarget, { role: 'rows', format: 'ndjson' }, snapshot, hash);
+    await store.put(other, Buffer.from('of an attempt before'));
+    const listed = { ...record, parts: [...record.parts, other] };
+    await store.put(recordKey, encodeSealRecord(listed));
+    const logged: string[] = [];
+    const failing = {
+      ...store,
+      async delete(key: string) {
+        if (key === other) throw new Error('denied');
+        await store.delete(key);
+      },
+    };
+    const ports = createSealPorts(failing, clock, { log: (level) => logged.push(level) });
+    const sealed = await clock.run(sealStored(ports, run));
+    expect(sealed.manifest.snapshot).toBe(snapshot);
+    expect(logged).toContain('warn');
+    expect(keysOf(store)).toContain(other);
+  });
+
   test('are deleted with the state of their run, however it ended', async () => {
     const world = createTestExporter();
     const { clock, store } = world;
