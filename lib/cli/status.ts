@@ -238,7 +238,7 @@ function describeOpen(open: NonNullable<TargetStatus['open']>): string {
   return `${snapshot} ${phase}${read}${stuck}${wait}`;
 }
 
-/** Why the newest attempt of a target failed, where no problem says it. Empty if all are said. */
+/** Why the newest attempt of a target failed, where no problem says it. Empty if all problems say it. */
 function describeFailures(targets: readonly TargetStatus[]): string {
   const lines = targets.flatMap((target) => {
     const { failure, problems } = target;

@@ -292,7 +292,7 @@ test.each([
   ['86399', 86_399_000, '24 hours'],
   ['86400', 86_400_000, 'at least 24 hours'],
   ['99999999999', 86_400_000, 'at least 24 hours'],
-])('a wait of %s s is told if it is longer than a run waits', (asked, waitMs, words) => {
+])('a wait of %s s is reported if it is longer than a run waits', (asked, waitMs, words) => {
   for (const status of [429, 503]) {
     const error = classify(status, '', { 'retry-after': asked }) as TransientError;
     expect(error.retryAfterMs).toBe(waitMs);

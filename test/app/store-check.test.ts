@@ -133,7 +133,7 @@ test('looks at who has access to a folder', async () => {
   expect(statusesOf(checks)['store-mode']).toBe('ok');
 });
 
-test('a folder that does not exist is said before it is created, once', async () => {
+test('a folder that does not exist is reported before it is created, once', async () => {
   const parent = mkdtempSync(join(tmpdir(), 'store-check-'));
   onTestFinished(() => rmSync(parent, { recursive: true }));
   const root = join(parent, 'mistyped');

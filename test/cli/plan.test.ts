@@ -124,7 +124,7 @@ describe('with several accounts', () => {
     expect(text).toMatch(/^total +all targets +at least 6 +at least 60 s +at least 0\.083 %$/m);
   });
 
-  test('more than the quota allows is said, also if sizes are unknown', async () => {
+  test('more than the quota allows is reported, also if sizes are unknown', async () => {
     // 4 requests per day.
     const { json, text } = await planTwo('{ requests: 1, windowSeconds: 21600 }');
     expect(json.warnings).toEqual([

@@ -107,7 +107,7 @@ test('a folder that does not exist is an error, an empty one is not', async () =
   expect((await call([...args, '--check'], { cwd })).code).toBe(7);
 });
 
-test('a folder of the configuration that does not exist is an error too, until the first export has said that it creates it', async () => {
+test('a folder of the configuration that does not exist is an error too, until the first export has logged that it creates it', async () => {
   const simulator = await simulate({ nodes: 30 });
   const { region, projectId, url } = simulator;
   const cwd = createFolder();

@@ -184,7 +184,7 @@ describe('keys', () => {
     expect(isPartOf(target, snapshot, part)).toBe(false);
   });
 
-  test('of pointers and of runs are told apart from foreign names', () => {
+  test('of pointers and of runs are distinguished from foreign names', () => {
     const run = runPrefix(target, snapshot, '0123456789ab');
     for (const key of [headKey(target), latestKey(target)]) expect(isPointerKey(key)).toBe(true);
     const ofRun = [sealRecordKey(target, snapshot, '0123456789ab'), checkpointKey(run)];

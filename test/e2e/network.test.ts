@@ -224,7 +224,7 @@ describe('answers of the API', () => {
     ]);
     expect(received).toHaveLength(1);
     if (status === 503) return;
-    // The silence is kept, and said, by the next run too.
+    // The next run waits too, and reports it.
     const again = await runCli(listArgs(url), { cwd, env: key });
     expectCode(again, 4);
     expect(readJson(again).errors[0]?.message).toMatch(/asked this key to wait until 20\d\d-/);
@@ -232,7 +232,7 @@ describe('answers of the API', () => {
   });
 });
 
-test('a refused connection is retried, and each retry is said with its cause and wait', async () => {
+test('a refused connection is retried, and each retry is reported with its cause and wait', async () => {
   const cwd = createFolder();
   const { child, ended, texts } = startCli(listArgs('http://127.0.0.1:1'), { cwd, env: key });
   await until(() => texts.err.includes('retry 3 of 10'), 'the second retry');

@@ -1,4 +1,4 @@
-// Tests what a target is told that was not tried, because another target's request was refused.
+// Tests what is reported for a target that was not tried, because another target's request was refused.
 
 import { expect, test } from 'vitest';
 import { AuthError } from '../../lib/core/errors.ts';

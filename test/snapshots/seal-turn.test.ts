@@ -97,7 +97,7 @@ describe('does not wait for', () => {
   });
 });
 
-test('waits no longer than ten minutes, even if the time of the store stands still', async () => {
+test('waits no longer than ten minutes, even if the time of the store does not move', async () => {
   const { clock, store, seal } = await createRivals();
   const nowMs = store.nowMs();
   expect(await seal({ store: { ...store, nowMs: () => nowMs } })).toBeLessThanOrEqual(
