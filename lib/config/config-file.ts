@@ -9,6 +9,7 @@ const bytesMax = 2 ** 20;
 /** How long a pipe may take until it has given its whole text, milliseconds. */
 const pipeMsMax = 10_000;
 const pipePollMs = 20;
+const chunkBytes = 64 * 1_024;
 
 /** Throws ConfigError. */
 export async function readConfigFile(path: string): Promise<string> {
@@ -47,9 +48,11 @@ async function readBytes(path: string): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     let length = 0;
     for (let waitedMs = 0; ; ) {
-      const bytesRead = await file.read(Buffer.alloc(64 * 1_024)).then(
-        ({ bytesRead, buffer }) => {
-          if (bytesRead > 0) chunks.push(buffer.subarray(0, bytesRead));
+      const chunk = Buffer.alloc(chunkBytes);
+      // Node.js 18 reads nothing if the length is left out.
+      const bytesRead = await file.read(chunk, 0, chunkBytes, null).then(
+        ({ bytesRead }) => {
+          if (bytesRead > 0) chunks.push(chunk.subarray(0, bytesRead));
           return bytesRead;
         },
         (error: unknown) => {
