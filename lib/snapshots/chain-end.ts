@@ -107,7 +107,7 @@ type Report = (fault: Fault) => void;
 async function readNames(store: Store, target: TargetKey, report: Report): Promise<Names> {
   const taken = await listSnapshots(store, target);
   const future: Sealed[] = [];
-  for (const snapshot of taken.toReversed()) {
+  for (const snapshot of [...taken].reverse()) {
     const { sealed, fault } = await readManifestOrFault(store, target, snapshot);
     if (fault) report(fault);
     if (!sealed) continue;

@@ -68,7 +68,7 @@ export async function writeParts(
   encoded: readonly EncodedPart[],
 ): Promise<void> {
   // The last part is the one that is always kept: writing it first frees its memory for the others.
-  for (const one of encoded.toReversed()) {
+  for (const one of [...encoded].reverse()) {
     const { key, sha256: hash } = one.part;
     const bytes = one.bytes ?? (await one.encode());
     one.bytes = null;
