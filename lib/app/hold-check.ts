@@ -36,7 +36,8 @@ export async function checkHolds(
     const what = failure?.ofKey ? 'the key' : 'the target';
     const subject = { check: 'hold', account, target: failure?.ofKey ? null : id } as const;
     const message = `timers leave ${what} alone until ${heldUntil}${why}`;
-    const hint = `A correction does not end this. ${describeLift(account)}`;
+    const lift = describeLift(account, failure) ?? failure?.hint;
+    const hint = `A correction does not end this. ${lift}`;
     checks.set(failure?.ofKey ? account : id, warning(subject, message, hint));
   }
   return checks.size === 0

@@ -3,6 +3,7 @@
 import { open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { exampleConfig } from '../config/example.ts';
+import { ownerOnly } from '../config/rules.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { type ConfigError, configFault } from '../core/errors.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
@@ -60,14 +61,11 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
   };
 }
 
-/** The default of the setting fileMode. A configuration can hold keys. */
-const newFileMode = 0o600;
-
 /** False if the file exists. Throws ConfigError if it cannot be written. */
 async function writeNew(file: string, text: string): Promise<boolean> {
   try {
     // The umask can take permissions away, but never adds one that the mode does not have.
-    const created = await open(file, 'wx', newFileMode);
+    const created = await open(file, 'wx', ownerOnly);
     await created.writeFile(text).finally(() => created.close());
     return true;
   } catch (error) {

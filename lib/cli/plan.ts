@@ -6,7 +6,7 @@ import { type ErrorJson, toErrorsJson } from '../app/result-json.ts';
 import { exitCodes, policyOf, refusesKey } from '../core/error-policy.ts';
 import { type AuthError, ExportError, StoppedError } from '../core/errors.ts';
 import { quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
-import { describeTarget, notTried } from '../runs/failure.ts';
+import { describeSubject, notTried } from '../runs/failure.ts';
 import type { Target } from '../runs/invocation.ts';
 import { readStatus, type TargetStatus } from '../runs/target-status.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
@@ -125,7 +125,7 @@ function probeTargets(targets: readonly Target[], connection: Connection, sessio
         signal.throwIfAborted();
         if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
         if (refusesKey(error)) refusals.set(target.user, error);
-        error.subject = describeTarget(target);
+        error.subject = describeSubject(target);
         errors.push(error);
       }
     }

@@ -68,10 +68,9 @@ const idleReasons = {
 
 function describeHeld(target: HeldTarget): string {
   const { heldUntil, account, failure } = target;
-  // The hint of a long wait says it itself: an export must wait too.
-  const isAskedToWait = failure?.ofKey && failure.code === 'RATE_LIMITED';
-  const next = isAskedToWait ? [] : [describeLift(account)];
-  return `held until ${heldUntil}: ${describeTarget(target)}\n${indent([...describeFailure(target), ...next])}`;
+  const lift = describeLift(account, failure);
+  const lines = [...describeFailure(target), ...(lift === null ? [] : [lift])];
+  return `held until ${heldUntil}: ${describeTarget(target)}\n${indent(lines)}`;
 }
 
 /** The next invocation tries it again. */

@@ -26,7 +26,8 @@ import { findForeignHosts, findOddIds, findUnknownToCgs } from './target-checks.
 import type { ConfigValues } from './text.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
-const ownerOnly = 0o600;
+/** The default of the setting fileMode. */
+export const ownerOnly = 0o600;
 const agency = { kind: 'agency' } as const;
 const noProxy: ProxyConfig = { httpsProxy: null, noProxy: null };
 const agencyOutside = 'is agency, which exists only in a function';

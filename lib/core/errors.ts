@@ -117,8 +117,8 @@ export class CorruptError extends ExportError {
 export class EvidenceError extends CorruptError {}
 
 /**
- * An operation of the store failed. `DISK_FULL`, `HEADERS_TOO_LARGE`: exit 1. `STORE_FAILED`: exit 4. `STORE_DENIED`, `STORE_UNUSABLE`, and the
- * codes of a connection that needs a person (network-fault.ts): exit 3.
+ * An operation of the store failed. `DISK_FULL`, `HEADERS_TOO_LARGE`: exit 1. `STORE_FAILED`: exit 4. `STORE_DENIED`,
+ * `STORE_UNUSABLE`, and the codes of a connection that needs a person (network-fault.ts): exit 3.
  */
 export class StoreError extends ExportError {
   override readonly name: string = 'StoreError';

@@ -51,7 +51,7 @@ export async function noteFailure(
   // The path in a ConfigError names the setting already, and a StoreError is about the store.
   const namesItsSubject = error instanceof ConfigError || error instanceof StoreError;
   if (!namesItsSubject) {
-    error.subject = describeTarget({ ...task.target, ...task.key }, attempt.checkpoint?.run);
+    error.subject = describeSubject({ ...task.target, ...task.key }, attempt.checkpoint?.run);
   }
   const { code, hint } = error;
   const message = messageWithSubject(error);
@@ -90,7 +90,7 @@ export function notTried(target: NamedTarget, cause: AuthError): AuthError {
     `not tried: ${reason} (${cause.code})`,
     `${todo}: the error of the refused request says what is wrong. Five refused requests lock a key, so a refused key is not used again in the same run.`,
   );
-  error.subject = describeTarget(target);
+  error.subject = describeSubject(target);
   return error;
 }
 
@@ -104,7 +104,7 @@ const reasonsNotTried: Readonly<Record<string, readonly [reason: string, todo: s
 type NamedTarget = Pick<Target, 'table' | 'region' | 'projectId' | 'account'>;
 
 /** For people, as the subject of an error. `run`: the open run. */
-export function describeTarget(
+export function describeSubject(
   { table, region, projectId, account }: NamedTarget,
   run?: string,
 ): string {

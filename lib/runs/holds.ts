@@ -1,7 +1,7 @@
 // Responsible for describing holds to people: which targets a timer leaves alone, until when, and why.
 // Not responsible for making them (failure.ts).
 
-import type { Agenda, HeldTarget, Hold } from './invocation.ts';
+import type { Agenda, FailureStatus, HeldTarget, Hold } from './invocation.ts';
 import { isHeldOff } from './next-task.ts';
 import { listTasks } from './projects.ts';
 import { holdEndsMs, type Schedule, type TargetState, targetStateOf } from './schedule.ts';
@@ -46,8 +46,12 @@ export function listFailures(agenda: Agenda): { held: HeldTarget[]; failing: Hel
   return { held, failing };
 }
 
-/** The next step for what is held. `account` null: not known. */
-export function describeLift(account: string | null): string {
+/**
+ * The next step for what is held. `account` null: not known. Null: the service asked the key to wait, so an export must wait too; the
+ * failure's own hint says that.
+ */
+export function describeLift(account: string | null, failure: FailureStatus | null): string | null {
+  if (failure?.ofKey && failure.code === 'RATE_LIMITED') return null;
   const narrower = account === null ? '' : `; \`--account ${account}\` limits it to this account`;
   return `A timer tries again after that. \`cgs-export export\` tries at once${narrower}.`;
 }

@@ -390,9 +390,7 @@ function describeHeld({
   const why = failure
     ? `, because attempts fail since ${failure.since} (${failure.failures} in a row): ${failure.message}`
     : '';
-  // The hint of a long wait says it itself: an export must wait too.
-  const isAskedToWait = failure?.ofKey && failure.code === 'RATE_LIMITED';
-  const hints = [failure?.hint, isAskedToWait ? undefined : describeLift(account)];
+  const hints = [failure?.hint, describeLift(account, failure)];
   return {
     kind: 'held',
     code: failure?.code ?? null,

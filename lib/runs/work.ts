@@ -12,7 +12,7 @@ import {
 import { stoppedError } from '../quota/budget.ts';
 import type { SealOutcome } from '../snapshots/seal.ts';
 import { tidyTarget } from '../snapshots/tidy.ts';
-import { clearHolds, describeTarget, noteFailure, notTried } from './failure.ts';
+import { clearHolds, describeSubject, noteFailure, notTried } from './failure.ts';
 import type {
   Attempt,
   CollectResult,
@@ -230,7 +230,7 @@ async function notePaused(
     await saveSchedule();
   } else if (!gotPage && newestError) {
     // The quota ended the tries: without this, the cause would be lost.
-    newestError.subject ??= describeTarget({ ...task.target, ...task.key }, checkpoint?.run);
+    newestError.subject ??= describeSubject({ ...task.target, ...task.key }, checkpoint?.run);
     targetState.failure = toFailure(newestError, targetState.failure, store.nowMs());
     schedule.targets[task.id] = targetState;
     await saveSchedule();

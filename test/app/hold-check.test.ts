@@ -46,6 +46,14 @@ test('a held key is one warning, with its end, its cause and the command that en
   ]);
 });
 
+test('a key that the service asked to wait: the hint does not promise that an export helps', async () => {
+  const askedMs = 24 * 60 * minuteMs;
+  const asked = { ...failure, code: 'RATE_LIMITED', hint: 'a timer continues by itself' };
+  const hold = { failures: 1, untilMs: nowMs + askedMs, askedMs, failure: asked };
+  const [found] = await check({ holds: { key1: hold } });
+  expect(found?.hint).toBe('A correction does not end this. a timer continues by itself');
+});
+
 test('a held target is named', async () => {
   const id = 'container_nodes/rgn=cn-south-4/prj=p3';
   const state = { open: null, sealed: null, failures: 2, retryAtMs: nowMs + minuteMs, failure };
