@@ -1,9 +1,9 @@
 // Responsible for what the tests of the configuration share: loading a text, and collecting its faults.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { loadConfig } from '../../lib/config/load.ts';
 import type { Config, ConfigOptions } from '../../lib/config/model.ts';
 import { ConfigError } from '../../lib/core/errors.ts';
@@ -11,9 +11,8 @@ import { ConfigError } from '../../lib/core/errors.ts';
 export const key = { HUAWEICLOUD_SDK_AK: 'ENVAK', HUAWEICLOUD_SDK_SK: 'env-secret' };
 type Env = Record<string, string>;
 
-/** Of the test file that imports this. */
+/** One for all test files of a worker: they share modules. It is in the temporary folder of the run, which is removed. */
 export const folder = mkdtempSync(join(tmpdir(), 'config-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Loads `text` as ./cgs-export.yml. */
 export async function load(text: string, env: Env = key, options: ConfigOptions = {}) {

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
+import { usesPackedConfig } from '../../lib/deploy/function-zip.ts';
 import { checkPackedStore } from '../../lib/deploy/packed-store.ts';
 
 const check = (text: string) => () => checkPackedStore(text, 'cgs-export.yml');
@@ -28,3 +29,14 @@ test.each([
 ])('accepts %s', (text) => {
   expect(check(text)).not.toThrow();
 });
+
+test.each([
+  [{}, true],
+  [{ CGS_EXPORT_CONFIG: '/opt/function/code/cgs-export.yml' }, true],
+  [{ CGS_EXPORT_CONFIG: '/mnt/lake/other.yml' }, false],
+])(
+  'with the variables %j, the function reads the configuration in the zip: %s',
+  (variables, expected) => {
+    expect(usesPackedConfig(variables)).toBe(expected);
+  },
+);

@@ -65,24 +65,13 @@ describe('package', () => {
     expect(paths).toEqual(['index.js', 'index.js.LEGAL.txt']);
   });
 
-  test('rejects a folder as the store, unless it is mounted or the function reads another file', async () => {
+  test('rejects a folder as the store, which a function loses', async () => {
     const config = 'store: file:/tmp/lake\naccounts: [{ name: a, targets: [{ region: x }] }]\n';
     await checkout.write('cgs-export.yml', config);
     const packed = await checkout.serverless(['package']);
     expect(packed.output).toContain('store: is a folder, which a function loses');
     expect(packed.output).toContain('mounted: true');
     expect(packed.exitCode).toBe(1);
-    const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
-    const other = text.replace(
-      '    # environment: { CGS_EXPORT_LOG_LEVEL: debug }',
-      '    environment: { CGS_EXPORT_CONFIG: /mnt/lake/other.yml }',
-    );
-    expect(other).not.toBe(text);
-    await checkout.write('serverless.yml', other);
-    expect((await checkout.serverless(['package'])).exitCode).toBe(0);
-    await checkout.write('serverless.yml', text);
-    await checkout.write('cgs-export.yml', `${config}mounted: true\n`);
-    expect((await checkout.serverless(['package'])).exitCode).toBe(0);
   });
 
   test('adds the configuration if it exists; another checkout gives the same bytes', async () => {
@@ -103,32 +92,46 @@ describe('package', () => {
 });
 
 describe('a fault in serverless.yml', () => {
-  const original = () => readFile(join(import.meta.dirname, '../../serverless.yml'), 'utf8');
-  test.each([
-    ['memorySize: 256', 'memorysize: 256', "unrecognized property 'memorysize'"],
-    ['memorySize: 256', 'memorySize: 200', 'functions.collect.memorySize: 200 MB is not a size'],
-    ['runtime: Node.js20.15', 'runtime: Node.js99', "'provider.runtime'"],
-    ['scheduleType: Rate', 'scheduleTyp: Rate', 'Did you mean scheduleType?'],
-    ['eventData:', 'eventDat:', 'functions.collect.events.0.eventDat: is not a key of an event'],
-    ['name: huawei', 'name: huawie', 'provider.name: "huawie"'],
-    [
-      'handler: index.handler',
-      'handler: index.handle',
-      "'functions.collect.handler': must be equal to one of the allowed values [index.handler]",
+  /** Each of a group is wrong in one serverless.yml; all must be reported. */
+  const faults: Record<string, [right: string, wrong: string, message: string][]> = {
+    'that Serverless finds': [
+      ['memorySize: 256', 'memorysize: 256', "unrecognized property 'memorysize'"],
+      ['runtime: Node.js20.15', 'runtime: Node.js99', "'provider.runtime'"],
+      [
+        'handler: index.handler',
+        'handler: index.handle',
+        "'functions.collect.handler': must be equal to one of the allowed values [index.handler]",
+      ],
     ],
-    [
-      'schedule: 1m',
-      'schedule: 1s',
-      'functions.collect.events.0.eventData.schedule: "1s" is not a valid rate',
+    'that the plugin finds': [
+      ['memorySize: 256', 'memorySize: 200', 'functions.collect.memorySize: 200 MB is not a size'],
+      ['scheduleType: Rate', 'scheduleTyp: Rate', 'Did you mean scheduleType?'],
     ],
-    ['  collect:', '  colect:', 'there is no bundle of functions/colect.ts'],
-  ])('%s → %s: reports the exact fault', async (right, wrong, message) => {
-    const text = await original();
-    expect(text).toContain(right);
-    await checkout.write('serverless.yml', text.replace(right, wrong));
-    const { exitCode, output } = await checkout.serverless(['package']);
+    'of an event': [
+      ['eventData:', 'eventDat:', 'functions.collect.events.0.eventDat: is not a key of an event'],
+    ],
+    'of a schedule': [
+      [
+        'schedule: 1m',
+        'schedule: 1s',
+        'functions.collect.events.0.eventData.schedule: "1s" is not a valid rate',
+      ],
+    ],
+    'of the provider': [['name: huawei', 'name: huawie', 'provider.name: "huawie"']],
+    'of a function': [['  collect:', '  colect:', 'there is no bundle of functions/colect.ts']],
+  };
+  test.each(Object.entries(faults))('%s is reported exactly', async (_kind, group) => {
+    const path = join(import.meta.dirname, '../../serverless.yml');
+    const original = await readFile(path, 'utf8');
+    let text = original;
+    for (const [right, wrong] of group) {
+      expect(text).toContain(right);
+      text = text.replace(right, wrong);
+    }
     await checkout.write('serverless.yml', text);
-    expect(output).toContain(message);
+    const { exitCode, output } = await checkout.serverless(['package']);
+    await checkout.write('serverless.yml', original);
+    for (const [, , message] of group) expect(output).toContain(message);
     expect(output).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
     expect(exitCode).toBe(1);
   });
@@ -208,22 +211,6 @@ describe('from deploy to remove', () => {
     expect(exitCode).toBe(1);
     await rm(join(checkout.root, 'packed'), { recursive: true });
     expect(double.functions.size).toBe(0);
-  });
-
-  test('checks the configuration in the zip if CGS_EXPORT_CONFIG has the same file name', async () => {
-    const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
-    const named = text.replace(
-      '    # environment: { CGS_EXPORT_LOG_LEVEL: debug }',
-      '    environment: { CGS_EXPORT_CONFIG: /opt/function/code/cgs-export.yml }',
-    );
-    expect(named).not.toBe(text);
-    await checkout.write('serverless.yml', named);
-    await checkout.write('cgs-export.yml', 'store: obs://lake\nacounts: []\n');
-    const { output, exitCode } = await run('deploy');
-    await checkout.write('serverless.yml', text);
-    await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
-    expect(output).toContain('acounts');
-    expect(exitCode).toBe(1);
   });
 
   test('reports a missing agency that the configuration needs', async () => {

@@ -129,8 +129,9 @@ export interface Endpoint {
 
 export async function startEndpoint(given: Partial<Script> = {}): Promise<Endpoint> {
   const script = { ...defaults, ...given };
-  const file = join(root, 'test', 'support', 'plain-endpoint.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', file, JSON.stringify(script)], {
+  // Compiled by test/support/temporary-folder.ts.
+  const file = join(tmpdir(), 'plain-endpoint.mjs');
+  const child = spawn(process.execPath, [file, JSON.stringify(script)], {
     cwd: root,
     stdio: ['pipe', 'pipe', 'inherit'],
   });

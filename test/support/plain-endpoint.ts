@@ -422,6 +422,6 @@ function serve(given: Partial<Script>): void {
 }
 
 const [, started = '', scriptText] = process.argv;
-if (started.endsWith('plain-endpoint.ts') && scriptText !== undefined) {
+if (/plain-endpoint\.(ts|mjs)$/.test(started) && scriptText !== undefined) {
   serve(JSON.parse(scriptText));
 }
