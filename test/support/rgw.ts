@@ -15,7 +15,7 @@ import { type PlainKey, signedFetch } from './signed-fetch.ts';
 
 const run = promisify(execFile);
 const port = Number(process.env.RGW_PORT ?? 7480);
-const folder = join(process.env.TMPDIR ?? tmpdir(), 'cgs-export-rgw');
+const folder = join(process.env.OUTER_TMPDIR ?? tmpdir(), 'cgs-export-rgw');
 const conf = join(folder, 'ceph.conf');
 
 export const rgw = {

@@ -7,6 +7,10 @@ import { buildSync } from 'esbuild';
 
 /** Vitest calls it before it starts the workers, which inherit the environment; the result is called at the end. */
 export default function useTemporaryFolder(): () => void {
+  // Vitest calls it once for each project.
+  if (process.env.OUTER_TMPDIR !== undefined) return () => {};
+  // Servers that were started before have their files there.
+  process.env.OUTER_TMPDIR = tmpdir();
   const folder = mkdtempSync(join(tmpdir(), 'cgs-test-'));
   // Some tests run a command as another user.
   chmodSync(folder, 0o755);
