@@ -8,6 +8,7 @@ import {
   DriftedError,
   type ExportError,
   RateLimitedError,
+  ScratchError,
   StoppedError,
   StoreError,
   TransientError,
@@ -54,7 +55,13 @@ const storeDenied: ErrorPolicy = {
   alert: 'withBackoff',
 };
 const storeFault: ErrorPolicy = { ...fault, alert: 'withBackoff' };
-const policyByStoreCode: Readonly<Record<string, ErrorPolicy>> = {
+const lastingFault: ErrorPolicy = {
+  recovery: 'automatic',
+  exitCode: exitCodes.paused,
+  alert: 'ifLasting',
+};
+/** Of StoreError and ScratchError. */
+const policyByCode: Readonly<Record<string, ErrorPolicy>> = {
   DISK_FULL: storeFault,
   HEADERS_TOO_LARGE: storeFault,
   STORE_DENIED: storeDenied,
@@ -63,7 +70,9 @@ const policyByStoreCode: Readonly<Record<string, ErrorPolicy>> = {
   CERTIFICATE_REFUSED: storeDenied,
   TLS_FAILED: storeDenied,
   PROXY_REFUSED: storeDenied,
-  STORE_FAILED: { recovery: 'automatic', exitCode: exitCodes.paused, alert: 'ifLasting' },
+  STORE_FAILED: lastingFault,
+  TEMP_UNUSABLE: storeDenied,
+  TEMP_FAILED: lastingFault,
 };
 
 const policyByClass: readonly (readonly [ErrorClass, ErrorPolicy])[] = [
@@ -80,7 +89,9 @@ const policyByClass: readonly (readonly [ErrorClass, ErrorPolicy])[] = [
 /** Anything that is not an ExportError is a bug: a fault. */
 export function policyOf(error: unknown): ErrorPolicy {
   if (asksForLongWait(error)) return longWait;
-  if (error instanceof StoreError) return policyByStoreCode[error.code] ?? fault;
+  if (error instanceof StoreError || error instanceof ScratchError) {
+    return policyByCode[error.code] ?? fault;
+  }
   return policyByClass.find(([type]) => error instanceof type)?.[1] ?? fault;
 }
 

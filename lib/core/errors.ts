@@ -135,6 +135,14 @@ export class UnusableObjectError extends StoreError {
   }
 }
 
+/**
+ * A temporary file of this host cannot be used, or another program changed it. Nothing is wrong with the store. `DISK_FULL`:
+ * exit 1. `TEMP_UNUSABLE`: exit 3, a person must act. `TEMP_FAILED`: exit 4.
+ */
+export class ScratchError extends ExportError {
+  override readonly name: string = 'ScratchError';
+}
+
 /** A snapshot is sealed, but its completeness cannot be shown. Exit 6. */
 export class DriftedError extends ExportError {
   override readonly name: string = 'DriftedError';

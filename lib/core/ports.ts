@@ -44,6 +44,16 @@ export interface PutOptions {
   isWrittenOnce?: boolean;
 }
 
+/** A file on this host whose content is known. */
+export interface LocalFile {
+  path: string;
+  bytes: number;
+  /** Bare lower-case hex. */
+  sha256: string;
+  /** 16 bytes. */
+  md5: Uint8Array;
+}
+
 /** The clock that stamps the files of a store. */
 export interface FileClock {
   /** `server`: a file server's, which all hosts of the store share. `host`: this host's, as far as is known. */
@@ -66,10 +76,22 @@ export interface Store {
   doubtMs?(): number;
   /** Atomic: a reader sees either the old bytes or the new bytes. */
   put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<void>;
+  /**
+   * As `put`, with the bytes of a file, which is never in memory as a whole. The file stays where it is. Throws ScratchError
+   * before the object becomes visible if the file cannot be read or no longer has these bytes.
+   */
+  putFile(key: string, file: LocalFile, options?: PutOptions): Promise<void>;
   /** Creates the object, or returns false if the key exists. Only defined if the store guarantees one winner. */
   putIfAbsent?(key: string, bytes: Uint8Array): Promise<boolean>;
   /** Null if the object does not exist. Throws UnusableObjectError for a link, a pipe or a device in its place. */
   get(key: string): Promise<Uint8Array | null>;
+  /**
+   * As `get`, but in chunks of at most 8 MiB, for objects that are too large for the memory. All chunks are of one version of
+   * the object: if it is replaced or ends early, the iteration throws StoreError. An object of more than 8 MiB can be damaged
+   * on the way: the caller checks its hash. The caller must start the iteration and end it, also with `break`: until then a
+   * file may be open. It can iterate once.
+   */
+  read(key: string): Promise<AsyncIterable<Uint8Array> | null>;
   /** Every object whose key starts with `prefix`, in ascending order of the keys' UTF-8 bytes. */
   list(prefix: string): Promise<StoredObject[]>;
   /**
@@ -79,6 +101,29 @@ export interface Store {
   listIrregular?(): Promise<string[]>;
   /** Does nothing if the object does not exist. */
   delete(key: string): Promise<void>;
+}
+
+/**
+ * Temporary files of this process, in a folder of this host. Nothing is created before the first `open`. All files are gone
+ * when the process ends; those of a process that was killed are removed by a later one.
+ */
+export interface Scratch {
+  /** A new file without bytes. Throws ScratchError, as all methods of the file but `remove`. */
+  open(): Promise<ScratchFile>;
+}
+
+export interface ScratchFile {
+  readonly path: string;
+  /** How many bytes were appended. */
+  readonly bytes: number;
+  /** The caller awaits it before the next call of `append` or `finish`. It may then reuse the buffer. */
+  append(bytes: Uint8Array): Promise<void>;
+  /** Exactly `length` bytes from the offset `at`. They must have been appended before. */
+  read(at: number, length: number): Promise<Uint8Array>;
+  /** No bytes follow. From now on the file at `path` has all bytes. Reading stays possible. */
+  finish(): Promise<void>;
+  /** Closes and deletes the file. Never throws, and may be called again. */
+  remove(): Promise<void>;
 }
 
 /** How a request that used quota ended. */

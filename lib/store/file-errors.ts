@@ -53,6 +53,14 @@ export function unusable(path: string, message: string, hint: string): StoreErro
   return new StoreError('STORE_UNUSABLE', `${path} ${message}`, hint);
 }
 
+/** An open file that has fewer bytes than when it was opened. */
+export function shortened(path: string, found: number, bytes: number): StoreError {
+  const message = `cannot read ${path}: it has ${found} of the ${bytes} bytes that it had when it was opened`;
+  const hint =
+    'Another program changes files of the store: find it and stop it, restore the file from a backup, then start again.';
+  return new StoreError('STORE_FAILED', message, hint);
+}
+
 export function linkFound(path: string): StoreError {
   const hint =
     'Links in a store are not followed: put the folder or file itself there, or mount it. The folder of the store itself may be a link.';

@@ -1,15 +1,21 @@
 // Responsible for reading a folder that others can write to: only regular files of a sensible size, never through links.
 
 import type { Dirent, Stats } from 'node:fs';
-import { constants, lstat, open, readdir, stat } from 'node:fs/promises';
+import { constants, type FileHandle, lstat, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { linkFound, nullIfAbsent, unusable } from './file-errors.ts';
+import { linkFound, nullIfAbsent, shortened, unusable, withStoreErrors } from './file-errors.ts';
+
+/** Of one chunk of a stream. */
+const chunkBytesMax = 256 * 1024;
 
 /**
- * Null if no file has the path. Throws StoreError STORE_UNUSABLE for a link, a pipe, a device, a socket, and for a file of
- * more than `bytesMax`. Never waits for another process, as a plain open of a pipe would.
+ * Opens a file of at most `bytesMax` bytes. Null if no file has the path. Throws StoreError STORE_UNUSABLE for a link, a pipe, a
+ * device, a socket, and for a larger file. Never waits for another process, as a plain open of a pipe would.
  */
-export async function readRegularFile(path: string, bytesMax: number): Promise<Uint8Array | null> {
+async function openRegularFile(
+  path: string,
+  bytesMax: number,
+): Promise<{ file: FileHandle; bytes: number } | null> {
   const before = await lstat(path).catch(nullIfAbsent);
   if (before === null || before.isDirectory()) return null;
   checkRegular(path, before, bytesMax);
@@ -20,7 +26,20 @@ export async function readRegularFile(path: string, bytesMax: number): Promise<U
   try {
     const found = await file.stat();
     checkRegular(path, found, bytesMax);
-    const bytes = Buffer.allocUnsafeSlow(found.size);
+    return { file, bytes: found.size };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The bytes of a file, opened as openRegularFile() says. */
+export async function readRegularFile(path: string, bytesMax: number): Promise<Uint8Array | null> {
+  const opened = await openRegularFile(path, bytesMax);
+  if (opened === null) return null;
+  const { file } = opened;
+  try {
+    const bytes = Buffer.allocUnsafeSlow(opened.bytes);
     let filled = 0;
     while (filled < bytes.length) {
       const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, null);
@@ -28,6 +47,34 @@ export async function readRegularFile(path: string, bytesMax: number): Promise<U
       filled += bytesRead;
     }
     return bytes.subarray(0, filled);
+  } finally {
+    await file.close();
+  }
+}
+
+/** As readRegularFile(), in chunks. The file is open until the iteration ends. The iteration throws StoreError. */
+export async function streamRegularFile(
+  path: string,
+  bytesMax: number,
+): Promise<AsyncIterable<Uint8Array> | null> {
+  const opened = await openRegularFile(path, bytesMax);
+  return opened && readChunks(path, opened);
+}
+
+async function* readChunks(
+  path: string,
+  { file, bytes }: { file: FileHandle; bytes: number },
+): AsyncGenerator<Uint8Array> {
+  try {
+    for (let at = 0; at < bytes; ) {
+      const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytesMax, bytes - at));
+      const { bytesRead } = await withStoreErrors('read', path, () =>
+        file.read(chunk, 0, chunk.length, at),
+      );
+      if (bytesRead === 0) throw shortened(path, at, bytes);
+      at += bytesRead;
+      yield chunk.subarray(0, bytesRead);
+    }
   } finally {
     await file.close();
   }

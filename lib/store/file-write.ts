@@ -10,6 +10,9 @@ const temporaryAgeMsMax = 24 * 60 * 60 * 1_000;
 /** delete() removes empty folders. If it removes one before the file is in it, the write is repeated this often. */
 const placementsMax = 50;
 
+/** What a file gets. The function is called for each attempt, and opens the bytes from the start. */
+type Content = Uint8Array | (() => AsyncIterable<Uint8Array>);
+
 /**
  * `temporaryFolder`: an absolute path, on the same file system as all files that are written. `fileMode`: the permissions
  * of new files, whatever the umask; new folders can be entered by all who may read them.
@@ -19,10 +22,10 @@ export function createAtomicWriter(temporaryFolder: string, fileMode: number) {
   const folderMode = fileMode | ((fileMode & 0o444) >> 2);
 
   /** Creates a temporary file, with its bytes on disk if there are any. Resolves its path, and when the file system made it. */
-  async function createTemporary(bytes: Uint8Array | null) {
+  async function createTemporary(content: Content | null) {
     await makeFolder(temporaryFolder, folderMode);
     const path = join(temporaryFolder, `${randomUUID()}.tmp`);
-    const createdMs = await createSynced(path, bytes, fileMode);
+    const createdMs = await createSynced(path, content, fileMode);
     if (!isTidied) {
       isTidied = true;
       await removeOldTemporaries(temporaryFolder, createdMs);
@@ -31,16 +34,17 @@ export function createAtomicWriter(temporaryFolder: string, fileMode: number) {
   }
 
   /**
-   * Writes `bytes` to a temporary file and calls `commit`, which must give that file the name `path` in one atomic step.
-   * The temporary name must not exist after `commit`. Creates missing folders. Throws errors of the file system.
+   * Writes `content` to a temporary file and calls `commit`, which must give that file the name `path` in one atomic step.
+   * The temporary name must not exist after `commit`. Creates missing folders. Throws errors of the file system, and those
+   * of `content`.
    */
   async function write<T>(
     path: string,
-    bytes: Uint8Array,
+    content: Content,
     commit: (temporaryPath: string) => Promise<T>,
   ): Promise<T> {
     for (let placement = 1; ; placement += 1) {
-      const temporary = await createTemporary(bytes);
+      const temporary = await createTemporary(content);
       let result: T;
       try {
         await makeFolder(dirname(path), folderMode);
@@ -70,18 +74,20 @@ export function createAtomicWriter(temporaryFolder: string, fileMode: number) {
 
 /**
  * The bytes are on disk before the file gets its final name: a power cut must not leave that name without its bytes.
- * Returns the time stamp of the file. `bytes` null: an empty file, which need not reach the disk.
+ * Returns the time stamp of the file. `content` null: an empty file, which need not reach the disk.
  */
 async function createSynced(
   path: string,
-  bytes: Uint8Array | null,
+  content: Content | null,
   fileMode: number,
 ): Promise<number> {
   const file = await open(path, 'wx', fileMode);
   try {
     await setMode(file, fileMode);
-    if (bytes !== null) {
-      await file.writeFile(bytes);
+    if (content !== null) {
+      const chunks = typeof content === 'function' ? content() : [content];
+      // Each call continues after the bytes of the one before.
+      for await (const chunk of chunks) await file.writeFile(chunk);
       await file.sync();
     }
     const { mtimeMs } = await file.stat();

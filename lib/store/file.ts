@@ -8,9 +8,16 @@ import type { Clock, FileClock, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { findClockKind } from './file-clock.ts';
 import { codeOf, nullIfAbsent, withStoreErrors } from './file-errors.ts';
-import { checkFolders, checkRoot, listKeys, readRegularFile } from './file-read.ts';
+import {
+  checkFolders,
+  checkRoot,
+  listKeys,
+  readRegularFile,
+  streamRegularFile,
+} from './file-read.ts';
 import { createAtomicWriter, removeQuietly } from './file-write.ts';
 import { badKey, checkKey } from './key-check.ts';
+import { readLocalFile } from './local-file.ts';
 
 /**
  * The folder of half-written files. It is in the store's root, so that it is on the same file system as every object and
@@ -74,6 +81,16 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
       });
     },
 
+    async putFile(key, file) {
+      const path = pathOf(key);
+      await withStoreErrors('write', path, async () => {
+        await checkWay(key);
+        // A copy, also on one file system: the hash of the bytes is checked on the way, and the file stays its owner's.
+        const commit = (temporaryPath: string) => rename(temporaryPath, path);
+        await writer.write(path, () => readLocalFile(file), commit);
+      });
+    },
+
     async putIfAbsent(key, bytes) {
       const path = pathOf(key);
       return withStoreErrors('write', path, async () => {
@@ -90,7 +107,15 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
       const path = pathOf(key);
       return withStoreErrors('read', path, async () => {
         if ((await checkRoot(root)) === 'absent') return null;
-        return readObject(root, key, path);
+        return openObject(root, key, () => readRegularFile(path, objectBytesMax(key)));
+      });
+    },
+
+    async read(key) {
+      const path = pathOf(key);
+      return withStoreErrors('read', path, async () => {
+        if ((await checkRoot(root)) === 'absent') return null;
+        return openObject(root, key, () => streamRegularFile(path, objectBytesMax(key)));
       });
     },
 
@@ -135,10 +160,10 @@ function checkFileKey(key: string): void {
   if (key.split('/')[0] === temporaryFolder) throw badKey(key);
 }
 
-async function readObject(root: string, key: string, path: string): Promise<Uint8Array | null> {
+async function openObject<T>(root: string, key: string, open: () => Promise<T>): Promise<T> {
   try {
     await checkFolders(root, key);
-    return await readRegularFile(path, objectBytesMax(key));
+    return await open();
   } catch (error) {
     throw error instanceof StoreError ? new UnusableObjectError(key, error) : error;
   }

@@ -1,7 +1,7 @@
 // Responsible for what a failed request to an OBS store means: the error with its hint, and whether a retry can help. Not
 // responsible for retrying.
 
-import { type ExportError, StoreError } from '../core/errors.ts';
+import { type ExportError, ScratchError, StoreError } from '../core/errors.ts';
 import { readNetworkCode, readProxy } from '../core/network-code.ts';
 import { describeNetworkFault } from '../core/network-fault.ts';
 import { asRecord } from '../core/value-shape.ts';
@@ -160,6 +160,8 @@ const nameWithoutCode = /^(Error|SyntaxError|TypeError|Unknown|UnknownError|Forb
 
 /** Throws `thrown` itself if it comes neither from the store nor from the network: then it is a bug in this program. */
 export function describeFailure(thrown: unknown, operation: Operation): OperationFailure {
+  // The cause of this one is an error of a file, whose code would look like one of the network.
+  if (thrown instanceof ScratchError) throw thrown;
   const answer = readAnswer(thrown);
   if (answer !== null) {
     const expectedRegion = readExpectedRegion(thrown);
@@ -284,6 +286,15 @@ export function describeMismatch(operation: Operation, reason: string): Operatio
   return failed(operation, reason, hint);
 }
 
+/** The object is no longer the one whose first bytes were read. The next attempt of the caller reads it from the start. */
+export function describeChanged(
+  operation: Operation,
+  what: 'deleted' | 'replaced',
+): OperationFailure {
+  const failure = describeMismatch(operation, `the object was ${what} while it was read`);
+  return { ...failure, retry: 'never' };
+}
+
 export function describeTimeout(operation: Operation, timeoutMs: number): OperationFailure {
   const seconds = Math.round(timeoutMs / 1_000);
   return failed(operation, `no answer within ${seconds} s`, connectionHint);
@@ -320,6 +331,11 @@ export function isAbsent(thrown: unknown, isHead: boolean): boolean {
   const answer = readAnswer(thrown);
   const codes = isHead ? ['NoSuchKey', 'NotFound', ''] : ['NoSuchKey', 'NoSuchVersion'];
   return answer?.status === 404 && codes.includes(answer.code);
+}
+
+/** True if the object is not the one that the request named with If-Match. */
+export function isReplaced(thrown: unknown): boolean {
+  return readAnswer(thrown)?.status === 412;
 }
 
 /** The store's answer inside an error of the SDK; null if the error has none. */

@@ -1,11 +1,14 @@
 // Responsible for a store in memory that behaves like an object store without conditional PUT.
 
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { ScratchError } from '../../lib/core/errors.ts';
 import type { PutOptions, Store } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 
 type StoreOperation = 'put' | 'putIfAbsent' | 'get' | 'list' | 'delete';
 
-/** `index` counts the store's calls from 0; `before` and `after` of one call share it. */
+/** `putFile` counts as `put`, and `read` as `get`. `index` counts the store's calls from 0; `before` and `after` of one call share it. */
 export interface StoreCall {
   index: number;
   op: StoreOperation;
@@ -15,6 +18,9 @@ export interface StoreCall {
   putOptions: PutOptions | null;
   phase: 'before' | 'after';
 }
+
+/** As small as a chunk may be: a reader must handle any boundary. */
+const chunkBytes = 1_000;
 
 export type MemoryObjects = ReadonlyMap<string, { bytes: Uint8Array; modifiedMs: number }>;
 
@@ -39,6 +45,10 @@ export interface MemoryStoreOptions {
 }
 
 const badKey = /^$|^\/|\/$|\/\/|(^|\/)\.\.?(\/|$)|\0/;
+
+async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.slice(at, at + chunkBytes);
+}
 
 export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
   let objects = new Map<string, { bytes: Uint8Array; modifiedMs: number }>();
@@ -72,6 +82,19 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       // Copied now, because the caller may reuse its buffer during the request.
       const copy = Uint8Array.from(bytes);
       return call('put', key, () => write(key, copy), putOptions);
+    },
+    async putFile(key, { path, bytes, sha256 }, putOptions = {}) {
+      // At once, because a virtual clock would not wait for the disk.
+      const content = readFileSync(path);
+      const hash = createHash('sha256').update(content).digest('hex');
+      if (content.length !== bytes || hash !== sha256) {
+        throw new ScratchError('TEMP_FAILED', `${path} was changed by another program`, 'again');
+      }
+      return call('put', key, () => write(key, content), putOptions);
+    },
+    async read(key) {
+      const bytes = await store.get(key);
+      return bytes && chunksOf(bytes);
     },
     get(key) {
       return call('get', key, () => {
