@@ -2,6 +2,7 @@
 // Not responsible for any decision: the parts make them.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { tmpdir } from 'node:os';
 import { type Reached, reachHost } from '../api/reach.ts';
 import { requestTimeoutMs } from '../api/send.ts';
 import { createFetch } from '../api/transport.ts';
@@ -15,6 +16,7 @@ import { parquetEncoder } from '../formats/parquet.ts';
 import { systemClock } from '../platform/clock.ts';
 import { openConnections } from '../platform/connections.ts';
 import { describeHost } from '../platform/host.ts';
+import { openScratch } from '../platform/scratch.ts';
 import { type Budget, limitedBudget, unlimitedBudget } from '../quota/budget.ts';
 import { type Quota, wholeQuota } from '../quota/window.ts';
 import { collect } from '../runs/collect.ts';
@@ -86,8 +88,15 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     return { ...target, projectId, path: paths.get(target) ?? '' };
   };
   const host = describeHost(Math.random);
+  const scratch = openScratch({
+    parent: tmpdir(),
+    host,
+    clock: systemClock,
+    onExit: (act) => void process.once('exit', act),
+  });
   const ports = {
     store,
+    scratch,
     clock: systemClock,
     random: Math.random,
     host,
@@ -114,7 +123,10 @@ export function connect(config: Config, options: ConnectOptions): Connection {
       const budget = timeLeftMs
         ? limitedBudget({ windowMs, timeLeftMs, signal })
         : unlimitedBudget(signal);
-      return budgets.run(budget, () => collect(mode, { ...ports, budget, progress }));
+      return budgets.run(budget, async () => {
+        await scratch.removeLeft();
+        return collect(mode, { ...ports, budget, progress });
+      });
     },
   };
 }

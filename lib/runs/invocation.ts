@@ -2,7 +2,7 @@
 
 import type { ExportError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
-import type { Clock, Dataset, Encoder, Host, Log, Source, Store } from '../core/ports.ts';
+import type { Clock, Dataset, Encoder, Host, Log, Scratch, Source, Store } from '../core/ports.ts';
 import type { Budget } from '../quota/budget.ts';
 import type { Lease } from '../quota/lease.ts';
 import type { Ledger, WaitReason } from '../quota/ledger.ts';
@@ -32,6 +32,7 @@ export interface Target {
 
 export interface CollectPorts {
   store: Store;
+  scratch: Scratch;
   clock: Clock;
   host: Host;
   log: Log;

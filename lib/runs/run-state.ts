@@ -14,7 +14,15 @@ import type { CollectPorts } from './invocation.ts';
 import type { Policy } from './policy.ts';
 import type { RunProgress, WaitProgress } from './progress-event.ts';
 
-type SharedPorts = 'store' | 'clock' | 'log' | 'encoders' | 'budget' | 'writer' | 'scheduleMs';
+type SharedPorts =
+  | 'store'
+  | 'scratch'
+  | 'clock'
+  | 'log'
+  | 'encoders'
+  | 'budget'
+  | 'writer'
+  | 'scheduleMs';
 
 export interface RunPorts extends Pick<CollectPorts, SharedPorts> {
   policy: Policy;

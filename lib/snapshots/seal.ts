@@ -10,7 +10,7 @@ import {
   sealRecordKey,
   type TargetKey,
 } from '../core/object-keys.ts';
-import type { Dataset, Store } from '../core/ports.ts';
+import type { Dataset, Scratch, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import { type Fault, readEvidenceOrNull, readManifest } from './catalog.ts';
 import { type ChainEnd, isSamePrevious, readChainEnd } from './chain-end.ts';
@@ -44,6 +44,8 @@ const rejectShareMax = 0.01;
 
 /** `keepAlive` is awaited between steps: it renews the lease, and throws if the run must stop. */
 export interface SealPorts extends PartPorts, TurnPorts {
+  /** For what is too large for the memory. */
+  scratch: Scratch;
   /** Name and version of this program, for parts and manifest. */
   writer: string;
   /** For the manifest: how often a snapshot is due. */

@@ -14,6 +14,7 @@ import { openRunPages, type PageIndex } from '../../lib/reading/page-store.ts';
 import type { Join } from '../../lib/reading/sequence.ts';
 import type { Sealed } from '../../lib/snapshots/catalog.ts';
 import { type SealOutcome, type SealPorts, sealRun } from '../../lib/snapshots/seal.ts';
+import { createTestScratch } from './test-scratch.ts';
 
 export const someTarget: TargetKey = {
   table: 'container_nodes',
@@ -95,6 +96,7 @@ export function createSealPorts(
 ): StoredSealPorts {
   return {
     store,
+    scratch: createTestScratch(),
     clock,
     dataset: containerNodes,
     encoders: [ndjsonEncoder],

@@ -12,6 +12,7 @@ import { collect } from '../../lib/runs/collect.ts';
 import type { CollectPorts, CollectResult, Target } from '../../lib/runs/invocation.ts';
 import { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 import { createRandom } from './moving-list.ts';
+import { createTestScratch } from './test-scratch.ts';
 import { createClock, type VirtualClock } from './virtual-clock.ts';
 
 export interface Endpoint {
@@ -45,6 +46,7 @@ export function createTestExporter(options: TestExporterOptions = {}) {
   const recordOf = options.recordOf ?? ((id: string) => ({ host_id: id, agent_status: 'online' }));
   const random = createRandom(options.seed ?? 1);
   const store = createMemoryStore({ nowMs: clock.nowMs, ...options.store });
+  const scratch = createTestScratch();
   const dataset: Dataset = { ...containerNodes, limit: options.limit ?? 200 };
   const endpoint: Endpoint = {
     ids: options.ids ?? Array.from({ length: 1_000 }, (_, index) => `host-${index}`),
@@ -120,6 +122,7 @@ export function createTestExporter(options: TestExporterOptions = {}) {
     const processRandom = createRandom(processes * 1_000 + Math.floor(random() * 1_000));
     return {
       store: store as Store,
+      scratch,
       clock,
       host,
       log,
@@ -142,6 +145,7 @@ export function createTestExporter(options: TestExporterOptions = {}) {
     clock,
     quota,
     store,
+    scratch,
     endpoint,
     source,
     logs,

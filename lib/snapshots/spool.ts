@@ -1,0 +1,75 @@
+// Responsible for bytes that are complete, with their hashes, before the first of them is stored: in memory while they are few,
+// then in a temporary file.
+
+import { createHash } from 'node:crypto';
+import type { PutOptions, Scratch, ScratchFile, Store } from '../core/ports.ts';
+
+export interface Spool {
+  /** Copies the bytes. The caller awaits it before the next call. Throws ScratchError. */
+  append(bytes: Uint8Array): Promise<void>;
+  /** No bytes follow. Throws ScratchError. */
+  finish(): Promise<Spooled>;
+  /** Frees memory and file, finished or not. Never throws, and may be called again. */
+  remove(): Promise<void>;
+}
+
+export interface Spooled {
+  bytes: number;
+  /** Bare lower-case hex. */
+  sha256: string;
+  /** 16 bytes. */
+  md5: Uint8Array;
+  /** Stores the bytes. May be called more than once, but not after `remove`. */
+  put(store: Store, key: string, options?: PutOptions): Promise<void>;
+  /** As that of the Spool. */
+  remove(): Promise<void>;
+}
+
+const memoryBytesMax = 8 * 2 ** 20;
+
+/** `heldBytesMax`: so many bytes are kept in memory. With more, all are in a file. */
+export function openSpool(scratch: Scratch, heldBytesMax = memoryBytesMax): Spool {
+  const sha256 = createHash('sha256');
+  const md5 = createHash('md5');
+  let held: Uint8Array[] = [];
+  let file: ScratchFile | null = null;
+  let bytes = 0;
+
+  async function remove(): Promise<void> {
+    held = [];
+    await file?.remove();
+  }
+
+  return {
+    async append(chunk) {
+      sha256.update(chunk);
+      md5.update(chunk);
+      bytes += chunk.length;
+      if (file === null && bytes <= heldBytesMax) {
+        held.push(Uint8Array.from(chunk));
+        return;
+      }
+      if (file === null) {
+        file = await scratch.open();
+        for (const earlier of held) await file.append(earlier);
+        held = [];
+      }
+      await file.append(chunk);
+    },
+    async finish() {
+      await file?.finish();
+      const hashes = { sha256: sha256.digest('hex'), md5: md5.digest() };
+      const path = file?.path;
+      return {
+        bytes,
+        ...hashes,
+        put: (store, key, options) =>
+          path === undefined
+            ? store.put(key, Buffer.concat(held), options)
+            : store.putFile(key, { path, bytes, ...hashes }, options),
+        remove,
+      };
+    },
+    remove,
+  };
+}
