@@ -1,10 +1,15 @@
 // Tests what every store must do. Each kind of store runs this suite.
 
-import { createHash } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { appendFile, readFile, truncate, unlink, writeFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ScratchError } from '../../lib/core/errors.ts';
 import type { Durability, PutOptions, Store } from '../../lib/core/ports.ts';
+import { sha256 } from '../../lib/core/state.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
+import { makeLocalFile } from './local-files.ts';
 
 export interface OpenedStores {
   store: Store;
@@ -18,6 +23,12 @@ export interface ContractOptions {
   largeBytes?: number;
   /** The largest allowed difference between the store's clock and its time stamps, milliseconds. */
   clockToleranceMs?: number;
+}
+
+/** What `read` gives, as one buffer; null for an absent object. */
+async function readAll(store: Store, key: string): Promise<Buffer | null> {
+  const chunks = await store.read(key);
+  return chunks && buffer(chunks);
 }
 
 const text = (bytes: Uint8Array | null) => bytes && Buffer.from(bytes).toString();
@@ -122,11 +133,113 @@ export function describeStore(
     test(`an object of ${largeBytes} bytes is stored completely`, async () => {
       const bytes = Buffer.alloc(largeBytes);
       for (let i = 0; i + 4 <= largeBytes; i += 4096) bytes.writeUInt32LE(i, i);
-      const hash = (of: Uint8Array) => createHash('sha256').update(of).digest('hex');
       await store.put('large/a', bytes);
-      expect(hash((await store.get('large/a')) as Uint8Array)).toBe(hash(bytes));
+      expect(sha256((await store.get('large/a')) as Uint8Array)).toBe(sha256(bytes));
       expect(await store.list('large/')).toMatchObject([{ bytes: largeBytes }]);
       await store.delete('large/a');
+    });
+
+    describe('putFile and read', () => {
+      const mebibyte = 2 ** 20;
+      test.each([0, 1, 999, 70_001, 8 * mebibyte, 8 * mebibyte + 1, 17 * mebibyte + 5])(
+        'store and return %i bytes, as put and get do',
+        async (bytes) => {
+          const content = randomBytes(bytes);
+          const file = await makeLocalFile(content);
+          await store.putFile('file/a', file);
+          expect(sha256((await second.get('file/a')) as Uint8Array)).toBe(file.sha256);
+          expect(sha256((await readAll(second, 'file/a')) as Buffer)).toBe(file.sha256);
+          expect(await second.list('file/')).toMatchObject([{ key: 'file/a', bytes }]);
+          await store.put('file/b', content);
+          expect(sha256((await readAll(store, 'file/b')) as Buffer)).toBe(file.sha256);
+          // The file is still its owner's.
+          expect(sha256(await readFile(file.path))).toBe(file.sha256);
+          for (const key of ['file/a', 'file/b']) await store.delete(key);
+        },
+      );
+
+      test.each(levels)('durability %s: putFile creates and replaces', async (durability) => {
+        for (const isWrittenOnce of [false, true]) {
+          const options = { ...(durability && { durability }), isWrittenOnce };
+          const key = `file/level/${durability ?? 'default'}-${isWrittenOnce}`;
+          for (const content of isWrittenOnce ? ['only'] : ['first', 'second, longer', '', 's']) {
+            await store.putFile(key, await makeLocalFile(utf8(content)), options);
+            expect(String(await readAll(second, key))).toBe(content);
+            expect(await second.list(key)).toMatchObject([{ key, bytes: content.length }]);
+          }
+        }
+      });
+
+      test('read returns null for an absent object, also below an object and for a folder', async () => {
+        await store.put('unread/file', utf8('x'));
+        for (const key of ['unread/other', 'nowhere/at/all', 'unread/file/below', 'unread']) {
+          expect(await store.read(key), key).toBeNull();
+        }
+      });
+
+      test('reject a key that is not valid', async () => {
+        const file = await makeLocalFile(utf8('x'));
+        for (const key of ['../x', 'a//b', 'a/', '/a', '', 'a/./b', 'a\0b']) {
+          await expect(store.putFile(key, file), key).rejects.toThrow('is not a valid');
+          await expect(store.read(key), key).rejects.toThrow('is not a valid');
+        }
+      });
+
+      test('putFile stores nothing if the file is gone or has other bytes', async () => {
+        await store.put('changed/a', utf8('old'));
+        const content = randomBytes(3 * mebibyte);
+        for (const change of [
+          async (path: string) => truncate(path, content.length - 1),
+          async (path: string) => appendFile(path, 'x'),
+          async (path: string) => writeFile(path, randomBytes(content.length)),
+          async (path: string) => unlink(path),
+        ]) {
+          const file = await makeLocalFile(content);
+          await change(file.path);
+          for (const key of ['changed/a', 'changed/new']) {
+            const failed = store.putFile(key, file);
+            await expect(failed).rejects.toBeInstanceOf(ScratchError);
+            await expect(failed).rejects.toMatchObject({ code: 'TEMP_FAILED' });
+          }
+        }
+        expect(text(await second.get('changed/a'))).toBe('old');
+        expect(await second.get('changed/new')).toBeNull();
+      });
+
+      test('read returns the bytes of one version, or throws, while others replace the object', async () => {
+        const versions = [1, 2, 3].map((fill) => Buffer.alloc(9 * mebibyte, fill));
+        await store.put('version/a', versions[0] as Buffer);
+        const chunks = await store.read('version/a');
+        const seen: Uint8Array[] = [];
+        const reading = (async () => {
+          for await (const chunk of chunks ?? []) {
+            seen.push(chunk);
+            if (seen.length === 1) await second.put('version/a', versions[1] as Buffer);
+          }
+        })();
+        const error = await reading.then(
+          () => null,
+          (thrown: unknown) => thrown,
+        );
+        const read = Buffer.concat(seen);
+        expect(Buffer.compare(read, Buffer.alloc(read.length, 1))).toBe(0);
+        if (error === null) expect(read).toHaveLength(9 * mebibyte);
+        else expect(error).toMatchObject({ code: 'STORE_FAILED' });
+        await store.delete('version/a');
+      });
+
+      test('a reader may stop early, and each call of read starts again', async () => {
+        const content = randomBytes(10 * mebibyte);
+        await store.put('early/a', content);
+        for (let round = 0; round < 3; round += 1) {
+          for await (const chunk of (await store.read('early/a')) ?? []) {
+            expect(Buffer.compare(chunk, content.subarray(0, chunk.length))).toBe(0);
+            break;
+          }
+        }
+        expect(sha256((await readAll(store, 'early/a')) as Buffer)).toBe(sha256(content));
+        await store.delete('early/a');
+      });
     });
 
     test('delete removes an object and does nothing for an absent one', async () => {

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { describeStore } from '../store/contract.ts';
+import { makeLocalFile } from '../store/local-files.ts';
 import { createMemoryStore, type StoreCall } from './memory-store.ts';
 
 for (const exclusive of [false, true]) {
@@ -28,6 +29,22 @@ test('a call that fails before its effect stores nothing, one that fails after i
   await expect(store.put('a', Buffer.from('x'))).rejects.toThrow('crash');
   expect(store.dump().get('a')?.modifiedMs).toBe(1_000);
   expect(calls).toEqual(['0 before put a', '1 before put a', '1 after put a']);
+});
+
+test('putFile and read fail as put and get do', async () => {
+  const file = await makeLocalFile(Buffer.from('x'));
+  let isBroken = false;
+  const store = createMemoryStore({
+    nowMs: Date.now,
+    onCall: ({ op, phase }) => {
+      if (isBroken && ['put', 'get'].includes(op) && phase === 'before') throw new Error('crash');
+    },
+  });
+  await store.putFile('a', file);
+  isBroken = true;
+  await expect(store.putFile('b', file)).rejects.toThrow('crash');
+  await expect(store.read('a')).rejects.toThrow('crash');
+  expect([...store.dump().keys()]).toEqual(['a']);
 });
 
 test('restore brings back the objects of a dump', async () => {

@@ -1,9 +1,9 @@
 // Responsible for a store in memory that behaves like an object store without conditional PUT.
 
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { ScratchError } from '../../lib/core/errors.ts';
 import type { PutOptions, Store } from '../../lib/core/ports.ts';
+import { sha256 as hashOf } from '../../lib/core/state.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 
 type StoreOperation = 'put' | 'putIfAbsent' | 'get' | 'list' | 'delete';
@@ -85,9 +85,8 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     },
     async putFile(key, { path, bytes, sha256 }, putOptions = {}) {
       // At once, because a virtual clock would not wait for the disk.
-      const content = readFileSync(path);
-      const hash = createHash('sha256').update(content).digest('hex');
-      if (content.length !== bytes || hash !== sha256) {
+      const content = existsSync(path) ? readFileSync(path) : null;
+      if (content?.length !== bytes || hashOf(content) !== sha256) {
         throw new ScratchError('TEMP_FAILED', `${path} was changed by another program`, 'again');
       }
       return call('put', key, () => write(key, content), putOptions);

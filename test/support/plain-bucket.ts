@@ -66,11 +66,19 @@ export async function startPlainBucket(
     } else if (stored === undefined) {
       refuse(404, 'NoSuchKey');
     } else {
-      response.writeHead(200, {
-        'Content-Length': stored.bytes.length,
+      const etag = `"${createHash('md5').update(stored.bytes).digest('hex')}"`;
+      const expected = request.headers['if-match'];
+      if (expected !== undefined && expected !== etag) return refuse(412, 'PreconditionFailed');
+      const [, from = '0', to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+      const end = Math.min(Number(to ?? Number.POSITIVE_INFINITY) + 1, stored.bytes.length);
+      const range = `bytes ${from}-${end - 1}/${stored.bytes.length}`;
+      response.writeHead(to === undefined ? 200 : 206, {
+        'Content-Length': end - Number(from),
+        ...(to === undefined ? {} : { 'Content-Range': range }),
+        ETag: etag,
         'x-amz-meta-md5': stored.md5,
       });
-      response.end(method === 'HEAD' ? undefined : stored.bytes);
+      response.end(method === 'HEAD' ? undefined : stored.bytes.subarray(Number(from), end));
     }
   }
 
