@@ -72,6 +72,8 @@ export async function openClient(options: ClientOptions) {
     followRegionRedirects: false,
     expectContinueHeader: false,
     userAgentAppId: 'cgs-export',
+    // By default the SDK warns on stderr when a request with a stream fails. The error says more.
+    logger: { trace() {}, debug() {}, info() {}, warn() {}, error() {} },
     requestHandler: {
       connectionTimeout: options.timeouts.connectMs,
       requestTimeout: options.timeouts.requestMs,

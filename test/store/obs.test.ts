@@ -3,12 +3,10 @@
 
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
-import type { Durability } from '../../lib/core/ports.ts';
 import { storeErrorOf } from '../support/store-errors.ts';
 import {
   md5,
   openScriptedStore,
-  refusal,
   type ScriptedAnswer,
   stored,
   utf8,
@@ -90,134 +88,6 @@ describe('requests', () => {
         pathStyle: false,
       }),
     ).rejects.toThrow(ConfigError);
-  });
-});
-
-describe('put', () => {
-  const noMd5: ScriptedAnswer = { headers: { etag: '"not an md5"' } };
-  const found: ScriptedAnswer = { headers: { 'content-length': '1' } };
-
-  test.each<[Durability | undefined, string, ScriptedAnswer, string]>([
-    ['acknowledged', 'without an MD5', noMd5, 'PUT'],
-    ['acknowledged', 'with the MD5', stored('x'), 'PUT'],
-    ['checksummed', 'without an MD5', noMd5, 'PUT HEAD'],
-    ['checksummed', 'with another MD5', stored('y'), 'PUT HEAD'],
-    ['checksummed', 'with the MD5', stored('x'), 'PUT'],
-    ['confirmed', 'with the MD5', stored('x'), 'PUT HEAD'],
-    ['confirmed', 'without an MD5', noMd5, 'PUT HEAD'],
-    [undefined, 'with the MD5', stored('x'), 'PUT HEAD'],
-  ])('durability %s and an answer %s: %s', async (durability, _answer, answer, expected) => {
-    for (const key of ['_quota/1', '_runs/t/pages/000000-ab.gz', 'container_nodes/a.parquet']) {
-      const { store, methods } = await openScriptedStore([answer, found]);
-      await store.put(key, utf8('x'), durability && { durability });
-      expect(methods(), key).toBe(expected);
-    }
-  });
-
-  describe('a HEAD never replaces the error of the PUT', () => {
-    const skewed = refusal(403, 'RequestTimeTooSkewed');
-    const failed = refusal(500, 'InternalError');
-    const head = (status: number): ScriptedAnswer => ({ status });
-
-    test.each([
-      // What the store refused is not there.
-      ['a wrong clock', [skewed, skewed], 'PUT PUT', 'clock', 'NTP'],
-      ['a refused PUT', [refusal(403, 'AccessDenied')], 'PUT', 'AccessDenied', 'PutObject'],
-      // It may be there, but may not be read.
-      [
-        'a refused HEAD',
-        [failed, head(403), refusal(403, 'InvalidAccessKeyId')],
-        ...['PUT HEAD PUT', 'InvalidAccessKeyId', 'obs.credentials'],
-      ],
-      [
-        'a HEAD that fails',
-        [failed, ...Array.from({ length: 6 }, () => head(500))],
-        ...['PUT HEAD HEAD HEAD HEAD HEAD HEAD', 'InternalError', 'network'],
-      ],
-    ] as [string, ScriptedAnswer[], string, string, string][])(
-      'after %s',
-      async (_name, answers, sent, message, hint) => {
-        const { store, methods } = await openScriptedStore(answers);
-        const error = await storeErrorOf(store.put('a', utf8('x')));
-        expect(methods()).toBe(sent);
-        expect(error.message).toMatch(/^cannot write /);
-        expect(error.message).toContain(message);
-        expect(error.hint).toContain(hint);
-      },
-    );
-
-    test('and after a good PUT it is an error of reading', async () => {
-      const { store } = await openScriptedStore([stored('x'), head(403)]);
-      const error = await storeErrorOf(store.put('a', utf8('x')));
-      expect(error).toMatchObject({ code: 'STORE_DENIED' });
-      expect(error.message).toMatch(/^cannot read .*access denied/);
-      expect(error.hint).toContain('obs:object:GetObject');
-    });
-  });
-
-  test('writes again while the object is missing or has another size, then fails', async () => {
-    const short: ScriptedAnswer = { headers: { 'content-length': '1' } };
-    const { store, methods } = await openScriptedStore([
-      stored('xyz'),
-      { status: 404 },
-      { status: 404 },
-      stored('xyz'),
-      short,
-      short,
-      stored('xyz'),
-      { headers: { 'content-length': '3' } },
-    ]);
-    await store.put('container_nodes/a', utf8('xyz'));
-    expect(methods()).toBe('PUT HEAD HEAD PUT HEAD HEAD PUT HEAD');
-    const never = await openScriptedStore(
-      Array.from({ length: 40 }, (_, i) => (i % 3 === 1 ? stored('xyz') : short)).slice(1),
-    );
-    const error = await storeErrorOf(never.store.put('container_nodes/a', utf8('xyz')));
-    expect(error.code).toBe('STORE_FAILED');
-    expect(error.message).toContain('1 of 3 bytes');
-  });
-
-  test('does not repeat a write that the store refuses', async () => {
-    const { store, methods } = await openScriptedStore([refusal(403, 'AccessDenied')]);
-    const error = await storeErrorOf(store.put('_runs/a', utf8('x')));
-    expect(error.code).toBe('STORE_DENIED');
-    expect(methods()).toBe('PUT');
-  });
-});
-
-describe('get', () => {
-  const whole = (text: string, written = text): ScriptedAnswer => ({
-    body: text,
-    headers: { 'x-amz-meta-md5': md5(written) },
-  });
-
-  test('reads again if the body is cut short or does not match its MD5', async () => {
-    const { store, methods } = await openScriptedStore([
-      { ...whole('all of it'), cutAfter: 3 },
-      whole('all of iT', 'all of it'),
-      whole('all of it'),
-    ]);
-    expect(String(await store.get('a'))).toBe('all of it');
-    expect(methods()).toBe('GET GET GET');
-  });
-
-  test('returns an object without an MD5, which another program wrote, as it is', async () => {
-    const { store } = await openScriptedStore([{ body: 'of another program' }]);
-    expect(String(await store.get('a'))).toBe('of another program');
-  });
-
-  const wrong: ScriptedAnswer = whole('wrong', 'right');
-
-  test('reads bytes again that were damaged on the way', async () => {
-    const { store, requests } = await openScriptedStore([wrong, whole('right')]);
-    expect(String(await store.get('a'))).toBe('right');
-    expect(requests).toHaveLength(2);
-  });
-
-  test('returns bytes that are damaged in the store, so that the caller can check them', async () => {
-    const { store, requests } = await openScriptedStore([wrong, wrong]);
-    expect(String(await store.get('a'))).toBe('wrong');
-    expect(requests).toHaveLength(2);
   });
 });
 

@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { openConnections } from '../../lib/platform/connections.ts';
-import { type ObsStoreOptions, openObsStore } from '../../lib/store/obs.ts';
+import { openObsStore } from '../../lib/store/obs.ts';
+import type { ObsStoreOptions } from '../../lib/store/obs-location.ts';
 
 export interface ScriptedAnswer {
   status?: number;

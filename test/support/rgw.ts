@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { openConnections } from '../../lib/platform/connections.ts';
-import { type ObsStore, type ObsStoreOptions, openObsStore } from '../../lib/store/obs.ts';
+import { type ObsStore, openObsStore } from '../../lib/store/obs.ts';
+import type { ObsStoreOptions } from '../../lib/store/obs-location.ts';
 import { type PlainKey, signedFetch } from './signed-fetch.ts';
 
 const run = promisify(execFile);

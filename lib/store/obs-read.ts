@@ -1,0 +1,152 @@
+// Responsible for reading an object of an OBS store, as a whole or in chunks.
+
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { checkKey } from './key-check.ts';
+import {
+  describeChanged,
+  describeMismatch,
+  describeOtherServer,
+  isAbsent,
+  isReplaced,
+  type OperationFailure,
+} from './obs-errors.ts';
+import type { Location } from './obs-location.ts';
+import type { Try } from './obs-operation.ts';
+
+/** What `read` holds in memory at once. */
+const chunkBytesMax = 8 * 2 ** 20;
+/** No object of this program is longer: a buffer cannot hold it. */
+const objectBytesMax = 2 ** 31;
+
+export async function getObject(location: Location, key: string): Promise<Uint8Array | null> {
+  return (await readStart(location, key, objectBytesMax))?.bytes ?? null;
+}
+
+/**
+ * Each chunk after the first is a request of its own, so a slow reader keeps no connection open, and a broken one costs one chunk.
+ * Source of Range and If-Match: OBS API Reference, "Downloading Objects", read 2026-11-24.
+ */
+export async function readObject(
+  location: Location,
+  key: string,
+): Promise<AsyncIterable<Uint8Array> | null> {
+  const start = await readStart(location, key, chunkBytesMax);
+  return start && readChunks(location, key, start);
+}
+
+async function* readChunks(
+  location: Location,
+  key: string,
+  { bytes, ...object }: ObjectStart,
+): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+  for (let at = bytes.length; at < object.totalBytes; at += chunkBytesMax) {
+    yield await readRange(location, key, object, at);
+  }
+}
+
+interface ObjectStart {
+  bytes: Uint8Array;
+  totalBytes: number;
+  /** Of the version that `bytes` belong to. Undefined: the store sent none. */
+  etag: string | undefined;
+}
+
+/** The first bytes of an object, at most `bytesMax`; null if it does not exist. If these are all, their MD5 is checked. */
+async function readStart(
+  location: Location,
+  key: string,
+  bytesMax: number,
+): Promise<ObjectStart | null> {
+  checkKey(key);
+  let unexpectedMd5: string | null = null;
+  const call = { verb: 'read', url: location.urlOf(key) } as const;
+  return location.operations.run(call, async (attempt) => {
+    const { client, s3, sendOptions, operation } = attempt;
+    try {
+      const command = new s3.GetObjectCommand(location.addressOf(key));
+      const answer = await client.send(command, sendOptions);
+      const { ContentLength: totalBytes = 0, ETag: etag, Metadata } = answer;
+      const read = await readBody(attempt, answer, Math.min(totalBytes, bytesMax));
+      if ('failure' in read) return read;
+      const bytes = read.value;
+      const start = { value: { bytes, totalBytes, etag } };
+      if (bytes.length < totalBytes) return start;
+      const md5 = createHash('md5').update(bytes).digest('hex');
+      const isAsWritten = Metadata?.md5 === undefined || Metadata.md5 === md5;
+      // The same wrong bytes twice were not damaged on the way but are stored. The caller checks them by its own hash.
+      if (isAsWritten || md5 === unexpectedMd5) return start;
+      unexpectedMd5 = md5;
+      const reason = 'the bytes do not match the MD5 with which they were written';
+      return { failure: describeMismatch(operation, reason) };
+    } catch (error) {
+      if (isAbsent(error, false)) return { value: null };
+      throw error;
+    }
+  });
+}
+
+/** The bytes of one chunk, from the offset `at`. */
+function readRange(
+  location: Location,
+  key: string,
+  { totalBytes, etag }: Omit<ObjectStart, 'bytes'>,
+  at: number,
+): Promise<Uint8Array> {
+  const bytes = Math.min(chunkBytesMax, totalBytes - at);
+  const range = `bytes ${at}-${at + bytes - 1}/${totalBytes}`;
+  const call = { verb: 'read', url: location.urlOf(key) } as const;
+  return location.operations.run(call, async (attempt) => {
+    const { client, s3, sendOptions, operation } = attempt;
+    try {
+      const command = new s3.GetObjectCommand({
+        ...location.addressOf(key),
+        Range: `bytes=${at}-${at + bytes - 1}`,
+        IfMatch: etag,
+      });
+      const answer = await client.send(command, sendOptions);
+      if (answer.ContentRange !== range) {
+        (answer.Body as Readable).destroy();
+        const reason = `the answer has ${answer.ContentRange ?? 'no range'} instead of ${range}`;
+        return { failure: describeMismatch(operation, reason) };
+      }
+      return await readBody(attempt, answer, bytes);
+    } catch (error) {
+      if (isAbsent(error, false)) return { failure: describeChanged(operation, 'deleted') };
+      if (isReplaced(error)) return { failure: describeChanged(operation, 'replaced') };
+      throw error;
+    }
+  });
+}
+
+/** The first `bytes` bytes of an answer. The connection ends if there are more. */
+async function readBody(
+  { operation, expectBody }: Try,
+  { Body, ContentLength, ContentType = '', $metadata }: GetObjectCommandOutput,
+  bytes: number,
+): Promise<{ value: Uint8Array } | { failure: OperationFailure }> {
+  const body = Body as Readable;
+  if (/^text\/html/i.test(ContentType) && $metadata.requestId === undefined) {
+    body.destroy();
+    return { failure: describeOtherServer(operation) };
+  }
+  if (ContentLength === undefined || ContentLength > objectBytesMax) {
+    body.destroy();
+    const reason = `the answer has ${ContentLength ?? 'no stated number of'} bytes`;
+    return { failure: describeMismatch(operation, reason) };
+  }
+  expectBody(bytes);
+  // One buffer of the whole size: joining the chunks at the end would need twice the memory.
+  const buffer = Buffer.allocUnsafeSlow(bytes);
+  let filled = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    filled += chunk.copy(buffer, filled);
+    // Not after the last byte of the body: its end leaves the connection open.
+    if (filled === bytes && bytes < ContentLength) break;
+  }
+  if (filled === bytes) return { value: buffer };
+  const reason = `the answer has ${filled} of ${bytes} bytes`;
+  return { failure: describeMismatch(operation, reason) };
+}
