@@ -1,7 +1,7 @@
 // Tests that a configuration leads to the exports it describes, from the sign-in to the sealed snapshot. They run through
 // a real socket against the simulator, which checks signatures, tokens and the quota. The store is a temporary folder.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -128,6 +128,27 @@ test('exports with a sign-in: one token for all requests, its project, and no se
     expect(text).not.toContain(simulator.iamPassword);
     expect(text).not.toContain(simulator.iamUser);
   }
+});
+
+test('a collection removes the temporary files of processes that are gone, and makes none itself', async () => {
+  const parent = mkdtempSync(join(tmpdir(), 'cgs-parent-'));
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = parent;
+  onTestFinished(() => {
+    process.env.TMPDIR = TMPDIR;
+    rmSync(parent, { recursive: true });
+  });
+  const simulator = await start();
+  const config = await configure({
+    accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
+  });
+  const left = mkdtempSync(join(parent, 'cgs-export-tmp-unknown.1.abc-'));
+  writeFileSync(join(left, '0'), 'of a killed process');
+  const agedS = (Date.now() - 25 * 3_600_000) / 1_000;
+  for (const path of [join(left, '0'), left]) utimesSync(path, agedS, agedS);
+  const connection = open(config);
+  expect((await connection.run()).status).toBe('sealed');
+  expect(readdirSync(parent).filter((name) => name.startsWith('cgs-export-tmp-'))).toEqual([]);
 });
 
 async function readStore(store: ReturnType<typeof open>['store']): Promise<string[]> {

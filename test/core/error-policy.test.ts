@@ -11,6 +11,7 @@ import {
   ExportError,
   ProtocolError,
   RateLimitedError,
+  ScratchError,
   StoppedError,
   StoreError,
   TransientError,
@@ -45,6 +46,15 @@ describe('the policy of an error', () => {
       'withBackoff',
     ],
     ['a store that fails', new StoreError('STORE_FAILED', '', ''), 'automatic', 4, 'ifLasting'],
+    ['a full temporary disk', new ScratchError('DISK_FULL', '', ''), 'operator', 1, 'withBackoff'],
+    [
+      'no temporary folder',
+      new ScratchError('TEMP_UNUSABLE', '', ''),
+      'operator',
+      3,
+      'withBackoff',
+    ],
+    ['a lost temporary file', new ScratchError('TEMP_FAILED', '', ''), 'automatic', 4, 'ifLasting'],
     ['any other deliberate error', new ExportError('X', '', ''), 'operator', 1, 'always'],
     ['a bug', new TypeError('x'), 'operator', 1, 'always'],
   ] as const)('%s', (_name, error, recovery, exitCode, alert) => {

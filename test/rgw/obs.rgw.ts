@@ -1,6 +1,7 @@
 // Tests the OBS store beyond the contract of every store, with a real server: unknown outcomes,
 // expiring keys, refusals, KMS, TLS and the clock.
 
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -8,9 +9,13 @@ import { createRequire } from 'node:module';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { ObsStore } from '../../lib/store/obs.ts';
 import type { AccessKey } from '../../lib/store/obs-access-key.ts';
+import { moveLargeObject } from '../store/large-object.ts';
+import { makeLocalFile } from '../store/local-files.ts';
 import { type FaultyProxy, type ProxyFault, startFaultyProxy } from '../support/faulty-proxy.ts';
 import { allow, assumeRole, createBucket, openStore, rgw } from '../support/rgw.ts';
 import { readObject, signedFetch } from '../support/signed-fetch.ts';
@@ -59,6 +64,13 @@ describe('an unknown outcome', () => {
     await store.put('_runs/a', utf8('first'), acknowledged);
     expect(methods(proxy)).toBe(expected);
     expect(String(await readObject(rgw.key, rgw.url, bucket, 'lake/_runs/a'))).toBe('first');
+    // The same for a file, which is sent from its start again.
+    const again = await openThroughProxy([fault], { timeouts: { requestMs: 250 } });
+    const content = Buffer.alloc(300_000, 'of a file');
+    await again.store.putFile('_runs/b', await makeLocalFile(content), acknowledged);
+    expect(methods(again.proxy)).toBe(expected);
+    const stored = await readObject(rgw.key, rgw.url, again.bucket, 'lake/_runs/b');
+    expect(Buffer.compare(stored as Uint8Array, content)).toBe(0);
   });
 
   test('does not mistake an older object of the same size for the effect of a put', async () => {
@@ -98,6 +110,19 @@ describe('an unknown outcome', () => {
     expect(await store.list('_runs/')).toHaveLength(1);
     await store.delete('_runs/a');
     expect(await store.list('_runs/')).toEqual([]);
+  });
+
+  test('a chunk whose answer is lost is requested again, alone', async () => {
+    const faults: ProxyFault[] = [];
+    const { store, proxy } = await openThroughProxy(faults);
+    const content = Buffer.alloc(20_000_000, 'a large object, ');
+    await store.put('a', content, acknowledged);
+    faults[2] = { kind: 'lose' };
+    faults[3] = { kind: 'fail' };
+    faults[5] = { kind: 'slowDown' };
+    const read = await buffer((await store.read('a')) as AsyncIterable<Uint8Array>);
+    expect(Buffer.compare(read, content)).toBe(0);
+    expect(methods(proxy)).toBe('PUT GET GET GET GET GET GET');
   });
 
   test('the number of tries is limited, and an operation after a failed one gets fewer', async () => {
@@ -206,6 +231,22 @@ describe('the error of a refusal has a hint and no secret', () => {
     expect(proxy.requests).toHaveLength(1);
   });
 
+  test('a large file is refused as a small object is, before the store has all of it', async () => {
+    const bucket = await createBucket();
+    const file = await makeLocalFile(Buffer.alloc(40_000_000));
+    const wrong = { ...rgw.key, sk: 'not-that-secret' };
+    const store = openStore(bucket, { credentials: async () => wrong });
+    onTestFinished(() => store.close());
+    const error = await storeErrorOf(store.putFile('a', file));
+    expect(error.code).toBe('STORE_DENIED');
+    expect(error.message).toContain('SignatureDoesNotMatch');
+    const owner = openStore(bucket);
+    onTestFinished(() => owner.close());
+    expect(await owner.list('')).toEqual([]);
+    await owner.putFile('a', file);
+    expect(await owner.list('')).toMatchObject([{ key: 'a', bytes: 40_000_000 }]);
+  });
+
   test('a bucket that does not exist is named', async () => {
     const store = openStore('test-no-such-bucket');
     onTestFinished(() => store.close());
@@ -259,6 +300,9 @@ test('every object is encrypted with the KMS key, and a refused KMS key is named
     const { headers } = await signedFetch(rgw.key, { method: 'HEAD', origin: rgw.url, path });
     expect(headers.get('x-amz-server-side-encryption')).toBe('aws:kms');
     expect(headers.get('x-amz-server-side-encryption-aws-kms-key-id')).toBe('testkey-1');
+    await store.putFile(`${key}-file`, await makeLocalFile(utf8(key)), { durability });
+    const chunks = await store.read(`${key}-file`);
+    expect(String(await buffer(chunks as AsyncIterable<Uint8Array>))).toBe(key);
   }
   const other = openStore(bucket, { kmsKeyId: 'no-such-key' });
   onTestFinished(() => other.close());
@@ -284,6 +328,18 @@ test('the owner of the bucket can read what another account writes, if obs.acl s
   };
   expect(await statusFor(null)).toBe(403);
   expect(await statusFor('bucket-owner-full-control')).toBe(200);
+});
+
+test('200 MB pass through a process without filling its memory', async () => {
+  const bytes = 200 * 2 ** 20;
+  const module = new URL('../support/rgw.ts', import.meta.url).href;
+  const opening = `const { createBucket, openStore } = await import(${JSON.stringify(module)});
+    const store = openStore(await createBucket());`;
+  const args = ['--import', 'tsx', '--input-type=module', '-e', moveLargeObject(opening, bytes)];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  const { read, growthBytes } = JSON.parse(stdout);
+  expect(read).toBe(bytes);
+  expect(growthBytes).toBeLessThan(80 * 2 ** 20);
 });
 
 test("the store's clock is never read ahead, and hardly behind after objects that are written once", async () => {

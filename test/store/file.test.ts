@@ -26,6 +26,8 @@ import { openFileStore } from '../../lib/store/file.ts';
 import { withStoreErrors } from '../../lib/store/file-errors.ts';
 import { errorOf } from '../support/store-errors.ts';
 import { describeStore } from './contract.ts';
+import { moveLargeObject } from './large-object.ts';
+import { makeLocalFile } from './local-files.ts';
 
 const run = promisify(execFile);
 const clock = { nowMs: Date.now };
@@ -65,6 +67,7 @@ describe('files on the disk', () => {
     const folder = await makeFolder();
     const store = openFileStore({ root: join(folder, 'lake'), clock });
     await writeFile(join(folder, 'secret'), 'x');
+    const file = await makeLocalFile(utf8('y'));
     const keys = ['../secret', 'a/../../secret', '/etc/hostname', 'a//b', 'a/', '', '.', './a'];
     for (const key of [...keys, 'a/..', 'a\0b', '\ud800', '.cgs-export-tmp/x']) {
       for (const act of [
@@ -72,6 +75,8 @@ describe('files on the disk', () => {
         () => store.put(key, utf8('y')),
         () => store.delete(key),
         () => store.putIfAbsent?.(key, utf8('y')) ?? Promise.resolve(),
+        () => store.putFile(key, file),
+        () => store.read(key),
       ]) {
         expect(await errorOf(act()), JSON.stringify(key)).toMatchObject({ code: 'BAD_KEY' });
       }
@@ -234,10 +239,12 @@ describe('what is no object', () => {
 
   test.each(places)('%s is not read: a clear error, at once', async (_name, message, place) => {
     const { store, root } = await createStore(place);
-    const error = await errorOf(store.get('_head/t'));
-    expect(error).toMatchObject({ code: 'STORE_UNUSABLE' });
-    expect(error.message).toContain(`${join(root, '_head', 't')} ${message}`);
-    expect(error.hint).not.toBe('');
+    for (const act of [() => store.get('_head/t'), () => store.read('_head/t')]) {
+      const error = await errorOf(act());
+      expect(error).toMatchObject({ name: 'UnusableObjectError', code: 'STORE_UNUSABLE' });
+      expect(error.message).toContain(`${join(root, '_head', 't')} ${message}`);
+      expect(error.hint).not.toBe('');
+    }
   });
 
   test('only regular files are listed', async () => {
@@ -253,6 +260,7 @@ describe('what is no object', () => {
 
   test('a folder behind a link is neither listed nor read nor written', async () => {
     const { store, folder, root } = await createStore(async (path) => mkdir(path));
+    const file = await makeLocalFile(utf8('z'));
     await mkdir(join(folder, 'other'));
     await writeFile(join(folder, 'other', 'b'), 'y');
     await symlink(join(folder, 'other'), join(root, 'linked'));
@@ -264,6 +272,8 @@ describe('what is no object', () => {
       () => store.list('linked/'),
       () => store.list('slash/etc/host'),
       () => store.get('linked/b'),
+      () => store.read('linked/b'),
+      () => store.putFile('linked/c', file),
       () => store.put('linked/c', utf8('z')),
       () => store.putIfAbsent?.('linked/c', utf8('z')) ?? Promise.resolve(),
       () => store.delete('linked/b'),
@@ -299,12 +309,15 @@ describe('what is no object', () => {
     async (_name, place, message, below = '') => {
       const folder = await makeFolder();
       await place(join(folder, 'lake'));
+      const file = await makeLocalFile(utf8('x'));
       for (const root of [join(folder, 'lake', below)]) {
         const store = openFileStore({ root, clock });
         for (const act of [
           () => store.list(''),
           () => store.get('a'),
+          () => store.read('a'),
           () => store.put('a', utf8('x')),
+          () => store.putFile('a', file),
           () => store.delete('a'),
           () => store.readClock?.() ?? Promise.resolve(),
         ]) {
@@ -330,16 +343,19 @@ describe('permissions', () => {
   ])('with mode %i files get %s and folders %s, whatever the umask', async (fileMode, file, of) => {
     for (const umask of [0o000, 0o022, 0o077, 0o277]) {
       const root = join(await makeFolder(), 'deep', 'lake');
+      const local = await makeLocalFile(utf8('x'));
       const before = process.umask(umask);
       try {
         const store = openFileStore({ root, clock, fileMode });
         await store.put('t/a', utf8('x'));
         await store.putIfAbsent?.('_lease/1', utf8('x'));
+        await store.putFile('t/b', local);
       } finally {
         process.umask(before);
       }
       expect(await modeOf(root, 't', 'a')).toBe(file);
       expect(await modeOf(root, '_lease', '1')).toBe(file);
+      expect(await modeOf(root, 't', 'b')).toBe(file);
       for (const folder of ['', '..', 't', '_lease', '.cgs-export-tmp']) {
         expect(await modeOf(root, folder), folder).toBe(of);
       }
@@ -357,6 +373,62 @@ describe('permissions', () => {
     await chmod(root, 0o755);
     await openFileStore({ root, clock }).put('a', utf8('x'));
     expect(await modeOf(root)).toBe('755');
+  });
+});
+
+describe('putFile and read', () => {
+  test('a file that becomes shorter while it is read is an error, not a shorter object', async () => {
+    const root = await makeFolder();
+    const store = openFileStore({ root, clock });
+    await store.put('a', Buffer.alloc(1_000_000));
+    const reading = (async () => {
+      for await (const _chunk of (await store.read('a')) ?? []) await truncate(join(root, 'a'), 10);
+    })();
+    const error = await errorOf(reading);
+    expect(error).toMatchObject({ name: 'StoreError', code: 'STORE_FAILED' });
+    expect(error.message).toContain(join(root, 'a'));
+    expect(error.message).toContain('of the 1000000 bytes');
+  });
+
+  test('a reader keeps the version that it began with, and closes the file when it stops', async () => {
+    const root = await makeFolder();
+    const store = openFileStore({ root, clock });
+    await store.put('a', Buffer.alloc(1_000_000, 'x'));
+    const openFiles = () => readdir('/proc/self/fd').then(({ length }) => length);
+    let before = 0;
+    for await (const chunk of (await store.read('a')) ?? []) {
+      before = await openFiles();
+      expect(chunk[0]).toBe(120);
+      await store.put('a', utf8('new'));
+      break;
+    }
+    expect(await openFiles()).toBe(before - 1);
+  });
+
+  test('a file that changed leaves neither an object nor a temporary file', async () => {
+    const root = await makeFolder();
+    const store = openFileStore({ root, clock });
+    const file = await makeLocalFile(Buffer.alloc(1_000_000));
+    const error = await errorOf(store.putFile('a', { ...file, sha256: 'another' }));
+    expect(error).toMatchObject({ code: 'TEMP_FAILED' });
+    expect(await readdir(root)).toEqual(['.cgs-export-tmp']);
+    expect(await readdir(join(root, '.cgs-export-tmp'))).toEqual([]);
+  });
+
+  test('200 MB pass through a process without filling its memory', async () => {
+    const root = await makeFolder();
+    const bytes = 200 * 2 ** 20;
+    const { growthBytes, read } = JSON.parse(
+      await inChild(
+        moveLargeObject(
+          `const { openFileStore } = await import(${JSON.stringify(storeModule)});
+        const store = openFileStore({ root: ${JSON.stringify(root)}, clock: { nowMs: Date.now } });`,
+          bytes,
+        ),
+      ),
+    );
+    expect(read).toBe(bytes);
+    expect(growthBytes).toBeLessThan(60 * 2 ** 20);
   });
 });
 
@@ -461,6 +533,7 @@ describe('a faulty disk', () => {
     // A real small disk if this user may mount one (root, or in a user namespace), otherwise a real
     // ENOSPC of /dev/full.
     const mountPoint = await makeFolder();
+    const { md5: _, ...file } = await makeLocalFile(Buffer.alloc(3_000_000));
     const script = `
       const { openFileStore } = await import(${JSON.stringify(storeModule)});
       const { readdirSync } = await import('node:fs');
@@ -472,6 +545,7 @@ describe('a faulty disk', () => {
         await store.put(key, Buffer.alloc(3_000_000)).catch(({ code, hint }) => errors.push([code, hint]));
       }
       await store.putIfAbsent('c', Buffer.alloc(3_000_000)).catch(({ code, hint }) => errors.push([code, hint]));
+      await store.putFile('d', ${JSON.stringify(file)}).catch(({ code, hint }) => errors.push([code, hint]));
       const kept = await store.get('a');
       console.log(JSON.stringify({
         errors, kept: kept.length, names: readdirSync(root).sort(),
@@ -487,7 +561,7 @@ describe('a faulty disk', () => {
     if (mayMount) {
       const { stdout } = await onSmallDisk(childArguments(script));
       const { errors, kept, names, temporaries } = JSON.parse(stdout);
-      expect(errors).toHaveLength(3);
+      expect(errors).toHaveLength(4);
       for (const [code, hint] of errors) {
         expect(code).toBe('DISK_FULL');
         expect(hint).toContain('Free space');

@@ -4,13 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../lib/core/errors.ts';
 import { storeErrorOf } from '../support/store-errors.ts';
-import {
-  md5,
-  openScriptedStore,
-  type ScriptedAnswer,
-  stored,
-  utf8,
-} from './scripted-store.ts';
+import { md5, openScriptedStore, type ScriptedAnswer, stored, utf8 } from './scripted-store.ts';
 
 const acknowledged = { durability: 'acknowledged' } as const;
 const checksummed = { durability: 'checksummed' } as const;

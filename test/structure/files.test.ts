@@ -45,6 +45,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/runs/read-page.ts': 'test/runs/run.test.ts, through advanceRun',
   'lib/runs/run-state.ts': 'test/runs/run.test.ts, through advanceRun',
   'lib/store/file-write.ts': 'test/store/file.test.ts, through the store',
+  'lib/store/obs-location.ts': 'test/store/obs.test.ts, through the store',
   'lib/platform/memory.ts': 'test/bench/export.bench.ts: a peak, not a result',
   'lib/app/credentials.ts': 'test/app/connect.test.ts, through connect',
   'lib/app/check-result.ts': 'test/app/judgement.test.ts, by its results',

@@ -89,7 +89,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       if (content?.length !== bytes || hashOf(content) !== sha256) {
         throw new ScratchError('TEMP_FAILED', `${path} was changed by another program`, 'again');
       }
-      return call('put', key, () => write(key, content), putOptions);
+      return call('put', key, () => write(key, Uint8Array.from(content)), putOptions);
     },
     async read(key) {
       const bytes = await store.get(key);
