@@ -16,7 +16,7 @@ import { parquetEncoder } from '../formats/parquet.ts';
 import { systemClock } from '../platform/clock.ts';
 import { openConnections } from '../platform/connections.ts';
 import { describeHost } from '../platform/host.ts';
-import { openScratch } from '../platform/scratch.ts';
+import { openScratch, type ProcessScratch } from '../platform/scratch.ts';
 import { type Budget, limitedBudget, unlimitedBudget } from '../quota/budget.ts';
 import { type Quota, wholeQuota } from '../quota/window.ts';
 import { collect } from '../runs/collect.ts';
@@ -88,12 +88,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     return { ...target, projectId, path: paths.get(target) ?? '' };
   };
   const host = describeHost(Math.random);
-  const scratch = openScratch({
-    parent: tmpdir(),
-    host,
-    clock: systemClock,
-    onExit: (act) => void process.once('exit', act),
-  });
+  const scratch = openProcessScratch(host);
   const ports = {
     store,
     scratch,
@@ -129,6 +124,11 @@ export function connect(config: Config, options: ConnectOptions): Connection {
       });
     },
   };
+}
+
+function openProcessScratch(host: Host): ProcessScratch {
+  const onExit = (act: () => void) => void process.once('exit', act);
+  return openScratch({ parent: tmpdir(), host, clock: systemClock, onExit });
 }
 
 function createClient(

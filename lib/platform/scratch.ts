@@ -90,15 +90,9 @@ function createFile(
   let file = opened;
   let bytes = 0;
   let state: 'writing' | 'finished' | 'removed' = 'writing';
-
-  async function attempt<T>(act: () => Promise<T>): Promise<T> {
-    try {
-      return await act();
-    } catch (error) {
-      throw describeScratchFault(parent, error);
-    }
-  }
-
+  const fail = (error: unknown): never => {
+    throw describeScratchFault(parent, error);
+  };
   return {
     path,
     get bytes() {
@@ -107,11 +101,8 @@ function createFile(
     async append(chunk) {
       if (state !== 'writing') throw new Error(`${path} is ${state}`);
       for (let done = 0; done < chunk.length; ) {
-        const from = done;
-        const written = await attempt(() =>
-          file.write(chunk, from, chunk.length - from, bytes + from),
-        );
-        done += written.bytesWritten;
+        const written = file.write(chunk, done, chunk.length - done, bytes + done);
+        done += (await written.catch(fail)).bytesWritten;
       }
       bytes += chunk.length;
     },
@@ -120,8 +111,7 @@ function createFile(
         throw new RangeError(`${path} has ${bytes} bytes, not ${at + length}`);
       const chunk = Buffer.allocUnsafeSlow(length);
       for (let done = 0; done < length; ) {
-        const from = done;
-        const { bytesRead } = await attempt(() => file.read(chunk, from, length - from, at + from));
+        const { bytesRead } = await file.read(chunk, done, length - done, at + done).catch(fail);
         if (bytesRead === 0) throw overwritten(path);
         done += bytesRead;
       }
@@ -131,8 +121,8 @@ function createFile(
       if (state === 'finished') return;
       state = 'finished';
       // File servers report some failed writes only when the file is closed.
-      await attempt(() => file.close());
-      file = await attempt(() => open(path, 'r'));
+      await file.close().catch(fail);
+      file = await open(path, 'r').catch(fail);
     },
     async remove() {
       if (state === 'removed') return;

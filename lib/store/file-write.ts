@@ -11,7 +11,7 @@ const temporaryAgeMsMax = 24 * 60 * 60 * 1_000;
 const placementsMax = 50;
 
 /** What a file gets. The function is called for each attempt, and opens the bytes from the start. */
-type Content = Uint8Array | (() => AsyncIterable<Uint8Array>);
+export type Content = Uint8Array | (() => AsyncIterable<Uint8Array>);
 
 /**
  * `temporaryFolder`: an absolute path, on the same file system as all files that are written. `fileMode`: the permissions

@@ -15,7 +15,7 @@ import {
   readRegularFile,
   streamRegularFile,
 } from './file-read.ts';
-import { createAtomicWriter, removeQuietly } from './file-write.ts';
+import { type Content, createAtomicWriter, removeQuietly } from './file-write.ts';
 import { badKey, checkKey } from './key-check.ts';
 import { readLocalFile } from './local-file.ts';
 
@@ -57,6 +57,28 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
     await checkFolders(root, key);
   }
 
+  async function replace(key: string, content: Content): Promise<void> {
+    const path = pathOf(key);
+    await withStoreErrors('write', path, async () => {
+      await checkWay(key);
+      await writer.write(path, content, (temporaryPath) => rename(temporaryPath, path));
+    });
+  }
+
+  async function openObject<T>(
+    key: string,
+    open: (path: string, bytesMax: number) => Promise<T | null>,
+  ): Promise<T | null> {
+    const path = pathOf(key);
+    return withStoreErrors('read', path, async () => {
+      if ((await checkRoot(root)) === 'absent') return null;
+      return nameObject(key, async () => {
+        await checkFolders(root, key);
+        return open(path, objectBytesMax(key));
+      });
+    });
+  }
+
   return {
     url: `file:${root}`,
     settleMs: 0,
@@ -73,23 +95,10 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
       });
     },
 
-    async put(key, bytes) {
-      const path = pathOf(key);
-      await withStoreErrors('write', path, async () => {
-        await checkWay(key);
-        await writer.write(path, bytes, (temporaryPath) => rename(temporaryPath, path));
-      });
-    },
+    put: replace,
 
-    async putFile(key, file) {
-      const path = pathOf(key);
-      await withStoreErrors('write', path, async () => {
-        await checkWay(key);
-        // A copy, also on one file system: the hash of the bytes is checked on the way, and the file stays its owner's.
-        const commit = (temporaryPath: string) => rename(temporaryPath, path);
-        await writer.write(path, () => readLocalFile(file), commit);
-      });
-    },
+    // A copy, also on one file system: the hash of the bytes is checked on the way, and the file stays its owner's.
+    putFile: (key, file) => replace(key, () => readLocalFile(file)),
 
     async putIfAbsent(key, bytes) {
       const path = pathOf(key);
@@ -103,37 +112,11 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
       });
     },
 
-    async get(key) {
-      const path = pathOf(key);
-      return withStoreErrors('read', path, async () => {
-        if ((await checkRoot(root)) === 'absent') return null;
-        return openObject(root, key, () => readRegularFile(path, objectBytesMax(key)));
-      });
-    },
+    get: (key) => openObject(key, readRegularFile),
 
-    async read(key) {
-      const path = pathOf(key);
-      return withStoreErrors('read', path, async () => {
-        if ((await checkRoot(root)) === 'absent') return null;
-        return openObject(root, key, () => streamRegularFile(path, objectBytesMax(key)));
-      });
-    },
+    read: (key) => openObject(key, streamRegularFile),
 
-    async list(prefix) {
-      if (prefix.startsWith(`${temporaryFolder}/`)) return [];
-      const folderPrefix = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-      if (folderPrefix !== '') checkFileKey(folderPrefix.slice(0, -1));
-      const folder = join(root, folderPrefix);
-      return withStoreErrors('list', folder, async () => {
-        if ((await checkRoot(root)) === 'absent') return [];
-        await checkFolders(root, folderPrefix);
-        const nameStart = prefix.slice(folderPrefix.length);
-        const found = await listKeys(folder, folderPrefix, nameStart, (entry) => entry.isFile());
-        const keys = found.filter((key) => !key.startsWith(`${temporaryFolder}/`));
-        const described = keys.sort(compareUtf8).map((key) => describeObject(root, key));
-        return (await Promise.all(described)).filter((object) => object !== null);
-      });
-    },
+    list: (prefix) => listObjects(root, prefix),
 
     async listIrregular() {
       return withStoreErrors('list', root, async () => {
@@ -160,13 +143,29 @@ function checkFileKey(key: string): void {
   if (key.split('/')[0] === temporaryFolder) throw badKey(key);
 }
 
-async function openObject<T>(root: string, key: string, open: () => Promise<T>): Promise<T> {
+/** Names the object in an error about what is in its place. */
+async function nameObject<T>(key: string, open: () => Promise<T>): Promise<T> {
   try {
-    await checkFolders(root, key);
     return await open();
   } catch (error) {
     throw error instanceof StoreError ? new UnusableObjectError(key, error) : error;
   }
+}
+
+async function listObjects(root: string, prefix: string): Promise<StoredObject[]> {
+  if (prefix.startsWith(`${temporaryFolder}/`)) return [];
+  const folderPrefix = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+  if (folderPrefix !== '') checkFileKey(folderPrefix.slice(0, -1));
+  const folder = join(root, folderPrefix);
+  return withStoreErrors('list', folder, async () => {
+    if ((await checkRoot(root)) === 'absent') return [];
+    await checkFolders(root, folderPrefix);
+    const nameStart = prefix.slice(folderPrefix.length);
+    const found = await listKeys(folder, folderPrefix, nameStart, (entry) => entry.isFile());
+    const keys = found.filter((key) => !key.startsWith(`${temporaryFolder}/`));
+    const described = keys.sort(compareUtf8).map((key) => describeObject(root, key));
+    return (await Promise.all(described)).filter((object) => object !== null);
+  });
 }
 
 /** False if a file with this path exists. Throws if a folder has this path. */

@@ -26,7 +26,6 @@ import { openFileStore } from '../../lib/store/file.ts';
 import { withStoreErrors } from '../../lib/store/file-errors.ts';
 import { errorOf } from '../support/store-errors.ts';
 import { describeStore } from './contract.ts';
-import { moveLargeObject } from './large-object.ts';
 import { makeLocalFile } from './local-files.ts';
 
 const run = promisify(execFile);
@@ -413,22 +412,6 @@ describe('putFile and read', () => {
     expect(error).toMatchObject({ code: 'TEMP_FAILED' });
     expect(await readdir(root)).toEqual(['.cgs-export-tmp']);
     expect(await readdir(join(root, '.cgs-export-tmp'))).toEqual([]);
-  });
-
-  test('200 MB pass through a process without filling its memory', async () => {
-    const root = await makeFolder();
-    const bytes = 200 * 2 ** 20;
-    const { growthBytes, read } = JSON.parse(
-      await inChild(
-        moveLargeObject(
-          `const { openFileStore } = await import(${JSON.stringify(storeModule)});
-        const store = openFileStore({ root: ${JSON.stringify(root)}, clock: { nowMs: Date.now } });`,
-          bytes,
-        ),
-      ),
-    );
-    expect(read).toBe(bytes);
-    expect(growthBytes).toBeLessThan(60 * 2 ** 20);
   });
 });
 
