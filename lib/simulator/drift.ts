@@ -1,7 +1,7 @@
 // Responsible for drift: random changes of the node list between two requests.
 
 import { ConfigError } from '../core/errors.ts';
-import type { NodeRecord } from './nodes.ts';
+import type { NodeList } from './node-list.ts';
 import { drawCount, drawInteger, type Random } from './random.ts';
 
 /** Mean number of changes after each request, at random places of the list. Fractions are allowed. Default 0 each. */
@@ -10,47 +10,110 @@ export interface Drift {
   deletesPerRequest?: number;
   /** Moves one node to another place. The other nodes keep their order. */
   reordersPerRequest?: number;
+  /** The agent of one node goes from online to offline. */
+  offlinePerRequest?: number;
+  /** An agent that is offline or not installed gets online. */
+  onlinePerRequest?: number;
+  /** The protection of one node is closed. */
+  closedPerRequest?: number;
+  openedPerRequest?: number;
   /** Default 1. */
   seed?: number;
 }
 
-/** Changes `list` in place and returns the number of changes. */
-export function applyDrift(
-  list: NodeRecord[],
-  drift: Drift,
-  random: Random,
-  makeNode: () => NodeRecord,
-): { inserted: number; deleted: number; reordered: number } {
-  const counts = { inserted: 0, deleted: 0, reordered: 0 };
-  for (let left = drawCount(random, drift.deletesPerRequest ?? 0); left > 0; left -= 1) {
-    if (list.length === 0) break;
-    list.splice(drawInteger(random, 0, list.length - 1), 1);
-    counts.deleted += 1;
-  }
-  for (let left = drawCount(random, drift.insertsPerRequest ?? 0); left > 0; left -= 1) {
-    list.splice(drawInteger(random, 0, list.length), 0, makeNode());
-    counts.inserted += 1;
-  }
-  for (let left = drawCount(random, drift.reordersPerRequest ?? 0); left > 0; left -= 1) {
-    if (list.length < 2) break;
+type StatusKind = 'offline' | 'online' | 'closed' | 'opened';
+export type ChangeKind = 'inserted' | 'deleted' | 'reordered' | StatusKind;
+
+/** One change of the list. */
+export interface Change {
+  kind: ChangeKind;
+  /** The host_id of the node. */
+  hostId: string;
+  /** Only if a status changed: its value before and after. */
+  before?: string;
+  after?: string;
+}
+
+/** The field that each kind changes, the values from which it can change, and the fields after it. */
+const statusChanges = {
+  offline: { field: 'agent_status', from: ['online'], fields: { agent_status: 'offline' } },
+  online: {
+    field: 'agent_status',
+    from: ['offline', 'not_installed', 'not_register'],
+    fields: { agent_status: 'online' },
+  },
+  closed: { field: 'protect_status', from: ['opened'], fields: { protect_status: 'closed' } },
+  opened: { field: 'protect_status', from: ['closed'], fields: { protect_status: 'opened' } },
+} as const;
+
+/** How many nodes are looked at to find one whose status can change. */
+const searchMax = 1_000;
+
+/** Changes `list` in place, and returns the changes in order. */
+export function applyDrift(list: NodeList, drift: Drift, random: Random): Change[] {
+  const changes: Change[] = [];
+  const repeat = (rate: number | undefined, change: () => Change | null) => {
+    for (let left = drawCount(random, rate ?? 0); left > 0; left -= 1) {
+      const made = change();
+      if (made) changes.push(made);
+    }
+  };
+  repeat(drift.deletesPerRequest, () => {
+    if (list.length === 0) return null;
+    const position = drawInteger(random, 0, list.length - 1);
+    const hostId = hostIdAt(list, position);
+    list.remove(position);
+    return { kind: 'deleted', hostId };
+  });
+  repeat(drift.insertsPerRequest, () => {
+    const { host_id } = list.insert(drawInteger(random, 0, list.length));
+    return { kind: 'inserted', hostId: String(host_id) };
+  });
+  repeat(drift.reordersPerRequest, () => {
+    if (list.length < 2) return null;
     const from = drawInteger(random, 0, list.length - 1);
     // Always another place: a move to the same place would change nothing.
     const to = (from + drawInteger(random, 1, list.length - 1)) % list.length;
-    const [moved] = list.splice(from, 1);
-    list.splice(to, 0, moved as NodeRecord);
-    counts.reordered += 1;
+    list.move(from, to);
+    return { kind: 'reordered', hostId: hostIdAt(list, to) };
+  });
+  for (const kind of ['offline', 'online', 'closed', 'opened'] as const) {
+    repeat(drift[`${kind}PerRequest`], () => changeStatus(list, kind, random));
   }
-  return counts;
+  return changes;
+}
+
+function hostIdAt(list: NodeList, position: number): string {
+  return String(list.at(position).host_id);
+}
+
+/** Changes the first node from a random place on, also past the end, that can change. Null: none was found. */
+function changeStatus(list: NodeList, kind: StatusKind, random: Random): Change | null {
+  if (list.length === 0) return null;
+  const { field, from, fields } = statusChanges[kind];
+  const start = drawInteger(random, 0, list.length - 1);
+  for (let tried = 0; tried < Math.min(searchMax, list.length); tried += 1) {
+    const position = (start + tried) % list.length;
+    const before = list.at(position)[field];
+    if (!(from as readonly unknown[]).includes(before)) continue;
+    list.change(position, fields);
+    return { kind, hostId: hostIdAt(list, position), before: String(before), after: kind };
+  }
+  return null;
 }
 
 const driftKeys: Readonly<Record<string, keyof Drift>> = {
   insert: 'insertsPerRequest',
   delete: 'deletesPerRequest',
   reorder: 'reordersPerRequest',
+  offline: 'offlinePerRequest',
+  online: 'onlinePerRequest',
+  closed: 'closedPerRequest',
+  opened: 'openedPerRequest',
   seed: 'seed',
 };
 
-/** Reads `insert=2,delete=1,reorder=0.5,seed=7`; each part is optional. Throws ConfigError with every problem found. */
+/** Reads `insert=2,delete=1,offline=0.5,seed=7`; each part is optional. Throws ConfigError with every problem found. */
 export function parseDrift(text: string): Drift {
   const drift: Drift = {};
   const issues: string[] = [];
@@ -63,7 +126,7 @@ export function parseDrift(text: string): Drift {
   }
   if (issues.length > 0) {
     const hint =
-      'Use insert, delete, reorder (mean changes per request) and seed, for example --drift insert=2,delete=1,seed=7.';
+      'Use insert, delete, reorder, offline, online, closed, opened (mean changes per request) and seed, for example --drift insert=2,delete=1,offline=0.5,seed=7.';
     throw new ConfigError(issues.map((message) => ({ path: '--drift', message, hint })));
   }
   return drift;

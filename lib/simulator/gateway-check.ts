@@ -14,10 +14,7 @@ const forbidden: GatewayError = {
 };
 
 /** The check of one path, because the gateway counts the quota per path. */
-export function createGatewayCheck(
-  { quota, projectId: ownProjectId }: SimulatorSettings,
-  authenticate: Authenticate,
-) {
+export function createGatewayCheck({ quota }: SimulatorSettings, authenticate: Authenticate) {
   const isAdmitted = quota ? createQuotaCounter(quota) : () => true;
   // A planned 429 needs this text even if there is no quota.
   const quotaText = describeQuota(quota ?? { requests: 5, windowSeconds: 60 });
@@ -34,7 +31,7 @@ export function createGatewayCheck(
         throttled += 1;
         return throttlingError(quotaText);
       }
-      return projectId === ownProjectId ? null : forbidden;
+      return result.account.projects.some(({ id }) => id === projectId) ? null : forbidden;
     },
   };
 }

@@ -18,9 +18,10 @@ export function createQuotaCounter(quota: SimulatedQuota): (user: string, atMs: 
     const windowStart = Math.floor(atMs / windowMs) * windowMs;
     const isCounted = (timeMs: number) =>
       quota.mode === 'fixed' ? timeMs >= windowStart : timeMs > atMs - windowMs;
-    const counted = [...(arrivalsByUser.get(user) ?? []).filter(isCounted), atMs];
-    arrivalsByUser.set(user, counted);
-    return counted.length <= quota.requests;
+    const arrivals = arrivalsByUser.get(user) ?? [];
+    arrivalsByUser.set(user, arrivals);
+    while (arrivals[0] !== undefined && !isCounted(arrivals[0])) arrivals.shift();
+    return arrivals.push(atMs) <= quota.requests;
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { configFault } from '../core/errors.ts';
 import type { ResponseContent } from './response-bodies.ts';
@@ -51,6 +52,11 @@ export function sendResponse(
   if (kind === 'reset') {
     socket.resetAndDestroy();
     return null;
+  }
+  if (typeof content.body !== 'string') {
+    response.writeHead(content.status, { ...content.headers, ...headers });
+    Readable.from(content.body).pipe(response);
+    return content.status;
   }
   const full = Buffer.from(content.body);
   const half = full.subarray(0, Math.ceil(full.length / 2));

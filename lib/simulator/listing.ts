@@ -1,9 +1,12 @@
 // Responsible for ListContainerNodes (query parameters, filters and the page) and for the statistics of the nodes.
 
+import type { NodeList } from './node-list.ts';
 import { enterpriseProjectIdOf, type Flavour, type NodeRecord } from './nodes.ts';
 
 const hostNameMax = 128;
 const allProjects = 'all_granted_eps';
+/** The class of nodes that the statistics do not count. */
+const elsewhere = 255;
 /** The values that a query may filter by. */
 const filterValues = {
   agent: ['installed', 'not_installed', 'online', 'offline', 'install_failed', 'installing'],
@@ -19,7 +22,8 @@ const filterValues = {
 export interface Listing {
   limit: number;
   offset: number;
-  matches: (node: NodeRecord) => boolean;
+  /** Null: every node is listed. `name`: the same for equal filters. */
+  filter: { name: string; matches: (node: NodeRecord) => boolean } | null;
 }
 
 /** Null: a parameter is invalid (HSS.0001). Unknown parameters are ignored. */
@@ -51,7 +55,11 @@ export function parseListing(query: URLSearchParams, flavour: Flavour): Listing 
     (version === null || node.version === version) &&
     (containerNode === null || (node.is_container_node === true) === (containerNode === 'true')) &&
     (project === allProjects || enterpriseProjectIdOf(node.enterprise_project_name) === project);
-  return { limit, offset, matches };
+  const values = [hostName, agentStatus, protectStatus, tags, version, containerNode, project];
+  const isOpen =
+    hostName === '' && project === allProjects && values.slice(1, -1).every((v) => v === null);
+  const name = JSON.stringify(values);
+  return { limit, offset, filter: isOpen ? null : { name, matches } };
 }
 
 function parseWhole(text: string, min: number, max: number): number | null {
@@ -70,28 +78,55 @@ function matchesAgent(value: unknown, wanted: string): boolean {
  * The response body of the statistics.
  * Source: huaweicloudsdkhss 3.1.219, ShowContainerNodeStatistics, read 2026-11-25.
  */
-export function countNodes(list: readonly NodeRecord[], query: URLSearchParams): string {
+export function countNodes(list: NodeList, query: URLSearchParams): string {
   const project = query.get('enterprise_project_id') ?? '0';
-  const counted = list.filter(
-    (node) =>
-      project === allProjects || enterpriseProjectIdOf(node.enterprise_project_name) === project,
-  );
-  const open = counted.filter((node) => node.protect_status === 'opened');
-  const bare = counted.filter((node) => node.agent_status === 'not_installed');
-  const ofClusters = bare.filter((node) => node.container_tags === 'cce');
+  const [open, bare, ofCluster] = [2, 4, 8];
+  const classify = (node: NodeRecord) => {
+    if (
+      project !== allProjects &&
+      enterpriseProjectIdOf(node.enterprise_project_name) !== project
+    ) {
+      return elsewhere;
+    }
+    return (
+      1 +
+      (node.protect_status === 'opened' ? open : 0) +
+      (node.agent_status === 'not_installed' ? bare : 0) +
+      (node.container_tags === 'cce' ? ofCluster : 0)
+    );
+  };
+  const counts = { all: 0, open: 0, bare: 0, bareOfClusters: 0 };
+  list.visitClasses(`statistics of ${project}`, classify, (traits) => {
+    if (traits === elsewhere) return;
+    counts.all += 1;
+    if (traits & open) counts.open += 1;
+    if (traits & bare) counts.bare += 1;
+    if (traits & bare && traits & ofCluster) counts.bareOfClusters += 1;
+  });
   return JSON.stringify({
-    unprotected_num: counted.length - open.length,
-    protected_num: open.length,
-    protected_num_on_demand: open.length,
+    unprotected_num: counts.all - counts.open,
+    protected_num: counts.open,
+    protected_num_on_demand: counts.open,
     protected_num_packet_cycle: 0,
-    cluster_node_not_installed_num: ofClusters.length,
-    not_cluster_node_not_installed_num: bare.length - ofClusters.length,
+    cluster_node_not_installed_num: counts.bareOfClusters,
+    not_cluster_node_not_installed_num: counts.bare - counts.bareOfClusters,
   });
 }
 
 /** The response body. */
-export function renderPage(list: readonly NodeRecord[], listing: Listing): string {
-  const found = list.filter(listing.matches);
-  const page = found.slice(listing.offset, listing.offset + listing.limit);
-  return JSON.stringify({ total_num: found.length, data_list: page });
+export function renderPage(list: NodeList, { limit, offset, filter }: Listing): string {
+  if (!filter) {
+    const page = list.slice(offset, offset + limit);
+    return JSON.stringify({ total_num: list.length, data_list: page });
+  }
+  const [matching, other] = [1, 2];
+  const page: NodeRecord[] = [];
+  let total = 0;
+  const classify = (node: NodeRecord) => (filter.matches(node) ? matching : other);
+  list.visitClasses(filter.name, classify, (found, ordinal) => {
+    if (found !== matching) return;
+    if (total >= offset && total < offset + limit) page.push(list.read(ordinal));
+    total += 1;
+  });
+  return JSON.stringify({ total_num: total, data_list: page });
 }

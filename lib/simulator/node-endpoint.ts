@@ -1,12 +1,15 @@
 // Responsible for requests to the node list: their log, the quota, faults, pages and drift. Not responsible for HTTP.
 
+import type { Project } from './accounts.ts';
+import { createChangeLog } from './change-log.ts';
 import { applyDrift } from './drift.ts';
 import { createFaultPlan, type FaultKind } from './faults.ts';
 import { createGatewayCheck } from './gateway-check.ts';
 import type { Exchange } from './http-transport.ts';
 import type { Authenticate } from './iam-endpoint.ts';
 import { parseListing, renderPage } from './listing.ts';
-import { createNodeMaker, generateNodes } from './nodes.ts';
+import { createNodeList, type NodeList } from './node-list.ts';
+import { createNodeMaker, type NodeRecord } from './nodes.ts';
 import { createRandom } from './random.ts';
 import {
   buildFaultResponse,
@@ -31,7 +34,7 @@ const nodesPath = /^\/v5\/([^/]+)\/container\/nodes\/?$/;
 export function createNodeEndpoint(settings: SimulatorSettings, authenticate: Authenticate) {
   /** In order of arrival. */
   const log: NodeRequest[] = [];
-  const { list, buildPage, drift, counts: listCounts } = createNodeList(settings);
+  const lists = createLists(settings);
   const planFault = createFaultPlan(settings.faults);
   const gateway = createGatewayCheck(settings, authenticate);
   const { quotaText } = gateway;
@@ -48,7 +51,8 @@ export function createNodeEndpoint(settings: SimulatorSettings, authenticate: Au
     const offset = /^\d+$/.test(offsetText) ? Number(offsetText) : null;
     const entry: NodeRequest = { atMs, offset, status: null, fault: null };
     // Planned for every request, also for one that is rejected, so that faults follow the request numbers.
-    const fault = planFault(log.push(entry));
+    const number = log.push(entry);
+    const fault = planFault(number);
     const answer = (exchange: Exchange): ResponseContent => {
       const { received, requestId } = exchange;
       // The quota is checked before the planned fault, so that no fault hides a request over the quota.
@@ -59,52 +63,98 @@ export function createNodeEndpoint(settings: SimulatorSettings, authenticate: Au
         faults += 1;
       }
       const content =
-        (fault && buildFaultResponse(fault, quotaText, requestId)) ?? buildPage(url, requestId);
+        (fault && buildFaultResponse(fault, quotaText, requestId)) ??
+        lists.buildPage(projectId, url, requestId);
       // Drift comes after the page is built: the page shows the list as it was when the request arrived.
-      drift();
+      lists.drift(projectId, number);
       return fault ? { ...content, fault } : content;
     };
     return { entry, answer };
   }
 
   return {
-    list,
+    /** The list of a project of the simulator. */
+    listOf: lists.listOf,
+    changes: lists.changes,
     log,
     accept,
     /** `throttled`: because of the quota, not because of a planned fault. */
     counts: () => ({
-      ...{ nodeRequests: log.length, ...listCounts },
+      ...{ nodeRequests: log.length, pages: lists.pages(), ...lists.changes.counts },
       ...{ throttled: gateway.throttled(), faults },
     }),
   };
 }
 
-/** The service's list, which drift and tests change in place. */
-function createNodeList(settings: SimulatorSettings) {
-  // The first nodes and those inserted later come from one random sequence, so that no host_id repeats.
-  const makeNode = createNodeMaker(createRandom(settings.seed), settings.flavour);
-  const list = generateNodes(settings, makeNode);
-  const driftRandom = createRandom(settings.drift.seed ?? 1);
-  const counts = { pages: 0, inserted: 0, deleted: 0, reordered: 0 };
+/** The service's lists, one per project, which drift and tests change in place. */
+function createLists(settings: SimulatorSettings) {
+  const projects = settings.accounts.flatMap((account) => account.projects);
+  const byId = new Map(projects.map((project) => [project.id, project]));
+  const opened = new Map<string, ReturnType<typeof createProjectList>>();
+  const changes = createChangeLog();
+  let pages = 0;
+
+  function open(projectId: string) {
+    const known = opened.get(projectId);
+    if (known) return known;
+    const created = createProjectList(settings, byId.get(projectId) as Project);
+    opened.set(projectId, created);
+    return created;
+  }
 
   return {
-    list,
-    counts,
-    buildPage(url: URL, requestId: string): ResponseContent {
+    listOf: (projectId: string): NodeList => open(projectId).list,
+    changes,
+    pages: () => pages,
+    buildPage(projectId: string, url: URL, requestId: string): ResponseContent {
       const listing = parseListing(url.searchParams, settings.flavour);
       if (!listing) {
         const error = { status: 400, code: 'HSS.0001', message: 'invalid param error' };
         return buildGatewayError(error, requestId);
       }
-      settings.beforePage?.({ index: counts.pages, offset: listing.offset, list });
-      counts.pages += 1;
+      const { list } = open(projectId);
+      const { beforePage } = settings;
+      if (beforePage)
+        callHook(list, { index: pages, offset: listing.offset, projectId }, beforePage);
+      pages += 1;
       return buildJson(200, renderPage(list, listing));
     },
-    drift() {
-      const changes = applyDrift(list, settings.drift, driftRandom, makeNode);
-      counts.inserted += changes.inserted;
-      counts.deleted += changes.deleted;
-      counts.reordered += changes.reordered;
+    /** `request`: the number of the request after which the list changes. */
+    drift(projectId: string, request: number) {
+      const { list, driftRandom } = open(projectId);
+      const made = applyDrift(list, settings.drift, driftRandom);
+      changes.add(made, { projectId, request, atMs: settings.clock.nowMs() });
     },
   };
+}
+
+/** Projects differ in their seeds. The first one has the seeds of the options. */
+function createProjectList(settings: SimulatorSettings, { index, nodes }: Project) {
+  const { flavour, odd, drift } = settings;
+  const seedOf = (seed: number) => seed + index * 1_000_003;
+  const makeNode = createNodeMaker({ seed: seedOf(settings.seed), flavour, nodes, odd });
+  return {
+    list: createNodeList(nodes, makeNode),
+    driftRandom: createRandom(seedOf(drift.seed ?? 1)),
+  };
+}
+
+/** The records of the list are made only if the hook reads them. */
+function callHook(
+  list: NodeList,
+  page: { index: number; offset: number; projectId: string },
+  hook: NonNullable<SimulatorSettings['beforePage']>,
+): void {
+  let records: NodeRecord[] | null = null;
+  const read = () => {
+    records ??= list.slice(0, list.length);
+    return records;
+  };
+  hook({
+    ...page,
+    get list() {
+      return read();
+    },
+  });
+  if (records) list.replace(records);
 }

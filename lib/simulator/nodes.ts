@@ -1,7 +1,8 @@
-// Responsible for generated container nodes: every documented field, several scripts, missing values. Not responsible for paging.
+// Responsible for generated container nodes: every documented field, several scripts, missing values. A node follows from
+// the seed and its number, so that none must be kept. Not responsible for the order of the list: node-list.ts.
 
 import { createHash } from 'node:crypto';
-import { createRandom, drawInteger, drawOne, type Random } from './random.ts';
+import { createRandom, createSequence, drawInteger, drawOne, type Random } from './random.ts';
 
 /** `cgs`: the five fields of 2021, with `not_register`. `hss`: all current fields, with `not_installed`. */
 export type Flavour = 'cgs' | 'hss';
@@ -53,10 +54,14 @@ function formatUuid(hex: string): string {
   return `${at(0, 8)}-${at(8, 12)}-4${at(13, 16)}-a${at(17, 20)}-${at(20, 32)}`;
 }
 
+/** Holds the bytes of one number while it is written: faster than toString(16) of a large number. */
+const hexBytes = Buffer.alloc(32);
+
+/** `digits`: a multiple of 8, at most 64. */
 function drawHex(random: Random, digits: number): string {
-  let hex = '';
-  while (hex.length < digits) hex += drawInteger(random, 0, 15).toString(16);
-  return hex;
+  const length = digits / 2;
+  for (let at = 0; at < length; at += 4) hexBytes.writeUInt32BE(random() * 2 ** 32, at);
+  return hexBytes.toString('hex', 0, length);
 }
 
 /** Sometimes null, '' or a missing field instead of the value, as in the service. */
@@ -67,50 +72,79 @@ function setGappy(record: NodeRecord, random: Random, name: string, value: unkno
   else if (roll >= 0.15) record[name] = value;
 }
 
-/** One sequence per field, so that a new field does not change the values of the others. */
-function createFieldRandoms(random: Random): (field: string) => Random {
-  const seed = random();
-  const sequences = new Map<string, Random>();
-  return (field) => {
-    const known = sequences.get(field);
-    if (known) return known;
-    const hash = createHash('sha256').update(`${seed} ${field}`).digest();
-    const sequence = createRandom(hash.readUInt32BE());
-    sequences.set(field, sequence);
-    return sequence;
+/** Each field, and the most random numbers that it takes from its own sequence for one node. */
+const drawsPerNode = {
+  ...{ host_id: 4, host_name: 1, host_status: 1, agent_status: 1, protect_status: 1, agent_id: 9 },
+  ...{ protect_interrupt: 1, protect_degradation: 1, degradation_reason: 1, container_tags: 1 },
+  ...{ private_ip: 2, public_ip: 2, resource_id: 5, group_name: 2, enterprise_project_name: 2 },
+  ...{ detect_result: 2, asset: 1, vulnerability: 1, intrusion: 2, policy_group_id: 5 },
+  ...{ policy_group_name: 1, is_container_node: 2, version: 2 },
+};
+type Field = keyof typeof drawsPerNode;
+type RandomOf = (field: Field) => Random;
+
+/**
+ * One sequence per field, so that a new field does not change the values of the others. `seek` sets every sequence to the
+ * numbers of one node.
+ */
+function createFieldRandoms(seed: number): { randomOf: RandomOf; seek(ordinal: number): void } {
+  const start = createRandom(seed)();
+  const sequences = Object.entries(drawsPerNode).map(([field, draws]) => {
+    const hash = createHash('sha256').update(`${start} ${field}`).digest();
+    return { field, draws, ...createSequence(hash.readUInt32BE()) };
+  });
+  const randoms = Object.fromEntries(sequences.map(({ field, next }) => [field, next]));
+  return {
+    randomOf: (field) => randoms[field] as Random,
+    seek(ordinal) {
+      for (const { draws, seek } of sequences) seek(ordinal * draws);
+    },
   };
 }
 
-/** Each call makes a node with a new host_id. The same `random` gives the same nodes. */
-export function createNodeMaker(random: Random, flavour: Flavour): () => NodeRecord {
+/** Node number `ordinal`, counted from 0: always the same, in a new object. Every node has another host_id. */
+export type NodeMaker = (ordinal: number) => NodeRecord;
+
+export interface NodePlan {
+  seed: number;
+  flavour: Flavour;
+  /** The oddities are among the first `nodes` nodes. */
+  nodes: number;
+  odd: Oddities;
+}
+
+export function createNodeMaker(plan: NodePlan): NodeMaker {
+  const { seed, flavour } = plan;
   const agentMissing = flavour === 'cgs' ? 'not_register' : 'not_installed';
-  const randomOf = createFieldRandoms(random);
+  const { randomOf, seek } = createFieldRandoms(seed);
   const hostStatuses = ['ACTIVE', 'ACTIVE', 'ACTIVE', 'SHUTOFF', 'BUILDING', 'ERROR'];
-  let made = 0;
-  return () => {
-    made += 1;
+  const oddities = planOddities(plan);
+  return (ordinal) => {
+    seek(ordinal);
     const roll = randomOf('agent_status')();
     const agent = roll < 0.8 ? 'online' : roll < 0.9 ? 'offline' : agentMissing;
     const isProtected = randomOf('protect_status')() < 0.8;
+    const name = drawOne(randomOf('host_name'), nameStems);
     const record: NodeRecord = {
       host_id: formatUuid(drawHex(randomOf('host_id'), 32)),
-      host_name: `${drawOne(randomOf('host_name'), nameStems)}-${String(made).padStart(4, '0')}`,
+      host_name: `${name}-${String(ordinal + 1).padStart(4, '0')}`,
       host_status: drawOne(randomOf('host_status'), hostStatuses),
       agent_status: agent,
       protect_status: agent === 'online' && isProtected ? 'opened' : 'closed',
     };
     if (flavour === 'hss') addHssFields(record, randomOf);
+    oddities.get(ordinal)?.(record);
     return record;
   };
 }
 
-function addHssFields(record: NodeRecord, randomOf: (field: string) => Random): void {
-  const draw = (field: string) => randomOf(field)();
-  const integer = (field: string, min: number, max: number) =>
+function addHssFields(record: NodeRecord, randomOf: RandomOf): void {
+  const draw = (field: Field) => randomOf(field)();
+  const integer = (field: Field, min: number, max: number) =>
     drawInteger(randomOf(field), min, max);
-  const oneOf = (field: string, values: readonly string[]) => drawOne(randomOf(field), values);
-  const hex = (field: string, digits: number) => drawHex(randomOf(field), digits);
-  const set = (field: string, value: unknown) => setGappy(record, randomOf(field), field, value);
+  const oneOf = (field: Field, values: readonly string[]) => drawOne(randomOf(field), values);
+  const hex = (field: Field, digits: number) => drawHex(randomOf(field), digits);
+  const set = (field: Field, value: unknown) => setGappy(record, randomOf(field), field, value);
   const isDegraded = draw('protect_degradation') < 0.05;
   set('agent_id', hex('agent_id', 64));
   record.protect_interrupt = draw('protect_interrupt') < 0.03;
@@ -139,25 +173,24 @@ function addHssFields(record: NodeRecord, randomOf: (field: string) => Random): 
   set('version', record.protect_status === 'opened' ? oneOf('version', editions) : noEdition);
 }
 
-/** `seed` chooses the nodes that get an oddity. */
-export function generateNodes(
-  options: { nodes: number; seed: number; flavour: Flavour; odd: Oddities },
-  makeNode: () => NodeRecord,
-): NodeRecord[] {
-  const nodes = Array.from({ length: options.nodes }, makeNode);
-  const { unknownValues = 0, unknownFields = 0, mistyped = 0 } = options.odd;
-  const spread = createRandom(options.seed);
-  // Each node gets at most one oddity, so that tests can assert the counts.
-  const untouched = [...nodes];
+/** The change of each node that gets an oddity, by its number. Each gets one, so that tests can assert the counts. */
+function planOddities({ seed, flavour, nodes, odd }: NodePlan) {
+  const { unknownValues = 0, unknownFields = 0, mistyped = 0 } = odd;
+  const random = createRandom(seed);
+  const changes = new Map<number, (node: NodeRecord) => void>();
   const alter = (count: number, change: (node: NodeRecord, index: number) => void) => {
-    for (let index = 0; index < count && untouched.length > 0; index += 1) {
-      const [node] = untouched.splice(drawInteger(spread, 0, untouched.length - 1), 1);
-      change(node as NodeRecord, index);
+    for (let index = 0; index < count && changes.size < nodes; index += 1) {
+      let ordinal = drawInteger(random, 0, nodes - 1 - changes.size);
+      // The drawn number counts only the nodes that have no oddity yet.
+      for (const taken of [...changes.keys()].sort((a, b) => a - b)) {
+        if (taken <= ordinal) ordinal += 1;
+      }
+      changes.set(ordinal, (node) => change(node, index));
     }
   };
   alter(unknownValues, (node) => {
     node.agent_status = 'install_failed_v9';
-    if (options.flavour === 'hss') node.detect_result = '隔离中';
+    if (flavour === 'hss') node.detect_result = '隔离中';
   });
   alter(unknownFields, (node, index) => {
     node.new_field_2027 = index % 2 ? { nested: [1, null, '新'] } : '未知字段';
@@ -166,5 +199,5 @@ export function generateNodes(
     node.host_name = { text: 'an object where a string should be' };
     node.asset = '17';
   });
-  return nodes;
+  return changes;
 }

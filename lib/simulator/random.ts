@@ -3,14 +3,27 @@
 /** Uniform in [0, 1). */
 export type Random = () => number;
 
+/** How far the state moves with each number. */
+const step = 0x6d2b79f5;
+
 /** The Mulberry32 generator, with 32 bits of state. */
 export function createRandom(seed: number): Random {
+  return createSequence(seed).next;
+}
+
+/** Like createRandom, but it can continue at any place of its sequence: `seek(0)` is the start. */
+export function createSequence(seed: number): { next: Random; seek(position: number): void } {
   let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  return {
+    next() {
+      state = (state + step) >>> 0;
+      let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    },
+    seek(position) {
+      state = (seed + Math.imul(position, step)) >>> 0;
+    },
   };
 }
 

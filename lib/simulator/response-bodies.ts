@@ -6,7 +6,8 @@ import type { Fault } from './faults.ts';
 export interface ResponseContent {
   status: number;
   headers: Readonly<Record<string, string>>;
-  body: string;
+  /** Pieces are sent one after the other, without Content-Length. They cannot be combined with a fault. */
+  body: string | Iterable<string>;
   /** Disturbs how the response is sent. */
   fault?: Fault;
 }

@@ -2,10 +2,13 @@
 
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Account, Project } from './accounts.ts';
 import { host, listen, receive, sendResponse } from './http-transport.ts';
 import { createIamEndpoint } from './iam-endpoint.ts';
 import { createNodeEndpoint } from './node-endpoint.ts';
+import type { NodeRecord } from './nodes.ts';
 import { createRandom } from './random.ts';
+import { createReportEndpoint } from './report-endpoint.ts';
 import {
   completeOptions,
   type SimulatorOptions,
@@ -18,7 +21,10 @@ export type Simulator = Awaited<ReturnType<typeof startSimulator>>;
 /** Throws ConfigError for invalid options or if the server cannot listen on the port. */
 export async function startSimulator(options: SimulatorOptions = {}) {
   const settings = completeOptions(options);
-  const { region, projectId, ak, sk, iamUser, iamPassword, iamDomain } = settings;
+  const { accounts } = settings;
+  const [first] = accounts as [Account];
+  const [firstProject] = first.projects as [Project];
+  const { ak, sk, iamUser, iamPassword, iamDomain } = first;
   const { handle, counts, nodeEndpoint } = createRequestHandler(settings);
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
@@ -33,15 +39,23 @@ export async function startSimulator(options: SimulatorOptions = {}) {
   server.keepAliveTimeout = 120_000;
   const port = await listen(server, settings.port);
   return {
-    ...{ region, projectId, ak, sk, iamUser, iamPassword, iamDomain },
+    ...{ region: firstProject.region, projectId: firstProject.id },
+    ...{ ak, sk, iamUser, iamPassword, iamDomain },
+    /** Every account with its projects. The values above are those of the first one. */
+    accounts,
     /** The address of both CGS and IAM: `http://127.0.0.1:port`. */
     url: `http://${host}:${port}`,
     port,
     stats: () => ({ ...counts, ...nodeEndpoint.counts() }),
     /** Every request for nodes in order of arrival. A fault rule calls the first one number 1. */
     requests: () => nodeEndpoint.log.map((entry) => ({ ...entry })),
-    /** A copy of the current list. */
-    nodes: () => [...nodeEndpoint.list],
+    /** The changes of the lists in order; the newest 100,000. */
+    changes: () => nodeEndpoint.changes.kept().map((change) => ({ ...change })),
+    /** The current list of a project. */
+    nodes(ofProject = firstProject.id): NodeRecord[] {
+      const list = nodeEndpoint.listOf(ofProject);
+      return list.slice(0, list.length);
+    },
     /** Closes every connection at once. Safe to call twice. */
     stop: () =>
       new Promise<void>((resolve) => {
@@ -58,20 +72,26 @@ function createRequestHandler(settings: SimulatorSettings) {
   const acceptCount = createStatisticsEndpoint(
     settings,
     iamEndpoint.authenticate,
-    nodeEndpoint.list,
+    nodeEndpoint.listOf,
   );
   const latencyRandom = createRandom(settings.seed);
   /** Requests and 401 responses on all paths. */
   const counts = { requests: 0, unauthenticated: 0, tokensIssued: 0 };
+  const answerReport = createReportEndpoint({
+    ...{ accounts: settings.accounts, changes: nodeEndpoint.changes, listOf: nodeEndpoint.listOf },
+    counts: () => ({ ...counts, ...nodeEndpoint.counts() }),
+  });
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const atMs = clock.monotonicMs();
+    // Concatenated: `new URL(path, base)` would read a path like "//x" as another host.
+    const url = new URL(`http://${host}:${request.socket.localPort}${request.url ?? '/'}`);
+    const report = answerReport(request.method, url);
+    if (report) return void sendResponse(response, report, {});
     counts.requests += 1;
     const requestId = randomBytes(16).toString('hex');
     const closed = new AbortController();
     response.once('close', () => closed.abort());
-    // Concatenated: `new URL(path, base)` would read a path like "//x" as another host.
-    const url = new URL(`http://${host}:${request.socket.localPort}${request.url ?? '/'}`);
     // Before the body is read, so that the log is in order of arrival.
     const nodeRequest = nodeEndpoint.accept(request.method, url, atMs);
     const count = acceptCount(request.method, url, atMs);

@@ -5,7 +5,7 @@ import { createGatewayCheck } from './gateway-check.ts';
 import type { Exchange } from './http-transport.ts';
 import type { Authenticate } from './iam-endpoint.ts';
 import { countNodes } from './listing.ts';
-import type { NodeRecord } from './nodes.ts';
+import type { NodeList } from './node-list.ts';
 import { buildGatewayError, buildJson, type ResponseContent } from './response-bodies.ts';
 import type { SimulatorSettings } from './simulator-options.ts';
 
@@ -15,7 +15,7 @@ const statisticsPath = /^\/v5\/([^/]+)\/container\/node-statistics\/?$/;
 export function createStatisticsEndpoint(
   settings: SimulatorSettings,
   authenticate: Authenticate,
-  list: readonly NodeRecord[],
+  listOf: (projectId: string) => NodeList,
 ) {
   const gateway = createGatewayCheck(settings, authenticate);
   return (method: string | undefined, url: URL, atMs: number) => {
@@ -25,7 +25,7 @@ export function createStatisticsEndpoint(
       const rejection = gateway.findRejection(received, projectId, atMs);
       return rejection
         ? buildGatewayError(rejection, requestId)
-        : buildJson(200, countNodes(list, url.searchParams));
+        : buildJson(200, countNodes(listOf(projectId), url.searchParams));
     };
   };
 }

@@ -1,5 +1,7 @@
 // Tests the command `simulate`.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../lib/cli/program.ts';
 import { call, createTestRuntime, flagsFor, keyOf } from './test-runtime.ts';
@@ -71,12 +73,68 @@ test('passes its options to the simulator', async () => {
   expect(runtime.logs().at(-1)).toMatchObject({ faults: 2, nodeRequests: 3, inserted: 3 });
 });
 
+test('many projects: prints every identity as JSON, and a configuration for people', async () => {
+  const args = ['--accounts', '2', '--region', 'cn-north-4', '--region', 'cn-east-3'];
+  const first = await startSimulate(['--json', ...args, '--nodes', '5,9']);
+  await first.stop();
+  const { accounts } = first.runtime.json() as { accounts: { projects: object[] }[] };
+  expect(accounts.flatMap(({ projects }) => projects)).toMatchObject([
+    { region: 'cn-north-4', nodes: 5 },
+    { region: 'cn-east-3', nodes: 9 },
+    { region: 'cn-north-4', nodes: 5 },
+    { region: 'cn-east-3', nodes: 9 },
+  ]);
+  const second = await startSimulate(args);
+  await second.stop();
+  expect(second.runtime.out()).toContain('2 accounts, 4 projects with 300 nodes each');
+  expect(second.runtime.out()).toContain('quota: { requests: 5, windowSeconds: 60 }');
+  expect(second.runtime.out().match(/projectId/g)).toHaveLength(4);
+});
+
+test('--write-config writes a configuration that exports every project', async () => {
+  const { runtime, stop } = await startSimulate([
+    ...['--accounts', '3', '--projects', '2', '--nodes', '20', '--no-quota'],
+    ...['--write-config', 'sim.yml'],
+  ]);
+  expect(runtime.out()).toContain('wrote sim.yml: 6 targets');
+  expect(runtime.out()).toContain('cgs-export export --config sim.yml');
+  const exported = await call(['export', '--json', '--config', 'sim.yml'], { cwd: runtime.cwd });
+  expect(exported.code).toBe(0);
+  const { snapshots } = exported.runtime.json() as { snapshots: { rows: number }[] };
+  expect(snapshots.map(({ rows }) => rows)).toEqual([20, 20, 20, 20, 20, 20]);
+  await stop();
+});
+
+test('--drift changes statuses between snapshots', async () => {
+  const args = ['--nodes', '50', '--no-quota', '--drift', 'offline=3,closed=2'];
+  const { runtime, stop } = await startSimulate([...args, '--write-config', 'sim.yml']);
+  const counts: unknown[] = [];
+  for (let round = 0; round < 2; round += 1) {
+    const exported = await call(['export', '--json', '--config', 'sim.yml'], { cwd: runtime.cwd });
+    expect(exported.code).toBe(0);
+    const { snapshots } = exported.runtime.json() as { snapshots: { manifest: string }[] };
+    const manifest = readFileSync(
+      join(runtime.cwd, 'export', snapshots[0]?.manifest ?? ''),
+      'utf8',
+    );
+    const { values } = JSON.parse(manifest) as { values: Record<string, Record<string, number>> };
+    counts.push([values.agent_status?.offline, values.protect_status?.closed]);
+  }
+  await stop();
+  const [[offline, closed]] = counts as [[number, number]];
+  expect(counts[1]).toEqual([offline + 3, closed + 2]);
+});
+
 describe('wrong values: exit code 2', () => {
   test.each([
     [['--fault', 'boom']],
     [['--drift', 'sideways=1']],
     [['--port', '70000']],
     [['--nodes', 'many']],
+    [['--nodes', '5,']],
+    [['--accounts', '0']],
+    [['--projects', '1.5']],
+    [['--write-config', 'missing/sim.yml']],
     [['--latency', '80-20']],
     [['--quota-mode', 'rolling']],
     [['--flavour', 'vanilla']],

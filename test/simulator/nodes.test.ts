@@ -5,14 +5,12 @@ import {
   createNodeMaker,
   enterpriseProjectIdOf,
   type Flavour,
-  generateNodes,
   type Oddities,
 } from '../../lib/simulator/nodes.ts';
-import { createRandom } from '../../lib/simulator/random.ts';
 
 function generate(count: number, flavour: Flavour, odd: Oddities = {}) {
-  const makeNode = createNodeMaker(createRandom(1), flavour);
-  return generateNodes({ nodes: count, seed: 1, flavour, odd }, makeNode);
+  const makeNode = createNodeMaker({ seed: 1, flavour, nodes: count, odd });
+  return Array.from({ length: count }, (_, ordinal) => makeNode(ordinal));
 }
 
 const documented = [
@@ -56,6 +54,35 @@ test('the fields that both flavours have are equal: the other fields of hss draw
   const pick = (flavour: Flavour) =>
     generate(200, flavour).map((node) => shared.map((name) => node[name]));
   expect(pick('hss')).toEqual(pick('cgs'));
+});
+
+test('a node depends on its number only, not on the nodes that were made before it', () => {
+  const odd = { unknownValues: 20, unknownFields: 20, mistyped: 20 };
+  const nodes = generate(300, 'hss', odd);
+  const makeNode = createNodeMaker({ seed: 1, flavour: 'hss', nodes: 300, odd });
+  for (const ordinal of [299, 0, 150, 150, 7]) expect(makeNode(ordinal)).toEqual(nodes[ordinal]);
+  expect(makeNode(1_000_000).host_name).toMatch(/-1000001$/);
+});
+
+test('another seed gives other nodes', () => {
+  const makeNode = createNodeMaker({ seed: 2, flavour: 'hss', nodes: 100, odd: {} });
+  const ids = new Set(generate(100, 'hss').map((node) => node.host_id));
+  for (let ordinal = 0; ordinal < 100; ordinal += 1) {
+    expect(ids).not.toContain(makeNode(ordinal).host_id);
+  }
+});
+
+test('a field takes only its own random numbers, so that the next node has others', () => {
+  // Equal values of neighbours in a field of many values would show that a field takes more numbers than it has.
+  const nodes = generate(2_000, 'hss');
+  const fields = ['host_id', 'agent_id', 'resource_id', 'policy_group_id'];
+  for (const field of fields) {
+    const parts = nodes.flatMap((node) => {
+      const value = node[field];
+      return typeof value === 'string' && value !== '' ? [value.slice(0, 8), value.slice(-8)] : [];
+    });
+    expect(parts.length - new Set(parts).size).toBeLessThan(5);
+  }
 });
 
 test('generates the requested number of oddities, each on a different node', () => {

@@ -292,11 +292,15 @@ describe('routes', () => {
       quota: { requests: 0, windowSeconds: 60 },
       latencyMs: { min: 2, max: 1 },
       faults: [{ at: 0, kind: '500' }],
+      accounts: 0,
+      projects: 1,
+      regions: ['cn-north-4', 'cn-east-3'],
     };
     const paths = await startSimulator(options).catch((error: unknown) =>
       error instanceof ConfigError ? error.issues.map((issue) => issue.path) : error,
     );
-    expect(paths).toEqual(['--port', '--nodes', '--quota', '--latency', '--fault']);
+    const problems = ['--port', '--nodes', '--accounts', '--projects', '--quota', '--latency'];
+    expect(paths).toEqual([...problems, '--fault']);
   });
 });
 
@@ -491,6 +495,159 @@ describe('drift', () => {
       [0, 0],
       [1, 10],
     ]);
+  });
+});
+
+describe('accounts and projects', () => {
+  const options: SimulatorOptions = {
+    accounts: 3,
+    projects: 3,
+    regions: ['cn-north-4', 'cn-east-3'],
+    nodes: [12, 40],
+  };
+
+  test('each key reads the projects of its account only, and IAM lists these', async () => {
+    const simulator = await start(options);
+    const ids = simulator.accounts.flatMap(({ projects }) => projects.map(({ id }) => id));
+    expect(ids.filter((id) => /^[0-9a-f]{32}$/.test(id))).toHaveLength(9);
+    expect(new Set(ids).size).toBe(9);
+    const totals: number[] = [];
+    for (const { ak, sk, projects } of simulator.accounts) {
+      expect(projects.map(({ region }) => region)).toEqual([
+        ...['cn-north-4', 'cn-east-3', 'cn-north-4'],
+      ]);
+      for (const id of ids) {
+        const path = `/v5/${id}/container/nodes`;
+        const query = { enterprise_project_id: 'all_granted_eps', limit: '200' };
+        const response = await get(simulator, { ak, sk, path, query });
+        const isOwn = projects.some((project) => project.id === id);
+        expect(response.status).toBe(isOwn ? 200 : 403);
+        if (!isOwn) continue;
+        const page = (await response.json()) as Page;
+        expect(page.data_list).toEqual(simulator.nodes(id));
+        totals.push(page.total_num);
+      }
+      const ask = { ak, sk, path: '/v3/projects' };
+      const named = (await (await get(simulator, { ...ask, query: { name: 'cn-east-3' } })).json())
+        .projects as { id: string }[];
+      expect(named.map(({ id }) => id)).toEqual([projects[1]?.id]);
+      const all = (await (await get(simulator, ask)).json()).projects as { name: string }[];
+      expect(all.map(({ name }) => name)).toEqual([
+        ...['cn-north-4', 'cn-east-3', 'cn-north-4_project-2'],
+      ]);
+    }
+    expect(totals).toEqual([12, 40, 12, 40, 12, 40, 12, 40, 12]);
+    const hostIds = ids.flatMap((id) => simulator.nodes(id).map((node) => node.host_id));
+    expect(new Set(hostIds).size).toBe(hostIds.length);
+  });
+
+  test('each key has a quota and a lock of its own', async () => {
+    const simulator = await start({ ...options, quota: { requests: 2, windowSeconds: 60 } });
+    const [first, second] = simulator.accounts.map(({ ak, sk, projects }) => {
+      return { ak, sk, path: `/v5/${projects[0]?.id}/container/nodes` };
+    }) as [Ask, Ask];
+    const statuses = [];
+    for (const ask of [first, first, first, second, second, second]) {
+      statuses.push((await get(simulator, ask)).status);
+    }
+    expect(statuses).toEqual([200, 200, 429, 200, 200, 429]);
+    for (let round = 0; round < 5; round += 1) await get(simulator, { ...first, sk: 'wrong' });
+    expect((await get(simulator, first)).status).toBe(401);
+    expect((await get(simulator, second)).status).toBe(429);
+  });
+
+  test('a token is for one project of the account that signs in', async () => {
+    const simulator = await start(options);
+    const other = simulator.accounts[2] as Simulator['accounts'][number];
+    const signIn = (auth: TokenRequest, id: string | undefined) => {
+      const { iamUser, iamPassword, iamDomain } = other;
+      auth.identity.password.user = {
+        ...{ name: iamUser, password: iamPassword, domain: { name: iamDomain } },
+      };
+      auth.scope.project = { id: id as string };
+    };
+    const id = other.projects[1]?.id as string;
+    const response = await postToken(simulator, (auth) => signIn(auth, id));
+    expect(await response.json()).toMatchObject({
+      token: { project: { id, name: 'cn-east-3' }, user: { name: other.iamUser } },
+    });
+    const headers = { 'X-Auth-Token': response.headers.get('x-subject-token') ?? '' };
+    const askFor = (project: string) =>
+      fetch(`${simulator.url}/v5/${project}/container/nodes`, { headers });
+    expect((await askFor(id)).status).toBe(200);
+    expect((await askFor(simulator.projectId)).status).toBe(403);
+    const refused = await postToken(simulator, (auth) => signIn(auth, simulator.projectId));
+    expect(refused.status).toBe(401);
+  });
+
+  test('the first identity and its nodes are the same with any number of accounts', async () => {
+    const one = await start({ nodes: 30 });
+    const many = await start({ nodes: 30, accounts: 4, projects: 2 });
+    for (const name of ['region', 'projectId', 'ak', 'sk', 'iamUser'] as const) {
+      expect(many[name]).toBe(one[name]);
+    }
+    expect(many.nodes()).toEqual(one.nodes());
+  });
+});
+
+describe('reports', () => {
+  async function getLines(simulator: Simulator, path: string) {
+    const response = await fetch(`${simulator.url}/simulator/${path}`);
+    expect(response.headers.get('content-type')).toBe('application/x-ndjson');
+    const lines = (await response.text()).split('\n').filter((line) => line !== '');
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  test('the changes explain the difference between two readings of a list', async () => {
+    const simulator = await start({
+      ...{ nodes: 300, accounts: 2 },
+      drift: {
+        ...{ insertsPerRequest: 1, deletesPerRequest: 1, reordersPerRequest: 1, seed: 3 },
+        ...{ offlinePerRequest: 2, closedPerRequest: 1.5 },
+      },
+    });
+    const before = new Map(simulator.nodes().map((node) => [node.host_id, node]));
+    await getAll(simulator);
+    await getAll(simulator);
+    const changes = await getLines(simulator, 'changes');
+    expect(changes.map((change) => change.request)).toEqual(
+      changes.map((change) => change.request).sort(),
+    );
+    expect(changes[0]).toMatchObject({ projectId: simulator.projectId, request: 1 });
+    for (const { change, host_id, before: from, after } of changes) {
+      const node = before.get(host_id);
+      if (change === 'deleted') before.delete(host_id);
+      if (change === 'offline') expect(node?.agent_status).toBe(from);
+      if (node && change === 'offline') node.agent_status = after;
+      if (node && change === 'closed') node.protect_status = after;
+    }
+    const after = simulator.nodes();
+    const added = changes.filter(({ change }) => change === 'inserted').map((one) => one.host_id);
+    const isAdded = (node: NodeRecord) => added.includes(node.host_id);
+    const survivors = after.filter((node) => !isAdded(node));
+    expect(new Map(survivors.map((node) => [node.host_id, node]))).toEqual(before);
+    expect(after.filter(isAdded)).toHaveLength(4);
+    const { offline, closed } = simulator.stats();
+    expect(offline).toBe(8);
+    expect(closed).toBeGreaterThanOrEqual(4);
+    const other = simulator.accounts[1]?.projects[0]?.id;
+    expect(await getLines(simulator, `changes?project_id=${other}`)).toEqual([]);
+  });
+
+  test('the list and the counts need no key, use no quota and are not counted', async () => {
+    const simulator = await start({ nodes: 700, quota: { requests: 1, windowSeconds: 60 } });
+    for (let round = 0; round < 3; round += 1) {
+      expect(await getLines(simulator, 'nodes')).toEqual(simulator.nodes());
+    }
+    const response = await fetch(`${simulator.url}/simulator/statistics`);
+    expect(await response.json()).toMatchObject({
+      ...{ requests: 0, nodeRequests: 0, throttled: 0, deleted: 0, changesDropped: 0 },
+      projects: [{ projectId: simulator.projectId, region: simulator.region, nodes: 700 }],
+    });
+    expect((await get(simulator)).status).toBe(200);
+    for (const path of ['other', 'nodes?project_id=unknown']) {
+      expect((await fetch(`${simulator.url}/simulator/${path}`)).status).toBe(404);
+    }
   });
 });
 
