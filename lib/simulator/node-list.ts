@@ -1,7 +1,8 @@
-// Responsible for the order of a project's nodes, and for what changed them. Keeps only the changes: a node is made when it
-// is asked for, so a list of a million nodes needs hardly more memory than a list of ten.
+// Responsible for the list of a project's nodes, and for what changed in it. Keeps only the changes: a node is made when it
+// is read, so a list of a million nodes needs hardly more memory than a list of ten.
 
 import type { NodeMaker, NodeRecord } from './nodes.ts';
+import { createNumberOrder } from './number-order.ts';
 
 /** Sorts records into classes 1 to 255. It may depend on the record only. */
 export type Classify = (record: NodeRecord) => number;
@@ -34,98 +35,23 @@ export interface NodeList {
   read(ordinal: number): NodeRecord;
 }
 
-/** Nodes with consecutive numbers, in ascending order. */
-interface Run {
-  first: number;
-  count: number;
-}
-
 /** Classes of one name are a byte per node. Old ones are forgotten. */
 const classNamesMax = 16;
 
 /** The nodes with the numbers 0 to `count - 1`. Later nodes get the next numbers. */
 // Long because: one state, and the operations that share it.
 export function createNodeList(count: number, makeNode: NodeMaker): NodeList {
-  let length = count;
+  let order = createNumberOrder(0, count);
   let nextOrdinal = count;
-  let runs: Run[] = count > 0 ? [{ first: 0, count }] : [];
   /** By number. */
   const edited = new Map<number, NodeRecord>();
   const changed = new Map<number, Readonly<NodeRecord>>();
   const classesByName = new Map<string, Uint8Array>();
 
-  function recordOf(ordinal: number): NodeRecord {
+  function read(ordinal: number): NodeRecord {
     const record = edited.get(ordinal) ?? makeNode(ordinal);
     const fields = changed.get(ordinal);
     return fields ? { ...record, ...fields } : record;
-  }
-
-  function forgetClasses(ordinal: number): void {
-    for (const classes of classesByName.values()) classes[ordinal] = 0;
-  }
-
-  function visitNumbers(visit: (ordinal: number) => void): void {
-    for (const { first, count: nodes } of runs) {
-      for (let ordinal = first; ordinal < first + nodes; ordinal += 1) visit(ordinal);
-    }
-  }
-
-  /** The run that holds `position`, and the position of its first node. */
-  function locate(position: number): { index: number; start: number } {
-    let start = 0;
-    let index = 0;
-    for (; index < runs.length; index += 1) {
-      const { count: nodes } = runs[index] as Run;
-      if (position < start + nodes) break;
-      start += nodes;
-    }
-    return { index, start };
-  }
-
-  function ordinalAt(position: number): number {
-    const { index, start } = locate(position);
-    const run = runs[index];
-    if (!run || position < 0) throw new RangeError(`position ${position} of ${length} nodes`);
-    return run.first + position - start;
-  }
-
-  /** Makes `position` the start of a run, and returns the index of this run. */
-  function splitAt(position: number): number {
-    const { index, start } = locate(position);
-    const run = runs[index];
-    if (!run || start === position) return index;
-    const left = position - start;
-    runs.splice(index + 1, 0, { first: run.first + left, count: run.count - left });
-    run.count = left;
-    return index + 1;
-  }
-
-  function put(position: number, ordinal: number): void {
-    runs.splice(splitAt(position), 0, { first: ordinal, count: 1 });
-    length += 1;
-  }
-
-  function take(position: number): number {
-    const ordinal = ordinalAt(position);
-    const index = splitAt(position);
-    splitAt(position + 1);
-    runs.splice(index, 1);
-    length -= 1;
-    return ordinal;
-  }
-
-  function slice(start: number, end: number): NodeRecord[] {
-    const records: NodeRecord[] = [];
-    const last = Math.min(end, length);
-    let { index, start: position } = locate(start);
-    for (; index < runs.length && position < last; index += 1) {
-      const run = runs[index] as Run;
-      const from = Math.max(0, start - position);
-      const to = Math.min(run.count, last - position);
-      for (let offset = from; offset < to; offset += 1) records.push(recordOf(run.first + offset));
-      position += run.count;
-    }
-    return records;
   }
 
   function classesOf(name: string): Uint8Array {
@@ -143,43 +69,47 @@ export function createNodeList(count: number, makeNode: NodeMaker): NodeList {
 
   return {
     get length() {
-      return length;
+      return order.length;
     },
-    at: (position) => recordOf(ordinalAt(position)),
-    slice,
+    at: (position) => read(order.at(position)),
+    slice(start, end) {
+      const records: NodeRecord[] = [];
+      order.visit(start, end, (ordinal) => records.push(read(ordinal)));
+      return records;
+    },
     insert(position) {
-      put(position, nextOrdinal);
+      const ordinal = nextOrdinal;
       nextOrdinal += 1;
-      return recordOf(nextOrdinal - 1);
+      order.insert(position, ordinal);
+      return read(ordinal);
     },
     remove(position) {
-      changed.delete(take(position));
+      changed.delete(order.remove(position));
     },
     move(from, to) {
-      put(to, take(from));
+      order.insert(to, order.remove(from));
     },
     change(position, fields) {
-      const ordinal = ordinalAt(position);
+      const ordinal = order.at(position);
       const earlier = changed.get(ordinal);
       changed.set(ordinal, earlier ? { ...earlier, ...fields } : fields);
-      forgetClasses(ordinal);
+      for (const classes of classesByName.values()) classes[ordinal] = 0;
     },
     replace(records) {
       edited.clear();
       changed.clear();
       classesByName.clear();
       for (const record of records) edited.set(nextOrdinal + edited.size, record);
-      length = records.length;
-      runs = length > 0 ? [{ first: nextOrdinal, count: length }] : [];
-      nextOrdinal += length;
+      order = createNumberOrder(nextOrdinal, records.length);
+      nextOrdinal += records.length;
     },
     visitClasses(name, classify, visit) {
       const classes = classesOf(name);
-      visitNumbers((ordinal) => {
-        if (classes[ordinal] === 0) classes[ordinal] = classify(recordOf(ordinal));
+      order.visit(0, order.length, (ordinal) => {
+        if (classes[ordinal] === 0) classes[ordinal] = classify(read(ordinal));
         visit(classes[ordinal] as number, ordinal);
       });
     },
-    read: recordOf,
+    read,
   };
 }

@@ -32,7 +32,7 @@ test('is a valid configuration with every account, project and key', async () =>
   expect(new Set(targets.map(({ endpoint }) => endpoint))).toEqual(new Set([simulator.url]));
   expect(config.accounts.map((account) => account.credentials)).toEqual(
     simulator.accounts.map(({ ak, sk }) => ({
-      kind: 'aksk',
+      kind: 'key',
       ak,
       sk,
       securityToken: 'demo+token==',
