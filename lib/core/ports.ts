@@ -260,18 +260,40 @@ export interface OwnCount {
   read(body: unknown): number | null;
 }
 
-/** Encodes rows as the bytes of one object. Equal rows always give equal bytes. */
+/** What the bytes of an encoded object depend on, apart from its rows, and where they go. */
+export interface EncodingOptions {
+  readonly columns: readonly Column[];
+  /** The column by which the rows ascend, in the order of its UTF-8 bytes. */
+  readonly sortedBy: string;
+  /** Names this program and its version in the object, if the format has a place for it. */
+  readonly createdBy: string;
+  /** What the rows are, for readers of the object, if the format has a place for it. Written in this order. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /**
+   * Takes the object's next bytes, at most one row group, and may keep them. It is called once at a time; an error from it
+   * ends the encoding.
+   */
+  readonly sink: (bytes: Uint8Array) => Promise<void> | void;
+}
+
+/** Encodes the rows of one object. Await each call before the next one. After an error, drop the writer. */
+export interface RowWriter {
+  /**
+   * Adds rows, any number of them. Throws ExportError `ROW_INVALID` for a cell that does not fit its column, before any byte of
+   * its row group is written. Also throws the error of the sink.
+   */
+  write(rows: readonly Row[]): Promise<void>;
+  /** Writes what is left. When it resolves, the sink has taken every byte. Throws as `write` does. */
+  end(): Promise<void>;
+}
+
+/**
+ * Encodes rows as the bytes of one object. These depend only on the options and on the sequence of rows, not on how `write`
+ * divides it. Holds one row group of 10,000 rows in memory.
+ */
 export interface Encoder {
   readonly format: 'parquet' | 'ndjson';
-  /**
-   * Throws ExportError `ROW_INVALID` for a cell that does not fit its column. `keepAlive` is awaited between row groups, so
-   * that the caller can renew its lease; its error stops the encoding. `createdBy`: names this program in the file.
-   */
-  encode(
-    rows: readonly Row[],
-    columns: readonly Column[],
-    options: { createdBy: string; keepAlive: () => Promise<void> },
-  ): Promise<Uint8Array>;
+  open(options: EncodingOptions): RowWriter;
 }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';

@@ -1,46 +1,64 @@
 // Responsible for encoding rows as gzipped newline-delimited JSON (one object per line).
 
-import { Readable } from 'node:stream';
+import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Cell, Column, Encoder, Row } from '../core/ports.ts';
-import { checkRows, rowsPerGroup } from './row-check.ts';
+import { openRowGroups } from './row-groups.ts';
 
 /** About 300 kB of text per write: zlib compresses one write in its own thread while the next one is formatted. */
 const rowsPerWrite = 500;
 
 /**
  * Each line has every column, in column order, nulls included. Timestamps are ISO 8601 in UTC with milliseconds.
- * `createdBy` is not used: the format has no place for it.
+ * `sortedBy`, `createdBy` and `metadata` are not used: the format has no place for them.
  */
 export const ndjsonEncoder: Encoder = {
   format: 'ndjson',
-  async encode(rows, columns, { keepAlive }) {
-    await checkRows(rows, columns, keepAlive);
-    const chunks: Buffer[] = [];
-    // Set, although it is zlib's default: equal rows must always give equal bytes. The gzip header has no time either.
-    await pipeline(
-      Readable.from(formatLines(rows, columns, keepAlive)),
-      createGzip({ level: 6 }),
-      async (compressed: AsyncIterable<Buffer>) => {
-        for await (const chunk of compressed) chunks.push(chunk);
+  open({ columns, sink }) {
+    const formatRow = createRowFormatter(columns);
+    const gzip = openGzip(sink);
+    const groups = openRowGroups(columns, async (group) => {
+      // Always the same number of rows, because zlib does not promise that its output is independent of how input is divided.
+      for (let start = 0; start < group.length; start += rowsPerWrite) {
+        await gzip.write(
+          group
+            .slice(start, start + rowsPerWrite)
+            .map(formatRow)
+            .join(''),
+        );
+      }
+    });
+    return {
+      write: groups.add,
+      async end() {
+        await groups.finish();
+        await gzip.end();
       },
-    );
-    return Buffer.concat(chunks);
+    };
   },
 };
 
-async function* formatLines(
-  rows: readonly Row[],
-  columns: readonly Column[],
-  keepAlive: () => Promise<void>,
-): AsyncGenerator<string> {
-  const formatRow = createRowFormatter(columns);
-  for (let start = 0; start < rows.length; start += rowsPerWrite) {
-    if (start > 0 && start % rowsPerGroup === 0) await keepAlive();
-    const group = rows.slice(start, start + rowsPerWrite);
-    yield group.map(formatRow).join('');
-  }
+/** Compresses texts into `sink`. `write` resolves when the text before its own is compressed. */
+function openGzip(sink: (bytes: Uint8Array) => Promise<void> | void) {
+  // Set, although it is zlib's default: equal rows must always give equal bytes. The gzip header has no time either.
+  const gzip = createGzip({ level: 6 });
+  const finished = pipeline(gzip, async (compressed: AsyncIterable<Uint8Array>) => {
+    for await (const chunk of compressed) await sink(chunk);
+  });
+  // An error of the sink is thrown by the next call below. Until then it is not unhandled.
+  finished.catch(() => {});
+  return {
+    async write(text: string): Promise<void> {
+      const mustWait = gzip.writableNeedDrain || gzip.destroyed;
+      if (mustWait) await Promise.race([once(gzip, 'drain'), finished]);
+      gzip.write(text);
+    },
+    async end(): Promise<void> {
+      gzip.end();
+      await finished;
+    },
+  };
 }
 
 function createRowFormatter(columns: readonly Column[]): (row: Row) => string {

@@ -1,9 +1,16 @@
 // Responsible for encoding rows as one Parquet file.
 
 import { gzipSync } from 'node:zlib';
-import { ByteWriter, type ColumnSource, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
+import {
+  ByteWriter,
+  type ColumnSource,
+  type KeyValue,
+  ParquetWriter,
+  type SchemaElement,
+} from 'hyparquet-writer';
 import type { Cell, Column, ColumnType, Encoder, Row } from '../core/ports.ts';
-import { checkRows, rowsPerGroup } from './row-check.ts';
+import { declareEmptyRowGroups } from './parquet-footer.ts';
+import { openRowGroups } from './row-groups.ts';
 
 /**
  * The longest minimum or maximum in the column statistics, bytes. The writer's default of 16 cuts a 32-character project
@@ -19,11 +26,10 @@ const statisticsTruncateLength = 64;
  */
 const gzipLevel = 6;
 
-/** The bytes depend only on the rows, the columns, `createdBy` and the zlib version inside Node. */
+/** The bytes depend on the options, the sequence of rows and the zlib version inside Node. */
 export const parquetEncoder: Encoder = {
   format: 'parquet',
-  async encode(rows, columns, { createdBy, keepAlive }) {
-    await checkRows(rows, columns, keepAlive);
+  open({ columns, sortedBy, createdBy, metadata, sink }) {
     const bytes = new ByteWriter();
     const file = new ParquetWriter({
       writer: bytes,
@@ -31,21 +37,50 @@ export const parquetEncoder: Encoder = {
       codec: 'GZIP',
       compressors: { GZIP: (page) => gzipSync(page, { level: gzipLevel }) },
       statisticsTruncateLength,
+      ...toKeyValues(metadata),
       createdBy,
     });
-    for (let start = 0; start < rows.length; start += rowsPerGroup) {
-      if (start > 0) await keepAlive();
-      const group = rows.slice(start, start + rowsPerGroup);
+    const sortingColumn = {
+      column_idx: columns.findIndex(({ name }) => name === sortedBy),
+      descending: false,
+      nulls_first: false,
+    };
+    const groups = openRowGroups(columns, async (group) => {
       // Not awaited: with a ByteWriter, write() returns no promise.
       file.write({
         columnData: columns.map((column, c) => toColumnSource(column, c, group)),
-        rowGroupSize: rowsPerGroup,
+        rowGroupSize: group.length,
       });
-    }
-    file.finish();
-    return new Uint8Array(bytes.getBuffer());
+      const written = file.row_groups.at(-1);
+      if (written) written.sorting_columns = [sortingColumn];
+      await sink(takeBytes(bytes));
+    });
+    return {
+      write: groups.add,
+      async end() {
+        await groups.finish();
+        const footerStart = bytes.index;
+        file.finish();
+        if (file.row_groups.length === 0)
+          declareEmptyRowGroups(bytes.getBytes().subarray(footerStart));
+        await sink(takeBytes(bytes));
+      },
+    };
   },
 };
+
+/** Without entries the list is left out: the writer gives an empty list a wrong element type. */
+function toKeyValues(metadata: Readonly<Record<string, string>>): { kvMetadata?: KeyValue[] } {
+  const kvMetadata = Object.entries(metadata).map(([key, value]) => ({ key, value }));
+  return kvMetadata.length > 0 ? { kvMetadata } : {};
+}
+
+/** A copy of what was written since the last call. The writer then uses its buffer again. */
+function takeBytes(writer: ByteWriter): Uint8Array {
+  const bytes = new Uint8Array(writer.getBuffer());
+  writer.index = 0;
+  return bytes;
+}
 
 /**
  * With the old annotation (converted_type) and the new one (logical_type), because some readers know only one of them.

@@ -4,37 +4,30 @@ import { ExportError } from '../core/errors.ts';
 import type { Cell, Column, Row } from '../core/ports.ts';
 import { isInt32, isWellFormed } from '../core/value-shape.ts';
 
-/** Rows of one Parquet row group, and rows between two calls of `keepAlive`. */
-export const rowsPerGroup = 10_000;
-
 /** 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z. Readers reject years of more than 4 digits. */
 const timestampMinMs = -62_167_219_200_000;
 const timestampMaxMs = 253_402_300_799_999;
 
 /**
- * Throws ROW_INVALID for the first cell that does not have its column's type. The message names the row (counted from 0)
- * and the column, but not the value. The writers' own errors name neither, and they accept some wrong cells.
+ * Throws ROW_INVALID for the first cell that does not have its column's type. The message names the row and the column, but
+ * not the value. `firstRow`: the number of the first of these rows in the object, counted from 0. The writers' own errors name
+ * neither row nor column, and they accept some wrong cells.
  */
-export async function checkRows(
-  rows: readonly Row[],
-  columns: readonly Column[],
-  keepAlive: () => Promise<void>,
-): Promise<void> {
+export function checkRows(rows: readonly Row[], columns: readonly Column[], firstRow = 0): void {
   // A cell that equals the cell above it is already checked. Most columns repeat their values, so this saves most checks.
   let previousRow: Row = [];
   for (let r = 0; r < rows.length; r++) {
-    if (r > 0 && r % rowsPerGroup === 0) await keepAlive();
     const row = rows[r] as Row;
     if (row.length !== columns.length) {
       const expected = `the dataset has ${columns.length} columns`;
-      throw rowInvalid(`row ${r} has ${row.length} cells, but ${expected}`);
+      throw rowInvalid(`row ${firstRow + r} has ${row.length} cells, but ${expected}`);
     }
     for (let c = 0; c < columns.length; c++) {
       const cell = row[c];
       if (cell === previousRow[c] && cell !== undefined) continue;
       const { name, type, required } = columns[c] as Column;
       const fault = findFault(cell, type, required === true);
-      if (fault !== null) throw rowInvalid(`row ${r}, column ${name}: ${fault}`);
+      if (fault !== null) throw rowInvalid(`row ${firstRow + r}, column ${name}: ${fault}`);
     }
     previousRow = row;
   }

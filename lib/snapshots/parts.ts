@@ -3,8 +3,9 @@
 
 import { gzipSync } from 'node:zlib';
 import { type PartKind, partKey, type TargetKey } from '../core/object-keys.ts';
-import type { Dataset, Encoder, Store } from '../core/ports.ts';
+import type { Dataset, Encoder, EncodingOptions, Row, Store } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
+import type { Checkpoint } from '../reading/checkpoint.ts';
 import type { Contents } from './contents.ts';
 import type { Reject } from './duplicates.ts';
 import type { Part } from './manifest.ts';
@@ -20,6 +21,9 @@ export interface PartPorts {
 /** Encoded parts that are kept until they are written. Larger ones are encoded again, so that memory stays bounded. */
 const keptBytesMax = 16 * 2 ** 20;
 
+/** Rows between two calls of `keepAlive`: about 100 ms of work. */
+const rowsPerWrite = 10_000;
+
 export interface EncodedPart {
   part: Part;
   /** Null: too large to be kept. */
@@ -34,10 +38,11 @@ export interface EncodedPart {
 export async function encodeParts(
   { dataset, encoders, keepAlive }: PartPorts,
   target: TargetKey,
-  { snapshot, writer }: { snapshot: string; writer: string },
+  { writer, checkpoint }: { writer: string; checkpoint: Checkpoint },
   { rows, rejects }: Contents,
 ): Promise<EncodedPart[]> {
   const encoded: EncodedPart[] = [];
+  const { table, schemaVersion, snapshot, run, verdict } = checkpoint;
   async function add(
     kind: PartKind,
     rowCount: number,
@@ -51,15 +56,44 @@ export async function encodeParts(
     if (keptBytes > keptBytesMax) for (const one of encoded) one.bytes = null;
     encoded.push({ part, bytes, encode });
   }
-  for (const { format, encode } of encoders) {
-    const options = { createdBy: writer, keepAlive };
-    await add({ role: 'rows', format }, rows.length, () => encode(rows, dataset.columns, options));
+  const options = {
+    columns: dataset.columns,
+    sortedBy: dataset.keyColumn,
+    createdBy: writer,
+    metadata: {
+      dataset: dataset.name,
+      table,
+      schemaVersion: String(schemaVersion),
+      snapshot,
+      run,
+      verdict: verdict ?? 'drifted',
+    },
+  };
+  for (const encoder of encoders) {
+    const kind = { role: 'rows', format: encoder.format } as const;
+    await add(kind, rows.length, () => encodeRows(encoder, rows, options, keepAlive));
   }
   if (rejects.length > 0) {
     const kind = { role: 'rejects', format: 'ndjson' } as const;
     await add(kind, rejects.length, async () => encodeRejects(rejects));
   }
   return encoded;
+}
+
+async function encodeRows(
+  encoder: Encoder,
+  rows: readonly Row[],
+  options: Omit<EncodingOptions, 'sink'>,
+  keepAlive: () => Promise<void>,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  const writer = encoder.open({ ...options, sink: (bytes) => void chunks.push(bytes) });
+  for (let start = 0; start < rows.length; start += rowsPerWrite) {
+    if (start > 0) await keepAlive();
+    await writer.write(rows.slice(start, start + rowsPerWrite));
+  }
+  await writer.end();
+  return Buffer.concat(chunks);
 }
 
 /** Frees each part's bytes once it is written. */

@@ -129,7 +129,7 @@ async function publish(
     throw tooManyRejects(dataset, contents);
   }
   // A rival's record becomes visible meanwhile.
-  const encoded = await encodeParts(ports, target, { snapshot, writer: record.writer }, contents);
+  const encoded = await encodeParts(ports, target, record, contents);
   if (settlesMonotonicMs !== null) {
     const delayMs = settlesMonotonicMs - clock.monotonicMs();
     if (delayMs > 0) await clock.sleep(delayMs);

@@ -58,16 +58,23 @@ async function timeSeal(): Promise<{ sealMs: number; rows: readonly Row[] }> {
     recordOf,
     quota: { requests: 10_000, windowSeconds: 1 },
   });
-  let rows: readonly Row[] = [];
+  let rows: Row[] = [];
   let startMs = 0;
   let sealMs = 0;
   await exporter.exportNow({
     encoders: [
       {
         ...parquetEncoder,
-        encode(given, ...rest) {
-          rows = given;
-          return parquetEncoder.encode(given, ...rest);
+        open(options) {
+          rows = [];
+          const writer = parquetEncoder.open(options);
+          return {
+            async write(given) {
+              rows.push(...given);
+              await writer.write(given);
+            },
+            end: writer.end,
+          };
         },
       },
       ndjsonEncoder,

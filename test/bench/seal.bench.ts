@@ -15,17 +15,16 @@ import type { Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { encodeRows } from '../formats/encoding.ts';
 import { createRows } from '../formats/inventory.ts';
 import { writeParquetjs } from '../formats/readers.ts';
 import { encodePlain, toColumnData, toSchema } from './plain-writer.ts';
 
 const { columns } = containerNodes;
-const keepAlive = async () => {};
-const options = { createdBy: 'cgs-export/bench', keepAlive };
 
 /** Each encodes the same rows to the bytes of one file. */
 const contenders: Record<string, (rows: readonly Row[]) => Promise<Uint8Array>> = {
-  'cgs-export parquet': (rows) => parquetEncoder.encode(rows, columns, options),
+  'cgs-export parquet': (rows) => encodeRows(parquetEncoder, rows),
   'hyparquet-writer alone, gzip, groups of 10,000': async (rows) => encodePlain(rows, columns),
   'hyparquet-writer alone, its defaults (snappy)': async (rows) =>
     new Uint8Array(
@@ -40,7 +39,7 @@ const contenders: Record<string, (rows: readonly Row[]) => Promise<Uint8Array>> 
       rmSync(dir, { recursive: true });
     }
   },
-  'cgs-export ndjson': (rows) => ndjsonEncoder.encode(rows, columns, options),
+  'cgs-export ndjson': (rows) => encodeRows(ndjsonEncoder, rows),
   'JSON.stringify of objects, gzipSync': async (rows) => {
     const lines = rows.map((row) =>
       JSON.stringify(

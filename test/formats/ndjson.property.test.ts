@@ -6,13 +6,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Cell, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { encodeRows } from './encoding.ts';
 import { createRows, unusualNames } from './inventory.ts';
 import { createTempDir, type Duck, findDifference, openDuck } from './readers.ts';
 
 const { columns } = containerNodes;
-const keepAlive = async () => {};
-const encode = (rows: readonly Row[]) =>
-  ndjsonEncoder.encode(rows, columns, { createdBy: 'x', keepAlive });
+const encode = (rows: readonly Row[]) => encodeRows(ndjsonEncoder, rows);
 const unusualRows = unusualNames.map((name) =>
   columns.map(({ type }, c): Cell => (type === 'string' ? name : (createRows(1)[0]?.[c] ?? null))),
 );
@@ -59,11 +58,9 @@ test('one row, compared byte by byte', async () => {
     ['count_absent', 'int32', null],
     ['json', 'string', '{"a":"\\u0000","b":[1.50]}'],
   ];
-  const bytes = await ndjsonEncoder.encode(
-    [cells.map(([, , cell]) => cell)],
-    cells.map(([name, type]) => ({ name, type })),
-    { createdBy: 'x', keepAlive },
-  );
+  const bytes = await encodeRows(ndjsonEncoder, [cells.map(([, , cell]) => cell)], {
+    columns: cells.map(([name, type]) => ({ name, type })),
+  });
   expect(gunzipSync(bytes).toString('utf8')).toBe(
     `${[
       '{"at":"2026-11-24T06:00:00.007Z","at_absent":null',
@@ -98,21 +95,6 @@ test.each([
 test('equal rows give equal bytes', async () => {
   const [a, b] = [await encode(createRows(10_500, 3)), await encode(createRows(10_500, 3))];
   expect(Buffer.compare(a, b)).toBe(0);
-});
-
-test('calls keepAlive every 10,000 rows; an error from it stops the encoding', async () => {
-  const rows = createRows(25_000, 3);
-  let calls = 0;
-  const count = async () => void calls++;
-  await ndjsonEncoder.encode(rows, columns, { createdBy: 'x', keepAlive: count });
-  expect(calls).toBe(4); // two while the rows are checked, two while they are written
-  const stop = new Error('stop');
-  const stopLate = async () => {
-    if (++calls > 4 + 3) throw stop; // after some lines are in the stream
-  };
-  await expect(
-    ndjsonEncoder.encode(rows, columns, { createdBy: 'x', keepAlive: stopLate }),
-  ).rejects.toBe(stop);
 });
 
 test('the event loop continues to run during the encoding', async () => {

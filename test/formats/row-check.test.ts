@@ -7,10 +7,10 @@ import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { checkRows } from '../../lib/formats/row-check.ts';
+import { encodeRows } from './encoding.ts';
 import { createRows } from './inventory.ts';
 
 const { columns } = containerNodes;
-const keepAlive = async () => {};
 
 /** Three rows, the last with one cell replaced. */
 function createFaulty(name: string, cell: unknown): Row[] {
@@ -42,11 +42,7 @@ const faults: [column: string, cell: unknown, fault: string][] = [
 
 describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
   test.each(faults)('rejects %s = %j and names its row and column', async (name, cell, fault) => {
-    const encoding = encoder.encode(createFaulty(name, cell), columns, {
-      createdBy: 'x',
-      keepAlive,
-    });
-    const error = await encoding.then(
+    const error = await encodeRows(encoder, createFaulty(name, cell)).then(
       () => null,
       (thrown: unknown) => thrown,
     );
@@ -58,21 +54,19 @@ describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
   });
 });
 
-test('rejects a row with a wrong number of cells', async () => {
+test('rejects a row with a wrong number of cells', () => {
   const rows = createRows(2);
   const short = [rows[0] as Row, (rows[1] as Row).slice(1)];
-  await expect(checkRows(short, columns, keepAlive)).rejects.toThrow(
+  expect(() => checkRows(short, columns)).toThrow(
     `row 1 has ${columns.length - 1} cells, but the dataset has ${columns.length} columns`,
   );
 });
 
-test('names row 0 if the first row has the wrong cell', async () => {
+test('names row 0 if the first row has the wrong cell', () => {
   const rows = createFaulty('snapshot_at', Number.NaN).slice(2);
-  await expect(checkRows([...rows, ...rows], columns, keepAlive)).rejects.toThrow(
-    'row 0, column snapshot_at',
-  );
+  expect(() => checkRows([...rows, ...rows], columns)).toThrow('row 0, column snapshot_at');
   const incomplete = createFaulty('extra', undefined).slice(2);
-  await expect(checkRows(incomplete, columns, keepAlive)).rejects.toThrow(
+  expect(() => checkRows(incomplete, columns)).toThrow(
     'row 0, column extra: undefined instead of a value or null',
   );
 });

@@ -3,7 +3,7 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { sealRecordKey } from '../../lib/core/object-keys.ts';
-import type { Store } from '../../lib/core/ports.ts';
+import type { EncodingOptions, Store } from '../../lib/core/ports.ts';
 import { sha256 } from '../../lib/core/state.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
@@ -48,15 +48,19 @@ describe('parts', () => {
     const calls: string[] = [];
     const encoders = (['parquet', 'ndjson'] as const).map((format, index) => ({
       format,
-      async encode() {
+      open({ sink }: EncodingOptions) {
         calls.push(format);
-        return new Uint8Array(mebibytes * mebibyte).fill(index + 1);
+        return {
+          async write() {},
+          end: async () => sink(new Uint8Array(mebibytes * mebibyte).fill(index + 1)),
+        };
       },
     }));
     const { store, recorded } = createRecordedStore();
     const ports = { store: recorded, dataset: containerNodes, encoders, keepAlive: async () => {} };
-    const names = { snapshot: first, writer: 'w' };
-    const encoded = await encodeParts(ports, someTarget, names, {
+    const run = await storeRun(createRecordedStore().store, { snapshot: first, pages });
+    const record = { writer: 'w', checkpoint: run.checkpoint };
+    const encoded = await encodeParts(ports, someTarget, record, {
       rows: [],
       rejects: [],
       duplicates: 0,
