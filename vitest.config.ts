@@ -50,6 +50,7 @@ export default defineConfig({
         testTimeout: 120_000,
         hookTimeout: 60_000,
       }),
+      project('engines', { include: ['test/engines/**/*.engines.ts'], testTimeout: 60_000 }),
     ],
     coverage: {
       include: ['lib/**', 'functions/**'],

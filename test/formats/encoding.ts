@@ -16,7 +16,7 @@ export async function encodeRows(
   rows: readonly Row[],
   options: Partial<EncodingOptions> = {},
   batchSizes: readonly number[] = [],
-): Promise<Uint8Array> {
+): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   const sink = (bytes: Uint8Array) => void chunks.push(bytes);
   const writer = encoder.open({ ...encodingOptions, sink, ...options });

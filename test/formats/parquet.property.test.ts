@@ -1,22 +1,24 @@
 // Tests that an engine reads exactly the encoded rows, and that its pruning by column statistics
-// loses no row. DuckDB and parquetjs-lite read files of 0 to 25,000 rows, some with unusual names.
+// loses no row. DuckDB, parquetjs-lite and arrow-rs read files of 0 to 25,000 rows, some with unusual names.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import fc from 'fast-check';
+import { parquetMetadata } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Cell, Column, Row } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { createRandom } from '../support/moving-list.ts';
-import { encodeRows } from './encoding.ts';
+import { encodeRows, encodingOptions } from './encoding.ts';
 import { createRows, projectId, unusualNames } from './inventory.ts';
 import {
   createTempDir,
   type Duck,
   findDifference,
   openDuck,
+  readArrowRs,
   readParquetjs,
   writeParquetjs,
 } from './readers.ts';
@@ -63,6 +65,18 @@ describe('round trips', () => {
     expect(file.columns).toEqual(columns.map(({ name }) => name));
     expect(file.createdBy).toBe('cgs-export/0.0.0-test');
     expect(findDifference(file.rows, rows)).toBeNull();
+  });
+
+  // A file without rows too: arrow-rs checks the type that an empty list of row groups declares.
+  test.each([0, 1, 10_001])('%i rows, read with arrow-rs', async (count) => {
+    const rows = createRows(count, count + 1);
+    const file = await readArrowRs(await encode(rows));
+    expect(file.rowGroups).toEqual({ 0: [], 1: [1], 10001: [10_000, 1] }[count]);
+    expect(file.createdBy).toBe('cgs-export/0.0.0-test');
+    expect(file.metadata).toEqual(encodingOptions.metadata);
+    const path = temp.path(`arrow-rs-${count}.parquet`);
+    writeFileSync(path, file.rewritten);
+    expect(findDifference(await duck.readRows(`'${path}'`), rows)).toBeNull();
   });
 
   test('every unusual name in every string column, read with both', async () => {
@@ -203,6 +217,34 @@ describe('metadata', () => {
     expect(
       await duck.query(`SELECT created_by, num_rows FROM parquet_file_metadata('${path}')`),
     ).toEqual([['cgs-export/0.0.0-test', 1]]);
+  });
+});
+
+describe('the footer', () => {
+  test.each([0, 3])('of %i rows has the metadata, also if it is empty', async (count) => {
+    const rows = createRows(count);
+    for (const metadata of [
+      {},
+      { snapshot: '20261124T060000Z', verdict: 'drifted' },
+      { a: '节点\u0016\u0000\u0019\u0000' },
+    ]) {
+      const bytes = await encodeRows(parquetEncoder, rows, { metadata });
+      expect((await readArrowRs(bytes)).metadata).toEqual(metadata);
+      const path = temp.path('metadata.parquet');
+      writeFileSync(path, bytes);
+      const found = await duck.query(
+        `SELECT decode(key), decode(value) FROM parquet_kv_metadata('${path}')`,
+      );
+      expect(Object.fromEntries(found)).toEqual(metadata);
+    }
+  });
+
+  test.each(['host_id', 'host_name'])('says that every row group ascends by %s', async (name) => {
+    const rows = createRows(10_001, 3);
+    const bytes = await encodeRows(parquetEncoder, rows, { sortedBy: name });
+    const { row_groups } = parquetMetadata(new Uint8Array(bytes).buffer);
+    const sorting = { column_idx: columnIndex(name), descending: false, nulls_first: false };
+    expect(row_groups.map((group) => group.sorting_columns)).toEqual([[sorting], [sorting]]);
   });
 });
 

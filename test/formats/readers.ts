@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance, DuckDBTimestampTZValue, type DuckDBValue } from '@duckdb/node-api';
+import { ParquetFile, readParquet, writeParquet } from 'parquet-wasm';
 import type { Cell, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 
@@ -57,6 +58,26 @@ export function createTempDir(): { path(name: string): string; remove(): void } 
   return {
     path: (name) => join(dir, name),
     remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
+
+interface ArrowRsFile {
+  rowGroups: number[];
+  createdBy: string | undefined;
+  metadata: Record<string, string>;
+  /** All rows, decoded by arrow-rs and written by it to a Parquet file of its own. */
+  rewritten: Uint8Array;
+}
+
+/** Reads with parquet-wasm: arrow-rs, the Parquet library of DataFusion and delta-rs. */
+export async function readArrowRs(bytes: Uint8Array): Promise<ArrowRsFile> {
+  const file = (await ParquetFile.fromFile(new Blob([new Uint8Array(bytes)]))).metadata();
+  const metadata: Map<string, string> = file.fileMetadata().keyValueMetadata();
+  return {
+    rowGroups: file.rowGroups().map((group) => group.numRows()),
+    createdBy: file.fileMetadata().createdBy(),
+    metadata: Object.fromEntries(metadata),
+    rewritten: writeParquet(readParquet(bytes)),
   };
 }
 
