@@ -91,6 +91,8 @@ const parquetjs = require('parquetjs-lite');
 interface ParquetjsFile {
   columns: string[];
   createdBy: string;
+  /** Of each row group: the columns by which it is sorted. */
+  sorting: { column_idx: number; descending: boolean; nulls_first: boolean }[][];
   rows: Row[];
 }
 
@@ -123,6 +125,9 @@ export async function readParquetjs(
   const file = {
     columns: Object.keys(reader.getSchema().fields),
     createdBy: metadata.created_by,
+    sorting: metadata.row_groups.map(({ sorting_columns }: { sorting_columns: object[] }) =>
+      sorting_columns.map((sorting) => ({ ...sorting })),
+    ),
     rows,
   };
   await reader.close();
