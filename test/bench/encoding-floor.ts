@@ -13,11 +13,16 @@ const { columns } = containerNodes;
 const batchMax = 100_000;
 const key = columns.findIndex(({ name }) => name === containerNodes.keyColumn);
 
-/** The only place that knows how an encoder is called. */
 async function encodeBoth(rows: readonly Row[]): Promise<void> {
-  const options = { createdBy: 'cgs-export/bench', keepAlive: async () => {} };
-  await parquetEncoder.encode(rows, columns, options);
-  await ndjsonEncoder.encode(rows, columns, options);
+  const options = {
+    ...{ columns, sortedBy: containerNodes.keyColumn, createdBy: 'cgs-export/bench', metadata: {} },
+    sink() {},
+  };
+  for (const encoder of [parquetEncoder, ndjsonEncoder]) {
+    const writer = encoder.open(options);
+    await writer.write(rows);
+    await writer.end();
+  }
 }
 
 function makeRows(first: number, count: number): Row[] {
