@@ -206,9 +206,9 @@ export function sealRecordKey(target: TargetKey, snapshot: string, run: string):
   return `${sealingPrefix(target)}${snapshot}-${run}.json`;
 }
 
-/** `first`: 0-based number of its first page. With the hash, two processes that write the same run do not overwrite each other. */
-export function segmentKey(prefix: string, first: number, hash: string): string {
-  return `${prefix}pages/${String(first).padStart(6, '0')}-${hash}.gz`;
+/** `name`: with the hash of the object, so two processes that write the same run do not overwrite each other. */
+export function segmentKey(prefix: string, name: string): string {
+  return `${prefix}pages/${name}`;
 }
 
 /** What `doctor` writes and deletes again. No table can have this name. */
@@ -229,8 +229,8 @@ export function objectBytesMax(key: string): number {
   }
   // A manifest has a few kilobytes. A schedule has some hundred bytes a target.
   if (folder === '_manifests' || key === scheduleKey) return 16 * mebibyte;
-  // Checkpoints and seal records hold up to ten pages, and a hash for each page of the list.
-  if (folder === '_runs') return 512 * mebibyte;
+  // Checkpoints, seal records and segments hold up to ten pages of 0.5 MiB together, or one page of 8 MiB.
+  if (folder === '_runs') return 64 * mebibyte;
   // Parts: 2,000,200 nodes are about 150 MB. Node.js cannot read larger files at once.
   return 2 ** 31 - 1;
 }

@@ -27,23 +27,27 @@ export function decodeState<T>(kind: string, version: number, key: string, bytes
   try {
     parsed = JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch (cause) {
-    throw corrupt(key, 'cannot be parsed: it was truncated or changed', cause);
+    throw corruptState(key, 'cannot be parsed: it was truncated or changed', cause);
   }
   const found = asRecord(parsed);
   const value = found.value as object;
   const encoded = encodeState(String(found.kind), Number(found.version), value);
   // Compare all bytes: JSON.parse also accepts other spellings of the same value, such as 1E+21 for 1e+21.
   if (Buffer.compare(encoded, bytes) !== 0) {
-    throw corrupt(key, 'does not match its own hash: it was changed');
+    throw corruptState(key, 'does not match its own hash: it was changed');
   }
-  if (found.kind !== kind) throw corrupt(key, `is not a ${kind} but a ${found.kind}`);
+  if (found.kind !== kind) throw corruptState(key, `is not a ${kind} but a ${found.kind}`);
   if (found.version !== version) {
-    throw corrupt(key, `has version ${found.version}, but this build reads version ${version}`);
+    throw corruptState(
+      key,
+      `has version ${found.version}, but this build reads version ${version}`,
+    );
   }
   return value as T;
 }
 
-function corrupt(key: string, message: string, cause?: unknown): CorruptError {
+/** The error for damaged working state. `message`: what is wrong with the object `key`. */
+export function corruptState(key: string, message: string, cause?: unknown): CorruptError {
   const hint =
     'It is working state: sealed snapshots are not affected. The export keeps its bytes under another name in _runs/ and starts this state again. To continue the open run instead, restore the object before the next export.';
   return new CorruptError(key, message, hint, { cause });

@@ -3,9 +3,9 @@
 import * as v from 'valibot';
 import { stringifyCanonical } from '../core/exact-json.ts';
 import type { TargetKey } from '../core/object-keys.ts';
-import { decodeState, encodeState, sha256 } from '../core/state.ts';
+import { corruptState, decodeState, encodeState, sha256 } from '../core/state.ts';
+import { pageHash } from './page.ts';
 import { type Cursor, type PassEvidence, startPass } from './paging.ts';
-import type { Join } from './sequence.ts';
 
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -58,10 +58,18 @@ export interface Checkpoint {
   cursor: Cursor;
   /** What the pass before this one has shown; null in the first pass. */
   passBefore: PassEvidence | null;
-  /** One entry per stored page: its hash (pageHash), its size in bytes as stored, its pass, and how it joined that pass. */
-  pages: { hash: string; bytes: number; pass: number; from: Join }[];
-  /** Objects of several pages each: the 0-based number of their first page, and the hash of the object (pageHash). */
-  segments: { first: number; hash: string }[];
+  /** How many pages are stored, of all passes. The next one gets this number. */
+  pageCount: number;
+  /** Each pass that has pages, in order, and the 0-based number of its first page. */
+  passStarts: { pass: number; first: number }[];
+  /** The bytes of all pages, each as encodePage returns it. */
+  pageBytes: number;
+  /** The bytes of all pages in all checkpoints of this run: a page in `recent` is written again with the next one. */
+  carriedBytes: number;
+  /** Groups of groupSegments segments, in order: the name of the last segment of each, which lists the others (page-store.ts). */
+  groups: string[];
+  /** The names of the segments after the last group, in order. A segment is an object of several pages. */
+  segments: string[];
   /** The pages after the last segment, each as encodePage returns it, in base64. */
   recent: string[];
   /** `repeats` follows from the pages when the run is sealed. */
@@ -76,7 +84,7 @@ export interface Checkpoint {
   sealAttempts: number;
 }
 
-const checkpointVersion = 3;
+const checkpointVersion = 4;
 
 type RunStart = { target: TargetKey } & Pick<
   Checkpoint,
@@ -102,7 +110,11 @@ export function startCheckpoint(start: RunStart): Checkpoint {
     phase: 'collecting',
     cursor: startPass(1),
     passBefore: null,
-    pages: [],
+    pageCount: 0,
+    passStarts: [],
+    pageBytes: 0,
+    carriedBytes: 0,
+    groups: [],
     segments: [],
     recent: [],
     evidence: {
@@ -122,11 +134,35 @@ export function startCheckpoint(start: RunStart): Checkpoint {
   };
 }
 
+/** A page of `recent` in the first line of a stored checkpoint. Its bytes follow after that line, not in base64: a third less. */
+interface CarriedPage {
+  bytes: number;
+  hash: string;
+}
+
+/** One line of JSON, then the bytes of the pages in `recent`. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
-  return encodeState('checkpoint', checkpointVersion, checkpoint);
+  const pages = checkpoint.recent.map((text) => Buffer.from(text, 'base64'));
+  const recent = pages.map((page): CarriedPage => ({ bytes: page.length, hash: pageHash(page) }));
+  const line = encodeState('checkpoint', checkpointVersion, { ...checkpoint, recent });
+  return Buffer.concat([line, ...pages]);
 }
 
 /** Throws CorruptError. */
 export function decodeCheckpoint(key: string, bytes: Uint8Array): Checkpoint {
-  return decodeState<Checkpoint>('checkpoint', checkpointVersion, key, bytes);
+  const lineEnd = bytes.indexOf(10) + 1;
+  const line = bytes.subarray(0, lineEnd === 0 ? bytes.length : lineEnd);
+  type StoredCheckpoint = Omit<Checkpoint, 'recent'> & { recent: CarriedPage[] };
+  const stored = decodeState<StoredCheckpoint>('checkpoint', checkpointVersion, key, line);
+  let end = lineEnd;
+  const recent = stored.recent.map((page) => {
+    const found = bytes.subarray(end, end + page.bytes);
+    end += page.bytes;
+    if (pageHash(found) !== page.hash) throw corruptState(key, changedMessage);
+    return Buffer.from(found).toString('base64');
+  });
+  if (end !== bytes.length) throw corruptState(key, changedMessage);
+  return { ...stored, recent };
 }
+
+const changedMessage = 'has a page that does not match its hash: it was truncated or changed';

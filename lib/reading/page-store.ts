@@ -1,24 +1,57 @@
 // Responsible for where the pages of a run are stored: the newest in the checkpoint itself, older ones in segments of several.
 // Not responsible for the content of pages (page.ts) or for saving the checkpoint (runs/run-state.ts).
+//
+// The bounds here are explained in docs/design/decisions/pages-in-checkpoint.md.
 
 import { CorruptError } from '../core/errors.ts';
 import { checkpointKey, segmentKey } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { decodePage, pageHash, pageHint, type StoredPage } from './page.ts';
-import type { Join } from './sequence.ts';
 
-/** This many pages leave the checkpoint together and become one segment. */
+/** At most this many pages become one segment. */
 export const segmentPages = 10;
-/** Fewer pages leave the checkpoint together if they have more bytes than this. */
+/** Fewer pages become a segment if they have more bytes than this. */
 const recentBytesMax = 512 * 2 ** 10;
+/** A page in the checkpoint is written again with every page after it. All that may be this share of the bytes of all pages … */
+const carriedShareMax = 0.8;
+/** … and this many bytes more: for a short list, fewer requests matter more than fewer bytes. */
+const carriedBytesFree = 4 * 2 ** 20;
+/** This many segments are a group: the last one lists the others, and the checkpoint names only the last one. */
+export const groupSegments = 64;
 /** The most bytes of segments in memory, so that the process that wrote them need not read them back. */
-const memoryBytesMax = 32 * 2 ** 20;
-/** How many segments are requested at once when they are read back. */
-const segmentsAhead = 3;
+const memoryBytesMax = 4 * 2 ** 20;
+/** How many segments are requested before they are needed. */
+const segmentsAhead = 4;
 
 /** The part of the checkpoint that says which pages there are and where. */
-export type PageIndex = Pick<Checkpoint, 'pages' | 'segments' | 'recent'>;
+export type PageIndex = Pick<
+  Checkpoint,
+  'pageCount' | 'passStarts' | 'pageBytes' | 'carriedBytes' | 'groups' | 'segments' | 'recent'
+>;
+
+export function startPageIndex(): PageIndex {
+  return {
+    pageCount: 0,
+    passStarts: [],
+    pageBytes: 0,
+    carriedBytes: 0,
+    groups: [],
+    segments: [],
+    recent: [],
+  };
+}
+
+/** Which pages to read. Default: all. */
+export interface PageRange {
+  /** Only pages of this pass and later ones. */
+  fromPass?: number;
+  /** Only pages of passes before this one. */
+  beforePass?: number;
+}
+
+/** The stored pages in order. Some objects are requested ahead. Throws CorruptError. */
+export type ReadPages = (index: PageIndex, range?: PageRange) => AsyncIterable<StoredPage>;
 
 export type RunPages = ReturnType<typeof openRunPages>;
 
@@ -27,7 +60,7 @@ interface PageStoreOptions {
   dataset: Dataset;
   /** Of the run's objects, as runPrefix returns it. */
   prefix: string;
-  /** Awaited before each write and read; throws when the run must stop. */
+  /** Awaited before each write and each page that is read; throws when the run must stop. */
   keepAlive: () => Promise<void>;
 }
 
@@ -35,122 +68,206 @@ export function openRunPages(options: PageStoreOptions) {
   const { dataset, prefix, keepAlive } = options;
   const segments = openSegments(options);
 
-  /** The page with this 0-based number. Throws CorruptError. */
-  async function read(index: PageIndex, number: number): Promise<StoredPage> {
-    await keepAlive();
-    const page = index.pages[number];
-    if (!page) throw new Error(`There is no page ${number}`);
-    const inCheckpoint = index.recent[number - (index.pages.length - index.recent.length)];
-    if (inCheckpoint !== undefined) {
-      const bytes = Buffer.from(inCheckpoint, 'base64');
-      return decodePage(dataset, checkpointKey(prefix), page.hash, bytes);
+  /** The pages from the 0-based number `first` on. */
+  async function* readFrom(index: PageIndex, first: number): AsyncGenerator<StoredPage> {
+    const { pageCount, recent } = index;
+    for await (const segment of segments.read(index, first)) {
+      for (const [place, bytes] of segment.pages.entries()) {
+        if (segment.first + place < first) continue;
+        await keepAlive();
+        yield decodePage(dataset, segment.key, bytes);
+      }
     }
-    const place = findSegment(index, number);
-    const segment = index.segments[place];
-    if (!segment) throw new Error(`No segment contains page ${number}`);
-    const ahead = index.segments.slice(place, place + segmentsAhead).map(segments.keyOf);
-    const bytes = await segments.read(ahead, segment.hash);
-    const start = countBytes(index.pages.slice(segment.first, number));
-    const pageBytes = bytes.subarray(start, start + page.bytes);
-    return decodePage(dataset, segments.keyOf(segment), page.hash, pageBytes);
+    for (const [place, text] of recent.entries()) {
+      if (pageCount - recent.length + place < first) continue;
+      await keepAlive();
+      yield decodePage(dataset, checkpointKey(prefix), Buffer.from(text, 'base64'));
+    }
   }
 
   return {
     /**
-     * The index with this page added at its end. The page is stored only when the caller saves that index in the checkpoint:
-     * page and reading position change in one PUT.
+     * The index with a page of this pass added at its end. `bytes`: as encodePage returns them. The page is stored only when the
+     * caller saves that index in the checkpoint: page and reading position change in one PUT.
      */
-    async add(
-      index: PageIndex,
-      bytes: Uint8Array,
-      page: { pass: number; from: Join },
-    ): Promise<PageIndex> {
-      const before = isFull(index, bytes.length) ? await segments.append(index) : index;
-      return {
-        pages: [...index.pages, { ...page, hash: pageHash(bytes), bytes: bytes.length }],
-        segments: before.segments,
-        recent: [...before.recent, Buffer.from(bytes).toString('base64')],
+    async add(index: PageIndex, bytes: Uint8Array, pass: number): Promise<PageIndex> {
+      const isFirst = index.passStarts.at(-1)?.pass !== pass;
+      const start = { pass, first: index.pageCount };
+      const added: PageIndex = {
+        ...index,
+        pageCount: index.pageCount + 1,
+        passStarts: isFirst ? [...index.passStarts, start] : index.passStarts,
+        pageBytes: index.pageBytes + bytes.length,
+        recent: [...index.recent, Buffer.from(bytes).toString('base64')],
       };
+      const carriedBytes = index.carriedBytes + countBytes(added.recent);
+      return mayCarry({ ...added, carriedBytes })
+        ? { ...added, carriedBytes }
+        : await segments.append(added);
     },
-    read,
-    /** As `read`, for a caller that reads every page once, in order: frees the memory of the segments before it. */
-    readInOrder(index: PageIndex, number: number): Promise<StoredPage> {
-      const done = index.segments.slice(0, Math.max(0, findSegment(index, number)));
-      for (const segment of done) segments.forget(segments.keyOf(segment));
-      return read(index, number);
+    async *read(index: PageIndex, range: PageRange = {}): AsyncGenerator<StoredPage> {
+      const first = findStart(index, range.fromPass ?? 0);
+      const end = findStart(index, range.beforePass ?? Number.POSITIVE_INFINITY);
+      let left = end - first;
+      if (left <= 0) return;
+      for await (const page of readFrom(index, first)) {
+        yield page;
+        left -= 1;
+        if (left === 0) return;
+      }
     },
   };
 }
 
-/** Segments by key, from memory or from the store. */
-function openSegments({ store, prefix, keepAlive }: PageStoreOptions) {
-  const memory = new Map<string, Uint8Array>();
-  const requested = new Map<string, Promise<Uint8Array | null>>();
-  let memoryBytes = 0;
-
-  function remember(key: string, bytes: Uint8Array): void {
-    if (memory.has(key) || memoryBytes + bytes.length > memoryBytesMax) return;
-    memory.set(key, bytes);
-    memoryBytes += bytes.length;
-  }
-
-  const keyOf = ({ first, hash }: Checkpoint['segments'][number]) =>
-    segmentKey(prefix, first, hash);
-
-  return {
-    keyOf,
-    /** Stores the pages of the checkpoint as a new segment. */
-    async append({ pages, segments, recent }: PageIndex): Promise<PageIndex> {
-      const bytes = Buffer.concat(recent.map((text) => Buffer.from(text, 'base64')));
-      const segment = { first: pages.length - recent.length, hash: pageHash(bytes) };
-      const key = keyOf(segment);
-      await keepAlive();
-      await store.put(key, bytes, { durability: 'checksummed' });
-      remember(key, bytes);
-      return { pages, segments: [...segments, segment], recent: [] };
-    },
-    forget(key: string): void {
-      memoryBytes -= memory.get(key)?.length ?? 0;
-      memory.delete(key);
-    },
-    /** The first segment of `keys`. The others, which will be needed next, are requested at the same time. */
-    async read(keys: readonly string[], hash: string): Promise<Uint8Array> {
-      const [key = ''] = keys;
-      const inMemory = memory.get(key);
-      if (inMemory) return inMemory;
-      for (const next of keys) {
-        if (memory.has(next) || requested.has(next)) continue;
-        const promise = store.get(next);
-        // A request may fail before it is awaited: without this, that would end the process.
-        promise.catch(() => {});
-        requested.set(next, promise);
-      }
-      const bytes = await requested.get(key);
-      requested.delete(key);
-      if (!bytes) throw new CorruptError(key, 'is missing, but the checkpoint names it', pageHint);
-      if (pageHash(bytes) !== hash) {
-        const message = 'does not match the hash in the checkpoint: it was truncated or altered';
-        throw new CorruptError(key, message, pageHint);
-      }
-      remember(key, bytes);
-      return bytes;
-    },
-  };
-}
-
-/** True if the pages in the checkpoint must leave it before a page of `bytes` is added. */
-function isFull({ pages, recent }: PageIndex, bytes: number): boolean {
-  const recentBytes = countBytes(pages.slice(pages.length - recent.length));
+/** Whether the newest pages may stay in the checkpoint. */
+function mayCarry({ recent, pageBytes, carriedBytes }: PageIndex): boolean {
   return (
-    recent.length >= segmentPages || (recent.length > 0 && recentBytes + bytes > recentBytesMax)
+    recent.length < segmentPages &&
+    countBytes(recent) <= recentBytesMax &&
+    carriedBytes <= carriedShareMax * pageBytes + carriedBytesFree
   );
 }
 
-/** The place of the segment that contains the page, unless the page is in the checkpoint; -1 if there is no segment. */
-function findSegment({ segments }: PageIndex, number: number): number {
-  return segments.findLastIndex(({ first }) => first <= number);
+/** Of texts in base64. */
+function countBytes(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text, 'base64'), 0);
 }
 
-function countBytes(pages: PageIndex['pages']): number {
-  return pages.reduce((sum, { bytes }) => sum + bytes, 0);
+/** The number of the first page of `pass` or of a later pass. */
+function findStart({ passStarts, pageCount }: PageIndex, pass: number): number {
+  return passStarts.find((start) => start.pass >= pass)?.first ?? pageCount;
+}
+
+/** A segment as read. */
+interface Segment {
+  key: string;
+  /** The number of its first page. */
+  first: number;
+  pages: Uint8Array[];
+  /** The other segments of its group, if it is the last one; else empty. */
+  before: string[];
+}
+
+/** The first line of a segment. The bytes of its pages follow. */
+interface SegmentHeader {
+  /** The number of bytes of each page. */
+  pages: number[];
+  before: string[];
+}
+
+/** A segment is named by the number of its first page and the hash of its bytes, so the name proves its content. */
+function nameSegment(first: number, bytes: Uint8Array): string {
+  return `${String(first).padStart(6, '0')}-${pageHash(bytes)}`;
+}
+
+function firstPageOf(name: string): number {
+  return Number.parseInt(name, 10);
+}
+
+function encodeSegment(pages: readonly Uint8Array[], before: readonly string[]): Uint8Array {
+  const header: SegmentHeader = { pages: pages.map(({ length }) => length), before: [...before] };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), ...pages]);
+}
+
+/** `bytes` null: the object is missing. Throws CorruptError naming `key`. */
+function decodeSegment(key: string, name: string, bytes: Uint8Array | null): Segment {
+  if (!bytes) throw new CorruptError(key, 'is missing, but the checkpoint names it', pageHint);
+  const first = firstPageOf(name);
+  if (nameSegment(first, bytes) !== name) {
+    const message = 'does not match the hash in its name: it was truncated or altered';
+    throw new CorruptError(key, message, pageHint);
+  }
+  const end = bytes.indexOf(10);
+  const header = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString()) as SegmentHeader;
+  let from = end + 1;
+  const pages = header.pages.map((length) => {
+    from += length;
+    return bytes.subarray(from - length, from);
+  });
+  return { key, first, pages, before: header.before };
+}
+
+/** Segments by name, from memory or from the store. */
+function openSegments({ store, prefix, keepAlive }: PageStoreOptions) {
+  const memory = new Map<string, Uint8Array>();
+  let memoryBytes = 0;
+
+  async function request(name: string): Promise<Segment> {
+    const key = segmentKey(prefix, name);
+    return decodeSegment(key, name, memory.get(name) ?? (await store.get(key)));
+  }
+
+  /** Requests each segment when it is taken from here, in order, from the one that has the page `first`. */
+  async function* requestAll(
+    { groups, segments, pageCount, recent }: PageIndex,
+    first: number,
+  ): AsyncGenerator<{ requested: Promise<Segment> }> {
+    for (const [place, last] of groups.entries()) {
+      // The page is behind this group.
+      const next = groups[place + 1] ?? segments[0];
+      if (next !== undefined && firstPageOf(next) <= first) continue;
+      const requested = request(last);
+      const { before } = await requested;
+      for (const name of selectFrom(before, first, firstPageOf(last))) {
+        yield { requested: requestAhead(name) };
+      }
+      yield { requested };
+    }
+    for (const name of selectFrom(segments, first, pageCount - recent.length)) {
+      yield { requested: requestAhead(name) };
+    }
+  }
+
+  function requestAhead(name: string): Promise<Segment> {
+    const requested = request(name);
+    // It may fail before it is awaited: without this, that would end the process.
+    requested.catch(() => {});
+    return requested;
+  }
+
+  return {
+    /** Stores the pages of the checkpoint as a new segment. */
+    async append(index: PageIndex): Promise<PageIndex> {
+      const { pageCount, segments, groups, recent } = index;
+      const isLastOfGroup = segments.length === groupSegments - 1;
+      const pages = recent.map((text) => Buffer.from(text, 'base64'));
+      const bytes = encodeSegment(pages, isLastOfGroup ? segments : []);
+      const name = nameSegment(pageCount - recent.length, bytes);
+      await keepAlive();
+      await store.put(segmentKey(prefix, name), bytes, { durability: 'checksummed' });
+      if (memoryBytes + bytes.length <= memoryBytesMax) {
+        memory.set(name, bytes);
+        memoryBytes += bytes.length;
+      }
+      return {
+        ...index,
+        recent: [],
+        groups: isLastOfGroup ? [...groups, name] : groups,
+        segments: isLastOfGroup ? [] : [...segments, name],
+      };
+    },
+    /** The segments from the one that has the page `first`. */
+    async *read(index: PageIndex, first: number): AsyncGenerator<Segment> {
+      const requests = requestAll(index, first);
+      const ahead: Promise<Segment>[] = [];
+      for (;;) {
+        while (ahead.length < segmentsAhead) {
+          const next = await requests.next();
+          if (next.done) break;
+          ahead.push(next.value.requested);
+        }
+        const segment = ahead.shift();
+        if (!segment) return;
+        yield await segment;
+      }
+    },
+  };
+}
+
+/** The names of the segments that have the page `first` or later ones. `end`: the number of the page after the last of them. */
+function selectFrom(names: readonly string[], first: number, end: number): readonly string[] {
+  return names.filter((_, place) => {
+    const next = names[place + 1];
+    return (next === undefined ? end : firstPageOf(next)) > first;
+  });
 }

@@ -5,6 +5,7 @@ import { CorruptError } from '../core/errors.ts';
 import { parseExact, stringifyExact } from '../core/exact-json.ts';
 import type { Dataset, PageBody } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
+import type { Join } from './sequence.ts';
 
 /** Where and when a stored page was read. */
 export interface PageHeader {
@@ -18,6 +19,8 @@ export interface PageHeader {
 
 export interface StoredPage {
   header: PageHeader;
+  /** How the page joined its pass. */
+  from: Join;
   body: PageBody;
 }
 
@@ -36,12 +39,12 @@ export function toItems(dataset: Dataset, records: readonly unknown[]): Item[] {
   });
 }
 
-/** The bytes of a stored page: one line with the header and the response body, gzipped. */
-export function encodePage(header: PageHeader, body: string): Uint8Array {
-  return gzipSync(`${JSON.stringify(header)}\n${body}`, { level: 4 });
+/** The bytes of a stored page: one line with the header and how it joined, and the response body, gzipped. */
+export function encodePage(header: PageHeader, from: Join, body: string): Uint8Array {
+  return gzipSync(`${JSON.stringify({ ...header, from })}\n${body}`, { level: 4 });
 }
 
-/** The first 16 hex digits of the sha256, as page keys and checkpoints hold them. */
+/** The first 16 hex digits of the sha256, as the names of segments and checkpoints have them. */
 export function pageHash(bytes: Uint8Array): string {
   return sha256(bytes).slice(0, 16);
 }
@@ -50,23 +53,15 @@ export function pageHash(bytes: Uint8Array): string {
 export const pageHint =
   'Nothing was overwritten. Restore the object from a version of the bucket, or delete the folder of this run: the run then starts again from its first page.';
 
-/** Throws CorruptError naming `key`, the object that holds the page, if the bytes do not have this hash or are not a page. */
-export function decodePage(
-  dataset: Dataset,
-  key: string,
-  hash: string,
-  bytes: Uint8Array,
-): StoredPage {
-  if (pageHash(bytes) !== hash) {
-    const message = 'contains a page that does not match its hash: it was truncated or altered';
-    throw new CorruptError(key, message, pageHint);
-  }
+/** Throws CorruptError naming `key`, the object that holds the page, if the bytes are not a page. */
+export function decodePage(dataset: Dataset, key: string, bytes: Uint8Array): StoredPage {
   try {
     const text = gunzipSync(bytes).toString('utf8');
     const end = text.indexOf('\n');
     const body = dataset.parsePage(parseExact(text.slice(end + 1)));
     if (typeof body === 'string') throw new Error(body);
-    return { header: JSON.parse(text.slice(0, end)) as PageHeader, body };
+    const { from, ...header } = JSON.parse(text.slice(0, end)) as PageHeader & { from: Join };
+    return { header, from, body };
   } catch (cause) {
     throw new CorruptError(key, 'contains a page that cannot be read', pageHint, { cause });
   }

@@ -12,6 +12,7 @@
 import { ProtocolError } from '../core/errors.ts';
 import type { Dataset } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
+import { createKeyTable, hashText, type KeyTable, type TextHash } from './key-table.ts';
 import type { Item } from './page.ts';
 import { createSequence, type Join } from './sequence.ts';
 
@@ -335,7 +336,7 @@ export type PassTracker = ReturnType<typeof trackPass>;
 // Long because: one state, and the two functions that share it.
 export function trackPass() {
   const known = createSequence();
-  const keylessMarks = new Set<string>();
+  const keylessMarks = createKeyTable();
   let keyless = 0;
   let inversions = 0;
   /** Records without the anchors. In a steady pass, the number of positions. */
@@ -344,39 +345,43 @@ export function trackPass() {
   let twins = '';
 
   /** Notes records that this pass has met before. Only in a steady pass is their place another one. */
-  function noteTwins(items: readonly Item[], from: Join): void {
+  function noteTwins(
+    items: readonly Item[],
+    hashes: readonly (TextHash | null)[],
+    from: Join,
+  ): void {
     const inPage = new Set<string>();
-    for (const [index, { key, mark }] of items.entries()) {
+    for (const [index, { mark }] of items.entries()) {
       const isAnchor = from === 'anchor' && index === 0;
       const isInPage = inPage.has(mark);
       inPage.add(mark);
       if (isAnchor) continue;
-      const isKnown = key === null ? keylessMarks.has(mark) : known.has(key);
+      const hash = hashes[index] ?? null;
+      const isKnown = hash === null ? keylessMarks.has(hashText(mark)) : known.hasHash(hash);
       // One page is one state of the list, so it proves by itself that a record is listed twice.
       if (isKnown && !isInPage) hasTwinPages = true;
       if (isKnown || isInPage) twins = sha256(`${twins} ${records} ${mark}`);
       records += 1;
     }
-    for (const { key, mark } of items) if (key === null) keylessMarks.add(mark);
+    for (const { key, mark } of items) if (key === null) keylessMarks.add(hashText(mark));
   }
 
   return {
     known,
     addPage(items: readonly Item[], from: Join): void {
-      noteTwins(items, from);
-      const counts = known.merge(
-        items.map(({ key }) => key),
-        from,
-      );
+      const keys = items.map(({ key }) => key);
+      const hashes = keys.map((key) => (key === null ? null : hashText(key)));
+      noteTwins(items, hashes, from);
+      const counts = known.merge(keys, from, hashes);
       keyless += counts.keyless;
       inversions += counts.inversions;
     },
     /** `seenBefore`: the keys that earlier passes have met. */
-    evidence(cursor: Cursor, seenBefore: ReadonlySet<string>): PassEvidence {
+    evidence(cursor: Cursor, seenBefore: KeyTable): PassEvidence {
       const { pass, steady, totalMoved, totalLast, unlisted } = cursor;
       const { totalMax, reachMax, fallenPass } = cursor.seen;
       const unique = known.size;
-      const goneSince = [...seenBefore].filter((key) => !known.has(key)).length;
+      const goneSince = known.countMissing(seenBefore);
       const listed = steady ? records : unique + keyless;
       const met = listed + goneSince;
       const fallen =

@@ -87,9 +87,9 @@ async function resumeRun(
   const reason =
     checkpoint && whyAbandon({ checkpoint, wanted, id, nowMs: store.nowMs(), scheduleMs });
   if (checkpoint && !reason) {
-    const { snapshot, run, pages } = checkpoint;
+    const { snapshot, run, pageCount } = checkpoint;
     const named = { target: id, account: target.account };
-    log('info', 'continuing an open run', { snapshot, run, pages: pages.length, ...named });
+    log('info', 'continuing an open run', { snapshot, run, pages: pageCount, ...named });
     return checkpoint;
   }
   state.open = null;

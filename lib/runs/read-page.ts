@@ -102,16 +102,16 @@ async function storePage(
 ): Promise<void> {
   const { fetched, items, step, evidence } = page;
   const { checkpoint } = state;
-  const { pages, cursor } = checkpoint;
+  const { pageCount, cursor } = checkpoint;
   const isRealigned = cursor.anchor !== null && step.from !== 'anchor';
   const header = {
-    index: pages.length,
+    index: pageCount,
     pass: cursor.pass,
     offset: cursor.offset,
     fetchedAtMs: Math.round(fetched.fetchedAtMs),
   };
-  const bytes = encodePage(header, fetched.body);
-  const places = await state.pages.add(checkpoint, bytes, { pass: cursor.pass, from: step.from });
+  const bytes = encodePage(header, step.from, fetched.body);
+  const places = await state.pages.add(checkpoint, bytes, cursor.pass);
   await state.save({
     ...checkpoint,
     ...places,
@@ -120,7 +120,7 @@ async function storePage(
     cursor: step.cursor,
     evidence: {
       ...evidence,
-      pages: pages.length + 1,
+      pages: places.pageCount,
       realigned: evidence.realigned + (isRealigned ? 1 : 0),
     },
   });
@@ -134,14 +134,14 @@ function report(
   { page }: FetchedPage,
   { step, waitedBeforeMs }: { step: Step; waitedBeforeMs: number },
 ): void {
-  const { run, snapshot, pages, cursor: next } = checkpoint;
+  const { run, snapshot, pageCount, cursor: next } = checkpoint;
   const { totalNum, records } = page;
   const rows = next.reach;
   // The stated total may be too small.
   const total = Math.max(totalNum, rows);
   ports.progress({ kind: 'page', target, run, snapshot, rows, total, pass: cursor.pass });
   ports.log(ports.policy.pageLogLevel, 'page', {
-    page: pages.length,
+    page: pageCount,
     quotaWaitMs: Math.round(ports.budget.waitedMs() - waitedBeforeMs),
     offset: cursor.offset,
     records: records.length,

@@ -6,7 +6,8 @@ import type { Dataset, Source } from '../core/ports.ts';
 import { stoppedError } from '../quota/budget.ts';
 import type { Ledger } from '../quota/ledger.ts';
 import { type Checkpoint, encodeCheckpoint } from '../reading/checkpoint.ts';
-import { type Item, toItems } from '../reading/page.ts';
+import { createKeyTable, hashText, type KeyTable } from '../reading/key-table.ts';
+import { toItems } from '../reading/page.ts';
 import { openRunPages } from '../reading/page-store.ts';
 import { type PassTracker, trackPass } from '../reading/paging.ts';
 import type { Previous } from '../snapshots/manifest.ts';
@@ -47,7 +48,7 @@ export type RunState = ReturnType<typeof openRunState>;
 export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoint) {
   const { store, dataset, budget } = ports;
   const prefix = runPrefix(target, start.snapshot, start.run);
-  const hasPages = start.pages.some((page) => page.pass === start.cursor.pass);
+  const hasPages = start.passStarts.at(-1)?.pass === start.cursor.pass;
   const state = {
     ports,
     target,
@@ -63,23 +64,28 @@ export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoi
       await store.put(checkpointKey(prefix), bytes, { durability: 'acknowledged' });
       state.checkpoint = next;
     },
-    /** Reads the current pass back from its stored pages, unless this process followed it from its start. */
+    /**
+     * Reads the current pass back from its stored pages, unless this process followed it from its start. Its memory does not
+     * grow with the pages, but with their keys.
+     */
     async loadPass(): Promise<PassTracker> {
       if (state.pass) return state.pass;
       const loaded = trackPass();
-      for (const [index, page] of state.checkpoint.pages.entries()) {
-        if (page.pass !== state.checkpoint.cursor.pass) continue;
-        loaded.addPage(await readItems(index), page.from);
+      const range = { fromPass: state.checkpoint.cursor.pass };
+      for await (const { body, from } of state.pages.read(state.checkpoint, range)) {
+        loaded.addPage(toItems(dataset, body.records), from);
       }
       state.pass = loaded;
       return loaded;
     },
     /** Keys of all records in passes before `pass`. */
-    async readKeysBefore(pass: number): Promise<Set<string>> {
-      const keys = new Set<string>();
-      for (const [index, page] of state.checkpoint.pages.entries()) {
-        if (page.pass >= pass) continue;
-        for (const { key } of await readItems(index)) if (key !== null) keys.add(key);
+    async readKeysBefore(pass: number): Promise<KeyTable> {
+      const keys = createKeyTable();
+      for await (const { body } of state.pages.read(state.checkpoint, { beforePass: pass })) {
+        for (const record of body.records) {
+          const key = dataset.keyOf(record);
+          if (key !== null) keys.add(hashText(key));
+        }
       }
       return keys;
     },
@@ -89,11 +95,6 @@ export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoi
   async function keepAlive(): Promise<void> {
     if (budget.signal.aborted) throw stoppedError();
     await ports.renew();
-  }
-
-  async function readItems(index: number): Promise<Item[]> {
-    const { body } = await state.pages.read(state.checkpoint, index);
-    return toItems(dataset, body.records);
   }
 
   return state;

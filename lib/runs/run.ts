@@ -15,7 +15,7 @@ export type RunOutcome =
 
 /** An upper bound for judging or sealing, milliseconds. */
 export function estimateSealMs(checkpoint: Checkpoint, settleMs: number): number {
-  return 2_000 + 2 * settleMs + checkpoint.pages.length * 100;
+  return 2_000 + 2 * settleMs + checkpoint.pageCount * 100;
 }
 
 /**
@@ -109,7 +109,7 @@ async function seal(state: RunState): Promise<SealOutcome | null> {
     const sealPorts = {
       ...ports,
       keepAlive,
-      readStoredPage: pages.readInOrder,
+      readPages: pages.read,
       mayWait: policy.waitsForOthers,
       onWait: (delayMs: number) => progress({ kind: 'wait', delayMs, reason: 'seal' }),
     };

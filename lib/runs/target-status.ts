@@ -304,13 +304,14 @@ async function readOpen(
 ): Promise<OpenRun | null> {
   const checkpoint = await readCheckpoint(store, target, open);
   if (!checkpoint) return null;
-  const { snapshot, startedAtMs, lastPageAtMs, phase, pages, cursor, sealAttempts } = checkpoint;
+  const { snapshot, startedAtMs, lastPageAtMs, phase, pageCount, cursor, sealAttempts } =
+    checkpoint;
   return {
     snapshot,
     startedAt: isoTime(startedAtMs),
     lastPageAt: isoTime(lastPageAtMs),
     phase,
-    pages: pages.length,
+    pages: pageCount,
     rows: cursor.totalLast === null ? null : cursor.reach,
     total: cursor.totalLast === null ? null : Math.max(cursor.totalLast, cursor.reach),
     sealAttempts,

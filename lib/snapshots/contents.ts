@@ -5,7 +5,8 @@ import { snapshotTimeMs, type TargetKey } from '../core/object-keys.ts';
 import type { Dataset, Row } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import { findPositions, type ReadStoredPage, type Reject, readDuplicates } from './duplicates.ts';
+import type { ReadPages } from '../reading/page-store.ts';
+import { findPositions, type Reject, readDuplicates } from './duplicates.ts';
 
 export interface Contents {
   /** Ascending by key, in the order of its UTF-8 bytes. */
@@ -26,7 +27,7 @@ export async function readContents(
   dataset: Dataset,
   target: TargetKey,
   checkpoint: Checkpoint,
-  readStoredPage: ReadStoredPage,
+  readPages: ReadPages,
 ): Promise<Contents> {
   const { region, projectId } = target;
   const { account } = checkpoint.scope;
@@ -38,12 +39,12 @@ export async function readContents(
   const texts = findPositions(checkpoint, new Set());
   const listedTwice = new Set<string>();
   let repeats = 0;
-  for (const index of checkpoint.pages.keys()) {
-    const { header, body } = await readStoredPage(checkpoint, index);
+  for await (const page of readPages(checkpoint)) {
+    const { header, body } = page;
     const { fetchedAtMs } = header;
     const context = { snapshotAtMs, fetchedAtMs, verdict, account, region, projectId };
-    const isKeyElsewhere = keys.openPage(index);
-    const isTextElsewhere = texts.openPage(index);
+    const isKeyElsewhere = keys.openPage(page);
+    const isTextElsewhere = texts.openPage(page);
     for (const [place, record] of body.records.entries()) {
       const key = dataset.keyOf(record);
       if (key !== null) {
@@ -60,7 +61,7 @@ export async function readContents(
   const twice =
     listedTwice.size === 0
       ? { rejects: [], repeats: 0 }
-      : await readDuplicates(dataset, checkpoint, readStoredPage, listedTwice);
+      : await readDuplicates(dataset, checkpoint, readPages, listedTwice);
   const keyIndex = dataset.columns.findIndex((column) => column.name === dataset.keyColumn);
   const rows = [...byKey.values()];
   byKey.clear();
@@ -74,7 +75,7 @@ export async function readContents(
 }
 
 /** For findPositions. If the run is one pass over a list that did not move, the rows so far are the keys: no second set is needed. */
-function trackKeys({ atRest, pages }: Checkpoint, rows: ReadonlyMap<string, Row>) {
-  if (!atRest || pages[0]?.pass !== pages[pages.length - 1]?.pass) return new Set<string>();
+function trackKeys({ atRest, passStarts }: Checkpoint, rows: ReadonlyMap<string, Row>) {
+  if (!atRest || passStarts.length > 1) return new Set<string>();
   return { has: (key: string) => rows.has(key), add() {} };
 }

@@ -4,6 +4,7 @@ import { parseExact, stringifyExact } from '../core/exact-json.ts';
 import type { Dataset } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import type { StoredPage } from '../reading/page.ts';
+import type { ReadPages } from '../reading/page-store.ts';
 
 /** A record that is not a row: it has no usable key, or another record of its key is the row. */
 export interface Reject {
@@ -12,9 +13,6 @@ export interface Reject {
   /** JSON text, exactly as the API sent it. */
   record: string;
 }
-
-/** Reads the stored page at `index`. Pages are read in ascending order, a second time if a key is listed twice. */
-export type ReadStoredPage = (checkpoint: Checkpoint, index: number) => Promise<StoredPage>;
 
 /** The records met so far, by a mark: a key, or the text of a record without one. */
 interface Met {
@@ -30,14 +28,19 @@ interface Met {
  * position. If the list did not move, every record but the anchor is at a new position. If it moved, only two records of one
  * page are certainly at two positions: `met` then holds one page.
  */
-export function findPositions({ atRest, pages }: Checkpoint, met: Met) {
-  const lastPass = pages[pages.length - 1]?.pass;
+export function findPositions(
+  { atRest, passStarts }: Pick<Checkpoint, 'atRest' | 'passStarts'>,
+  met: Met,
+) {
+  const lastPass = passStarts.at(-1)?.pass;
   return {
-    openPage(number: number): ((place: number, mark: string) => boolean) | null {
-      const page = pages[number];
-      if (page?.pass !== lastPass) return null;
+    openPage({
+      header,
+      from,
+    }: Pick<StoredPage, 'header' | 'from'>): ((place: number, mark: string) => boolean) | null {
+      if (header.pass !== lastPass) return null;
       if (!atRest) met.clear?.();
-      const hasAnchor = atRest && page?.from === 'anchor';
+      const hasAnchor = atRest && from === 'anchor';
       return (place, mark) => {
         const isMet = met.has(mark);
         met.add(mark);
@@ -66,15 +69,17 @@ interface Listed {
 export async function readDuplicates(
   dataset: Dataset,
   checkpoint: Checkpoint,
-  readStoredPage: ReadStoredPage,
+  readPages: ReadPages,
   keys: ReadonlySet<string>,
 ): Promise<{ rejects: Reject[]; repeats: number }> {
   const byKey = new Map<string, Listed>();
   const positions = findPositions(checkpoint, new Set());
-  for (const number of checkpoint.pages.keys()) {
-    const isElsewhere = positions.openPage(number);
+  const lastPass = checkpoint.passStarts.at(-1)?.pass;
+  for await (const page of readPages(checkpoint, { fromPass: lastPass ?? 0 })) {
+    const isElsewhere = positions.openPage(page);
     if (!isElsewhere) continue;
-    const { header, body } = await readStoredPage(checkpoint, number);
+    const { header, body } = page;
+    const number = header.index;
     for (const [place, record] of body.records.entries()) {
       const key = dataset.keyOf(record);
       if (key === null || !keys.has(key)) continue;

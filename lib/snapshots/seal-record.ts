@@ -29,7 +29,7 @@ export interface SealRecord {
   faults: readonly Fault[];
 }
 
-const sealRecordVersion = 3;
+const sealRecordVersion = 4;
 
 export function encodeSealRecord(record: SealRecord): Uint8Array {
   return encodeState('seal record', sealRecordVersion, record);

@@ -12,10 +12,10 @@ import {
 } from '../core/object-keys.ts';
 import type { Dataset, Scratch, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
+import type { ReadPages } from '../reading/page-store.ts';
 import { type Fault, readEvidenceOrNull, readManifest } from './catalog.ts';
 import { type ChainEnd, isSamePrevious, readChainEnd } from './chain-end.ts';
 import { type Contents, readContents } from './contents.ts';
-import type { ReadStoredPage } from './duplicates.ts';
 import {
   decodePointerOrNull,
   encodeManifest,
@@ -50,7 +50,7 @@ export interface SealPorts extends PartPorts, TurnPorts {
   writer: string;
   /** For the manifest: how often a snapshot is due. */
   scheduleMs: number;
-  readStoredPage: ReadStoredPage;
+  readPages: ReadPages;
   /** The newest snapshot that was sealed, as the schedule remembers it; null: it remembers none. */
   remembered: Previous | null;
 }
@@ -111,7 +111,7 @@ async function publish(
   checkpoint: Checkpoint,
   end: ChainEnd,
 ): Promise<'again' | 'paused' | SealRecord> {
-  const { store, clock, dataset, readStoredPage, keepAlive } = ports;
+  const { store, clock, dataset, readPages, keepAlive } = ports;
   const { snapshot, run } = checkpoint;
   // A name is used once, also if its manifest was deleted.
   if (end.newestName !== null && end.newestName >= snapshot) {
@@ -120,7 +120,7 @@ async function publish(
   }
   const key = sealRecordKey(target, snapshot, run);
   const { record, settlesMonotonicMs } = await fixRecord(ports, key, checkpoint, end);
-  const contents = await readContents(dataset, target, record.checkpoint, readStoredPage);
+  const contents = await readContents(dataset, target, record.checkpoint, readPages);
   const { rows, rejects, duplicates } = contents;
   const keyless = rejects.length - duplicates;
   if (keyless > rejectShareMax * (rejects.length + rows.length)) {

@@ -1,8 +1,12 @@
 // Tests the checkpoint: the run id, its first state, encoding, and the shapes of scope and evidence.
 // test/snapshots/manifest.test.ts tests these shapes within a manifest.
 
+import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
+import { CorruptError } from '../../lib/core/errors.ts';
+import { encodeState } from '../../lib/core/state.ts';
 import {
   decodeCheckpoint,
   encodeCheckpoint,
@@ -50,7 +54,8 @@ test('starts a run with no page read, at the first row of the first pass', () =>
     phase: 'collecting',
     lastPageAtMs: start.startedAtMs,
     cursor: { pass: 1, offset: 0, anchor: null },
-    pages: [],
+    pageCount: 0,
+    passStarts: [],
     verdict: null,
     sealAttempts: 0,
   });
@@ -59,11 +64,45 @@ test('starts a run with no page read, at the first row of the first pass', () =>
   expect(Object.values(rest).every((value) => value === 0)).toBe(true);
 });
 
-test('decodes what it encoded, and rejects truncated bytes', () => {
-  const checkpoint = startCheckpoint(start);
+describe('a stored checkpoint', () => {
+  const pages = [Buffer.from('\npage\n'), randomBytes(200), randomBytes(90)];
+  const recent = pages.map((page) => page.toString('base64'));
+  const checkpoint = { ...startCheckpoint(start), recent };
   const bytes = encodeCheckpoint(checkpoint);
-  expect(decodeCheckpoint('c', bytes)).toEqual(checkpoint);
-  expect(() => decodeCheckpoint('c', bytes.subarray(0, 20))).toThrow(/^c: cannot be parsed/);
+
+  test('is decoded as it was encoded, with and without pages', () => {
+    expect(decodeCheckpoint('c', bytes)).toEqual(checkpoint);
+    const empty = { ...checkpoint, recent: [] };
+    expect(decodeCheckpoint('c', encodeCheckpoint(empty))).toEqual(empty);
+  });
+
+  test('is a line of JSON and the bytes of its pages', () => {
+    const text = Buffer.from(bytes).toString('latin1');
+    const line = JSON.parse(text.slice(0, text.indexOf('\n'))) as { value: object };
+    expect(line).toMatchObject({ kind: 'checkpoint', value: { run: checkpoint.run } });
+    expect(Buffer.from(bytes.subarray(text.indexOf('\n') + 1))).toEqual(Buffer.concat(pages));
+  });
+
+  test('is reported with its key if any byte is changed, it is truncated, or bytes follow', () => {
+    const decode = (altered: Uint8Array) => () => decodeCheckpoint('c', altered);
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (index, change) => {
+        const altered = Uint8Array.from(bytes);
+        altered[index] = (altered[index] ?? 0) ^ change;
+        expect(decode(altered)).toThrow(CorruptError);
+        expect(decode(bytes.subarray(0, index))).toThrow(/^c: /);
+      }),
+    );
+    expect(decode(Buffer.concat([bytes, Buffer.from('x')]))).toThrow(CorruptError);
+    expect(decode(bytes.subarray(0, 20))).toThrow(/^c: cannot be parsed/);
+  });
+
+  test('of an earlier version is refused, not misread', () => {
+    const earlier = encodeState('checkpoint', 3, { ...startCheckpoint(start), pages: [] });
+    expect(() => decodeCheckpoint('c', earlier)).toThrow(
+      'c: has version 3, but this build reads version 4',
+    );
+  });
 });
 
 const evidence = {

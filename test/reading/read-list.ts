@@ -1,5 +1,6 @@
 // Responsible for reading a list in tests as a run does: the loop of lib/runs/run.ts without its side effects.
 
+import { createKeyTable, hashText } from '../../lib/reading/key-table.ts';
 import {
   type Cursor,
   decidePage,
@@ -50,7 +51,8 @@ export function readList(answer: (offset: number) => Answer, options: Options = 
   let seen: ListSeen | undefined;
   for (let number = 1; ; number += 1) {
     let cursor: Cursor = startPass(number, seen);
-    const readBefore = new Set(read);
+    const readBefore = createKeyTable();
+    for (const id of read) readBefore.add(hashText(id));
     const replay = () => {
       const pass = trackPass();
       for (const page of pages) {

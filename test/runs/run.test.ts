@@ -124,16 +124,17 @@ test('stores each page and the progress of the run in one write, before the next
   ]);
 });
 
-test('moves ten pages out of the checkpoint together, before the eleventh is added', async () => {
+test('stores ten pages together as one object, with the tenth page and before its checkpoint', async () => {
   const { advance, start, events } = createRun(2_189);
   await advance(start);
   const writes = events.map((event) => event.replace(/.*\/|-$/g, ''));
   const requests = writes.map((event, index) => (event.startsWith('request') ? index : -1));
-  const eleventh = requests.filter((index) => index >= 0)[10] ?? 0;
-  expect(writes.slice(eleventh, eleventh + 3)).toEqual([
-    'request 1990',
+  const tenth = requests.filter((index) => index >= 0)[9] ?? 0;
+  expect(writes.slice(tenth, tenth + 4)).toEqual([
+    'request 1791',
     expect.stringMatching(/^000000/),
     'checkpoint.json',
+    'request 1990',
   ]);
   expect(events.filter((event) => event.includes('pages/'))).toHaveLength(1);
 });

@@ -77,7 +77,7 @@ describe('working state of runs', () => {
   test('stays complete while any object of the run is young: a long run keeps its first pages', async () => {
     const { clock, store } = createTestExporter();
     const prefix = runPrefix(someTarget, snapshotName(clock.nowMs()), '0123456789ab');
-    await store.put(segmentKey(prefix, 0, 'aa'), Buffer.from('x'));
+    await store.put(segmentKey(prefix, '000000-aa'), Buffer.from('x'));
     clock.advance(10 * dayMs);
     await store.put(checkpointKey(prefix), Buffer.from('x'));
     clock.advance(6 * dayMs);

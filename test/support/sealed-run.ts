@@ -36,7 +36,7 @@ export function createRecordedStore(options: Partial<MemoryStoreOptions> = {}) {
 /** Stores the run and seals it. */
 export async function seal(
   run: RunToStore,
-  overrides: Partial<Omit<SealPorts, 'readStoredPage'>> = {},
+  overrides: Partial<Omit<SealPorts, 'readPages'>> = {},
 ) {
   const { clock, store, recorded } = createRecordedStore();
   const stored = await storeRun(recorded, run);

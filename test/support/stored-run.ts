@@ -75,9 +75,9 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
   for (const [index, page] of run.pages.entries()) {
     const { records, pass = 1, fetchedAtMs = pageTimeMs + index * 1_000 } = page;
     const body = `{"total_num":${records.length},"data_list":[${records.join(',')}]}`;
-    const bytes = encodePage({ index, pass, offset: index * 199, fetchedAtMs }, body);
     const { from = index === 0 ? 'start' : 'anchor' } = page;
-    pageIndex = await runPages.add(pageIndex, bytes, { pass, from });
+    const bytes = encodePage({ index, pass, offset: index * 199, fetchedAtMs }, from, body);
+    pageIndex = await runPages.add(pageIndex, bytes, pass);
   }
   const pages = run.pages.length;
   const evidence = { ...start.evidence, pages, requests: pages + 1 };
@@ -87,7 +87,7 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
   return { target, prefix, checkpoint };
 }
 
-type StoredSealPorts = Omit<SealPorts, 'readStoredPage'>;
+type StoredSealPorts = Omit<SealPorts, 'readPages'>;
 
 export function createSealPorts(
   store: Store,
@@ -117,8 +117,8 @@ export async function sealStored(ports: StoredSealPorts, run: StoredRun): Promis
 
 export async function sealWithFaults(ports: StoredSealPorts, run: StoredRun): Promise<SealOutcome> {
   const { target, prefix, checkpoint } = run;
-  const readStoredPage = openRunPages({ ...ports, prefix }).readInOrder;
-  const outcome = await sealRun({ ...ports, readStoredPage }, target, checkpoint);
+  const readPages = openRunPages({ ...ports, prefix }).read;
+  const outcome = await sealRun({ ...ports, readPages }, target, checkpoint);
   if (!outcome) throw new Error('not its turn');
   return outcome;
 }
