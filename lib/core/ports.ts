@@ -27,7 +27,7 @@ export interface StoredObject {
  * What `put` checks before it resolves. At every level the store rejects bytes that were damaged on the way.
  * - `confirmed`: another request finds the object with its full size. For data that must last: parts and manifests.
  * - `checksummed`: the answer to the write has the MD5 of what was stored; if it has not, as `confirmed`. For small
- *   objects that later work depends on: segments of pages and the pointers `_head` and `_latest`.
+ *   objects that later work depends on: segments (objects of several pages) and the pointers `_head` and `_latest`.
  * - `acknowledged`: the store reports success. For working state that no other object refers to: the quota ledger, the
  *   lease, the schedule, checkpoints and seal records.
  * A store that always writes to its own disk before it resolves may treat all levels alike.

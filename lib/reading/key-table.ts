@@ -4,7 +4,7 @@
 // of 2^42 / 2^129 = 10^-26: less likely than an undetected error of the memory that the texts are in. Nobody knows a way to make
 // two such texts.
 
-import * as crypto from 'node:crypto';
+import * as nodeCrypto from 'node:crypto';
 import { createGrowingArray } from './growing-array.ts';
 
 /** Numbers of 32 bits per hash. */
@@ -14,12 +14,12 @@ const words = 4;
 export type TextHash = string & { readonly isHash: true };
 
 /** Several times as fast as createHash() for short texts. Node.js has it since 20.12. */
-const { hash: hashAtOnce } = crypto as Partial<Pick<typeof crypto, 'hash'>>;
+const { hash: hashAtOnce } = nodeCrypto as Partial<Pick<typeof nodeCrypto, 'hash'>>;
 
 export function hashText(text: string): TextHash {
   const digest = hashAtOnce
     ? hashAtOnce('sha256', text, 'binary')
-    : crypto.createHash('sha256').update(text).digest('binary');
+    : nodeCrypto.createHash('sha256').update(text).digest('binary');
   return digest.slice(0, words * 4) as TextHash;
 }
 
@@ -51,6 +51,7 @@ export interface KeyTable {
 }
 
 /** A set of texts. It needs 16 bytes per text, and 5 to 11 bytes for finding it. */
+// Long because: one state, and the functions that share it.
 export function createKeyTable(): KeyTable {
   /** By number: the hash of the text. */
   const hashes = createGrowingArray(Uint32Array);

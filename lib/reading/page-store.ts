@@ -1,7 +1,7 @@
 // Responsible for where the pages of a run are stored: the newest in the checkpoint itself, older ones in segments of several.
 // Not responsible for the content of pages (page.ts) or for saving the checkpoint (runs/run-state.ts).
 //
-// The bounds here are explained in docs/design/decisions/pages-in-checkpoint.md.
+// docs/design/decisions/pages-in-checkpoint.md explains the bounds.
 
 import { CorruptError } from '../core/errors.ts';
 import { checkpointKey, segmentKey } from '../core/object-keys.ts';
@@ -14,12 +14,12 @@ export const segmentPages = 10;
 /** Fewer pages become a segment if they have more bytes than this. */
 const recentBytesMax = 512 * 2 ** 10;
 /** A page in the checkpoint is written again with every page after it. All that may be this share of the bytes of all pages … */
-const carriedShareMax = 0.8;
+const carriedShareMax = 0.82;
 /** … and this many bytes more: for a short list, fewer requests matter more than fewer bytes. */
-const carriedBytesFree = 4 * 2 ** 20;
+const carriedBytesFree = 2 * 2 ** 20;
 /** This many segments are a group: the last one lists the others, and the checkpoint names only the last one. */
 export const groupSegments = 64;
-/** The most bytes of segments in memory, so that the process that wrote them need not read them back. */
+/** The most bytes of segments in memory. A process does not fetch again what it has written or fetched. */
 const memoryBytesMax = 4 * 2 ** 20;
 /** How many segments are requested before they are needed. */
 const segmentsAhead = 4;
@@ -29,18 +29,6 @@ export type PageIndex = Pick<
   Checkpoint,
   'pageCount' | 'passStarts' | 'pageBytes' | 'carriedBytes' | 'groups' | 'segments' | 'recent'
 >;
-
-export function startPageIndex(): PageIndex {
-  return {
-    pageCount: 0,
-    passStarts: [],
-    pageBytes: 0,
-    carriedBytes: 0,
-    groups: [],
-    segments: [],
-    recent: [],
-  };
-}
 
 /** Which pages to read. Default: all. */
 export interface PageRange {
@@ -188,13 +176,23 @@ function decodeSegment(key: string, name: string, bytes: Uint8Array | null): Seg
 }
 
 /** Segments by name, from memory or from the store. */
+// Long because: one state, and the functions that share it.
 function openSegments({ store, prefix, keepAlive }: PageStoreOptions) {
   const memory = new Map<string, Uint8Array>();
   let memoryBytes = 0;
 
   async function request(name: string): Promise<Segment> {
     const key = segmentKey(prefix, name);
-    return decodeSegment(key, name, memory.get(name) ?? (await store.get(key)));
+    const bytes = memory.get(name) ?? (await store.get(key));
+    const segment = decodeSegment(key, name, bytes);
+    remember(name, bytes);
+    return segment;
+  }
+
+  function remember(name: string, bytes: Uint8Array | null): void {
+    if (!bytes || memory.has(name) || memoryBytes + bytes.length > memoryBytesMax) return;
+    memory.set(name, bytes);
+    memoryBytes += bytes.length;
   }
 
   /** Requests each segment when it is taken from here, in order, from the one that has the page `first`. */
@@ -235,10 +233,7 @@ function openSegments({ store, prefix, keepAlive }: PageStoreOptions) {
       const name = nameSegment(pageCount - recent.length, bytes);
       await keepAlive();
       await store.put(segmentKey(prefix, name), bytes, { durability: 'checksummed' });
-      if (memoryBytes + bytes.length <= memoryBytesMax) {
-        memory.set(name, bytes);
-        memoryBytes += bytes.length;
-      }
+      remember(name, bytes);
       return {
         ...index,
         recent: [],

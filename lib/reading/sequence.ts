@@ -40,6 +40,7 @@ interface Chain {
 const labelGap = 2 ** 20;
 
 /** The rows of one pass, by key, in list order. */
+// Long because: one state, and the functions that share it.
 export function createSequence() {
   const chain: Chain = {
     keys: createKeyTable(),

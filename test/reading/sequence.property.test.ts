@@ -218,3 +218,33 @@ describe('the counts', () => {
     expect(sequence.merge([null, null, null], 'anchor').keyless).toBe(2);
   });
 });
+
+describe('a long list', () => {
+  test('needs at most 50 bytes per row, and each row is still in order after it was renumbered', () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const sequence = createSequence();
+    const size = 400_000;
+    const page = 200;
+    for (let first = 0; first < size; first += page) {
+      const keys = Array.from({ length: page }, (_, index) => `n${first + index}`);
+      sequence.merge(keys, first === 0 ? 'start' : 'anchor');
+    }
+    expect(sequence.size).toBe(size);
+    const bytes = process.memoryUsage().arrayBuffers - before;
+    expect(bytes / size).toBeLessThanOrEqual(50);
+    // So many rows between two neighbours use up the labels there.
+    const inserted = Array.from({ length: 100 }, (_, index) => `x${index}`);
+    sequence.merge(['n200000', ...inserted, 'n200001'], 'overlap');
+    for (const [a, b] of [
+      ['n0', 'n1'],
+      ['n199999', 'n200000'],
+      ['n200000', 'x0'],
+      ['x49', 'x50'],
+      ['x99', 'n200001'],
+      ['n0', 'n399999'],
+    ] as const) {
+      expect(isBefore(sequence, a, b), `${a} ${b}`).toBe(true);
+      expect(isBefore(sequence, b, a), `${b} ${a}`).toBe(false);
+    }
+  });
+});

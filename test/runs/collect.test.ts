@@ -7,6 +7,7 @@ import { AuthError, ProtocolError, TransientError } from '../../lib/core/errors.
 import { scheduleKey } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
 import { unlimitedBudget } from '../../lib/quota/budget.ts';
+import { decodeCheckpoint, encodeCheckpoint } from '../../lib/reading/checkpoint.ts';
 import { collect } from '../../lib/runs/collect.ts';
 import { requestsFor } from '../../lib/runs/cost.ts';
 import type { Manifest } from '../../lib/snapshots/manifest.ts';
@@ -604,6 +605,39 @@ describe('truncated or altered state', () => {
     world.store.restore(new Map([...objects, [key, { bytes: changed, modifiedMs: 0 }]]));
     expect((await world.exportNow()).errors[0]).toMatchObject({ code: 'CORRUPT', key });
   });
+});
+
+test('uses at most 4 requests to the store per page in ticks of a long list, which has few pages per object', async () => {
+  let calls = 0;
+  const world = createTestExporter({
+    ids: nodes(6_000),
+    limit: 10,
+    store: {
+      onCall: ({ phase }) => {
+        if (phase === 'before') calls += 1;
+      },
+    },
+  });
+  const tick = async () => {
+    const before = { calls, pages: world.endpoint.arrivals.length };
+    await world.tick();
+    world.clock.advance(61_000);
+    expect(world.endpoint.arrivals.length - before.pages).toBe(5);
+    return calls - before.calls;
+  };
+  await tick();
+  // As after many pages: what may be written again is used up.
+  const key = [...world.store.dump().keys()].find((name) => name.endsWith('checkpoint.json')) ?? '';
+  const stored = decodeCheckpoint(key, world.store.dump().get(key)?.bytes ?? new Uint8Array());
+  const carriedBytes = Math.round(0.82 * stored.pageBytes + 2 * 2 ** 20);
+  await world.store.put(key, encodeCheckpoint({ ...stored, carriedBytes }));
+  // The first ones make up for the pages that are in this checkpoint.
+  for (let count = 0; count < 5; count += 1) await tick();
+  const counts: number[] = [];
+  for (let count = 0; count < 60; count += 1) counts.push(await tick());
+  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+  expect(mean).toBeGreaterThan(19);
+  expect(mean).toBeLessThanOrEqual(4 * 5);
 });
 
 describe('one run while the clock of the store was ahead, and right again', () => {

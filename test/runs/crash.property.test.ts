@@ -25,7 +25,7 @@ interface Plan {
   request: number | null;
 }
 
-/** Twelve pages: ten of them move from the checkpoint into one object. */
+/** Twelve pages: ten of them become one object, the others stay in the checkpoint. */
 const size = 2_300;
 
 function createCrashingWorld(plan: Plan) {

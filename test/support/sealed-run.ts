@@ -34,10 +34,7 @@ export function createRecordedStore(options: Partial<MemoryStoreOptions> = {}) {
 }
 
 /** Stores the run and seals it. */
-export async function seal(
-  run: RunToStore,
-  overrides: Partial<Omit<SealPorts, 'readPages'>> = {},
-) {
+export async function seal(run: RunToStore, overrides: Partial<Omit<SealPorts, 'readPages'>> = {}) {
   const { clock, store, recorded } = createRecordedStore();
   const stored = await storeRun(recorded, run);
   const ports = createSealPorts(recorded, clock, overrides);
