@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { type Cursor, decidePage, startPass } from '../../lib/reading/paging.ts';
 import { createSequence, type Sequence } from '../../lib/reading/sequence.ts';
 import { createMovingList, createRandom, type History } from '../support/moving-list.ts';
+import { countTypedBytes } from '../support/typed-memory.ts';
 
 const limits = { limit: 5, offsetMax: 10_000, noun: 'container nodes' };
 
@@ -221,7 +222,7 @@ describe('the counts', () => {
 
 describe('a long list', () => {
   test('needs at most 50 bytes per row, and each row is still in order after it was renumbered', () => {
-    const before = process.memoryUsage().arrayBuffers;
+    const before = countTypedBytes();
     const sequence = createSequence();
     const size = 400_000;
     const page = 200;
@@ -230,7 +231,7 @@ describe('a long list', () => {
       sequence.merge(keys, first === 0 ? 'start' : 'anchor');
     }
     expect(sequence.size).toBe(size);
-    const bytes = process.memoryUsage().arrayBuffers - before;
+    const bytes = countTypedBytes() - before;
     expect(bytes / size).toBeLessThanOrEqual(50);
     // So many rows between two neighbours use up the labels there.
     const inserted = Array.from({ length: 100 }, (_, index) => `x${index}`);
