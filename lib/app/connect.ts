@@ -48,6 +48,8 @@ export interface CollectOptions {
   progress: Progress;
   /** Present if waiting is billed: the invocation must end within this time, and waits little for the quota. */
   timeLeftMs?: () => number;
+  /** Of the function; not defined: not known. */
+  memoryMb?: number | undefined;
 }
 
 export interface Connection {
@@ -113,14 +115,14 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     targets,
     warnings,
     reach: (address, settings, signal) => reachHost({ ...client, settings, signal }, address),
-    collect(mode, { signal, progress, timeLeftMs }) {
+    collect(mode, { signal, progress, timeLeftMs, memoryMb }) {
       const { windowMs } = quota;
       const budget = timeLeftMs
         ? limitedBudget({ windowMs, timeLeftMs, signal })
         : unlimitedBudget(signal);
       return budgets.run(budget, async () => {
         await scratch.removeLeft();
-        return collect(mode, { ...ports, budget, progress });
+        return collect(mode, { ...ports, memoryMb, budget, progress });
       });
     },
   };

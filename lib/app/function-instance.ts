@@ -76,6 +76,7 @@ export function openFunctionInstance(folder: string, processEnv: Environment) {
         signal: new AbortController().signal,
         progress: metrics.progress,
         timeLeftMs: () => context.getRemainingTimeInMilliSeconds() - endMarginMs,
+        memoryMb: context.getMemorySize?.(),
       });
     };
     return contexts.run(given, () => runInvocation(run, { log, scrubber, alerts, metrics }));

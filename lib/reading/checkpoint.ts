@@ -82,6 +82,17 @@ export interface Checkpoint {
   atRest: boolean;
   /** Attempts to seal that started but did not end, because the process was killed. */
   sealAttempts: number;
+  /** What an attempt to seal measured that stopped because its time was too short. Null: none, or it was judged since. */
+  sealPace: SealPace | null;
+}
+
+/** How fast an attempt to seal was. */
+export interface SealPace {
+  msPerRecord: number;
+  /** Null: it had not written enough rows to tell. */
+  msPerRow: number | null;
+  /** Of the function; null: not known. */
+  memoryMb: number | null;
 }
 
 const checkpointVersion = 4;
@@ -131,6 +142,7 @@ export function startCheckpoint(start: RunStart): Checkpoint {
     verdict: null,
     atRest: false,
     sealAttempts: 0,
+    sealPace: null,
   };
 }
 

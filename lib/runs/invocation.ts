@@ -46,6 +46,8 @@ export interface CollectPorts {
   /** Name and version of this program, for parts and manifests. */
   writer: string;
   targets: readonly Target[];
+  /** Of the function. Absent: not known. */
+  memoryMb?: number | undefined;
   budget: Budget;
   progress: Progress;
   /** Throws ConfigError if two targets turn out to be the same list. */

@@ -23,6 +23,7 @@ type SharedPorts =
   | 'encoders'
   | 'budget'
   | 'writer'
+  | 'memoryMb'
   | 'scheduleMs';
 
 export interface RunPorts extends Pick<CollectPorts, SharedPorts> {

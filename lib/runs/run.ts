@@ -7,16 +7,12 @@ import { isAtRest, judgePass, startPass, trackPass } from '../reading/paging.ts'
 import { type SealOutcome, sealRun } from '../snapshots/seal.ts';
 import { readNextPage } from './read-page.ts';
 import { openRunState, type RunPorts, type RunState } from './run-state.ts';
+import { checkPace, estimateSealMs, measurePace } from './seal-pace.ts';
 
 export type RunOutcome =
   | ({ kind: 'sealed' } & SealOutcome)
   /** The quota or the time left allows no more now. Everything is stored. */
   | { kind: 'paused' };
-
-/** An upper bound for judging or sealing, milliseconds. */
-export function estimateSealMs(checkpoint: Checkpoint, settleMs: number): number {
-  return 2_000 + 2 * settleMs + checkpoint.pageCount * 100;
-}
 
 /**
  * Advances a run until it is sealed or must pause. Safe to kill at any point, and to call again in another process with
@@ -27,7 +23,7 @@ export async function advanceRun(
   target: TargetKey,
   start: Checkpoint,
 ): Promise<RunOutcome> {
-  const { store, log, ledger, budget, progress } = ports;
+  const { log, ledger, budget, progress } = ports;
   const state = openRunState(ports, target, start);
   for (let isFirst = ports.first; ; isFirst = false) {
     await state.keepAlive();
@@ -38,13 +34,13 @@ export async function advanceRun(
     }
     // Slots that were reserved and are not needed any more are free for others.
     await ledger.release();
-    const estimateMs = estimateSealMs(state.checkpoint, store.settleMs);
+    const estimateMs = estimateSealMs(state.ports, state.checkpoint);
     if (!isFirst && budget.timeLeftMs() < estimateMs) return { kind: 'paused' };
     if (phase === 'judging') {
       await judge(state);
       continue;
     }
-    const outcome = await seal(state);
+    const outcome = await seal(state, isFirst);
     if (!outcome) return { kind: 'paused' };
     const { sealed } = outcome;
     const { rows, verdict } = sealed.manifest;
@@ -88,8 +84,11 @@ async function judge(state: RunState): Promise<void> {
   });
 }
 
-/** Null: another run of the target must seal first. Throws ExportError `SEAL_KILLED`, and what sealRun throws. */
-async function seal(state: RunState): Promise<SealOutcome | null> {
+/**
+ * Null: another run of the target must seal first, or the time left is too short and the next invocation has more. Throws ExportError
+ * `SEAL_KILLED` and, if this is the first work of the invocation, `SEAL_TOO_SLOW`; and what sealRun throws.
+ */
+async function seal(state: RunState, isFirst: boolean): Promise<SealOutcome | null> {
   const { ports, target, pages, keepAlive, checkpoint } = state;
   const { policy, progress } = ports;
   const { sealAttempts, snapshot, run } = checkpoint;
@@ -102,21 +101,32 @@ async function seal(state: RunState): Promise<SealOutcome | null> {
       'Raise the time-out or the memory of the function, or run `cgs-export export` once: it seals the stored pages.',
     );
   }
+  const tooSlow = checkPace(ports, checkpoint);
+  if (tooSlow) {
+    // Judged once: the next attempt measures again.
+    await state.save({ ...checkpoint, sealPace: null });
+    throw tooSlow;
+  }
   progress({ kind: 'seal', target, run, snapshot });
   await state.save({ ...checkpoint, sealAttempts: sealAttempts + 1 });
+  const measured = measurePace(ports, checkpoint);
   let outcome: SealOutcome | null = null;
   try {
     const sealPorts = {
       ...ports,
       keepAlive,
       readPages: pages.read,
+      onProgress: measured.note,
       mayWait: policy.waitsForOthers,
       onWait: (delayMs: number) => progress({ kind: 'wait', delayMs, reason: 'seal' }),
     };
     outcome = await sealRun(sealPorts, target, state.checkpoint);
+  } catch (error) {
+    if (error !== measured.tooSlow() || isFirst) throw error;
   } finally {
     // Reached only if the process was not killed, so the attempt does not count.
-    if (!outcome) await state.save({ ...checkpoint, sealAttempts }).catch(() => {});
+    const sealPace = measured.tooSlow() ? measured.pace() : null;
+    if (!outcome) await state.save({ ...checkpoint, sealAttempts, sealPace }).catch(() => {});
   }
   return outcome;
 }

@@ -1,81 +1,232 @@
-// Responsible for turning a run's stored pages into the sorted rows and the rejects of its snapshot.
+// Responsible for turning a run's stored pages into the sorted rows and the rejects of its snapshot, in bounded memory.
 
+import { ProtocolError } from '../core/errors.ts';
 import { stringifyExact } from '../core/exact-json.ts';
 import { snapshotTimeMs, type TargetKey } from '../core/object-keys.ts';
-import type { Dataset, Row } from '../core/ports.ts';
-import { compareUtf8 } from '../core/utf8-order.ts';
+import type { Dataset, Row, Scratch } from '../core/ports.ts';
+import { sha256 } from '../core/state.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
+import type { StoredPage } from '../reading/page.ts';
 import type { ReadPages } from '../reading/page-store.ts';
-import { findPositions, type Reject, readDuplicates } from './duplicates.ts';
+import { type Reject, readDuplicates } from './duplicates.ts';
+import { openSorter, type RowSorter, type SortSize } from './row-sorter.ts';
+import { followMarks, followPositions } from './run-pages.ts';
+import type { Reading } from './sorted-block.ts';
+import { createCounter, type Statistics } from './statistics.ts';
 
-export interface Contents {
+/** A run fails if more than this share of its records has no usable key. */
+const rejectShareMax = 0.01;
+
+/** `read`: records, of all passes. `written`: rows. */
+export interface SealProgress {
+  read: number;
+  written: number;
+}
+
+export interface ContentPorts {
+  scratch: Scratch;
+  dataset: Dataset;
+  readPages: ReadPages;
+  /** Awaited for every page and between rows. */
+  keepAlive: () => Promise<void>;
+  /** Told how far the contents are. May throw, which ends them. */
+  onProgress?: (done: SealProgress) => void;
+  /** For tests. */
+  sortSize?: SortSize;
+}
+
+/** Takes the contents one by one. */
+export interface ContentSink {
   /** Ascending by key, in the order of its UTF-8 bytes. */
-  rows: Row[];
-  /** Records without a usable key, in the order in which they were read, equal ones once. Then the duplicates. */
-  rejects: Reject[];
-  /** How many of the rejects are duplicates: another record of their key is a row. */
-  duplicates: number;
+  writeRows(rows: readonly Row[]): Promise<void>;
+  /** Records without a usable key, in the order in which they were read, equal ones once. After the last row, the duplicates. */
+  writeReject(reject: Reject): Promise<void>;
+}
+
+/** Counts of what the sink was given. */
+export interface Contents {
+  rows: number;
+  rejects: number;
   /** Records that are equal to a row or to a reject at another position of the list. */
   repeats: number;
+  statistics: Statistics;
 }
 
 /**
  * Combines the pages of all passes. If a row was read several times, its newest reading becomes the row. If the list has a
- * key at two positions, the later one becomes the row.
+ * key at two positions, the later one becomes the row. In memory at any time: a page, a batch of the sorter, the hashes of the
+ * records without a key (at most 1 % of all), and the keys and records that are listed twice. Throws ProtocolError
+ * `TOO_MANY_REJECTS` as soon as it is certain, ScratchError, and what the ports and the sink throw.
  */
-export async function readContents(
-  dataset: Dataset,
+export async function writeContents(
+  ports: ContentPorts,
   target: TargetKey,
   checkpoint: Checkpoint,
-  readPages: ReadPages,
+  sink: ContentSink,
 ): Promise<Contents> {
+  const { scratch, dataset, readPages, sortSize: size } = ports;
+  const keyIndex = dataset.columns.findIndex((column) => column.name === dataset.keyColumn);
+  const sorter = openSorter({ scratch, keyIndex, size });
+  try {
+    const read = await readRun(ports, target, checkpoint, { sorter, sink });
+    const { keyless, listedTwice } = read;
+    const merged = await writeRows(ports, sorter, sink, read);
+    await sorter.remove();
+    const twice =
+      listedTwice.size === 0
+        ? { rejects: [], repeats: 0 }
+        : await readDuplicates(dataset, checkpoint, readPages, listedTwice);
+    const rejects = keyless.count + twice.rejects.length;
+    if (keyless.count > rejectShareMax * (rejects + merged.rows)) {
+      throw tooManyRejects(dataset, keyless, `${keyless.count} of ${rejects + merged.rows}`);
+    }
+    for (const reject of twice.rejects) await sink.writeReject(reject);
+    return { ...merged, rejects, repeats: keyless.repeats + twice.repeats };
+  } finally {
+    await sorter.remove();
+  }
+}
+
+interface ReadRun {
+  keyless: Keyless;
+  /** Keys that the list has at two positions, as far as a single page shows it. */
+  listedTwice: Set<string>;
+  records: number;
+}
+
+/** Gives the records with a key to the sorter, and the others to the sink. */
+async function readRun(
+  { dataset, readPages, keepAlive, onProgress }: ContentPorts,
+  target: TargetKey,
+  checkpoint: Checkpoint,
+  { sorter, sink }: { sorter: RowSorter; sink: ContentSink },
+): Promise<ReadRun> {
+  const normalize = openNormalizer(dataset, target, checkpoint);
+  const openPositions = followPositions(checkpoint);
+  const keyless = openKeyless(dataset, checkpoint);
+  const listedTwice = new Set<string>();
+  let records = 0;
+  let pagesLeft = checkpoint.evidence.pages;
+  for await (const page of readPages(checkpoint)) {
+    await keepAlive();
+    const positions = openPositions(page);
+    const readings: Reading[] = [];
+    const keysOfPage = new Set<string>();
+    for (const [place, record] of page.body.records.entries()) {
+      const key = dataset.keyOf(record);
+      if (key === null) continue;
+      const isPosition = checkpoint.atRest && positions?.has(place) === true;
+      if (positions && !checkpoint.atRest && keysOfPage.has(key)) listedTwice.add(key);
+      keysOfPage.add(key);
+      readings.push({ key, row: normalize(record, page), isPosition });
+    }
+    await sorter.add(readings);
+    for (const reject of keyless.add(page)) await sink.writeReject(reject);
+    records += page.body.records.length;
+    pagesLeft -= 1;
+    onProgress?.({ read: records, written: 0 });
+    // No later page can have more records than were requested.
+    const recordsMax = records + pagesLeft * dataset.limit;
+    if (pagesLeft > 0 && keyless.count > rejectShareMax * recordsMax) {
+      throw tooManyRejects(dataset, keyless, `At least ${keyless.count} of at most ${recordsMax}`);
+    }
+  }
+  return { keyless, listedTwice, records };
+}
+
+function openNormalizer(dataset: Dataset, target: TargetKey, checkpoint: Checkpoint) {
   const { region, projectId } = target;
   const { account } = checkpoint.scope;
   const verdict = checkpoint.verdict ?? 'drifted';
   const snapshotAtMs = snapshotTimeMs(checkpoint.snapshot) as number;
-  const byKey = new Map<string, Row>();
-  const keyless = new Map<string, Reject>();
-  const keys = findPositions(checkpoint, trackKeys(checkpoint, byKey));
-  const texts = findPositions(checkpoint, new Set());
-  const listedTwice = new Set<string>();
-  let repeats = 0;
-  for await (const page of readPages(checkpoint)) {
-    const { header, body } = page;
-    const { fetchedAtMs } = header;
-    const context = { snapshotAtMs, fetchedAtMs, verdict, account, region, projectId };
-    const isKeyElsewhere = keys.openPage(page);
-    const isTextElsewhere = texts.openPage(page);
-    for (const [place, record] of body.records.entries()) {
-      const key = dataset.keyOf(record);
-      if (key !== null) {
-        if (isKeyElsewhere?.(place, key)) listedTwice.add(key);
-        byKey.set(key, dataset.normalize(record as Record<string, unknown>, context));
-        continue;
-      }
-      const text = stringifyExact(record);
-      if (isTextElsewhere?.(place, text)) repeats += 1;
-      if (keyless.has(text)) continue;
-      keyless.set(text, { reason: dataset.rejectReason(record), fetchedAtMs, record: text });
-    }
-  }
-  const twice =
-    listedTwice.size === 0
-      ? { rejects: [], repeats: 0 }
-      : await readDuplicates(dataset, checkpoint, readPages, listedTwice);
-  const keyIndex = dataset.columns.findIndex((column) => column.name === dataset.keyColumn);
-  const rows = [...byKey.values()];
-  byKey.clear();
-  rows.sort((a, b) => compareUtf8(a[keyIndex] as string, b[keyIndex] as string));
-  return {
-    rows,
-    rejects: [...keyless.values(), ...twice.rejects],
-    duplicates: twice.rejects.length,
-    repeats: repeats + twice.repeats,
-  };
+  const run = { snapshotAtMs, verdict, account, region, projectId };
+  return (record: unknown, { header: { fetchedAtMs } }: StoredPage): Row =>
+    dataset.normalize(record as Record<string, unknown>, { ...run, fetchedAtMs });
 }
 
-/** For findPositions. If the run is one pass over a list that did not move, the rows so far are the keys: no second set is needed. */
-function trackKeys({ atRest, passStarts }: Checkpoint, rows: ReadonlyMap<string, Row>) {
-  if (!atRest || passStarts.length > 1) return new Set<string>();
-  return { has: (key: string) => rows.has(key), add() {} };
+/** The records without a usable key. */
+interface Keyless {
+  /** Different ones. */
+  count: number;
+  /** Records that are equal to one of them at another position of the list. */
+  repeats: number;
+  /** Why the first of them is a reject; null: there is none. */
+  firstReason: string | null;
+  /** Returns those of the next page that are not equal to one before. */
+  add(page: StoredPage): Reject[];
+}
+
+function openKeyless(dataset: Dataset, checkpoint: Checkpoint): Keyless {
+  const openPage = followMarks(checkpoint);
+  const known = new Set<string>();
+  const keyless: Keyless = {
+    count: 0,
+    repeats: 0,
+    firstReason: null,
+    add(page) {
+      const isElsewhere = openPage(page);
+      const rejects: Reject[] = [];
+      for (const [place, record] of page.body.records.entries()) {
+        if (dataset.keyOf(record) !== null) continue;
+        const text = stringifyExact(record);
+        const hash = sha256(text);
+        if (isElsewhere?.(place, hash)) keyless.repeats += 1;
+        if (known.has(hash)) continue;
+        known.add(hash);
+        const reason = dataset.rejectReason(record);
+        rejects.push({ reason, fetchedAtMs: page.header.fetchedAtMs, record: text });
+      }
+      keyless.count = known.size;
+      keyless.firstReason ??= rejects[0]?.reason ?? null;
+      return rejects;
+    },
+  };
+  return keyless;
+}
+
+/** Gives the newest reading of each key to the sink. Adds the keys that the list has at two positions to `listedTwice`. */
+async function writeRows(
+  { dataset, keepAlive, onProgress }: ContentPorts,
+  sorter: RowSorter,
+  sink: ContentSink,
+  { listedTwice, records }: ReadRun,
+): Promise<Pick<Contents, 'rows' | 'statistics'>> {
+  const counter = createCounter(dataset);
+  let rowCount = 0;
+  let newest: Reading | null = null;
+  let positions = 0;
+  const write = async (rows: readonly Row[]) => {
+    await keepAlive();
+    rowCount += rows.length;
+    counter.add(rows);
+    await sink.writeRows(rows);
+    onProgress?.({ read: records, written: rowCount });
+  };
+  for await (const readings of sorter.sorted()) {
+    const rows: Row[] = [];
+    for (const reading of readings) {
+      if (newest !== null && newest.key !== reading.key) {
+        rows.push(newest.row);
+        positions = 0;
+      }
+      if (reading.isPosition) positions += 1;
+      if (positions > 1) listedTwice.add(reading.key);
+      newest = reading;
+    }
+    await write(rows);
+  }
+  if (newest !== null) await write([newest.row]);
+  return { rows: rowCount, statistics: counter.statistics() };
+}
+
+function tooManyRejects(
+  { keyColumn }: Dataset,
+  { firstReason }: Keyless,
+  share: string,
+): ProtocolError {
+  return new ProtocolError(
+    'TOO_MANY_REJECTS',
+    `${share} records have no usable ${keyColumn}; at most ${rejectShareMax * 100} % are accepted. First reason: ${firstReason}.`,
+    'The API returned records that this version does not understand. Nothing was published. The pages are kept under _runs/.',
+  );
 }

@@ -1,122 +1,156 @@
-// Responsible for the parts of a snapshot, rows in each format and rejects: their keys before the first is written, and writing
-// them.
+// Responsible for the parts of a snapshot, rows in each format and rejects: complete in memory or in temporary files, with the
+// keys that follow from their bytes, before the first of them is stored.
 
-import { gzipSync } from 'node:zlib';
+import { createGzip } from 'node:zlib';
 import { type PartKind, partKey, type TargetKey } from '../core/object-keys.ts';
-import type { Dataset, Encoder, EncodingOptions, Row, Store } from '../core/ports.ts';
-import { sha256 } from '../core/state.ts';
+import type { Dataset, Encoder, Scratch, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import type { Contents } from './contents.ts';
+import type { ContentSink } from './contents.ts';
 import type { Reject } from './duplicates.ts';
 import type { Part } from './manifest.ts';
+import { openSpool, type Spool, type Spooled } from './spool.ts';
 
 export interface PartPorts {
   store: Store;
+  scratch: Scratch;
   dataset: Dataset;
   encoders: readonly Encoder[];
-  /** Awaited before each write. */
+  /** Awaited before each write to the store. */
   keepAlive: () => Promise<void>;
 }
 
-/** Encoded parts that are kept until they are written. Larger ones are encoded again, so that memory stays bounded. */
-const keptBytesMax = 16 * 2 ** 20;
-
-/** Rows between two calls of `keepAlive`: about 100 ms of work. */
-const rowsPerWrite = 10_000;
-
+/** A part that is not stored yet. */
 export interface EncodedPart {
   part: Part;
-  /** Null: too large to be kept. */
-  bytes: Uint8Array | null;
-  encode: () => Promise<Uint8Array>;
+  spooled: Spooled;
 }
 
-/**
- * Encodes every part, because its key contains the hash of its bytes. The newest part is always kept; the earlier ones only if
- * all of them together are small.
- */
-export async function encodeParts(
-  { dataset, encoders, keepAlive }: PartPorts,
+export interface PartWriter extends ContentSink {
+  /** The parts with rows in the order of the encoders, then the rejects, if there are any. */
+  finish(): Promise<EncodedPart[]>;
+  /** Frees memory and temporary files. Never throws, and may be called again. */
+  remove(): Promise<void>;
+}
+
+/** Encodes rows into all formats at the same time. Parts of up to 8 MiB need no temporary file. */
+export function openParts(
+  { scratch, dataset, encoders }: PartPorts,
   target: TargetKey,
-  { writer, checkpoint }: { writer: string; checkpoint: Checkpoint },
-  { rows, rejects }: Contents,
-): Promise<EncodedPart[]> {
-  const encoded: EncodedPart[] = [];
-  const { table, schemaVersion, snapshot, run, verdict } = checkpoint;
-  async function add(
-    kind: PartKind,
-    rowCount: number,
-    encode: () => Promise<Uint8Array>,
-  ): Promise<void> {
-    const bytes = await encode();
-    const hash = sha256(bytes);
-    const key = partKey(target, kind, snapshot, hash);
-    const part = { ...kind, key, rows: rowCount, bytes: bytes.length, sha256: hash };
-    const keptBytes = encoded.reduce((sum, one) => sum + (one.bytes?.length ?? 0), bytes.length);
-    if (keptBytes > keptBytesMax) for (const one of encoded) one.bytes = null;
-    encoded.push({ part, bytes, encode });
+  { writer: createdBy, checkpoint }: { writer: string; checkpoint: Checkpoint },
+): PartWriter {
+  const { snapshot } = checkpoint;
+  const metadata = describeRows(dataset, checkpoint);
+  const { columns, keyColumn: sortedBy } = dataset;
+  const written = encoders.map((encoder) => {
+    const spool = openSpool(scratch);
+    const options = { columns, sortedBy, createdBy, metadata, sink: spool.append };
+    return { format: encoder.format, spool, writer: encoder.open(options) };
+  });
+  const rejects = openRejects(scratch);
+  let rows = 0;
+
+  async function encode(kind: PartKind, rowCount: number, spool: Spool): Promise<EncodedPart> {
+    const spooled = await spool.finish();
+    const { bytes, sha256 } = spooled;
+    const key = partKey(target, kind, snapshot, sha256);
+    return { part: { ...kind, key, rows: rowCount, bytes, sha256 }, spooled };
   }
-  const options = {
-    columns: dataset.columns,
-    sortedBy: dataset.keyColumn,
-    createdBy: writer,
-    metadata: {
-      dataset: dataset.name,
-      table,
-      schemaVersion: String(schemaVersion),
-      snapshot,
-      run,
-      verdict: verdict ?? 'drifted',
+
+  return {
+    async writeRows(batch) {
+      rows += batch.length;
+      for (const { writer } of written) await writer.write(batch);
+    },
+    writeReject: rejects.add,
+    async finish() {
+      const parts: EncodedPart[] = [];
+      for (const { format, spool, writer } of written) {
+        await writer.end();
+        parts.push(await encode({ role: 'rows', format }, rows, spool));
+      }
+      const count = await rejects.end();
+      if (count > 0) {
+        parts.push(await encode({ role: 'rejects', format: 'ndjson' }, count, rejects.spool));
+      }
+      return parts;
+    },
+    async remove() {
+      await rejects.remove();
+      for (const { spool } of written) await spool.remove();
     },
   };
-  for (const encoder of encoders) {
-    const kind = { role: 'rows', format: encoder.format } as const;
-    await add(kind, rows.length, () => encodeRows(encoder, rows, options, keepAlive));
-  }
-  if (rejects.length > 0) {
-    const kind = { role: 'rejects', format: 'ndjson' } as const;
-    await add(kind, rejects.length, async () => encodeRejects(rejects));
-  }
-  return encoded;
 }
 
-async function encodeRows(
-  encoder: Encoder,
-  rows: readonly Row[],
-  options: Omit<EncodingOptions, 'sink'>,
-  keepAlive: () => Promise<void>,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  const writer = encoder.open({ ...options, sink: (bytes) => void chunks.push(bytes) });
-  for (let start = 0; start < rows.length; start += rowsPerWrite) {
-    if (start > 0) await keepAlive();
-    await writer.write(rows.slice(start, start + rowsPerWrite));
-  }
-  await writer.end();
-  return Buffer.concat(chunks);
+function describeRows(dataset: Dataset, checkpoint: Checkpoint): Record<string, string> {
+  const { table, schemaVersion, snapshot, run, verdict } = checkpoint;
+  return {
+    dataset: dataset.name,
+    table,
+    schemaVersion: String(schemaVersion),
+    snapshot,
+    run,
+    verdict: verdict ?? 'drifted',
+  };
 }
 
-/** Frees each part's bytes once it is written. */
-export async function writeParts(
+/** Stores the parts, each from its memory or its temporary file. */
+export async function putParts(
   { store, keepAlive }: PartPorts,
-  encoded: readonly EncodedPart[],
+  parts: readonly EncodedPart[],
 ): Promise<void> {
-  // The last part is the one that is always kept: writing it first frees its memory for the others.
-  for (const one of [...encoded].reverse()) {
-    const { key, sha256: hash } = one.part;
-    const bytes = one.bytes ?? (await one.encode());
-    one.bytes = null;
-    if (sha256(bytes) !== hash) throw new Error(`encoding ${key} again gave other bytes`);
+  for (const { part, spooled } of parts) {
     await keepAlive();
-    await store.put(key, bytes);
+    await spooled.put(store, part.key);
   }
 }
 
 /** Gzipped lines of JSON. `record` is the record as the API sent it. */
-function encodeRejects(rejects: readonly Reject[]): Uint8Array {
-  const lines = rejects.map(({ reason, fetchedAtMs, record }) => {
-    const fetchedAt = new Date(fetchedAtMs).toISOString();
-    return `{"reason":${JSON.stringify(reason)},"fetched_at":"${fetchedAt}","record":${record}}\n`;
-  });
-  return gzipSync(lines.join(''));
+function openRejects(scratch: Scratch) {
+  const spool = openSpool(scratch);
+  let gzip: ReturnType<typeof openGzip> | null = null;
+  let count = 0;
+  return {
+    spool,
+    async add({ reason, fetchedAtMs, record }: Reject): Promise<void> {
+      count += 1;
+      gzip ??= openGzip(spool);
+      const fetchedAt = new Date(fetchedAtMs).toISOString();
+      await gzip.write(
+        `{"reason":${JSON.stringify(reason)},"fetched_at":"${fetchedAt}","record":${record}}\n`,
+      );
+    },
+    /** Returns how many there are. */
+    async end(): Promise<number> {
+      await gzip?.end();
+      return count;
+    },
+    async remove(): Promise<void> {
+      gzip?.destroy();
+      await spool.remove();
+    },
+  };
+}
+
+/** Each line is one write: zlib does not promise that its output is independent of how its input is divided. */
+function openGzip(spool: Spool) {
+  const gzip = createGzip();
+  const finished = (async () => {
+    for await (const chunk of gzip) await spool.append(chunk as Uint8Array);
+  })();
+  // An error of the spool is thrown by the next call below. Until then it is not unhandled.
+  finished.catch(() => {});
+  return {
+    async write(line: string): Promise<void> {
+      if (gzip.destroyed) await finished;
+      if (gzip.write(line)) return;
+      await Promise.race([new Promise((resolve) => gzip.once('drain', resolve)), finished]);
+    },
+    async end(): Promise<void> {
+      gzip.end();
+      await finished;
+    },
+    destroy(): void {
+      gzip.destroy();
+    },
+  };
 }

@@ -38,41 +38,51 @@ export interface Rival extends RunName {
 }
 
 /**
- * Waits until no other run of the target must seal first. Without this, both runs would name the same manifest as their
- * predecessor and fork the chain. Each run writes its own seal record before it lists the records, so at least one of two
- * runs sees the other. `end`: what the caller's seal record is based on. `changed`: another snapshot was sealed meanwhile,
- * so that record may name the wrong predecessor.
+ * Returns a function that waits until no other run of the target must seal first. Without this, both runs would name the same
+ * manifest as their predecessor and fork the chain. Each run writes its own seal record before it lists the records, so at least
+ * one of two runs sees the other. It is called right before the manifest, and also before the parts, so that they are not
+ * written long before it. All its calls together wait for 10 minutes at most. `end`: what the caller's seal record is based on.
+ * `changed`: another snapshot was sealed meanwhile, so that record may name the wrong predecessor.
  */
-export async function waitForTurn(
+export function openTurn(
   { store, clock, log, keepAlive, mayWait, onWait }: TurnPorts,
   target: TargetKey,
   own: RunName,
   end: Pick<ChainEnd, 'taken' | 'newestName'>,
-): Promise<'mine' | 'changed' | 'paused'> {
-  // The store's time may step. The monotonic time bounds the wait.
-  const endMonotonicMs = clock.monotonicMs() + recordLifeMs;
+): () => Promise<'mine' | 'changed' | 'paused'> {
+  let waitedMs = 0;
   let isLogged = false;
-  for (;;) {
-    const rivals = await findRivals(store, target, own, end);
-    // Listed after the records: a run whose record is missing there has sealed its snapshot by now.
-    const sealedNow = await listSnapshots(store, target);
-    if (sealedNow.length !== end.taken.length) return 'changed';
-    const boundMs = endMonotonicMs - clock.monotonicMs();
-    const [rival] = rivals.sort((a, b) => b.leftMs - a.leftMs);
-    if (!rival || boundMs <= 0) return 'mine';
-    const leftMs = Math.min(rival.leftMs, boundMs);
-    if (!isLogged) {
-      const { snapshot, run } = rival;
-      const message = `another run of this target must seal first: ${snapshot} (run ${run})`;
-      const next = mayWait ? 'waiting' : 'the next invocation tries again';
-      log('info', `${message}; ${next}, for at most ${Math.ceil(leftMs / 1_000)} s`);
-    }
-    isLogged = true;
-    if (!mayWait) return 'paused';
-    onWait(leftMs);
+
+  /** The store's time may step. The monotonic time bounds the wait. */
+  async function wait(delayMs: number): Promise<void> {
+    const startMonotonicMs = clock.monotonicMs();
     await keepAlive();
-    await clock.sleep(Math.min(pollMs, leftMs));
+    await clock.sleep(delayMs);
+    waitedMs += clock.monotonicMs() - startMonotonicMs;
   }
+
+  return async () => {
+    for (;;) {
+      const rivals = await findRivals(store, target, own, end);
+      // Listed after the records: a run whose record is missing there has sealed its snapshot by now.
+      const sealedNow = await listSnapshots(store, target);
+      if (sealedNow.length !== end.taken.length) return 'changed';
+      const boundMs = recordLifeMs - waitedMs;
+      const [rival] = rivals.sort((a, b) => b.leftMs - a.leftMs);
+      if (!rival || boundMs <= 0) return 'mine';
+      const leftMs = Math.min(rival.leftMs, boundMs);
+      if (!isLogged) {
+        const { snapshot, run } = rival;
+        const message = `another run of this target must seal first: ${snapshot} (run ${run})`;
+        const next = mayWait ? 'waiting' : 'the next invocation tries again';
+        log('info', `${message}; ${next}, for at most ${Math.ceil(leftMs / 1_000)} s`);
+      }
+      isLogged = true;
+      if (!mayWait) return 'paused';
+      onWait(leftMs);
+      await wait(Math.min(pollMs, leftMs));
+    }
+  };
 }
 
 /**

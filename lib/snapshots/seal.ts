@@ -1,7 +1,7 @@
 // Responsible for sealing a run: rows, parts and manifest, written in the order that makes the manifest the commit.
 // The design, with a diagram: docs/design/commit.md.
 
-import { ExportError, ProtocolError, StoreError } from '../core/errors.ts';
+import { ExportError, StoreError } from '../core/errors.ts';
 import {
   headKey,
   isFutureName,
@@ -10,12 +10,11 @@ import {
   sealRecordKey,
   type TargetKey,
 } from '../core/object-keys.ts';
-import type { Dataset, Scratch, Store } from '../core/ports.ts';
+import type { Dataset, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import type { ReadPages } from '../reading/page-store.ts';
 import { type Fault, readEvidenceOrNull, readManifest } from './catalog.ts';
 import { type ChainEnd, isSamePrevious, readChainEnd } from './chain-end.ts';
-import { type Contents, readContents } from './contents.ts';
+import { type ContentPorts, type Contents, writeContents } from './contents.ts';
 import {
   decodePointerOrNull,
   encodeManifest,
@@ -27,7 +26,7 @@ import {
   pointerTo,
   type Sealed,
 } from './manifest.ts';
-import { encodeParts, type PartPorts, writeParts } from './parts.ts';
+import { type EncodedPart, openParts, type PartPorts, type PartWriter, putParts } from './parts.ts';
 import {
   decodeSealRecord,
   deleteLeftParts,
@@ -36,21 +35,14 @@ import {
   readSealRecord,
   type SealRecord,
 } from './seal-record.ts';
-import { type TurnPorts, waitForTurn } from './seal-turn.ts';
-import { countRows } from './statistics.ts';
-
-/** A run fails if more than this share of its records has no usable key. */
-const rejectShareMax = 0.01;
+import { openTurn, type TurnPorts } from './seal-turn.ts';
 
 /** `keepAlive` is awaited between steps: it renews the lease, and throws if the run must stop. */
-export interface SealPorts extends PartPorts, TurnPorts {
-  /** For what is too large for the memory. */
-  scratch: Scratch;
+export interface SealPorts extends PartPorts, ContentPorts, TurnPorts {
   /** Name and version of this program, for parts and manifest. */
   writer: string;
   /** For the manifest: how often a snapshot is due. */
   scheduleMs: number;
-  readPages: ReadPages;
   /** The newest snapshot that was sealed, as the schedule remembers it; null: it remembers none. */
   remembered: Previous | null;
 }
@@ -111,7 +103,7 @@ async function publish(
   checkpoint: Checkpoint,
   end: ChainEnd,
 ): Promise<'again' | 'paused' | SealRecord> {
-  const { store, clock, dataset, readPages, keepAlive } = ports;
+  const { store, clock } = ports;
   const { snapshot, run } = checkpoint;
   // A name is used once, also if its manifest was deleted.
   if (end.newestName !== null && end.newestName >= snapshot) {
@@ -120,31 +112,62 @@ async function publish(
   }
   const key = sealRecordKey(target, snapshot, run);
   const { record, settlesMonotonicMs } = await fixRecord(ports, key, checkpoint, end);
-  const contents = await readContents(dataset, target, record.checkpoint, readPages);
-  const { rows, rejects, duplicates } = contents;
-  const keyless = rejects.length - duplicates;
-  if (keyless > rejectShareMax * (rejects.length + rows.length)) {
+  const writer = openParts(ports, target, record);
+  try {
+    const { contents, parts } = await encode(ports, target, record, writer);
+    // A rival's record became visible meanwhile.
+    if (settlesMonotonicMs !== null) {
+      const delayMs = settlesMonotonicMs - clock.monotonicMs();
+      if (delayMs > 0) await clock.sleep(delayMs);
+      if (!(await isStored(store, key, record))) return 'again';
+    }
+    return await commit(ports, target, end, { key, record, contents, parts });
+  } finally {
+    await writer.remove();
+  }
+}
+
+async function encode(
+  ports: SealPorts,
+  target: TargetKey,
+  { checkpoint }: SealRecord,
+  writer: PartWriter,
+): Promise<{ contents: Contents; parts: EncodedPart[] }> {
+  try {
+    const contents = await writeContents(ports, target, checkpoint, writer);
+    return { contents, parts: await writer.finish() };
+  } catch (error) {
     // The next attempt reads the list again and must not find this record.
-    await endSeal(store, target, checkpoint);
-    throw tooManyRejects(dataset, contents);
+    const isRefused = error instanceof ExportError && error.code === 'TOO_MANY_REJECTS';
+    if (isRefused) await endSeal(ports.store, target, checkpoint);
+    throw error;
   }
-  // A rival's record becomes visible meanwhile.
-  const encoded = await encodeParts(ports, target, record, contents);
-  if (settlesMonotonicMs !== null) {
-    const delayMs = settlesMonotonicMs - clock.monotonicMs();
-    if (delayMs > 0) await clock.sleep(delayMs);
-    if (!(await isStored(store, key, record))) return 'again';
-  }
-  const parts = encoded.map(({ part }) => part);
+}
+
+/** Stores the parts and then the manifest, which makes the snapshot visible. */
+async function commit(
+  ports: SealPorts,
+  target: TargetKey,
+  end: ChainEnd,
+  sealing: { key: string; record: SealRecord; contents: Contents; parts: readonly EncodedPart[] },
+): Promise<'again' | 'paused' | SealRecord> {
+  const { store, clock, dataset, keepAlive } = ports;
+  const { key, record, contents } = sealing;
+  const { checkpoint } = record;
+  const parts = sealing.parts.map(({ part }) => part);
   const listed = await listInRecord(ports, key, record, parts);
-  // Parts before the manifest: the manifest makes the snapshot visible.
-  await writeParts(ports, encoded);
-  const turn = await waitForTurn(ports, target, checkpoint, end);
-  if (turn === 'paused') return 'paused';
-  if (turn === 'changed') return 'again';
+  // The parts right before the manifest: a program that reads all files of a folder sees them before the snapshot exists.
+  const waitForTurn = openTurn(ports, target, checkpoint, end);
+  let turn = await waitForTurn();
+  if (turn === 'mine') {
+    await putParts(ports, sealing.parts);
+    // Again, because a rival waits for a manifest that is put right after the turn, but not for parts.
+    turn = await waitForTurn();
+  }
+  if (turn !== 'mine') return turn === 'changed' ? 'again' : turn;
   await keepAlive();
   const manifest = makeManifest(dataset, record, contents, parts);
-  await store.put(manifestKey(target, snapshot), encodeManifest(manifest));
+  await store.put(manifestKey(target, checkpoint.snapshot), encodeManifest(manifest));
   // Another writer of the same manifest may finish later. The pointers must name the bytes that are stored in the end.
   if (store.settleMs > 0) await clock.sleep(store.settleMs);
   return listed;
@@ -253,19 +276,10 @@ function overtaken(snapshot: string, newestName: string): ExportError {
   );
 }
 
-function tooManyRejects(dataset: Dataset, { rows, rejects, duplicates }: Contents): ProtocolError {
-  const total = rejects.length + rows.length;
-  return new ProtocolError(
-    'TOO_MANY_REJECTS',
-    `${rejects.length - duplicates} of ${total} records have no usable ${dataset.keyColumn}; at most ${rejectShareMax * 100} % are accepted. First reason: ${rejects[0]?.reason}.`,
-    'The API returned records that this version does not understand. Nothing was published. The pages are kept under _runs/.',
-  );
-}
-
 function makeManifest(
   dataset: Dataset,
   record: SealRecord,
-  { rows, rejects, repeats }: Contents,
+  { rows, rejects, repeats, statistics }: Contents,
   parts: Part[],
 ): Manifest {
   const { checkpoint, sealedAtMs, previous, writer, scheduleSeconds } = record;
@@ -283,10 +297,10 @@ function makeManifest(
     startedAt: new Date(startedAtMs).toISOString(),
     sealedAt: new Date(sealedAtMs).toISOString(),
     verdict: verdict ?? 'drifted',
-    rows: rows.length,
-    rejects: rejects.length,
+    rows,
+    rejects,
     evidence: { pages, requests, retries, throttled, realigned, repeats, ...evidence },
-    ...countRows(dataset, rows),
+    ...statistics,
     parts,
     previous,
     writer,

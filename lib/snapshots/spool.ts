@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import type { PutOptions, Scratch, ScratchFile, Store } from '../core/ports.ts';
 
 export interface Spool {
-  /** Copies the bytes. The caller awaits it before the next call. Throws ScratchError. */
+  /** Copies the bytes. The caller awaits it before the next call but `remove`. Throws ScratchError, and after `remove` an Error. */
   append(bytes: Uint8Array): Promise<void>;
   /** No bytes follow. Throws ScratchError. */
   finish(): Promise<Spooled>;
@@ -34,27 +34,38 @@ export function openSpool(scratch: Scratch, heldBytesMax = memoryBytesMax): Spoo
   let held: Uint8Array[] = [];
   let file: ScratchFile | null = null;
   let bytes = 0;
+  let isRemoved = false;
+  /** The newest `append`: an encoder that failed may leave one under way. */
+  let pending = Promise.resolve();
+
+  async function append(chunk: Uint8Array): Promise<void> {
+    if (isRemoved) throw new Error('the spool was removed');
+    sha256.update(chunk);
+    md5.update(chunk);
+    bytes += chunk.length;
+    if (file === null && bytes <= heldBytesMax) {
+      held.push(Uint8Array.from(chunk));
+      return;
+    }
+    if (file === null) {
+      file = await scratch.open();
+      for (const earlier of held) await file.append(earlier);
+      held = [];
+    }
+    await file.append(chunk);
+  }
 
   async function remove(): Promise<void> {
+    isRemoved = true;
+    await pending.catch(() => {});
     held = [];
     await file?.remove();
   }
 
   return {
-    async append(chunk) {
-      sha256.update(chunk);
-      md5.update(chunk);
-      bytes += chunk.length;
-      if (file === null && bytes <= heldBytesMax) {
-        held.push(Uint8Array.from(chunk));
-        return;
-      }
-      if (file === null) {
-        file = await scratch.open();
-        for (const earlier of held) await file.append(earlier);
-        held = [];
-      }
-      await file.append(chunk);
+    append(chunk) {
+      pending = append(chunk);
+      return pending;
     },
     async finish() {
       await file?.finish();

@@ -56,8 +56,7 @@ function hex(random: () => number, length: number): string {
 
 /** Rows as the encoders get them: normalized, sorted by host_id, from pages of about 200. */
 export function createRows(count: number, seed = 1): Row[] {
-  const random = createRandom(seed);
-  const records = Array.from({ length: count }, (_, i) => createRecord(random, i));
+  const records = [...createRecords(count, seed)];
   const rows = records.map((record, i) =>
     containerNodes.normalize(JSON.parse(JSON.stringify(record)), {
       snapshotAtMs,
@@ -70,6 +69,12 @@ export function createRows(count: number, seed = 1): Row[] {
   );
   const key = containerNodes.columns.findIndex(({ name }) => name === containerNodes.keyColumn);
   return rows.sort((a, b) => compareUtf8(a[key] as string, b[key] as string));
+}
+
+/** Records as the API returns them. */
+export function* createRecords(count: number, seed = 1): Generator<Record<string, unknown>> {
+  const random = createRandom(seed);
+  for (let i = 0; i < count; i++) yield createRecord(random, i);
 }
 
 function createRecord(random: () => number, i: number): Record<string, unknown> {

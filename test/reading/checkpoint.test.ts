@@ -58,6 +58,7 @@ test('starts a run with no page read, at the first row of the first pass', () =>
     passStarts: [],
     verdict: null,
     sealAttempts: 0,
+    sealPace: null,
   });
   const { passes, ...rest } = checkpoint.evidence;
   expect(passes).toBe(1);

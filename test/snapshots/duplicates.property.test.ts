@@ -81,6 +81,7 @@ async function exportList(
     records: records.slice(offset, offset + length),
     pass,
     from,
+    offset,
   }));
   const { verdict, atRest } = outcome;
   const { store, manifest } = await seal({ snapshot: first, pages, verdict, atRest });

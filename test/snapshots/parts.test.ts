@@ -8,7 +8,7 @@ import { sha256 } from '../../lib/core/state.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
-import { encodeParts, writeParts } from '../../lib/snapshots/parts.ts';
+import { openParts, putParts } from '../../lib/snapshots/parts.ts';
 import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
 import { createRecordedStore, first, many, pages, seal } from '../support/sealed-run.ts';
 import {
@@ -18,6 +18,7 @@ import {
   someTarget,
   storeRun,
 } from '../support/stored-run.ts';
+import { createTestScratch } from '../support/test-scratch.ts';
 
 test('keeps each distinct reject once and verbatim, whatever pages and passes contain it', async () => {
   const nameless = '{"host_name":"x","n":1.0}';
@@ -57,35 +58,44 @@ describe('parts', () => {
       },
     }));
     const { store, recorded } = createRecordedStore();
-    const ports = { store: recorded, dataset: containerNodes, encoders, keepAlive: async () => {} };
+    const scratch = createTestScratch();
+    const keepAlive = async () => {};
+    const ports = { store: recorded, scratch, dataset: containerNodes, encoders, keepAlive };
     const run = await storeRun(createRecordedStore().store, { snapshot: first, pages });
     const record = { writer: 'w', checkpoint: run.checkpoint };
-    const encoded = await encodeParts(ports, someTarget, record, {
-      rows: [],
-      rejects: [],
-      duplicates: 0,
-      repeats: 0,
-    });
-    return { store, ports, calls, encoded };
+    const writer = openParts(ports, someTarget, record);
+    return { store, ports, scratch, calls, writer };
   }
 
-  test('that are small together are encoded once', async () => {
-    const { store, ports, calls, encoded } = await encodeTwo(7);
+  test('that are small are encoded once, without a temporary file', async () => {
+    const { store, ports, scratch, calls, writer } = await encodeTwo(7);
+    const encoded = await writer.finish();
     expect(store.dump().size).toBe(0);
-    await writeParts(ports, encoded);
+    await putParts(ports, encoded);
+    await writer.remove();
     expect(calls).toEqual(['parquet', 'ndjson']);
+    expect(scratch.opened()).toBe(0);
     expect([...store.dump().keys()].sort()).toEqual(encoded.map(({ part }) => part.key).sort());
   });
 
-  test('that are large together are not in memory together: the earlier one is encoded again', async () => {
-    const { store, ports, calls, encoded } = await encodeTwo(9);
-    expect(encoded.map(({ bytes }) => bytes?.length ?? null)).toEqual([null, 9 * mebibyte]);
-    await writeParts(ports, encoded);
-    expect(calls).toEqual(['parquet', 'ndjson', 'parquet']);
-    for (const { part, bytes } of encoded) {
-      expect(bytes).toBeNull();
+  test('that are large are encoded once too, into temporary files', async () => {
+    const { store, ports, scratch, calls, writer } = await encodeTwo(9);
+    const encoded = await writer.finish();
+    await putParts(ports, encoded);
+    expect(scratch.left()).toBe(2);
+    await writer.remove();
+    expect(scratch.left()).toBe(0);
+    expect(calls).toEqual(['parquet', 'ndjson']);
+    for (const { part } of encoded) {
       expect(sha256(store.dump().get(part.key)?.bytes ?? '')).toBe(part.sha256);
     }
+  });
+
+  test('leave no temporary file if their encoding is given up', async () => {
+    const { scratch, writer } = await encodeTwo(9);
+    const finished = writer.finish();
+    await Promise.all([finished.catch(() => {}), writer.remove()]);
+    expect(scratch.left()).toBe(0);
   });
 
   test('are all listed in the seal record before the first is written', async () => {

@@ -11,6 +11,7 @@ import {
 } from '../../lib/reading/checkpoint.ts';
 import { encodePage } from '../../lib/reading/page.ts';
 import { openRunPages, type PageIndex } from '../../lib/reading/page-store.ts';
+import { startPass } from '../../lib/reading/paging.ts';
 import type { Join } from '../../lib/reading/sequence.ts';
 import type { Sealed } from '../../lib/snapshots/catalog.ts';
 import { type SealOutcome, type SealPorts, sealRun } from '../../lib/snapshots/seal.ts';
@@ -31,11 +32,15 @@ export interface StoredRun {
 export interface RunToStore {
   target?: TargetKey;
   snapshot: string;
-  /** Each page's records as JSON texts, in the order in which they were read. `from`: by default, all but the first join at the anchor. */
+  /**
+   * Each page's records as JSON texts, in the order in which they were read. `from`: by default, all but the first of a pass join at
+   * the anchor. `offset`: by default that of the anchor; 0 for the first page of a pass.
+   */
   pages: readonly {
     records: readonly string[];
     pass?: number;
     from?: Join;
+    offset?: number;
     fetchedAtMs?: number;
   }[];
   verdict?: 'complete' | 'drifted';
@@ -72,16 +77,23 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
   const dataset = containerNodes;
   const runPages = openRunPages({ store, dataset, prefix, keepAlive: async () => {} });
   let pageIndex: PageIndex = start;
+  let lastPass = 0;
+  let end = 0;
   for (const [index, page] of run.pages.entries()) {
     const { records, pass = 1, fetchedAtMs = pageTimeMs + index * 1_000 } = page;
     const body = `{"total_num":${records.length},"data_list":[${records.join(',')}]}`;
-    const { from = index === 0 ? 'start' : 'anchor' } = page;
-    const bytes = encodePage({ index, pass, offset: index * 199, fetchedAtMs }, from, body);
+    const isFirst = pass !== lastPass;
+    const { from = isFirst ? 'start' : 'anchor', offset = isFirst ? 0 : Math.max(0, end - 1) } =
+      page;
+    const bytes = encodePage({ index, pass, offset, fetchedAtMs }, from, body);
+    end = offset + records.length;
+    lastPass = pass;
     pageIndex = await runPages.add(pageIndex, bytes, pass);
   }
   const pages = run.pages.length;
   const evidence = { ...start.evidence, pages, requests: pages + 1 };
-  const ended = { phase: 'sealing', verdict, atRest, evidence } as const;
+  const cursor = startPass(Math.max(1, lastPass));
+  const ended = { phase: 'sealing', cursor, verdict, atRest, evidence } as const;
   const checkpoint: Checkpoint = { ...start, ...pageIndex, ...ended };
   await store.put(checkpointKey(prefix), encodeCheckpoint(checkpoint));
   return { target, prefix, checkpoint };

@@ -1,0 +1,163 @@
+// Responsible for sorting the readings of a run in bounded memory: sorted batches in a temporary file, then merged.
+
+import type { Scratch, ScratchFile } from '../core/ports.ts';
+import { compareUtf8 } from '../core/utf8-order.ts';
+import { decodeBlock, encodeBlock, type Reading } from './sorted-block.ts';
+
+/**
+ * How many readings are in memory. `batch`: sorted at once; if there are more, each batch goes to the temporary file. `block`: read
+ * back at once, one block of each batch: 2,000,000 readings are 100 batches.
+ */
+export interface SortSize {
+  batch: number;
+  block: number;
+}
+
+const defaultSize: SortSize = { batch: 20_000, block: 256 };
+
+/** Merged readings that `sorted` returns at once. */
+const readingsPerStep = 1_000;
+
+export interface SorterOptions {
+  scratch: Scratch;
+  /** The column of the key in each row. */
+  keyIndex: number;
+  /** Default: 20,000 and 256. */
+  size?: SortSize | undefined;
+}
+
+export interface RowSorter {
+  add(readings: readonly Reading[]): Promise<void>;
+  /**
+   * All readings, some at a time, ascending by key in the order of its UTF-8 bytes; those of one key in the order in which they
+   * were added. Call it once, after the last `add`.
+   */
+  sorted(): AsyncGenerator<readonly Reading[]>;
+  /** Deletes the temporary file. */
+  remove(): Promise<void>;
+}
+
+/** Where a block is in the temporary file. */
+interface Place {
+  at: number;
+  length: number;
+}
+
+/** A sorted batch while it is merged: the block in memory, and the places of the blocks after it. */
+interface Source {
+  /** Of the batch, in the order in which batches were written. */
+  number: number;
+  places: readonly Place[];
+  nextPlace: number;
+  readings: readonly Reading[];
+  nextReading: number;
+}
+
+export function openSorter({ scratch, keyIndex, size = defaultSize }: SorterOptions): RowSorter {
+  let batch: Reading[] = [];
+  let file: ScratchFile | null = null;
+  const spilled: Place[][] = [];
+
+  async function spill(): Promise<void> {
+    sortBatch(batch);
+    file ??= await scratch.open();
+    const blocks: Uint8Array[] = [];
+    const places: Place[] = [];
+    let at = file.bytes;
+    for (let start = 0; start < batch.length; start += size.block) {
+      const bytes = encodeBlock(batch.slice(start, start + size.block));
+      places.push({ at, length: bytes.length });
+      blocks.push(bytes);
+      at += bytes.length;
+    }
+    batch = [];
+    await file.append(Buffer.concat(blocks));
+    spilled.push(places);
+  }
+
+  /** Reads the next block of the source. False: there is none. */
+  async function fill(source: Source, from: ScratchFile): Promise<boolean> {
+    const place = source.places[source.nextPlace];
+    if (!place) return false;
+    source.nextPlace += 1;
+    source.readings = decodeBlock(await from.read(place.at, place.length), keyIndex);
+    source.nextReading = 0;
+    return true;
+  }
+
+  async function* merge(from: ScratchFile): AsyncGenerator<readonly Reading[]> {
+    const heap: Source[] = [];
+    for (const [number, places] of spilled.entries()) {
+      const source = { number, places, nextPlace: 0, readings: [], nextReading: 0 };
+      if (await fill(source, from)) heap.push(source);
+    }
+    for (let i = heap.length >> 1; i >= 0; i--) siftDown(heap, i);
+    let merged: Reading[] = [];
+    for (let top = heap[0]; top; top = heap[0]) {
+      merged.push(headOf(top));
+      top.nextReading += 1;
+      if (top.nextReading >= top.readings.length && !(await fill(top, from))) {
+        const last = heap.pop() as Source;
+        if (last !== top) heap[0] = last;
+      }
+      siftDown(heap, 0);
+      if (merged.length >= readingsPerStep) {
+        yield merged;
+        merged = [];
+      }
+    }
+    yield merged;
+  }
+
+  return {
+    async add(readings) {
+      for (const reading of readings) {
+        // Not when the batch is full but with the next reading: what fits into memory needs no file.
+        if (batch.length >= size.batch) await spill();
+        batch.push(reading);
+      }
+    },
+    async *sorted() {
+      if (spilled.length === 0) {
+        sortBatch(batch);
+        yield batch;
+        return;
+      }
+      await spill();
+      if (file) yield* merge(file);
+    },
+    async remove() {
+      batch = [];
+      await file?.remove();
+    },
+  };
+}
+
+/** Stable: readings of one key stay in their order. */
+function sortBatch(batch: Reading[]): void {
+  batch.sort((a, b) => compareUtf8(a.key, b.key));
+}
+
+/** Restores the order of a binary heap, the least first, after the source at `start` has changed. */
+function siftDown(heap: Source[], start: number): void {
+  for (let i = start; ; ) {
+    const left = 2 * i + 1;
+    const right = left + 1;
+    let least = i;
+    if (isBefore(heap[left], heap[least])) least = left;
+    if (isBefore(heap[right], heap[least])) least = right;
+    if (least === i) return;
+    [heap[i], heap[least]] = [heap[least] as Source, heap[i] as Source];
+    i = least;
+  }
+}
+
+function isBefore(a: Source | undefined, b: Source | undefined): boolean {
+  if (!a || !b) return false;
+  // A later batch has later readings.
+  return (compareUtf8(headOf(a).key, headOf(b).key) || a.number - b.number) < 0;
+}
+
+function headOf({ readings, nextReading }: Source): Reading {
+  return readings[nextReading] as Reading;
+}

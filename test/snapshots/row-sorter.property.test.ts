@@ -1,0 +1,108 @@
+// Tests the external sort against a sort in memory, with batches from one reading up, and with failing temporary files.
+
+import { expect, test } from 'vitest';
+import type { Row, Scratch } from '../../lib/core/ports.ts';
+import { openSorter, type SortSize } from '../../lib/snapshots/row-sorter.ts';
+import type { Reading } from '../../lib/snapshots/sorted-block.ts';
+import { unusualNames } from '../formats/inventory.ts';
+import { createRandom } from '../support/moving-list.ts';
+import { createTestScratch } from '../support/test-scratch.ts';
+
+function makeReadings(random: () => number): Reading[] {
+  const below = (end: number) => Math.floor(random() * end);
+  const names = ['a', 'b', 'é', '😀', 'Ａ', '\uffff', '\u{10ffff}', 'aa', 'n'];
+  return Array.from({ length: below(120) }, (_, index) => {
+    const key = `${names[below(names.length)]}${below(4) === 0 ? '' : below(40)}`;
+    const cells = [null, 0, 5, true, false, 'same', unusualNames[below(unusualNames.length)] ?? ''];
+    const row: Row = [1_790_000_000_000, 'same', key, index, cells[below(cells.length)] ?? null];
+    return { key, row, isPosition: below(2) === 0 };
+  });
+}
+
+async function sortAll(scratch: Scratch, size: SortSize | undefined, readings: readonly Reading[]) {
+  const sorter = openSorter({ scratch, keyIndex: 2, size });
+  try {
+    for (let start = 0; start < readings.length; start += 7) {
+      await sorter.add(readings.slice(start, start + 7));
+    }
+    const sorted: Reading[] = [];
+    for await (const some of sorter.sorted()) sorted.push(...some);
+    return sorted;
+  } finally {
+    await sorter.remove();
+  }
+}
+
+test('sorts by the UTF-8 bytes of the key, equal keys as they were added: 120 seeds', async () => {
+  let spilled = 0;
+  for (let seed = 1; seed <= 120; seed += 1) {
+    const random = createRandom(seed);
+    const readings = makeReadings(random);
+    const size = { batch: 1 + Math.floor(random() * 40), block: 1 + Math.floor(random() * 6) };
+    const scratch = createTestScratch();
+    const expected = readings
+      .map((reading, index) => ({ reading, index, bytes: Buffer.from(reading.key) }))
+      .sort((a, b) => Buffer.compare(a.bytes, b.bytes) || a.index - b.index)
+      .map(({ reading }) => reading);
+    expect(await sortAll(scratch, size, readings), `seed ${seed}`).toEqual(expected);
+    // One file, and only if one batch is not enough.
+    expect(scratch.opened(), `seed ${seed}`).toBe(readings.length > size.batch ? 1 : 0);
+    expect(scratch.left(), `seed ${seed}`).toBe(0);
+    spilled += scratch.opened();
+  }
+  expect(spilled).toBeGreaterThan(60);
+});
+
+test('keeps 20,000 readings in memory, and needs one file for one more', async () => {
+  const readings = Array.from({ length: 20_001 }, (_, index) => {
+    const key = String((index * 7_919) % 20_001);
+    return { key, row: [0, 'x', key], isPosition: true };
+  });
+  const few = createTestScratch();
+  expect(await sortAll(few, undefined, readings.slice(1))).toHaveLength(20_000);
+  expect(few.opened()).toBe(0);
+  const many = createTestScratch();
+  const sorted = await sortAll(many, undefined, readings);
+  expect(sorted.map(({ key }) => key)).toEqual(readings.map(({ key }) => key).sort());
+  expect(many.opened()).toBe(1);
+});
+
+test('throws the error of any call to the temporary file, and deletes it', async () => {
+  const readings = makeReadings(createRandom(3));
+  expect(readings.length).toBeGreaterThan(30);
+  let failures = 0;
+  for (let failing = 0; ; failing += 1) {
+    let calls = 0;
+    const scratch = createTestScratch();
+    const countCall = () => {
+      calls += 1;
+      if (calls - 1 === failing) throw new Error('disk');
+    };
+    const counted: Scratch = {
+      async open() {
+        countCall();
+        const file = await scratch.open();
+        const { append, read } = file;
+        return Object.assign(file, {
+          append: async (bytes: Uint8Array) => {
+            countCall();
+            await append(bytes);
+          },
+          read: async (at: number, length: number) => {
+            countCall();
+            return read(at, length);
+          },
+        });
+      },
+    };
+    const sorted = sortAll(counted, { batch: 10, block: 3 }, readings);
+    const failed = await sorted.then(
+      () => false,
+      (error: Error) => error.message === 'disk',
+    );
+    expect(scratch.left()).toBe(0);
+    if (!failed) break;
+    failures += 1;
+  }
+  expect(failures).toBeGreaterThan(20);
+});
