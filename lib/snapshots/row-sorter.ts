@@ -53,6 +53,7 @@ interface Source {
   nextReading: number;
 }
 
+// Long because: one state, and the functions that share it.
 export function openSorter({ scratch, keyIndex, size = defaultSize }: SorterOptions): RowSorter {
   let batch: Reading[] = [];
   let file: ScratchFile | null = null;

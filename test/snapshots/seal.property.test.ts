@@ -1,8 +1,9 @@
-// Tests sealing with a kill at every call to the store, and with two sealers at the same time: no reader sees half a snapshot, and
+// Tests sealing with a kill at every call to the store and to temporary files, and with two sealers at the same time: no reader sees half a snapshot, and
 // every sealer writes the same bytes.
 
 import { expect, test } from 'vitest';
 import { manifestKey } from '../../lib/core/object-keys.ts';
+import type { Scratch } from '../../lib/core/ports.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
@@ -11,8 +12,34 @@ import type { MemoryStoreOptions } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createRecordedStore, first, many, pages, second } from '../support/sealed-run.ts';
 import { createSealPorts, sealStored, someTarget, storeRun } from '../support/stored-run.ts';
+import { createTestScratch } from '../support/test-scratch.ts';
 
-test('shows no half snapshot when killed at any store call, and then writes the same bytes', async () => {
+/** Calls `onCall` before and after each call to a temporary file but `remove`. */
+function countCalls(
+  scratch: Scratch,
+  onCall: (phase: 'before' | 'after') => Promise<void>,
+): Scratch {
+  async function count<T>(act: () => Promise<T>): Promise<T> {
+    await onCall('before');
+    const result = await act();
+    await onCall('after');
+    return result;
+  }
+  return {
+    open: () =>
+      count(async () => {
+        const file = await scratch.open();
+        const { append, read, finish } = file;
+        return Object.assign(file, {
+          append: (bytes: Uint8Array) => count(() => append(bytes)),
+          read: (at: number, length: number) => count(() => read(at, length)),
+          finish: () => count(finish),
+        });
+      }),
+  };
+}
+
+test('shows no half snapshot when killed at any call to the store or to a temporary file, and then writes the same bytes', async () => {
   /** Seals `run` and is killed at the given call. `calls`: the number of calls of an undisturbed seal. */
   async function sealAndKill(kill: { index: number; phase: 'before' | 'after' } | null) {
     let dead = false;
@@ -34,7 +61,13 @@ test('shows no half snapshot when killed at any store call, and then writes the 
     const several = [...Array(11).fill(many), ...pages];
     const run = await storeRun(recorded, { snapshot: second, pages: several });
     const encoders = [parquetEncoder, ndjsonEncoder];
-    const ports = createSealPorts(recorded, clock, { encoders });
+    const temporary = createTestScratch();
+    // Each call counts like one to the store.
+    const scratch = countCalls(temporary, async (phase) => {
+      await onCall({ index: 0, op: 'get', key: '', putOptions: null, phase });
+    });
+    const sortSize = { batch: 900, block: 100 };
+    const ports = createSealPorts(recorded, clock, { encoders, scratch, sortSize });
     armed = true;
     const killed = await clock.run(
       sealStored(ports, run).then(
@@ -43,10 +76,12 @@ test('shows no half snapshot when killed at any store call, and then writes the 
       ),
     );
     armed = false;
+    // A file that was opened by the call that was killed is removed by the next process.
+    if (!killed) expect(temporary.left()).toBe(0);
     return { clock, store, run, ports, calls, killed };
   }
   const { calls } = await sealAndKill(null);
-  expect(calls).toBeGreaterThan(12);
+  expect(calls).toBeGreaterThan(30);
   let halves = 0;
   let seals = 0;
   for (let index = 0; index < calls; index += 1) {

@@ -41,6 +41,8 @@ const testedElsewhere: Record<string, string> = {
   'lib/snapshots/chain.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/pointer-check.ts':
     'test/snapshots/verification.property.test.ts, through verifyStore',
+  'lib/snapshots/run-pages.ts': 'test/snapshots/contents.property.test.ts: positions in the list',
+  'lib/snapshots/sorted-block.ts': 'test/snapshots/row-sorter.property.test.ts, through the sorter',
   'lib/snapshots/survey.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/under-way.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
