@@ -273,6 +273,36 @@ describe('time', () => {
     expect((await advance(checkpoint, { budget: unbounded })).kind).toBe('sealed');
   });
 
+  test('stops a seal that is clearly too slow: the first work of an invocation fails, later work pauses', async () => {
+    const { store, clock, advance } = createRun(0);
+    const pages = Array.from({ length: 100 }, (_, page) => ({
+      records: Array.from({ length: 300 }, (_, place) => nodeText(`n${page}-${place}`)),
+    }));
+    const { checkpoint, prefix } = await storeRun(store, { snapshot, pages });
+    const key = checkpointKey(prefix);
+    const read = () => decodeCheckpoint(key, store.dump().get(key)?.bytes ?? new Uint8Array());
+    // 300 records a second.
+    const renew = async () => clock.advance(1_000);
+    const timeout = (durationMs: number) => {
+      const endMs = clock.monotonicMs() + durationMs;
+      return limited(() => endMs - clock.monotonicMs());
+    };
+    const later = { budget: timeout(100_000), renew, first: false };
+    expect(await advance(checkpoint, later)).toEqual({ kind: 'paused' });
+    const stopped = read();
+    expect(stopped).toMatchObject({ phase: 'sealing', sealAttempts: 0 });
+    expect(stopped.sealPace?.msPerRecord).toBeGreaterThan(2);
+    // Judged before it starts, and once: then it is measured again.
+    const failed = advance(stopped, { budget: timeout(100_000), renew });
+    await expect(failed).rejects.toMatchObject({ code: 'SEAL_TOO_SLOW' });
+    expect(read().sealPace).toBeNull();
+    const measured = advance(read(), { budget: timeout(100_000), renew });
+    await expect(measured).rejects.toMatchObject({ code: 'SEAL_TOO_SLOW' });
+    expect(read().sealPace).not.toBeNull();
+    // A command has all the time.
+    expect((await advance(read())).kind).toBe('sealed');
+  });
+
   test('does not count an attempt to seal that ended with a store error', async () => {
     const { store, advance } = createRun(0);
     const run = await storeRun(store, { snapshot, pages: [{ records: [nodeText('a')] }] });

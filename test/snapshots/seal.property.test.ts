@@ -66,7 +66,7 @@ test('shows no half snapshot when killed at any call to the store or to a tempor
     const scratch = countCalls(temporary, async (phase) => {
       await onCall({ index: 0, op: 'get', key: '', putOptions: null, phase });
     });
-    const sortSize = { batch: 900, block: 100 };
+    const sortSize = { batch: 1_900, block: 700 };
     const ports = createSealPorts(recorded, clock, { encoders, scratch, sortSize });
     armed = true;
     const killed = await clock.run(

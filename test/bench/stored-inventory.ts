@@ -5,6 +5,7 @@ import type { Store } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import {
   type Checkpoint,
+  decodeCheckpoint,
   encodeCheckpoint,
   startCheckpoint,
 } from '../../lib/reading/checkpoint.ts';
@@ -13,7 +14,7 @@ import { openRunPages, type PageIndex } from '../../lib/reading/page-store.ts';
 import { startPass } from '../../lib/reading/paging.ts';
 import { createRecords } from '../formats/inventory.ts';
 
-export const benchTarget: TargetKey = {
+export const storedTarget: TargetKey = {
   table: 'container_nodes',
   region: 'cn-south-4',
   projectId: '0f1e2d3c4b5a69788796a5b4c3d2e1f0',
@@ -22,15 +23,15 @@ const limit = 200;
 const startedAtMs = Date.UTC(2026, 10, 24, 6);
 
 /** Stores a run of `count` nodes that is ready to be sealed: one pass, pages of 200 that overlap by one row. */
-export async function storeInventory(store: Store, count: number): Promise<Checkpoint> {
+export async function storeInventory(store: Store, count: number): Promise<void> {
   const start = startCheckpoint({
-    target: benchTarget,
+    target: storedTarget,
     schemaVersion: containerNodes.schemaVersion,
     snapshot: '20261124T060000Z',
     scope: {
       account: 'prod',
-      region: benchTarget.region,
-      projectId: benchTarget.projectId,
+      region: storedTarget.region,
+      projectId: storedTarget.projectId,
       api: 'hss',
       endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
       enterpriseProjectId: 'all_granted_eps',
@@ -38,7 +39,7 @@ export async function storeInventory(store: Store, count: number): Promise<Check
     },
     startedAtMs,
   });
-  const prefix = runPrefix(benchTarget, start.snapshot, start.run);
+  const prefix = runPrefix(storedTarget, start.snapshot, start.run);
   const keepAlive = async () => {};
   const pages = openRunPages({ store, dataset: containerNodes, prefix, keepAlive });
   let stored: PageIndex = start;
@@ -66,5 +67,14 @@ export async function storeInventory(store: Store, count: number): Promise<Check
   const evidence = { ...start.evidence, pages: index, requests: index };
   const checkpoint: Checkpoint = { ...start, ...stored, ...ended, evidence };
   await store.put(checkpointKey(prefix), encodeCheckpoint(checkpoint));
-  return checkpoint;
+}
+
+/** The run that storeInventory has stored. */
+export async function readInventory(
+  store: Store,
+): Promise<{ checkpoint: Checkpoint; prefix: string }> {
+  const objects = await store.list('_runs/');
+  const key = objects.find((object) => object.key.endsWith('/checkpoint.json'))?.key ?? '';
+  const checkpoint = decodeCheckpoint(key, (await store.get(key)) ?? new Uint8Array());
+  return { checkpoint, prefix: runPrefix(storedTarget, checkpoint.snapshot, checkpoint.run) };
 }
