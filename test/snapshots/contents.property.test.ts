@@ -102,11 +102,11 @@ function expectOf({ pages, atRest }: { pages: readonly Page[]; atRest: boolean }
 const partsOf = (store: MemoryStore) =>
   [...store.dump()].filter(([key]) => !key.startsWith('_')).map(([key]) => key);
 
-test('are the same for every size of a batch, and those of a seal in memory: 60 seeds', async () => {
+test('are the same for every size of a batch, and those of a seal in memory: 40 seeds', async () => {
   let spilled = 0;
   let duplicates = 0;
   let repeats = 0;
-  for (let seed = 1; seed <= 60; seed += 1) {
+  for (let seed = 1; seed <= 40; seed += 1) {
     const run = makeRun(seed);
     const expected = expectOf(run);
     const text = `seed ${seed}`;
@@ -141,5 +141,5 @@ test('are the same for every size of a batch, and those of a seal in memory: 60 
     duplicates += expected.rejects.length;
     repeats += expected.repeats;
   }
-  expect([spilled, duplicates, repeats].map((count) => count > 40)).toEqual([true, true, true]);
+  expect([spilled, duplicates, repeats].map((count) => count > 25)).toEqual([true, true, true]);
 });
