@@ -60,7 +60,7 @@ async function seal(): Promise<number> {
       scheduleMs: 86_400_000,
       onWait: () => {},
       remembered: null,
-      readStoredPage: pages.readInOrder,
+      readPages: pages.read,
     },
     storedTarget,
     checkpoint,
