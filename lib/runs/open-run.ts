@@ -19,8 +19,8 @@ import {
   type Scope,
   startCheckpoint,
 } from '../reading/checkpoint.ts';
-import { type ChainEnd, readChainEnd } from '../snapshots/chain-end.ts';
 import { endSeal } from '../snapshots/seal-record.ts';
+import { readNames, type SnapshotNames } from '../snapshots/snapshot-names.ts';
 import type { Invocation, ResolvedTask } from './invocation.ts';
 import { abandonAfterMs, isDue, slotMs, type TargetState, targetStateOf } from './schedule.ts';
 import { describeSetAside, setAside } from './set-aside.ts';
@@ -115,8 +115,8 @@ async function startRun(
 ): Promise<Checkpoint | null> {
   const { policy, store, log, scheduleMs, saveSchedule } = invocation;
   const { target, projectId, key, id } = task;
-  const end = await readChainEnd(store, key, state.lastSealed ?? null);
-  state.sealed = end.newest?.manifest.snapshot ?? null;
+  const names = await readNames(store, key, state.lastSealed ?? null);
+  state.sealed = names.newest?.manifest.snapshot ?? null;
   if (policy.selects === 'due' && !isDue(state.sealed, store.nowMs(), scheduleMs)) {
     await saveSchedule();
     return null;
@@ -124,12 +124,12 @@ async function startRun(
   const startedAtMs = Math.round(store.nowMs());
   const wantedMs =
     policy.snapshotNamedBy === 'slot' ? slotMs(startedAtMs, scheduleMs) : startedAtMs;
-  const snapshot = nameAfter(end, wantedMs);
+  const snapshot = nameAfter(names, wantedMs);
   // A few seconds are normal: exports in quick succession take the next second.
-  if ((snapshotTimeMs(end.newestName ?? '') ?? 0) > startedAtMs + minuteMs) {
+  if ((snapshotTimeMs(names.newestName ?? '') ?? 0) > startedAtMs + minuteMs) {
     const message =
       "the newest snapshot is named after the store's time, so a clock was or is wrong; the new snapshot is named one second later";
-    log('warn', message, { newest: end.newestName, snapshot, target: id });
+    log('warn', message, { newest: names.newestName, snapshot, target: id });
   }
   const { schemaVersion } = target.dataset;
   const scope = target.scopeOf(projectId);
@@ -180,7 +180,7 @@ async function readWithoutFuture(
 }
 
 /** Names of one target only increase, even within one second or after a clock that stepped back. No name is used twice. */
-function nameAfter({ newestName, taken }: ChainEnd, wantedMs: number): string {
+function nameAfter({ newestName, taken }: SnapshotNames, wantedMs: number): string {
   const afterMs = newestName === null ? 0 : (snapshotTimeMs(newestName) ?? 0) + 1_000;
   let timeMs = Math.max(wantedMs, afterMs);
   while (taken.includes(snapshotName(timeMs))) timeMs += 1_000;

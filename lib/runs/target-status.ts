@@ -19,10 +19,11 @@ import {
   readEvidence,
   readManifest,
   type Sealed,
+  searchedMax,
 } from '../snapshots/catalog.ts';
-import { readChainEnd } from '../snapshots/chain-end.ts';
 import { decodePointer } from '../snapshots/manifest.ts';
 import { findRivals } from '../snapshots/seal-turn.ts';
+import { readNames } from '../snapshots/snapshot-names.ts';
 import { describeHold, describeLift } from './holds.ts';
 import type { Hold, Target } from './invocation.ts';
 import { readCheckpoint } from './open-run.ts';
@@ -56,7 +57,10 @@ export interface TargetStatus extends Hold {
     /** True: the manifest is not the one that `_head` names, so these figures prove nothing. */
     altered: boolean;
   } | null;
-  /** Name of the newest complete snapshot whose manifest can be read; null if there is none. */
+  /**
+   * Name of the newest complete snapshot whose manifest can be read; null if there is none, or if `_latest` does not name it and
+   * the newest 100 snapshots are not complete.
+   */
   latest: string | null;
   /** How often a snapshot is due. */
   scheduleSeconds: number;
@@ -324,7 +328,7 @@ async function readWait(
   target: TargetKey,
   open: { snapshot: string; run: string },
 ): Promise<OpenRun['waitsFor']> {
-  const [rival] = await findRivals(store, target, open, await readChainEnd(store, target, null));
+  const [rival] = await findRivals(store, target, open, await readNames(store, target, null));
   if (!rival) return null;
   const { snapshot, run, leftMs } = rival;
   return { snapshot, run, leftSeconds: Math.ceil(leftMs / 1_000) };
@@ -375,7 +379,7 @@ function findProblems(
     add('ahead', message, clockHint);
   }
   if (last?.verdict === 'drifted') {
-    const complete = latest ?? 'none';
+    const complete = latest ?? `none of the newest ${searchedMax}`;
     const message = `the newest snapshot ${last.snapshot} is drifted; the newest complete one: ${complete}`;
     add('drifted', message, driftedHint);
   }

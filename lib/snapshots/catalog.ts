@@ -85,16 +85,23 @@ export async function readManifestOrFault(
 }
 
 /**
- * The newest sealed snapshot that `isWanted` accepts; null if there is none. Leaves out what is not the manifest of its key and
- * what is named more than a day after the store's time.
+ * A search for a snapshot ends after this many manifests. A target that always drifts has no complete snapshot, and each `status`
+ * and each seal would read all its manifests.
+ */
+export const searchedMax = 100;
+
+/**
+ * The newest sealed snapshot that `isWanted` accepts; null if none of the newest `searchedMax` is one. Leaves out what is not the
+ * manifest of its key and what is named more than a day after the store's time.
  */
 export async function findNewest(
   store: Store,
   target: TargetKey,
   isWanted: (manifest: Manifest) => boolean = () => true,
 ): Promise<Sealed | null> {
-  for (const snapshot of (await listSnapshots(store, target)).reverse()) {
-    if (isFutureName(snapshot, store.nowMs())) continue;
+  const names = await listSnapshots(store, target);
+  const present = names.filter((name) => !isFutureName(name, store.nowMs()));
+  for (const snapshot of present.slice(-searchedMax).reverse()) {
     const { sealed } = await readManifestOrFault(store, target, snapshot);
     if (sealed && isWanted(sealed.manifest)) return sealed;
   }

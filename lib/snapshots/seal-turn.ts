@@ -10,8 +10,8 @@ import {
 } from '../core/object-keys.ts';
 import type { Clock, Log, Store } from '../core/ports.ts';
 import { listSnapshots } from './catalog.ts';
-import type { ChainEnd } from './chain-end.ts';
 import type { RunName } from './seal-record.ts';
+import type { SnapshotNames } from './snapshot-names.ts';
 
 /** A seal record older than this belongs to a run that was killed or abandoned, milliseconds. No wait is longer. */
 const recordLifeMs = 10 * 60_000;
@@ -48,7 +48,7 @@ export function openTurn(
   { store, clock, log, keepAlive, mayWait, onWait }: TurnPorts,
   target: TargetKey,
   own: RunName,
-  end: Pick<ChainEnd, 'taken' | 'newestName'>,
+  end: Pick<SnapshotNames, 'taken' | 'newestName'>,
 ): () => Promise<'mine' | 'changed' | 'paused'> {
   let waitedMs = 0;
   let isLogged = false;
@@ -94,7 +94,7 @@ export async function findRivals(
   store: Store,
   target: TargetKey,
   own: RunName,
-  { taken, newestName }: Pick<ChainEnd, 'taken' | 'newestName'>,
+  { taken, newestName }: Pick<SnapshotNames, 'taken' | 'newestName'>,
 ): Promise<Rival[]> {
   const records = await store.list(sealingPrefix(target));
   const nowMs = store.nowMs();

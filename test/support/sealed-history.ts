@@ -1,0 +1,125 @@
+// Responsible for stores with a long history of sealed snapshots, made directly: sealing ten thousand of them would take minutes.
+
+import {
+  headKey,
+  latestKey,
+  manifestKey,
+  partKey,
+  snapshotName,
+  type TargetKey,
+} from '../../lib/core/object-keys.ts';
+import { sha256 } from '../../lib/core/state.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import {
+  encodeManifest,
+  encodePointer,
+  type Manifest,
+  type Part,
+  pointerTo,
+  type Sealed,
+} from '../../lib/snapshots/manifest.ts';
+import { someTarget } from './stored-run.ts';
+
+export interface HistoryOptions {
+  target?: TargetKey;
+  count: number;
+  /** The time of the newest snapshot. */
+  newestMs: number;
+  scheduleMs?: number;
+  /** `age`: 0 for the newest snapshot. */
+  verdictOf?: (age: number) => Manifest['verdict'];
+  /** The bytes of the parts in Parquet and NDJSON. Must differ between snapshots. Default: a line of text each. */
+  bytesOf?: (age: number) => { parquet: Uint8Array; ndjson: Uint8Array };
+}
+
+export interface HistoryObject {
+  key: string;
+  bytes: Uint8Array;
+}
+
+const counts = { online: 4_000, offline: 300, not_installed: 21 };
+const formats = ['parquet', 'ndjson'] as const;
+
+/** The parts and the manifest of each snapshot, oldest first, then `_latest` and `_head`. */
+export function* listHistory(options: HistoryOptions): Generator<HistoryObject> {
+  const { target = someTarget, count } = options;
+  let newest: Sealed | null = null;
+  let complete: Sealed | null = null;
+  for (let age = count - 1; age >= 0; age -= 1) {
+    const parts: Part[] = [];
+    const { snapshot, bytes } = describeSnapshot(options, age);
+    for (const format of formats) {
+      const kind = { role: 'rows', format } as const;
+      const hash = sha256(bytes[format]);
+      const key = partKey(target, kind, snapshot, hash);
+      parts.push({ ...kind, key, rows: 4_321, bytes: bytes[format].length, sha256: hash });
+      yield { key, bytes: bytes[format] };
+    }
+    const manifest = describeManifest(options, { age, snapshot, parts, before: newest });
+    const key = manifestKey(target, snapshot);
+    const encoded = encodeManifest(manifest);
+    newest = { manifestKey: key, manifest, manifestSha256: sha256(encoded) };
+    if (manifest.verdict === 'complete') complete = newest;
+    yield { key, bytes: encoded };
+  }
+  if (complete) yield { key: latestKey(target), bytes: encodePointer(pointerTo(complete)) };
+  if (newest) yield { key: headKey(target), bytes: encodePointer(pointerTo(newest)) };
+}
+
+function describeSnapshot(options: HistoryOptions, age: number) {
+  const { newestMs, scheduleMs = 24 * 3_600_000, bytesOf } = options;
+  const snapshot = snapshotName(newestMs - age * scheduleMs);
+  const text = (format: string) => Buffer.from(`${format} of ${snapshot}\n`);
+  const bytes = bytesOf?.(age) ?? { parquet: text('parquet'), ndjson: text('ndjson') };
+  return { snapshot, bytes };
+}
+
+function describeManifest(
+  {
+    target = someTarget,
+    scheduleMs = 24 * 3_600_000,
+    verdictOf = () => 'complete',
+  }: HistoryOptions,
+  context: { age: number; snapshot: string; parts: Part[]; before: Sealed | null },
+): Manifest {
+  const { age, snapshot, parts, before } = context;
+  const { table, region, projectId } = target;
+  const previous = before && {
+    snapshot: before.manifest.snapshot,
+    manifestSha256: before.manifestSha256,
+  };
+  return {
+    manifestVersion: 1,
+    dataset: containerNodes.name,
+    table,
+    schemaVersion: containerNodes.schemaVersion,
+    snapshot,
+    run: '0123456789ab',
+    scheduleSeconds: scheduleMs / 1_000,
+    scope: {
+      account: 'prod',
+      region,
+      projectId,
+      api: 'hss',
+      endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
+      enterpriseProjectId: 'all_granted_eps',
+      filters: {},
+    },
+    startedAt: '2026-11-24T06:00:00.000Z',
+    sealedAt: '2026-11-24T06:05:00.000Z',
+    verdict: verdictOf(age),
+    rows: 4_321,
+    rejects: 0,
+    evidence: {
+      ...{ pages: 22, requests: 23, retries: 0, throttled: 0, realigned: 0, repeats: 0 },
+      ...{ passes: 1, totalNumFirst: 4_321, totalNumLast: 4_321, missing: 0 },
+    },
+    values: { agent_status: counts, protect_status: counts, host_status: counts },
+    unknownValues: {},
+    unknownFields: [],
+    mistyped: {},
+    parts,
+    previous,
+    writer: 'cgs-export/test',
+  };
+}
