@@ -8,7 +8,7 @@ import { escapeControls, formatCount, formatDuration } from './format.ts';
 export interface ProgressState {
   /** What is worked on. Empty: not known yet. */
   label: string;
-  unit: 'nodes' | 'parts';
+  unit: 'nodes' | 'manifests' | 'parts';
   done: number;
   /** Null: not known yet. */
   total: number | null;

@@ -5,12 +5,14 @@ import { configFault, ExportError } from '../core/errors.ts';
 import { scheduleKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { decodeSchedule, listLastSealed } from '../runs/schedule.ts';
+import type { VerifyProgress } from '../snapshots/stored-evidence.ts';
 import type { LastSealed } from '../snapshots/survey.ts';
 import { type Verification, type VerifyOptions, verifyStore } from '../snapshots/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectStore } from './connection.ts';
 import { formatBytes, formatCount, formatPlural } from './format.ts';
 import { addStoreOptions, type StoreOptions } from './options.ts';
+import type { ProgressState } from './progress.ts';
 import type { Session, StateAt } from './session.ts';
 
 interface VerifyCommandOptions extends StoreOptions {
@@ -100,22 +102,29 @@ export async function verifyWithProgress(
   options: VerifyOptions = {},
 ): Promise<Verification> {
   const { runtime, signal } = session;
-  const startMs = runtime.monotonicMs();
-  let seen: { done: number; total: number } | null = null;
-  const stateAt: StateAt = (nowMs) => {
-    if (seen === null) return null;
-    const { done, total } = seen;
-    const elapsedMs = nowMs - startMs;
-    const perSecond = done > 0 && elapsedMs > 0 ? (done / elapsedMs) * 1_000 : null;
-    const leftMs = perSecond === null ? null : ((total - done) / perSecond) * 1_000;
-    const rest = { wait: null, note: '' };
-    return { label: 'verify', unit: 'parts', done, total, perSecond, leftMs, ...rest };
-  };
-  const onPart = (progress: { done: number; total: number }) => {
+  let startMs = runtime.monotonicMs();
+  let seen: VerifyProgress | null = null;
+  const stateAt: StateAt = (nowMs) => seen && describeProgress(seen, nowMs - startMs);
+  const onProgress = (progress: VerifyProgress) => {
     signal.throwIfAborted();
+    // The rate is measured among objects of one kind.
+    if (progress.unit !== seen?.unit) startMs = runtime.monotonicMs();
     seen = progress;
   };
-  return session.showProgress(stateAt, () => verifyStore(store, onPart, options));
+  return session.showProgress(stateAt, () => verifyStore(store, onProgress, options));
+}
+
+/** `elapsedMs`: since the first object of this kind. */
+export function describeProgress(progress: VerifyProgress, elapsedMs: number): ProgressState {
+  const { unit, done, total, bytes, bytesTotal } = progress;
+  const perSecond = done > 0 && elapsedMs > 0 ? (done / elapsedMs) * 1_000 : null;
+  /** Small parts take as long as a request, large ones as long as their bytes. The slower estimate counts. */
+  const leftMs = (part: number, whole: number) => (part > 0 ? (whole / part - 1) * elapsedMs : 0);
+  const ofParts = Math.max(leftMs(done, total), leftMs(bytes, bytesTotal));
+  // How long the parts take is not known before the first of them.
+  const isKnown = unit === 'parts' && bytes > 0 && elapsedMs > 0;
+  const rest = { leftMs: isKnown ? ofParts : null, wait: null, note: '' };
+  return { label: 'verify', unit, done, total, perSecond, ...rest };
 }
 
 /** What the result proves and what not, in words. */

@@ -379,8 +379,10 @@ function findProblems(
     add('ahead', message, clockHint);
   }
   if (last?.verdict === 'drifted') {
-    const complete = latest ?? `none of the newest ${searchedMax}`;
-    const message = `the newest snapshot ${last.snapshot} is drifted; the newest complete one: ${complete}`;
+    const complete = latest
+      ? `the newest complete one: ${latest}`
+      : `no complete one among the newest ${searchedMax}`;
+    const message = `the newest snapshot ${last.snapshot} is drifted; ${complete}`;
     add('drifted', message, driftedHint);
   }
   return problems;

@@ -3,13 +3,13 @@
 
 import { isFutureName, manifestKey, type TargetKey } from '../core/object-keys.ts';
 import type { Fault } from './catalog.ts';
-import { restoreHint, type Sealed } from './manifest.ts';
+import { restoreHint, type SealedSummary } from './manifest.ts';
 
 /** A target with all its manifests. */
 export interface TargetChain {
   target: TargetKey;
-  /** Those that are manifests of their keys, by name, oldest first. */
-  sealed: readonly Sealed[];
+  /** Those that are manifests of their keys, by the names of their snapshots, oldest first. */
+  sealed: ReadonlyMap<string, SealedSummary>;
   /** Keys of all objects in their place with the SHA-256 of their bytes; null: it could not be read. */
   found: ReadonlyMap<string, string | null>;
 }
@@ -18,13 +18,13 @@ type Report = (fault: Fault) => void;
 
 export function checkChain({ target, sealed, found }: TargetChain, report: Report): void {
   const followers = new Map<string, string>();
-  const firsts = sealed.filter(({ manifest }) => manifest.previous === null);
+  const firsts = [...sealed.values()].filter(({ manifest }) => manifest.previous === null);
   for (const { manifestKey: key } of firsts) {
     if (firsts.length === 1) break;
     const message = `claims to be the first of its chain, as ${firsts.length - 1} other manifests do`;
     report({ key, message, hint: restoreHint });
   }
-  for (const { manifestKey: key, manifest } of sealed) {
+  for (const { manifestKey: key, manifest } of sealed.values()) {
     const { previous, snapshot } = manifest;
     if (!previous) continue;
     const before = manifestKey(target, previous.snapshot);
@@ -46,22 +46,25 @@ export function checkChain({ target, sealed, found }: TargetChain, report: Repor
 }
 
 /** The snapshot at the end of the chain; null if there is none. Of several ends, the newest that is not named in the future. */
-export function findChainEnd({ sealed }: TargetChain, nowMs: number): Sealed | null {
-  const named = new Set(sealed.map(({ manifest }) => manifest.previous?.snapshot));
-  const ends = sealed.filter(({ manifest }) => !named.has(manifest.snapshot));
-  const isPresent = ({ manifest }: Sealed) => !isFutureName(manifest.snapshot, nowMs);
+export function findChainEnd({ sealed }: TargetChain, nowMs: number): SealedSummary | null {
+  const all = [...sealed.values()];
+  const named = new Set(all.map(({ manifest }) => manifest.previous?.snapshot));
+  const ends = all.filter(({ manifest }) => !named.has(manifest.snapshot));
+  const isPresent = ({ manifest }: SealedSummary) => !isFutureName(manifest.snapshot, nowMs);
   return ends.findLast(isPresent) ?? ends.at(-1) ?? null;
 }
 
 /** The snapshot that `sealed` names as its predecessor; null if it names none or it is lost. */
-export function findPredecessor({ sealed: all }: TargetChain, sealed: Sealed): Sealed | null {
-  const { previous } = sealed.manifest;
-  return all.find(({ manifest }) => manifest.snapshot === previous?.snapshot) ?? null;
+export function findPredecessor(
+  { sealed }: TargetChain,
+  { manifest }: SealedSummary,
+): SealedSummary | null {
+  return sealed.get(manifest.previous?.snapshot ?? '') ?? null;
 }
 
 /** The newest complete snapshot up to `end`; null if there is none. Where the chain is broken, the names decide. */
-export function findComplete(chain: TargetChain, end: Sealed | null): Sealed | null {
-  const seen = new Set<Sealed>();
+export function findComplete(chain: TargetChain, end: SealedSummary | null): SealedSummary | null {
+  const seen = new Set<SealedSummary>();
   let at = end;
   while (at && !seen.has(at)) {
     if (at.manifest.verdict === 'complete') return at;
@@ -70,7 +73,7 @@ export function findComplete(chain: TargetChain, end: Sealed | null): Sealed | n
     at = findPredecessor(chain, at);
   }
   const endName = end?.manifest.snapshot ?? '';
-  const isOlder = ({ manifest }: Sealed) =>
+  const isOlder = ({ manifest }: SealedSummary) =>
     manifest.snapshot < endName && manifest.verdict === 'complete';
-  return chain.sealed.findLast(isOlder) ?? null;
+  return [...chain.sealed.values()].findLast(isOlder) ?? null;
 }

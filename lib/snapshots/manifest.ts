@@ -78,6 +78,22 @@ export interface Sealed {
   manifestSha256: string;
 }
 
+/** What chains and pointers need of a manifest: `verify` has those of all snapshots in memory. */
+export interface SealedSummary extends Omit<Sealed, 'manifest'> {
+  manifest: Pick<
+    Manifest,
+    'table' | 'snapshot' | 'scheduleSeconds' | 'verdict' | 'parts' | 'previous'
+  > & { scope: Pick<Manifest['scope'], 'account' | 'region' | 'projectId'> };
+}
+
+export function summarize({ manifest, manifestKey, manifestSha256 }: Sealed): SealedSummary {
+  const { table, snapshot, scheduleSeconds, verdict, parts, previous } = manifest;
+  const { account, region, projectId } = manifest.scope;
+  const scope = { account, region, projectId };
+  const kept = { table, snapshot, scheduleSeconds, verdict, parts, previous, scope };
+  return { manifestKey, manifest: kept, manifestSha256 };
+}
+
 /** One line, so that programs that read JSON line by line can read it. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
   return Buffer.from(`${JSON.stringify(manifest)}\n`);
@@ -104,7 +120,8 @@ function targetOf({ table, scope }: Manifest): TargetKey {
 }
 
 /** The pointer that names a sealed snapshot. */
-export function pointerTo({ manifestKey: manifest, manifestSha256, ...sealed }: Sealed): Pointer {
+export function pointerTo(sealed: SealedSummary): Pointer {
+  const { manifestKey: manifest, manifestSha256 } = sealed;
   const { snapshot, table, scope, verdict, parts } = sealed.manifest;
   const { account, region, projectId } = scope;
   const keys = parts.map(({ key }) => key);

@@ -12,7 +12,7 @@ import {
   pointerHint,
   pointerTo,
   restoreHint,
-  type Sealed,
+  type SealedSummary,
 } from './manifest.ts';
 
 /** A pointer as it was read; `bytes` null: it does not exist. */
@@ -50,7 +50,7 @@ export function checkPointers(
   return { faults, ifUnderWay: { snapshot: end.manifest.snapshot, faults: rest } };
 }
 
-function isPointerTo({ bytes }: StoredPointer, sealed: Sealed | null): boolean {
+function isPointerTo({ bytes }: StoredPointer, sealed: SealedSummary | null): boolean {
   if (!bytes || !sealed) return !bytes && !sealed;
   return Buffer.compare(bytes, encodePointer(pointerTo(sealed))) === 0;
 }
@@ -58,7 +58,7 @@ function isPointerTo({ bytes }: StoredPointer, sealed: Sealed | null): boolean {
 function checkPointer(
   { target, found, sealed }: TargetChain,
   { key, bytes }: StoredPointer,
-  { expected, what, witness }: { expected: Sealed | null; what: string; witness: Pointer | null },
+  { expected, what, witness }: { expected: SealedSummary | null; what: string; witness: Pointer | null },
 ): Fault[] {
   const faultOf = (message: string): Fault[] => [{ key, message, hint: pointerHint(key) }];
   if (!bytes) {
@@ -78,7 +78,7 @@ function checkPointer(
   }
   if (hash !== manifestSha256) {
     // If others confirm the manifest as it is, the pointer was altered, not the manifest.
-    const others = [witness, ...sealed.map(({ manifest }) => manifest.previous)];
+    const others = [witness, ...[...sealed.values()].map(({ manifest }) => manifest.previous)];
     if (others.some((one) => one?.snapshot === snapshot && one.manifestSha256 === hash)) {
       return faultOf(`has another hash of ${named} than the chain: it was altered`);
     }

@@ -1,14 +1,15 @@
 // Responsible for checking that a store still holds what its manifests say, and for what that proves. It only reads. What is in
-// the store besides the bytes of the parts: survey.ts.
+// the store besides the bytes of the parts: survey.ts. The bytes of the parts: part-check.ts.
 
 import { isFutureName, manifestKey, parsePartKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { sha256 } from '../core/state.ts';
 import { type Fault, irregularHint } from './catalog.ts';
 import { findChainEnd } from './chain.ts';
 import { findGaps, type Gap } from './gaps.ts';
-import { type Part, restoreHint, type Sealed } from './manifest.ts';
-import { type LastSealed, readOrNote, readSurvey, type Survey } from './survey.ts';
+import type { SealedSummary } from './manifest.ts';
+import { checkParts } from './part-check.ts';
+import type { OnProgress } from './stored-evidence.ts';
+import { type LastSealed, readSurvey, type Survey } from './survey.ts';
 
 export interface VerifyOptions {
   /** Tables of the configuration: their data directories are checked even if they have no manifest. */
@@ -45,21 +46,24 @@ export interface Verification {
   newest: { account: string; manifest: string; manifestSha256: string }[];
 }
 
-type Progress = (progress: { key: string; done: number; total: number }) => void;
-
-/** `onPart` is called before each part is read. Throws the error of a store that cannot be read at all. */
+/**
+ * Memory: a few hundred bytes for each object of the store, and a few chunks of parts. Throws the error of a store that cannot be
+ * read at all.
+ */
 export async function verifyStore(
   store: Store,
-  onPart: Progress,
+  onProgress: OnProgress,
   { tables = [], allowsUnnamed = false, lastSealed = [] }: VerifyOptions = {},
 ): Promise<Verification> {
-  let survey = await readSurvey(store, tables, lastSealed);
+  const options = { tables, lastSealed };
+  let survey = await readSurvey(store, options, onProgress);
   // Another process may have sealed meanwhile. Only what is still wrong is a fault.
   const isSuspicious = survey.faults.length > 0 || survey.unnamedData.length > 0;
-  if (isSuspicious) survey = await readSurvey(store, tables, lastSealed);
-  const parts = await checkParts(store, survey, onPart);
+  if (isSuspicious) survey = await readSurvey(store, options, onProgress);
+  const parts = await checkParts(store, [...survey.named.values()], onProgress);
   const unnamedFaults = allowsUnnamed ? [] : survey.unnamedData.map(describeUnnamed);
-  const sealed = survey.chains.flatMap((chain) => chain.sealed);
+  const chains = [...survey.chains.values()];
+  const sealed = chains.flatMap((chain) => [...chain.sealed.values()]);
   const nowMs = store.nowMs();
   const count = (verdict: string) =>
     sealed.filter(({ manifest }) => manifest.verdict === verdict).length;
@@ -68,7 +72,7 @@ export async function verifyStore(
     parts: parts.read,
     bytes: parts.bytes,
     verdicts: { complete: count('complete'), drifted: count('drifted') },
-    gaps: survey.chains.flatMap((chain) => listMissed(chain.sealed, nowMs)),
+    gaps: chains.flatMap((chain) => listMissed([...chain.sealed.values()], nowMs)),
     faults: [...survey.faults, ...parts.faults, ...unnamedFaults],
     unchecked: [...survey.unchecked, ...parts.unchecked],
     unnamed: [...survey.unnamed],
@@ -77,7 +81,7 @@ export async function verifyStore(
     future: sealed
       .filter(({ manifest }) => isFutureName(manifest.snapshot, nowMs))
       .map(({ manifestKey }) => manifestKey),
-    newest: survey.chains
+    newest: chains
       .map((chain) => findChainEnd(chain, nowMs))
       .filter((end) => end !== null)
       .map(({ manifest, manifestKey, manifestSha256 }) => {
@@ -109,7 +113,7 @@ function describeUnnamed({ key, isIrregular }: Survey['unnamedData'][number]): F
   };
 }
 
-function listMissed(sealed: readonly Sealed[], nowMs: number): Missed[] {
+function listMissed(sealed: readonly SealedSummary[], nowMs: number): Missed[] {
   const present = sealed.filter(({ manifest }) => !isFutureName(manifest.snapshot, nowMs));
   const manifests = present.map(({ manifest }) => manifest);
   const [first] = manifests;
@@ -117,56 +121,4 @@ function listMissed(sealed: readonly Sealed[], nowMs: number): Missed[] {
   const { table } = first;
   const { account, region, projectId } = (manifests.at(-1) ?? first).scope;
   return findGaps(manifests, nowMs).map((gap) => ({ account, table, region, projectId, ...gap }));
-}
-
-async function checkParts(store: Store, { named }: Survey, onPart: Progress) {
-  const faults: Fault[] = [];
-  const unchecked: Fault[] = [];
-  let bytes = 0;
-  let read = 0;
-  let done = 0;
-  for (const [key, { part, manifestKey }] of named) {
-    onPart({ key, done, total: named.size });
-    done += 1;
-    const result = await checkPart(store, part, unchecked);
-    if (result === 'unchecked') continue;
-    if (result.bytes !== null) read += 1;
-    bytes += result.bytes ?? 0;
-    // Read again before it is reported: a part may be replaced from a backup while this runs.
-    const isFault = result.message !== null && (await isStillNamed(store, manifestKey, key));
-    const again = isFault ? await checkPart(store, part, unchecked) : result;
-    if (isFault && again !== 'unchecked' && again.message !== null) {
-      faults.push({ key, message: again.message, hint: again.hint });
-    }
-  }
-  return { faults, unchecked, bytes, read };
-}
-
-async function isStillNamed(store: Store, manifestKey: string, key: string): Promise<boolean> {
-  const bytes = await store.get(manifestKey);
-  return bytes !== null && Buffer.from(bytes).includes(key);
-}
-
-/** `message` null: the part is as it was sealed. `bytes`: how many were read; null: it could not be read. */
-async function checkPart(
-  store: Store,
-  part: Part,
-  unchecked: Fault[],
-): Promise<{ bytes: number | null; message: string | null; hint: string } | 'unchecked'> {
-  const before = unchecked.length;
-  const faults: Fault[] = [];
-  const bytes = await readOrNote(store, part.key, { faults, unchecked });
-  if (unchecked.length > before) return 'unchecked';
-  const [irregular] = faults;
-  if (irregular) return { bytes: null, ...irregular };
-  const hint = restoreHint;
-  if (!bytes) return { bytes: null, message: 'is missing: a manifest names it', hint };
-  const { length } = bytes;
-  if (length !== part.bytes) {
-    const message = `has ${length} bytes, but its manifest says ${part.bytes}`;
-    return { bytes: length, message, hint };
-  }
-  const isSame = sha256(bytes) === part.sha256;
-  const altered = 'was altered: its hash differs from the one in its manifest';
-  return { bytes: length, message: isSame ? null : altered, hint };
 }

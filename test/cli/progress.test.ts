@@ -49,7 +49,7 @@ describe('the progress line', () => {
   test('is always one line, shorter than the terminal', () => {
     const states = fc.record({
       label: fc.string({ maxLength: 60 }).map((text) => text.replaceAll(/\s/g, ' ')),
-      unit: fc.constantFrom('nodes' as const, 'parts' as const),
+      unit: fc.constantFrom('nodes' as const, 'manifests' as const, 'parts' as const),
       done: fc.nat(),
       total: fc.option(fc.nat()),
       perSecond: fc.option(fc.double({ min: 0, max: 1e6, noNaN: true })),

@@ -20,6 +20,7 @@ import {
   pointerTo,
 } from '../../lib/snapshots/manifest.ts';
 import { encodeSealRecord, readSealRecord } from '../../lib/snapshots/seal-record.ts';
+import type { VerifyProgress } from '../../lib/snapshots/stored-evidence.ts';
 import {
   type Verification,
   type VerifyOptions,
@@ -118,16 +119,18 @@ describe('an untouched store', () => {
   test('has no faults, and everything is counted once', async () => {
     const objects = await verifiedObjects();
     const parts = objects.filter(([key]) => !key.startsWith('_'));
-    const seen: string[] = [];
-    const verification = await verifyStore(await created, ({ key, done, total }) => {
-      expect([done, total]).toEqual([seen.length, parts.length]);
-      seen.push(key);
-    });
+    const partBytes = parts.reduce((sum, [, bytes]) => sum + bytes.length, 0);
+    const seen: VerifyProgress[] = [];
+    const store = createMemoryStore({ nowMs: () => startMs });
+    const read: string[] = [];
+    store.restore((await created).dump());
+    const counting = { ...store, read: (key: string) => (read.push(key), store.read(key)) };
+    const verification = await verifyStore(counting, (progress) => seen.push(progress));
     expect(verification).toEqual({
       manifests: 6,
       // Parquet, NDJSON and rejects of each snapshot.
       parts: 18,
-      bytes: parts.reduce((sum, [, bytes]) => sum + bytes.length, 0),
+      bytes: partBytes,
       verdicts: { complete: 5, drifted: 1 },
       newest: targets.map((target) => ({
         account: 'prod',
@@ -136,7 +139,15 @@ describe('an untouched store', () => {
       })),
       ...nothing,
     });
-    expect(seen.sort()).toEqual(parts.map(([key]) => key).sort());
+    expect(read.sort()).toEqual(parts.map(([key]) => key).sort());
+    expect(seen[0]).toMatchObject({ unit: 'manifests', done: 0, total: 6, bytes: 0 });
+    const ofParts = seen.filter(({ unit }) => unit === 'parts');
+    expect(ofParts[0]).toMatchObject({ done: 0, total: 18, bytes: 0, bytesTotal: partBytes });
+    expect(ofParts.at(-1)).toMatchObject({ bytes: partBytes });
+    for (const [index, { done, bytes }] of ofParts.entries()) {
+      const before = ofParts[index - 1] ?? { done: 0, bytes: 0 };
+      expect(done >= before.done && bytes >= before.bytes).toBe(true);
+    }
   });
 
   test('has no faults if it is empty', async () => {

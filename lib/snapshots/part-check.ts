@@ -1,0 +1,113 @@
+// Responsible for checking the bytes of the parts that manifests name. They are read as streams, a few parts at a time, so the
+// memory does not depend on their size.
+
+import { createHash } from 'node:crypto';
+import { mapParallel } from '../core/parallel.ts';
+import type { Store } from '../core/ports.ts';
+import type { Fault } from './catalog.ts';
+import { type Part, restoreHint } from './manifest.ts';
+import { addNotes, type Notes, type OnProgress, readOrNote, readsMax } from './stored-evidence.ts';
+
+/** A part, and the key of the manifest that names it. */
+export interface NamedPart {
+  part: Part;
+  manifestKey: string;
+}
+
+export interface PartFindings extends Notes {
+  /** How many parts could be read, and their bytes. */
+  read: number;
+  bytes: number;
+}
+
+/** A chunk of a larger part can need as much memory as all chunks of smaller parts. */
+const smallBytesMax = 2 ** 20;
+const largeReadsMax = 2;
+
+/** Compares every part with what its manifest says of it. The large ones come last. */
+export async function checkParts(
+  store: Store,
+  named: readonly NamedPart[],
+  onProgress: OnProgress,
+): Promise<PartFindings> {
+  const bytesTotal = named.reduce((sum, { part }) => sum + part.bytes, 0);
+  let done = 0;
+  let bytes = 0;
+  const report = () => onProgress({ unit: 'parts', done, total: named.length, bytes, bytesTotal });
+  const check = async ({ part, manifestKey }: NamedPart) => {
+    report();
+    const result = await checkPart(store, part, (count) => {
+      bytes += count;
+      report();
+    });
+    done += 1;
+    // Read again before it is reported: a part may be replaced from a backup while this runs.
+    if (!result.fault) return result;
+    if (!(await isStillNamed(store, manifestKey, part.key))) return { ...result, fault: null };
+    return { ...(await checkPart(store, part, report)), bytes: result.bytes };
+  };
+  const isSmall = ({ part }: NamedPart) => part.bytes <= smallBytesMax;
+  const small = await mapParallel(named.filter(isSmall), readsMax, check);
+  const isLarge = (one: NamedPart) => !isSmall(one);
+  const large = await mapParallel(named.filter(isLarge), largeReadsMax, check);
+  const findings: PartFindings = { faults: [], unchecked: [], read: 0, bytes: 0 };
+  for (const result of [...small, ...large]) {
+    addNotes(findings, result);
+    if (result.bytes === null) continue;
+    findings.read += 1;
+    findings.bytes += result.bytes;
+  }
+  return findings;
+}
+
+async function isStillNamed(store: Store, manifestKey: string, key: string): Promise<boolean> {
+  const bytes = await store.get(manifestKey);
+  return bytes !== null && Buffer.from(bytes).includes(key);
+}
+
+interface PartResult {
+  /** How many were read; null: the part could not be read. */
+  bytes: number | null;
+  fault: Fault | null;
+  unchecked: Fault | null;
+}
+
+/** `onBytes` is called with the length of each chunk that was read. */
+async function checkPart(
+  store: Store,
+  part: Part,
+  onBytes: (count: number) => void,
+): Promise<PartResult> {
+  const { key } = part;
+  const { value, fault, unchecked } = await readOrNote(key, async () => {
+    const chunks = await store.read(key);
+    return chunks && (await hashChunks(chunks, onBytes));
+  });
+  const faultOf = (message: string): Fault => ({ key, message, hint: restoreHint });
+  if (fault || unchecked) return { bytes: null, fault, unchecked };
+  if (!value) {
+    return { bytes: null, fault: faultOf('is missing: a manifest names it'), unchecked };
+  }
+  const { bytes, sha256 } = value;
+  if (bytes !== part.bytes) {
+    const message = `has ${bytes} bytes, but its manifest says ${part.bytes}`;
+    return { bytes, fault: faultOf(message), unchecked };
+  }
+  if (sha256 === part.sha256) return { bytes, fault: null, unchecked };
+  const message = 'was altered: its hash differs from the one in its manifest';
+  return { bytes, fault: faultOf(message), unchecked };
+}
+
+async function hashChunks(
+  chunks: AsyncIterable<Uint8Array>,
+  onBytes: (count: number) => void,
+): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    bytes += chunk.length;
+    onBytes(chunk.length);
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
