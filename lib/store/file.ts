@@ -4,6 +4,7 @@ import { link, lstat, rename, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { StoreError, UnusableObjectError } from '../core/errors.ts';
 import { objectBytesMax } from '../core/object-keys.ts';
+import { mapParallel } from '../core/parallel.ts';
 import type { Clock, FileClock, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { findClockKind } from './file-clock.ts';
@@ -26,6 +27,9 @@ import { readLocalFile } from './local-file.ts';
 const temporaryFolder = '.cgs-export-tmp';
 /** The kernel stamps files up to one tick late, milliseconds. A smaller difference is no other clock. */
 const stampDoubtMs = 20;
+
+/** Files that a list looks at at a time: all at once would need 2 kB of memory each. */
+const describedMax = 32;
 
 export interface FileStoreOptions {
   root: string;
@@ -163,8 +167,9 @@ async function listObjects(root: string, prefix: string): Promise<StoredObject[]
     const nameStart = prefix.slice(folderPrefix.length);
     const found = await listKeys(folder, folderPrefix, nameStart, (entry) => entry.isFile());
     const keys = found.filter((key) => !key.startsWith(`${temporaryFolder}/`));
-    const described = keys.sort(compareUtf8).map((key) => describeObject(root, key));
-    return (await Promise.all(described)).filter((object) => object !== null);
+    const describe = (key: string) => describeObject(root, key);
+    const described = await mapParallel(keys.sort(compareUtf8), describedMax, describe);
+    return described.filter((object) => object !== null);
   });
 }
 
