@@ -89,7 +89,7 @@ export interface Store {
    * As `get`, but in chunks of at most 8 MiB, for objects that are too large for the memory. All chunks are of one version of
    * the object: if it is replaced or ends early, the iteration throws StoreError. An object of more than 8 MiB can be damaged
    * on the way: the caller checks its hash. The caller must start the iteration and end it, also with `break`: until then a
-   * file may be open. It can iterate once.
+   * file may be open. It can iterate once. The memory of a chunk is used again for the next one.
    */
   read(key: string): Promise<AsyncIterable<Uint8Array> | null>;
   /** Every object whose key starts with `prefix`, in ascending order of the keys' UTF-8 bytes. */

@@ -20,9 +20,8 @@ export interface PartFindings extends Notes {
   bytes: number;
 }
 
-/** A chunk of a larger part can need as much memory as all chunks of smaller parts. */
+/** Larger parts are read one after the other: one chunk of them needs as much memory as many small parts. */
 const smallBytesMax = 2 ** 20;
-const largeReadsMax = 2;
 
 /** Compares every part with what its manifest says of it. The large ones come last. */
 export async function checkParts(
@@ -49,7 +48,7 @@ export async function checkParts(
   const isSmall = ({ part }: NamedPart) => part.bytes <= smallBytesMax;
   const small = await mapParallel(named.filter(isSmall), readsMax, check);
   const isLarge = (one: NamedPart) => !isSmall(one);
-  const large = await mapParallel(named.filter(isLarge), largeReadsMax, check);
+  const large = await mapParallel(named.filter(isLarge), 1, check);
   const findings: PartFindings = { faults: [], unchecked: [], read: 0, bytes: 0 };
   for (const result of [...small, ...large]) {
     addNotes(findings, result);

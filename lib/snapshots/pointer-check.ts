@@ -58,7 +58,11 @@ function isPointerTo({ bytes }: StoredPointer, sealed: SealedSummary | null): bo
 function checkPointer(
   { target, found, sealed }: TargetChain,
   { key, bytes }: StoredPointer,
-  { expected, what, witness }: { expected: SealedSummary | null; what: string; witness: Pointer | null },
+  {
+    expected,
+    what,
+    witness,
+  }: { expected: SealedSummary | null; what: string; witness: Pointer | null },
 ): Fault[] {
   const faultOf = (message: string): Fault[] => [{ key, message, hint: pointerHint(key) }];
   if (!bytes) {

@@ -66,10 +66,11 @@ async function* readChunks(
   { file, bytes }: { file: FileHandle; bytes: number },
 ): AsyncGenerator<Uint8Array> {
   try {
+    // One for all chunks. Otherwise tens of megabytes would wait for the garbage collector.
+    const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytesMax, bytes));
     for (let at = 0; at < bytes; ) {
-      const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytesMax, bytes - at));
       const { bytesRead } = await withStoreErrors('read', path, () =>
-        file.read(chunk, 0, chunk.length, at),
+        file.read(chunk, 0, Math.min(chunk.length, bytes - at), at),
       );
       if (bytesRead === 0) throw shortened(path, at, bytes);
       at += bytesRead;

@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../lib/cli/program.ts';
+import { describeProgress } from '../../lib/cli/verify.ts';
 import type { TargetStatus } from '../../lib/runs/target-status.ts';
 import { call, createTestRuntime, exportSome, flagsFor } from './test-runtime.ts';
 
@@ -237,4 +238,22 @@ test('exits with 4 after a signal', async () => {
   const running = runProgram(verify, runtime);
   runtime.raise('SIGINT');
   expect(await running).toBe(4);
+});
+
+describe('the progress', () => {
+  const ofParts = { unit: 'parts', done: 0, total: 10, bytes: 0, bytesTotal: 1_000 } as const;
+
+  test('counts manifests, without a time that it cannot know', () => {
+    const progress = { ...ofParts, unit: 'manifests', done: 5, bytes: 500 } as const;
+    expect(describeProgress(progress, 2_000)).toMatchObject({
+      ...{ unit: 'manifests', done: 5, total: 10, perSecond: 2.5, leftMs: null },
+    });
+  });
+
+  test('estimates the time left by bytes or by parts, whichever is longer', () => {
+    expect(describeProgress(ofParts, 0).leftMs).toBeNull();
+    expect(describeProgress({ ...ofParts, done: 5, bytes: 100 }, 2_000).leftMs).toBe(18_000);
+    expect(describeProgress({ ...ofParts, done: 1, bytes: 500 }, 2_000).leftMs).toBe(18_000);
+    expect(describeProgress({ ...ofParts, bytes: 250 }, 2_000).leftMs).toBe(6_000);
+  });
 });

@@ -32,6 +32,7 @@ import {
   type MemoryStore,
 } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
+import { listHistory } from '../support/sealed-history.ts';
 import {
   createSealPorts,
   nodeText,
@@ -124,7 +125,13 @@ describe('an untouched store', () => {
     const store = createMemoryStore({ nowMs: () => startMs });
     const read: string[] = [];
     store.restore((await created).dump());
-    const counting = { ...store, read: (key: string) => (read.push(key), store.read(key)) };
+    const counting: MemoryStore = {
+      ...store,
+      read(key) {
+        read.push(key);
+        return store.read(key);
+      },
+    };
     const verification = await verifyStore(counting, (progress) => seen.push(progress));
     expect(verification).toEqual({
       manifests: 6,
@@ -607,4 +614,90 @@ test('another process that seals several times while the store is read causes no
   const { faults } = await verifyStore(store, () => {});
   expect(faults).toEqual([]);
   expect(hour).toBeGreaterThan(5);
+});
+
+test('reads a bounded number of objects at a time, and a large part alone', async () => {
+  const nowMs = Date.UTC(2026, 10, 24, 6);
+  const store = createMemoryStore({ nowMs: () => nowMs });
+  const large = 2 ** 20 + 1;
+  const bytesOf = (age: number) => ({
+    parquet: Buffer.alloc(age % 10 === 0 ? large : 100, age),
+    ndjson: Buffer.from(`${age}`),
+  });
+  for (const { key, bytes } of listHistory({ count: 60, newestMs: nowMs, bytesOf })) {
+    await store.put(key, bytes);
+  }
+  const open = new Set<string>();
+  const most = { manifests: 0, parts: 0, besideLarge: 0 };
+  const sizeOf = (key: string) => store.dump().get(key)?.bytes.length ?? 0;
+  const { faults, parts } = await verifyStore(
+    {
+      ...store,
+      async get(key) {
+        open.add(key);
+        const bytes = await store.get(key);
+        await new Promise((resolve) => setImmediate(resolve));
+        if (key.startsWith('_manifests/')) most.manifests = Math.max(most.manifests, open.size);
+        open.delete(key);
+        return bytes;
+      },
+      async read(key) {
+        const chunks = await store.read(key);
+        open.add(key);
+        return (async function* () {
+          for await (const chunk of chunks ?? []) {
+            most.parts = Math.max(most.parts, open.size);
+            if (sizeOf(key) >= large) most.besideLarge = Math.max(most.besideLarge, open.size - 1);
+            yield chunk;
+          }
+          open.delete(key);
+        })();
+      },
+    },
+    () => {},
+  );
+  expect([faults, parts]).toEqual([[], 120]);
+  expect(most).toEqual({ manifests: 8, parts: 8, besideLarge: 0 });
+});
+
+test('a part that is replaced while the store is read is read again, and is a fault only if it is still wrong', async () => {
+  const objects = await verifiedObjects();
+  const [key = '', bytes = new Uint8Array()] = objects.find(([one]) => !one.startsWith('_')) ?? [];
+  const wrong = Uint8Array.from(bytes, (byte, index) => (index === 5 ? byte ^ 1 : byte));
+  for (const isRestored of [true, false]) {
+    const store = createMemoryStore({ nowMs: () => startMs });
+    store.restore(new Map([...(await created).dump(), [key, { bytes: wrong, modifiedMs: 0 }]]));
+    let reads = 0;
+    const { faults, parts } = await verifyStore(
+      {
+        ...store,
+        async read(one) {
+          const chunks = await store.read(one);
+          if (one !== key) return chunks;
+          reads += 1;
+          if (isRestored) await store.put(key, bytes);
+          return chunks;
+        },
+      },
+      () => {},
+    );
+    expect([reads, parts]).toEqual([2, 18]);
+    expect(faults.map((fault) => fault.key)).toEqual(isRestored ? [] : [key]);
+  }
+});
+
+test('stops within a part if the caller throws', async () => {
+  const nowMs = Date.UTC(2026, 10, 24, 6);
+  const store = createMemoryStore({ nowMs: () => nowMs });
+  const bytesOf = () => ({ parquet: Buffer.alloc(50_000), ndjson: Buffer.from('x') });
+  for (const { key, bytes } of listHistory({ count: 1, newestMs: nowMs, bytesOf })) {
+    await store.put(key, bytes);
+  }
+  let read = 0;
+  const stop = ({ unit, bytes }: VerifyProgress) => {
+    if (unit === 'parts') read = bytes;
+    if (read > 10_000) throw new Error('stopped');
+  };
+  await expect(verifyStore(store, stop)).rejects.toThrow('stopped');
+  expect(read).toBeLessThan(12_000);
 });

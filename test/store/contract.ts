@@ -2,7 +2,6 @@
 
 import { randomBytes } from 'node:crypto';
 import { appendFile, readFile, truncate, unlink, writeFile } from 'node:fs/promises';
-import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ScratchError } from '../../lib/core/errors.ts';
@@ -28,7 +27,10 @@ export interface ContractOptions {
 /** What `read` gives, as one buffer; null for an absent object. */
 async function readAll(store: Store, key: string): Promise<Buffer | null> {
   const chunks = await store.read(key);
-  return chunks && buffer(chunks);
+  if (chunks === null) return null;
+  const copies: Uint8Array[] = [];
+  for await (const chunk of chunks) copies.push(Uint8Array.from(chunk));
+  return Buffer.concat(copies);
 }
 
 const text = (bytes: Uint8Array | null) => bytes && Buffer.from(bytes).toString();
@@ -213,7 +215,7 @@ export function describeStore(
         const seen: Uint8Array[] = [];
         const reading = (async () => {
           for await (const chunk of chunks ?? []) {
-            seen.push(chunk);
+            seen.push(Uint8Array.from(chunk));
             if (seen.length === 1) await second.put('version/a', versions[1] as Buffer);
           }
         })();

@@ -43,8 +43,14 @@ const testedElsewhere: Record<string, string> = {
     'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/run-pages.ts': 'test/snapshots/contents.property.test.ts: positions in the list',
   'lib/snapshots/sorted-block.ts': 'test/snapshots/row-sorter.property.test.ts, through the sorter',
+  'lib/snapshots/part-check.ts':
+    'test/snapshots/verification.property.test.ts, through verifyStore',
+  'lib/snapshots/snapshot-names.ts': 'test/snapshots/chain-end.test.ts, through readChainEnd',
+  'lib/snapshots/stored-evidence.ts':
+    'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/survey.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/under-way.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
+  'lib/snapshots/witness-check.ts': 'test/snapshots/chain-end.test.ts, through readChainEnd',
   'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
   'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
   'lib/runs/read-page.ts': 'test/runs/run.test.ts, through advanceRun',

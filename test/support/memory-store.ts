@@ -46,8 +46,14 @@ export interface MemoryStoreOptions {
 
 const badKey = /^$|^\/|\/$|\/\/|(^|\/)\.\.?(\/|$)|\0/;
 
+/** A caller that keeps a chunk finds other bytes in it. */
 async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.slice(at, at + chunkBytes);
+  const memory = new Uint8Array(chunkBytes);
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    const chunk = bytes.subarray(at, at + chunkBytes);
+    memory.set(chunk);
+    yield memory.subarray(0, chunk.length);
+  }
 }
 
 export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
