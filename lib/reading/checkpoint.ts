@@ -5,7 +5,8 @@ import { stringifyCanonical } from '../core/exact-json.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import { corruptState, decodeState, encodeState, sha256 } from '../core/state.ts';
 import { pageHash } from './page.ts';
-import { type Cursor, type PassEvidence, startPass } from './paging.ts';
+import { type Cursor, startPass } from './paging.ts';
+import type { PassEvidence } from './pass-evidence.ts';
 
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -31,7 +32,7 @@ export const evidenceShape = v.object({
   retries: count,
   /** Requests answered with 429. */
   throttled: count,
-  /** Pages that did not start with the anchor. */
+  /** Pages that did not start with the last rows of the page before. */
   realigned: count,
   /** Records that are listed twice with equal values. */
   repeats: count,
@@ -95,7 +96,7 @@ export interface SealPace {
   memoryMb: number | null;
 }
 
-const checkpointVersion = 4;
+const checkpointVersion = 5;
 
 type RunStart = { target: TargetKey } & Pick<
   Checkpoint,

@@ -1,20 +1,19 @@
-// Responsible for the decisions of reading a list that moves: where to read next, and what a pass over the list has shown. Pure.
-// Not responsible for requests (runs/read-page.ts) and storage (page-store.ts).
+// Responsible for the decisions of reading a list that moves: whether a page joins the pass, where the list ends, and when to give up. Pure.
+// Not responsible for where the next request starts (overlap.ts), what a whole pass proves (pass-evidence.ts), requests
+// (runs/read-page.ts) and storage (page-store.ts).
 //
 // The list has no snapshot: rows are added, deleted and moved between two requests. docs/design/reading-a-moving-list.md explains
 // how it is read in spite of that, and what this proves. Where each rule is:
-// - decidePage(): whether a page joins the pass, by its first row. If not, stepBack(): the next request has an earlier offset.
-// - accept(): the next offset and anchor. endsList(): where a pass ends. decideEmpty(): a page without rows.
+// - decidePage(): whether a page joins the pass, by its first rows. If not, stepBack(): the next request has an earlier offset.
+// - accept(): the next offset and the rows expected there. endsList(): where a pass ends. decideEmpty(): a page without rows.
 // - seePage(), seeEnd(): whether the stated total moved, and whether the list fell.
-// - sequence.ts: the order of all rows of a pass, and the inversions: rows that were met in the opposite order.
-// - trackPass(): what a pass has shown, and the rows listed twice. judgePass(): complete, drifted, or another pass.
 
 import { ProtocolError } from '../core/errors.ts';
 import type { Dataset } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
-import { createKeyTable, hashText, type KeyTable, type TextHash } from './key-table.ts';
+import { chooseOverlap, chooseStepBack, type Drift, learnDrift, noDrift } from './overlap.ts';
 import type { Item } from './page.ts';
-import { createSequence, type Join } from './sequence.ts';
+import type { Join } from './sequence.ts';
 
 /** The reading position of a pass and what the pass has seen. Stored in the checkpoint. */
 export interface Cursor {
@@ -24,10 +23,21 @@ export interface Cursor {
   offset: number;
   /** The mark of the last record read (see Item); null before the first page. */
   anchor: string | null;
+  /** Where the last accepted page ended: offset plus records. 0 before it. */
+  end: number;
+  /**
+   * A hash of the marks of the last records read, from `offset` to `end`: the next page starts with them if the list did not move.
+   * Empty before the first page.
+   */
+  expected: string;
+  /** The total that the last accepted page stated. 0 before it. */
+  totalJoined: number;
+  /** How the list has moved so far in this pass. */
+  drift: Drift;
   /** The mark of the first record of the last accepted page at offset 0; null before it. */
   listStart: string | null;
-  /** Steps back since the last accepted page. */
-  stepBacks: number;
+  /** The size of the last step back, rows. 0: none since the last accepted page. */
+  stepRows: number;
   /** Accepted pages in a row without a new row. */
   stalled: number;
   /** How many more such pages are allowed, because a step back reads known rows again. */
@@ -43,8 +53,8 @@ export interface Cursor {
   /** How long the list was in this run, as far as this pass and the ones before know. */
   seen: ListSeen;
   /**
-   * True while nothing in this pass shows that the list moved: one total, and every page but the first started with the anchor, at
-   * the first try. Then offset + index is a record's position in the list.
+   * True while nothing in this pass shows that the list moved: one total, and every page but the first started as expected, at the
+   * first try. Then offset + index is a record's position in the list.
    */
   steady: boolean;
   /** True if a page of this pass had less than `limit` records and was not the last one. */
@@ -70,9 +80,6 @@ export interface ListSeen {
   fallenPass: number;
 }
 
-export const passesMax = 5;
-/** Steps back of one page each. Every later step is twice as large as the one before. */
-const singleStepsMax = 4;
 /** The most requests of one pass: this many times the requests for a list that does not move, plus `requestsExtraMax`. */
 const requestsFactorMax = 4;
 const requestsExtraMax = 150;
@@ -90,8 +97,12 @@ export function startPass(
     pass,
     offset: 0,
     anchor: null,
+    end: 0,
+    expected: '',
+    totalJoined: 0,
+    drift: noDrift,
     listStart: null,
-    stepBacks: 0,
+    stepRows: 0,
     stalled: 0,
     stalledAllowed: 0,
     empties: 0,
@@ -124,7 +135,7 @@ export type Step =
 
 /**
  * What to do with the page that `cursor` asked for. `known`: the rows of this pass. It is only needed for a page that does
- * not start with the anchor; a caller that has not loaded them passes null, and calls again after `needsKnown`.
+ * not start as expected; a caller that has not loaded them passes null, and calls again after `needsKnown`.
  * Throws ProtocolError: `LIST_TOO_LONG` if the list is longer than offsets can reach, `PAGES_STAND_STILL` if the
  * endpoint returns the same page at every offset.
  */
@@ -144,25 +155,42 @@ export function decidePage(
   if (seen.requests > requestsMax) return { kind: 'giveUp', cursor: { ...seen, restless: true } };
   if (items.length === 0) return decideEmpty(seen, totalNum, limits);
   if (cursor.anchor === null) return accept(seen, page, limits, { from: 'start', hasNew: true });
-  if (items[0]?.mark === cursor.anchor) {
-    return accept(seen, page, limits, { from: 'anchor', hasNew: items.length > 1 });
+  const overlap = cursor.end - cursor.offset;
+  const isExpected =
+    cursor.stepRows === 0 && hashMarks(items.slice(0, overlap)) === cursor.expected;
+  // Behind a page of known rows, after a step back, more known rows may follow.
+  if (isExpected && cursor.stalled === 0) {
+    return accept(seen, page, limits, { from: 'anchor', hasNew: items.length > overlap });
   }
   if (!known) return 'needsKnown';
-  const hasNew = items.some(({ key }) => key === null || !known.has(key));
-  if (isOverlap(items, known)) return accept(seen, page, limits, { from: 'overlap', hasNew });
+  const isKnown = items.map(({ key }) => key !== null && known.has(key));
+  const hasNew = isKnown.includes(false);
+  if (isExpected) {
+    return accept(seen, page, limits, { from: 'anchor', hasNew: hasNew && items.length > overlap });
+  }
+  if (isOverlap(items, isKnown, cursor.anchor)) {
+    const lastKnown = cursor.offset + isKnown.lastIndexOf(true);
+    const fall = hasNew ? cursor.end - 1 - lastKnown : 0;
+    return accept(seen, page, limits, { from: 'overlap', hasNew, fall });
+  }
   // Nothing is before offset 0, so this page cannot leave a gap before it.
   if (cursor.offset === 0) return accept(seen, page, limits, { from: 'start', hasNew });
-  return stepBack(seen, cursor.offset, limit);
+  return stepBack(seen, cursor.offset, totalNum, limits);
+}
+
+function hashMarks(items: readonly Item[]): string {
+  return sha256(items.map(({ mark }) => mark).join('\n'));
 }
 
 /**
- * True if the first row is known. A known row further down proves nothing: it may itself have moved there, over unread rows.
- * One known row alone is not enough either: it may be listed twice, and this may be its other place.
+ * True if the first row is the anchor, or is known and another row too. A known row further down proves nothing: it may itself have
+ * moved there, over unread rows. One known row alone is not enough either: it may be listed twice, and this may be its other place.
  */
-function isOverlap(items: readonly Item[], known: { has(key: string): boolean }): boolean {
-  const [first, ...others] = items.map(({ key }) => key);
-  if (first === undefined || first === null || !known.has(first)) return false;
-  return others.some((key) => key !== null && key !== first && known.has(key));
+function isOverlap(items: readonly Item[], isKnown: readonly boolean[], anchor: string): boolean {
+  const first = items[0];
+  // Not a record without a key: several may be equal.
+  if (!isKnown[0] || first === undefined) return false;
+  return first.mark === anchor || items.some(({ key }, at) => key !== first.key && isKnown[at]);
 }
 
 /** For every page, accepted or not. */
@@ -192,11 +220,11 @@ function accept(
   cursor: Cursor,
   page: PageView,
   limits: Limits,
-  join: { from: Join; hasNew: boolean },
+  join: { from: Join; hasNew: boolean; fall?: number },
 ): Step {
   const { limit, offsetMax } = limits;
   const { items, totalNum } = page;
-  const { from, hasNew } = join;
+  const { from, hasNew, fall = 0 } = join;
   const end = cursor.offset + items.length;
   const ended = endsList(cursor, page, limits, join);
   if (!ended && items.length === limit && cursor.offset >= offsetMax) {
@@ -208,17 +236,26 @@ function accept(
     if (isListStart(cursor, items)) throw describeNoProgress(cursor, totalNum, limits);
     return { kind: 'giveUp', cursor: { ...cursor, restless: true, unlisted } };
   }
+  const vanished = Math.max(fall, cursor.totalJoined - totalNum);
+  const drift = cursor.anchor === null ? noDrift : learnDrift(cursor.drift, vanished, limit);
+  const rest = Math.max(0, totalNum - end);
+  const overlap = chooseOverlap(drift, { length: items.length, rest }, limit);
+  // At the largest offset the next page overlaps by more.
+  const next = Math.min(end - overlap, offsetMax);
   return {
     kind: 'accept',
     from,
     ended,
     cursor: {
       ...cursor,
-      // At the largest offset the next page overlaps by more than the anchor.
-      offset: Math.min(end - 1, offsetMax),
+      offset: next,
       anchor: items[items.length - 1]?.mark ?? null,
+      end,
+      expected: hashMarks(items.slice(next - end)),
+      totalJoined: totalNum,
+      drift,
       listStart: cursor.offset === 0 ? (items[0]?.mark ?? null) : cursor.listStart,
-      stepBacks: 0,
+      stepRows: 0,
       stalled,
       stalledAllowed: hasNew ? 0 : cursor.stalledAllowed,
       empties: hasNew ? 0 : cursor.empties,
@@ -234,7 +271,7 @@ function accept(
 /**
  * Whether this page is the last one of the list. The stated total alone never proves it: a full page is never the last one,
  * and a short page is the last one only if it ends exactly at the total. If not, the list is asked once more at its last row,
- * and ends there if the response is that row alone.
+ * and ends there if the response has nothing but rows that were read.
  */
 function endsList(
   { offset, hadShortPage }: Cursor,
@@ -258,8 +295,8 @@ function isListStart({ offset, listStart }: Cursor, items: readonly Item[]): boo
 }
 
 /** A page without rows: the list is empty, or it ends before this offset, or the total is wrong. */
-function decideEmpty(cursor: Cursor, totalNum: number, { limit }: Limits): Step {
-  const { offset, stalled, stepBacks, reach } = cursor;
+function decideEmpty(cursor: Cursor, totalNum: number, limits: Limits): Step {
+  const { offset, stalled, stepRows, reach } = cursor;
   const moved = { ...cursor, steady: cursor.steady && cursor.anchor === null };
   const endPass = (unlisted: number): Step => {
     const seen = seeEnd(cursor, offset);
@@ -267,26 +304,28 @@ function decideEmpty(cursor: Cursor, totalNum: number, { limit }: Limits): Step 
   };
   if (offset >= totalNum) {
     if (offset === 0) return endPass(0);
-    // Just before the end that the total states, because the old offset may be far beyond it.
-    return stepBack(moved, totalNum + 1, limit);
+    // From the end that the total states, because the old offset may be far beyond it.
+    return stepBack(moved, totalNum, totalNum, limits);
   }
   const empties = cursor.empties + 1;
   if (empties < emptiesMax) return { kind: 'stepBack', cursor: { ...moved, empties } };
   // The rows before this offset were read again, and there is still nothing here.
-  const isEnd = stalled > 0 && stepBacks === 0;
-  if (offset > 0 && !isEnd) return stepBack({ ...moved, empties }, offset, limit);
+  const isEnd = stalled > 0 && stepRows === 0;
+  if (offset > 0 && !isEnd) return stepBack({ ...moved, empties }, offset, totalNum, limits);
   return endPass(Math.max(1, totalNum - (offset === 0 ? 0 : reach)));
 }
 
-function stepBack(cursor: Cursor, fromOffset: number, limit: number): Step {
-  const stepBacks = cursor.stepBacks + 1;
-  const pages = 2 ** Math.max(0, stepBacks - singleStepsMax);
+function stepBack(cursor: Cursor, from: number, totalNum: number, { limit }: Limits): Step {
+  const change = totalNum - cursor.totalJoined;
+  const stepRows = chooseStepBack(cursor.stepRows, change, limit);
+  const offset = Math.max(0, from - stepRows);
+  const pages = Math.ceil((cursor.offset - offset) / (limit - 1));
   return {
     kind: 'stepBack',
     cursor: {
       ...cursor,
-      offset: Math.max(0, fromOffset - pages * limit),
-      stepBacks,
+      offset,
+      stepRows,
       stalledAllowed: cursor.stalledAllowed + pages,
       steady: false,
     },
@@ -307,128 +346,4 @@ function describeNoProgress({ offset }: Cursor, totalNum: number, { noun }: Limi
     `The pages up to offset ${offset} have no new record, although the API states ${totalNum} ${noun}.`,
     'The endpoint seems to ignore `offset`: page after page has the same records. Check `endpoint`, and compare `cgs-export plan --probe` with the console.',
   );
-}
-
-/** What one pass has shown. */
-export interface PassEvidence {
-  /** Rows met in the opposite order (see MergeCounts). 0 in a steady pass: there a row met again has two places. */
-  inversions: number;
-  /**
-   * How many records the API states that the run has not met: by the total of the last page, or by the largest total of the
-   * run if the list fell. 0 if the total moved, unless the last page shows that records are missing.
-   */
-  missing: number;
-  /** As in Cursor. */
-  unlisted: number;
-  /** True if the list fell (see ListSeen), and no later pass has read as many records again. */
-  fallen: boolean;
-  restless: boolean;
-  /** Distinct keys. */
-  unique: number;
-  /** In a steady pass in which a record of an earlier page was met at another position: a hash of all such positions; else null. */
-  twins: string | null;
-  steady: boolean;
-}
-
-export type PassTracker = ReturnType<typeof trackPass>;
-
-/** Follows one pass page by page, while it is read or later from its stored pages. */
-// Long because: one state, and the two functions that share it.
-export function trackPass() {
-  const known = createSequence();
-  const keylessMarks = createKeyTable();
-  let keyless = 0;
-  let inversions = 0;
-  /** Records without the anchors. In a steady pass, the number of positions. */
-  let records = 0;
-  let hasTwinPages = false;
-  let twins = '';
-
-  /** Notes records that this pass has met before. Only in a steady pass is their place another one. */
-  function noteTwins(
-    items: readonly Item[],
-    hashes: readonly (TextHash | null)[],
-    from: Join,
-  ): void {
-    const inPage = new Set<string>();
-    for (const [index, { mark }] of items.entries()) {
-      const isAnchor = from === 'anchor' && index === 0;
-      const isInPage = inPage.has(mark);
-      inPage.add(mark);
-      if (isAnchor) continue;
-      const hash = hashes[index] ?? null;
-      const isKnown = hash === null ? keylessMarks.has(hashText(mark)) : known.hasHash(hash);
-      // One page is one state of the list, so it proves by itself that a record is listed twice.
-      if (isKnown && !isInPage) hasTwinPages = true;
-      if (isKnown || isInPage) twins = sha256(`${twins} ${records} ${mark}`);
-      records += 1;
-    }
-    for (const { key, mark } of items) if (key === null) keylessMarks.add(hashText(mark));
-  }
-
-  return {
-    known,
-    addPage(items: readonly Item[], from: Join): void {
-      const keys = items.map(({ key }) => key);
-      const hashes = keys.map((key) => (key === null ? null : hashText(key)));
-      noteTwins(items, hashes, from);
-      const counts = known.merge(keys, from, hashes);
-      keyless += counts.keyless;
-      inversions += counts.inversions;
-    },
-    /** `seenBefore`: the keys that earlier passes have met. */
-    evidence(cursor: Cursor, seenBefore: KeyTable): PassEvidence {
-      const { pass, steady, totalMoved, totalLast, unlisted } = cursor;
-      const { totalMax, reachMax, fallenPass } = cursor.seen;
-      const unique = known.size;
-      const goneSince = known.countMissing(seenBefore);
-      const listed = steady ? records : unique + keyless;
-      const met = listed + goneSince;
-      const fallen =
-        fallenPass === pass || (fallenPass > 0 && listed < Math.max(totalMax, reachMax));
-      const missing = [
-        unlisted - goneSince,
-        steady || totalMoved ? 0 : (totalLast ?? 0) - met,
-        fallen ? totalMax - met : 0,
-      ];
-      return {
-        inversions: steady ? 0 : inversions,
-        missing: Math.max(0, ...missing),
-        unlisted,
-        fallen,
-        restless: cursor.restless,
-        unique,
-        twins: steady && hasTwinPages ? sha256(`${twins} ${records}`) : null,
-        steady,
-      };
-    },
-  };
-}
-
-/**
- * True if the list did not move in this pass, so that two positions are two records. Two pages are no proof of it, because a
- * row may have moved from one to the other in between: the pass before must have shown the same positions.
- */
-export function isAtRest({ steady, twins }: PassEvidence, before: PassEvidence | null): boolean {
-  return steady && (twins === null || twins === before?.twins);
-}
-
-/** After a pass: seal as complete, seal as drifted, or read the list again. `before`: the evidence of the pass before. */
-export function judgePass(
-  pass: number,
-  evidence: PassEvidence,
-  before: PassEvidence | null,
-): 'complete' | 'drifted' | 'again' {
-  const { inversions, missing, unlisted, fallen, restless, unique, twins } = evidence;
-  const hasPlaces = twins === null || isAtRest(evidence, before);
-  const isListed = missing === 0 && unlisted === 0 && !fallen;
-  if (inversions === 0 && isListed && !restless && hasPlaces) return 'complete';
-  // Two passes show the same fault: it belongs to the list, and another pass would show it again.
-  const isPermanent =
-    before !== null &&
-    ((restless && before.restless) ||
-      (fallen && before.fallen) ||
-      (unlisted > 0 && before.unlisted > 0) ||
-      (inversions > 0 && inversions === before.inversions && unique === before.unique));
-  return isPermanent || pass >= passesMax ? 'drifted' : 'again';
 }

@@ -5,7 +5,7 @@ import { createKeyTable, hashText, type KeyTable, type TextHash } from './key-ta
 
 /**
  * How a page joins its pass (paging.ts decides): `start`: it is the first page, or begins at offset 0 · `anchor`: its first
- * record is the last one of the page before · `overlap`: its first record is another known row.
+ * records are the last ones of the page before · `overlap`: its first record is a known row.
  */
 export type Join = 'start' | 'anchor' | 'overlap';
 
@@ -67,11 +67,13 @@ export function createSequence() {
      * the key before it in the page. New keys at the start of the page are placed directly before the page's first known key.
      * If the page has no known key, they go to the front (`start`) or after the page before (`anchor`, `overlap`).
      * So any two rows that are still in the list have the same order here as there, however many rows were added and deleted.
+     * `repeated`: how many records at the start of an `anchor` page are the last ones of the page before, and were counted then.
      * `hashes`: of the keys, if the caller has them already.
      */
     merge(
       keys: readonly (string | null)[],
       join: Join,
+      repeated = join === 'anchor' ? 1 : 0,
       hashes: readonly (TextHash | null)[] = keys.map((key) =>
         key === null ? null : hashText(key),
       ),
@@ -84,8 +86,7 @@ export function createSequence() {
       const inPage = new Set<string>();
       let lastKnown = none;
       for (const [index, key] of keys.entries()) {
-        // The page before has counted the anchor already.
-        const isCounted = join !== 'anchor' || index > 0;
+        const isCounted = index >= repeated;
         if (key === null || inPage.has(key)) {
           if (isCounted) counts.keyless += 1;
           continue;
@@ -97,7 +98,8 @@ export function createSequence() {
           counts.added += 1;
           continue;
         }
-        if (lastKnown !== none && labels.get(entry) < labels.get(lastKnown)) counts.inversions += 1;
+        const isBefore = lastKnown !== none && labels.get(entry) < labels.get(lastKnown);
+        if (isCounted && isBefore) counts.inversions += 1;
         // Only the records after the last known key are counted as keyless.
         counts.keyless = 0;
         lastKnown = entry;

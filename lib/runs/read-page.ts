@@ -124,7 +124,7 @@ async function storePage(
       realigned: evidence.realigned + (isRealigned ? 1 : 0),
     },
   });
-  state.pass?.addPage(items, step.from);
+  state.pass?.addPage(items, step.from, cursor.offset);
 }
 
 /** `cursor`: as it was before the request. */

@@ -9,7 +9,7 @@ import { type Checkpoint, encodeCheckpoint } from '../reading/checkpoint.ts';
 import { createKeyTable, hashText, type KeyTable } from '../reading/key-table.ts';
 import { toItems } from '../reading/page.ts';
 import { openRunPages } from '../reading/page-store.ts';
-import { type PassTracker, trackPass } from '../reading/paging.ts';
+import { type PassTracker, trackPass } from '../reading/pass-evidence.ts';
 import type { Previous } from '../snapshots/manifest.ts';
 import type { CollectPorts } from './invocation.ts';
 import type { Policy } from './policy.ts';
@@ -73,8 +73,8 @@ export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoi
       if (state.pass) return state.pass;
       const loaded = trackPass();
       const range = { fromPass: state.checkpoint.cursor.pass };
-      for await (const { body, from } of state.pages.read(state.checkpoint, range)) {
-        loaded.addPage(toItems(dataset, body.records), from);
+      for await (const { header, body, from } of state.pages.read(state.checkpoint, range)) {
+        loaded.addPage(toItems(dataset, body.records), from, header.offset);
       }
       state.pass = loaded;
       return loaded;

@@ -3,7 +3,8 @@
 import { ExportError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import { isAtRest, judgePass, startPass, trackPass } from '../reading/paging.ts';
+import { startPass } from '../reading/paging.ts';
+import { isAtRest, judgePass, trackPass } from '../reading/pass-evidence.ts';
 import { type SealOutcome, sealRun } from '../snapshots/seal.ts';
 import { readNextPage } from './read-page.ts';
 import { openRunState, type RunPorts, type RunState } from './run-state.ts';

@@ -3,7 +3,9 @@
 // small pages, so that every kind of shift happens. The list itself knows which nodes survived.
 
 import { describe, expect, test } from 'vitest';
+import { requestsFor } from '../../lib/runs/cost.ts';
 import { createRandom } from '../support/moving-list.ts';
+import { createDriftingList, type DriftingHistory } from './drifting-list.ts';
 import { createLyingList, type LyingHistory, pickHistory } from './lying-list.ts';
 import { limits, readList, readMoving } from './read-list.ts';
 
@@ -90,6 +92,98 @@ describe('a list that moves', () => {
       if (verdict === 'complete' && others.length > 0) lost += 1;
     }
     expect(lost).toBeLessThan(100);
+  });
+});
+
+describe('a list of eight pages that drifts', () => {
+  /** Histories of each kind, by limit: long pages take longer. Shorter pages than 24 rows repeat only one. */
+  const counts = { 20: 60, 50: 40, 200: 6 };
+  const kinds = ['single', 'rows', 'inserts', 'deletes', 'swaps', 'blocks'] as const;
+  const places = ['anywhere', 'front', 'end'] as const;
+  const histories: DriftingHistory[] = Object.entries(counts).flatMap(([key, count]) => {
+    const limit = Number(key);
+    return kinds.flatMap((drifting) =>
+      places.flatMap((place) =>
+        Array.from({ length: count }, (_, index) => {
+          return { seed: index + 1, limit, size: 8 * limit, drifting, place };
+        }),
+      ),
+    );
+  });
+  const run = (
+    history: DriftingHistory,
+    options: { offsetMax?: number; forget?: boolean } = {},
+  ) => {
+    const list = createDriftingList(history);
+    const { limit } = history;
+    const outcome = readList((offset) => list.answer(offset), { limit, ...options });
+    return { ...outcome, missing: list.missing(outcome.read), size: list.size };
+  };
+
+  test('is complete with every survivor, unless it fell below half', () => {
+    for (const history of histories) {
+      const { verdict, missing, evidence } = run(history);
+      const expected = evidence.fallen ? 'drifted' : 'complete';
+      if (missing.length === 0 && verdict === expected) continue;
+      expect({ verdict, missing, evidence }, JSON.stringify(history)).toBeNull();
+    }
+  });
+
+  test('by few rows needs few requests more than a quiet list', () => {
+    for (const limit of [50, 200]) {
+      for (const drifting of ['single', 'rows', 'deletes', 'swaps'] as const) {
+        const more = histories
+          .filter((history) => history.limit === limit && history.drifting === drifting)
+          .map((history) => {
+            const { firstPassRequests, size } = run(history);
+            return firstPassRequests - requestsFor(size, limit);
+          });
+        const mean = more.reduce((sum, count) => sum + count, 0) / more.length;
+        // With an overlap of one row, a deletion alone costs one and a half.
+        expect(mean, `${drifting}, pages of ${limit}`).toBeLessThan(limit === 200 ? 1.5 : 3);
+      }
+    }
+  });
+
+  test('is read in the same way if every request is made by another process', () => {
+    for (const history of histories.filter(({ seed }) => seed % 6 === 0)) {
+      const { pages, requests, verdict, evidence } = run(history);
+      const outcome = run(history, { forget: true });
+      expect(outcome, JSON.stringify(history)).toMatchObject({
+        pages,
+        requests,
+        verdict,
+        evidence,
+      });
+    }
+  });
+
+  test('and has records without a key is never complete with a survivor missing', () => {
+    let complete = 0;
+    for (const history of histories.filter(({ seed }) => seed % 3 === 0)) {
+      const { verdict, missing } = run({ ...history, keyless: 1 + (history.seed % 30) });
+      if (verdict !== 'complete') continue;
+      expect(missing, JSON.stringify(history)).toEqual([]);
+      complete += 1;
+    }
+    expect(complete).toBeGreaterThan(100);
+  });
+
+  test('and ends near the largest offset is complete with every survivor', () => {
+    let complete = 0;
+    for (const history of histories.filter(({ seed }) => seed % 3 === 0)) {
+      if (history.drifting !== 'deletes' && history.drifting !== 'swaps') continue;
+      const { limit } = history;
+      const { size } = createDriftingList(history);
+      // The last page starts at the largest offset, or shortly before it.
+      const offsetMax = size - limit + (history.seed % 5);
+      const { verdict, missing, pages, evidence } = run(history, { offsetMax });
+      expect(Math.max(...pages.map(({ offset }) => offset))).toBeLessThanOrEqual(offsetMax);
+      if (verdict !== 'complete') expect(evidence.fallen, JSON.stringify(history)).toBe(true);
+      else complete += 1;
+      expect(missing, JSON.stringify(history)).toEqual([]);
+    }
+    expect(complete).toBeGreaterThan(50);
   });
 });
 

@@ -2,7 +2,7 @@
 // paging.property.test.ts.
 
 import { describe, expect, test } from 'vitest';
-import { passesMax } from '../../lib/reading/paging.ts';
+import { passesMax } from '../../lib/reading/pass-evidence.ts';
 import { requestsFor } from '../../lib/runs/cost.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { limits, type Outcome, readList } from './read-list.ts';
@@ -11,7 +11,7 @@ const nodes = (count: number) => Array.from({ length: count }, (_, index) => `n$
 
 /** A list that does not move, with its true total unless another one is given. */
 function readQuiet(
-  ids: readonly (string | null)[],
+  ids: readonly string[],
   { limit = limits.limit, totalNum = ids.length }: { limit?: number; totalNum?: number } = {},
 ): Outcome {
   return readList((offset) => ({ totalNum, ids: ids.slice(offset, offset + limit) }), { limit });
@@ -176,80 +176,6 @@ describe('a list that falls below half of what it was', () => {
   });
 });
 
-describe('a node listed twice', () => {
-  const letters = (text: string) => text.split('');
-  test('within a page: complete after one pass', () => {
-    const { verdict, passes, atRest } = readQuiet(letters('abbdefghij'));
-    expect([verdict, passes, atRest]).toEqual(['complete', 1, true]);
-  });
-  test('with its second place right behind a page end: complete after one pass', () => {
-    const { verdict, passes, atRest } = readQuiet(letters('abcdeefghij'));
-    expect([verdict, passes, atRest]).toEqual(['complete', 1, true]);
-  });
-  test('on two pages: complete after two passes that show the same places', () => {
-    const { verdict, passes, atRest, evidence } = readQuiet(letters('abcdefghbj'));
-    expect([verdict, passes, atRest, evidence.missing]).toEqual(['complete', 2, true, 0]);
-  });
-  test('on two pages, with a total that is too large: drifted, and the places are known', () => {
-    const { verdict, atRest, evidence } = readQuiet(letters('abcdefghbj'), { totalNum: 12 });
-    expect([verdict, atRest, evidence.missing]).toEqual(['drifted', true, 2]);
-  });
-  test('in a list that moves: drifted, and no two places are known', () => {
-    let requests = 0;
-    const ids = letters('abcdefghijklbmno');
-    const { verdict, atRest } = readList((offset) => {
-      requests += 1;
-      ids.splice(5, 0, `x${requests}`);
-      return { totalNum: ids.length, ids: ids.slice(offset, offset + limits.limit) };
-    });
-    expect([verdict, atRest]).toEqual(['drifted', false]);
-  });
-  test('hides no unread rows when a page starts at its other place', () => {
-    // The second page would start at the other `b`, behind `f` and `g`, which are not read yet.
-    let requests = 0;
-    const { read } = readList((offset) => {
-      requests += 1;
-      const ids = letters(requests === 1 ? 'abcdefgbklm' : 'befgbklm');
-      return { totalNum: ids.length, ids: ids.slice(offset, offset + limits.limit) };
-    });
-    expect([...read]).toEqual(expect.arrayContaining(letters('fg')));
-  });
-  test('needs two passes with the same places and one total', () => {
-    let requests = 0;
-    const { verdict, passes } = readList((offset) => {
-      requests += 1;
-      const ids = letters(requests === 1 ? 'abcdefghbj' : 'abcdefghbjk');
-      return { totalNum: ids.length, ids: ids.slice(offset, offset + limits.limit) };
-    });
-    expect([verdict, passes]).toEqual(['complete', 3]);
-  });
-  test('has no places in a pass that stepped back, even if the next page starts with the anchor', () => {
-    const states = ['abcdefghij', 'vwxyzabcde', 'efghijklmn'].map(letters);
-    let requests = 0;
-    const { atRest } = readList((offset) => {
-      const ids = states[Math.min(requests, 2)] ?? [];
-      requests += 1;
-      return { totalNum: ids.length, ids: ids.slice(offset, offset + limits.limit) };
-    });
-    expect(atRest).toBe(false);
-  });
-  test('because it moved between two pages: a second pass is complete', () => {
-    // `b` and `i` change places, so that the total and every anchor stay.
-    let requests = 0;
-    const { verdict, passes, read } = readList((offset) => {
-      requests += 1;
-      const ids = letters(requests === 1 ? 'abcdefghij' : 'aicdefghbj');
-      return { totalNum: ids.length, ids: ids.slice(offset, offset + limits.limit) };
-    });
-    expect([verdict, passes]).toEqual(['complete', 2]);
-    expect(read.has('i')).toBe(true);
-  });
-  test('without a key on two pages: complete after two passes', () => {
-    const { verdict, passes } = readQuiet(['a', null, 'b', 'c', 'd', 'e', null, 'f']);
-    expect([verdict, passes]).toEqual(['complete', 2]);
-  });
-});
-
 describe('single shifts', () => {
   /** The list at each request; the last state stays. */
   function readStates(states: readonly string[][]): Outcome {
@@ -281,6 +207,29 @@ describe('single shifts', () => {
     const { verdict, read } = readStates([letters('abcdefghij'), letters('fghij')]);
     expect(verdict).toBe('complete');
     expect(read.size).toBe(10);
+  });
+  test.each([1, 2])('%i rows deleted, pages of 200: costs no request', (count) => {
+    // 4,250 nodes leave 128 rows of the last page unused, so that each page can repeat three.
+    const state = nodes(4_250);
+    const { verdict, requests } = readList(
+      (offset) => {
+        if (offset > 1_000 && state.length === 4_250) state.splice(500, count);
+        return { totalNum: state.length, ids: state.slice(offset, offset + 200) };
+      },
+      { limit: 200 },
+    );
+    expect([verdict, requests]).toEqual(['complete', requestsFor(4_250, 200)]);
+  });
+  test('a block of 600 rows deleted, pages of 200: one step back reaches the rows before it', () => {
+    const state = nodes(4_250);
+    const { verdict, requests } = readList(
+      (offset) => {
+        if (offset > 2_000 && state.length === 4_250) state.splice(500, 600);
+        return { totalNum: state.length, ids: state.slice(offset, offset + 200) };
+      },
+      { limit: 200 },
+    );
+    expect([verdict, requests]).toEqual(['complete', requestsFor(4_250, 200) + 1]);
   });
   test('more than two pages inserted before the anchor: complete', () => {
     const { verdict, read } = readStates([

@@ -101,7 +101,7 @@ test('shows the progress of an open run', async () => {
     lastPageAt: expect.stringMatching(/^2026-11-24T06:00:00\.5/),
     phase: 'collecting',
     pages: 5,
-    rows: 200 + 4 * 199,
+    rows: 200 + 4 * 197,
     total: 3_000,
     sealAttempts: 0,
     waitsFor: null,
