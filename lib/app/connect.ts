@@ -23,6 +23,7 @@ import { collect } from '../runs/collect.ts';
 import type { CollectResult, ResolvedTask } from '../runs/invocation.ts';
 import type { CollectMode } from '../runs/policy.ts';
 import type { Progress } from '../runs/progress-event.ts';
+import { openScheduleView } from '../runs/schedule-view.ts';
 import { openFileStore } from '../store/file.ts';
 import { openObsStore } from '../store/obs.ts';
 import { type AgencyKey, createStoreKeys } from './credentials.ts';
@@ -105,7 +106,12 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     targets,
     encoders: config.formats.map((format) => encoders[format]),
     writer: `cgs-export/${VERSION}`,
-    checkDistinct: (tasks: readonly ResolvedTarget[]) => checkDistinctTargets(tasks.map(toSeries)),
+    viewSchedule: openScheduleView(store, targets),
+    checkDistinct(tasks: readonly ResolvedTarget[]) {
+      // Projects that are configured were compared when the configuration was loaded.
+      if (tasks.every(({ target, projectId }) => target.projectId === projectId)) return;
+      checkDistinctTargets(tasks.map(toSeries));
+    },
   };
   return {
     store,

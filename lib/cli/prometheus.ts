@@ -84,6 +84,12 @@ const metrics: readonly Metric[] = [
     sample: ({ missedSlots }) => missedSlots,
   },
   {
+    name: 'slot_missed',
+    type: 'gauge',
+    help: '1 if a slot has passed without a snapshot, and the target was not sealed since.',
+    sample: ({ slotMissed }) => Number(slotMissed),
+  },
+  {
     name: 'open_run_pages',
     type: 'gauge',
     help: 'Pages that the open run has stored; 0 without an open run.',

@@ -360,12 +360,16 @@ export function findRepeatedTargets(targets: readonly Series[]): ConfigIssue[] {
   const ids = targets.map(({ table, region, projectId, account }) =>
     JSON.stringify([table, region, projectId, projectId ?? account]),
   );
+  const firstPaths = new Map<string | undefined, string>();
   return targets.flatMap(({ path, table }, index) => {
-    const first = ids.indexOf(ids[index] ?? '');
-    if (first === index) return [];
+    const first = firstPaths.get(ids[index]);
+    if (first === undefined) {
+      firstPaths.set(ids[index], path);
+      return [];
+    }
     return {
       path,
-      message: `has the table, region and project of ${targets[first]?.path}`,
+      message: `has the table, region and project of ${first}`,
       hint: `Remove one of them, or give one a table other than ${table}.`,
     };
   });

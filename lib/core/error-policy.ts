@@ -7,6 +7,7 @@ import {
   CorruptError,
   DriftedError,
   type ExportError,
+  MissedSlotError,
   RateLimitedError,
   ScratchError,
   StoppedError,
@@ -47,6 +48,8 @@ const temporary: ErrorPolicy = {
 };
 /** The service keeps the key from being used for hours: a person may know who else uses it. The key is held until then. */
 const longWait: ErrorPolicy = { ...temporary, alert: 'always' };
+/** The next invocations make a snapshot, but what keeps them from it may need a person. */
+const missedSlot: ErrorPolicy = { ...temporary, alert: 'always' };
 const fault: ErrorPolicy = { recovery: 'operator', exitCode: exitCodes.fault, alert: 'always' };
 
 const storeDenied: ErrorPolicy = {
@@ -83,6 +86,7 @@ const policyByClass: readonly (readonly [ErrorClass, ErrorPolicy])[] = [
   [DriftedError, { recovery: 'operator', exitCode: exitCodes.drifted, alert: 'always' }],
   [RateLimitedError, temporary],
   [TransientError, temporary],
+  [MissedSlotError, missedSlot],
   [StoppedError, temporary],
 ];
 

@@ -148,6 +148,11 @@ export class DriftedError extends ExportError {
   override readonly name: string = 'DriftedError';
 }
 
+/** Slots have passed without a snapshot of some targets. It fails nothing: the exporter continues. */
+export class MissedSlotError extends ExportError {
+  override readonly name: string = 'MissedSlotError';
+}
+
 /** Stopped on purpose, by a signal, a deadline or a lost lease, at a point where the run can be resumed. Exit 4. */
 export class StoppedError extends ExportError {
   override readonly name: string = 'StoppedError';

@@ -27,7 +27,8 @@ export function snapshotTimeMs(name: string): number | null {
   if (!match) return null;
   const [, year, month, day, hour, minute, second] = match;
   const timeMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
-  return Number.isNaN(timeMs) || snapshotName(timeMs) !== name ? null : timeMs;
+  // Date.parse takes 24:00 and days such as 30 February for the next day.
+  return new Date(timeMs).getUTCDate() === Number(day) ? timeMs : null;
 }
 
 const futureAfterMs = 24 * 3_600_000;
@@ -37,7 +38,12 @@ const futureAfterMs = 24 * 3_600_000;
  * a snapshot is never the newest one.
  */
 export function isFutureName(name: string, nowMs: number): boolean {
-  return (snapshotTimeMs(name) ?? 0) > nowMs + futureAfterMs;
+  return isFutureTime(snapshotTimeMs(name) ?? 0, nowMs);
+}
+
+/** As isFutureName(), for the time in a name. */
+export function isFutureTime(timeMs: number, nowMs: number): boolean {
+  return timeMs > nowMs + futureAfterMs;
 }
 
 /** Not the column names `region` and `project_id`: pandas and ClickHouse fail if a partition has the name of a column. */

@@ -2,8 +2,6 @@
 
 import { createHash } from 'node:crypto';
 import { CorruptError } from './errors.ts';
-import { stringifyCanonical } from './exact-json.ts';
-import { asRecord } from './value-shape.ts';
 
 /** Bare lower-case hex. */
 export function sha256(bytes: Uint8Array | string): string {
@@ -15,27 +13,28 @@ export function newToken(random: () => number): string {
   return Array.from({ length: 12 }, () => Math.floor(random() * 16).toString(16)).join('');
 }
 
-/** `kind` prevents reading one state as another. `version`: of the shape of the value. */
+/** What comes before the hash, and between the hash and the text that it is of. */
+const beforeHash = '{"sha256":"';
+const afterHash = '",';
+const hashedFrom = beforeHash.length + sha256('').length + afterHash.length;
+
+/** `kind` prevents reading one state as another. `version`: of the shape of the value. The hash is of all bytes that follow it. */
 export function encodeState(kind: string, version: number, value: object): Uint8Array {
-  const body = { kind, version, value };
-  return Buffer.from(`${JSON.stringify({ sha256: sha256(stringifyCanonical(body)), ...body })}\n`);
+  const hashed = Buffer.from(`${JSON.stringify({ kind, version, value }).slice(1)}\n`);
+  return Buffer.concat([Buffer.from(`${beforeHash}${sha256(hashed)}${afterHash}`), hashed]);
 }
 
 /** Throws CorruptError with `key` for bytes that encodeState did not write. */
 export function decodeState<T>(kind: string, version: number, key: string, bytes: Uint8Array): T {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch (cause) {
-    throw corruptState(key, 'cannot be parsed: it was truncated or changed', cause);
+  const hashed = bytes.subarray(hashedFrom);
+  const start = Buffer.from(bytes.subarray(0, hashedFrom)).toString('latin1');
+  if (!start.startsWith(beforeHash) || !start.endsWith(afterHash)) {
+    throw corruptState(key, 'cannot be parsed: it was truncated or changed');
   }
-  const found = asRecord(parsed);
-  const value = found.value as object;
-  const encoded = encodeState(String(found.kind), Number(found.version), value);
-  // Compare all bytes: JSON.parse also accepts other spellings of the same value, such as 1E+21 for 1e+21.
-  if (Buffer.compare(encoded, bytes) !== 0) {
-    throw corruptState(key, 'does not match its own hash: it was changed');
+  if (start !== `${beforeHash}${sha256(hashed)}${afterHash}`) {
+    throw corruptState(key, 'does not match its own hash: it was truncated or changed');
   }
+  const found = JSON.parse(`{${Buffer.from(hashed).toString('utf8')}`) as Record<string, unknown>;
   if (found.kind !== kind) throw corruptState(key, `is not a ${kind} but a ${found.kind}`);
   if (found.version !== version) {
     throw corruptState(
@@ -43,12 +42,12 @@ export function decodeState<T>(kind: string, version: number, key: string, bytes
       `has version ${found.version}, but this build reads version ${version}`,
     );
   }
-  return value as T;
+  return found.value as T;
 }
 
 /** The error for damaged working state. `message`: what is wrong with the object `key`. */
-export function corruptState(key: string, message: string, cause?: unknown): CorruptError {
+export function corruptState(key: string, message: string): CorruptError {
   const hint =
     'It is working state: sealed snapshots are not affected. The export keeps its bytes under another name in _runs/ and starts this state again. To continue the open run instead, restore the object before the next export.';
-  return new CorruptError(key, message, hint, { cause });
+  return new CorruptError(key, message, hint);
 }

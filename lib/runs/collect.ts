@@ -2,9 +2,15 @@
 // itself (work.ts).
 
 import { backoffMs, recoversByItself } from '../core/error-policy.ts';
-import { CorruptError, EvidenceError, ExportError, StoppedError } from '../core/errors.ts';
+import {
+  CorruptError,
+  EvidenceError,
+  ExportError,
+  MissedSlotError,
+  StoppedError,
+} from '../core/errors.ts';
 import { damagedScheduleKey, scheduleKey } from '../core/object-keys.ts';
-import type { Clock, Store } from '../core/ports.ts';
+import type { Clock } from '../core/ports.ts';
 import { checkAskedWait, stoppedError } from '../quota/budget.ts';
 import { type Lease, takeLease, watchLease } from '../quota/lease.ts';
 import { openLedger, type WaitReason } from '../quota/ledger.ts';
@@ -14,8 +20,10 @@ import type {
   CollectResult,
   Invocation,
   InvocationLedger,
+  ScheduleView,
   Target,
 } from './invocation.ts';
+import { reportMissedSlots } from './missed-slots.ts';
 import { hasWork } from './next-task.ts';
 import { type CollectMode, type Policy, policies } from './policy.ts';
 import { isResolved, listTasks } from './projects.ts';
@@ -38,7 +46,7 @@ interface Collecting {
 
 /** Faults are in the result, each once. Only bugs are thrown. */
 export async function collect(mode: CollectMode, ports: CollectPorts): Promise<CollectResult> {
-  const { store, log } = ports;
+  const { log } = ports;
   const policy = policies[mode];
   const result: CollectResult = {
     status: 'idle',
@@ -52,19 +60,18 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
   };
   const collecting: Collecting = { policy, ports, result, done: new Set() };
   try {
-    let schedule: Schedule | null = null;
-    if (policy.selects === 'due') schedule = await readScheduleOrNull(store);
-    if (schedule) {
-      const agenda = { ...ports, policy, schedule };
-      ports.checkDistinct(listTasks(agenda).filter(isResolved));
-      if (!hasWork(agenda)) {
+    const view = policy.selects === 'due' ? await viewScheduleOrNull(ports) : null;
+    if (view) {
+      const agenda = { ...ports, policy, schedule: view.schedule };
+      ports.checkDistinct(view.tasks.filter(isResolved));
+      if (!hasWork(agenda, view.tasks)) {
         log('debug', 'no target is due');
-        Object.assign(result, listFailures(agenda));
+        Object.assign(result, listFailures(agenda, view.tasks));
         result.idle = 'not due';
         return result;
       }
     }
-    await workUnderLease(collecting, schedule);
+    await workUnderLease(collecting, view);
     return result;
   } catch (error) {
     if (!(error instanceof ExportError)) throw error;
@@ -75,10 +82,9 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
 }
 
 /** Null: it is damaged. It is started again once the lease is held. */
-async function readScheduleOrNull(store: Store): Promise<Schedule | null> {
-  const bytes = await store.get(scheduleKey);
+async function viewScheduleOrNull({ viewSchedule }: CollectPorts): Promise<ScheduleView | null> {
   try {
-    return decodeSchedule(bytes);
+    return await viewSchedule();
   } catch (error) {
     if (error instanceof CorruptError) return null;
     throw error;
@@ -109,19 +115,22 @@ async function openSchedule({ policy, ports, result }: Collecting): Promise<Sche
   }
 }
 
-/** `schedule` null: it is read once the lease is held, because a command may wait for long. A timer's copy is fresh. */
-async function workUnderLease(collecting: Collecting, schedule: Schedule | null): Promise<void> {
+/** `view`: as it was before the lease was held; null: not known. Under the lease the schedule is read again. */
+async function workUnderLease(collecting: Collecting, view: ScheduleView | null): Promise<void> {
   const { policy, ports, result } = collecting;
   const { log } = ports;
   for (;;) {
     const lease = await waitForLease(policy, ports);
     if (!lease) {
       result.idle = 'leased';
-      if (schedule) Object.assign(result, listFailures({ ...ports, policy, schedule }));
+      if (view) {
+        const agenda = { ...ports, policy, schedule: view.schedule };
+        Object.assign(result, listFailures(agenda, view.tasks));
+      }
       return;
     }
     try {
-      const outcome = await workWithLease(collecting, lease, schedule);
+      const outcome = await workWithLease(collecting, lease);
       result.status = statusOf(result, outcome === 'paused');
       if (result.status === 'idle') result.idle = 'not due';
       return;
@@ -135,30 +144,30 @@ async function workUnderLease(collecting: Collecting, schedule: Schedule | null)
 }
 
 /** Releases reserved quota and the lease, whatever happens. */
-async function workWithLease(
-  collecting: Collecting,
-  lease: Lease,
-  schedule: Schedule | null,
-): Promise<'finished' | 'paused'> {
+async function workWithLease(collecting: Collecting, lease: Lease): Promise<'finished' | 'paused'> {
   const { policy, ports, result, done } = collecting;
   const { store, log } = ports;
   const ledger = openInvocationLedger(policy, ports, lease);
   try {
-    const current = schedule ?? (await openSchedule(collecting));
+    const schedule = await openSchedule(collecting);
     const invocation: Invocation = {
       ...ports,
       policy,
-      schedule: current,
+      schedule,
       lease,
       ledger,
       result,
       async saveSchedule() {
         await lease.renew();
-        await store.put(scheduleKey, encodeSchedule(current), { durability: 'acknowledged' });
+        await store.put(scheduleKey, encodeSchedule(schedule), { durability: 'acknowledged' });
       },
     };
     const outcome = await workThrough(invocation, done);
-    if (policy.selects === 'due') Object.assign(result, listFailures(invocation));
+    if (policy.selects === 'due') {
+      const tasks = listTasks(invocation);
+      await reportMissedSlots(invocation, tasks);
+      Object.assign(result, listFailures(invocation, tasks));
+    }
     return outcome;
   } finally {
     await ledger.release().catch((error: unknown) => {
@@ -169,7 +178,9 @@ async function workWithLease(
 }
 
 function statusOf(result: CollectResult, isPaused: boolean): CollectResult['status'] {
-  const failures = result.errors.filter((error) => !(error instanceof EvidenceError));
+  const failures = result.errors.filter(
+    (error) => !(error instanceof EvidenceError || error instanceof MissedSlotError),
+  );
   if (failures.some((error) => !recoversByItself(error))) return 'failed';
   if (isPaused || failures.length > 0) return 'paused';
   return result.snapshots.length > 0 ? 'sealed' : 'idle';

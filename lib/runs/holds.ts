@@ -1,9 +1,8 @@
 // Responsible for describing holds to people: which targets a timer leaves alone, until when, and why.
 // Not responsible for making them (failure.ts).
 
-import type { Agenda, FailureStatus, HeldTarget, Hold } from './invocation.ts';
+import type { Agenda, FailureStatus, HeldTarget, Hold, Task } from './invocation.ts';
 import { isHeldOff } from './next-task.ts';
-import { listTasks } from './projects.ts';
 import { holdEndsMs, type Schedule, type TargetState, targetStateOf } from './schedule.ts';
 
 /** `user`: hash of the access key; null: not known. */
@@ -31,16 +30,21 @@ export function describeHold(
 }
 
 /** `held`: what a timer leaves alone. `failing`: the other targets whose newest attempt failed. */
-export function listFailures(agenda: Agenda): { held: HeldTarget[]; failing: HeldTarget[] } {
+export function listFailures(
+  agenda: Agenda,
+  tasks: readonly Task[],
+): { held: HeldTarget[]; failing: HeldTarget[] } {
   const { schedule, store } = agenda;
   const held: HeldTarget[] = [];
   const failing: HeldTarget[] = [];
-  for (const { target, projectId, id } of listTasks(agenda)) {
+  for (const { target, projectId, id } of tasks) {
     const state = targetStateOf(schedule, id);
+    const isHeld = isHeldOff(agenda, target, state);
+    if (!isHeld && !state.failure) continue;
     const { account, table, region, user } = target;
     const hold = describeHold(schedule, user, state, store.nowMs());
     const described = { account, table, region, projectId, ...hold };
-    if (isHeldOff(agenda, target, state)) held.push(described);
+    if (isHeld) held.push(described);
     else if (hold.failure !== null) failing.push(described);
   }
   return { held, failing };

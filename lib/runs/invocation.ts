@@ -50,6 +50,7 @@ export interface CollectPorts {
   memoryMb?: number | undefined;
   budget: Budget;
   progress: Progress;
+  viewSchedule: () => Promise<ScheduleView>;
   /** Throws ConfigError if two targets turn out to be the same list. */
   checkDistinct: (targets: readonly { target: Target; projectId: string }[]) => void;
 }
@@ -131,6 +132,12 @@ export interface ResolvedTask {
 
 /** A target of this invocation. `projectId` null: IAM must be asked first. */
 export type Task = ResolvedTask | { target: Target; projectId: null; key: null; id: string };
+
+/** The schedule as it is stored now, and the targets with what it knows of their projects. Neither may be changed. */
+export interface ScheduleView {
+  schedule: Schedule;
+  tasks: readonly Task[];
+}
 
 /** One attempt to export a target, as far as it has come. */
 export interface Attempt<T extends Task = Task> {

@@ -1,5 +1,7 @@
-// Responsible for reporting slots that pass without a snapshot of a target: each once, in the log and in the stored count.
+// Responsible for slots that pass without a snapshot of a target: each is logged and counted once. A target that misses slots is
+// reported once until it is sealed again.
 
+import { MissedSlotError } from '../core/errors.ts';
 import type { Agenda, Invocation, Task } from './invocation.ts';
 import {
   countPassedSlots,
@@ -11,6 +13,11 @@ import {
 
 export function hasPassedSlots({ store, scheduleMs }: Agenda, state: TargetState): boolean {
   return passedSlots(state, store.nowMs(), scheduleMs) !== null;
+}
+
+/** True if a slot of the target is not counted yet, or its miss is not reported: also if an invocation was killed in between. */
+export function hasMissToNote(agenda: Agenda, state: TargetState): boolean {
+  return state.missed?.isUnreported === true || hasPassedSlots(agenda, state);
 }
 
 /** Counts and logs the slots that have passed since the last call. The first call for a target starts the count. */
@@ -46,4 +53,39 @@ export async function noteMissedSlots(
 /** False: nothing was counted yet, or not for this schedule, or with a clock that was ahead. */
 function isCounting({ missed }: TargetState, beginMs: number, scheduleMs: number): boolean {
   return missed?.scheduleMs === scheduleMs && missed.untilMs <= beginMs;
+}
+
+/** An error names at most this many targets. */
+const namedMax = 3;
+
+/**
+ * Reports every miss that is counted and not reported, in one error. At the end of the invocation's work, so that it does not
+ * cost a request; an invocation that is killed before leaves the report to the next one.
+ */
+export async function reportMissedSlots(
+  { schedule, log, result, saveSchedule }: Invocation,
+  tasks: readonly Task[],
+): Promise<void> {
+  const missing = tasks.filter(({ id }) => schedule.targets[id]?.missed?.isUnreported);
+  if (missing.length === 0) return;
+  const error = describeMiss(missing);
+  for (const { id } of missing) delete schedule.targets[id]?.missed?.isUnreported;
+  // Stored before it is reported, so that it is reported once.
+  await saveSchedule();
+  log('warn', error.message, { code: error.code, hint: error.hint, targets: missing.length });
+  result.errors.push(error);
+}
+
+function describeMiss(tasks: readonly Task[]): MissedSlotError {
+  const names = tasks
+    .slice(0, namedMax)
+    .map(({ id, target }) => `${id} (account ${target.account})`);
+  const more = tasks.length - names.length;
+  const listed = more === 0 ? names.join(', ') : `${names.join(', ')} and ${more} more`;
+  const what = tasks.length === 1 ? listed : `${tasks.length} targets: ${listed}`;
+  return new MissedSlotError(
+    'SLOT_MISSED',
+    `At least one slot has passed without a snapshot of ${what}.`,
+    'They are exported as soon as possible. `cgs-export status` shows which of them are held or fail, and why. If none does, the quota may be too small for the schedule: `cgs-export plan` calculates it. This is reported once for each target until it has a new snapshot.',
+  );
 }

@@ -1,18 +1,16 @@
 // Responsible for which targets have work, and which one is next.
 
 import type { Agenda, Target, Task } from './invocation.ts';
-import { hasPassedSlots } from './missed-slots.ts';
-import { listTasks } from './projects.ts';
+import { hasMissToNote } from './missed-slots.ts';
 import { holdEndsMs, isDue, plausibleName, type TargetState, targetStateOf } from './schedule.ts';
 import { hasUnreportedStall } from './stall.ts';
 
 /** Decided from the schedule alone, so that an idle invocation costs one read of the store. */
-export function hasWork(agenda: Agenda): boolean {
-  return listTasks(agenda).some((task) => {
+export function hasWork(agenda: Agenda, tasks: readonly Task[]): boolean {
+  return tasks.some((task) => {
     const state = targetStateOf(agenda.schedule, task.id);
-    if (isHeldOff(agenda, task.target, state)) {
-      return hasUnreportedStall(agenda, state) || hasPassedSlots(agenda, state);
-    }
+    if (hasMissToNote(agenda, state)) return true;
+    if (isHeldOff(agenda, task.target, state)) return hasUnreportedStall(agenda, state);
     return needsWork(agenda, task, state);
   });
 }

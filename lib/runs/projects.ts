@@ -36,7 +36,7 @@ function resolve(target: Target, projectId: string): ResolvedTask {
   return { target, projectId, key, id: targetId(key) };
 }
 
-export function listTasks({ targets, schedule }: Agenda): Task[] {
+export function listTasks({ targets, schedule }: Pick<Agenda, 'targets' | 'schedule'>): Task[] {
   return targets.map((target) => toTask(target, knownProjectId(target, schedule)));
 }
 

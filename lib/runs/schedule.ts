@@ -4,9 +4,9 @@ import { backoffMs } from '../core/error-policy.ts';
 import type { ExportError } from '../core/errors.ts';
 import {
   isFutureName,
+  isFutureTime,
   parseTargetId,
   scheduleKey,
-  snapshotName,
   snapshotTimeMs,
 } from '../core/object-keys.ts';
 import { decodeState, encodeState } from '../core/state.ts';
@@ -63,6 +63,13 @@ export interface MissedSlots {
   openMs?: number | undefined;
   /** The schedule that these slots belong to. */
   scheduleMs: number;
+  /**
+   * What `sealed` was when a slot was last found without a snapshot. The miss lasts as long as that is the newest snapshot.
+   * Absent: no slot was missed.
+   */
+  after?: string | null | undefined;
+  /** The miss is counted, but not reported yet. */
+  isUnreported?: true | undefined;
 }
 
 /** An access key that was refused or must wait, and until when a timer does not use it. */
@@ -115,8 +122,9 @@ export function slotMs(nowMs: number, scheduleMs: number): number {
  * comes from a clock that was wrong, and does not count.
  */
 export function isDue(sealed: string | null, nowMs: number, scheduleMs: number): boolean {
-  if (sealed === null || isFutureName(sealed, nowMs)) return true;
-  return snapshotName(slotMs(nowMs, scheduleMs)) > sealed;
+  const sealedMs = sealed === null ? null : snapshotTimeMs(sealed);
+  if (sealedMs === null || isFutureTime(sealedMs, nowMs)) return true;
+  return slotMs(nowMs, scheduleMs) > sealedMs;
 }
 
 /** The state of a target whose run was just sealed. What is counted over all runs remains. */
@@ -125,11 +133,18 @@ export function sealedState(
   { manifest, manifestSha256 }: Sealed,
   nowMs: number,
 ): TargetState {
-  const { account, user, missed } = before;
+  const { account, user } = before;
   const sealed = manifest.snapshot;
+  const missed = before.missed && withoutSlotOf(sealed, before.missed);
   const lastSealed = { snapshot: sealed, manifestSha256 };
   const times = { sealedAtMs: Math.round(nowMs), failures: 0, retryAtMs: 0 };
   return { account, user, open: null, sealed, lastSealed, ...times, missed };
+}
+
+/** The slot of `sealed` has its snapshot, so it is not waited for any more. */
+function withoutSlotOf(sealed: string, { openMs, ...missed }: MissedSlots): MissedSlots {
+  const isOver = openMs === undefined || openMs === slotOfName(sealed, missed.scheduleMs);
+  return isOver ? missed : { ...missed, openMs };
 }
 
 /** What the schedule remembers of each target that was sealed. */
@@ -173,6 +188,7 @@ export function passedSlots(
 ): { count: number; newestMs: number } | null {
   if (missed?.scheduleMs !== scheduleMs) return null;
   const beginMs = slotMs(nowMs, scheduleMs);
+  if (missed.untilMs >= beginMs && missed.openMs === undefined) return null;
   const sealedMs = slotOfName(plausibleName(sealed, nowMs), scheduleMs);
   const openMs = slotOfName(open?.snapshot ?? null, scheduleMs);
   const fromMs = Math.max(missed.untilMs, sealedMs === null ? 0 : sealedMs + scheduleMs);
@@ -190,14 +206,25 @@ export function passedSlots(
   return count === 0 ? null : { count, newestMs };
 }
 
-/** `missed` with everything counted that passedSlots() returns. */
+/** `missed` with everything counted that passedSlots() returns. A miss that is new is marked as not reported. */
 export function countPassedSlots(state: SlotState, nowMs: number, scheduleMs: number): MissedSlots {
-  const count = state.missed?.count ?? 0;
+  const { count = 0, after, isUnreported } = state.missed ?? {};
   const passed = passedSlots(state, nowMs, scheduleMs)?.count ?? 0;
+  const isNew = passed > 0 && after !== state.sealed;
+  const miss = isNew
+    ? { after: state.sealed, isUnreported: true as const }
+    : { after, isUnreported };
   const untilMs = slotMs(nowMs, scheduleMs);
   const openMs = slotOfName(state.open?.snapshot ?? null, scheduleMs) ?? untilMs;
   const waited = openMs < untilMs ? { openMs } : {};
-  return { count: count + passed, untilMs, ...waited, scheduleMs };
+  return { count: count + passed, untilMs, ...waited, scheduleMs, ...miss };
+}
+
+/** True if a slot has passed without a snapshot, and none was sealed since. */
+export function missesSlot(state: SlotState, nowMs: number, scheduleMs: number): boolean {
+  const { missed, sealed } = state;
+  if (passedSlots(state, nowMs, scheduleMs)) return true;
+  return missed?.after !== undefined && missed.after === sealed;
 }
 
 /** `sealed`, or null if it is named more than a day ahead: it comes from a clock that was wrong, and counts for nothing. */

@@ -33,6 +33,7 @@ import {
   decodeSchedule,
   emptySchedule,
   isDue,
+  missesSlot,
   passedSlots,
   type Schedule,
   targetStateOf,
@@ -69,6 +70,8 @@ export interface TargetStatus extends Hold {
   abandoned: { snapshot: string; at: string } | null;
   /** Slots that passed without a snapshot since a timer first looked at the target. */
   missedSlots: number;
+  /** True: a slot has passed without a snapshot, and the target was not sealed since. */
+  slotMissed: boolean;
   problems: Problem[];
 }
 
@@ -186,6 +189,7 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
       ? { snapshot: state.abandoned.snapshot, at: isoTime(state.abandoned.atMs) }
       : null,
     missedSlots: (state.missed?.count ?? 0) + (passed?.count ?? 0),
+    slotMissed: missesSlot(state, nowMs, scheduleMs),
     problems: [],
   };
   const unreadable = [...scheduleFaults, ...faults];

@@ -8,6 +8,7 @@ import {
   CorruptError,
   EvidenceError,
   type ExportError,
+  MissedSlotError,
   ProtocolError,
   RateLimitedError,
   StoppedError,
@@ -28,6 +29,7 @@ const lasting: ExportError[] = [
   new ProtocolError('NOT_A_PAGE', 'no page', 'look'),
   new CorruptError('_runs/x', 'altered', 'restore'),
   new EvidenceError('_manifests/x', 'missing', 'restore'),
+  new MissedSlotError('SLOT_MISSED', 'a slot has passed', 'look'),
   // Longer than a run waits.
   new RateLimitedError('429', 'wait', 3_600_000),
   new StoreError('DISK_FULL', 'full', 'make room'),

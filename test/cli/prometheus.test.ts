@@ -76,6 +76,7 @@ const sealed: TargetStatus = {
     failure: null,
     abandoned: null,
     missedSlots: 3,
+    slotMissed: false,
     problems: [],
   },
 };
@@ -125,6 +126,7 @@ test('a target that was never sealed has no figures of a snapshot, and a drifted
     unreadable: 0,
     needs_attention: 1,
     missed_slots_total: 0,
+    slot_missed: 0,
     open_run_pages: 7,
   });
   const last = { ...(sealed.last as NonNullable<TargetStatus['last']>), verdict: 'drifted' };
@@ -141,7 +143,7 @@ test('missed slots are a counter, everything else is a gauge; each metric has a 
   expect([...types].filter(([, type]) => type === 'counter').map(([name]) => name)).toEqual([
     'cgs_export_missed_slots_total',
   ]);
-  expect(types.size).toBe(12);
+  expect(types.size).toBe(13);
 });
 
 test('the text is valid without targets', () => {

@@ -1,6 +1,6 @@
-// Tests that a slot that passes without a snapshot of a target is logged once and counted.
+// Tests that a slot that passes without a snapshot of a target is logged once, counted, and reported once per target while it lasts.
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AuthError } from '../../lib/core/errors.ts';
 import { snapshotName } from '../../lib/core/object-keys.ts';
 import { slotMs } from '../../lib/runs/schedule.ts';
@@ -10,7 +10,7 @@ import { limit, minuteMs, scheduleMs, sized, tickFor } from './ticking.ts';
 
 const createWorld = () => createTestExporter({ scheduleMs, limit });
 const missedLogs = (world: TestExporter) =>
-  world.logs.filter(({ message }) => message.includes('passed without a snapshot'));
+  world.logs.filter(({ fields }) => fields.slot !== undefined);
 
 test('warns once for each target and slot without a snapshot, and status counts them', async () => {
   const world = createWorld();
@@ -81,4 +81,105 @@ test('status counts slots that pass while no timer runs', async () => {
   await tickFor(world, 1, [target]);
   world.clock.advance(scheduleMs * 3 - minuteMs);
   expect(await readStatus(world.store, scheduleMs, [target])).toMatchObject([{ missedSlots: 2 }]);
+});
+
+describe('a target that misses slots', () => {
+  /** Ticks once per minute. Returns the reports by minute. `refused`: targets whose key is refused. */
+  async function tickWith(refused: ReadonlySet<string>, count: number) {
+    const world = createWorld();
+    const names = Array.from({ length: count }, (_, index) => `t${index}`);
+    const targets = names.map((name) => {
+      const target = sized(world, name, 1);
+      return world.createTarget({
+        ...target,
+        openSource: (projectId) => {
+          if (refused.has(name)) throw new AuthError('REFUSED', 'refused', 'check the key');
+          return target.openSource(projectId);
+        },
+      });
+    });
+    const reports: { minute: number; message: string; status: string }[] = [];
+    let minute = 0;
+    const tick = async (minutes: number) => {
+      for (const endMinute = minute + minutes; minute < endMinute; minute += 1) {
+        const { errors, status } = await world.tick({ targets });
+        const missed = errors.filter(({ code }) => code === 'SLOT_MISSED');
+        for (const { message } of missed) reports.push({ minute, message, status });
+        world.clock.advance(minuteMs);
+      }
+    };
+    return { world, targets, reports, tick };
+  }
+
+  test('is reported once, and again only for a miss after its next snapshot', async () => {
+    const refused = new Set(['t0']);
+    const { world, targets, reports, tick } = await tickWith(refused, 2);
+    await tick(40);
+    expect(reports).toMatchObject([
+      { minute: 10, message: expect.stringContaining('container_nodes/rgn=cn-south-4/prj=t0') },
+    ]);
+    expect(reports[0]?.message).not.toContain('t1');
+    const missing = async () =>
+      (await readStatus(world.store, scheduleMs, targets)).map(({ slotMissed }) => slotMissed);
+    expect(await missing()).toEqual([true, false]);
+    refused.clear();
+    // Until the hold of the key has ended.
+    world.clock.advance(6 * 60 * minuteMs);
+    await tick(5);
+    expect(await missing()).toEqual([false, false]);
+    // While no timer ran, both have missed slots.
+    expect(reports.slice(1).map(({ message }) => message)).toEqual([
+      expect.stringContaining('prj=t1'),
+    ]);
+    refused.add('t0');
+    await tick(15);
+    expect(reports.slice(2).map(({ message }) => message)).toEqual([
+      expect.stringContaining('prj=t0'),
+    ]);
+  });
+
+  test('shares one report with all others, which names the first few and the count', async () => {
+    const names = Array.from({ length: 200 }, (_, index) => `t${index}`);
+    const { reports, tick } = await tickWith(new Set(names), 200);
+    await tick(12);
+    const total = reports.reduce((sum, { message }) => {
+      return sum + Number(/of (\d+) targets: /.exec(message)?.[1] ?? 1);
+    }, 0);
+    expect(total).toBe(200);
+    expect(reports.length).toBeLessThanOrEqual(2);
+    for (const { message } of reports) {
+      expect(message.length).toBeLessThan(400);
+      expect(message.match(/prj=/g)?.length).toBeLessThanOrEqual(3);
+    }
+  });
+
+  test('does not make the invocation that reports it fail, and costs no request', async () => {
+    const world = createWorld();
+    const target = sized(world, 't1', 1);
+    await world.tick({ targets: [target] });
+    world.clock.advance(3 * scheduleMs);
+    const { status, snapshots, errors } = await world.tick({ targets: [target] });
+    expect(status).toBe('sealed');
+    expect(snapshots).toHaveLength(1);
+    expect(errors.map(({ code }) => code)).toEqual(['SLOT_MISSED']);
+  });
+
+  test('is reported by the next invocation if the one that counted it was killed', async () => {
+    const world = createWorld();
+    const target = sized(world, 't1', 1);
+    await world.tick({ targets: [target] });
+    world.clock.advance(3 * scheduleMs);
+    const dying = world.createTarget({
+      ...target,
+      openSource: () => {
+        throw new Error('killed');
+      },
+    });
+    await expect(world.tick({ targets: [dying] })).rejects.toThrow('killed');
+    world.clock.advance(minuteMs);
+    const { errors } = await world.tick({ targets: [target] });
+    expect(errors.map(({ code }) => code)).toEqual(['SLOT_MISSED']);
+    expect(missedLogs(world)).toHaveLength(1);
+    expect((await world.tick({ targets: [target] })).errors).toEqual([]);
+  });
 });

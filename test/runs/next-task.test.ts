@@ -25,6 +25,8 @@ function createAgenda(mode: 'timer' | 'command', states: (Partial<TargetState> |
 }
 
 /** Account names in the order in which the targets are tried. */
+const hasAny = (agenda: Agenda) => hasWork(agenda, listTasks(agenda));
+
 function orderOf(agenda: Agenda): string[] {
   const tasks = listTasks(agenda);
   const tried: string[] = [];
@@ -104,9 +106,9 @@ describe('a timer', () => {
   });
 
   test('has no work if nothing is due, and none for held-off targets', () => {
-    expect(hasWork(createAgenda('timer', [sealedNow, { retryAtMs: later }]))).toBe(false);
-    expect(hasWork(createAgenda('timer', [sealedNow, {}]))).toBe(true);
-    expect(hasWork(createAgenda('timer', [null]))).toBe(true);
+    expect(hasAny(createAgenda('timer', [sealedNow, { retryAtMs: later }]))).toBe(false);
+    expect(hasAny(createAgenda('timer', [sealedNow, {}]))).toBe(true);
+    expect(hasAny(createAgenda('timer', [null]))).toBe(true);
   });
 });
 

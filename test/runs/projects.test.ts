@@ -47,7 +47,11 @@ test('reports once, after half an hour, that IAM does not answer, and asks less 
     throw new TransientError('TIMEOUT', 'no answer', 'wait');
   });
   const { reported } = await tickFor(world, 24 * 60, [target]);
-  expect(reported.map(({ minute, fault }) => [minute, fault.code])).toEqual([[31, 'RUN_STALLED']]);
+  // The slot of midnight passes after 18 hours.
+  expect(reported.map(({ minute, fault }) => [minute, fault.code])).toEqual([
+    [31, 'RUN_STALLED'],
+    [1_080, 'SLOT_MISSED'],
+  ]);
   expect(reported[0]?.fault.message).toContain('container_nodes in far (account far) can start');
   expect(asked).toBeLessThan(40);
 });

@@ -10,6 +10,7 @@ import { limitedBudget, unlimitedBudget } from '../../lib/quota/budget.ts';
 import { wholeQuota } from '../../lib/quota/window.ts';
 import { collect } from '../../lib/runs/collect.ts';
 import type { CollectPorts, CollectResult, Target } from '../../lib/runs/invocation.ts';
+import { openScheduleView } from '../../lib/runs/schedule-view.ts';
 import { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 import { createRandom } from './moving-list.ts';
 import { createTestScratch } from './test-scratch.ts';
@@ -119,6 +120,7 @@ export function createTestExporter(options: TestExporterOptions = {}) {
     processes += 1;
     const identity = `process-${processes}`;
     const host: Host = { identity, name: identity, boot: null, isGone: () => false };
+    const targets = overrides.targets ?? [createTarget()];
     const processRandom = createRandom(processes * 1_000 + Math.floor(random() * 1_000));
     return {
       store: store as Store,
@@ -133,9 +135,10 @@ export function createTestExporter(options: TestExporterOptions = {}) {
       scheduleMs: options.scheduleMs ?? 24 * 3_600_000,
       keepPagesMs: 7 * 24 * 3_600_000,
       writer: 'cgs-export/test',
-      targets: [createTarget()],
+      targets,
       budget: unlimitedBudget(new AbortController().signal),
       progress: () => {},
+      viewSchedule: openScheduleView(overrides.store ?? store, targets),
       checkDistinct: () => {},
       ...overrides,
     };
