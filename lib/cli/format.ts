@@ -2,11 +2,26 @@
 
 import type { Sealed } from '../snapshots/catalog.ts';
 
-/** Each column is as wide as its widest cell. The last column is not padded. Control characters are escaped. */
-export function formatTable(table: readonly (readonly string[])[]): string {
+/**
+ * Each column is as wide as its widest cell. The last column is not padded. Control characters are escaped. `numeric`: the
+ * columns that are aligned to the right, from 0.
+ */
+export function formatTable(
+  table: readonly (readonly string[])[],
+  numeric: readonly number[] = [],
+): string {
   const rows = table.map((row) => row.map(escapeControls));
-  const widthOf = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widthOf(column))));
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    }
+  }
+  const align = (cell: string, column: number) =>
+    numeric.includes(column)
+      ? cell.padStart(widths[column] ?? 0)
+      : cell.padEnd(widths[column] ?? 0);
+  const lines = rows.map((row) => row.map(align));
   return lines.map((cells) => cells.join('  ').trimEnd()).join('\n');
 }
 

@@ -1,20 +1,27 @@
 // Responsible for the command `plan`: estimates the requests, the time and the share of the quota that exports need.
 
 import type { Connection } from '../app/connect.ts';
-import { probeSize } from '../app/probe.ts';
 import { type ErrorJson, toErrorsJson } from '../app/result-json.ts';
-import { exitCodes, policyOf, refusesKey } from '../core/error-policy.ts';
-import { type AuthError, ExportError, StoppedError } from '../core/errors.ts';
+import { describeDuration } from '../core/duration.ts';
+import { exitCodes, policyOf } from '../core/error-policy.ts';
 import { quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
-import { describeSubject, notTried } from '../runs/failure.ts';
+import { allowedRequests, findSchedule, judgeFit, splitAccounts } from '../runs/fit.ts';
 import type { Target } from '../runs/invocation.ts';
+import {
+  type ProbedSize,
+  type ProbedSizes,
+  probedName,
+  readProbedSizes,
+} from '../runs/probed-sizes.ts';
 import { readStatus, type TargetStatus } from '../runs/target-status.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
-import { connectTargets, withProgress } from './connection.ts';
+import { connectTargets } from './connection.ts';
 import { worstOf } from './exit-code.ts';
 import { formatCount, formatDuration, formatPlural, formatTable } from './format.ts';
 import { addTargetOptions, type TargetOptions } from './options.ts';
-import type { Session } from './session.ts';
+import { probeTargets } from './probing.ts';
+import { type Session, tableColumns } from './session.ts';
+import { formatTargets } from './target-table.ts';
 
 interface PlanOptions extends TargetOptions {
   probe?: boolean;
@@ -24,13 +31,15 @@ export const planCommand: CommandDefinition<PlanOptions> = {
   name: 'plan',
   summary: 'estimate requests, time and quota use; check the configuration',
   description:
-    'Estimates what a snapshot of every target needs: requests, minutes, and share of the quota: how much of all requests that the quota allows one snapshot per schedule uses. Uses the sizes that the store knows from earlier runs, and sends nothing to the service unless --probe is given. Also checks the configuration.',
+    'Estimates what a snapshot of every target needs: requests, minutes, and share of the quota: how much of all requests that the quota allows one snapshot per schedule uses. Says whether that fits, in total and for each account alone, and what to do if it does not. Uses the newest size of each list that the store knows: from a snapshot, an open run or an earlier probe. Sends nothing to the service unless --probe is given. Also checks the configuration.',
   addOptions: (command) =>
     command.option('--probe', 'ask the service for the size of every list: one request per target'),
   addTargetOptions,
-  writes: 'nothing; with --probe, the quota ledger in _quota/',
+  writes:
+    'nothing; with --probe, the quota ledger in _quota/ and the sizes in _runs/probed-sizes.json',
   codes: [0, 1, 2, 3, 4, 5],
   examples: ['cgs-export plan', 'cgs-export plan --probe --json'],
+  note: 'Fits: `yes`, `no`, or `unknown` as long as that depends on a list of unknown size. --probe stores each\nsize at once. If it is stopped, run it again: sizes that it learned in the last hour (longer with many\ntargets) are not asked for again.',
   run: runPlan,
 };
 
@@ -46,13 +55,15 @@ interface Estimate {
 type Unknown = { [name in keyof Estimate]: null };
 const unknownEstimate: Unknown = { requests: null, minutes: null, quotaShare: null };
 
-type PlannedTarget = (Estimate | Unknown) & {
+export type PlannedTarget = (Estimate | Unknown) & {
   account: string;
   table: string;
   region: string;
   projectId: string | null;
   rows: number | null;
   rowsFrom: 'probe' | 'open run' | 'last snapshot' | null;
+  /** When the size was learned, ISO 8601 UTC. */
+  rowsAt: string | null;
 };
 
 /** A sum over several targets; not known as long as the size of one of them is not. */
@@ -61,25 +72,37 @@ type Total = (Estimate | Unknown) & {
   unknown: number;
   /** The sum over the others: the least that is needed. */
   known: Estimate;
+  /** Whether one snapshot of each per schedule fits the quota. Null: that depends on a size that is not known. */
+  fits: boolean | null;
 };
+type AccountTotal = Total & { account: string; user: string; targets: number };
+
+/** What would fit, if the schedule does not. */
+interface Advice {
+  /** The shortest schedule that fits; null: none does. */
+  scheduleSeconds: number | null;
+  /** The accounts of each configuration, if they are split; null: one access key alone needs too much. */
+  configurations: string[][] | null;
+}
 
 async function runPlan(options: PlanOptions, session: Session): Promise<Outcome> {
   const connection = await connectTargets(options, session);
   const { store, quota, scheduleMs } = connection;
   const statuses = await readStatus(store, scheduleMs, connection.targets);
-  const probed = options.probe ? connection.targets : [];
-  const { sizes, errors } = await probeTargets(probed, connection, session);
+  const sizes = await readProbedSizes(store, session.log);
+  const projectIds = listProjectIds(connection.targets, statuses);
+  const errors = options.probe
+    ? await probeTargets(connection, session, { sizes, projectIds })
+    : [];
   const targets = connection.targets.map((target, index) =>
-    planTarget(target, statuses[index], sizes.get(target), connection),
+    planTarget(target, statuses[index], sizes, connection),
   );
   const total = sumUp(targets, connection);
-  const accounts = [...new Set(targets.map(({ account }) => account))].map((account) => {
-    const own = targets.filter((target) => target.account === account);
-    return { account, ...sumUp(own, connection) };
-  });
+  const accounts = sumAccounts(targets, connection);
+  const advice = total.fits === false ? advise(accounts, total, connection) : null;
   const warnings = [
     ...connection.warnings.map(({ path, message, hint }) => `${path}: ${message}. ${hint}`),
-    ...findWarnings(total, connection, options.probe === true),
+    ...findWarnings(total, advice, connection, options.probe === true),
   ];
   const unreadable = listUnreadable(statuses);
   return {
@@ -92,45 +115,30 @@ async function runPlan(options: PlanOptions, session: Session): Promise<Outcome>
     json: {
       status: errors.length + unreadable.length > 0 ? 'failed' : 'ok',
       targets,
-      accounts,
+      accounts: accounts.map(({ user, ...account }) => account),
       total,
       quota: { requests: quota.requests, windowSeconds: quota.windowMs / 1_000 },
       scheduleSeconds: scheduleMs / 1_000,
+      requestsPerSchedule: allowedRequests(quota, scheduleMs),
+      advice,
       warnings,
       errors: [...errors.flatMap((error) => toErrorsJson(error, session.scrubber)), ...unreadable],
     },
-    text: describePlan({ targets, accounts, total, warnings }, connection),
+    text: describePlan({ targets, accounts, total, warnings }, connection, tableColumns(session)),
   };
 }
 
-/**
- * Asks for the size of every target. An error of one target does not stop the others, but a key that was refused is
- * not used again: five failures lock it.
- */
-function probeTargets(targets: readonly Target[], connection: Connection, session: Session) {
-  const { log, signal } = session;
-  return withProgress(connection, session, async (progress) => {
-    const sizes = new Map<Target, number>();
-    const errors: ExportError[] = [];
-    const refusals = new Map<string, AuthError>();
-    for (const target of targets) {
-      const refusal = refusals.get(target.user);
-      if (refusal) {
-        errors.push(notTried(target, refusal));
-        continue;
-      }
-      try {
-        sizes.set(target, await probeSize(connection, target, { log, signal, progress }));
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!(error instanceof ExportError) || error instanceof StoppedError) throw error;
-        if (refusesKey(error)) refusals.set(target.user, error);
-        error.subject = describeSubject(target);
-        errors.push(error);
-      }
-    }
-    return { sizes, errors };
-  });
+/** Of targets whose project is known without asking IAM. */
+function listProjectIds(
+  targets: readonly Target[],
+  statuses: readonly TargetStatus[],
+): Map<Target, string> {
+  return new Map(
+    targets.flatMap((target, index) => {
+      const projectId = target.projectId ?? statuses[index]?.projectId;
+      return projectId ? [[target, projectId] as const] : [];
+    }),
+  );
 }
 
 /** Objects that the sizes may depend on, each once. */
@@ -143,32 +151,44 @@ function listUnreadable(statuses: readonly TargetStatus[]): ErrorJson[] {
 }
 
 function planTarget(
-  { account, table, region, projectId, dataset }: Target,
+  target: Target,
   status: TargetStatus | undefined,
-  probed: number | undefined,
+  sizes: ProbedSizes,
   connection: Connection,
 ): PlannedTarget {
-  const [rows, rowsFrom] = findSize(status, probed);
+  const { account, table, region, projectId, dataset } = target;
+  const size = findSize(status, sizes[probedName(target)]);
   return {
     account,
     table,
     region,
     projectId: projectId ?? status?.projectId ?? null,
-    rows,
-    rowsFrom,
-    ...(rows === null ? unknownEstimate : estimate(requestsFor(rows, dataset.limit), connection)),
+    rows: size?.rows ?? null,
+    rowsFrom: size?.from ?? null,
+    rowsAt: size?.at ?? null,
+    ...(size ? estimate(requestsFor(size.rows, dataset.limit), connection) : unknownEstimate),
   };
 }
 
-/** The newest size that is known. */
-function findSize(
-  status: TargetStatus | undefined,
-  probed: number | undefined,
-): readonly [rows: number | null, from: PlannedTarget['rowsFrom']] {
-  if (probed !== undefined) return [probed, 'probe'];
+interface Size {
+  rows: number;
+  from: NonNullable<PlannedTarget['rowsFrom']>;
+  at: string;
+}
+
+/** The newest size that is known; null: none. */
+function findSize(status: TargetStatus | undefined, probed: ProbedSize | undefined): Size | null {
   const { open, last } = status ?? {};
-  if (typeof open?.total === 'number') return [open.total, 'open run'];
-  return last ? [last.rows, 'last snapshot'] : [null, null];
+  const sizes: Size[] = [];
+  if (probed) {
+    sizes.push({ rows: probed.rows, from: 'probe', at: new Date(probed.atMs).toISOString() });
+  }
+  if (typeof open?.total === 'number') {
+    sizes.push({ rows: open.total, from: 'open run', at: open.lastPageAt });
+  }
+  if (last) sizes.push({ rows: last.rows, from: 'last snapshot', at: last.sealedAt });
+  const [first] = sizes;
+  return first ? sizes.reduce((newest, one) => (one.at > newest.at ? one : newest), first) : null;
 }
 
 function estimate(requests: number, { quota, scheduleMs }: Connection): Estimate {
@@ -183,74 +203,136 @@ function sumUp(targets: readonly PlannedTarget[], connection: Connection): Total
   const requests = targets.reduce((sum, target) => sum + (target.requests ?? 0), 0);
   const unknown = targets.filter(({ rows }) => rows === null).length;
   const known = estimate(requests, connection);
-  return { ...(unknown > 0 ? unknownEstimate : known), unknown, known };
+  const allowed = allowedRequests(connection.quota, connection.scheduleMs);
+  const fits = judgeFit(requests, unknown, allowed);
+  return { ...(unknown > 0 ? unknownEstimate : known), unknown, known, fits };
 }
 
+function sumAccounts(targets: readonly PlannedTarget[], connection: Connection): AccountTotal[] {
+  const users = new Map(connection.targets.map(({ account, user }) => [account, user]));
+  return [...users].map(([account, user]) => {
+    const own = targets.filter((target) => target.account === account);
+    return { account, user, targets: own.length, ...sumUp(own, connection) };
+  });
+}
+
+/** From the least that is needed. */
+function advise(
+  accounts: readonly AccountTotal[],
+  { known, unknown }: Total,
+  { quota, scheduleMs }: Connection,
+): Advice {
+  const fittingMs = findSchedule(known.requests + unknown, quota);
+  const demands = accounts.map(({ account, user, known: own, unknown: more }) => {
+    return { account, user, requests: own.requests + more };
+  });
+  return {
+    scheduleSeconds: fittingMs === null ? null : fittingMs / 1_000,
+    configurations: splitAccounts(demands, allowedRequests(quota, scheduleMs)),
+  };
+}
+
+/** Above this share of the quota, little is left for pages that are read again and for retries. */
+const tightShare = 0.8;
+
 function findWarnings(
-  { unknown, known }: Total,
-  { scheduleMs }: Connection,
+  { unknown, known, fits }: Total,
+  advice: Advice | null,
+  connection: Connection,
   isProbed: boolean,
 ): string[] {
+  const { scheduleMs } = connection;
   const warnings: string[] = [];
-  const neededMs = known.minutes * 60_000;
-  if (known.quotaShare > 1 || neededMs > scheduleMs) {
-    const needed = `${unknown > 0 ? 'at least ' : ''}${formatShare(known.quotaShare)}`;
+  // Each target of unknown size needs one request.
+  const least = known.quotaShare > 1 ? known : estimate(known.requests + unknown, connection);
+  const neededMs = least.minutes * 60_000;
+  const atLeast = unknown > 0 ? 'at least ' : '';
+  const needed = `${atLeast}${formatShare(least.quotaShare)}`;
+  if (advice || neededMs > scheduleMs) {
     warnings.push(
-      `A snapshot of every target in every slot needs ${needed} of the quota (${formatDuration(neededMs)} of ${formatDuration(scheduleMs)}), more than the schedule allows: targets take turns, and slots pass without a snapshot. Choose a longer schedule or fewer targets, or ask Huawei Cloud for a higher quota.`,
+      `A snapshot of every target in every slot needs ${needed} of the quota (${atLeast}${formatDuration(neededMs)} of ${formatDuration(scheduleMs)}), more than the schedule allows: targets take turns, and slots pass without a snapshot. ${describeAdvice(advice, unknown)}`,
+    );
+  } else if (fits !== false && known.quotaShare > tightShare) {
+    warnings.push(
+      `A snapshot of every target in every slot needs ${needed} of the quota. Little is left for pages that are read again while a list changes, and for retries. A longer schedule is safer.`,
     );
   }
   if (unknown > 0) {
-    const advice = isProbed
+    const advised = isProbed
       ? ' The errors say why the service did not tell it.'
       : ' To learn it, run `cgs-export plan --probe`: it sends one request per target.';
     warnings.push(
-      `The size of ${formatPlural(unknown, 'target')} is not known, so the total is not known either.${advice}`,
+      `The size of ${formatPlural(unknown, 'target')} is not known, so the total is not known either.${advised}`,
     );
   }
   return warnings;
 }
 
-function describePlan(
-  {
-    targets,
-    accounts,
-    total,
-    warnings,
-  }: {
-    targets: readonly PlannedTarget[];
-    accounts: readonly (Total & { account: string })[];
-    total: Total;
-    warnings: readonly string[];
-  },
-  { quota, scheduleMs, store }: Connection,
-): string {
-  const header = [
-    ...['account', 'table', 'region', 'project', 'nodes', 'nodes from'],
-    ...['requests', 'time', 'share of quota'],
-  ];
-  const rows = targets.map((target) => [
-    target.account,
-    target.table,
-    target.region,
-    target.projectId ?? '(not known yet)',
-    target.rows === null ? 'unknown' : formatCount(target.rows),
-    target.rowsFrom ?? '-',
-    ...describeEstimate(target),
-  ]);
-  const toSum = (name: string, sum: Total) => [
-    ...[name, 'all targets', '', '', '', ''],
-    ...describeTotal(sum),
-  ];
-  // A sum over one target, or over all, would only repeat another line.
-  const countOf = (name: string) => targets.filter(({ account }) => account === name).length;
-  const sums = accounts
-    .filter(({ account }) => countOf(account) > 1 && countOf(account) < targets.length)
-    .map((one) => toSum(one.account, one));
-  const table = formatTable([header, ...rows, ...sums, toSum('total', total)]);
-  const settings = `quota: ${formatPlural(quota.requests, 'request')} per ${formatDuration(quota.windowMs)}; schedule: a snapshot every ${formatDuration(scheduleMs)}; store: ${store.url}`;
-  const notes = warnings.map((warning) => `warning: ${warning}\n`).join('');
-  return `${table}\n${settings}\n${notes}`;
+function describeAdvice(advice: Advice | null, unknown: number): string {
+  const { scheduleSeconds, configurations } = advice ?? {};
+  const fits = unknown > 0 ? 'may fit' : 'fits';
+  const schedule = scheduleSeconds
+    ? `A schedule of ${describeDuration(scheduleSeconds * 1_000)} ${fits}.`
+    : 'Choose a longer schedule or fewer targets.';
+  if (configurations && configurations.length > 1) {
+    return `${schedule} Or split the accounts over ${configurations.length} configurations, each with a store and an exit address of its own: see "Many targets" in docs/operations.md. Or ask Huawei Cloud for a higher quota.`;
+  }
+  const alone =
+    configurations === null
+      ? ' One access key alone needs more than the quota, so splitting the accounts is not enough.'
+      : '';
+  return `${schedule}${alone} Or ask Huawei Cloud for a higher quota.`;
 }
+
+interface Plan {
+  targets: readonly PlannedTarget[];
+  accounts: readonly AccountTotal[];
+  total: Total;
+  warnings: readonly string[];
+}
+
+/** The verdict and the sums come first, then a line per target. `columns` null: no limit. */
+function describePlan(plan: Plan, connection: Connection, columns: number | null): string {
+  const { quota, scheduleMs, store } = connection;
+  const settings = `quota: ${formatPlural(quota.requests, 'request')} per ${formatDuration(quota.windowMs)}; schedule: a snapshot every ${formatDuration(scheduleMs)}; store: ${store.url}`;
+  const notes = plan.warnings.map((warning) => `warning: ${warning}\n`).join('');
+  const { targets } = plan;
+  const more = {
+    header: ['nodes', 'nodes from', 'requests', 'time', 'share of quota'],
+    rows: targets.map((target) => [
+      target.rows === null ? 'unknown' : formatCount(target.rows),
+      target.rowsFrom ?? '-',
+      ...describeEstimate(target),
+    ]),
+    numeric: [0, 2, 3, 4],
+  };
+  const list = formatTargets(targets, more, columns);
+  return `${describeVerdict(plan, connection)}\n${notes}${settings}\n\n${describeSums(plan)}\n\n${list}\n`;
+}
+
+function describeVerdict({ targets, accounts, total }: Plan, connection: Connection): string {
+  const allowed = formatCount(allowedRequests(connection.quota, connection.scheduleMs));
+  const verdict = { true: 'fits', false: 'does not fit', null: 'not known whether it fits' };
+  const least = total.unknown > 0 ? 'at least ' : '';
+  const needed = `${least}${formatCount(total.known.requests + total.unknown)} of ${allowed} requests per schedule`;
+  const where = `${formatPlural(targets.length, 'target')} of ${formatPlural(accounts.length, 'account')}`;
+  return `${verdict[`${total.fits}`]}: ${where}, ${needed}`;
+}
+
+/** One line per account, and the total. The accounts are left out if they would only repeat the total. */
+function describeSums({ targets, accounts, total }: Plan): string {
+  const header = ['', 'targets', 'of unknown size', 'requests', 'time', 'share of quota', 'fits'];
+  const toRow = (name: string, count: number, sum: Total) => [
+    ...[name, formatCount(count), formatCount(sum.unknown)],
+    ...[...describeTotal(sum), fitWords[`${sum.fits}`]],
+  ];
+  const shown = accounts.length > 1 ? accounts : [];
+  const rows = shown.map((one) => toRow(one.account, one.targets, one));
+  const sums = [header, toRow('total', targets.length, total), ...rows];
+  return formatTable(sums, [1, 2, 3, 4, 5]);
+}
+
+const fitWords = { true: 'yes', false: 'no', null: 'unknown' } as const;
 
 function describeEstimate({ requests, minutes, quotaShare }: Estimate | Unknown): string[] {
   if (requests === null) return ['unknown', 'unknown', 'unknown'];

@@ -8,7 +8,7 @@ import { escapeControls, formatCount, formatDuration } from './format.ts';
 export interface ProgressState {
   /** What is worked on. Empty: not known yet. */
   label: string;
-  unit: 'nodes' | 'manifests' | 'parts';
+  unit: 'nodes' | 'manifests' | 'parts' | 'targets';
   done: number;
   /** Null: not known yet. */
   total: number | null;
@@ -32,7 +32,7 @@ const waitReasons: Readonly<Record<string, string>> = {
 
 type WaitEvent = Extract<ProgressEvent, { kind: 'wait' | 'retry' }>;
 
-function describeWait(event: WaitEvent, leftMs: number): ProgressState['wait'] {
+export function describeWait(event: WaitEvent, leftMs: number): ProgressState['wait'] {
   const left = formatDuration(leftMs);
   if (event.kind === 'wait') {
     const short = `waiting ${left}`;

@@ -56,6 +56,13 @@ export interface Session {
   close(): void;
 }
 
+/** How wide a table may be. Null: no limit, because the reader of a pipe may be a program. */
+export function tableColumns({ runtime: { stdout, env } }: Session): number | null {
+  if (stdout.isTerminal) return stdout.columns();
+  const given = Number(env.COLUMNS);
+  return given > 0 ? given : null;
+}
+
 /** Null: there is nothing to show. */
 export type StateAt = (nowMs: number) => ProgressState | null;
 

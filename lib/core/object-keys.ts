@@ -165,6 +165,8 @@ export function isPointerKey(key: string): boolean {
 
 export const workPrefix = '_runs/';
 export const scheduleKey = '_runs/schedule.json';
+/** What `plan --probe` has learned. */
+export const probedSizesKey = '_runs/probed-sizes.json';
 /** The newest damaged schedule that was set aside. */
 export const damagedScheduleKey = '_runs/schedule-damaged.json';
 

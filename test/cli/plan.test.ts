@@ -3,7 +3,15 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { call, createFolder, exportSome, keyOf, simulate } from './test-runtime.ts';
+import { runProgram } from '../../lib/cli/program.ts';
+import {
+  call,
+  createFolder,
+  createTestRuntime,
+  exportSome,
+  keyOf,
+  simulate,
+} from './test-runtime.ts';
 
 const slow = ['--quota-requests', '5', '--quota-window-seconds', '60'];
 
@@ -17,8 +25,10 @@ describe('without --probe', () => {
     expect(runtime.json()).toMatchObject({
       status: 'ok',
       targets: [{ rows: null, rowsFrom: null, requests: null, minutes: null, quotaShare: null }],
-      accounts: [{ account: 'default', requests: null, unknown: 1 }],
-      total: { requests: null, minutes: null, quotaShare: null, unknown: 1 },
+      accounts: [{ account: 'default', requests: null, unknown: 1, fits: null }],
+      total: { requests: null, minutes: null, quotaShare: null, unknown: 1, fits: null },
+      requestsPerSchedule: 7_200,
+      advice: null,
       quota: { requests: 5, windowSeconds: 60 },
       scheduleSeconds: 86_400,
       warnings: [expect.stringContaining('--probe')],
@@ -26,7 +36,7 @@ describe('without --probe', () => {
     });
     const people = await call(args, { env: keyOf(simulator) });
     expect(people.runtime.out()).toContain('unknown');
-    expect(people.runtime.out()).toMatch(/total +all targets +unknown +unknown +unknown\n/);
+    expect(people.runtime.out()).toMatch(/^total +1 +1 +unknown +unknown +unknown +unknown\n/m);
     expect(people.runtime.out()).toContain('warning: The size of 1 target is not known');
     expect(simulator.stats().requests).toBe(0);
   });
@@ -65,7 +75,7 @@ describe('without --probe', () => {
     // 1,000 nodes: a page of 200, then pages of 199. Six pages in two windows, of 7,200 requests per day.
     expect(runtime.json()).toMatchObject({
       targets: [{ rows: 1_000, rowsFrom: 'last snapshot', requests: 6, minutes: 1 }],
-      total: { requests: 6, minutes: 1, quotaShare: 0.000833, unknown: 0 },
+      total: { requests: 6, minutes: 1, quotaShare: 0.000833, unknown: 0, fits: true },
       warnings: [],
     });
     expect(simulator.stats().requests).toBe(sent);
@@ -119,9 +129,12 @@ describe('with several accounts', () => {
       warnings: [expect.stringMatching(/2 targets is not known.*cgs-export plan --probe/)],
     });
     expect(text).toMatch(/^one +container_nodes /m);
-    expect(text).toMatch(/^one +all targets +at least 6 /m);
-    expect(text).not.toMatch(/^two +all targets/m);
-    expect(text).toMatch(/^total +all targets +at least 6 +at least 60 s +at least 0\.083 %$/m);
+    expect(text).toMatch(
+      /^not known whether it fits: 3 targets of 2 accounts, at least 8 of 7,200 /,
+    );
+    expect(text).toMatch(/^one +2 +1 +at least 6 /m);
+    expect(text).toMatch(/^two +1 +1 +unknown /m);
+    expect(text).toMatch(/^total +3 +2 +at least 6 +at least 60 s +at least 0\.083 % +unknown$/m);
   });
 
   test('more than the quota allows is reported, also if sizes are unknown', async () => {
@@ -131,7 +144,14 @@ describe('with several accounts', () => {
       expect.stringContaining('needs at least 150 % of the quota'),
       expect.stringContaining('not known'),
     ]);
-    expect(text).toMatch(/^total .* at least 150 %$/m);
+    expect(text).toMatch(/^does not fit: 3 targets of 2 accounts, at least 8 of 4 requests /);
+    expect(text).toMatch(/^total .* at least 150 % +no$/m);
+    expect(json).toMatchObject({
+      total: { fits: false },
+      accounts: [{ fits: false }, { fits: null }],
+      // 8 requests or more need two days. Both accounts have one key, so they cannot be split.
+      advice: { scheduleSeconds: 2 * 86_400, configurations: null },
+    });
   });
 });
 
@@ -149,6 +169,54 @@ describe('--probe', () => {
       targets: [{ rows: 1_000, rowsFrom: 'probe', requests: 6 }],
       warnings: [expect.stringContaining('more than the schedule allows')],
     });
+    // A later plan knows the size, and a probe repeated at once does not ask again.
+    for (const again of [args, args.filter((arg) => arg !== '--probe')]) {
+      const later = await call(again, { env: keyOf(simulator), cwd: runtime.cwd });
+      expect(later.runtime.json()).toMatchObject({ targets: [{ rows: 1_000, rowsFrom: 'probe' }] });
+    }
+    expect(simulator.stats().nodeRequests).toBe(1);
+  });
+
+  test('keeps what it has learned if it is stopped, and asks for the rest when it is repeated', async () => {
+    const simulator = await simulate({ nodes: 30 });
+    const { region, projectId, url } = simulator;
+    const target = (table: string) => ({ table, region, projectId, endpoint: url });
+    const targets = ['a_nodes', 'b_nodes', 'c_nodes'].map(target);
+    const cwd = createFolder();
+    const store = { store: 'file:./lake', accounts: [{ name: 'one', targets }] };
+    const write = (requests: number) =>
+      writeFileSync(
+        join(cwd, 'cgs-export.yml'),
+        JSON.stringify({ ...store, quota: { requests, windowSeconds: 60 } }),
+      );
+    write(2);
+    const states: unknown[] = [];
+    const runtime = createTestRuntime({
+      cwd,
+      env: keyOf(simulator),
+      // Called as often as the progress is shown.
+      every: (_intervalMs, show) => {
+        const timer = setInterval(() => {
+          show();
+          const waits = runtime.err().includes('"waiting"');
+          if (waits) runtime.raise('SIGINT');
+        }, 20);
+        return () => clearInterval(timer);
+      },
+    });
+    expect(await runProgram(['plan', '--probe', '--json'], runtime)).toBe(4);
+    states.push(...runtime.logs().filter(({ message }) => message === 'progress'));
+    expect(states.at(-1)).toMatchObject({ of: 'one c_nodes cn-south-4', targets: 2, total: 3 });
+    expect(runtime.json()).toMatchObject({
+      status: 'failed',
+      targets: [{ rows: 30 }, { rows: 30 }, { rows: null }],
+      errors: [{ code: 'STOPPED', message: expect.stringContaining('after 2 of 3 targets') }],
+    });
+    write(1_000);
+    const again = await call(['plan', '--probe', '--json'], { cwd, env: keyOf(simulator) });
+    expect(again.code).toBe(0);
+    expect(again.runtime.json()).toMatchObject({ total: { unknown: 0, fits: true } });
+    expect(simulator.stats().nodeRequests).toBe(3);
   });
 
   test('prints the plan and exits with 3 if the key is refused', async () => {

@@ -114,6 +114,7 @@ test('a sealed target has every metric', () => {
     unreadable: 0,
     needs_attention: 0,
     missed_slots_total: 3,
+    slot_missed: 0,
     open_run_pages: 0,
   });
 });

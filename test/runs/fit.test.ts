@@ -1,0 +1,60 @@
+// Tests whether a schedule fits the quota, and what would fit instead.
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { allowedRequests, findSchedule, judgeFit, splitAccounts } from '../../lib/runs/fit.ts';
+
+const quota = { requests: 5, windowMs: 60_000 };
+const hourMs = 3_600_000;
+
+test('5 requests per minute are 1,800 in 6 hours', () => {
+  expect(allowedRequests(quota, 6 * hourMs)).toBe(1_800);
+});
+
+test.each([
+  [1_800, 0, true],
+  [1_801, 0, false],
+  [1_700, 1, null],
+  // Each target of unknown size needs at least one request.
+  [1_700, 101, false],
+  [0, 1, null],
+])('%i known requests and %i unknown sizes of 1,800 requests: %s', (known, unknown, fits) => {
+  expect(judgeFit(known, unknown, 1_800)).toBe(fits);
+});
+
+test('finds the shortest schedule that is allowed and fits', () => {
+  expect(findSchedule(300, quota)).toBe(hourMs);
+  expect(findSchedule(301, quota)).toBe(2 * hourMs);
+  expect(findSchedule(1_500, quota)).toBe(6 * hourMs);
+  expect(findSchedule(7_201, quota)).toBe(48 * hourMs);
+  expect(findSchedule(7_200 * 367, quota)).toBeNull();
+});
+
+describe('splitAccounts', () => {
+  test('every configuration fits, every account is in one, and accounts of one key stay together', () => {
+    const demand = fc.record({
+      user: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+      requests: fc.nat(60),
+    });
+    fc.assert(
+      fc.property(fc.array(demand, { minLength: 1, maxLength: 30 }), (given) => {
+        const demands = given.map((one, index) => ({ ...one, account: `account-${index}` }));
+        const ofUser = (user: string) => demands.filter((one) => one.user === user);
+        const sum = (list: readonly { requests: number }[]) =>
+          list.reduce((total, { requests }) => total + requests, 0);
+        const groups = splitAccounts(demands, 100);
+        const isPossible = demands.every(({ user }) => sum(ofUser(user)) <= 100);
+        expect(groups !== null).toBe(isPossible);
+        if (groups === null) return;
+        expect(groups.flat().sort()).toEqual(demands.map(({ account }) => account).sort());
+        for (const group of groups) {
+          const own = demands.filter(({ account }) => group.includes(account));
+          expect(sum(own)).toBeLessThanOrEqual(100);
+          for (const { user } of own) {
+            expect(ofUser(user).every(({ account }) => group.includes(account))).toBe(true);
+          }
+        }
+      }),
+    );
+  });
+});
