@@ -18,13 +18,7 @@ import { readStatus, type StatusTarget, type TargetStatus } from '../runs/target
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectStore, findMissingFolder } from './connection.ts';
 import { worstOf } from './exit-code.ts';
-import {
-  describeTarget,
-  formatCount,
-  formatDuration,
-  formatPlural,
-  formatTable,
-} from './format.ts';
+import { formatCount, formatDuration, formatPlural } from './format.ts';
 import {
   addPickOptions,
   addStoreOptions,
@@ -33,7 +27,14 @@ import {
   type StoreOptions,
 } from './options.ts';
 import { formatPrometheus } from './prometheus.ts';
-import type { Session } from './session.ts';
+import { type Session, tableColumns } from './session.ts';
+import {
+  describeFailures,
+  describeProblems,
+  describeSummary,
+  summarize,
+} from './status-summary.ts';
+import { formatTargets } from './target-table.ts';
 
 type StatusOptions = StoreOptions &
   PickOptions & { check?: boolean; problems?: boolean; format: 'table' | 'prometheus' };
@@ -42,7 +43,7 @@ export const statusCommand: CommandDefinition<StatusOptions> = {
   name: 'status',
   summary: 'show open runs and the last snapshot of every target',
   description:
-    'Shows for every target: its open run, its last snapshot with verdict and age, whether a snapshot is due, and why a target is held. The age counts from the time in the name of the snapshot (the start of its slot or run), not from when it was sealed. With --store it shows every target in that store, each with the schedule of its newest snapshot (24h without one). Sends nothing to the service.',
+    'Shows a summary of all targets, and for each one: its open run, its last snapshot with verdict and age, whether a snapshot is due, and why a target is held. The age counts from the time in the name of the snapshot (the start of its slot or run), not from when it was sealed. With --store it shows every target in that store, each with the schedule of its newest snapshot (24h without one). Sends nothing to the service.',
   addOptions: (command) =>
     command
       .option('--check', 'exit with 7 if a target needs attention (see below)')
@@ -96,13 +97,14 @@ async function runStatus(options: StatusOptions, session: Session): Promise<Outc
       store: store.url,
       // Of the configuration. Each target of a store has its own.
       scheduleSeconds: address === undefined ? scheduleMs / 1_000 : null,
+      summary: summarize(statuses),
       targets: shown,
       errors: denied.map(({ code, message, hint }) => ({ code: code ?? '', message, hint })),
     },
     text:
       format === 'prometheus'
         ? formatPrometheus(shown)
-        : describeStatus(statuses, shown, store.url),
+        : describeStatus({ statuses, shown, url: store.url, columns: tableColumns(session) }),
   };
 }
 
@@ -177,32 +179,34 @@ async function readScheduleOrEmpty(store: Store, hasTargets: boolean): Promise<S
   }
 }
 
-/** `shown`: those of `targets` that the options select. */
-function describeStatus(
-  targets: readonly TargetStatus[],
-  shown: readonly TargetStatus[],
-  url: string,
-): string {
-  if (targets.length === 0) return `${url} holds no snapshot and no open run yet\n`;
-  if (shown.length === 0) {
-    return `no problem: ${formatPlural(targets.length, 'target')} in ${url}\n`;
-  }
-  const header = [
-    ...['account', 'table', 'region', 'project', 'last snapshot'],
-    ...['verdict', 'rows', 'age', 'state'],
-  ];
-  const table = formatTable([header, ...shown.map(toTableRow)]);
-  return `${table}\nin ${url}\n${describeProblems(shown)}${describeFailures(shown)}`;
+interface Shown {
+  statuses: readonly TargetStatus[];
+  /** Those of `statuses` that the options select. */
+  shown: readonly TargetStatus[];
+  url: string;
+  /** Null: no limit. */
+  columns: number | null;
 }
 
-function toTableRow(target: TargetStatus): string[] {
-  const { account, table, region, projectId, last } = target;
+/** The summary is always of all targets. */
+function describeStatus({ statuses, shown, url, columns }: Shown): string {
+  if (statuses.length === 0) return `${url} holds no snapshot and no open run yet\n`;
+  if (shown.length === 0) {
+    return `no problem: ${formatPlural(statuses.length, 'target')} in ${url}\n`;
+  }
+  const more = {
+    header: ['last snapshot', 'verdict', 'rows', 'age', 'state'],
+    rows: shown.map(toCells),
+    numeric: [2, 3],
+  };
+  const details = `${describeProblems(shown)}${describeFailures(shown)}`;
+  return `${describeSummary(statuses, url)}\n${formatTargets(shown, more, columns)}\n${details}`;
+}
+
+function toCells(target: TargetStatus): string[] {
+  const { last } = target;
   const mark = last?.altered ? ' (altered)' : '';
   return [
-    account ?? '(not known)',
-    table,
-    region,
-    projectId ?? '(not known yet)',
     last?.snapshot ?? '-',
     last ? `${last.verdict}${mark}` : '-',
     last ? `${formatCount(last.rows)}${mark}` : '-',
@@ -236,34 +240,4 @@ function describeOpen(open: NonNullable<TargetStatus['open']>): string {
       ? ''
       : ` (waits until ${waitsFor.snapshot}, run ${waitsFor.run}, is sealed, for at most ${waitsFor.leftSeconds} s)`;
   return `${snapshot} ${phase}${read}${stuck}${wait}`;
-}
-
-/** Why the newest attempt of a target failed, where no problem says it. Empty if all problems say it. */
-function describeFailures(targets: readonly TargetStatus[]): string {
-  const lines = targets.flatMap((target) => {
-    const { failure, problems } = target;
-    if (!failure || problems.some(({ code }) => code === failure.code)) return [];
-    const { code, message, hint, since, failures } = failure;
-    return [
-      `  ${describeTarget(target)}`,
-      `    since ${since} (${failures} in a row): ${code}: ${message}`,
-      ...hint.split('\n').map((line) => `      ${line}`),
-    ];
-  });
-  return lines.length === 0 ? '' : `\nnewest attempt failed:\n${lines.join('\n')}\n`;
-}
-
-/** A few lines for each problem, with what to do. Empty if there is none. */
-function describeProblems(targets: readonly TargetStatus[]): string {
-  const found = targets.filter(({ problems }) => problems.length > 0);
-  if (found.length === 0) return '';
-  const lines = found.flatMap((target) => [
-    `  ${describeTarget(target)}`,
-    ...target.problems.flatMap(({ kind, code, message, hint }) => [
-      `    ${kind}: ${code === null ? '' : `${code}: `}${message}`,
-      ...hint.split('\n').map((line) => `      ${line}`),
-    ]),
-  ]);
-  const head = `${formatPlural(found.length, 'target')} with problems:`;
-  return `\n${[head, ...lines].join('\n')}\n`;
 }

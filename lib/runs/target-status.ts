@@ -109,6 +109,9 @@ export type StatusTarget = Pick<Target, 'table' | 'region' | 'projectId' | 'proj
 /** Of the configuration. Here for a store whose configuration is not known. */
 const defaultScheduleMs = 24 * 3_600_000;
 
+/** A bucket takes some milliseconds for each of the few objects of a target, so several targets are read at the same time. */
+const readAtOnce = 8;
+
 interface Reading {
   store: Store;
   schedule: Schedule;
@@ -132,7 +135,10 @@ export async function readStatus(
   const schedule = decoded ?? emptySchedule();
   const reading: Reading = { store, schedule, scheduleMs, scheduleFaults };
   const statuses: TargetStatus[] = [];
-  for (const target of targets) statuses.push(await readTargetStatus(reading, target));
+  for (let first = 0; first < targets.length; first += readAtOnce) {
+    const some = targets.slice(first, first + readAtOnce);
+    statuses.push(...(await Promise.all(some.map((target) => readTargetStatus(reading, target)))));
+  }
   return statuses;
 }
 

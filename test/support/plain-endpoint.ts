@@ -62,6 +62,8 @@ export interface Script {
   slowMs: number;
   /** How far this endpoint's clock is ahead of the host's. */
   clockOffsetMs: number;
+  /** Further projects, which have the same list. */
+  moreProjects: string[];
   /** Projects whose list the key may not read: 403. */
   deniedProjects: string[];
   /** The first nodes of the list are container nodes. They are listed only with container_node=true. Null: no difference. */
@@ -116,6 +118,7 @@ export const defaults: Script = {
   latencyMs: { min: 0, max: 0 },
   slowMs: 1_500,
   clockOffsetMs: 0,
+  moreProjects: [],
   deniedProjects: [],
   containerNodes: null,
   statistics: null,
@@ -392,7 +395,8 @@ function serve(given: Partial<Script>): void {
     const url = new URL(request.url ?? '/', 'http://endpoint');
     void (async () => {
       const [, project, api] = /^\/v5\/([^/]+)\/container\/(.+)$/.exec(url.pathname) ?? [];
-      const isKnown = [script.projectId, ...script.deniedProjects].includes(project ?? '');
+      const known = [script.projectId, ...script.moreProjects, ...script.deniedProjects];
+      const isKnown = known.includes(project ?? '');
       if (request.method === 'GET' && isKnown && api === 'nodes') {
         return handleNodes(request, response, url, atMs);
       }

@@ -1,0 +1,117 @@
+// Tests 200 targets of 50 accounts in one configuration through the built CLI: export, status, plan and metrics.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import {
+  createFolder,
+  expectCode,
+  readJson,
+  readTree,
+  runCli,
+  startEndpoint,
+} from './processes.ts';
+
+const accountCount = 50;
+const regions = ['cn-north-4', 'cn-south-4', 'cn-east-3', 'ap-southeast-1'];
+const targetCount = accountCount * regions.length;
+const keyCount = 5;
+
+const nameOf = (account: number) => `account-${String(account).padStart(2, '0')}`;
+const projectOf = (account: number, region: number) =>
+  // Differs in its first characters, as real ids do.
+  `${(account * regions.length + region + 1).toString(16).padStart(4, '0')}beef`.padEnd(32, '0');
+
+/** Each endpoint accepts one key. The accounts take turns. */
+async function startFleet() {
+  const moreProjects = Array.from({ length: targetCount }, (_, index) => projectOf(0, index));
+  const keys = Array.from({ length: keyCount }, (_, index) => index);
+  const endpoints = await Promise.all(
+    keys.map((index) =>
+      startEndpoint({
+        ...{ ak: `FLEETACCESSKEY00000${index}`, sk: `fleet-secret-key-number-${index}` },
+        ...{ nodes: 5 + index, seed: index + 1, moreProjects },
+      }),
+    ),
+  );
+  const cwd = createFolder();
+  const accounts = Array.from({ length: accountCount }, (_, account) => {
+    const { url, script } = endpoints[account % keyCount] as (typeof endpoints)[number];
+    const address = { endpoint: url, iamEndpoint: url, api: 'hss' };
+    return {
+      name: nameOf(account),
+      credentials: { ak: script.ak, sk: script.sk },
+      targets: regions.map((region, index) => {
+        return { region, projectId: projectOf(account, index), ...address };
+      }),
+    };
+  });
+  const write = (quota: object) =>
+    writeFileSync(
+      join(cwd, 'cgs-export.yml'),
+      JSON.stringify({
+        store: 'file:./lake',
+        schedule: '6h',
+        formats: ['parquet'],
+        quota,
+        accounts,
+      }),
+    );
+  return { cwd, write };
+}
+
+const widest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));
+
+test('200 targets are exported, and status and plan of them fit a terminal of 100 columns', async () => {
+  const { cwd, write } = await startFleet();
+  write({ requests: 10_000, windowSeconds: 1 });
+  const exported = await runCli(['export', '--json'], { cwd });
+  expectCode(exported, 0);
+  expect(readJson(exported).snapshots).toHaveLength(targetCount);
+  const schedule = readTree(join(cwd, 'lake')).get('_runs/schedule.json');
+  expect(schedule?.length).toBeLessThan(150_000);
+
+  // From here on with the quota of the service: 1,800 requests per schedule of 6 h.
+  write({ requests: 5, windowSeconds: 60 });
+  const narrow = { cwd, env: { COLUMNS: '100' } };
+  const status = await runCli(['status', '--check'], narrow);
+  expectCode(status, 0);
+  const [first, second] = status.out.split('\n');
+  expect(first).toMatch(/^200 targets of 50 accounts in file:/);
+  expect(second).toBe('200 sealed, 0 due');
+  expect(status.out.match(/^account-\d\d .* complete .* up to date$/gm)).toHaveLength(targetCount);
+  expect(widest(status.out.slice(status.out.indexOf('\naccount ')))).toBeLessThanOrEqual(100);
+  const json = readJson<{ summary: object; targets: object[] }>(
+    await runCli(['status', '--json'], { cwd }),
+  );
+  expect(json.summary).toMatchObject({ targets: 200, accounts: 50, sealed: 200, slotMissed: 0 });
+  expect(json.targets).toHaveLength(targetCount);
+  const metrics = await runCli(['status', '--format', 'prometheus'], { cwd });
+  expect(metrics.out.match(/^cgs_export_slot_missed\{.*\} 0$/gm)).toHaveLength(targetCount);
+
+  const plan = await runCli(['plan'], narrow);
+  expectCode(plan, 0);
+  expect(plan.out).toMatch(
+    /^fits: 200 targets of 50 accounts, 200 of 1,800 requests per schedule\n/,
+  );
+  expect(plan.out).toMatch(/^total +200 +0 +200 .* yes$/m);
+  expect(plan.out.match(/^account-\d\d +4 +0 +4 .* yes$/gm)).toHaveLength(accountCount);
+  expect(widest(plan.out.slice(plan.out.indexOf('\naccount ')))).toBeLessThanOrEqual(100);
+  const planned = readJson<{ targets: object[]; total: object }>(
+    await runCli(['plan', '--json'], { cwd }),
+  );
+  expect(planned.targets).toHaveLength(targetCount);
+  expect(planned.total).toMatchObject({ requests: 200, unknown: 0, fits: true });
+
+  // Half as many requests as targets: it does not fit, and the accounts can be split.
+  write({ requests: 1, windowSeconds: 216 });
+  const overbooked = await runCli(['plan', '--json'], { cwd });
+  expectCode(overbooked, 0);
+  const { total, advice } = readJson<{ total: object; advice: { configurations: string[][] } }>(
+    overbooked,
+  );
+  expect(total).toMatchObject({ fits: false });
+  expect(advice).toMatchObject({ scheduleSeconds: 12 * 3_600 });
+  expect(advice.configurations.flat()).toHaveLength(accountCount);
+  expect(advice.configurations.length).toBeGreaterThan(1);
+}, 180_000);
