@@ -3,15 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { runProgram } from '../../lib/cli/program.ts';
-import {
-  call,
-  createFolder,
-  createTestRuntime,
-  exportSome,
-  keyOf,
-  simulate,
-} from './test-runtime.ts';
+import { call, createFolder, exportSome, keyOf, simulate } from './test-runtime.ts';
 
 const slow = ['--quota-requests', '5', '--quota-window-seconds', '60'];
 
@@ -175,48 +167,6 @@ describe('--probe', () => {
       expect(later.runtime.json()).toMatchObject({ targets: [{ rows: 1_000, rowsFrom: 'probe' }] });
     }
     expect(simulator.stats().nodeRequests).toBe(1);
-  });
-
-  test('keeps what it has learned if it is stopped, and asks for the rest when it is repeated', async () => {
-    const simulator = await simulate({ nodes: 30 });
-    const { region, projectId, url } = simulator;
-    const target = (table: string) => ({ table, region, projectId, endpoint: url });
-    const targets = ['a_nodes', 'b_nodes', 'c_nodes'].map(target);
-    const cwd = createFolder();
-    const store = { store: 'file:./lake', accounts: [{ name: 'one', targets }] };
-    const write = (requests: number) =>
-      writeFileSync(
-        join(cwd, 'cgs-export.yml'),
-        JSON.stringify({ ...store, quota: { requests, windowSeconds: 60 } }),
-      );
-    write(2);
-    const states: unknown[] = [];
-    const runtime = createTestRuntime({
-      cwd,
-      env: keyOf(simulator),
-      // Called as often as the progress is shown.
-      every: (_intervalMs, show) => {
-        const timer = setInterval(() => {
-          show();
-          const waits = runtime.err().includes('"waiting"');
-          if (waits) runtime.raise('SIGINT');
-        }, 20);
-        return () => clearInterval(timer);
-      },
-    });
-    expect(await runProgram(['plan', '--probe', '--json'], runtime)).toBe(4);
-    states.push(...runtime.logs().filter(({ message }) => message === 'progress'));
-    expect(states.at(-1)).toMatchObject({ of: 'one c_nodes cn-south-4', targets: 2, total: 3 });
-    expect(runtime.json()).toMatchObject({
-      status: 'failed',
-      targets: [{ rows: 30 }, { rows: 30 }, { rows: null }],
-      errors: [{ code: 'STOPPED', message: expect.stringContaining('after 2 of 3 targets') }],
-    });
-    write(1_000);
-    const again = await call(['plan', '--probe', '--json'], { cwd, env: keyOf(simulator) });
-    expect(again.code).toBe(0);
-    expect(again.runtime.json()).toMatchObject({ total: { unknown: 0, fits: true } });
-    expect(simulator.stats().nodeRequests).toBe(3);
   });
 
   test('prints the plan and exits with 3 if the key is refused', async () => {
