@@ -39,7 +39,7 @@ export const planCommand: CommandDefinition<PlanOptions> = {
     'nothing; with --probe, the quota ledger in _quota/ and the sizes in _runs/probed-sizes.json',
   codes: [0, 1, 2, 3, 4, 5],
   examples: ['cgs-export plan', 'cgs-export plan --probe --json'],
-  note: 'Fits: `yes`, `no`, or `unknown` as long as that depends on a list of unknown size. --probe stores each\nsize at once. If it is stopped, run it again: sizes that it learned in the last hour (longer with many\ntargets) are not asked for again.',
+  note: 'Fits: `yes`, `no`, or `unknown` as long as that depends on a list of unknown size. --probe\nstores each size at once. If it is stopped, run it again: sizes that it learned in the last hour\n(longer with many targets) are not asked for again.',
   run: runPlan,
 };
 

@@ -58,6 +58,7 @@ test('shows a target without an export as due', async () => {
     failure: null,
     abandoned: null,
     missedSlots: 0,
+    slotMissed: false,
     problems: [
       { kind: 'never sealed', code: null, message: expect.any(String), hint: expect.any(String) },
     ],
