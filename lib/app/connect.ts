@@ -85,11 +85,6 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     const picked = account.targets.filter(isPicked);
     return picked.map((target) => createTarget(client, account, target, agencyKey));
   });
-  /** Where each target is in the configuration. */
-  const paths = new Map<unknown, string>(targets.map((one) => [one, one.config.path]));
-  const toSeries = ({ target, projectId }: ResolvedTarget) => {
-    return { ...target, projectId, path: paths.get(target) ?? '' };
-  };
   const host = describeHost(Math.random);
   const scratch = openProcessScratch(host);
   const ports = {
@@ -107,11 +102,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     encoders: config.formats.map((format) => encoders[format]),
     writer: `cgs-export/${VERSION}`,
     viewSchedule: openScheduleView(store, targets),
-    checkDistinct(tasks: readonly ResolvedTarget[]) {
-      // Projects that are configured were compared when the configuration was loaded.
-      if (tasks.every(({ target, projectId }) => target.projectId === projectId)) return;
-      checkDistinctTargets(tasks.map(toSeries));
-    },
+    checkDistinct: openDistinctCheck(targets),
   };
   return {
     store,
@@ -131,6 +122,20 @@ export function connect(config: Config, options: ConnectOptions): Connection {
         return collect(mode, { ...ports, memoryMb, budget, progress });
       });
     },
+  };
+}
+
+/** Returns a function that throws ConfigError if two targets turn out to be the same list. */
+function openDistinctCheck(targets: readonly ServiceTarget[]) {
+  /** Where each target is in the configuration. */
+  const paths = new Map<unknown, string>(targets.map((one) => [one, one.config.path]));
+  return (tasks: readonly ResolvedTarget[]) => {
+    // Projects that are configured were compared when the configuration was loaded.
+    if (tasks.every(({ target, projectId }) => target.projectId === projectId)) return;
+    const series = tasks.map(({ target, projectId }) => {
+      return { ...target, projectId, path: paths.get(target) ?? '' };
+    });
+    checkDistinctTargets(series);
   };
 }
 

@@ -82,10 +82,13 @@ function describeMiss(tasks: readonly Task[]): MissedSlotError {
     .map(({ id, target }) => `${id} (account ${target.account})`);
   const more = tasks.length - names.length;
   const listed = more === 0 ? names.join(', ') : `${names.join(', ')} and ${more} more`;
-  const what = tasks.length === 1 ? listed : `${tasks.length} targets: ${listed}`;
+  const message =
+    tasks.length === 1
+      ? `${listed} has missed at least one slot.`
+      : `${tasks.length} targets have missed at least one slot: ${listed}.`;
   return new MissedSlotError(
     'SLOT_MISSED',
-    `At least one slot has passed without a snapshot of ${what}.`,
+    message,
     'They are exported as soon as possible. `cgs-export status` shows which of them are held or fail, and why. If none does, the quota may be too small for the schedule: `cgs-export plan` calculates it. This is reported once for each target until it has a new snapshot.',
   );
 }

@@ -143,7 +143,7 @@ describe('a target that misses slots', () => {
     const { reports, tick } = await tickWith(new Set(names), 200);
     await tick(12);
     const total = reports.reduce((sum, { message }) => {
-      return sum + Number(/of (\d+) targets: /.exec(message)?.[1] ?? 1);
+      return sum + Number(/^(\d+) targets have missed/.exec(message)?.[1] ?? 1);
     }, 0);
     expect(total).toBe(200);
     expect(reports.length).toBeLessThanOrEqual(2);
