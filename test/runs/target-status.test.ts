@@ -231,7 +231,9 @@ describe('problems', () => {
     await world.exportNow();
     const status = await statusOf(world);
     expect(kindsOf(status)).toEqual(['drifted']);
-    expect(status.problems[0]?.message).toMatch(/20261124T060000Z is drifted; no complete one among the newest 100$/);
+    expect(status.problems[0]?.message).toMatch(
+      /20261124T060000Z is drifted; no complete one among the newest 100$/,
+    );
     world.endpoint.ids = ['a'];
     world.clock.advance(hourMs);
     await world.exportNow();
