@@ -190,7 +190,11 @@ describe.concurrent('a response of the service', () => {
       name: 'more than 1 % without a host_id',
       script: { nodes: 500, keyless: 20 },
       code: 1,
-      error: { code: 'TOO_MANY_REJECTS', message: /At least \d+ of at most 600 records/, hint: /./ },
+      error: {
+        code: 'TOO_MANY_REJECTS',
+        message: /At least \d+ of at most 600 records/,
+        hint: /./,
+      },
       requests: 3,
     },
   ];
