@@ -26,7 +26,9 @@ export interface EncodedPart {
 }
 
 export interface PartWriter extends ContentSink {
-  /** The parts with rows in the order of the encoders, then the rejects, if there are any. */
+  /**
+   * The parts with rows in the order of the encoders, then the rejects, if there are any. No NDJSON part if there are no rows.
+   */
   finish(): Promise<EncodedPart[]>;
   /** Frees memory and temporary files. Never throws, and may be called again. */
   remove(): Promise<void>;
@@ -65,6 +67,8 @@ export function openParts(
     async finish() {
       const parts: EncodedPart[] = [];
       for (const { format, spool, writer } of written) {
+        // Readers cannot infer columns from a file without lines. Such a file would break a query of the whole folder.
+        if (rows === 0 && format === 'ndjson') continue;
         await writer.end();
         parts.push(await encode({ role: 'rows', format }, rows, spool));
       }

@@ -239,7 +239,11 @@ describe.concurrent('a response of the service', () => {
     const cwd = createFolder();
     const ended = await exportTo(endpoint, cwd);
     expectCode(ended, 0);
-    expect(readJson(ended).snapshots).toMatchObject([{ rows: 0, verdict: 'complete' }]);
+    const { snapshots } = readJson(ended);
+    expect(snapshots).toMatchObject([{ rows: 0, verdict: 'complete' }]);
+    // No file without lines, from which readers cannot infer columns.
+    const manifest = readFileSync(join(cwd, 'lake', snapshots[0]?.manifest ?? ''), 'utf8');
+    expect(JSON.parse(manifest).parts).toMatchObject([{ format: 'parquet', rows: 0 }]);
     expectCode(await runCli(['verify', '--store', 'file:./lake'], { cwd }), 0);
   });
 

@@ -64,6 +64,7 @@ describe('parts', () => {
     const run = await storeRun(createRecordedStore().store, { snapshot: first, pages });
     const record = { writer: 'w', checkpoint: run.checkpoint };
     const writer = openParts(ports, someTarget, record);
+    await writer.writeRows([[]]);
     return { store, ports, scratch, calls, writer };
   }
 
@@ -76,6 +77,16 @@ describe('parts', () => {
     expect(calls).toEqual(['parquet', 'ndjson']);
     expect(scratch.opened()).toBe(0);
     expect([...store.dump().keys()].sort()).toEqual(encoded.map(({ part }) => part.key).sort());
+  });
+
+  test('have no NDJSON if there are no rows', async () => {
+    const { clock, store } = createRecordedStore();
+    const run = await storeRun(store, { snapshot: first, pages: [{ records: [] }] });
+    const ports = createSealPorts(store, clock, { encoders: [parquetEncoder, ndjsonEncoder] });
+    const writer = openParts(ports, someTarget, { writer: 'w', checkpoint: run.checkpoint });
+    const encoded = await writer.finish();
+    await writer.remove();
+    expect(encoded.map(({ part }) => [part.format, part.rows])).toEqual([['parquet', 0]]);
   });
 
   test('that are large are encoded once too, into temporary files', async () => {
