@@ -27,3 +27,7 @@ test('after the newest snapshot, only slots that are over are missed', () => {
   expect(findGaps([at('000000')], nowMs)).toEqual([missed]);
   expect(findGaps([], nowMs)).toEqual([]);
 });
+
+test('a manifest without a schedule has no gap after it', () => {
+  expect(findGaps([at('000000', 0)], nowMs)).toEqual([]);
+});

@@ -84,3 +84,19 @@ test('by default, 8 MiB stay in memory', async () => {
   expect(scratch.opened()).toBe(1);
   await spool.remove();
 });
+
+test('is removed without an error after a write failed, and takes no more bytes', async () => {
+  const scratch = createTestScratch();
+  const full = async () => {
+    throw new Error('the disk is full');
+  };
+  const spool = openSpool(
+    { ...scratch, open: async () => ({ ...(await scratch.open()), append: full }) },
+    10,
+  );
+  const failed = spool.append(new Uint8Array(11));
+  await expect(failed).rejects.toThrow('the disk is full');
+  await spool.remove();
+  expect(scratch.left()).toBe(0);
+  await expect(spool.append(new Uint8Array(1))).rejects.toThrow('the spool was removed');
+});
