@@ -10,9 +10,9 @@ import { createLyingList, type LyingHistory, pickHistory } from './lying-list.ts
 import { limits, readList, readMoving } from './read-list.ts';
 
 describe('a list that moves', () => {
-  test('by inserts and deletes: every survivor is read, complete unless it fell below half, in 6,000 histories', () => {
+  test('by inserts and deletes: every survivor is read, complete unless it fell below half, in 3,000 histories', () => {
     const outcomes = { complete: 0, fallen: 0, passes: 0 };
-    for (let seed = 1; seed <= 6_000; seed += 1) {
+    for (let seed = 1; seed <= 3_000; seed += 1) {
       const size = (seed * 7) % 60;
       const history = {
         seed,
@@ -36,7 +36,7 @@ describe('a list that moves', () => {
       }
     }
     // Half of these lists have less than 30 nodes, so that a few deleted blocks halve them.
-    expect(outcomes.complete).toBeGreaterThan(4_200);
+    expect(outcomes.complete).toBeGreaterThan(2_100);
     expect(outcomes.passes).toBeLessThan(1.15 * outcomes.complete);
   });
 
@@ -64,9 +64,9 @@ describe('a list that moves', () => {
     }
   });
 
-  test('by moves only: never complete with a survivor missing, in 3,000 histories', () => {
+  test('by moves only: never complete with a survivor missing, in 2,000 histories', () => {
     let drifted = 0;
-    for (let seed = 1; seed <= 3_000; seed += 1) {
+    for (let seed = 1; seed <= 2_000; seed += 1) {
       const history = {
         seed,
         size: 10 + (seed % 40),
@@ -78,20 +78,20 @@ describe('a list that moves', () => {
       if (verdict === 'complete') expect(missing, `seed ${seed}`).toEqual([]);
       else drifted += 1;
     }
-    expect(drifted).toBeGreaterThan(300);
+    expect(drifted).toBeGreaterThan(200);
   });
 
-  test('by inserts, deletes and moves: the undetectable loss stays rare, in 3,000 histories', () => {
+  test('by inserts, deletes and moves: the undetectable loss stays rare, in 2,000 histories', () => {
     // Known limit: a move can look like an insert and a delete between the same two requests. Short lists with small pages
     // and a move before every request are by far the worst case.
     let lost = 0;
-    for (let seed = 1; seed <= 3_000; seed += 1) {
+    for (let seed = 1; seed <= 2_000; seed += 1) {
       const history = { seed, size: 10 + (seed % 40), inserts: 2, deletes: 2, moves: 1 };
       const { verdict, missing, moved } = readMoving(history);
       const others = missing.filter((id) => !moved.has(id));
       if (verdict === 'complete' && others.length > 0) lost += 1;
     }
-    expect(lost).toBeLessThan(60);
+    expect(lost).toBeLessThan(40);
   });
 });
 
@@ -208,7 +208,7 @@ describe('a list that states a wrong total', () => {
       expect(isWrong || requests > 1_500, JSON.stringify(history)).toBe(false);
       verdicts[verdict] += 1;
     }
-    expect(Math.min(verdicts.complete, verdicts.drifted)).toBeGreaterThan(300);
+    expect(Math.min(verdicts.complete, verdicts.drifted)).toBeGreaterThan(200);
   });
 
   test('and does not move is complete unless the total is too large or falls', () => {

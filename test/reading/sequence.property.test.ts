@@ -40,8 +40,8 @@ function readPass(history: History) {
 }
 
 describe('a list without moves', () => {
-  test('has no inversion, and its rows are in the order of the list, in 3,000 histories', () => {
-    for (let seed = 1; seed <= 3_000; seed += 1) {
+  test('has no inversion, and its rows are in the order of the list, in 1,500 histories', () => {
+    for (let seed = 1; seed <= 1_500; seed += 1) {
       const history = {
         seed,
         size: 5 + (seed % 60),

@@ -49,7 +49,7 @@ test('no other target is sealed twice while a target waits, for any mix of sizes
         }
       }
     }),
-    { numRuns: 12 },
+    { numRuns: 8 },
   );
 }, 60_000);
 
