@@ -189,7 +189,7 @@ describe('a list of eight pages that drifts', () => {
 
 describe('a list that states a wrong total', () => {
   /** Histories by limit: long pages take longer. */
-  const counts = { 5: 1_500, 20: 1_000, 50: 300, 200: 120 };
+  const counts = { 5: 800, 20: 500, 50: 150, 200: 60 };
   const histories = Object.entries(counts).flatMap(([limit, count]) =>
     Array.from({ length: count }, (_, index) => pickHistory(index + 1, Number(limit))),
   );
