@@ -4,8 +4,8 @@ import type { Connection } from '../app/connect.ts';
 import { type ErrorJson, toErrorsJson } from '../app/result-json.ts';
 import { describeDuration } from '../core/duration.ts';
 import { exitCodes, policyOf } from '../core/error-policy.ts';
-import { quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
-import { allowedRequests, findSchedule, judgeFit, splitAccounts } from '../runs/fit.ts';
+import { allowedRequests, quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
+import { findSchedule, judgeFit, splitAccounts } from '../runs/fit.ts';
 import type { Target } from '../runs/invocation.ts';
 import {
   type ProbedSize,

@@ -1,8 +1,8 @@
 // Responsible for large sets of texts in little memory: a text is stored as a hash of 128 bits, and has a number.
 //
 // The hash is the first half of the SHA-256. Two of the 2,000,200 texts of the longest list have the same one with a probability
-// of 2^42 / 2^129 = 10^-26: less likely than an undetected error of the memory that the texts are in. Nobody knows a way to make
-// two such texts.
+// of 2^42 / 2^129 = 10^-26: less likely than an undetected error of the memory that the texts are in. No way to make two
+// such texts is known.
 
 import * as nodeCrypto from 'node:crypto';
 import { createGrowingArray } from './growing-array.ts';

@@ -15,7 +15,12 @@ export function spanMs(requests: number, quota: Quota): number {
   return (Math.ceil(requests / quota.requests) - 1) * quota.windowMs;
 }
 
+/** How many requests the quota allows in one schedule period. */
+export function allowedRequests({ requests, windowMs }: Quota, scheduleMs: number): number {
+  return (scheduleMs / windowMs) * requests;
+}
+
 /** The share of the quota that `requests` per schedule period use; 1 is all of it. */
 export function quotaShare(requests: number, quota: Quota, scheduleMs: number): number {
-  return requests / ((scheduleMs / quota.windowMs) * quota.requests);
+  return requests / allowedRequests(quota, scheduleMs);
 }

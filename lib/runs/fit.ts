@@ -9,11 +9,6 @@ const hourlySchedules = [1, 2, 3, 4, 6, 8, 12, 24].map((hours) => hours * hourMs
 /** Of the setting `schedule`. */
 const scheduleMsMax = 366 * dayMs;
 
-/** How many requests the quota allows in one schedule period. */
-export function allowedRequests({ requests, windowMs }: Quota, scheduleMs: number): number {
-  return (scheduleMs / windowMs) * requests;
-}
-
 /**
  * Whether one snapshot of every target per schedule period fits. `known`: requests for the targets of known size. A target of
  * unknown size needs at least one request. Null: it depends on the `unknown` sizes.

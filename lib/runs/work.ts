@@ -258,7 +258,7 @@ async function handleFailure(
     state.throttledUsers.add(task.target.user);
   }
   const wasTried = checkpoint !== null || task.projectId === null;
-  // A long wait was just reported, and is no stall.
+  // A long wait was just reported: it is not a stall.
   const canStall = recoversByItself(error) && !asksForLongWait(error);
   if (wasTried && !gotPage && canStall) await noteStall(invocation, attempt);
   if (recoversByItself(error)) state.isPaused = true;

@@ -16,7 +16,7 @@ import { readNextPage } from '../../lib/runs/read-page.ts';
 import { openRunState, type RunPorts } from '../../lib/runs/run-state.ts';
 import { openFileStore } from '../../lib/store/file.ts';
 import { createRandom } from '../support/moving-list.ts';
-import { someTarget } from '../support/stored-run.ts';
+import { scopeOf, someTarget } from '../support/stored-run.ts';
 import { toFetchedPage } from '../support/test-exporter.ts';
 
 saveMemory();
@@ -101,15 +101,7 @@ try {
     target: someTarget,
     schemaVersion: 1,
     snapshot: '20261124T060000Z',
-    scope: {
-      account: 'prod',
-      region: 'cn-south-4',
-      projectId: 'p1',
-      api: 'hss',
-      endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
-      enterpriseProjectId: 'all_granted_eps',
-      filters: {},
-    },
+    scope: scopeOf(someTarget),
     startedAtMs: Date.now(),
   });
   const state = openRunState(ports, someTarget, start);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { quotaShare, requestsFor, spanMs } from '../../lib/runs/cost.ts';
+import { allowedRequests, quotaShare, requestsFor, spanMs } from '../../lib/runs/cost.ts';
 
 const quota = { requests: 5, windowMs: 60_000 };
 
@@ -35,4 +35,8 @@ test.each([
 test('computes the share of the quota that a schedule uses', () => {
   expect(quotaShare(300, quota, 3_600_000)).toBe(1);
   expect(quotaShare(72, quota, 24 * 3_600_000)).toBeCloseTo(0.01);
+});
+
+test('5 requests per minute are 1,800 in 6 hours', () => {
+  expect(allowedRequests(quota, 6 * 3_600_000)).toBe(1_800);
 });

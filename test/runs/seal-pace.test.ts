@@ -7,7 +7,7 @@ import { limitedBudget } from '../../lib/quota/budget.ts';
 import { type SealPace, startCheckpoint } from '../../lib/reading/checkpoint.ts';
 import { checkPace, estimateSealMs, measurePace } from '../../lib/runs/seal-pace.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
-import { someTarget } from '../support/stored-run.ts';
+import { scopeOf, someTarget } from '../support/stored-run.ts';
 import { createClock } from '../support/virtual-clock.ts';
 
 /** A run of 5,000 pages: 1,000,000 records. */
@@ -19,15 +19,7 @@ function createSeal(timeoutMs: number, sealPace: SealPace | null = null, memoryM
     target: someTarget,
     schemaVersion: 1,
     snapshot: '20261124T060000Z',
-    scope: {
-      account: 'prod',
-      region: 'r',
-      projectId: 'p1',
-      api: 'hss',
-      endpoint: 'https://hss.example',
-      enterpriseProjectId: null,
-      filters: {},
-    },
+    scope: scopeOf(someTarget),
     startedAtMs: 0,
   });
   const checkpoint = { ...start, sealPace, evidence: { ...start.evidence, pages: 5_000 } };

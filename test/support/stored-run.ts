@@ -7,6 +7,7 @@ import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import {
   type Checkpoint,
   encodeCheckpoint,
+  type Scope,
   startCheckpoint,
 } from '../../lib/reading/checkpoint.ts';
 import { encodePage } from '../../lib/reading/page.ts';
@@ -53,24 +54,27 @@ export function nodeText(hostId: string, more: Record<string, unknown> = {}): st
   return JSON.stringify({ host_id: hostId, agent_status: 'online', ...more });
 }
 
-export const pageTimeMs = Date.UTC(2026, 10, 24, 6, 0, 1);
-
-export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun> {
-  const { target = someTarget, snapshot, verdict = 'complete', atRest = false } = run;
-  const scope = {
+export function scopeOf({ region, projectId }: TargetKey): Scope {
+  return {
     account: 'prod',
-    region: target.region,
-    projectId: target.projectId,
-    api: 'hss' as const,
+    region,
+    projectId,
+    api: 'hss',
     endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
     enterpriseProjectId: 'all_granted_eps',
     filters: {},
   };
+}
+
+export const pageTimeMs = Date.UTC(2026, 10, 24, 6, 0, 1);
+
+export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun> {
+  const { target = someTarget, snapshot, verdict = 'complete', atRest = false } = run;
   const start = startCheckpoint({
     target,
     schemaVersion: containerNodes.schemaVersion,
     snapshot,
-    scope,
+    scope: scopeOf(target),
     startedAtMs: Date.UTC(2026, 10, 24, 6),
   });
   const prefix = runPrefix(target, snapshot, start.run);
