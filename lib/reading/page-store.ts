@@ -20,7 +20,7 @@ const carriedBytesFree = 2 * 2 ** 20;
 /** This many segments are a group: the last one lists the others, and the checkpoint names only the last one. */
 export const groupSegments = 64;
 /** The most bytes of segments in memory. A process does not fetch again what it has written or fetched. */
-const memoryBytesMax = 4 * 2 ** 20;
+const memoryBytesMax = 2 ** 20;
 /** How many segments are requested before they are needed. */
 const segmentsAhead = 4;
 

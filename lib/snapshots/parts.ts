@@ -34,7 +34,7 @@ export interface PartWriter extends ContentSink {
   remove(): Promise<void>;
 }
 
-/** Encodes rows into all formats at the same time. Parts of up to 8 MiB need no temporary file. */
+/** Encodes rows into all formats at the same time. Parts of up to 2 MiB need no temporary file. */
 export function openParts(
   { scratch, dataset, encoders }: PartPorts,
   target: TargetKey,

@@ -1,11 +1,11 @@
-// Responsible for sorting the readings of a run in bounded memory: sorted batches in a temporary file, then merged.
+// Responsible for sorting the readings of a run in bounded memory: sorted batches in temporary files, then merged.
 
 import type { Scratch, ScratchFile } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { decodeBlock, encodeBlock, type Reading } from './sorted-block.ts';
 
 /**
- * How many readings are in memory. `batch`: sorted at once; if there are more, each batch goes to the temporary file. `block`: read
+ * How many readings are in memory. `batch`: sorted at once; if there are more, each batch goes to the temporary files. `block`: read
  * back at once, one block of each batch: 2,000,000 readings are 100 batches.
  */
 export interface SortSize {
@@ -14,6 +14,12 @@ export interface SortSize {
 }
 
 const defaultSize: SortSize = { batch: 20_000, block: 256 };
+
+/**
+ * Each batch is divided among so many files, the least keys in the first one. A file is removed when it has been read, while
+ * the rows that were in it go to other files: the disk need not hold all readings and all rows at the same time.
+ */
+const filesMax = 8;
 
 /** Merged readings that `sorted` returns at once. */
 const readingsPerStep = 1_000;
@@ -33,12 +39,19 @@ export interface RowSorter {
    * were added. Call it once, after the last `add`.
    */
   sorted(): AsyncGenerator<readonly Reading[]>;
-  /** Deletes the temporary file. */
+  /** Deletes the temporary files. */
   remove(): Promise<void>;
 }
 
-/** Where a block is in the temporary file. */
+/** A temporary file, and how many of its blocks were not read yet. */
+interface SortFile {
+  file: ScratchFile;
+  blocksLeft: number;
+}
+
+/** Where a block is. */
 interface Place {
+  in: SortFile;
   at: number;
   length: number;
 }
@@ -56,48 +69,63 @@ interface Source {
 // Long because: one state, and the functions that share it.
 export function openSorter({ scratch, keyIndex, size = defaultSize }: SorterOptions): RowSorter {
   let batch: Reading[] = [];
-  let file: ScratchFile | null = null;
+  const files: SortFile[] = [];
   const spilled: Place[][] = [];
 
   async function spill(): Promise<void> {
     sortBatch(batch);
-    file ??= await scratch.open();
-    const blocks: Uint8Array[] = [];
     const places: Place[] = [];
-    let at = file.bytes;
-    for (let start = 0; start < batch.length; start += size.block) {
-      const bytes = encodeBlock(batch.slice(start, start + size.block));
-      places.push({ at, length: bytes.length });
-      blocks.push(bytes);
-      at += bytes.length;
+    const readingsPerFile = size.block * Math.ceil(size.batch / size.block / filesMax);
+    for (let start = 0; start < batch.length; start += readingsPerFile) {
+      const part = batch.slice(start, start + readingsPerFile);
+      const number = start / readingsPerFile;
+      files[number] ??= { file: await scratch.open(), blocksLeft: 0 };
+      places.push(...(await append(part, files[number])));
     }
     batch = [];
-    await file.append(Buffer.concat(blocks));
     spilled.push(places);
   }
 
+  async function append(part: readonly Reading[], to: SortFile): Promise<Place[]> {
+    const blocks: Uint8Array[] = [];
+    const places: Place[] = [];
+    let at = to.file.bytes;
+    for (let start = 0; start < part.length; start += size.block) {
+      const bytes = encodeBlock(part.slice(start, start + size.block));
+      places.push({ in: to, at, length: bytes.length });
+      blocks.push(bytes);
+      at += bytes.length;
+    }
+    await to.file.append(Buffer.concat(blocks));
+    to.blocksLeft += blocks.length;
+    return places;
+  }
+
   /** Reads the next block of the source. False: there is none. */
-  async function fill(source: Source, from: ScratchFile): Promise<boolean> {
+  async function fill(source: Source): Promise<boolean> {
     const place = source.places[source.nextPlace];
     if (!place) return false;
     source.nextPlace += 1;
-    source.readings = decodeBlock(await from.read(place.at, place.length), keyIndex);
+    const { file } = place.in;
+    source.readings = decodeBlock(await file.read(place.at, place.length), keyIndex);
     source.nextReading = 0;
+    place.in.blocksLeft -= 1;
+    if (place.in.blocksLeft === 0) await file.remove();
     return true;
   }
 
-  async function* merge(from: ScratchFile): AsyncGenerator<readonly Reading[]> {
+  async function* merge(): AsyncGenerator<readonly Reading[]> {
     const heap: Source[] = [];
     for (const [number, places] of spilled.entries()) {
       const source = { number, places, nextPlace: 0, readings: [], nextReading: 0 };
-      if (await fill(source, from)) heap.push(source);
+      if (await fill(source)) heap.push(source);
     }
     for (let i = heap.length >> 1; i >= 0; i--) siftDown(heap, i);
     let merged: Reading[] = [];
     for (let top = heap[0]; top; top = heap[0]) {
       merged.push(headOf(top));
       top.nextReading += 1;
-      if (top.nextReading >= top.readings.length && !(await fill(top, from))) {
+      if (top.nextReading >= top.readings.length && !(await fill(top))) {
         const last = heap.pop() as Source;
         if (last !== top) heap[0] = last;
       }
@@ -125,11 +153,11 @@ export function openSorter({ scratch, keyIndex, size = defaultSize }: SorterOpti
         return;
       }
       await spill();
-      if (file) yield* merge(file);
+      yield* merge();
     },
     async remove() {
       batch = [];
-      await file?.remove();
+      for (const { file } of files) await file.remove();
     },
   };
 }

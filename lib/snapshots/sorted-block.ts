@@ -51,8 +51,8 @@ export function decodeBlock(bytes: Uint8Array, keyIndex: number): Reading[] {
   const { length, columns, positions } = JSON.parse(text) as Block;
   const readings: Reading[] = [];
   for (let r = 0; r < length; r++) {
-    const row: Cell[] = [];
-    for (const column of columns) row.push(unpack(column, r));
+    // As long as it needs to be: an array that grows by push() has room for up to twice as many cells.
+    const row = columns.map((column) => unpack(column, r));
     const isPosition = unpack(positions, r) as boolean;
     readings.push({ key: row[keyIndex] as string, row, isPosition });
   }

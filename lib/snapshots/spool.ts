@@ -25,7 +25,7 @@ export interface Spooled {
   remove(): Promise<void>;
 }
 
-const memoryBytesMax = 8 * 2 ** 20;
+const memoryBytesMax = 2 * 2 ** 20;
 
 /** `heldBytesMax`: so many bytes are kept in memory. With more, all are in a file. */
 export function openSpool(scratch: Scratch, heldBytesMax = memoryBytesMax): Spool {

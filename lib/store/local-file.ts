@@ -8,7 +8,8 @@ import type { LocalFile } from '../core/ports.ts';
 const chunkBytesMax = 256 * 1024;
 
 /**
- * The bytes of the file. Throws ScratchError `TEMP_FAILED` if it cannot be read or has other bytes, at the latest in place of its
+ * The bytes of the file. All chunks use the same memory: copy a chunk that is needed after the next one is requested. New memory
+ * for each chunk would add up to 30 MB until V8 frees it. Throws ScratchError `TEMP_FAILED` if it cannot be read or has other bytes, at the latest in place of its
  * last chunk: a writer that got every chunk has the right bytes.
  */
 export async function* readLocalFile(local: LocalFile): AsyncGenerator<Uint8Array> {
@@ -18,9 +19,10 @@ export async function* readLocalFile(local: LocalFile): AsyncGenerator<Uint8Arra
     const { size } = await orFailed(path, file.stat());
     if (size !== bytes) throw changed(path, `it has ${size} bytes, but ${bytes} were written`);
     const hash = createHash('sha256');
+    const memory = Buffer.allocUnsafeSlow(Math.min(chunkBytesMax, bytes));
     let at = 0;
     do {
-      const chunk = await readChunk(path, file, at, Math.min(chunkBytesMax, bytes - at));
+      const chunk = await readChunk(path, file, at, memory.subarray(0, bytes - at));
       hash.update(chunk);
       at += chunk.length;
       if (at === bytes && hash.digest('hex') !== sha256) throw changed(path, 'its hash differs');
@@ -35,12 +37,12 @@ async function readChunk(
   path: string,
   file: FileHandle,
   at: number,
-  length: number,
+  memory: Uint8Array,
 ): Promise<Uint8Array> {
-  const chunk = Buffer.allocUnsafeSlow(length);
-  const { bytesRead } = await orFailed(path, file.read(chunk, 0, length, at));
-  if (bytesRead === 0 && length > 0) throw changed(path, 'it became shorter while it was read');
-  return chunk.subarray(0, bytesRead);
+  const { bytesRead } = await orFailed(path, file.read(memory, 0, memory.length, at));
+  if (bytesRead === 0 && memory.length > 0)
+    throw changed(path, 'it became shorter while it was read');
+  return memory.subarray(0, bytesRead);
 }
 
 function changed(path: string, what: string): ScratchError {

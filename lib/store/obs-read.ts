@@ -16,7 +16,7 @@ import type { Location } from './obs-location.ts';
 import type { Try } from './obs-operation.ts';
 
 /** What `read` holds in memory at once. */
-const chunkBytesMax = 8 * 2 ** 20;
+const chunkBytesMax = 2 * 2 ** 20;
 /** No object of this program is longer: a buffer cannot hold it. */
 const objectBytesMax = 2 ** 31;
 

@@ -31,7 +31,12 @@ export function contentOf(bytes: Uint8Array): Content {
 
 export function fileContent(file: LocalFile): Content {
   const { bytes, md5 } = file;
-  return { bytes, md5, open: () => Readable.from(readLocalFile(file), { objectMode: false }) };
+  return { bytes, md5, open: () => Readable.from(copyChunks(file), { objectMode: false }) };
+}
+
+/** A stream may hold chunks that the connection has not taken yet. */
+async function* copyChunks(file: LocalFile): AsyncGenerator<Uint8Array> {
+  for await (const chunk of readLocalFile(file)) yield Uint8Array.from(chunk);
 }
 
 export async function putObject(

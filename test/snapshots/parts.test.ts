@@ -69,7 +69,7 @@ describe('parts', () => {
   }
 
   test('that are small are encoded once, without a temporary file', async () => {
-    const { store, ports, scratch, calls, writer } = await encodeTwo(7);
+    const { store, ports, scratch, calls, writer } = await encodeTwo(2);
     const encoded = await writer.finish();
     expect(store.dump().size).toBe(0);
     await putParts(ports, encoded);
@@ -90,7 +90,7 @@ describe('parts', () => {
   });
 
   test('that are large are encoded once too, into temporary files', async () => {
-    const { store, ports, scratch, calls, writer } = await encodeTwo(9);
+    const { store, ports, scratch, calls, writer } = await encodeTwo(3);
     const encoded = await writer.finish();
     await putParts(ports, encoded);
     expect(scratch.left()).toBe(2);
@@ -103,7 +103,7 @@ describe('parts', () => {
   });
 
   test('leave no temporary file if their encoding is given up', async () => {
-    const { scratch, writer } = await encodeTwo(9);
+    const { scratch, writer } = await encodeTwo(3);
     const finished = writer.finish();
     await Promise.all([finished.catch(() => {}), writer.remove()]);
     expect(scratch.left()).toBe(0);

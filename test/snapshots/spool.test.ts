@@ -75,10 +75,10 @@ describe('remove', () => {
   });
 });
 
-test('by default, 8 MiB stay in memory', async () => {
+test('by default, 2 MiB stay in memory', async () => {
   const scratch = createTestScratch();
   const spool = openSpool(scratch);
-  await spool.append(Buffer.alloc(8 * 2 ** 20));
+  await spool.append(Buffer.alloc(2 * 2 ** 20));
   expect(scratch.opened()).toBe(0);
   await spool.append(Buffer.alloc(1));
   expect(scratch.opened()).toBe(1);

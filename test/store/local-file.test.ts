@@ -14,8 +14,9 @@ test.each([0, 1, chunkBytes - 1, chunkBytes, chunkBytes + 1, 3 * chunkBytes])(
   'reads a file of %i bytes',
   async (bytes) => {
     const file = await makeLocalFile(content(bytes));
-    const read = await buffer(readLocalFile(file));
-    expect(Buffer.compare(read, content(bytes))).toBe(0);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of readLocalFile(file)) chunks.push(Uint8Array.from(chunk));
+    expect(Buffer.compare(Buffer.concat(chunks), content(bytes))).toBe(0);
   },
 );
 
