@@ -1,7 +1,7 @@
 // Tests that an export killed at any moment continues, requests at most the page in flight again, seals the same rows and
 // keeps the quota. Method: SIGKILL to the built file at seeded moments; a second store with an undisturbed export.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -123,6 +123,42 @@ describe.concurrent('killed exports', () => {
     expect(countRepeats(servings.map(({ offset }) => offset))).toBeLessThanOrEqual(kills + again);
     expect(servings.length).toBeLessThanOrEqual(pages + kills + again);
     expect(countMost(servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(quota.requests);
+  }, 90_000);
+
+  test('in the middle of sorting, a seal leaves no temporary file after the next run, which seals the same bytes', async () => {
+    // More nodes than are sorted in memory.
+    const endpoint = await startEndpoint({ nodes: 21_000 });
+    const cwd = createFolder();
+    const temporary = join(cwd, 'temporary');
+    mkdirSync(temporary);
+    const args = ['export', '--json', ...flagsFor(endpoint)];
+    const env = { ...keyOf(endpoint), TMPDIR: temporary };
+    const { child, ended } = startCli(args, { cwd, env });
+    const hasSorted = () =>
+      listNames(temporary).some((name) => statSync(join(temporary, name)).isFile());
+    await until(hasSorted, 'a sort file');
+    child.kill('SIGKILL');
+    expect((await ended).signal).toBe('SIGKILL');
+    expect(listNames(temporary)).not.toEqual([]);
+    expect(listNames(join(cwd, 'lake')).some((name) => name.endsWith('.parquet'))).toBe(false);
+
+    // The same pages, sealed by two processes that know nothing of each other.
+    const copy = createFolder();
+    cpSync(join(cwd, 'lake'), join(copy, 'lake'), { recursive: true });
+    const parts = [];
+    for (const folder of [cwd, copy]) {
+      const served = await countServings(endpoint);
+      const sealed = await runCli(args, { cwd: folder, env });
+      expectCode(sealed, 0);
+      expect(readJson(sealed).snapshots).toMatchObject([{ rows: 21_000, verdict: 'complete' }]);
+      expect(await countServings(endpoint)).toBe(served);
+      const names = listNames(join(folder, 'lake')).filter((name) => /\.(parquet|gz)$/.test(name));
+      expect(names).toHaveLength(2);
+      // The names contain the hashes of the bytes.
+      parts.push(names.sort());
+    }
+    expect(parts[0]).toEqual(parts[1]);
+    expect(listNames(temporary)).toEqual([]);
   }, 90_000);
 
   test('with a small quota, exporters that are killed again and again keep it', async () => {
