@@ -42,8 +42,11 @@ async function* readChunks(
   { bytes, ...object }: ObjectStart,
 ): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield bytes;
+  // The same memory for every chunk: new memory would pile up until V8 frees it.
+  const memory = Buffer.allocUnsafeSlow(chunkBytesMax);
   for (let at = bytes.length; at < object.totalBytes; at += chunkBytesMax) {
-    yield await readRange(location, key, object, at);
+    const chunk = memory.subarray(0, object.totalBytes - at);
+    yield await readRange(location, key, { ...object, at, into: chunk });
   }
 }
 
@@ -88,22 +91,28 @@ async function readStart(
   });
 }
 
-/** The bytes of one chunk, from the offset `at`. */
+interface Range extends Omit<ObjectStart, 'bytes'> {
+  /** The offset of the first byte. */
+  at: number;
+  /** As long as the range. */
+  into: Buffer;
+}
+
+/** Fills `into` with the bytes from the offset `at`, and returns it. */
 function readRange(
   location: Location,
   key: string,
-  { totalBytes, etag }: Omit<ObjectStart, 'bytes'>,
-  at: number,
+  { totalBytes, etag, at, into }: Range,
 ): Promise<Uint8Array> {
-  const bytes = Math.min(chunkBytesMax, totalBytes - at);
-  const range = `bytes ${at}-${at + bytes - 1}/${totalBytes}`;
+  const last = at + into.length - 1;
+  const range = `bytes ${at}-${last}/${totalBytes}`;
   const call = { verb: 'read', url: location.urlOf(key) } as const;
   return location.operations.run(call, async (attempt) => {
     const { client, s3, sendOptions, operation } = attempt;
     try {
       const command = new s3.GetObjectCommand({
         ...location.addressOf(key),
-        Range: `bytes=${at}-${at + bytes - 1}`,
+        Range: `bytes=${at}-${last}`,
         IfMatch: etag,
       });
       const answer = await client.send(command, sendOptions);
@@ -112,7 +121,7 @@ function readRange(
         const reason = `the answer has ${answer.ContentRange ?? 'no range'} instead of ${range}`;
         return { failure: describeMismatch(operation, reason) };
       }
-      return await readBody(attempt, answer, bytes);
+      return await readBody(attempt, answer, into.length, into);
     } catch (error) {
       if (isAbsent(error, false)) return { failure: describeChanged(operation, 'deleted') };
       if (isReplaced(error)) return { failure: describeChanged(operation, 'replaced') };
@@ -121,11 +130,12 @@ function readRange(
   });
 }
 
-/** The first `bytes` bytes of an answer. The connection ends if there are more. */
+/** The first `bytes` bytes of an answer, in `into` if it is given. The connection ends if there are more. */
 async function readBody(
   { operation, expectBody }: Try,
   { Body, ContentLength, ContentType = '', $metadata }: GetObjectCommandOutput,
   bytes: number,
+  into?: Buffer,
 ): Promise<{ value: Uint8Array } | { failure: OperationFailure }> {
   const body = Body as Readable;
   if (/^text\/html/i.test(ContentType) && $metadata.requestId === undefined) {
@@ -138,8 +148,7 @@ async function readBody(
     return { failure: describeMismatch(operation, reason) };
   }
   expectBody(bytes);
-  // One buffer of the whole size: joining the chunks at the end would need twice the memory.
-  const buffer = Buffer.allocUnsafeSlow(bytes);
+  const buffer = into ?? Buffer.allocUnsafeSlow(bytes);
   let filled = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     filled += chunk.copy(buffer, filled);

@@ -1,5 +1,5 @@
 // Measures the encoders of sealing, compared with the library that they use and with another library.
-// Run: npx tsx test/bench/seal.bench.ts [--rows 100000] [--rounds 7]. At the end it seals as many stored nodes: see seal-run.ts.
+// Run: npx tsx test/bench/seal.bench.ts [--rows 100000] [--rounds 7].
 // Method: one process; every round runs all contenders in a rotating order. The results are medians, and the median of the
 // ratios within a round, so that a slow phase of the machine affects all contenders. Peak RSS: one child process each.
 
@@ -91,33 +91,6 @@ function measurePeakMb(name: string, count: number): number {
   return Number(child.stdout) / 1000;
 }
 
-/** One step of seal-run.ts in a process of its own. */
-function runStep(step: 'store' | 'seal' | 'floor', folder: string, count: number) {
-  const script = join(fileURLToPath(import.meta.url), '..', 'seal-run.ts');
-  const args = [...process.execArgv, '--max-old-space-size=8000', script];
-  const child = spawnSync(process.execPath, [...args, step, folder, String(count)], {
-    encoding: 'utf8',
-  });
-  if (child.status !== 0) throw new Error(child.stderr);
-  return JSON.parse(child.stdout) as { cpuMs: number; peakMb: number; diskMb: number };
-}
-
-/** A whole seal of stored pages into both formats, compared with encoding the same rows from memory. */
-function printSeal(count: number): void {
-  const folder = mkdtempSync(join(tmpdir(), 'cgs-export-bench-'));
-  try {
-    runStep('store', folder, count);
-    const floor = runStep('floor', folder, count);
-    const seal = runStep('seal', folder, count);
-    const ratio = (seal.cpuMs / floor.cpuMs).toFixed(2);
-    console.log(
-      `\nSealing ${count} stored nodes: ${(seal.cpuMs / 1_000).toFixed(1)} s of CPU, ${ratio} x the floor of ${(floor.cpuMs / 1_000).toFixed(1)} s (both formats from memory). Peak RSS ${seal.peakMb.toFixed(0)} MB, temporary files ${seal.diskMb.toFixed(0)} MB.`,
-    );
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 const { values } = parseArgs({
   options: {
     rows: { type: 'string', default: '100000' },
@@ -156,5 +129,4 @@ if (values.one !== undefined) {
       `| ${name} | ${median(own.map(({ wallMs }) => wallMs)).toFixed(0)} | ${median(own.map(({ cpuMs }) => cpuMs)).toFixed(0)} | ${ratio.toFixed(2)} | ${((own[0] as Sample).bytes / 1e6).toFixed(2)} | ${measurePeakMb(name, count).toFixed(0)} |`,
     );
   }
-  printSeal(count);
 }

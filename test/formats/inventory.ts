@@ -72,7 +72,7 @@ export function createRows(count: number, seed = 1): Row[] {
 }
 
 /** Records as the API returns them. */
-export function* createRecords(count: number, seed = 1): Generator<Record<string, unknown>> {
+function* createRecords(count: number, seed = 1): Generator<Record<string, unknown>> {
   const random = createRandom(seed);
   for (let i = 0; i < count; i++) yield createRecord(random, i);
 }

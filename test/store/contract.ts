@@ -8,6 +8,7 @@ import { ScratchError } from '../../lib/core/errors.ts';
 import type { Durability, PutOptions, Store } from '../../lib/core/ports.ts';
 import { sha256 } from '../../lib/core/state.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
+import { copyChunks } from './chunks.ts';
 import { makeLocalFile } from './local-files.ts';
 
 export interface OpenedStores {
@@ -27,10 +28,7 @@ export interface ContractOptions {
 /** What `read` gives, as one buffer; null for an absent object. */
 async function readAll(store: Store, key: string): Promise<Buffer | null> {
   const chunks = await store.read(key);
-  if (chunks === null) return null;
-  const copies: Uint8Array[] = [];
-  for await (const chunk of chunks) copies.push(Uint8Array.from(chunk));
-  return Buffer.concat(copies);
+  return chunks && copyChunks(chunks);
 }
 
 const text = (bytes: Uint8Array | null) => bytes && Buffer.from(bytes).toString();

@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { readLocalFile } from '../../lib/store/local-file.ts';
 import { errorOf } from '../support/store-errors.ts';
+import { copyChunks } from './chunks.ts';
 import { makeLocalFile } from './local-files.ts';
 
 const chunkBytes = 256 * 1024;
@@ -14,9 +15,8 @@ test.each([0, 1, chunkBytes - 1, chunkBytes, chunkBytes + 1, 3 * chunkBytes])(
   'reads a file of %i bytes',
   async (bytes) => {
     const file = await makeLocalFile(content(bytes));
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of readLocalFile(file)) chunks.push(Uint8Array.from(chunk));
-    expect(Buffer.compare(Buffer.concat(chunks), content(bytes))).toBe(0);
+    const read = await copyChunks(readLocalFile(file));
+    expect(Buffer.compare(read, content(bytes))).toBe(0);
   },
 );
 

@@ -1,8 +1,8 @@
 // Tests how the OBS store reads an object, whole and in chunks: answers that are cut, damaged, or of another version.
 
-import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { errorOf, storeErrorOf } from '../support/store-errors.ts';
+import { copyChunks } from './chunks.ts';
 import { md5, openScriptedStore, refusal, type ScriptedAnswer } from './scripted-store.ts';
 
 describe('get', () => {
@@ -56,7 +56,7 @@ describe('read', () => {
 
   async function readAll(answers: readonly ScriptedAnswer[]) {
     const { store, requests, methods } = await openScriptedStore(answers);
-    const reading = store.read('a').then((chunks) => chunks && buffer(chunks));
+    const reading = store.read('a').then((chunks) => chunks && copyChunks(chunks));
     return { reading, requests, methods };
   }
 
