@@ -117,13 +117,22 @@ export interface ScratchFile {
   /** How many bytes were appended. */
   readonly bytes: number;
   /** The caller awaits it before the next call of `append` or `finish`. It may then reuse the buffer. */
-  append(bytes: Uint8Array): Promise<void>;
-  /** Exactly `length` bytes from the offset `at`. They must have been appended before. */
-  read(at: number, length: number): Promise<Uint8Array>;
+  append(bytes: Uint8Array): Promise<Appended>;
+  /** The bytes of one `append`. Throws ScratchError `TEMP_FAILED` if the file has other bytes now. */
+  read(appended: Appended): Promise<Uint8Array>;
   /** No bytes follow. From now on the file at `path` has all bytes. Reading stays possible. */
   finish(): Promise<void>;
   /** Closes and deletes the file. Never throws, and may be called again. */
   remove(): Promise<void>;
+}
+
+/** The bytes of one `append`. */
+export interface Appended {
+  /** The offset of the first of them. */
+  at: number;
+  length: number;
+  /** Bare lower-case hex. */
+  sha256: string;
 }
 
 /** How a request that used quota ended. */

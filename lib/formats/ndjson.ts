@@ -8,6 +8,8 @@ import { openRowGroups } from './row-groups.ts';
 
 /** About 300 kB of text per write: zlib compresses one write in its own thread while the next one is formatted. */
 const rowsPerWrite = 500;
+/** Large rows: a write ends with the row that reaches this size. */
+const charactersPerWrite = 2 ** 20;
 
 /**
  * Each line has every column, in column order, nulls included. Timestamps are ISO 8601 in UTC with milliseconds.
@@ -19,15 +21,19 @@ export const ndjsonEncoder: Encoder = {
     const formatRow = createRowFormatter(columns);
     const gzip = openGzip(sink);
     const groups = openRowGroups(columns, async (group) => {
-      // Always the same number of rows, because zlib does not promise that its output is independent of how input is divided.
-      for (let start = 0; start < group.length; start += rowsPerWrite) {
-        await gzip.write(
-          group
-            .slice(start, start + rowsPerWrite)
-            .map(formatRow)
-            .join(''),
-        );
+      // Always the same rows in a write, because zlib does not promise that its output is independent of how input is divided.
+      let lines: string[] = [];
+      let characters = 0;
+      for (const row of group) {
+        const line = formatRow(row);
+        lines.push(line);
+        characters += line.length;
+        if (lines.length < rowsPerWrite && characters < charactersPerWrite) continue;
+        await gzip.write(lines.join(''));
+        lines = [];
+        characters = 0;
       }
+      if (lines.length > 0) await gzip.write(lines.join(''));
     });
     return {
       write: groups.add,

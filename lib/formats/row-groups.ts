@@ -2,9 +2,12 @@
 // them before it is encoded.
 
 import type { Column, Row } from '../core/ports.ts';
+import { countCharacters } from '../core/row-size.ts';
 import { checkRows } from './row-check.ts';
 
 const rowsPerGroup = 10_000;
+/** A row group ends with the row that reaches this size: in a group of usual rows 4 MB. */
+const charactersPerGroup = 8 * 2 ** 20;
 
 /** Collects rows until a row group is full. The last row group may be smaller; there is none without rows. */
 export interface RowGroups {
@@ -20,6 +23,7 @@ export function openRowGroups(
   encodeGroup: (group: readonly Row[]) => Promise<void>,
 ): RowGroups {
   const group: Row[] = [];
+  let characters = 0;
   let firstRow = 0;
 
   async function encode(): Promise<void> {
@@ -27,13 +31,15 @@ export function openRowGroups(
     firstRow += group.length;
     await encodeGroup(group);
     group.length = 0;
+    characters = 0;
   }
 
   return {
     async add(rows) {
       for (const row of rows) {
         group.push(row);
-        if (group.length === rowsPerGroup) await encode();
+        characters += countCharacters(row);
+        if (group.length === rowsPerGroup || characters >= charactersPerGroup) await encode();
       }
     },
     async finish() {

@@ -5,7 +5,7 @@ import { ScratchError } from '../core/errors.ts';
 const largerHint =
   'Free space there, or set TMPDIR to a folder on a larger file system. In FunctionGraph the folder is /tmp: raise the ephemeral storage of the function. Then start again: the run continues where it stopped.';
 const folderHint =
-  'Create this folder and let the user that runs cgs-export write to it, or set TMPDIR to such a folder.';
+  'Create this folder if it does not exist and let the user that runs cgs-export write to it, or set TMPDIR to such a folder.';
 const otherHint =
   'Check this folder and the system log, then start again. If a program cleans this folder, set TMPDIR to another one.';
 
@@ -39,11 +39,8 @@ function describe(systemCode: string, isFirst: boolean): [code: string, hint: st
   return ['TEMP_FAILED', otherHint];
 }
 
-/** The file has fewer bytes than were written. */
-export function overwritten(path: string): ScratchError {
-  return new ScratchError(
-    'TEMP_FAILED',
-    `the temporary file ${path} became shorter: another program changed it`,
-    otherHint,
-  );
+/** The file has other bytes than were written. */
+export function changedFile(path: string, what: string): ScratchError {
+  const message = `the temporary file ${path} was changed by another program or a failing disk: ${what}`;
+  return new ScratchError('TEMP_FAILED', message, otherHint);
 }

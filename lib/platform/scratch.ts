@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, rm, rmdir, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Host, Scratch, ScratchFile } from '../core/ports.ts';
-import { describeScratchFault, overwritten } from './scratch-errors.ts';
+import { sha256 } from '../core/state.ts';
+import { changedFile, describeScratchFault } from './scratch-errors.ts';
 
 export interface ScratchOptions {
   /** Where the folder of this process is made, such as os.tmpdir(). */
@@ -104,17 +105,18 @@ function createFile(
         const written = file.write(chunk, done, chunk.length - done, bytes + done);
         done += (await written.catch(fail)).bytesWritten;
       }
+      const appended = { at: bytes, length: chunk.length, sha256: sha256(chunk) };
       bytes += chunk.length;
+      return appended;
     },
-    async read(at, length) {
-      if (at + length > bytes)
-        throw new RangeError(`${path} has ${bytes} bytes, not ${at + length}`);
+    async read({ at, length, sha256: expected }) {
       const chunk = Buffer.allocUnsafeSlow(length);
       for (let done = 0; done < length; ) {
         const { bytesRead } = await file.read(chunk, done, length - done, at + done).catch(fail);
-        if (bytesRead === 0) throw overwritten(path);
+        if (bytesRead === 0) throw changedFile(path, 'it became shorter');
         done += bytesRead;
       }
+      if (sha256(chunk) !== expected) throw changedFile(path, 'it has other bytes');
       return chunk;
     },
     async finish() {

@@ -1,12 +1,13 @@
 // Responsible for sorting the readings of a run in bounded memory: sorted batches in temporary files, then merged.
 
-import type { Scratch, ScratchFile } from '../core/ports.ts';
+import type { Appended, Scratch, ScratchFile } from '../core/ports.ts';
+import { countCharacters } from '../core/row-size.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { decodeBlock, encodeBlock, type Reading } from './sorted-block.ts';
 
 /**
  * How many readings are in memory. `batch`: sorted at once; if there are more, each batch goes to the temporary files. `block`: read
- * back at once, one block of each batch: 2,000,000 readings are 100 batches.
+ * back at once, one block of each batch: 2,000,000 readings are 100 batches. Both have fewer readings if these are large.
  */
 export interface SortSize {
   batch: number;
@@ -14,6 +15,9 @@ export interface SortSize {
 }
 
 const defaultSize: SortSize = { batch: 20_000, block: 256 };
+/** A batch and a block end with the reading that reaches this size. Usual readings have a third of it. */
+const batchCharactersMax = 24 * 2 ** 20;
+const blockCharactersMax = 256 * 2 ** 10;
 
 /**
  * Each batch is divided among so many files, the least keys in the first one. A file is removed when it has been read, while
@@ -52,8 +56,7 @@ interface SortFile {
 /** Where a block is. */
 interface Place {
   in: SortFile;
-  at: number;
-  length: number;
+  block: Appended;
 }
 
 /** A sorted batch while it is merged: the block in memory, and the places of the blocks after it. */
@@ -69,36 +72,27 @@ interface Source {
 // Long because: one state, and the functions that share it.
 export function openSorter({ scratch, keyIndex, size = defaultSize }: SorterOptions): RowSorter {
   let batch: Reading[] = [];
+  let batchCharacters = 0;
   const files: SortFile[] = [];
   const spilled: Place[][] = [];
 
   async function spill(): Promise<void> {
     sortBatch(batch);
     const places: Place[] = [];
-    const readingsPerFile = size.block * Math.ceil(size.batch / size.block / filesMax);
+    const readingsPerFile = Math.ceil(batch.length / filesMax);
     for (let start = 0; start < batch.length; start += readingsPerFile) {
       const part = batch.slice(start, start + readingsPerFile);
       const number = start / readingsPerFile;
       files[number] ??= { file: await scratch.open(), blocksLeft: 0 };
-      places.push(...(await append(part, files[number])));
+      const to = files[number];
+      for (const block of cutIntoBlocks(part, size.block)) {
+        places.push({ in: to, block: await to.file.append(encodeBlock(block)) });
+        to.blocksLeft += 1;
+      }
     }
     batch = [];
+    batchCharacters = 0;
     spilled.push(places);
-  }
-
-  async function append(part: readonly Reading[], to: SortFile): Promise<Place[]> {
-    const blocks: Uint8Array[] = [];
-    const places: Place[] = [];
-    let at = to.file.bytes;
-    for (let start = 0; start < part.length; start += size.block) {
-      const bytes = encodeBlock(part.slice(start, start + size.block));
-      places.push({ in: to, at, length: bytes.length });
-      blocks.push(bytes);
-      at += bytes.length;
-    }
-    await to.file.append(Buffer.concat(blocks));
-    to.blocksLeft += blocks.length;
-    return places;
   }
 
   /** Reads the next block of the source. False: there is none. */
@@ -107,7 +101,7 @@ export function openSorter({ scratch, keyIndex, size = defaultSize }: SorterOpti
     if (!place) return false;
     source.nextPlace += 1;
     const { file } = place.in;
-    source.readings = decodeBlock(await file.read(place.at, place.length), keyIndex);
+    source.readings = decodeBlock(await file.read(place.block), keyIndex);
     source.nextReading = 0;
     place.in.blocksLeft -= 1;
     if (place.in.blocksLeft === 0) await file.remove();
@@ -142,8 +136,9 @@ export function openSorter({ scratch, keyIndex, size = defaultSize }: SorterOpti
     async add(readings) {
       for (const reading of readings) {
         // Not when the batch is full but with the next reading: what fits into memory needs no file.
-        if (batch.length >= size.batch) await spill();
+        if (batch.length >= size.batch || batchCharacters >= batchCharactersMax) await spill();
         batch.push(reading);
+        batchCharacters += countCharacters(reading.row);
       }
     },
     async *sorted() {
@@ -160,6 +155,20 @@ export function openSorter({ scratch, keyIndex, size = defaultSize }: SorterOpti
       for (const { file } of files) await file.remove();
     },
   };
+}
+
+function* cutIntoBlocks(readings: readonly Reading[], readingsMax: number): Generator<Reading[]> {
+  let block: Reading[] = [];
+  let characters = 0;
+  for (const reading of readings) {
+    block.push(reading);
+    characters += countCharacters(reading.row);
+    if (block.length < readingsMax && characters < blockCharactersMax) continue;
+    yield block;
+    block = [];
+    characters = 0;
+  }
+  if (block.length > 0) yield block;
 }
 
 /** Stable: readings of one key stay in their order. */

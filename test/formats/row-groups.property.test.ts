@@ -46,7 +46,30 @@ test.each([
   expect(found.flat()).toEqual(rows.slice(0, start));
 });
 
+test('a group of large rows ends with the row that makes it 8 Mi characters', async () => {
+  const large = Array.from(
+    { length: 20 },
+    (_, i): Row => [String(i % 10).repeat(2 ** 20), null, 1],
+  );
+  const sizes: number[] = [];
+  const groups = openRowGroups(columns, async (group) => void sizes.push(group.length));
+  await groups.add(large.slice(0, 3));
+  await groups.add(large.slice(3));
+  await groups.finish();
+  expect(sizes).toEqual([8, 8, 4]);
+});
+
 describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
+  test('any division of large rows into batches gives the same bytes', async () => {
+    const large = rows
+      .slice(0, 60)
+      .map(([id, ...rest], i): Row => [`${id}${'x'.repeat((i % 7) * 90_000)}`, ...rest]);
+    const whole = await encodeRows(encoder, large, shape);
+    for (const sizes of [[1], [7, 1, 30], [59]]) {
+      expect(whole.equals(await encodeRows(encoder, large, shape, sizes))).toBe(true);
+    }
+  });
+
   test('any division into batches gives the same bytes', async () => {
     const batch = fc.oneof(
       fc.constantFrom(0, 1, 499, 500, 501, 9_999, 10_000, 10_001),

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { policyOf } from '../../lib/core/error-policy.ts';
 import { ScratchError } from '../../lib/core/errors.ts';
-import { describeScratchFault, overwritten } from '../../lib/platform/scratch-errors.ts';
+import { changedFile, describeScratchFault } from '../../lib/platform/scratch-errors.ts';
 
 const failed = (code: string) =>
   Object.assign(new Error(`${code}: what the system says`), { code, syscall: 'write' });
@@ -15,7 +15,7 @@ test.each([
   ['EROFS', true, 'TEMP_UNUSABLE', 3, /TMPDIR/],
   ['EACCES', true, 'TEMP_UNUSABLE', 3, /write to it/],
   ['EPERM', true, 'TEMP_UNUSABLE', 3, /write to it/],
-  ['ENOENT', true, 'TEMP_UNUSABLE', 3, /Create this folder/],
+  ['ENOENT', true, 'TEMP_UNUSABLE', 3, /Create this folder if it does not exist/],
   ['ENOTDIR', true, 'TEMP_UNUSABLE', 3, /TMPDIR/],
   // Later, the folder of this process has disappeared.
   ['ENOENT', false, 'TEMP_FAILED', 4, /a program cleans this folder/],
@@ -39,8 +39,8 @@ test('a bug stays what it is', () => {
   expect(describeScratchFault('/tmp', argument)).toBe(argument);
 });
 
-test('a file that became shorter is named', () => {
-  expect(overwritten('/tmp/x/1')).toMatchObject({
+test('a file that was changed is named', () => {
+  expect(changedFile('/tmp/x/1', 'it became shorter')).toMatchObject({
     code: 'TEMP_FAILED',
     message: expect.stringContaining('/tmp/x/1'),
   });

@@ -1,7 +1,7 @@
 // Tests the external sort against a sort in memory, with batches from one reading up, and with failing temporary files.
 
 import { expect, test } from 'vitest';
-import type { Row, Scratch } from '../../lib/core/ports.ts';
+import type { Appended, Row, Scratch } from '../../lib/core/ports.ts';
 import { openSorter, type SortSize } from '../../lib/snapshots/row-sorter.ts';
 import type { Reading } from '../../lib/snapshots/sorted-block.ts';
 import { unusualNames } from '../formats/inventory.ts';
@@ -82,6 +82,33 @@ test('removes each file when all of it has been read', async () => {
   expect(left).toEqual([7, 6, 5, 4, 3, 2, 1, 0, 0]);
 });
 
+test('holds few readings at once if they are large', async () => {
+  const characters = 2 ** 20;
+  const scratch = createTestScratch();
+  let appended = 0;
+  const counted: Scratch = {
+    async open() {
+      const file = await scratch.open();
+      const { append } = file;
+      return Object.assign(file, {
+        append(bytes: Uint8Array) {
+          appended += 1;
+          return append(bytes);
+        },
+      });
+    },
+  };
+  const readings = Array.from({ length: 60 }, (_, index) => {
+    const key = String((index * 7) % 60).padStart(2, '0');
+    return { key, row: [0, key.repeat(characters / 2), key], isPosition: true };
+  });
+  const sorted = await sortAll(counted, undefined, readings);
+  expect(sorted.map(({ key }) => key)).toEqual(readings.map(({ key }) => key).sort());
+  // Batches of 24 readings, and blocks of one.
+  expect(appended).toBe(60);
+  expect(scratch.opened()).toBe(8);
+});
+
 test('throws the error of any call to the temporary file, and deletes it', async () => {
   const readings = makeReadings(createRandom(3));
   expect(readings.length).toBeGreaterThan(30);
@@ -101,11 +128,11 @@ test('throws the error of any call to the temporary file, and deletes it', async
         return Object.assign(file, {
           append: async (bytes: Uint8Array) => {
             countCall();
-            await append(bytes);
+            return append(bytes);
           },
-          read: async (at: number, length: number) => {
+          read: async (appended: Appended) => {
             countCall();
-            return read(at, length);
+            return read(appended);
           },
         });
       },

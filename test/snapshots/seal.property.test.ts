@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest';
 import { manifestKey } from '../../lib/core/object-keys.ts';
-import type { Scratch } from '../../lib/core/ports.ts';
+import type { Appended, Scratch } from '../../lib/core/ports.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
@@ -32,7 +32,7 @@ function countCalls(
         const { append, read, finish } = file;
         return Object.assign(file, {
           append: (bytes: Uint8Array) => count(() => append(bytes)),
-          read: (at: number, length: number) => count(() => read(at, length)),
+          read: (appended: Appended) => count(() => read(appended)),
           finish: () => count(finish),
         });
       }),

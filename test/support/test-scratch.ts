@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Scratch } from '../../lib/core/ports.ts';
+import { sha256 } from '../../lib/core/state.ts';
 
 export interface TestScratch extends Scratch {
   /** Files that were not removed. */
@@ -35,10 +36,11 @@ export function createTestScratch(): TestScratch {
         },
         async append(chunk) {
           writeFileSync(path, chunk, { flag: 'a' });
+          const appended = { at: bytes, length: chunk.length, sha256: sha256(chunk) };
           bytes += chunk.length;
+          return appended;
         },
-        async read(at, length) {
-          if (at + length > bytes) throw new RangeError(`${path} has ${bytes} bytes`);
+        async read({ at, length }) {
           return readFileSync(path).subarray(at, at + length);
         },
         async finish() {},
