@@ -1,7 +1,7 @@
 // Responsible for the form of private working state: JSON that contains its own hash.
 
 import { createHash } from 'node:crypto';
-import { CorruptError } from './errors.ts';
+import { CorruptError, OtherVersionError } from './errors.ts';
 
 /** Bare lower-case hex. */
 export function sha256(bytes: Uint8Array | string): string {
@@ -24,7 +24,7 @@ export function encodeState(kind: string, version: number, value: object): Uint8
   return Buffer.concat([Buffer.from(`${beforeHash}${sha256(hashed)}${afterHash}`), hashed]);
 }
 
-/** Throws CorruptError with `key` for bytes that encodeState did not write. */
+/** Throws CorruptError with `key` for bytes that encodeState did not write, OtherVersionError for another version. */
 export function decodeState<T>(kind: string, version: number, key: string, bytes: Uint8Array): T {
   const hashed = bytes.subarray(hashedFrom);
   const start = Buffer.from(bytes.subarray(0, hashedFrom)).toString('latin1');
@@ -37,9 +37,10 @@ export function decodeState<T>(kind: string, version: number, key: string, bytes
   const found = JSON.parse(`{${Buffer.from(hashed).toString('utf8')}`) as Record<string, unknown>;
   if (found.kind !== kind) throw corruptState(key, `is not a ${kind} but a ${found.kind}`);
   if (found.version !== version) {
-    throw corruptState(
+    throw new OtherVersionError(
       key,
       `has version ${found.version}, but this build reads version ${version}`,
+      'Another version of cgs-export wrote it: sealed snapshots are not affected. The export keeps its bytes under another name in _runs/ and starts this state again. To continue the open run instead, use the version that started it.',
     );
   }
   return found.value as T;

@@ -1,7 +1,7 @@
 // Responsible for damaged working state: it is kept under another key and reported once, and the export starts it again. Sealed
 // snapshots do not depend on it.
 
-import { type CorruptError, EvidenceError } from '../core/errors.ts';
+import { type CorruptError, EvidenceError, OtherVersionError } from '../core/errors.ts';
 import type { Log, Store } from '../core/ports.ts';
 import { toFault } from '../snapshots/catalog.ts';
 
@@ -19,7 +19,11 @@ export function describeSetAside(
   fields: Record<string, unknown> = {},
 ): EvidenceError {
   const { key, message } = toFault(error);
-  const hint = `It is working state: no sealed snapshot is affected. Its bytes are kept as ${asideKey}. Find out what changed it: a full or failing disk, or another program.`;
+  const cause =
+    error instanceof OtherVersionError
+      ? 'Nothing is damaged: another version of cgs-export wrote it.'
+      : 'Find out what changed it: a full or failing disk, or another program.';
+  const hint = `It is working state: no sealed snapshot is affected. Its bytes are kept as ${asideKey}. ${cause}`;
   const reported = new EvidenceError(key, `${message}. It was set aside and started again`, hint);
   log('error', reported.message, { code: reported.code, hint, ...fields });
   return reported;

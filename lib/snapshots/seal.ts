@@ -1,7 +1,7 @@
 // Responsible for sealing a run: rows, parts and manifest, written in the order that makes the manifest the commit.
 // The design, with a diagram: docs/design/commit.md.
 
-import { ExportError, StoreError } from '../core/errors.ts';
+import { CorruptError, ExportError, OtherVersionError, StoreError } from '../core/errors.ts';
 import {
   headKey,
   isFutureName,
@@ -12,7 +12,7 @@ import {
 } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import { type Fault, readEvidenceOrNull, readManifest } from './catalog.ts';
+import { type Fault, readEvidenceOrNull, readManifest, toFault } from './catalog.ts';
 import { type ChainEnd, isSamePrevious, readChainEnd } from './chain-end.ts';
 import { type ContentPorts, type Contents, writeContents } from './contents.ts';
 import {
@@ -183,8 +183,7 @@ async function fixRecord(
   checkpoint: Checkpoint,
   { previous, faults }: ChainEnd,
 ): Promise<{ record: SealRecord; settlesMonotonicMs: number | null }> {
-  const bytes = await store.get(key);
-  const stored = bytes && decodeSealRecord(key, bytes);
+  const { stored, fault } = await readRecordOrFault(store, key);
   // A record with another predecessor is outdated: using it would fork the chain.
   if (stored && isSamePrevious(stored.previous, previous)) {
     return { record: stored, settlesMonotonicMs: null };
@@ -196,11 +195,32 @@ async function fixRecord(
     scheduleSeconds: Math.round(scheduleMs / 1_000),
     checkpoint,
     parts: stored?.parts ?? [],
-    faults,
+    faults: fault ? [...faults, fault] : faults,
   };
   await keepAlive();
   await store.put(key, encodeSealRecord(record), { durability: 'acknowledged' });
   return { record, settlesMonotonicMs: clock.monotonicMs() + store.settleMs };
+}
+
+/**
+ * A record that cannot be read is made again from the checkpoint: the pages are intact. If it listed parts that are not written
+ * again, `verify` names them. Not a fault: the record of another version.
+ */
+async function readRecordOrFault(
+  store: Store,
+  key: string,
+): Promise<{ stored: SealRecord | null; fault: Fault | null }> {
+  const bytes = await store.get(key);
+  try {
+    return { stored: bytes && decodeSealRecord(key, bytes), fault: null };
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error;
+    if (error instanceof OtherVersionError) return { stored: null, fault: null };
+    const { message } = toFault(error);
+    const hint =
+      'It is working state: the snapshot was sealed with a new one. Find out what changed it: a full or failing disk, or another program. If `verify` reports unnamed objects of this snapshot, they are parts that only this record listed.';
+    return { stored: null, fault: { key, message: `${message}. It was written again`, hint } };
+  }
 }
 
 async function isStored(store: Store, key: string, record: SealRecord): Promise<boolean> {

@@ -3,7 +3,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CorruptError } from '../../lib/core/errors.ts';
+import { CorruptError, OtherVersionError } from '../../lib/core/errors.ts';
 import { decodeState, encodeState, sha256 } from '../../lib/core/state.ts';
 
 const key = '_runs/some.json';
@@ -86,6 +86,7 @@ describe('decodeState', () => {
     expect(() => decodeState('some', 2, key, bytes)).toThrow(
       /has version 1, but this build reads version 2/,
     );
+    expect(() => decodeState('some', 2, key, bytes)).toThrow(OtherVersionError);
   });
 
   test.each(['null', '[]', '1', '"text"', '{}', ' '])('rejects %s', (text) => {

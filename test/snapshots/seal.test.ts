@@ -14,7 +14,7 @@ import {
   segmentKey,
 } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
-import { sha256 } from '../../lib/core/state.ts';
+import { encodeState, sha256 } from '../../lib/core/state.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
@@ -36,6 +36,7 @@ import {
   createSealPorts,
   nodeText,
   sealStored,
+  sealWithFaults,
   someTarget,
   storeRun,
 } from '../support/stored-run.ts';
@@ -252,6 +253,50 @@ describe('the chain', () => {
     const one = await clock.run(sealStored(ports, older));
     const two = await clock.run(sealStored(ports, run));
     expect(two.manifest.previous?.manifestSha256).toBe(one.manifestSha256);
+    expect((await verifyStore(store, () => {})).faults).toEqual([]);
+  });
+});
+
+describe('a seal record that cannot be read', () => {
+  /** Kills a seal after its seal record, and changes the record. */
+  async function sealAgain(change: (record: Buffer) => Uint8Array) {
+    const { clock, store, recorded } = createRecordedStore();
+    const ports = createSealPorts(recorded, clock);
+    const run = await storeRun(recorded, { snapshot: first, pages: [many] });
+    let breaths = 0;
+    const keepAlive = async () => {
+      breaths += 1;
+      if (breaths > 1) throw new Error('killed');
+    };
+    await clock.run(sealStored({ ...ports, keepAlive }, run).catch(() => {}));
+    const key = sealRecordKey(someTarget, first, run.checkpoint.run);
+    await store.put(key, change(Buffer.from(store.dump().get(key)?.bytes ?? '')));
+    return { key, store, outcome: await clock.run(sealWithFaults(ports, run)) };
+  }
+
+  test.each([
+    ['is empty', () => Buffer.alloc(0)],
+    ['was truncated', (record: Buffer) => record.subarray(0, -9)],
+    [
+      'has another byte',
+      (record: Buffer) => Buffer.from(String(record).replace('writer', 'writes')),
+    ],
+  ])('because it %s is written again, and reported as a fault', async (_name, change) => {
+    const { key, store, outcome } = await sealAgain(change);
+    expect(outcome.sealed.manifest).toMatchObject({ snapshot: first });
+    expect(outcome.faults).toMatchObject([
+      { key, message: expect.stringMatching(/truncated or changed. It was written again$/) },
+    ]);
+    expect((await verifyStore(store, () => {})).faults).toEqual([]);
+  });
+
+  test('because another version wrote it is written again, without a fault', async () => {
+    const { store, outcome } = await sealAgain((record) => {
+      const { value } = JSON.parse(String(record)) as { value: object };
+      return encodeState('seal record', 1, value);
+    });
+    expect(outcome.sealed.manifest).toMatchObject({ snapshot: first });
+    expect(outcome.faults).toEqual([]);
     expect((await verifyStore(store, () => {})).faults).toEqual([]);
   });
 });
