@@ -36,7 +36,12 @@ export async function advanceRun(
     // Slots that were reserved and are not needed any more are free for others.
     await ledger.release();
     const estimateMs = estimateSealMs(state.ports, state.checkpoint);
-    if (!isFirst && budget.timeLeftMs() < estimateMs) return { kind: 'paused' };
+    const leftMs = budget.timeLeftMs();
+    if (!isFirst && leftMs < estimateMs) {
+      const seconds = `up to ${Math.ceil(estimateMs / 1_000)} s, but ${Math.floor(leftMs / 1_000)} s are left`;
+      logLeft(state, `Sealing ${snapshot} needs ${seconds}.`);
+      return { kind: 'paused' };
+    }
     if (phase === 'judging') {
       await judge(state);
       continue;
@@ -49,6 +54,10 @@ export async function advanceRun(
     log('info', 'sealed', { snapshot, rows, verdict, manifest: sealed.manifestKey });
     return { kind: 'sealed', ...outcome };
   }
+}
+
+function logLeft({ ports: { log } }: RunState, reason: string): void {
+  log('info', `the seal is left to the next invocation, which has more time. ${reason}`);
 }
 
 /** After a pass: its evidence decides whether to seal (complete or drifted) or to read the list once more. */
@@ -124,6 +133,7 @@ async function seal(state: RunState, isFirst: boolean): Promise<SealOutcome | nu
     outcome = await sealRun(sealPorts, target, state.checkpoint);
   } catch (error) {
     if (error !== measured.tooSlow() || isFirst) throw error;
+    logLeft(state, (error as ExportError).message);
   } finally {
     // Reached only if the process was not killed, so the attempt does not count.
     const sealPace = measured.tooSlow() ? measured.pace() : null;

@@ -7,14 +7,17 @@ import type { RunPorts } from './run-state.ts';
 
 type PacePorts = Pick<RunPorts, 'store' | 'clock' | 'budget' | 'dataset' | 'memoryMb'>;
 
-/** Milliseconds for each record where nothing was measured, to read it and to write its row. Slower than most functions are. */
+/**
+ * Milliseconds for each record where nothing was measured, to read it and to write its row. 0.075 on the machine of docs/benchmarks.md.
+ * Assumed: a small function is up to 6 times slower.
+ */
 const defaultMs = 0.5;
 /** Besides reading and writing: seal record, turn, manifest and pointers, milliseconds. */
 const fixedMs = 2_000;
 /** A measurement counts from so many records or rows on: the first ones are slow. */
 const measuredMin = 20_000;
-/** Rows take longer than records. Assumed until they are measured: this many times the time of a record. */
-const rowFactor = 1.5;
+/** Until rows are measured: the time of a row, in times of a record (1.8 on 2026-11-26, 100,000 nodes, Node.js 20.20). */
+const rowFactor = 2;
 /** An attempt stops if it needs more than this many times the time left. */
 const clearMargin = 1.25;
 
@@ -100,6 +103,6 @@ function describeTooSlow(
   return new ExportError(
     'SEAL_TOO_SLOW',
     `Sealing ${snapshot} needs about ${Math.ceil(neededMs / 1_000)} s, but the invocation has ${Math.floor(leftMs / 1_000)} s. Measured${size}: ${perSecond(msPerRecord)} records read${rows} per second.`,
-    'Raise the time-out of the function, or its memory, which also gives it more CPU. Or run `cgs-export export` on another machine: it seals the stored pages.',
+    'Raise the time-out of the function (for the command `tick`: --time-limit), or its memory, which also gives it more CPU. Or run `cgs-export export` on another machine: it seals the stored pages.',
   );
 }

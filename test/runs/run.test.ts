@@ -232,8 +232,11 @@ describe('time', () => {
     // 2 s, and 0.5 ms for each record that the page can have.
     const leastMs = 2_100;
     const late = limited(() => leastMs - 1);
-    const paused = await advance(run.checkpoint, { budget: late, first: false });
+    const logged: string[] = [];
+    const log = (_level: string, message: string) => void logged.push(message);
+    const paused = await advance(run.checkpoint, { budget: late, first: false, log });
     expect(paused).toEqual({ kind: 'paused' });
+    expect(logged.join()).toContain('needs up to 3 s, but 2 s are left');
     expect(store.dump().has(sealRecordKey(someTarget, snapshot, run.checkpoint.run))).toBe(false);
     const enough = limited(() => leastMs);
     expect((await advance(run.checkpoint, { budget: enough, first: false })).kind).toBe('sealed');
@@ -287,8 +290,11 @@ describe('time', () => {
       const endMs = clock.monotonicMs() + durationMs;
       return limited(() => endMs - clock.monotonicMs());
     };
-    const later = { budget: timeout(100_000), renew, first: false };
+    const logged: string[] = [];
+    const log = (_level: string, message: string) => void logged.push(message);
+    const later = { budget: timeout(100_000), renew, first: false, log };
     expect(await advance(checkpoint, later)).toEqual({ kind: 'paused' });
+    expect(logged.join()).toMatch(/left to the next invocation.*Measured: 300 records read/);
     const stopped = read();
     expect(stopped).toMatchObject({ phase: 'sealing', sealAttempts: 0 });
     expect(stopped.sealPace?.msPerRecord).toBeGreaterThan(2);
