@@ -294,7 +294,7 @@ describe('time', () => {
     const log = (_level: string, message: string) => void logged.push(message);
     const later = { budget: timeout(100_000), renew, first: false, log };
     expect(await advance(checkpoint, later)).toEqual({ kind: 'paused' });
-    expect(logged.join()).toMatch(/left to the next invocation.*Measured: 300 records read/);
+    expect(logged.join()).toMatch(/left to the next invocation.*Measured: \d+ records read/);
     const stopped = read();
     expect(stopped).toMatchObject({ phase: 'sealing', sealAttempts: 0 });
     expect(stopped.sealPace?.msPerRecord).toBeGreaterThan(2);
