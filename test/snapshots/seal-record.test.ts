@@ -8,20 +8,13 @@ import {
   startCheckpoint,
 } from '../../lib/reading/checkpoint.ts';
 import { decodeSealRecord, encodeSealRecord } from '../../lib/snapshots/seal-record.ts';
+import { scopeOf, someTarget } from '../support/stored-run.ts';
 
 const checkpoint = startCheckpoint({
-  target: { table: 'container_nodes', region: 'cn-south-4', projectId: 'p1' },
+  target: someTarget,
   schemaVersion: 1,
   snapshot: '20261124T060000Z',
-  scope: {
-    account: 'prod',
-    region: 'cn-south-4',
-    projectId: 'p1',
-    api: 'hss',
-    endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
-    enterpriseProjectId: null,
-    filters: {},
-  },
+  scope: scopeOf(someTarget),
   startedAtMs: 1_795_500_000_000,
 });
 const previous = { snapshot: '20261123T060000Z', manifestSha256: 'ab'.repeat(32) };

@@ -41,6 +41,21 @@ import {
   storeRun,
 } from '../support/stored-run.ts';
 
+/** A seal that was killed right after it stored its seal record `key`. */
+async function killAfterRecord(snapshot: string) {
+  const { clock, store, recorded } = createRecordedStore();
+  const ports = createSealPorts(recorded, clock);
+  const run = await storeRun(recorded, { snapshot, pages: [many] });
+  let breaths = 0;
+  const keepAlive = async () => {
+    breaths += 1;
+    if (breaths > 1) throw new Error('killed');
+  };
+  await clock.run(sealStored({ ...ports, keepAlive }, run).catch(() => {}));
+  const key = sealRecordKey(someTarget, snapshot, run.checkpoint.run);
+  return { clock, store, recorded, ports, run, key };
+}
+
 describe('the manifest', () => {
   test('describes what was sealed, based on the seal record', async () => {
     const { store, manifest, sealed, stored } = await seal({
@@ -235,20 +250,9 @@ describe('the chain', () => {
   });
 
   test('does not fork the chain with a seal record from before another snapshot was sealed', async () => {
-    const { clock, store, recorded } = createRecordedStore();
-    const ports = createSealPorts(recorded, clock);
-    const run = await storeRun(recorded, { snapshot: second, pages: [many] });
-    // Killed right after its seal record.
-    let breaths = 0;
-    const keepAlive = async () => {
-      breaths += 1;
-      if (breaths > 1) throw new Error('killed');
-    };
-    await clock.run(sealStored({ ...ports, keepAlive }, run).catch(() => {}));
-    const recordKey = sealRecordKey(someTarget, second, run.checkpoint.run);
-    const record = () =>
-      decodeSealRecord(recordKey, store.dump().get(recordKey)?.bytes ?? new Uint8Array());
-    expect(record().previous).toBeNull();
+    const { clock, store, recorded, ports, run, key } = await killAfterRecord(second);
+    const record = store.dump().get(key)?.bytes ?? new Uint8Array();
+    expect(decodeSealRecord(key, record).previous).toBeNull();
     const older = await storeRun(recorded, { snapshot: first, pages: [many] });
     const one = await clock.run(sealStored(ports, older));
     const two = await clock.run(sealStored(ports, run));
@@ -258,18 +262,8 @@ describe('the chain', () => {
 });
 
 describe('a seal record that cannot be read', () => {
-  /** Kills a seal after its seal record, and changes the record. */
   async function sealAgain(change: (record: Buffer) => Uint8Array) {
-    const { clock, store, recorded } = createRecordedStore();
-    const ports = createSealPorts(recorded, clock);
-    const run = await storeRun(recorded, { snapshot: first, pages: [many] });
-    let breaths = 0;
-    const keepAlive = async () => {
-      breaths += 1;
-      if (breaths > 1) throw new Error('killed');
-    };
-    await clock.run(sealStored({ ...ports, keepAlive }, run).catch(() => {}));
-    const key = sealRecordKey(someTarget, first, run.checkpoint.run);
+    const { clock, store, ports, run, key } = await killAfterRecord(first);
     await store.put(key, change(Buffer.from(store.dump().get(key)?.bytes ?? '')));
     return { key, store, outcome: await clock.run(sealWithFaults(ports, run)) };
   }

@@ -18,7 +18,7 @@ import {
   pointerTo,
   type Sealed,
 } from '../../lib/snapshots/manifest.ts';
-import { someTarget } from './stored-run.ts';
+import { scopeOf, someTarget } from './stored-run.ts';
 
 export interface HistoryOptions {
   target?: TargetKey;
@@ -83,7 +83,7 @@ function describeManifest(
   context: { age: number; snapshot: string; parts: Part[]; before: Sealed | null },
 ): Manifest {
   const { age, snapshot, parts, before } = context;
-  const { table, region, projectId } = target;
+  const { table } = target;
   const previous = before && {
     snapshot: before.manifest.snapshot,
     manifestSha256: before.manifestSha256,
@@ -96,15 +96,7 @@ function describeManifest(
     snapshot,
     run: '0123456789ab',
     scheduleSeconds: scheduleMs / 1_000,
-    scope: {
-      account: 'prod',
-      region,
-      projectId,
-      api: 'hss',
-      endpoint: 'https://hss.cn-south-4.myhuaweicloud.com',
-      enterpriseProjectId: 'all_granted_eps',
-      filters: {},
-    },
+    scope: scopeOf(target),
     startedAt: '2026-11-24T06:00:00.000Z',
     sealedAt: '2026-11-24T06:05:00.000Z',
     verdict: verdictOf(age),
