@@ -201,6 +201,13 @@ export function isRunKey(key: string): boolean {
   );
 }
 
+/** True for the key of an object under `_runs/` that the exporter writes. */
+export function isWorkKey(key: string): boolean {
+  const isShared = [scheduleKey, damagedScheduleKey, probedSizesKey].includes(key);
+  const isOfDoctor = /^_runs\/_doctor\/[0-9a-f]{12}(?:-lease)?$/.test(key);
+  return isShared || isOfDoctor || isRunKey(key);
+}
+
 export function checkpointKey(prefix: string): string {
   return `${prefix}checkpoint.json`;
 }

@@ -2,14 +2,13 @@
 // reads. Not responsible for reading manifests (stored-evidence.ts) and the parts' bytes (part-check.ts).
 
 import {
-  damagedScheduleKey,
   dataDirectories,
   headKey,
   headsPrefix,
   isFutureName,
   isPartOf,
   isPointerKey,
-  isRunKey,
+  isWorkKey,
   latestKey,
   latestPrefix,
   leasePrefix,
@@ -114,9 +113,7 @@ function isForeign(key: string): boolean {
   if (key.startsWith(headsPrefix) || key.startsWith(latestPrefix)) return !isPointerKey(key);
   if (key.startsWith(quotaPrefix)) return !isLedgerKey(key);
   if (key.startsWith(leasePrefix)) return !isLeaseKey(key);
-  if (key.startsWith(workPrefix)) {
-    return key !== scheduleKey && key !== damagedScheduleKey && !isRunKey(key);
-  }
+  if (key.startsWith(workPrefix)) return !isWorkKey(key);
   return true;
 }
 

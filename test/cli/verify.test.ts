@@ -1,11 +1,20 @@
 // Tests the command `verify`.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../lib/cli/program.ts';
 import { describeProgress } from '../../lib/cli/verify.ts';
+import { probedSizesKey } from '../../lib/core/object-keys.ts';
 import type { TargetStatus } from '../../lib/runs/target-status.ts';
 import { call, createTestRuntime, exportSome, flagsFor } from './test-runtime.ts';
 
@@ -41,7 +50,9 @@ test('verifies a store without key, region or configuration: exit code 0', async
   });
   const people = (await call(verify, { cwd })).runtime.out();
   expect(people).toContain('verified: 2 manifests, 4 parts');
-  expect(people).toContain('verdicts: 2 complete, 0 drifted; missed slots: 0');
+  expect(people).toContain(
+    'verdicts: 2 complete, 0 drifted; missed slots between snapshots: 0 (for those after the newest one see status)\n',
+  );
   expect(people).toContain('consistent in itself; a rewrite of the whole chain cannot be excluded');
   // The hash that a person keeps outside the store.
   expect(people).toMatch(/ {2}newest .*\.json {2}sha256 [0-9a-f]{64} {2}\(.+\)\n/);
@@ -125,6 +136,16 @@ accounts:
     expect([code, runtime.json().faults]).toMatchObject([5, [{ key: 'other/x.parquet' }]]);
     expect((await call(verify, { cwd })).code).toBe(0);
   });
+});
+
+test('lists nothing that plan --probe has stored or a killed doctor has left', async () => {
+  const { cwd, env, flags } = await exportSome();
+  expect((await call(['plan', '--probe', ...flags], { cwd, env })).code).toBe(0);
+  mkdirSync(join(cwd, 'lake/_runs/_doctor'));
+  writeFileSync(join(cwd, 'lake/_runs/_doctor/0123456789ab'), 'x');
+  const { code, runtime } = await call(['verify', '--json', '--store', 'file:./lake'], { cwd });
+  expect(existsSync(join(cwd, 'lake', probedSizesKey))).toBe(true);
+  expect([code, runtime.json().foreign]).toEqual([0, []]);
 });
 
 describe('a link, a pipe or a folder', () => {

@@ -4,12 +4,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   checkpointKey,
+  damagedScheduleKey,
   dataDirectories,
+  doctorPrefix,
   headKey,
   isFutureName,
   isPartOf,
   isPointerKey,
   isRunKey,
+  isWorkKey,
   latestKey,
   leasePrefix,
   manifestKey,
@@ -21,6 +24,7 @@ import {
   parsePartKey,
   parseRunKey,
   partKey,
+  probedSizesKey,
   quotaPrefix,
   runPrefix,
   runsPrefix,
@@ -191,6 +195,23 @@ describe('keys', () => {
     for (const key of [...ofRun, segmentKey(run, '000003-ff')]) expect(isRunKey(key)).toBe(true);
     expect(['_head/.nfs0001', `${headKey(target)}.bak`].some(isPointerKey)).toBe(false);
     expect([scheduleKey, '_runs/notes.txt', `${ofRun[0]}.bak`].some(isRunKey)).toBe(false);
+  });
+
+  test('of working state are distinguished from foreign names, also what a killed doctor has left', () => {
+    const run = runPrefix(target, snapshot, '0123456789ab');
+    const own = [
+      ...[scheduleKey, damagedScheduleKey, probedSizesKey, `${doctorPrefix}0123456789ab`],
+      `${doctorPrefix}0123456789ab-lease`,
+      ...[checkpointKey(run), sealRecordKey(target, snapshot, '0123456789ab')],
+    ];
+    expect(own.filter((key) => !isWorkKey(key))).toEqual([]);
+    const foreign = [
+      '_runs/junk',
+      `${scheduleKey}.bak`,
+      `${probedSizesKey}~`,
+      '_runs/_doctor/link',
+    ];
+    expect(foreign.filter(isWorkKey)).toEqual([]);
   });
 
   test.each([
