@@ -5,7 +5,7 @@ import { type ErrorJson, toErrorsJson } from '../app/result-json.ts';
 import { describeDuration } from '../core/duration.ts';
 import { exitCodes, policyOf } from '../core/error-policy.ts';
 import { allowedRequests, quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
-import { findSchedule, judgeFit, splitAccounts } from '../runs/fit.ts';
+import { findSchedule, judgeFit, splitAccounts, tightShare } from '../runs/fit.ts';
 import type { Target } from '../runs/invocation.ts';
 import {
   type ProbedSize,
@@ -79,7 +79,7 @@ type AccountTotal = Total & { account: string; user: string; targets: number };
 
 /** What would fit, if the schedule does not. */
 interface Advice {
-  /** The shortest schedule that fits; null: none does. */
+  /** The shortest usual schedule that gets no warning; null: none does. */
   scheduleSeconds: number | null;
   /** The accounts of each configuration, if they are split; null: one access key alone needs too much. */
   configurations: string[][] | null;
@@ -226,14 +226,13 @@ function advise(
   const demands = accounts.map(({ account, user, known: own, unknown: more }) => {
     return { account, user, requests: own.requests + more };
   });
+  const allowed = allowedRequests(quota, scheduleMs);
   return {
     scheduleSeconds: fittingMs === null ? null : fittingMs / 1_000,
-    configurations: splitAccounts(demands, allowedRequests(quota, scheduleMs)),
+    // A key that alone needs nearly the whole quota still fits.
+    configurations: splitAccounts(demands, allowed * tightShare) ?? splitAccounts(demands, allowed),
   };
 }
-
-/** Above this share of the quota, little is left for pages that are read again and for retries. */
-const tightShare = 0.8;
 
 function findWarnings(
   { unknown, known, fits }: Total,

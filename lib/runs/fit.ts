@@ -2,10 +2,14 @@
 
 import type { Quota } from '../quota/window.ts';
 
-const hourMs = 3_600_000;
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 /** The schedules that are suggested up to a day. Longer ones are whole days. */
-const hourlySchedules = [1, 2, 3, 4, 6, 8, 12, 24].map((hours) => hours * hourMs);
+const usualSchedules = [
+  ...[1, 2, 3, 5, 10, 15, 20, 30].map((minutes) => minutes * minuteMs),
+  ...[1, 2, 3, 4, 6, 8, 12, 24].map((hours) => hours * hourMs),
+];
 /** Of the setting `schedule`. */
 const scheduleMsMax = 366 * dayMs;
 
@@ -18,11 +22,14 @@ export function judgeFit(known: number, unknown: number, allowed: number): boole
   return unknown > 0 ? null : true;
 }
 
-/** The shortest schedule in which `requests` fit, milliseconds. Null: none does. */
+/** Above this share of the quota, little is left for pages that are read again and for retries. */
+export const tightShare = 0.8;
+
+/** The shortest usual schedule in which `requests` use at most `tightShare` of the quota, milliseconds. Null: none does. */
 export function findSchedule(requests: number, quota: Quota): number | null {
-  const neededMs = (requests / quota.requests) * quota.windowMs;
+  const neededMs = (requests / quota.requests / tightShare) * quota.windowMs;
   const scheduleMs =
-    hourlySchedules.find((oneMs) => oneMs >= neededMs) ?? Math.ceil(neededMs / dayMs) * dayMs;
+    usualSchedules.find((oneMs) => oneMs >= neededMs) ?? Math.ceil(neededMs / dayMs) * dayMs;
   return scheduleMs > scheduleMsMax ? null : scheduleMs;
 }
 

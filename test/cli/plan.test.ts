@@ -141,10 +141,35 @@ describe('with several accounts', () => {
     expect(json).toMatchObject({
       total: { fits: false },
       accounts: [{ fits: false }, { fits: null }],
-      // 8 requests or more need two days. Both accounts have one key, so they cannot be split.
-      advice: { scheduleSeconds: 2 * 86_400, configurations: null },
+      // 8 requests or more take two days, and leave too little in less than three. Both accounts have one key, so they
+      // cannot be split.
+      advice: { scheduleSeconds: 3 * 86_400, configurations: null },
     });
   });
+});
+
+test('the advised schedule is the shortest of the usual ones that plan does not warn about', async () => {
+  const { cwd, env, flags } = await exportSome(1, { nodes: 1_000 });
+  const usual = ['1m', '2m', '3m', '5m', '10m', '15m', '20m', '30m', '1h', '2h'];
+  const seconds = [60, 120, 180, 300, 600, 900, 1_200, 1_800, 3_600, 7_200];
+  const { region, project, url } = { region: flags[1], project: flags[3], url: flags[5] };
+  for (const quota of [
+    '{ requests: 1, windowSeconds: 25 }',
+    '{ requests: 1, windowSeconds: 120 }',
+  ]) {
+    const plans: { warnings: string[]; advice: { scheduleSeconds: number } | null }[] = [];
+    for (const schedule of usual) {
+      const target = `{ region: ${region}, projectId: ${project}, endpoint: "${url}" }`;
+      const lines = ['store: file:./lake', `quota: ${quota}`, `schedule: ${schedule}`];
+      lines.push(`accounts: [{ name: default, targets: [${target}] }]`);
+      writeFileSync(join(cwd, 'cgs-export.yml'), `${lines.join('\n')}\n`);
+      plans.push((await call(['plan', '--json'], { cwd, env })).runtime.json() as never);
+    }
+    const shortest = seconds[plans.findIndex(({ warnings }) => warnings.length === 0)];
+    const advised = plans.flatMap(({ advice }) => (advice ? [advice.scheduleSeconds] : []));
+    expect(advised.length).toBeGreaterThan(1);
+    expect(new Set(advised)).toEqual(new Set([shortest]));
+  }
 });
 
 describe('--probe', () => {

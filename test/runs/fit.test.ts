@@ -18,12 +18,15 @@ test.each([
   expect(judgeFit(known, unknown, 1_800)).toBe(fits);
 });
 
-test('finds the shortest schedule that is allowed and fits', () => {
-  expect(findSchedule(300, quota)).toBe(hourMs);
-  expect(findSchedule(301, quota)).toBe(2 * hourMs);
-  expect(findSchedule(1_500, quota)).toBe(6 * hourMs);
-  expect(findSchedule(7_201, quota)).toBe(48 * hourMs);
-  expect(findSchedule(7_200 * 367, quota)).toBeNull();
+test('finds the shortest usual schedule that leaves a fifth of the quota', () => {
+  const minutes = (requests: number) => (findSchedule(requests, quota) ?? 0) / 60_000;
+  // 4 of 5 requests per minute.
+  expect([1, 4, 5, 8, 12, 20, 21, 60, 61].map(minutes)).toEqual([1, 1, 2, 2, 3, 5, 10, 15, 20]);
+  expect([120, 121, 240, 241].map(minutes)).toEqual([30, 60, 60, 120]);
+  expect(findSchedule(1_440, quota)).toBe(6 * hourMs);
+  expect(findSchedule(5_760, quota)).toBe(24 * hourMs);
+  expect(findSchedule(5_761, quota)).toBe(48 * hourMs);
+  expect(findSchedule(5_760 * 367, quota)).toBeNull();
 });
 
 describe('splitAccounts', () => {
