@@ -7,7 +7,10 @@ import { describeTarget, formatCount, formatDuration, formatPlural } from './for
 /** Numbers of targets, for programs. A target can be counted in several of them. */
 export interface StatusSummary {
   targets: number;
+  /** Different accounts that are known. */
   accounts: number;
+  /** Targets whose account is not known. */
+  accountNotKnown: number;
   /** The newest slot has a snapshot. */
   sealed: number;
   due: number;
@@ -35,7 +38,7 @@ export function summarize(targets: readonly TargetStatus[]): StatusSummary {
   const count = (has: (target: TargetStatus) => boolean) => targets.filter(has).length;
   return {
     targets: targets.length,
-    accounts: new Set(targets.map(({ account }) => account)).size,
+    ...countAccounts(targets),
     sealed: count(({ last, due }) => last !== null && !due),
     due: count(({ due }) => due),
     open: count(({ open }) => open !== null),
@@ -47,6 +50,23 @@ export function summarize(targets: readonly TargetStatus[]): StatusSummary {
     needAttention: count(({ problems }) => problems.length > 0),
     oldest: findOldest(targets),
   };
+}
+
+function countAccounts(targets: readonly TargetStatus[]) {
+  const accounts = targets.flatMap(({ account }) => account ?? []);
+  return {
+    accounts: new Set(accounts).size,
+    accountNotKnown: targets.length - accounts.length,
+  };
+}
+
+/** ` of 4 accounts`, ` of at least 4 accounts`, or ` of prod`. Empty if no account is known. */
+function describeAccounts(targets: readonly TargetStatus[]): string {
+  const { accounts, accountNotKnown } = countAccounts(targets);
+  if (accounts === 0) return '';
+  if (accountNotKnown > 0) return ` of at least ${formatPlural(accounts, 'account')}`;
+  const [first] = targets;
+  return accounts === 1 ? ` of ${first?.account}` : ` of ${formatPlural(accounts, 'account')}`;
 }
 
 function findOldest(targets: readonly TargetStatus[]): Oldest | null {
@@ -76,7 +96,7 @@ export function describeSummary(targets: readonly TargetStatus[], url: string): 
   const named = counts
     .filter(([count], index) => count > 0 || index < 2)
     .map(([count, name]) => `${formatCount(count)} ${name}`);
-  const of = summary.accounts > 1 ? ` of ${formatPlural(summary.accounts, 'account')}` : '';
+  const of = describeAccounts(targets);
   const lines = [`${formatPlural(summary.targets, 'target')}${of} in ${url}`, named.join(', ')];
   if (oldest) {
     const age = formatDuration(oldest.ageSeconds * 1_000);
@@ -98,11 +118,7 @@ function countProblems(targets: readonly TargetStatus[]): string {
     for (const name of new Set(names)) byName.set(name, [...(byName.get(name) ?? []), target]);
   }
   return [...byName]
-    .map(([name, having]) => {
-      const [first, ...others] = new Set(having.map(({ account }) => account ?? 'not known'));
-      const where = others.length === 0 ? first : formatPlural(others.length + 1, 'account');
-      return `${name}: ${formatCount(having.length)} of ${where}`;
-    })
+    .map(([name, having]) => `${name}: ${formatCount(having.length)}${describeAccounts(having)}`)
     .join('; ');
 }
 

@@ -82,7 +82,7 @@ async function runStatus(options: StatusOptions, session: Session): Promise<Outc
       ? await readStatus(store, scheduleMs, targets)
       : await readStoredStatus(store, options);
   const found = statuses.filter(({ problems }) => problems.length > 0);
-  const shown = onlyProblems ? found : statuses;
+  const shown = onlyProblems ? found.sort(compareBehind) : statuses;
   // A damaged object is a problem of its target. An object that may not be read is a fault of this call.
   const denied = found.flatMap(({ problems }) => problems).filter(isDenied);
   // A store without any target may be a mistyped address, so a check must not call it good.
@@ -106,6 +106,13 @@ async function runStatus(options: StatusOptions, session: Session): Promise<Outc
         ? formatPrometheus(shown)
         : describeStatus({ statuses, shown, url: store.url, columns: tableColumns(session) }),
   };
+}
+
+/** The target that is behind for the longest time first; then those that are not behind, in their order. */
+function compareBehind(a: TargetStatus, b: TargetStatus): number {
+  if (a.behindSince === b.behindSince) return 0;
+  if (a.behindSince === null || b.behindSince === null) return a.behindSince === null ? 1 : -1;
+  return a.behindSince < b.behindSince ? -1 : 1;
 }
 
 function isDenied({ kind, code }: TargetStatus['problems'][number]): boolean {
@@ -211,12 +218,20 @@ function toCells(target: TargetStatus): string[] {
     last ? `${last.verdict}${mark}` : '-',
     last ? `${formatCount(last.rows)}${mark}` : '-',
     last ? formatDuration(last.ageSeconds * 1_000) : '-',
-    listStates(target).join(', ') || 'up to date',
+    describeState(target),
   ];
 }
 
+function describeState(target: TargetStatus): string {
+  const { missedSlots, slotMissed } = target;
+  const state = listStates(target).join(', ') || 'up to date';
+  const isPast = missedSlots > 0 && !slotMissed;
+  return isPast ? `${state}; ${formatPlural(missedSlots, 'slot')} missed before` : state;
+}
+
 function listStates(target: TargetStatus): string[] {
-  const { last, latest, open, due, heldUntil, failure, missedSlots, problems } = target;
+  const { last, latest, open, due, heldUntil, failure, problems } = target;
+  const { missedSlots, slotMissed, behindSince } = target;
   const kinds = new Set(problems.map(({ kind }) => kind));
   const marks = ['never sealed', 'abandoned', 'old', 'ahead', 'unreadable'] as const;
   return [
@@ -225,7 +240,8 @@ function listStates(target: TargetStatus): string[] {
     ...(due && !open ? ['due'] : []),
     ...(heldUntil ? [`held until ${heldUntil}`] : []),
     ...(failure && !heldUntil ? ['newest attempt failed'] : []),
-    ...(missedSlots > 0 ? [`missed slots: ${formatCount(missedSlots)}`] : []),
+    ...(behindSince ? [`behind since ${behindSince.slice(0, 16).replace('T', ' ')}`] : []),
+    ...(slotMissed ? [`missed slots: ${formatCount(missedSlots)}`] : []),
     ...(last && last.snapshot !== latest ? [`last complete: ${latest ?? 'none'}`] : []),
   ];
 }

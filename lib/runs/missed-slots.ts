@@ -6,6 +6,7 @@ import type { Agenda, Invocation, Task } from './invocation.ts';
 import {
   countPassedSlots,
   passedSlots,
+  type Schedule,
   slotMs,
   type TargetState,
   targetStateOf,
@@ -68,7 +69,7 @@ export async function reportMissedSlots(
 ): Promise<void> {
   const missing = tasks.filter(({ id }) => schedule.targets[id]?.missed?.isUnreported);
   if (missing.length === 0) return;
-  const error = describeMiss(missing);
+  const error = describeMiss(missing, schedule);
   for (const { id } of missing) delete schedule.targets[id]?.missed?.isUnreported;
   // Stored before it is reported, so that it is reported once.
   await saveSchedule();
@@ -76,10 +77,12 @@ export async function reportMissedSlots(
   result.errors.push(error);
 }
 
-function describeMiss(tasks: readonly Task[]): MissedSlotError {
-  const names = tasks
-    .slice(0, namedMax)
-    .map(({ id, target }) => `${id} (account ${target.account})`);
+function describeMiss(tasks: readonly Task[], schedule: Schedule): MissedSlotError {
+  const names = tasks.slice(0, namedMax).map(({ id, target }) => {
+    const { sinceMs } = targetStateOf(schedule, id).missed ?? {};
+    const slot = sinceMs === undefined ? '' : `, slot ${new Date(sinceMs).toISOString()}`;
+    return `${id} (account ${target.account}${slot})`;
+  });
   const more = tasks.length - names.length;
   const listed = more === 0 ? names.join(', ') : `${names.join(', ')} and ${more} more`;
   const message =

@@ -68,6 +68,8 @@ export interface MissedSlots {
    * Absent: no slot was missed.
    */
   after?: string | null | undefined;
+  /** The start of the first slot of the newest miss. Absent: no slot was missed, or it is not known. */
+  sinceMs?: number | undefined;
   /** The miss is counted, but not reported yet. */
   isUnreported?: true | undefined;
 }
@@ -177,7 +179,8 @@ export function toFailure(
 type SlotState = Pick<TargetState, 'missed' | 'sealed' | 'open'>;
 
 /**
- * The slots that have passed without a snapshot and are not counted yet: how many, and the start of the newest. Null: none.
+ * The slots that have passed without a snapshot and are not counted yet: how many, and the starts of the first and of the
+ * newest. Null: none.
  * The slot of an open run is not among them while it can still get its snapshot. Slots after it are: the next run is named
  * after the newest slot. Only exact if it is asked before each change of `sealed`.
  */
@@ -185,39 +188,44 @@ export function passedSlots(
   { missed, sealed, open }: SlotState,
   nowMs: number,
   scheduleMs: number,
-): { count: number; newestMs: number } | null {
+): { count: number; firstMs: number; newestMs: number } | null {
   if (missed?.scheduleMs !== scheduleMs) return null;
   const beginMs = slotMs(nowMs, scheduleMs);
   if (missed.untilMs >= beginMs && missed.openMs === undefined) return null;
   const sealedMs = slotOfName(plausibleName(sealed, nowMs), scheduleMs);
   const openMs = slotOfName(open?.snapshot ?? null, scheduleMs);
   const fromMs = Math.max(missed.untilMs, sealedMs === null ? 0 : sealedMs + scheduleMs);
+  let firstMs = fromMs;
   let newestMs = beginMs - scheduleMs;
   let count = Math.max(0, (beginMs - fromMs) / scheduleMs);
   if (openMs !== null && openMs >= fromMs && openMs < beginMs) {
     count -= 1;
+    if (firstMs === openMs) firstMs += scheduleMs;
     if (newestMs === openMs) newestMs -= scheduleMs;
   }
   const { openMs: waitedMs } = missed;
   if (waitedMs !== undefined && waitedMs !== openMs && waitedMs !== sealedMs) {
+    firstMs = waitedMs;
     if (count === 0) newestMs = waitedMs;
     count += 1;
   }
-  return count === 0 ? null : { count, newestMs };
+  return count === 0 ? null : { count, firstMs, newestMs };
 }
 
 /** `missed` with everything counted that passedSlots() returns. A miss that is new is marked as not reported. */
 export function countPassedSlots(state: SlotState, nowMs: number, scheduleMs: number): MissedSlots {
-  const { count = 0, after, isUnreported } = state.missed ?? {};
-  const passed = passedSlots(state, nowMs, scheduleMs)?.count ?? 0;
-  const isNew = passed > 0 && after !== state.sealed;
+  const { count = 0, after, sinceMs, isUnreported } = state.missed ?? {};
+  const passed = passedSlots(state, nowMs, scheduleMs);
+  const isNew = passed !== null && after !== state.sealed;
+  // A run that is given up leaves a slot that is older than those that were counted.
+  const firstMs = passed && sinceMs !== undefined ? Math.min(sinceMs, passed.firstMs) : sinceMs;
   const miss = isNew
-    ? { after: state.sealed, isUnreported: true as const }
-    : { after, isUnreported };
+    ? { after: state.sealed, sinceMs: passed.firstMs, isUnreported: true as const }
+    : { after, sinceMs: firstMs, isUnreported };
   const untilMs = slotMs(nowMs, scheduleMs);
   const openMs = slotOfName(state.open?.snapshot ?? null, scheduleMs) ?? untilMs;
   const waited = openMs < untilMs ? { openMs } : {};
-  return { count: count + passed, untilMs, ...waited, scheduleMs, ...miss };
+  return { count: count + (passed?.count ?? 0), untilMs, ...waited, scheduleMs, ...miss };
 }
 
 /** True if a slot has passed without a snapshot, and none was sealed since. */
@@ -225,6 +233,33 @@ export function missesSlot(state: SlotState, nowMs: number, scheduleMs: number):
   const { missed, sealed } = state;
   if (passedSlots(state, nowMs, scheduleMs)) return true;
   return missed?.after !== undefined && missed.after === sealed;
+}
+
+/** The start of the first slot that a target misses, while missesSlot(). Null: it misses none, or the state does not tell. */
+export function behindSinceMs(state: SlotState, nowMs: number, scheduleMs: number): number | null {
+  if (!missesSlot(state, nowMs, scheduleMs)) return null;
+  return countPassedSlots(state, nowMs, scheduleMs).sinceMs ?? null;
+}
+
+/**
+ * True if a target misses slots although a timer runs and no attempt of it failed, while the timer exports other targets: there
+ * is more to do than the quota, or the time of the invocations, allows.
+ */
+export function isOutpaced(
+  { targets }: Schedule,
+  id: string,
+  nowMs: number,
+  scheduleMs: number,
+): boolean {
+  const state = targets[id];
+  const sinceMs = state ? behindSinceMs(state, nowMs, scheduleMs) : null;
+  if (!state || sinceMs === null || state.failure || state.open) return false;
+  const isTimerRunning = (state.missed?.untilMs ?? 0) >= slotMs(nowMs, scheduleMs) - scheduleMs;
+  const isExported = ({ sealedAtMs = 0, open, failure }: TargetState) =>
+    sealedAtMs > sinceMs || (open !== null && !failure);
+  return (
+    isTimerRunning && Object.entries(targets).some(([key, one]) => key !== id && isExported(one))
+  );
 }
 
 /** `sealed`, or null if it is named more than a day ahead: it comes from a clock that was wrong, and counts for nothing. */

@@ -30,9 +30,11 @@ import { readCheckpoint } from './open-run.ts';
 import { knownProjectId, unresolvedId } from './projects.ts';
 import {
   abandonAfterMs,
+  behindSinceMs,
   decodeSchedule,
   emptySchedule,
   isDue,
+  isOutpaced,
   missesSlot,
   passedSlots,
   type Schedule,
@@ -72,6 +74,8 @@ export interface TargetStatus extends Hold {
   missedSlots: number;
   /** True: a slot has passed without a snapshot, and the target was not sealed since. */
   slotMissed: boolean;
+  /** The start of the first of these slots. Null: no slot is missed, or its start was not stored. */
+  behindSince: string | null;
   problems: Problem[];
 }
 
@@ -170,7 +174,8 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
   const nowMs = store.nowMs();
   const projectId = knownProjectId(target, schedule);
   const key: TargetKey | null = projectId === null ? null : { table, region, projectId };
-  const state = targetStateOf(schedule, key ? targetId(key) : unresolvedId(target));
+  const id = key ? targetId(key) : unresolvedId(target);
+  const state = targetStateOf(schedule, id);
   const openRef = state.open;
   const opened = openRef?.snapshot ?? null;
   const last = key && (await readNewest(store, key, opened, faults));
@@ -180,6 +185,7 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
   const scheduleMs =
     reading.scheduleMs ?? (last ? last.manifest.scheduleSeconds * 1_000 : defaultScheduleMs);
   const passed = passedSlots(state, nowMs, scheduleMs);
+  const sinceMs = behindSinceMs(state, nowMs, scheduleMs);
   const status: TargetStatus = {
     account: target.account ?? state.account ?? last?.manifest.scope.account ?? null,
     table,
@@ -196,10 +202,16 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
       : null,
     missedSlots: (state.missed?.count ?? 0) + (passed?.count ?? 0),
     slotMissed: missesSlot(state, nowMs, scheduleMs),
+    behindSince: sinceMs === null ? null : isoTime(sinceMs),
     problems: [],
   };
-  const unreadable = [...scheduleFaults, ...faults];
-  return { ...status, problems: findProblems(status, unreadable, nowMs, scheduleMs) };
+  const problems = findProblems(status, {
+    unreadable: [...scheduleFaults, ...faults],
+    isOutpaced: isOutpaced(schedule, id, nowMs, scheduleMs),
+    nowMs,
+    scheduleMs,
+  });
+  return { ...status, problems };
 }
 
 function isoTime(timeMs: number): string {
@@ -344,12 +356,19 @@ async function readWait(
   return { snapshot, run, leftSeconds: Math.ceil(leftMs / 1_000) };
 }
 
-/** What `status --check` finds in one target, the worst first. `unreadable`: objects that its status needs. */
+interface Facts {
+  /** Objects that the status needs. */
+  unreadable: readonly ExportError[];
+  /** As isOutpaced(). */
+  isOutpaced: boolean;
+  nowMs: number;
+  scheduleMs: number;
+}
+
+/** What `status --check` finds in one target, the worst first. */
 function findProblems(
   { account, last, latest, open, heldUntil, failure, abandoned }: TargetStatus,
-  unreadable: readonly ExportError[],
-  nowMs: number,
-  scheduleMs: number,
+  { unreadable, isOutpaced: hasNoTurn, nowMs, scheduleMs }: Facts,
 ): Problem[] {
   const problems: Problem[] = unreadable.map(({ code, message, hint }) => {
     return { kind: 'unreadable', code, message, hint };
@@ -378,10 +397,12 @@ function findProblems(
     addResult('abandoned', message, abandonedHint);
   }
   if (!last && unreadable.length === 0) {
-    addResult('never sealed', 'it has no snapshot', open ? openHint : neverHint);
+    const hint = open ? openHint : neverHint;
+    addResult('never sealed', 'it has no snapshot', hasNoTurn ? outpacedHint : hint);
   }
   if (last && last.ageSeconds * 1_000 > 2 * scheduleMs) {
-    addResult('old', `the newest snapshot ${last.snapshot} is older than 2 schedules`, oldHint);
+    const message = `the newest snapshot ${last.snapshot} is older than 2 schedules`;
+    addResult('old', message, hasNoTurn ? outpacedHint : oldHint);
   }
   const aheadMs = (snapshotTimeMs(last?.snapshot ?? '') ?? 0) - nowMs;
   if (last && aheadMs > aheadMsMax) {
@@ -419,6 +440,8 @@ function describeHeld({
 /** A name can be ahead by a few seconds: exports in quick succession take the next second. */
 const aheadMsMax = 60_000;
 const neverHint = 'Check that the timer runs, or run `cgs-export export`.';
+const outpacedHint =
+  'The timer exports other targets, and this one misses its slots: the schedule has more targets than the quota allows. `cgs-export plan` shows which schedule fits.';
 const openHint = 'Its first run is open. `cgs-export export` completes it now.';
 const oldHint =
   'Check that the timer runs. `cgs-export plan` shows whether the quota is enough for the schedule.';

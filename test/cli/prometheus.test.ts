@@ -77,6 +77,7 @@ const sealed: TargetStatus = {
     abandoned: null,
     missedSlots: 3,
     slotMissed: false,
+    behindSince: null,
     problems: [],
   },
 };

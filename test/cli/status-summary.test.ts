@@ -18,7 +18,8 @@ function statusOf(index: number, changes: Partial<TargetStatus> = {}): TargetSta
     ...{ account: `a${index % 50}`, table: 'container_nodes', region: 'r', projectId: `p${index}` },
     ...{ open: null, latest: snapshot, scheduleSeconds: 21_600, due: false, heldUntil: null },
     last: { snapshot, verdict: 'complete', rows: 1, sealedAt: '', ageSeconds: 60, altered: false },
-    ...{ failure: null, abandoned: null, missedSlots: 0, slotMissed: false, problems: [] },
+    ...{ failure: null, abandoned: null, missedSlots: 0, slotMissed: false, behindSince: null },
+    problems: [],
     ...changes,
   };
 }
@@ -46,6 +47,23 @@ test('counts targets by state, and names the oldest last snapshot', () => {
     '',
   ]);
   expect(summarize([]).oldest).toBeNull();
+});
+
+test('targets of unknown accounts are not counted as one account', () => {
+  const old = { kind: 'old', code: null, message: 'is old', hint: 'wait' } as const;
+  const known = [statusOf(1), statusOf(2)];
+  const unknown = [3, 4].map((index) => statusOf(index, { account: null, problems: [old] }));
+  const all = [...known, ...unknown];
+  expect(summarize(all)).toMatchObject({ targets: 4, accounts: 2, accountNotKnown: 2 });
+  expect(describeSummary(all, 'file:/lake').split('\n')).toEqual([
+    '4 targets of at least 2 accounts in file:/lake',
+    expect.anything(),
+    expect.anything(),
+    '2 need attention: old: 2',
+    '',
+  ]);
+  expect(describeSummary(unknown, 'file:/lake')).toMatch(/^2 targets in file:/);
+  expect(summarize(known)).toMatchObject({ accounts: 2, accountNotKnown: 0 });
 });
 
 test('a problem of 200 targets is described once, with the first of them and the count', () => {

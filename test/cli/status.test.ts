@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findStoredTargets, statusCommand } from '../../lib/cli/status.ts';
 import { scheduleKey } from '../../lib/core/object-keys.ts';
-import { encodeSchedule } from '../../lib/runs/schedule.ts';
+import { decodeSchedule, encodeSchedule } from '../../lib/runs/schedule.ts';
 import type { TargetStatus } from '../../lib/runs/target-status.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { call, createFolder, exportSome, flagsFor, keyOf, simulate } from './test-runtime.ts';
@@ -287,6 +287,61 @@ describe('--check and --problems', () => {
     );
     const both = await call(['status', '--format', 'prometheus', '--json'], options);
     expect(both.code).toBe(2);
+  });
+});
+
+describe('missed slots', () => {
+  const dayMs = 86_400_000;
+
+  /** A store with one snapshot, and targets without one that are behind since some days ago (null: not behind). */
+  async function exportBehind(days: Record<string, number | null>) {
+    const { cwd } = await exportSome();
+    const path = join(cwd, 'lake', scheduleKey);
+    const schedule = decodeSchedule(readFileSync(path));
+    const untilMs = Math.floor(Date.now() / dayMs) * dayMs;
+    const counted = { untilMs, scheduleMs: dayMs };
+    for (const state of Object.values(schedule.targets)) state.missed = { ...counted, count: 1 };
+    for (const [table, count] of Object.entries(days)) {
+      const miss = count === null ? {} : { after: null, sinceMs: untilMs - count * dayMs };
+      const missed = { ...counted, count: count ?? 0, ...miss };
+      const state = {
+        account: 'prod',
+        open: null,
+        sealed: null,
+        failures: 0,
+        retryAtMs: 0,
+        missed,
+      };
+      schedule.targets[`${table}/rgn=cn-north-4/prj=p1`] = state;
+    }
+    writeFileSync(path, encodeSchedule(schedule));
+    return { cwd, since: (count: number) => new Date(untilMs - count * dayMs).toISOString() };
+  }
+
+  const args = ['status', '--store', 'file:./lake'];
+
+  test('each target says since when it is behind, and --problems lists the longest first', async () => {
+    const { cwd, since } = await exportBehind({ a_nodes: 2, b_nodes: null, c_nodes: 7 });
+    const json = (await call([...args, '--json'], { cwd })).runtime.json();
+    const behind = (json.targets as TargetStatus[]).map((one) => [one.table, one.behindSince]);
+    expect(behind).toEqual([
+      ['a_nodes', since(2)],
+      ['b_nodes', null],
+      ['c_nodes', since(7)],
+      ['container_nodes', null],
+    ]);
+    const problems = (await call([...args, '--problems', '--json'], { cwd })).runtime.json();
+    const order = (problems.targets as TargetStatus[]).map(({ table }) => table);
+    expect(order).toEqual(['c_nodes', 'a_nodes', 'b_nodes']);
+    const text = (await call(args, { cwd })).runtime.out();
+    const day = since(7).slice(0, 10);
+    expect(text).toMatch(new RegExp(`c_nodes .* behind since ${day} 00:00, missed slots: 7$`, 'm'));
+  });
+
+  test('of the past do not hide that the target is up to date', async () => {
+    const { cwd } = await exportBehind({});
+    const { runtime } = await call(args, { cwd });
+    expect(runtime.out()).toMatch(/ up to date; 1 slot missed before\n/);
   });
 });
 

@@ -83,6 +83,35 @@ test('status counts slots that pass while no timer runs', async () => {
   expect(await readStatus(world.store, scheduleMs, [target])).toMatchObject([{ missedSlots: 2 }]);
 });
 
+test('status says since when a target is behind, and that the quota is too small if the others are exported', async () => {
+  const world = createWorld();
+  const targets = ['t1', 't2', 't3', 't4'].map((name) => sized(world, name, 20));
+  await tickFor(world, 11, targets);
+  const statuses = await readStatus(world.store, scheduleMs, targets);
+  const [first, , , last] = statuses;
+  expect(last).toMatchObject({
+    last: null,
+    slotMissed: true,
+    behindSince: '2026-11-24T06:00:00.000Z',
+  });
+  expect(last?.problems).toMatchObject([
+    {
+      kind: 'never sealed',
+      hint: expect.stringMatching(/more targets than the quota allows.*plan/),
+    },
+  ]);
+  expect(first?.problems).toMatchObject([
+    { kind: 'old', hint: expect.stringMatching(/more targets than the quota allows.*plan/) },
+  ]);
+  // A timer that has stopped is another cause.
+  world.clock.advance(scheduleMs * 2);
+  const [, , , stopped] = await readStatus(world.store, scheduleMs, targets);
+  expect(stopped).toMatchObject({ behindSince: '2026-11-24T06:00:00.000Z' });
+  expect(stopped?.problems).toMatchObject([
+    { hint: 'Check that the timer runs, or run `cgs-export export`.' },
+  ]);
+});
+
 describe('a target that misses slots', () => {
   /** Ticks once per minute. Returns the reports by minute. `refused`: targets whose key is refused. */
   async function tickWith(refused: ReadonlySet<string>, count: number) {
@@ -119,6 +148,10 @@ describe('a target that misses slots', () => {
       { minute: 10, message: expect.stringContaining('container_nodes/rgn=cn-south-4/prj=t0') },
     ]);
     expect(reports[0]?.message).not.toContain('t1');
+    // The slot of 06:00 had its snapshot or an open run.
+    expect(reports[0]?.message).toMatch(
+      /\(account t0, slot 2026-11-24T06:05:00\.000Z\) has missed/,
+    );
     const missing = async () =>
       (await readStatus(world.store, scheduleMs, targets)).map(({ slotMissed }) => slotMissed);
     expect(await missing()).toEqual([true, false]);
@@ -150,6 +183,7 @@ describe('a target that misses slots', () => {
     for (const { message } of reports) {
       expect(message.length).toBeLessThan(400);
       expect(message.match(/prj=/g)?.length).toBeLessThanOrEqual(3);
+      expect(message.match(/, slot 2026-11-24T06:0[05]:00\.000Z\)/g)?.length).toBe(3);
     }
   });
 

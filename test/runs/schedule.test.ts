@@ -5,12 +5,15 @@ import { CorruptError } from '../../lib/core/errors.ts';
 import { snapshotName } from '../../lib/core/object-keys.ts';
 import {
   abandonAfterMs,
+  behindSinceMs,
   countPassedSlots,
   decodeSchedule,
   emptySchedule,
   encodeSchedule,
   holdEndsMs,
   holdOffMs,
+  isOutpaced,
+  missesSlot,
   passedSlots,
   type Schedule,
   slotMs,
@@ -86,7 +89,7 @@ describe('slots that pass without a snapshot', () => {
   const run = (minute: number) => ({ snapshot: name(minute), run: 'aaaaaaaaaaaa' });
   const passed = (state: Parameters<typeof passedSlots>[0], minute: number) => {
     const found = passedSlots(state, minute * minuteMs, scheduleMs);
-    return found && [found.count, found.newestMs / minuteMs];
+    return found && [found.count, found.firstMs / minuteMs, found.newestMs / minuteMs];
   };
 
   test.each<[string, Parameters<typeof passedSlots>[0], number, number[] | null]>([
@@ -101,25 +104,25 @@ describe('slots that pass without a snapshot', () => {
       'every slot since the last count',
       { missed: missed(60), sealed: null, open: null },
       95,
-      [3, 80],
+      [3, 60, 80],
     ],
     [
       'not the slot of the newest snapshot',
       { missed: missed(60), sealed: name(73), open: null },
       95,
-      [1, 80],
+      [1, 80, 80],
     ],
     [
       'not the slot of an open run',
       { missed: missed(60), sealed: null, open: run(80) },
       95,
-      [2, 70],
+      [2, 60, 70],
     ],
     [
       'slots after that of an open run',
       { missed: missed(60), sealed: null, open: run(60) },
       95,
-      [2, 80],
+      [2, 70, 80],
     ],
     [
       'not the slot of an open run again',
@@ -131,7 +134,7 @@ describe('slots that pass without a snapshot', () => {
       'the slot of a run that was given up',
       { missed: missed(90, { openMs: 60 * minuteMs }), sealed: null, open: run(90) },
       95,
-      [1, 60],
+      [1, 60, 60],
     ],
     [
       'not the slot of a run that was sealed late',
@@ -143,7 +146,7 @@ describe('slots that pass without a snapshot', () => {
       'slots since the last count, if a name is far ahead',
       { missed: missed(60), sealed: name(1_000_000), open: null },
       95,
-      [3, 80],
+      [3, 60, 80],
     ],
     [
       'none of another schedule',
@@ -157,6 +160,71 @@ describe('slots that pass without a snapshot', () => {
     const counted = { ...state, missed: countPassedSlots(state, minute * minuteMs, scheduleMs) };
     expect(counted.missed.count).toBe((state.missed?.count ?? 0) + (expected?.[0] ?? 0));
     expect(passed(counted, minute)).toBeNull();
+    const sinceMs = expected ? (expected[1] ?? 0) * minuteMs : null;
+    for (const one of [state, counted]) {
+      expect(behindSinceMs(one, minute * minuteMs, scheduleMs)).toBe(sinceMs);
+    }
+  });
+
+  const behind = (state: Parameters<typeof passedSlots>[0], minute: number) => {
+    const sinceMs = behindSinceMs(state, minute * minuteMs, scheduleMs);
+    return sinceMs && sinceMs / minuteMs;
+  };
+  const count = (state: Parameters<typeof passedSlots>[0], minute: number) => {
+    return { ...state, missed: countPassedSlots(state, minute * minuteMs, scheduleMs) };
+  };
+
+  test('a target is behind since its first missed slot, until its next snapshot', () => {
+    const first = count({ missed: missed(60), sealed: name(50), open: null }, 75);
+    expect([75, 95, 300].map((minute) => behind(first, minute))).toEqual([60, 60, 60]);
+    const later = count(count(first, 95), 200);
+    expect(behind(later, 205)).toBe(60);
+    const sealed = { ...later, sealed: name(200) };
+    expect(behind(sealed, 205)).toBeNull();
+    expect(behind(count(sealed, 225), 225)).toBe(210);
+  });
+
+  test('the slot of a run that was given up is the first one, if it is older than the others', () => {
+    const waiting = count({ missed: missed(60), sealed: null, open: run(60) }, 95);
+    expect(behind(waiting, 95)).toBe(70);
+    const other = { ...waiting, open: run(90) };
+    expect([behind(other, 95), behind(count(other, 95), 95)]).toEqual([60, 60]);
+  });
+
+  test('since when is not known if the state does not have it', () => {
+    const old = { missed: missed(90, { after: null }), sealed: null, open: null };
+    expect([behind(old, 95), behind(count(old, 115), 115)]).toEqual([null, null]);
+    expect(missesSlot(old, 95 * minuteMs, scheduleMs)).toBe(true);
+  });
+});
+
+describe('a target is outpaced', () => {
+  const state = { open: null, sealed: null, failures: 0, retryAtMs: 0 };
+  const missed = {
+    count: 2,
+    untilMs: 90 * minuteMs,
+    scheduleMs: 10 * minuteMs,
+    sinceMs: 70 * minuteMs,
+  };
+  const waiting = { ...state, missed: { ...missed, after: null } };
+  const failure = { code: 'NETWORK', message: '', hint: '', sinceMs: 0, lastMs: 0 };
+  const open = { snapshot: '20261124T060000Z', run: '0123456789ab' };
+  const sealedAt = (minute: number) => ({ ...state, sealedAtMs: minute * minuteMs });
+  const outpaced = (a: Schedule['targets'][string], b: Schedule['targets'][string], minute = 95) =>
+    isOutpaced({ ...emptySchedule(), targets: { a, b } }, 'a', minute * minuteMs, 10 * minuteMs);
+
+  test('if it misses slots while a timer seals others', () => {
+    expect(outpaced(waiting, sealedAt(80))).toBe(true);
+    expect(outpaced(waiting, { ...state, open })).toBe(true);
+  });
+
+  test('not if the timer stopped, if an attempt failed, if it has its turn, or if no other one is sealed', () => {
+    expect(outpaced(waiting, sealedAt(80), 115)).toBe(false);
+    expect(outpaced({ ...waiting, failure }, sealedAt(80))).toBe(false);
+    expect(outpaced({ ...waiting, open }, sealedAt(80))).toBe(false);
+    expect(outpaced(waiting, sealedAt(60))).toBe(false);
+    expect(outpaced(waiting, { ...state, open, failure })).toBe(false);
+    expect(outpaced({ ...state, missed }, sealedAt(80))).toBe(false);
   });
 });
 

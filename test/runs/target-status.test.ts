@@ -59,6 +59,7 @@ test('shows a target without an export as due', async () => {
     abandoned: null,
     missedSlots: 0,
     slotMissed: false,
+    behindSince: null,
     problems: [
       { kind: 'never sealed', code: null, message: expect.any(String), hint: expect.any(String) },
     ],
