@@ -1,5 +1,6 @@
 // Responsible for how numbers, tables and snapshots look in the text that people read.
 
+import { Help } from 'commander';
 import type { Sealed } from '../snapshots/catalog.ts';
 
 /**
@@ -23,6 +24,22 @@ export function formatTable(
       : cell.padEnd(widths[column] ?? 0);
   const lines = rows.map((row) => row.map(align));
   return lines.map((cells) => cells.join('  ').trimEnd()).join('\n');
+}
+
+/**
+ * Breaks lines that are longer than `columns` (null: no limit; under 50: not broken) at spaces. A longer word is not cut. The
+ * rest of a line is indented by two more characters than its start.
+ */
+export function fitLines(text: string, columns: number | null): string {
+  if (columns === null || columns < 50) return text;
+  const fit = (line: string) => {
+    if (line.length <= columns) return line;
+    const indent = /^ */.exec(line)?.[0] ?? '';
+    const words = line.slice(indent.length);
+    const wrapped = new Help().boxWrap(words, columns - indent.length - 2);
+    return `${indent}${wrapped.replaceAll('\n', `\n${indent}  `)}`;
+  };
+  return text.split('\n').map(fit).join('\n');
 }
 
 /** Control characters as `\u001b`: they could change the terminal or break a line in two. */

@@ -17,7 +17,7 @@ import { readStatus, type TargetStatus } from '../runs/target-status.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectTargets } from './connection.ts';
 import { worstOf } from './exit-code.ts';
-import { formatCount, formatDuration, formatPlural, formatTable } from './format.ts';
+import { fitLines, formatCount, formatDuration, formatPlural, formatTable } from './format.ts';
 import { addTargetOptions, type TargetOptions } from './options.ts';
 import { probeTargets } from './probing.ts';
 import { type Session, tableColumns } from './session.ts';
@@ -297,16 +297,17 @@ function describePlan(plan: Plan, connection: Connection, columns: number | null
   const notes = plan.warnings.map((warning) => `warning: ${warning}\n`).join('');
   const { targets } = plan;
   const more = {
-    header: ['nodes', 'nodes from', 'requests', 'time', 'share of quota'],
+    header: ['nodes', 'from', 'requests', 'time', 'share'],
     rows: targets.map((target) => [
       target.rows === null ? 'unknown' : formatCount(target.rows),
-      target.rowsFrom ?? '-',
+      target.rowsFrom?.replace('last ', '') ?? '-',
       ...describeEstimate(target),
     ]),
     numeric: [0, 2, 3, 4],
   };
   const list = formatTargets(targets, more, columns);
-  return `${describeVerdict(plan, connection)}\n${notes}${settings}\n\n${describeSums(plan)}\n\n${list}\n`;
+  const head = `${describeVerdict(plan, connection)}\n${notes}${settings}`;
+  return fitLines(`${head}\n\n${describeSums(plan)}\n\n${list}\n`, columns);
 }
 
 function describeVerdict({ targets, accounts, total }: Plan, connection: Connection): string {

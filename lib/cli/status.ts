@@ -18,7 +18,7 @@ import { readStatus, type StatusTarget, type TargetStatus } from '../runs/target
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectStore, findMissingFolder } from './connection.ts';
 import { worstOf } from './exit-code.ts';
-import { formatCount, formatDuration, formatPlural } from './format.ts';
+import { fitLines, formatCount, formatDuration, formatPlural } from './format.ts';
 import {
   addPickOptions,
   addStoreOptions,
@@ -207,7 +207,8 @@ function describeStatus({ statuses, shown, url, columns }: Shown): string {
     numeric: [2, 3],
   };
   const details = `${describeProblems(shown)}${describeFailures(shown)}`;
-  return `${describeSummary(statuses, url)}\n${formatTargets(shown, more, columns)}\n${details}`;
+  const table = formatTargets(shown, more, columns);
+  return fitLines(`${describeSummary(statuses, url)}\n${table}\n${details}`, columns);
 }
 
 function toCells(target: TargetStatus): string[] {

@@ -18,37 +18,50 @@ export interface MoreColumns {
   numeric: readonly number[];
 }
 
-/** A shortened project id shows this many characters. */
-const projectChars = 8;
+/** What to do to the names so that the lines become shorter. */
+interface Layout {
+  shorten: (projectId: string) => string;
+  /** Columns of names that are left out, counted from 0. */
+  leftOut: readonly number[];
+}
+
+/** How many characters a shortened project id shows. */
+const projectChars = [8, 12, 16];
+const nameHeader = ['account', 'table', 'region', 'project'];
+/** Columns of names that are left out, in this order, if all targets have the same name there. */
+const optionalColumns = [1, 2];
 
 /**
- * If the whole table is wider than `columns`, project ids are shortened, and then the column of the table name is left out,
- * each only if the targets can still be told apart. `columns` null: no limit.
+ * If a line is longer than `columns` (null: no limit), project ids are shortened, and then the table name and the region are
+ * left out, each only if the targets can still be told apart. A last cell that still does not fit is put below its line.
  */
 export function formatTargets(
   targets: readonly Named[],
   more: MoreColumns,
   columns: number | null,
 ): string {
-  const whole = layOut(targets, more, { isShort: false, hasTable: true });
+  const whole = layOut(targets, more, { shorten: (projectId) => projectId, leftOut: [] });
   if (columns === null || isWithin(whole, columns)) return whole;
-  const isShort = areDistinct(targets.map((target) => nameCells(target, true).join(' ')));
-  const short = layOut(targets, more, { isShort, hasTable: true });
-  const hasTable = new Set(targets.map(({ table }) => table)).size > 1;
-  if (isWithin(short, columns) || hasTable) return short;
-  return layOut(targets, more, { isShort, hasTable });
+  const shorten = findShortening(targets.flatMap(({ projectId }) => projectId ?? []));
+  const common = optionalColumns.filter(
+    (column) => new Set(targets.map((target) => nameCells(target, shorten)[column])).size === 1,
+  );
+  let text = layOut(targets, more, { shorten, leftOut: [] });
+  for (let count = 1; count <= common.length && !isWithin(text, columns); count += 1) {
+    text = layOut(targets, more, { shorten, leftOut: common.slice(0, count) });
+  }
+  return foldLastColumn(text, more.header.at(-1) ?? '', columns);
 }
 
 function layOut(
   targets: readonly Named[],
   { header, rows, numeric }: MoreColumns,
-  { isShort, hasTable }: { isShort: boolean; hasTable: boolean },
+  { shorten, leftOut }: Layout,
 ): string {
-  const withoutTable = (cells: string[]) => cells.filter((_, column) => hasTable || column !== 1);
-  const names = [
-    ['account', 'table', 'region', 'project'],
-    ...targets.map((target) => nameCells(target, isShort)),
-  ].map(withoutTable);
+  const withoutSome = (cells: string[]) => cells.filter((_, column) => !leftOut.includes(column));
+  const names = [nameHeader, ...targets.map((target) => nameCells(target, shorten))].map(
+    withoutSome,
+  );
   const table = names.map((cells, index) => [
     ...cells,
     ...(index === 0 ? header : (rows[index - 1] ?? [])),
@@ -60,15 +73,43 @@ function layOut(
   );
 }
 
-function nameCells({ account, table, region, projectId }: Named, isShort: boolean): string[] {
-  const project = projectId ?? '(not known yet)';
-  const isLong = isShort && projectId !== null && projectId.length > projectChars + 1;
-  const shown = isLong ? `${project.slice(0, projectChars)}…` : project;
-  return [account ?? '(not known)', table, region, shown];
+function nameCells(
+  { account, table, region, projectId }: Named,
+  shorten: Layout['shorten'],
+): string[] {
+  const project = projectId === null ? '(not known yet)' : shorten(projectId);
+  return [account ?? '(not known)', table, region, project];
 }
 
-function areDistinct(names: readonly string[]): boolean {
-  return new Set(names).size === names.length;
+/** The shortest form in which no two different ids look the same: their start, their end, or both. */
+function findShortening(projectIds: readonly string[]): Layout['shorten'] {
+  const count = new Set(projectIds).size;
+  for (const chars of projectChars) {
+    const half = chars / 2;
+    const forms: Layout['shorten'][] = [
+      (id) => `${id.slice(0, chars)}…`,
+      (id) => `…${id.slice(-chars)}`,
+      (id) => `${id.slice(0, half)}…${id.slice(-half)}`,
+    ];
+    for (const form of forms) {
+      const shorten = (id: string) => (id.length > chars + 1 ? form(id) : id);
+      if (new Set(projectIds.map(shorten)).size === count) return shorten;
+    }
+  }
+  return (projectId) => projectId;
+}
+
+/** `header`: of the last column. */
+function foldLastColumn(text: string, header: string, columns: number): string {
+  const lines = text.split('\n');
+  // Only the last column is not padded.
+  const start = (lines[0]?.length ?? 0) - header.length;
+  return lines
+    .map((line) => {
+      if (line.length <= columns) return line;
+      return `${line.slice(0, start).trimEnd()}\n    ${line.slice(start)}`;
+    })
+    .join('\n');
 }
 
 function isWithin(text: string, columns: number): boolean {

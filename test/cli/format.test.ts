@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import {
   describeSnapshots,
   describeTarget,
+  fitLines,
   formatBytes,
   formatCount,
   formatDuration,
@@ -18,6 +19,20 @@ test('aligns the columns of a table', () => {
     ['container_nodes', '7', 'due'],
   ];
   expect(formatTable(rows)).toBe('table            rows  now\ncontainer_nodes  7     due');
+});
+
+test('breaks long lines at spaces, indents the rest of a line, and loses no word', () => {
+  const word = 'x'.repeat(70);
+  const text = `short\n  ${'some words '.repeat(12)}end\n\n${word} y\n`;
+  expect(fitLines(text, null)).toBe(text);
+  const lines = fitLines(text, 60).split('\n');
+  expect(lines.slice(0, 4)).toEqual([
+    'short',
+    `  ${'some words '.repeat(5).trim()}`,
+    `    ${'some words '.repeat(5).trim()}`,
+    '    some words some words end',
+  ]);
+  expect(lines.slice(4)).toEqual(['', word, '  y', '']);
 });
 
 test('escapes control characters in a table and in the name of a target', () => {
