@@ -14,6 +14,7 @@ import { describeWait } from './progress.ts';
 import type { Session, StateAt } from './session.ts';
 
 type ProbedTarget = Connection['targets'][number];
+type Named = Pick<ProbedTarget, 'account' | 'table' | 'region'>;
 
 const hourMs = 3_600_000;
 
@@ -46,7 +47,7 @@ export async function probeTargets(
   const progress = trackProbes(asked, quota);
   await session.showProgress(progress.stateAt, async () => {
     for (const target of asked) {
-      progress.start(target);
+      progress.start(target, session.runtime.monotonicMs());
       const refusal = refusals.get(target.user);
       if (refusal) {
         errors.push(notTried(target, refusal));
@@ -83,22 +84,29 @@ function describeStop(done: number, total: number): StoppedError {
 }
 
 /** Follows the requests of a probe. `nowMs` is monotonic. */
-function trackProbes(asked: readonly ProbedTarget[], quota: Quota) {
+export function trackProbes(asked: readonly Named[], quota: Quota) {
   let done = -1;
   let label = '';
+  let startMs = 0;
+  /** For each target that is done, milliseconds. */
+  let paceMs = 0;
   let waiting: { untilMs: number; event: Parameters<typeof describeWait>[0] } | null = null;
   const stateAt: StateAt = (nowMs) => {
     if (done < 0) return null;
     const waitMs = waiting === null ? 0 : Math.max(0, waiting.untilMs - nowMs);
     const wait = waiting && waitMs > 0 ? describeWait(waiting.event, waitMs) : null;
-    const leftMs = waitMs + spanMs(asked.length - done, quota);
+    const left = asked.length - done;
+    // The slower one counts: the quota, or what the requests took so far.
+    const leftMs = Math.max(waitMs + spanMs(left, quota), left * paceMs);
     const counts = { unit: 'targets', done, total: asked.length } as const;
     return { label, ...counts, perSecond: null, leftMs, wait, note: '' };
   };
   return {
     stateAt,
-    start({ account, table, region }: ProbedTarget): void {
+    start({ account, table, region }: Named, nowMs: number): void {
       done += 1;
+      if (done === 0) startMs = nowMs;
+      else paceMs = (nowMs - startMs) / done;
       label = `${account} ${table} ${region}`;
       waiting = null;
     },

@@ -78,7 +78,7 @@ export function createTracker(quota: Quota, pageLimit: number) {
     const sentMs = inWindow(nowMs);
     const free = waitMs === null ? Math.max(0, quota.requests - sentMs.length) : 0;
     // The requests that are still free in this window are sent at once, so only the rate limits them.
-    if (requests <= free) return perSecond === null ? null : Math.min(byRateMs, quota.windowMs);
+    if (requests <= free) return perSecond === null ? null : byRateMs;
     const nextMs = waitMs ?? Math.max(0, (sentMs[0] ?? nowMs) + quota.windowMs - nowMs);
     const windows = Math.ceil((requests - free) / quota.requests);
     return Math.max(nextMs + (windows - 1) * quota.windowMs, byRateMs);

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { trackProbes } from '../../lib/cli/probing.ts';
 import { runProgram } from '../../lib/cli/program.ts';
 import { call, createFolder, createTestRuntime, keyOf, simulate } from './test-runtime.ts';
 
@@ -45,4 +46,19 @@ test('keeps what it has learned if it is stopped, and asks for the rest when it 
   expect(again.code).toBe(0);
   expect(again.runtime.json()).toMatchObject({ total: { unknown: 0, fits: true } });
   expect(simulator.stats().nodeRequests).toBe(3);
+});
+
+test('the time left follows the slower one: the quota, or what the requests took so far', () => {
+  const targets = Array.from({ length: 200 }, (_, index) => {
+    return { account: `a${index}`, table: 'container_nodes', region: 'cn-south-4' };
+  });
+  const probe = (quota: { requests: number; windowMs: number }, eachMs: number) => {
+    const tracker = trackProbes(targets, quota);
+    for (const [index, target] of targets.slice(0, 5).entries()) {
+      tracker.start(target, index * eachMs);
+    }
+    return tracker.stateAt(5 * eachMs)?.leftMs;
+  };
+  expect(probe({ requests: 1_000, windowMs: 1_000 }, 500)).toBe(196 * 500);
+  expect(probe({ requests: 5, windowMs: 60_000 }, 500)).toBe(39 * 60_000);
 });

@@ -132,6 +132,17 @@ describe('time left', () => {
     expect(tracker.stateAt(8_001)).toBeNull();
   });
 
+  test('follows the measured rate if the quota allows all that is left at once', () => {
+    const tracker = createTracker({ requests: 1_000, windowMs: 1_000 }, 200);
+    // 2 pages per second, and 160 s left: the quota would allow these 320 requests within a second.
+    for (let index = 1; index <= 20; index += 1) {
+      tracker.observe(page(200 * index, 200 * 340), index * 500);
+    }
+    const left = tracker.stateAt(10_000)?.leftMs ?? 0;
+    expect(left).toBeGreaterThan(150_000);
+    expect(left).toBeLessThan(170_000);
+  });
+
   test('follows the rate of a slow endpoint', () => {
     const tracker = createTracker({ requests: 100, windowMs: 1_000 }, 200);
     tracker.observe(page(200, 40_000), 0);
