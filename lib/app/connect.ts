@@ -56,6 +56,7 @@ export interface CollectOptions {
 export interface Connection {
   store: Store;
   host: Host;
+  scratch: ProcessScratch;
   quota: Quota;
   scheduleMs: number;
   targets: readonly ServiceTarget[];
@@ -107,6 +108,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
   return {
     store,
     host,
+    scratch,
     quota,
     scheduleMs: config.scheduleMs,
     targets,

@@ -16,6 +16,7 @@ import {
   skewMsMax,
 } from './judgement.ts';
 import type { ProbeOptions } from './probe.ts';
+import { checkScratch } from './scratch-check.ts';
 import { checkService } from './service-check.ts';
 import { canCount, checkStore } from './store-check.ts';
 import type { ServiceTarget } from './target.ts';
@@ -26,7 +27,7 @@ export async function examineConnection(
   { store: storeConfig, proxy }: Config,
   options: ProbeOptions,
 ): Promise<Check[]> {
-  const { store, targets } = connection;
+  const { store, scratch, targets } = connection;
   const { signal } = options;
   const checks: Check[] = [];
   try {
@@ -46,7 +47,8 @@ export async function examineConnection(
         ? { root: storeConfig.root, fileMode: storeConfig.fileMode, umask: process.umask() }
         : null;
     const ofStore = await checkStore(store, { clock: systemClock, random: Math.random, folder });
-    checks.push(...ofStore, ...(await checkHolds(store, targets)));
+    const ofScratch = await checkScratch(scratch);
+    checks.push(...ofStore, ofScratch, ...(await checkHolds(store, targets)));
     const ofService = await checkService(connection, {
       ...options,
       canCount: canCount(ofStore),

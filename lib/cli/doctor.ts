@@ -17,9 +17,10 @@ export const doctorCommand: CommandDefinition<TargetOptions> = {
   name: 'doctor',
   summary: 'find out why an export does not work; one line per check, with the fix',
   description:
-    "Checks what an export needs, and prints one line per check, with the fix: configuration, region, enterprise project, proxy, connection (name resolution, TLS), clock, store, sign-in, and permission on each target. For hss it also compares the totals with and without container_node, and the service's own count. Sends up to 4 requests per target, within the quota: it waits for it, also while an export runs. A key that was refused is not used again.",
+    "Checks what an export needs, and prints one line per check, with the fix: configuration, region, enterprise project, proxy, connection (name resolution, TLS), clock, store, temporary files, sign-in, and permission on each target. For hss it also compares the totals with and without container_node, and the service's own count. Sends up to 4 requests per target, within the quota: it waits for it, also while an export runs. A key that was refused is not used again.",
   addTargetOptions,
-  writes: 'the quota ledger in _quota/, and a small object in _runs/ that it deletes again',
+  writes:
+    'the quota ledger in _quota/, a small object in _runs/ and a small temporary file, both of which it deletes again',
   codes: [0, 1, 2, 3, 4, 5],
   examples: [
     'cgs-export doctor',

@@ -17,6 +17,10 @@ export interface ScratchOptions {
 }
 
 export interface ProcessScratch extends Scratch {
+  /** Where the folder of this process is made. */
+  parent: string;
+  /** Free space there for this user. Null: the file system does not tell it. */
+  freeBytes(): Promise<number | null>;
   /** Removes the folders of processes that are gone. Never throws: what cannot be removed stays. */
   removeLeft(): Promise<void>;
 }
@@ -59,6 +63,11 @@ export function openScratch(options: ScratchOptions): ProcessScratch {
   }
 
   return {
+    parent,
+    async freeBytes() {
+      const found = await statfs(parent).catch(() => null);
+      return found && found.bavail * found.bsize;
+    },
     async open() {
       const path = join(useFolder(), String(names));
       names += 1;
