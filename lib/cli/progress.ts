@@ -32,6 +32,11 @@ const waitReasons: Readonly<Record<string, string>> = {
 
 type WaitEvent = Extract<ProgressEvent, { kind: 'wait' | 'retry' }>;
 
+/** `for the quota` */
+export function describeReason(reason: string): string {
+  return waitReasons[reason] ?? `for ${reason}`;
+}
+
 export function describeWait(event: WaitEvent, leftMs: number): ProgressState['wait'] {
   const left = formatDuration(leftMs);
   if (event.kind === 'wait') {
@@ -39,7 +44,7 @@ export function describeWait(event: WaitEvent, leftMs: number): ProgressState['w
     return {
       leftMs,
       short,
-      text: `${short} ${waitReasons[event.reason] ?? `for ${event.reason}`}`,
+      text: `${short} ${describeReason(event.reason)}`,
     };
   }
   const short = `retry ${event.nextTry} of ${event.triesMax} in ${left}`;

@@ -2,13 +2,14 @@
 
 import { toResultJson } from '../app/result-json.ts';
 import { describeLift } from '../runs/holds.ts';
-import type { HeldTarget } from '../runs/invocation.ts';
+import type { HeldTarget, PausedTarget } from '../runs/invocation.ts';
 import { slotMs } from '../runs/schedule.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectTargets, warnOfNewFolder } from './connection.ts';
 import { exitCodeOfResult } from './exit-code.ts';
 import { describeSnapshots, describeTarget, formatPlural } from './format.ts';
 import { addTargetOptions, readNumber, type TargetOptions } from './options.ts';
+import { describeReason } from './progress.ts';
 import type { Session } from './session.ts';
 
 interface TickOptions extends TargetOptions {
@@ -52,6 +53,7 @@ async function runTick(options: TickOptions, session: Session): Promise<Outcome>
       describeSnapshots(result.snapshots, store.url),
       ...result.held.map(describeHeld),
       ...result.failing.map(describeFailing),
+      ...result.paused.map(describePaused),
       `${result.status}, ${formatPlural(result.requests, 'request')}`,
       result.idle === null
         ? ''
@@ -76,6 +78,15 @@ function describeHeld(target: HeldTarget): string {
 /** The next invocation tries it again. */
 function describeFailing(target: HeldTarget): string {
   return `newest attempt failed: ${describeTarget(target)}\n${indent(describeFailure(target))}`;
+}
+
+function describePaused(target: PausedTarget): string {
+  const { snapshot, waitsFor } = target;
+  const what =
+    waitsFor === null
+      ? 'the next tick continues it'
+      : `waiting ${describeReason(waitsFor.reason)} until ${waitsFor.until}`;
+  return `open: ${describeTarget(target)}, run ${snapshot}: ${what}\n`;
 }
 
 function describeFailure({ failure }: HeldTarget): string[] {

@@ -13,13 +13,14 @@ import { damagedScheduleKey, scheduleKey } from '../core/object-keys.ts';
 import type { Clock } from '../core/ports.ts';
 import { checkAskedWait, stoppedError } from '../quota/budget.ts';
 import { type Lease, takeLease, watchLease } from '../quota/lease.ts';
-import { openLedger, type WaitReason } from '../quota/ledger.ts';
+import { openLedger } from '../quota/ledger.ts';
 import { listFailures } from './holds.ts';
 import type {
   CollectPorts,
   CollectResult,
   Invocation,
   InvocationLedger,
+  RefusedWait,
   ScheduleView,
   Target,
 } from './invocation.ts';
@@ -56,6 +57,7 @@ export async function collect(mode: CollectMode, ports: CollectPorts): Promise<C
     errors: [],
     held: [],
     failing: [],
+    paused: [],
     idle: null,
   };
   const collecting: Collecting = { policy, ports, result, done: new Set() };
@@ -223,14 +225,15 @@ async function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promis
 /** The quota ledger, with waits that are charged to the budget, shown as progress, and keep the lease alive. */
 function openInvocationLedger(policy: Policy, ports: CollectPorts, lease: Lease): InvocationLedger {
   const { clock, budget, log, progress } = ports;
-  let refusedFor: WaitReason | null = null;
+  let refused: RefusedWait | null = null;
   const ledger = openLedger({
     ...ports,
     heldFrom: policy.quotaHeldFrom,
     async wait(delayMs, reason) {
       checkAskedWait(delayMs, reason, ports.store.nowMs());
       if (!budget.takeWait(delayMs)) {
-        refusedFor = reason;
+        const untilMs = ports.store.nowMs() + delayMs;
+        refused = { reason, until: new Date(untilMs).toISOString() };
         return false;
       }
       progress({ kind: 'wait', delayMs, reason });
@@ -245,9 +248,9 @@ function openInvocationLedger(policy: Policy, ports: CollectPorts, lease: Lease)
   });
   return {
     ...ledger,
-    refusedFor: () => refusedFor,
+    refusedWait: () => refused,
     admit(user, want) {
-      refusedFor = null;
+      refused = null;
       return ledger.admit(user, want);
     },
   };

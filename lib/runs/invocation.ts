@@ -72,8 +72,22 @@ export interface Invocation extends Agenda {
 }
 
 export interface InvocationLedger extends Ledger {
-  /** Why the last request was not admitted. Null: it was admitted, or there was none. */
-  refusedFor(): WaitReason | null;
+  /** The wait for which the last request was not admitted. Null: it was admitted, or there was none. */
+  refusedWait(): RefusedWait | null;
+}
+
+export interface RefusedWait {
+  reason: WaitReason;
+  /** Until when it would have taken, by the store's clock, ISO 8601 UTC. */
+  until: string;
+}
+
+/** A target whose run is open at the end of the invocation. The next one continues it. */
+export interface PausedTarget extends TargetKey {
+  account: string;
+  snapshot: string;
+  /** What its next request waits for. Null: the time of the invocation was too short, or another run must seal first. */
+  waitsFor: RefusedWait | null;
 }
 
 export interface CollectResult {
@@ -88,6 +102,8 @@ export interface CollectResult {
   held: HeldTarget[];
   /** Targets that a timer will try again, but whose newest attempt failed. A command has none. */
   failing: HeldTarget[];
+  /** Targets that this invocation has worked on, and whose run it could not finish. Not those whose attempt failed. */
+  paused: PausedTarget[];
   /** Why there was nothing to do: no target is due that is not held, or another exporter works. Null: there was. */
   idle: 'not due' | 'leased' | null;
 }

@@ -215,14 +215,19 @@ async function notePaused(
   attempt: Attempt<ResolvedTask>,
   wasFirst: boolean,
 ): Promise<void> {
-  const { ledger, store, schedule, saveSchedule } = invocation;
+  const { ledger, store, schedule, result, saveSchedule } = invocation;
   const { task, checkpoint, gotPage, newestError } = attempt;
-  const isThrottled = ledger.refusedFor() === 'throttled';
+  const waitsFor = ledger.refusedWait();
+  const isThrottled = waitsFor?.reason === 'throttled';
   state.isPaused = true;
   if (isThrottled) state.throttledUsers.add(task.target.user);
   else state.isQuotaUsedUp = true;
   // A target that only found the quota used up by the targets before it is not stalled.
   if (!gotPage && (wasFirst || isThrottled)) await noteStall(invocation, attempt);
+  if (checkpoint && (gotPage || !newestError)) {
+    const { snapshot } = checkpoint;
+    result.paused.push({ account: task.target.account, ...task.key, snapshot, waitsFor });
+  }
   const targetState = targetStateOf(schedule, task.id);
   if (gotPage && (targetState.failures > 0 || targetState.failure)) {
     targetState.failures = 0;

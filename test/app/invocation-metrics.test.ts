@@ -21,6 +21,7 @@ test('counts pages and waits, takes requests from the result, and calculates wha
     errors: [],
     held: [],
     failing: [],
+    paused: [],
     idle: null,
   });
   nowMs += 2_000.2;

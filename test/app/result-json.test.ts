@@ -22,6 +22,7 @@ test('a result has the documented fields', () => {
     errors: [],
     held: [],
     failing: [],
+    paused: [],
   } as unknown as CollectResult;
   expect(toResultJson(result, createScrubber())).toEqual({
     status: 'sealed',
@@ -57,6 +58,7 @@ test('held and failing targets are there only if there are some, and their texts
     ...{ status: 'idle', snapshots: [], requests: 0, throttled: 0, errors: [], idle: 'not due' },
     held: [held, { ...held, failure: null }],
     failing: [{ ...held, heldUntil: null }],
+    paused: [],
   };
   const json = toResultJson(result, scrubber);
   expect(json.held).toMatchObject([

@@ -30,6 +30,7 @@ function result(overrides: Partial<CollectResult>, verdicts: string[] = []): Col
     errors: [],
     held: [],
     failing: [],
+    paused: [],
     idle: null,
     ...overrides,
   };

@@ -72,6 +72,24 @@ test('pauses with exit code 0 when the quota is used, without waiting for the ne
   expect(performance.now() - startMs).toBeLessThan(5_000);
 });
 
+test('says whose run is open and until when it waits', async () => {
+  const simulator = await simulate({ nodes: 700 });
+  const options = { cwd: createFolder(), env: keyOf(simulator) };
+  const quota = ['--quota-requests', '2', '--quota-window-seconds', '60', '--account', 'prod'];
+  const args = ['tick', ...flagsFor(simulator).slice(0, 8), ...quota];
+  for (const requests of [2, 0]) {
+    const { runtime } = await call(args, options);
+    const line =
+      /^open: prod container_nodes cn-south-4 (\S+), run (\S+): waiting for the quota until (\S+)\npaused, (\d) requests\n$/;
+    const [, project, run = '', until = '', sent] = line.exec(runtime.out()) ?? [];
+    expect([project, sent]).toEqual([simulator.projectId, String(requests)]);
+    expect(run).toMatch(/^\d{8}T000000Z$/);
+    const leftMs = Date.parse(until) - Date.now();
+    expect(leftMs).toBeGreaterThan(30_000);
+    expect(leftMs).toBeLessThan(90_000);
+  }
+});
+
 test('exits with 3 if the key is refused', async () => {
   const simulator = await simulate();
   const env = { ...keyOf(simulator), HUAWEICLOUD_SDK_SK: 'wrong-secret-key-0123456789' };
