@@ -17,9 +17,9 @@ export async function checkScratch(scratch: ProcessScratch): Promise<Check> {
   try {
     const file = await scratch.open();
     try {
-      await file.append(text);
+      const appended = await file.append(text);
       await file.finish();
-      await file.read(0, text.length);
+      await file.read(appended);
     } finally {
       await file.remove();
     }

@@ -242,8 +242,8 @@ export function behindSinceMs(state: SlotState, nowMs: number, scheduleMs: numbe
 }
 
 /**
- * True if a target misses slots although a timer runs and no attempt of it failed, while the timer exports other targets: there
- * is more to do than the quota, or the time of the invocations, allows.
+ * True if a target misses slots although a timer runs and no attempt of it failed, while the timer exports other targets: the
+ * quota, or the time of the invocations, is not enough for all.
  */
 export function isOutpaced(
   { targets }: Schedule,

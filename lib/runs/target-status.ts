@@ -441,7 +441,7 @@ function describeHeld({
 const aheadMsMax = 60_000;
 const neverHint = 'Check that the timer runs, or run `cgs-export export`.';
 const outpacedHint =
-  'The timer exports other targets, and this one misses its slots: the schedule has more targets than the quota allows. `cgs-export plan` shows which schedule fits.';
+  'The timer exports other targets while this one misses its slots: the schedule has more targets than the quota allows, or the timer runs too rarely. `cgs-export plan` shows which schedule fits the quota.';
 const openHint = 'Its first run is open. `cgs-export export` completes it now.';
 const oldHint =
   'Check that the timer runs. `cgs-export plan` shows whether the quota is enough for the schedule.';
