@@ -19,8 +19,7 @@ export const doctorCommand: CommandDefinition<TargetOptions> = {
   description:
     "Checks what an export needs, and prints one line per check, with the fix: configuration, region, enterprise project, proxy, connection (name resolution, TLS), clock, store, temporary files, sign-in, and permission on each target. For hss it also compares the totals with and without container_node, and the service's own count. Sends up to 4 requests per target, within the quota: it waits for it, also while an export runs. A key that was refused is not used again.",
   addTargetOptions,
-  writes:
-    'the quota ledger in _quota/, a small object in _runs/ and a small temporary file, both of which it deletes again',
+  writes: 'the quota ledger in _quota/; an object in _runs/ and a temporary file, deleted again',
   codes: [0, 1, 2, 3, 4, 5],
   examples: [
     'cgs-export doctor',
