@@ -8,7 +8,7 @@ import { requestTimeoutMs } from '../api/send.ts';
 import { createFetch } from '../api/transport.ts';
 import { checkDistinctTargets, secretsOf } from '../config/load.ts';
 import type { Config, Series } from '../config/model.ts';
-import type { ConfigIssue } from '../core/errors.ts';
+import { type ConfigIssue, ExportError } from '../core/errors.ts';
 import type { Encoder, Host, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { ndjsonEncoder } from '../formats/ndjson.ts';
@@ -121,10 +121,22 @@ export function connect(config: Config, options: ConnectOptions): Connection {
         : unlimitedBudget(signal);
       return budgets.run(budget, async () => {
         await scratch.removeLeft();
+        await warnOfScratch(scratch, log);
         return collect(mode, { ...ports, memoryMb, budget, progress });
       });
     },
   };
+}
+
+/** Before the first request, because the pages of a long list take hours. */
+async function warnOfScratch(scratch: ProcessScratch, log: Log): Promise<void> {
+  const fault = await scratch.findFault();
+  if (!(fault instanceof ExportError)) return;
+  const { code, hint } = fault;
+  log('warn', `${fault.message}. A list of more than 20,000 nodes cannot be sealed.`, {
+    code,
+    hint,
+  });
 }
 
 /** Returns a function that throws ConfigError if two targets turn out to be the same list. */

@@ -1,7 +1,18 @@
 // Responsible for temporary files: one folder for each process, and the folders that killed processes left behind.
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type FileHandle, lstat, open, readdir, rm, rmdir, statfs, unlink } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  type FileHandle,
+  lstat,
+  open,
+  readdir,
+  rm,
+  rmdir,
+  statfs,
+  unlink,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Host, Scratch, ScratchFile } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
@@ -21,6 +32,8 @@ export interface ProcessScratch extends Scratch {
   parent: string;
   /** Free space there for this user. Null: the file system does not tell it. */
   freeBytes(): Promise<number | null>;
+  /** Why `parent` cannot be used, as far as it shows without making a file; null: nothing was found. */
+  findFault(): Promise<unknown>;
   /** Removes the folders of processes that are gone. Never throws: what cannot be removed stays. */
   removeLeft(): Promise<void>;
 }
@@ -30,6 +43,7 @@ const namePrefix = 'cgs-export-tmp-';
 const idleMsMax = 24 * 60 * 60 * 1_000;
 
 /** Folders have the mode 0700 and files 0600. The folder exists only while it has files. */
+// Long because: one state, and the functions that share it.
 export function openScratch(options: ScratchOptions): ProcessScratch {
   const { parent, host, onExit } = options;
   let folder: string | null = null;
@@ -67,6 +81,12 @@ export function openScratch(options: ScratchOptions): ProcessScratch {
     async freeBytes() {
       const found = await statfs(parent).catch(() => null);
       return found && found.bavail * found.bsize;
+    },
+    async findFault() {
+      return access(parent, constants.W_OK | constants.X_OK).then(
+        () => null,
+        (error: unknown) => describeScratchFault(parent, error, true),
+      );
     },
     async open() {
       const path = join(useFolder(), String(names));

@@ -130,14 +130,35 @@ test('exports with a sign-in: one token for all requests, its project, and no se
   }
 });
 
-test('a collection removes the temporary files of processes that are gone, and makes none itself', async () => {
+/** A folder that TMPDIR names during this test. */
+function useTemporaryFolder(): string {
   const parent = mkdtempSync(join(tmpdir(), 'cgs-parent-'));
   const { TMPDIR } = process.env;
   process.env.TMPDIR = parent;
   onTestFinished(() => {
     process.env.TMPDIR = TMPDIR;
-    rmSync(parent, { recursive: true });
+    rmSync(parent, { recursive: true, force: true });
   });
+  return parent;
+}
+
+test('a collection warns before its first request if no temporary file can be made, and seals a short list', async () => {
+  const simulator = await start();
+  const config = await configure({
+    accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
+  });
+  const parent = useTemporaryFolder();
+  rmSync(parent, { recursive: true });
+  const connection = open(config);
+  expect((await connection.run()).status).toBe('sealed');
+  const [first = ''] = connection.lines.filter((line) => !line.includes('"debug"'));
+  expect(first).toContain(`cannot use ${parent} for temporary files`);
+  expect(first).toContain('more than 20,000 nodes cannot be sealed');
+  expect(first).toContain('TEMP_UNUSABLE');
+});
+
+test('a collection removes the temporary files of processes that are gone, and makes none itself', async () => {
+  const parent = useTemporaryFolder();
   const simulator = await start();
   const config = await configure({
     accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
