@@ -9,7 +9,7 @@ export interface TargetKey {
 
 /** What a part holds, and how it is encoded. */
 export interface PartKind {
-  role: 'rows' | 'rejects';
+  role: 'rows' | 'rejects' | 'changes';
   format: 'parquet' | 'ndjson';
 }
 
@@ -69,6 +69,7 @@ const partDirectories: readonly (PartKind & { suffix: string; extension: string 
   { role: 'rows', format: 'parquet', suffix: '', extension: 'parquet' },
   { role: 'rows', format: 'ndjson', suffix: '_ndjson', extension: 'ndjson.gz' },
   { role: 'rejects', format: 'ndjson', suffix: '_rejects', extension: 'ndjson.gz' },
+  { role: 'changes', format: 'parquet', suffix: '_changes', extension: 'parquet' },
 ];
 
 function findPartDirectory({ role, format }: PartKind) {
@@ -138,6 +139,52 @@ export function parseManifestKey(key: string): { target: TargetKey; snapshot: st
   if (!match) return null;
   const [, table = '', region = '', projectId = '', snapshot = ''] = match;
   return { target: { table, region, projectId }, snapshot };
+}
+
+export const signaturesPrefix = '_signatures/';
+export const keysPrefix = '_keys/';
+
+/** The detached signature of a manifest. */
+export function signatureKey(target: TargetKey, snapshot: string): string {
+  return `${signaturesPrefix}${targetId(target)}/${snapshot}.sig`;
+}
+
+/** Null if the key is not the key of a signature of a manifest. */
+export function parseSignatureKey(key: string): { target: TargetKey; snapshot: string } | null {
+  const match = /^_signatures\/(.+)\/(\d{8}T\d{6}Z)\.sig$/.exec(key);
+  const target = match && parseTargetId(match[1] ?? '');
+  return target && { target, snapshot: match[2] ?? '' };
+}
+
+/** A public key, by its key id. */
+export function publicKeyKey(keyId: string): string {
+  return `${keysPrefix}${keyId}.pem`;
+}
+
+/** The key id; null if the key is not the key of a public key. */
+export function parsePublicKeyKey(key: string): string | null {
+  return /^_keys\/([0-9a-f]{16})\.pem$/.exec(key)?.[1] ?? null;
+}
+
+export const tombstonesPrefix = '_pruned/';
+
+/** What retention has deleted, or will delete, of a snapshot. */
+export function tombstoneKey(target: TargetKey, snapshot: string): string {
+  return `${tombstonesPrefix}${targetId(target)}/${snapshot}.json`;
+}
+
+/** The detached signature of a tombstone. */
+export function tombstoneSignatureKey(target: TargetKey, snapshot: string): string {
+  return `${tombstonesPrefix}${targetId(target)}/${snapshot}.sig`;
+}
+
+/** Null if the key is not the key of a tombstone or of its signature. */
+export function parseTombstoneKey(
+  key: string,
+): { target: TargetKey; snapshot: string; isSignature: boolean } | null {
+  const match = /^_pruned\/(.+)\/(\d{8}T\d{6}Z)\.(json|sig)$/.exec(key);
+  const target = match && parseTargetId(match[1] ?? '');
+  return target && { target, snapshot: match[2] ?? '', isSignature: match[3] === 'sig' };
 }
 
 export const latestPrefix = '_latest/';

@@ -22,7 +22,7 @@ const snapshot = v.pipe(
 
 const previousShape = v.object({ snapshot, manifestSha256: hash });
 const partShape = v.object({
-  role: v.picklist(['rows', 'rejects']),
+  role: v.picklist(['rows', 'rejects', 'changes']),
   format: v.picklist(['parquet', 'ndjson']),
   key: v.string(),
   rows: count,
@@ -50,6 +50,11 @@ const manifestShape = v.object({
   mistyped: counts,
   parts: v.array(partShape),
   previous: v.nullable(previousShape),
+  /** Null: it is not signed. */
+  signing: v.optional(
+    v.nullable(v.object({ keyId: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)) })),
+    null,
+  ),
   writer: v.string(),
 });
 const pointerShape = v.object({

@@ -323,6 +323,7 @@ function makeManifest(
     ...statistics,
     parts,
     previous,
+    signing: null,
     writer,
   };
 }

@@ -22,9 +22,13 @@ import {
   type PartKind,
   parseManifestKey,
   parsePartKey,
+  parsePublicKeyKey,
   parseRunKey,
+  parseSignatureKey,
+  parseTombstoneKey,
   partKey,
   probedSizesKey,
+  publicKeyKey,
   quotaPrefix,
   runPrefix,
   runsPrefix,
@@ -32,9 +36,12 @@ import {
   sealingPrefix,
   sealRecordKey,
   segmentKey,
+  signatureKey,
   snapshotName,
   snapshotTimeMs,
   targetId,
+  tombstoneKey,
+  tombstoneSignatureKey,
 } from '../../lib/core/object-keys.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 
@@ -138,6 +145,14 @@ describe('keys', () => {
         expect(parseManifestKey(manifest)).toEqual({ target: given, snapshot: name });
         expect(manifest.startsWith(manifestPrefix(given))).toBe(true);
         expect(manifest.startsWith(manifestsPrefix)).toBe(true);
+        const place = { target: given, snapshot: name };
+        expect(parseSignatureKey(signatureKey(given, name))).toEqual(place);
+        const tombstone = { ...place, isSignature: false };
+        expect(parseTombstoneKey(tombstoneKey(given, name))).toEqual(tombstone);
+        const signed = { ...place, isSignature: true };
+        expect(parseTombstoneKey(tombstoneSignatureKey(given, name))).toEqual(signed);
+        const keyId = hash.slice(0, 16);
+        expect(parsePublicKeyKey(publicKeyKey(keyId))).toBe(keyId);
         const run = runPrefix(given, name, hash.slice(0, 12));
         expect(run.startsWith(runsPrefix(given))).toBe(true);
         const record = sealRecordKey(given, name, hash.slice(0, 12));
@@ -181,6 +196,19 @@ describe('keys', () => {
     partKey(target, rowsNdjson, snapshot, 'cd'.repeat(32)),
   ])('%j is not the key of this part of this snapshot', (key) => {
     expect(isPartOf(target, snapshot, { ...rowsNdjson, key, sha256 })).toBe(false);
+  });
+
+  test('of signatures, public keys and tombstones are distinguished from foreign names', () => {
+    const signature = signatureKey(target, snapshot);
+    for (const key of [`${signature}.bak`, '_signatures/a.sig', manifestKey(target, snapshot)]) {
+      expect(parseSignatureKey(key)).toBeNull();
+    }
+    for (const key of ['_keys/a.pem', `${publicKeyKey('0123456789abcdef')}~`, '_keys/x/y.pem']) {
+      expect(parsePublicKeyKey(key)).toBeNull();
+    }
+    for (const key of [`${tombstoneKey(target, snapshot)}~`, '_pruned/a.json', signature]) {
+      expect(parseTombstoneKey(key)).toBeNull();
+    }
   });
 
   test('no part holds rejects as Parquet', () => {

@@ -85,6 +85,7 @@ describe('the manifest', () => {
       mistyped: {},
       parts: [part, rejects],
       previous: null,
+      signing: null,
       writer: 'cgs-export/test',
     });
     expect(manifest.parts.map(({ role, format }) => [role, format])).toEqual([

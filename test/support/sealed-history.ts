@@ -112,6 +112,7 @@ function describeManifest(
     mistyped: {},
     parts,
     previous,
+    signing: null,
     writer: 'cgs-export/test',
   };
 }

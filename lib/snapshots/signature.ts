@@ -1,0 +1,69 @@
+// Responsible for Ed25519 keys and signatures: key texts, key ids, signing and checking. Pure.
+
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto';
+
+/** A key that signs, and its public half. */
+export interface SigningKey {
+  keyId: string;
+  /** Of the public half, as it is stored under `_keys/`. */
+  publicPem: string;
+  /** 64 bytes. Equal bytes give equal signatures. */
+  sign(bytes: Uint8Array): Uint8Array;
+}
+
+/** A key that checks signatures. */
+export interface PublicKey {
+  keyId: string;
+  isSignatureOf(bytes: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** PEM, also with line breaks written as `\n`, or the base64 of the DER in one line. Throws Error for any other text. */
+function toKeyInput<T extends 'pkcs8' | 'spki'>(text: string, type: T) {
+  const key = text.trim().replaceAll('\\n', '\n');
+  if (key.startsWith('-----BEGIN ')) return { key, format: 'pem' } as const;
+  return { key: Buffer.from(key, 'base64'), format: 'der', type } as const;
+}
+
+/** The first 16 hex digits of the SHA-256 of the key's SPKI DER. */
+function keyIdOf(key: KeyObject): string {
+  const der = key.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(der).digest('hex').slice(0, 16);
+}
+
+/** Null: the text is not an unencrypted Ed25519 private key (PKCS#8). The text is in no error. */
+export function readSigningKey(text: string): SigningKey | null {
+  try {
+    const key = createPrivateKey(toKeyInput(text, 'pkcs8'));
+    if (key.asymmetricKeyType !== 'ed25519') return null;
+    const publicKey = createPublicKey(key);
+    return {
+      keyId: keyIdOf(publicKey),
+      publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+      sign: (bytes) => sign(null, bytes, key),
+    };
+  } catch {
+    return null;
+  }
+}
+
+/** Null: the text is not an Ed25519 public key (SPKI). A private key is not accepted in its place. */
+export function readPublicKey(text: string): PublicKey | null {
+  if (text.includes('PRIVATE KEY')) return null;
+  try {
+    const key = createPublicKey(toKeyInput(text, 'spki'));
+    if (key.asymmetricKeyType !== 'ed25519') return null;
+    return {
+      keyId: keyIdOf(key),
+      isSignatureOf: (bytes, signature) => verify(null, bytes, key, signature),
+    };
+  } catch {
+    return null;
+  }
+}
