@@ -141,8 +141,8 @@ function holdOff(
 }
 
 /**
- * A run that was overtaken, whose name is taken, whose pages hold too many rejects, or whose stored state is damaged, cannot be
- * sealed any more. The next attempt starts again.
+ * A run that was overtaken, whose name is taken, whose pages hold too many rejects, or whose pages or checkpoint are damaged, cannot
+ * be sealed any more. The next attempt starts again.
  */
 async function discardUnusableRun(
   { store }: Invocation,
@@ -156,11 +156,10 @@ async function discardUnusableRun(
   const isNameTaken = error instanceof CorruptError && error.key === manifestKey(key, snapshot);
   const hasRejects = error.code === 'TOO_MANY_REJECTS';
   const prefix = runPrefix(key, snapshot, run);
-  const recordKey = sealRecordKey(key, snapshot, run);
-  const isDamaged =
-    error instanceof CorruptError && (error.key.startsWith(prefix) || error.key === recordKey);
+  const isDamaged = error instanceof CorruptError && error.key.startsWith(prefix);
   if (!hasRejects && !isNameTaken && !isDamaged && error.code !== 'OVERTAKEN') return;
   if (isDamaged) {
+    const recordKey = sealRecordKey(key, snapshot, run);
     await setAside(store, recordKey, damagedRunKey(prefix, 'seal-record'));
     // The next attempt must not find the record, which refers to the damaged pages.
     await endSeal(store, key, open);
