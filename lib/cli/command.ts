@@ -14,6 +14,8 @@ export interface CommandDefinition<O extends CommonOptions = CommonOptions> {
   summary: string;
   /** The first paragraph of the command's own help. */
   description: string;
+  /** Its arguments, which are optional, each with its help. */
+  arguments?: readonly (readonly [name: string, help: string])[];
   /** Adds the options that only this command has. */
   addOptions?(command: Command): unknown;
   /** Adds the options that name targets or a store. Absent: the command connects to neither. */
@@ -29,8 +31,8 @@ export interface CommandDefinition<O extends CommonOptions = CommonOptions> {
   note?: string;
   /** True: with --json, a failure prints the same fields as a successful export. */
   printsResult?: boolean;
-  /** Throws what it cannot handle; program.ts prints the error and chooses the exit code. */
-  run(options: O, session: Session): Promise<Outcome>;
+  /** `args`: the given ones. Throws what it cannot handle; program.ts prints the error and chooses the exit code. */
+  run(options: O, session: Session, args: readonly string[]): Promise<Outcome>;
 }
 
 export interface Outcome {
@@ -59,6 +61,7 @@ export function createCommand(definition: CommandDefinition): Command {
   const command = new Command(definition.name)
     .summary(definition.summary)
     .description(definition.description);
+  for (const [name, help] of definition.arguments ?? []) command.argument(name, help);
   definition.addOptions?.(command);
   addCommonOptions(command, definition.configHelp);
   definition.addTargetOptions?.(command);

@@ -8,6 +8,7 @@ import { loadConfig, loadValidParts } from '../config/load.ts';
 import type { Config, Series } from '../config/model.ts';
 import { suggest } from '../config/suggest.ts';
 import { ConfigError, type ConfigIssue, configFault } from '../core/errors.ts';
+import type { Store } from '../core/ports.ts';
 import type { Progress } from '../runs/progress-event.ts';
 import type { PickOptions, StoreOptions, TargetOptions } from './options.ts';
 import { createTracker } from './progress.ts';
@@ -89,6 +90,15 @@ export async function findMissingFolder(url: string): Promise<string | null> {
   if (!url.startsWith('file:')) return null;
   const path = url.slice('file:'.length);
   return (await folderExists(path)) ? null : path;
+}
+
+/** A mistyped address must not look like an empty store. Throws ConfigError. */
+export async function checkFolder({ url }: Store, setting: string): Promise<void> {
+  const path = await findMissingFolder(url);
+  if (path === null) return;
+  const hint =
+    'Check the address. The folder is created by the first `cgs-export export` to this store.';
+  throw configFault(setting, `the folder ${path} does not exist`, hint);
 }
 
 /** Says it once: the next export finds the folder. */

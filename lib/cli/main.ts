@@ -1,5 +1,6 @@
 // Responsible for the process of the command line: its arguments, streams, signals and end. The entry of dist/cli.js.
 
+import { once } from 'node:events';
 import { basename, relative } from 'node:path';
 import { allowSlowConnections } from '../platform/connections.ts';
 import { saveMemory } from '../platform/memory.ts';
@@ -13,6 +14,17 @@ function openOutput(stream: NodeJS.WriteStream): Output {
   });
   return {
     write: (text) => void stream.write(text),
+    async drained() {
+      if (stream.writableNeedDrain && !stream.destroyed) {
+        const ended = new AbortController();
+        // Rejects if the stream fails. Without `close`, a pipe that is closed first would never resolve it.
+        const events = ['drain', 'close'].map((name) => once(stream, name, ended));
+        await Promise.race(events).catch(() => {});
+        ended.abort();
+        await Promise.allSettled(events);
+      }
+      return !stream.destroyed;
+    },
     isTerminal: Boolean(stream.isTTY),
     columns: () => stream.columns || 80,
   };

@@ -56,6 +56,14 @@ export function addPickOptions(command: Command): void {
     .option('--table <name>', 'only this table; repeatable', collectValues);
 }
 
+/** Options that select stored targets. */
+export function addStoredPickOptions(command: Command): void {
+  addPickOptions(command);
+  command
+    .option('--region <region>', 'only this region; repeatable', collectValues)
+    .option('--project <id>', 'only this project; repeatable', collectValues);
+}
+
 /** Options that select targets of the configuration file, or that define one target without a file. */
 export function addTargetOptions(command: Command): void {
   addPickOptions(command);
@@ -83,7 +91,7 @@ export function addStoreOptions(command: Command): void {
   addBucketOptions(command);
 }
 
-function addBucketOptions(command: Command): void {
+export function addBucketOptions(command: Command): void {
   command
     .option('--obs-endpoint <url>', 'endpoint of an obs:// store (default: that of the region)')
     .option('--obs-region <region>', 'region in signatures, for a store that wants its own')

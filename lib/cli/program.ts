@@ -9,6 +9,7 @@ import { VERSION } from '../core/version.ts';
 import { createScrubber } from '../platform/scrubber.ts';
 import { type CommandDefinition, createCommand, type Outcome } from './command.ts';
 import { demoCommand } from './demo.ts';
+import { diffCommand } from './diff.ts';
 import { doctorCommand } from './doctor.ts';
 import { exportCommand } from './export.ts';
 import { escapeLines } from './format.ts';
@@ -28,6 +29,7 @@ export const commands: readonly CommandDefinition[] = [
   tickCommand,
   planCommand,
   statusCommand,
+  diffCommand,
   verifyCommand,
   doctorCommand,
   simulateCommand,
@@ -110,7 +112,12 @@ function createProgram(call: Call): Command {
   for (const definition of commands) {
     const command = createCommand(definition)
       .copyInheritedSettings(program)
-      .action((options: CommonOptions) => runCommand(call, definition, options));
+      .action((...values: unknown[]) => {
+        // The arguments (undefined: not given), then the options, then the command.
+        const options = values.at(-2) as CommonOptions;
+        const args = values.slice(0, -2).filter((value) => typeof value === 'string');
+        return runCommand(call, definition, options, args);
+      });
     program.addCommand(command);
   }
   return program;
@@ -120,11 +127,12 @@ async function runCommand(
   call: Call,
   command: CommandDefinition,
   options: CommonOptions,
+  args: readonly string[],
 ): Promise<void> {
   call.options = options;
   const session = openSession(call.runtime, call.scrubber, options);
   try {
-    const outcome = await command.run(options, session);
+    const outcome = await command.run(options, session, args);
     printOutcome(session, outcome);
     call.exitCode = outcome.exitCode;
   } catch (error) {

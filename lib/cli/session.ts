@@ -11,6 +11,8 @@ import { createStatusLine, type StatusLine } from './status-line.ts';
 
 export interface Output {
   write(text: string): void;
+  /** Resolves when the reader has taken most of what was written. False: it has closed the pipe. */
+  drained(): Promise<boolean>;
   isTerminal: boolean;
   columns(): number;
 }

@@ -16,7 +16,7 @@ import { unresolvedId } from '../runs/projects.ts';
 import { decodeSchedule, emptySchedule, type Schedule } from '../runs/schedule.ts';
 import { readStatus, type StatusTarget, type TargetStatus } from '../runs/target-status.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
-import { connectStore, findMissingFolder } from './connection.ts';
+import { checkFolder, connectStore } from './connection.ts';
 import { worstOf } from './exit-code.ts';
 import { fitLines, formatCount, formatDuration, formatPlural } from './format.ts';
 import {
@@ -117,15 +117,6 @@ function compareBehind(a: TargetStatus, b: TargetStatus): number {
 
 function isDenied({ kind, code }: TargetStatus['problems'][number]): boolean {
   return kind === 'unreadable' && code !== 'CORRUPT';
-}
-
-/** A mistyped address must not look like an empty store. Throws ConfigError. */
-async function checkFolder({ url }: Store, setting: string): Promise<void> {
-  const path = await findMissingFolder(url);
-  if (path === null) return;
-  const hint =
-    'Check the address. The folder is created by the first `cgs-export export` to this store.';
-  throw configFault(setting, `the folder ${path} does not exist`, hint);
 }
 
 /** The status of every stored target, or of those that are picked. Throws ConfigError for a name that the store does not have. */

@@ -8,6 +8,7 @@ import {
   DriftedError,
   type ExportError,
   MissedSlotError,
+  PrunedError,
   RateLimitedError,
   ScratchError,
   StoppedError,
@@ -80,6 +81,7 @@ const policyByCode: Readonly<Record<string, ErrorPolicy>> = {
 
 const policyByClass: readonly (readonly [ErrorClass, ErrorPolicy])[] = [
   [ConfigError, { recovery: 'operator', exitCode: exitCodes.usage, alert: 'withBackoff' }],
+  [PrunedError, { recovery: 'operator', exitCode: exitCodes.usage, alert: 'never' }],
   [AuthError, { recovery: 'operator', exitCode: exitCodes.denied, alert: 'always' }],
   [ConnectionError, { recovery: 'operator', exitCode: exitCodes.denied, alert: 'always' }],
   [CorruptError, { recovery: 'operator', exitCode: exitCodes.integrity, alert: 'withBackoff' }],

@@ -49,6 +49,11 @@ export function configFault(path: string, message: string, hint: string): Config
   return new ConfigError([{ path, message, hint }]);
 }
 
+/** The rows that were asked for were deleted by retention. `PRUNED`, exit 2. */
+export class PrunedError extends ExportError {
+  override readonly name: string = 'PrunedError';
+}
+
 /**
  * The service rejected the credentials, or a proxy its login. Never retried: five failures lock an access key for five minutes.
  * Exit 3.

@@ -237,6 +237,12 @@ export interface Dataset {
   readonly keyColumn: string;
   /** The column with all fields that have no column, and with known fields whose value has the wrong type, as one JSON object. */
   readonly extraColumn: string;
+  /** The column with the name that people give to what a row is about. */
+  readonly nameColumn: string;
+  /** Columns with the states that people watch: a change shows each of them before and after. */
+  readonly statusColumns: readonly string[];
+  /** Columns that say nothing about what a row is about, such as when it was read. Two snapshots are compared without them. */
+  readonly uncomparedColumns: readonly string[];
   /** The API's fields that have a column, by name. */
   readonly fields: ReadonlySet<string>;
   /** Columns whose values are counted in the manifest. */
@@ -303,6 +309,28 @@ export interface RowWriter {
 export interface Encoder {
   readonly format: 'parquet' | 'ndjson';
   open(options: EncodingOptions): RowWriter;
+}
+
+/** Bytes of which parts can be read, in any order. */
+export interface ByteSource {
+  readonly bytes: number;
+  /** From `start` to before `end`. */
+  read(start: number, end: number): Promise<Uint8Array>;
+}
+
+/** An encoded object that is being read. */
+export interface RowReader {
+  /** Those of the wanted columns that the object has, in the order in which they are wanted. */
+  readonly columns: readonly Column[];
+  /** All rows in stored order, one row group at a time. A row has one cell for each of `columns`. */
+  readGroups(): AsyncIterable<readonly Row[]>;
+}
+
+/** Reads what the Encoder of the same format wrote. Holds one row group in memory. */
+export interface Decoder {
+  readonly format: 'parquet';
+  /** Throws Error, here or while reading, if the bytes are not such an object or a column has another type; and what the source throws. */
+  open(source: ByteSource, wanted: readonly Column[]): Promise<RowReader>;
 }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';

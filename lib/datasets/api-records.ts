@@ -50,6 +50,8 @@ const contextColumns: readonly Column[] = [
   { name: 'project_id', type: 'string' },
 ];
 const extraColumn = 'extra';
+/** Context columns that are not about the record. */
+const uncomparedColumns = ['snapshot_at', 'fetched_at', 'verdict', 'account'];
 
 /**
  * The members of a dataset that follow from its fields. `keyField` is a string field; a record without a usable value in it
@@ -82,6 +84,7 @@ export function defineRecords(
     columns,
     keyColumn: keyField,
     extraColumn,
+    uncomparedColumns,
     fields: new Set(fields.keys()),
     keyOf: (record: unknown) =>
       findKeyFault(record, keyField) === null

@@ -97,6 +97,8 @@ export const containerNodes: Dataset = {
   schemaVersion: 1,
   limit: 200,
   offsetMax: 2_000_000,
+  nameColumn: 'host_name',
+  statusColumns: ['agent_status', 'protect_status', 'host_status'],
   countedColumns: ['agent_status', 'protect_status', 'host_status', 'is_container_node'],
   knownValues: {
     host_status: ['ACTIVE', 'SHUTOFF', 'BUILDING', 'ERROR'],

@@ -92,15 +92,19 @@ export const searchedMax = 100;
 
 /**
  * The newest sealed snapshot that `isWanted` accepts; null if none of the newest `searchedMax` is one. Leaves out what is not the
- * manifest of its key and what is named more than a day after the store's time.
+ * manifest of its key and what is named more than a day after the store's time. `notAfter`: the newest name to consider.
  */
 export async function findNewest(
   store: Store,
   target: TargetKey,
   isWanted: (manifest: Manifest) => boolean = () => true,
+  notAfter: string | null = null,
 ): Promise<Sealed | null> {
   const names = await listSnapshots(store, target);
-  const present = names.filter((name) => !isFutureName(name, store.nowMs()));
+  const nowMs = store.nowMs();
+  const present = names.filter(
+    (name) => !isFutureName(name, nowMs) && (notAfter === null || name <= notAfter),
+  );
   for (const snapshot of present.slice(-searchedMax).reverse()) {
     const { sealed } = await readManifestOrFault(store, target, snapshot);
     if (sealed && isWanted(sealed.manifest)) return sealed;

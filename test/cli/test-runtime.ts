@@ -40,6 +40,7 @@ export function createTestRuntime(
       write(text) {
         texts.out += text;
       },
+      drained: async () => true,
       isTerminal: terminal,
       columns: () => 100,
     },
@@ -47,6 +48,7 @@ export function createTestRuntime(
       write(text) {
         texts.err += text;
       },
+      drained: async () => true,
       isTerminal: terminal,
       columns: () => 100,
     },

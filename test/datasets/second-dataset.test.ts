@@ -26,6 +26,8 @@ const containerClusters: Dataset = {
   schemaVersion: 1,
   limit: 3,
   offsetMax: 2_000_000,
+  nameColumn: 'cluster_name',
+  statusColumns: ['status'],
   countedColumns: ['status'],
   knownValues: { status: ['Available', 'Unavailable'] },
   path: (projectId) => `/v5/${projectId}/kubernetes/clusters`,

@@ -28,6 +28,8 @@ export interface HistoryOptions {
   scheduleMs?: number;
   /** `age`: 0 for the newest snapshot. */
   verdictOf?: (age: number) => Manifest['verdict'];
+  /** Of each snapshot and its parts. Default: 4,321. */
+  rows?: number;
   /** The bytes of the parts in Parquet and NDJSON. Must differ between snapshots. Default: a line of text each. */
   bytesOf?: (age: number) => { parquet: Uint8Array; ndjson: Uint8Array };
 }
@@ -37,12 +39,13 @@ export interface HistoryObject {
   bytes: Uint8Array;
 }
 
+const rowsDefault = 4_321;
 const counts = { online: 4_000, offline: 300, not_installed: 21 };
 const formats = ['parquet', 'ndjson'] as const;
 
 /** The parts and the manifest of each snapshot, oldest first, then `_latest` and `_head`. */
 export function* listHistory(options: HistoryOptions): Generator<HistoryObject> {
-  const { target = someTarget, count } = options;
+  const { target = someTarget, count, rows = rowsDefault } = options;
   let newest: Sealed | null = null;
   let complete: Sealed | null = null;
   for (let age = count - 1; age >= 0; age -= 1) {
@@ -52,7 +55,7 @@ export function* listHistory(options: HistoryOptions): Generator<HistoryObject> 
       const kind = { role: 'rows', format } as const;
       const hash = sha256(bytes[format]);
       const key = partKey(target, kind, snapshot, hash);
-      parts.push({ ...kind, key, rows: 4_321, bytes: bytes[format].length, sha256: hash });
+      parts.push({ ...kind, key, rows, bytes: bytes[format].length, sha256: hash });
       yield { key, bytes: bytes[format] };
     }
     const manifest = describeManifest(options, { age, snapshot, parts, before: newest });
@@ -79,6 +82,7 @@ function describeManifest(
     target = someTarget,
     scheduleMs = 24 * 3_600_000,
     verdictOf = () => 'complete',
+    rows = rowsDefault,
   }: HistoryOptions,
   context: { age: number; snapshot: string; parts: Part[]; before: Sealed | null },
 ): Manifest {
@@ -100,11 +104,11 @@ function describeManifest(
     startedAt: '2026-11-24T06:00:00.000Z',
     sealedAt: '2026-11-24T06:05:00.000Z',
     verdict: verdictOf(age),
-    rows: 4_321,
+    rows,
     rejects: 0,
     evidence: {
       ...{ pages: 22, requests: 23, retries: 0, throttled: 0, realigned: 0, repeats: 0 },
-      ...{ passes: 1, totalNumFirst: 4_321, totalNumLast: 4_321, missing: 0 },
+      ...{ passes: 1, totalNumFirst: rows, totalNumLast: rows, missing: 0 },
     },
     values: { agent_status: counts, protect_status: counts, host_status: counts },
     unknownValues: {},

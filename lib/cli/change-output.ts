@@ -1,0 +1,111 @@
+// Responsible for how changes look on stdout: a table for people, CSV, or NDJSON. Not responsible for finding them.
+
+import type { Cell, Column, Dataset, Row } from '../core/ports.ts';
+import { createCsvFormatter } from '../formats/csv.ts';
+import { createRowFormatter } from '../formats/ndjson.ts';
+import { escapeControls, fitLines, formatCount } from './format.ts';
+
+export const changeFormats = ['table', 'csv', 'ndjson'] as const;
+export type ChangeFormat = (typeof changeFormats)[number];
+
+export interface ChangeCounts {
+  added: number;
+  removed: number;
+  changed: number;
+}
+
+/** The text before, between and after the changes of each target. */
+export interface ChangeOutput {
+  /** Before the first target. */
+  start: string;
+  /** `heading`: what is compared. */
+  openTarget(heading: string): string;
+  formatRows(rows: readonly Row[]): string;
+  closeTarget(counts: ChangeCounts): string;
+}
+
+/** `columns`: of a change of this dataset. `width`: of the table, in characters; null: no limit. */
+export function openChangeOutput(
+  format: ChangeFormat,
+  dataset: Dataset,
+  columns: readonly Column[],
+  width: number | null,
+): ChangeOutput {
+  if (format === 'table') return openTable(dataset, columns, width);
+  const csv = format === 'csv' ? createCsvFormatter(columns) : null;
+  const formatRow = csv ? csv.formatRow : createRowFormatter(columns);
+  return {
+    start: csv ? csv.header : '',
+    openTarget: () => '',
+    formatRows: (rows) => rows.map(formatRow).join(''),
+    closeTarget: () => '',
+  };
+}
+
+/** Longer values are cut in the table. */
+const valueCharsMax = 40;
+
+/** The first rows of a target set the widths of its columns: a table of a million rows is not held. */
+function openTable(
+  { keyColumn, nameColumn }: Dataset,
+  columns: readonly Column[],
+  width: number | null,
+): ChangeOutput {
+  const indexOf = (name: string) => columns.findIndex((column) => column.name === name);
+  const key = indexOf(keyColumn);
+  const name = indexOf(nameColumn);
+  const change = indexOf('change');
+  const texts = ['changed_columns', 'before', 'after'].map(indexOf);
+  let widths: number[] = [];
+
+  function toCells(row: Row): string[] {
+    const [names, before, after] = texts.map((index) => parse(row[index] ?? null));
+    const details = ((names ?? []) as string[]).map(
+      (column) => `${column}: ${showValue(before, column)} → ${showValue(after, column)}`,
+    );
+    const id = escapeControls(String(row[key]));
+    return [String(row[change]), id, cut(showCell(row[name])), details.join('; ')];
+  }
+
+  return {
+    start: '',
+    openTarget(heading) {
+      widths = [];
+      return fitLines(`${escapeControls(heading)}\n`, width);
+    },
+    formatRows(rows) {
+      const cells = rows.map(toCells);
+      if (widths.length === 0) {
+        widths = [0, 1, 2].map((c) => Math.max(0, ...cells.map((row) => row[c]?.length ?? 0)));
+      }
+      const lines = cells.map((row) =>
+        `  ${row.map((cell, c) => cell.padEnd(widths[c] ?? 0)).join('  ')}`.trimEnd(),
+      );
+      return lines.map((line) => `${fitLines(line, width)}\n`).join('');
+    },
+    closeTarget({ added, removed, changed }) {
+      const counts = [`${formatCount(added)} added`, `${formatCount(removed)} removed`];
+      return `  ${[...counts, `${formatCount(changed)} changed`].join(', ')}\n`;
+    },
+  };
+}
+
+function parse(cell: Cell): unknown {
+  return cell === null ? null : JSON.parse(cell as string);
+}
+
+/** `record`: the object in `before` or `after`. */
+function showValue(record: unknown, column: string): string {
+  const value = (record as Record<string, unknown>)[column];
+  return cut(value === '' ? '""' : showCell(value));
+}
+
+function showCell(value: unknown): string {
+  return value === null ? 'null' : escapeControls(String(value));
+}
+
+/** By characters, not code units: half an emoji is no character. */
+function cut(text: string): string {
+  if (text.length <= valueCharsMax) return text;
+  return `${[...text].slice(0, valueCharsMax - 1).join('')}…`;
+}

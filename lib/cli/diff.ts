@@ -1,0 +1,259 @@
+// Responsible for the command `diff`: the rows that differ between two stored snapshots of each target.
+
+import { exitCodes } from '../core/error-policy.ts';
+import { configFault } from '../core/errors.ts';
+import { snapshotTimeMs } from '../core/object-keys.ts';
+import type { Dataset } from '../core/ports.ts';
+import { datasets } from '../datasets/index.ts';
+import { parquetDecoder } from '../formats/parquet-rows.ts';
+import { type ComparedRows, changeColumns, listChanges } from '../snapshots/changes.ts';
+import { openPartRows, type PartRows, type PartRowsOptions } from '../snapshots/part-rows.ts';
+import {
+  type ChangeCounts,
+  type ChangeFormat,
+  type ChangeOutput,
+  changeFormats,
+  openChangeOutput,
+} from './change-output.ts';
+import type { CommandDefinition, Outcome } from './command.ts';
+import { checkFolder, connectStore } from './connection.ts';
+import { describeTarget, formatPlural } from './format.ts';
+import { addBucketOptions, addStoredPickOptions, choice, type StoreOptions } from './options.ts';
+import type { ProgressState } from './progress.ts';
+import { type Session, tableColumns } from './session.ts';
+import { choosePair, type Moment, readMoment, type SnapshotPair } from './snapshot-pair.ts';
+import { pickStoredTargets, type StoredPicks, type StoredTarget } from './stored-targets.ts';
+
+type DiffOptions = Omit<StoreOptions, 'region'> & StoredPicks & { format?: ChangeFormat };
+
+export const diffCommand: CommandDefinition<DiffOptions> = {
+  name: 'diff',
+  summary: 'show which rows differ between two snapshots of each target',
+  description:
+    'Compares two stored snapshots of each target: which rows were added, removed and changed, and how. Without arguments it compares the last two complete snapshots; with one, that snapshot with the last complete one. Sends nothing to the service.',
+  arguments: [
+    ['[a]', 'the earlier snapshot: its name, or a time (see below)'],
+    ['[b]', 'the later snapshot'],
+  ],
+  addOptions: (command) =>
+    command.addOption(
+      choice('--format <format>', 'format of the output (default: table)', changeFormats),
+    ),
+  addTargetOptions(command) {
+    addStoredPickOptions(command);
+    command
+      .optionsGroup('A store without a configuration file. With --store, no file is read:')
+      .option('--store <url>', 'file:./export or obs://bucket/prefix; covers all its targets');
+    addBucketOptions(command);
+  },
+  writes: 'nothing in the store; copies of two parts in the folder for temporary files',
+  codes: [0, 1, 2, 3, 4, 5],
+  examples: [
+    'cgs-export diff',
+    'cgs-export diff 7d --format csv > changes.csv',
+    'cgs-export diff 2026-11-01 2026-11-24 --table container_nodes',
+    'cgs-export diff 20261124T000000Z 20261124T060000Z --store file:./export --format ndjson',
+  ],
+  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 12h or 30d. It\nmeans the newest complete snapshot that is not later. A name means that snapshot of any verdict, in\neach target that has it. Two rows differ if a column differs that both snapshots have; snapshot_at,\nfetched_at, verdict and account are not compared. With --json, only the numbers of changes are\nprinted.',
+  run: runDiff,
+};
+
+interface Comparison {
+  target: StoredTarget;
+  dataset: Dataset;
+  pair: SnapshotPair;
+}
+
+async function runDiff(
+  options: DiffOptions,
+  session: Session,
+  [a, b]: readonly string[] = [],
+): Promise<Outcome> {
+  const { json = false, format, store: address } = options;
+  if (json && format !== undefined) {
+    throw configFault('--format', 'cannot be combined with --json', 'Choose one of the two.');
+  }
+  const { account, table, region, project, ...storeOptions } = options;
+  // With --store, the region that is picked is also that of the bucket.
+  const ofBucket = address === undefined ? {} : { region: region?.[0] };
+  const picks = { account, table, region, project };
+  const connection = await connectStore({ ...storeOptions, ...ofBucket }, session);
+  const { store, scratch, targets: configured } = connection;
+  await checkFolder(store, address === undefined ? 'store' : '--store');
+  const nowMs = store.nowMs();
+  const moments = [
+    a === undefined ? null : readMoment('A', a, nowMs),
+    b === undefined ? null : readMoment('B', b, nowMs),
+  ] as const;
+  const isByFlags = address !== undefined && options.config === undefined;
+  const covered = isByFlags ? null : configured;
+  const stored = await pickStoredTargets(store, covered, picks, session.log);
+  const comparisons = await chooseComparisons(connection, session, stored, moments);
+  await scratch.removeLeft();
+  const results = await compareAll(connection, session, comparisons, {
+    format: json ? null : (format ?? 'table'),
+  });
+  return {
+    exitCode: exitCodes.complete,
+    json: json ? { status: 'ok', store: store.url, targets: results, errors: [] } : null,
+    text: '',
+  };
+}
+
+type Connected = Awaited<ReturnType<typeof connectStore>>;
+
+/** Logs the targets without such a pair. Throws ConfigError if no target has one. */
+async function chooseComparisons(
+  { store }: Connected,
+  { log }: Session,
+  targets: readonly StoredTarget[],
+  moments: readonly [Moment | null, Moment | null],
+): Promise<Comparison[]> {
+  const comparisons: Comparison[] = [];
+  const reasons: string[] = [];
+  for (const target of targets) {
+    const pair = await choosePair(store, target, moments);
+    const name = typeof pair === 'string' ? '' : pair.current.sealed.manifest.dataset;
+    const dataset = datasets.find((one) => one.name === name);
+    if (typeof pair === 'string') reasons.push(`${describeTarget(target)}: ${pair}`);
+    else if (dataset) comparisons.push({ target, dataset, pair });
+    else reasons.push(`${describeTarget(target)}: this version does not know the dataset ${name}`);
+  }
+  if (comparisons.length === 0) {
+    const hint =
+      '`cgs-export status` shows the last snapshots. The names of all are those of the manifests in the store.';
+    throw configFault('diff', `there is nothing to compare: ${reasons.join('; ')}`, hint);
+  }
+  for (const reason of reasons) log('warn', `not compared: ${reason}`);
+  for (const { target, pair } of comparisons) {
+    if (scopeOf(pair.previous) === scopeOf(pair.current)) continue;
+    const hint =
+      'Rows can be added or removed for that reason alone. The manifests have both scopes.';
+    const message = 'the two snapshots are of different lists: API, enterprise project or filters';
+    log('warn', `${describeTarget(target)}: ${message}`, { hint });
+  }
+  return comparisons;
+}
+
+/** What must be equal in both snapshots for them to be of the same list. */
+function scopeOf({ sealed }: SnapshotPair['current']): string {
+  const { api, enterpriseProjectId, filters } = sealed.manifest.scope;
+  return JSON.stringify([api, enterpriseProjectId, Object.entries(filters).sort()]);
+}
+
+/** `format`: null: nothing is printed. Throws ConfigError if one output cannot have the columns of all targets. */
+async function compareAll(
+  connection: Connected,
+  session: Session,
+  comparisons: readonly Comparison[],
+  { format }: { format: ChangeFormat | null },
+): Promise<object[]> {
+  const names = [...new Set(comparisons.map(({ dataset }) => dataset.name))];
+  const [first] = comparisons;
+  if (!first) return [];
+  if (names.length > 1 && format !== 'table' && format !== null) {
+    const hint = `Pick tables of one dataset with --table. The datasets are: ${names.join(', ')}.`;
+    throw configFault('--format', `${format} needs the same columns for all targets`, hint);
+  }
+  const print = openPrinter(session, format);
+  const outputOf = ({ dataset }: Comparison) =>
+    openChangeOutput(format ?? 'table', dataset, changeColumns(dataset), tableColumns(session));
+  await print(outputOf(first).start);
+  const results: object[] = [];
+  for (const comparison of comparisons) {
+    const { account, table, region, projectId } = comparison.target;
+    const output = outputOf(comparison);
+    const counts = await compareOne(connection, session, comparison, { output, print });
+    const { previous, current } = comparison.pair;
+    results.push({
+      ...{ account, table, region, projectId },
+      previous: previous.sealed.manifest.snapshot,
+      snapshot: current.sealed.manifest.snapshot,
+      ...counts,
+    });
+  }
+  return results;
+}
+
+/** Resolves when the reader of stdout can take more. False: it has closed the pipe, as `head` does. */
+type Print = (text: string) => Promise<boolean>;
+
+/** A table goes through the scrubber, like all text for people. CSV and NDJSON have the values as they are stored. */
+function openPrinter({ runtime, scrubber }: Session, format: ChangeFormat | null): Print {
+  return async (text) => {
+    if (format === null || text === '') return true;
+    runtime.stdout.write(format === 'table' ? scrubber.scrub(text) : text);
+    return runtime.stdout.drained();
+  };
+}
+
+async function compareOne(
+  { store, scratch }: Connected,
+  session: Session,
+  { target, dataset, pair }: Comparison,
+  { output, print }: { output: ChangeOutput; print: Print },
+): Promise<ChangeCounts> {
+  const { columns, keyColumn } = dataset;
+  const [before, after] = [pair.previous.sealed.manifest, pair.current.sealed.manifest];
+  const context = {
+    snapshotAtMs: snapshotTimeMs(after.snapshot) ?? 0,
+    previousSnapshotAtMs: snapshotTimeMs(before.snapshot) ?? 0,
+    account: after.scope.account,
+    region: target.region,
+    projectId: target.projectId,
+  };
+  const counts: ChangeCounts = { added: 0, removed: 0, changed: 0 };
+  const changeIndex = changeColumns(dataset).findIndex(({ name }) => name === 'change');
+  const total = Math.max(before.rows, after.rows);
+  let done = 0;
+  const stateAt = () => describeProgress(session, done, total);
+  const options = { store, scratch, decoder: parquetDecoder, columns, keyColumn };
+  return session.showProgress(stateAt, () =>
+    withRows(pair, options, async (previous, current) => {
+      await print(output.openTarget(describePair(target, pair)));
+      for await (const { compared, changes } of listChanges(dataset, previous, current, context)) {
+        session.signal.throwIfAborted();
+        done += compared;
+        for (const row of changes) counts[row[changeIndex] as keyof ChangeCounts] += 1;
+        if (!(await print(output.formatRows(changes)))) return counts;
+      }
+      await print(output.closeTarget(counts));
+      return counts;
+    }),
+  );
+}
+
+/** Null on a terminal that shows the rows: the bar would be among them. */
+function describeProgress({ runtime }: Session, done: number, total: number): ProgressState | null {
+  if (runtime.stdout.isTerminal) return null;
+  const rest = { perSecond: null, leftMs: null, wait: null, note: '' };
+  return { label: 'diff', unit: 'nodes', done: Math.min(done, total), total, ...rest };
+}
+
+function describePair(target: StoredTarget, { previous, current }: SnapshotPair): string {
+  const [before, after] = [previous, current].map(({ sealed: { manifest } }) => {
+    const { snapshot, verdict, rows } = manifest;
+    return `${snapshot} (${verdict}, ${formatPlural(rows, 'row')})`;
+  });
+  return `${describeTarget(target)}: ${before} → ${after}`;
+}
+
+/** Calls `work` with the rows of both snapshots, and deletes their temporary files when it has ended. */
+async function withRows<T>(
+  { previous, current }: SnapshotPair,
+  options: PartRowsOptions,
+  work: (previous: ComparedRows, current: ComparedRows) => Promise<T>,
+): Promise<T> {
+  const opened: PartRows[] = [];
+  try {
+    const rows: ComparedRows[] = [];
+    for (const { part } of [previous, current]) {
+      const one = await openPartRows(part, options);
+      opened.push(one);
+      rows.push({ columns: one.columns, batches: one.readBatches() });
+    }
+    return await work(...(rows as [ComparedRows, ComparedRows]));
+  } finally {
+    for (const one of opened) await one.close();
+  }
+}

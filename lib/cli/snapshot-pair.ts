@@ -1,0 +1,125 @@
+// Responsible for choosing the two snapshots that `diff` compares.
+
+import { PrunedError } from '../core/errors.ts';
+import { snapshotName, snapshotTimeMs, type TargetKey, tombstoneKey } from '../core/object-keys.ts';
+import type { Store } from '../core/ports.ts';
+import { findNewest, listSnapshots, readManifest, type Sealed } from '../snapshots/catalog.ts';
+import type { Part } from '../snapshots/manifest.ts';
+import { describeTarget } from './format.ts';
+import type { StoredTarget } from './stored-targets.ts';
+import { readLastMoment } from './time-option.ts';
+
+/** A sealed snapshot and its rows. */
+export interface Compared {
+  sealed: Sealed;
+  part: Part;
+}
+
+export interface SnapshotPair {
+  previous: Compared;
+  current: Compared;
+}
+
+/** What an argument of the command names. */
+export type Moment = { snapshot: string } | { notAfter: string };
+
+/** `text`: the name of a snapshot, or a point in time. Throws ConfigError that names `path`. */
+export function readMoment(path: string, text: string, nowMs: number): Moment {
+  if (snapshotTimeMs(text) !== null) return { snapshot: text };
+  return { notAfter: snapshotName(readLastMoment(path, text, nowMs)) };
+}
+
+/**
+ * `moments`: of the earlier snapshot and of the later one; null: the last complete one, and for the earlier one the complete one
+ * before the later one. A string says why the target has no such pair. Throws PrunedError if the rows of one of them were deleted.
+ */
+export async function choosePair(
+  store: Store,
+  target: StoredTarget,
+  moments: readonly [Moment | null, Moment | null],
+): Promise<SnapshotPair | string> {
+  const current = await findSnapshot(store, target, moments[1] ?? null);
+  if (typeof current === 'string') return current;
+  const before = snapshotName((snapshotTimeMs(current.manifest.snapshot) ?? 0) - 1_000);
+  const previous = await findSnapshot(store, target, moments[0] ?? { notAfter: before });
+  if (typeof previous === 'string') {
+    if (moments[0] !== null) return previous;
+    return `it has only one complete snapshot up to ${current.manifest.snapshot}`;
+  }
+  if (previous.manifestKey === current.manifestKey) {
+    return `both arguments mean the snapshot ${current.manifest.snapshot}`;
+  }
+  const pair = { previous: toCompared(previous), current: toCompared(current) };
+  if (!pair.previous || !pair.current) return 'a snapshot has no Parquet part';
+  await checkKept(store, target, pair.previous);
+  await checkKept(store, target, pair.current);
+  return { previous: pair.previous, current: pair.current };
+}
+
+/** A string says why there is none. */
+async function findSnapshot(
+  store: Store,
+  target: TargetKey,
+  moment: Moment | null,
+): Promise<Sealed | string> {
+  if (moment !== null && 'snapshot' in moment) {
+    const found = await readManifest(store, target, moment.snapshot);
+    return found ?? `it has no snapshot ${moment.snapshot}`;
+  }
+  const notAfter = moment?.notAfter ?? null;
+  const isComplete = ({ verdict }: Sealed['manifest']) => verdict === 'complete';
+  const found = await findNewest(store, target, isComplete, notAfter);
+  if (found) return found;
+  return `it has no complete snapshot${notAfter === null ? '' : ` up to ${notAfter}`}`;
+}
+
+function toCompared(sealed: Sealed): Compared | null {
+  const part = findRows(sealed);
+  return part ? { sealed, part } : null;
+}
+
+function findRows({ manifest }: Sealed): Part | undefined {
+  return manifest.parts.find(({ role, format }) => role === 'rows' && format === 'parquet');
+}
+
+/** Throws PrunedError if retention has deleted the rows. */
+async function checkKept(
+  store: Store,
+  target: StoredTarget,
+  { sealed, part }: Compared,
+): Promise<void> {
+  const { snapshot } = sealed.manifest;
+  const tombstone = await store.get(tombstoneKey(target, snapshot));
+  if (tombstone === null || (await exists(store, part.key))) return;
+  const nearest = await findNearestKept(store, target, snapshot);
+  const message = `${describeTarget(target)}: the rows of ${snapshot} were deleted by retention`;
+  const hint =
+    nearest === null
+      ? 'No snapshot near it has its rows. The changes parts in the store are kept.'
+      : `The nearest snapshot that has its rows is ${nearest}.`;
+  throw new PrunedError('PRUNED', message, hint);
+}
+
+const searchedMax = 100;
+
+/** Null: none of the nearest 100 names is a snapshot that has its rows. */
+async function findNearestKept(
+  store: Store,
+  target: TargetKey,
+  snapshot: string,
+): Promise<string | null> {
+  const distance = (name: string) =>
+    Math.abs((snapshotTimeMs(name) ?? 0) - (snapshotTimeMs(snapshot) ?? 0));
+  const names = await listSnapshots(store, target);
+  const nearest = names.sort((a, b) => distance(a) - distance(b)).slice(0, searchedMax);
+  for (const name of nearest) {
+    const sealed = await readManifest(store, target, name);
+    const part = sealed && findRows(sealed);
+    if (part && (await exists(store, part.key))) return name;
+  }
+  return null;
+}
+
+async function exists(store: Store, key: string): Promise<boolean> {
+  return (await store.list(key)).some((object) => object.key === key);
+}

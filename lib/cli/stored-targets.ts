@@ -1,0 +1,128 @@
+// Responsible for which stored targets a command is about: those of the configuration or of the whole store, as its options pick.
+
+import { configFault } from '../core/errors.ts';
+import {
+  manifestsPrefix,
+  parseManifestKey,
+  type TargetKey,
+  targetId,
+} from '../core/object-keys.ts';
+import { mapParallel } from '../core/parallel.ts';
+import type { Log, Store } from '../core/ports.ts';
+import { findNewest } from '../snapshots/catalog.ts';
+import { describeTarget } from './format.ts';
+
+/** Each list has the values of a repeatable option. Absent: any. */
+export interface StoredPicks {
+  account?: string[] | undefined;
+  table?: string[] | undefined;
+  region?: string[] | undefined;
+  project?: string[] | undefined;
+}
+
+export interface StoredTarget extends TargetKey {
+  /** Of the newest snapshot; null: no manifest can be read. */
+  account: string | null;
+  /** The list was filtered when the newest snapshot was read. */
+  isFiltered: boolean;
+}
+
+/** A target of the configuration. */
+export interface ConfiguredTarget {
+  account: string;
+  table: string;
+  region: string;
+  /** Null: IAM is asked for it. */
+  projectId: string | null;
+}
+
+const readsMax = 8;
+
+/**
+ * The picked targets that have a snapshot, by name. `configured`: null for all targets of the store. Logs the stored targets
+ * that are left out for another reason than the options. Throws ConfigError for a name that no target has, and if none is left.
+ */
+export async function pickStoredTargets(
+  store: Store,
+  configured: readonly ConfiguredTarget[] | null,
+  picks: StoredPicks,
+  log: Log,
+): Promise<StoredTarget[]> {
+  const stored = await listStoredTargets(store);
+  if (stored.length === 0) {
+    const hint =
+      'Check the address. If it is right, export a first snapshot with `cgs-export export`.';
+    throw configFault('store', `there is no snapshot in ${store.url}`, hint);
+  }
+  const covered = stored.filter((one) => configured === null || isConfigured(one, configured));
+  checkPicks(covered, picks);
+  const picked = covered.filter((one) => isPicked(one, picks));
+  // A filtered list is a part of another one: its rows would be shown twice.
+  const shown = picked.filter(({ isFiltered }) => !isFiltered || picks.table !== undefined);
+  logLeftOut(log, 'stored targets that the configuration does not have are left out', {
+    targets: stored.filter((one) => !covered.includes(one) && isPicked(one, picks)),
+    hint: 'Use --store to cover all targets of the store.',
+  });
+  logLeftOut(log, 'targets of filtered tables are left out', {
+    targets: picked.filter((one) => !shown.includes(one)),
+    hint: 'Name such a table with --table.',
+  });
+  if (shown.length > 0) return shown;
+  const hint = `Targets with a snapshot: ${covered.map(describeTarget).join('; ') || 'none'}.`;
+  throw configFault('store', 'no target with a snapshot is picked', hint);
+}
+
+async function listStoredTargets(store: Store): Promise<StoredTarget[]> {
+  const found = new Map<string, TargetKey>();
+  for (const { key } of await store.list(manifestsPrefix)) {
+    const target = parseManifestKey(key)?.target;
+    if (target) found.set(targetId(target), target);
+  }
+  return mapParallel([...found.values()], readsMax, async (target) => {
+    const newest = await findNewest(store, target);
+    const scope = newest?.manifest.scope;
+    const isFiltered = Object.keys(scope?.filters ?? {}).length > 0;
+    return { ...target, account: scope?.account ?? null, isFiltered };
+  });
+}
+
+function isConfigured(stored: StoredTarget, configured: readonly ConfiguredTarget[]): boolean {
+  return configured.some(
+    ({ account, table, region, projectId }) =>
+      table === stored.table &&
+      region === stored.region &&
+      (projectId === null ? account === stored.account : projectId === stored.projectId),
+  );
+}
+
+const valueIn: { [name in keyof StoredPicks]-?: (target: StoredTarget) => string } = {
+  account: ({ account }) => account ?? 'unknown',
+  table: ({ table }) => table,
+  region: ({ region }) => region,
+  project: ({ projectId }) => projectId,
+};
+const pickNames = ['account', 'table', 'region', 'project'] as const;
+
+function isPicked(target: StoredTarget, picks: StoredPicks): boolean {
+  return pickNames.every((name) => picks[name]?.includes(valueIn[name](target)) ?? true);
+}
+
+function checkPicks(targets: readonly StoredTarget[], picks: StoredPicks): void {
+  for (const name of pickNames) {
+    const known = [...new Set(targets.map(valueIn[name]))];
+    for (const value of picks[name] ?? []) {
+      if (known.includes(value)) continue;
+      const hint = `Choose one of: ${known.join(', ') || '(none)'}.`;
+      throw configFault(`--${name}`, `no target with a snapshot has the ${name} "${value}"`, hint);
+    }
+  }
+}
+
+function logLeftOut(
+  log: Log,
+  message: string,
+  { targets, hint }: { targets: readonly StoredTarget[]; hint: string },
+): void {
+  if (targets.length === 0) return;
+  log('info', message, { targets: targets.map(describeTarget), hint });
+}

@@ -1,0 +1,111 @@
+// Responsible for decoding the rows of a Parquet file that parquet.ts wrote.
+
+import { gunzipSync } from 'node:zlib';
+import {
+  type AsyncBuffer,
+  type DecodedArray,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetRead,
+} from 'hyparquet';
+import type { ByteSource, Cell, Column, ColumnType, Decoder, Row } from '../core/ports.ts';
+
+/** A page never becomes larger than its header says. */
+const compressors = {
+  GZIP: (page: Uint8Array, length: number) =>
+    gunzipSync(page, { maxOutputLength: Math.max(1, length) }),
+};
+
+const parsers = {
+  timestampFromMicroseconds: (micros: bigint) => Number(micros / 1000n),
+  // Not the reader's TextDecoder, which removes a byte order mark at the start of a text.
+  stringFromBytes: (bytes: Uint8Array) =>
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'),
+};
+
+const physicalTypes: Record<ColumnType, string> = {
+  string: 'BYTE_ARRAY',
+  boolean: 'BOOLEAN',
+  int32: 'INT32',
+  timestamp: 'INT64',
+};
+
+export const parquetDecoder: Decoder = {
+  format: 'parquet',
+  async open(source, wanted) {
+    const file = toAsyncBuffer(source);
+    const metadata = await parquetMetadataAsync(file);
+    const columns = findColumns(metadata, wanted);
+    return {
+      columns,
+      async *readGroups() {
+        let rowStart = 0;
+        for (const { num_rows: count } of metadata.row_groups) {
+          const rowEnd = rowStart + Number(count);
+          yield await readGroup({ file, metadata, rowStart, rowEnd }, columns);
+          rowStart = rowEnd;
+        }
+      },
+    };
+  },
+};
+
+function toAsyncBuffer(source: ByteSource): AsyncBuffer {
+  return {
+    byteLength: source.bytes,
+    async slice(start, end = source.bytes) {
+      // A copy: the reader wants an ArrayBuffer that holds nothing else.
+      return Uint8Array.from(await source.read(start, end)).buffer;
+    },
+  };
+}
+
+/** Throws Error if a column has another type than wanted. */
+function findColumns({ schema }: FileMetaData, wanted: readonly Column[]): Column[] {
+  const types = new Map(schema.map(({ name, type }) => [name, type]));
+  const columns = wanted.filter(({ name }) => types.has(name));
+  for (const { name, type } of columns) {
+    const found = types.get(name);
+    if (found !== physicalTypes[type]) {
+      throw new Error(`column ${name} has the type ${found}, not ${physicalTypes[type]}`);
+    }
+  }
+  return columns;
+}
+
+interface Range {
+  file: AsyncBuffer;
+  metadata: FileMetaData;
+  rowStart: number;
+  /** Not in the range. */
+  rowEnd: number;
+}
+
+/** Reads one row group, which the range must be. */
+async function readGroup(range: Range, columns: readonly Column[]): Promise<Row[]> {
+  const { rowStart, rowEnd } = range;
+  const rows = Array.from({ length: rowEnd - rowStart }, () =>
+    new Array<Cell>(columns.length).fill(null),
+  );
+  const index = new Map(columns.map(({ name }, c) => [name, c]));
+  await parquetRead({
+    ...range,
+    columns: columns.map(({ name }) => name),
+    compressors,
+    parsers,
+    onChunk({ columnName, columnData, rowStart: chunkStart }) {
+      const c = index.get(columnName);
+      if (c !== undefined) fillColumn(rows, c, columnData, chunkStart - rowStart);
+    },
+  });
+  return rows;
+}
+
+/** `from`: the row of the first value. */
+function fillColumn(rows: readonly Cell[][], c: number, values: DecodedArray, from: number): void {
+  for (let i = 0; i < values.length; i++) {
+    const row = rows[from + i];
+    // The reader has null or undefined for null.
+    if (row) row[c] = (values[i] as Cell | undefined) ?? null;
+  }
+}
