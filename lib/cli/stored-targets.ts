@@ -48,11 +48,12 @@ export async function pickStoredTargets(
   picks: StoredPicks,
   log: Log,
 ): Promise<StoredTarget[]> {
+  const setting = configured === null ? '--store' : 'store';
   const stored = await listStoredTargets(store);
   if (stored.length === 0) {
     const hint =
       'Check the address. If it is right, export a first snapshot with `cgs-export export`.';
-    throw configFault('store', `there is no snapshot in ${store.url}`, hint);
+    throw configFault(setting, `there is no snapshot in ${store.url}`, hint);
   }
   const covered = stored.filter((one) => configured === null || isConfigured(one, configured));
   checkPicks(covered, picks);
@@ -69,7 +70,7 @@ export async function pickStoredTargets(
   });
   if (shown.length > 0) return shown;
   const hint = `Targets with a snapshot: ${covered.map(describeTarget).join('; ') || 'none'}.`;
-  throw configFault('store', 'no target with a snapshot is picked', hint);
+  throw configFault(setting, 'no target with a snapshot is picked', hint);
 }
 
 async function listStoredTargets(store: Store): Promise<StoredTarget[]> {

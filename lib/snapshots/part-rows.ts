@@ -68,19 +68,30 @@ async function copyPart(store: Store, part: Part, file: ScratchFile): Promise<Ap
   if (!chunks) throw corrupt(part, 'is missing: a manifest names it');
   const hash = createHash('sha256');
   const pieces: Appended[] = [];
+  const piece = new Uint8Array(Math.min(pieceBytesMax, part.bytes));
+  let filled = 0;
+  let bytes = 0;
   for await (const chunk of chunks) {
+    bytes += chunk.length;
     // Checked here, so that a wrong object cannot fill the disk.
-    if (file.bytes + chunk.length > part.bytes) {
+    if (bytes > part.bytes) {
       throw corrupt(part, `has more than the ${part.bytes} bytes that its manifest says`);
     }
     hash.update(chunk);
-    for (let start = 0; start < chunk.length; start += pieceBytesMax) {
-      pieces.push(await file.append(chunk.subarray(start, start + pieceBytesMax)));
+    for (let at = 0; at < chunk.length; ) {
+      const some = chunk.subarray(at, at + piece.length - filled);
+      piece.set(some, filled);
+      filled += some.length;
+      at += some.length;
+      if (filled < piece.length) continue;
+      pieces.push(await file.append(piece));
+      filled = 0;
     }
   }
+  if (filled > 0) pieces.push(await file.append(piece.subarray(0, filled)));
   await file.finish();
-  if (file.bytes !== part.bytes) {
-    throw corrupt(part, `has ${file.bytes} bytes, but its manifest says ${part.bytes}`);
+  if (bytes !== part.bytes) {
+    throw corrupt(part, `has ${bytes} bytes, but its manifest says ${part.bytes}`);
   }
   if (hash.digest('hex') !== part.sha256) {
     throw corrupt(part, 'was altered: its hash differs from the one in its manifest');

@@ -1,0 +1,64 @@
+// Tests which two snapshots of a target are compared.
+
+import { expect, test } from 'vitest';
+import { choosePair, readMoment } from '../../lib/cli/snapshot-pair.ts';
+import { createMemoryStore } from '../support/memory-store.ts';
+import { listHistory } from '../support/sealed-history.ts';
+import { someTarget } from '../support/stored-run.ts';
+
+const dayMs = 24 * 3_600_000;
+const newestMs = Date.UTC(2026, 10, 24, 6);
+const nowMs = newestMs + 3_600_000;
+
+/** One snapshot a day at 06:00, the newest on 24 November. `drifted`: by age in days. */
+async function choose(
+  a: string | null,
+  b: string | null,
+  drifted: readonly number[] = [],
+  count = 5,
+) {
+  const store = createMemoryStore({ nowMs: () => nowMs });
+  const verdictOf = (age: number) => (drifted.includes(age) ? 'drifted' : 'complete');
+  for (const { key, bytes } of listHistory({ count, newestMs, scheduleMs: dayMs, verdictOf })) {
+    await store.put(key, bytes);
+  }
+  const moment = (text: string | null) => text && readMoment('A', text, nowMs);
+  const target = { ...someTarget, account: 'prod', isFiltered: false };
+  const pair = await choosePair(store, target, [moment(a) || null, moment(b) || null]);
+  if (typeof pair === 'string') return pair;
+  const days = [pair.previous, pair.current].map(({ sealed }) =>
+    sealed.manifest.snapshot.slice(6, 8),
+  );
+  return days.join(' ');
+}
+
+test.each([
+  [null, null, [], '23 24'],
+  [null, null, [0], '22 23'],
+  [null, null, [1, 2], '21 24'],
+  ['2026-11-22', null, [], '22 24'],
+  ['2026-11-22T05:59:59Z', null, [], '21 24'],
+  ['2026-11-22T06:00:00Z', null, [], '22 24'],
+  ['2d', null, [], '22 24'],
+  ['2026-11-22', '2026-11-23', [], '22 23'],
+  // A time means a complete snapshot, a name any.
+  ['2026-11-22', null, [2], '21 24'],
+  ['20261122T060000Z', null, [2], '22 24'],
+  ['20261124T060000Z', '20261120T060000Z', [], '24 20'],
+])('%j and %j with the drifted ages %j: days %s', async (a, b, drifted, expected) => {
+  expect(await choose(a, b, drifted)).toBe(expected);
+});
+
+test.each([
+  [null, null, [0, 1, 2, 3], 'it has only one complete snapshot up to 20261120T060000Z'],
+  [null, null, [0, 1, 2, 3, 4], 'it has no complete snapshot'],
+  ['2026-11-19', null, [], 'it has no complete snapshot up to 20261119T235959Z'],
+  ['20261101T060000Z', null, [], 'it has no snapshot 20261101T060000Z'],
+  ['2026-11-24', null, [], 'both arguments mean the snapshot 20261124T060000Z'],
+])('%j and %j with the drifted ages %j: %s', async (a, b, drifted, expected) => {
+  expect(await choose(a, b, drifted)).toBe(expected);
+});
+
+test('a time far back is found behind more snapshots than a search reads', async () => {
+  expect(await choose('2026-06-01', null, [], 200)).toBe('01 24');
+});

@@ -1,0 +1,36 @@
+// Tests points in time on the command line.
+
+import { expect, test } from 'vitest';
+import { readLastMoment } from '../../lib/cli/time-option.ts';
+
+const nowMs = Date.UTC(2026, 10, 26, 12);
+const read = (text: string) => new Date(readLastMoment('A', text, nowMs)).toISOString();
+
+test.each([
+  ['2026-11-24', '2026-11-24T23:59:59.000Z'],
+  ['2024-02-29', '2024-02-29T23:59:59.000Z'],
+  ['2026-11-24T06:00:00Z', '2026-11-24T06:00:00.000Z'],
+  ['2026-11-24T06:00Z', '2026-11-24T06:00:00.000Z'],
+  ['2026-11-24T06:00:00.250Z', '2026-11-24T06:00:00.250Z'],
+  ['2026-11-24T01:00:00+08:00', '2026-11-23T17:00:00.000Z'],
+  ['30d', '2026-10-27T12:00:00.000Z'],
+  ['12h', '2026-11-26T00:00:00.000Z'],
+  ['90m', '2026-11-26T10:30:00.000Z'],
+  ['0s', '2026-11-26T12:00:00.000Z'],
+])('%s means %s', (text, expected) => {
+  expect(read(text)).toBe(expected);
+});
+
+test.each([
+  '',
+  'yesterday',
+  '2026-02-30',
+  '2026-13-01',
+  '2026-11-24T06:00:00',
+  '-1d',
+  '1w',
+  '1.5h',
+  '30 d',
+])('refuses "%s"', (text) => {
+  expect(() => read(text)).toThrow(`A: "${text}" is not a point in time`);
+});
