@@ -175,7 +175,7 @@ function describeNeeds(): string {
       '  ',
     ),
     ...wrap(
-      `- \`status\` and \`verify\` only read the store. They accept variables that are not set in ${apiOnly.join(', ')}. They need no credentials of accounts either, with one exception: without \`obs.credentials\` a bucket is read with those of the first account.`,
+      `- \`status\`, \`diff\` and \`verify\` only read the store. They accept variables that are not set in ${apiOnly.join(', ')}. They need no credentials of accounts either, with one exception: without \`obs.credentials\` a bucket is read with those of the first account.`,
       '  ',
     ),
     ...wrap(
@@ -183,7 +183,7 @@ function describeNeeds(): string {
       '  ',
     ),
     ...wrap(
-      '- `verify --store URL` and `status --store URL` read no file. For a bucket they use the key in the environment.',
+      '- `verify`, `status` and `diff` read no file with `--store URL`. For a bucket they use the key in the environment.',
       '  ',
     ),
     `- ${listNames(withoutConfig)} read no configuration.`,

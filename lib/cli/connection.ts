@@ -86,7 +86,7 @@ export async function connectStore(
 }
 
 /** The folder of a `file:` store if it does not exist; null: it exists, or the store is a bucket. */
-export async function findMissingFolder(url: string): Promise<string | null> {
+async function findMissingFolder(url: string): Promise<string | null> {
   if (!url.startsWith('file:')) return null;
   const path = url.slice('file:'.length);
   return (await folderExists(path)) ? null : path;
