@@ -4,7 +4,15 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openDuck } from '../formats/readers.ts';
-import { createFolder, expectCode, runCli, startCli, until } from './processes.ts';
+import {
+  cli,
+  createFolder,
+  expectCode,
+  runCli,
+  startCli,
+  startProcess,
+  until,
+} from './processes.ts';
 
 test('the changes of a list between two exports', async () => {
   const cwd = createFolder();
@@ -73,6 +81,13 @@ test('the changes of a list between two exports', async () => {
     expectCode(csv, 0);
     expect(csv.out.startsWith('\ufeffsnapshot_at,')).toBe(true);
     expect(csv.out.trimEnd().split('\r\n')).toHaveLength(joined.length + 1);
+
+    // A reader that closes the pipe early ends the command without an error.
+    const command = '"$0" "$1" diff --store file:./lake --format ndjson | head -n 1';
+    const args = ['-c', command, process.execPath, cli];
+    const piped = await startProcess('sh', args, { cwd }).ended;
+    expectCode(piped, 0);
+    expect([piped.out, piped.err]).toEqual([`${ended.out.split('\n')[0]}\n`, '']);
   } finally {
     duck.close();
   }
