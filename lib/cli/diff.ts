@@ -121,7 +121,7 @@ async function chooseComparisons(
   }
   if (comparisons.length === 0) {
     const hint =
-      '`cgs-export status` shows the last snapshots. The names of all are those of the manifests in the store.';
+      '`cgs-export status` shows the last snapshots. The manifests in the store have the names of all of them.';
     throw configFault('diff', `there is nothing to compare: ${reasons.join('; ')}`, hint);
   }
   for (const reason of reasons) log('warn', `not compared: ${reason}`);

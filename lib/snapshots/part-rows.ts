@@ -2,7 +2,7 @@
 // manifest before, so no row of an altered part is ever given. Not responsible for the format: the Decoder is given.
 
 import { createHash } from 'node:crypto';
-import { CorruptError, ExportError } from '../core/errors.ts';
+import { CorruptError, ExportError, UnusableObjectError } from '../core/errors.ts';
 import type {
   Appended,
   ByteSource,
@@ -15,6 +15,7 @@ import type {
   Store,
 } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
+import { describeIrregular, irregularHint } from './catalog.ts';
 import { type Part, restoreHint } from './manifest.ts';
 
 export interface PartRowsOptions {
@@ -64,7 +65,10 @@ export async function openPartRows(part: Part, options: PartRowsOptions): Promis
 }
 
 async function copyPart(store: Store, part: Part, file: ScratchFile): Promise<Appended[]> {
-  const chunks = await store.read(part.key);
+  const chunks = await store.read(part.key).catch((cause: unknown) => {
+    if (!(cause instanceof UnusableObjectError)) throw cause;
+    throw new CorruptError(part.key, describeIrregular(cause), irregularHint, { cause });
+  });
   if (!chunks) throw corrupt(part, 'is missing: a manifest names it');
   const hash = createHash('sha256');
   const pieces: Appended[] = [];

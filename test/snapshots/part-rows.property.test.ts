@@ -2,6 +2,7 @@
 
 import { readdirSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { StoreError, UnusableObjectError } from '../../lib/core/errors.ts';
 import type { Column, Row } from '../../lib/core/ports.ts';
 import { sha256 } from '../../lib/core/state.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
@@ -79,6 +80,17 @@ describe('refuses', () => {
     await store.delete(key);
     await expect(read()).rejects.toMatchObject({
       ...{ code: 'CORRUPT', message: `${key}: is missing: a manifest names it` },
+    });
+  });
+
+  test('a link in the place of the part', async () => {
+    const { store, read } = await createPart(createRows(3));
+    store.read = async () => {
+      throw new UnusableObjectError(key, new StoreError('STORE_UNUSABLE', 'it is a link', ''));
+    };
+    await expect(read()).rejects.toMatchObject({
+      ...{ code: 'CORRUPT', key },
+      message: `${key}: is not the object that was sealed: it is a link`,
     });
   });
 
