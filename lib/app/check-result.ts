@@ -10,7 +10,14 @@ export const checkNames = [
   ...(['configuration', 'region', 'enterprise-project', 'proxy', 'connection', 'clock'] as const),
   'store-folder',
   ...(['store-write', 'store-read', 'store-list', 'store-mode', 'store-overwrite'] as const),
-  ...(['store-delete', 'store-lease', 'store-clock', 'temporary-files', 'hold'] as const),
+  ...([
+    'store-delete',
+    'store-lease',
+    'store-clock',
+    'signing-key',
+    'temporary-files',
+    'hold',
+  ] as const),
   ...(['sign-in', 'project', 'permission', 'container-node', 'statistics', 'doctor'] as const),
 ];
 export type CheckName = (typeof checkNames)[number];

@@ -27,6 +27,7 @@ import { openScheduleView } from '../runs/schedule-view.ts';
 import { openFileStore } from '../store/file.ts';
 import { openObsStore } from '../store/obs.ts';
 import { type AgencyKey, createStoreKeys } from './credentials.ts';
+import { openSigningKey } from './signing-check.ts';
 import { createTarget, type ServiceClient, type ServiceTarget } from './target.ts';
 
 const backoffMsMax = 1_000;
@@ -64,6 +65,7 @@ export interface Connection {
   reach(address: string, settings: string, signal: AbortSignal): Promise<Reached>;
   /** What is probably a mistake in the configuration. It is logged already. */
   warnings: readonly ConfigIssue[];
+  /** Throws ConfigError, before the first request, if the signing key cannot be used. */
   collect(mode: CollectMode, options: CollectOptions): Promise<CollectResult>;
 }
 
@@ -114,7 +116,8 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     targets,
     warnings,
     reach: (address, settings, signal) => reachHost({ ...client, settings, signal }, address),
-    collect(mode, { signal, progress, timeLeftMs, memoryMb }) {
+    async collect(mode, { signal, progress, timeLeftMs, memoryMb }) {
+      const signing = openSigningKey(config.signing);
       const { windowMs } = quota;
       const budget = timeLeftMs
         ? limitedBudget({ windowMs, timeLeftMs, signal })
@@ -122,7 +125,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
       return budgets.run(budget, async () => {
         await scratch.removeLeft();
         await warnOfScratch(scratch, log);
-        return collect(mode, { ...ports, memoryMb, budget, progress });
+        return collect(mode, { ...ports, signing, memoryMb, budget, progress });
       });
     },
   };

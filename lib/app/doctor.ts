@@ -18,13 +18,14 @@ import {
 import type { ProbeOptions } from './probe.ts';
 import { checkScratch } from './scratch-check.ts';
 import { checkService } from './service-check.ts';
+import { checkSigningKey } from './signing-check.ts';
 import { canCount, checkStore } from './store-check.ts';
 import type { ServiceTarget } from './target.ts';
 
 /** Checks everything that is connected. Ends early when the signal aborts: the last check then says so. */
 export async function examineConnection(
   connection: Connection,
-  { store: storeConfig, proxy }: Config,
+  { store: storeConfig, signing, proxy }: Config,
   options: ProbeOptions,
 ): Promise<Check[]> {
   const { store, scratch, targets } = connection;
@@ -47,8 +48,9 @@ export async function examineConnection(
         ? { root: storeConfig.root, fileMode: storeConfig.fileMode, umask: process.umask() }
         : null;
     const ofStore = await checkStore(store, { clock: systemClock, random: Math.random, folder });
+    const ofKey = await checkSigningKey(store, signing);
     const ofScratch = await checkScratch(scratch);
-    checks.push(...ofStore, ofScratch, ...(await checkHolds(store, targets)));
+    checks.push(...ofStore, ...ofKey, ofScratch, ...(await checkHolds(store, targets)));
     const ofService = await checkService(connection, {
       ...options,
       canCount: canCount(ofStore),

@@ -1,17 +1,18 @@
 // Responsible for the command `init`: a commented configuration to start from, and its JSON Schema. Never overwrites a file.
 
-import { open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { exampleConfig } from '../config/example.ts';
 import { ownerOnly } from '../config/rules.ts';
 import { exitCodes } from '../core/error-policy.ts';
-import { type ConfigError, configFault } from '../core/errors.ts';
+import { configFault } from '../core/errors.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
+import { createFile } from './new-file.ts';
 import type { CommonOptions } from './options.ts';
 import { formatSchema, schemaFileName } from './schema.ts';
 import type { Session } from './session.ts';
 
 const defaultFile = 'cgs-export.yml';
+const refusalHint = 'Give another name with --out, or - to print the configuration.';
 
 interface InitOptions extends CommonOptions {
   out?: string;
@@ -42,8 +43,11 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
   }
   const file = resolve(runtime.cwd, asked);
   const schemaFile = join(dirname(file), schemaFileName);
-  if (!(await writeNew(file, exampleConfig))) throw refusal(`${file} exists already`);
-  const isSchemaNew = await writeNew(schemaFile, formatSchema());
+  const about = { mode: ownerOnly, hint: refusalHint };
+  if (!(await createFile(file, exampleConfig, about))) {
+    throw configFault('--out', `${file} exists already`, refusalHint);
+  }
+  const isSchemaNew = await createFile(schemaFile, formatSchema(), about);
   const { program } = runtime;
   const isDefault = file === resolve(runtime.cwd, defaultFile);
   const plan = isDefault ? `${program} plan` : `${program} plan --config ${asked}`;
@@ -59,23 +63,4 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
       '',
     ].join('\n'),
   };
-}
-
-/** False if the file exists. Throws ConfigError if it cannot be written. */
-async function writeNew(file: string, text: string): Promise<boolean> {
-  try {
-    // The umask can take permissions away, but never adds one that the mode does not have.
-    const created = await open(file, 'wx', ownerOnly);
-    await created.writeFile(text).finally(() => created.close());
-    return true;
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (code === 'EEXIST') return false;
-    throw code === '' ? error : refusal(`${file} cannot be written (${code})`);
-  }
-}
-
-function refusal(message: string): ConfigError {
-  const hint = 'Give another name with --out, or - to print the configuration.';
-  return configFault('--out', message, hint);
 }

@@ -14,6 +14,7 @@ import { doctorCommand } from './doctor.ts';
 import { exportCommand } from './export.ts';
 import { escapeLines } from './format.ts';
 import { initCommand } from './init.ts';
+import { keygenCommand } from './keygen.ts';
 import type { CommonOptions } from './options.ts';
 import { planCommand } from './plan.ts';
 import { schemaCommand } from './schema.ts';
@@ -36,6 +37,7 @@ export const commands: readonly CommandDefinition[] = [
   demoCommand,
   initCommand,
   schemaCommand,
+  keygenCommand,
 ];
 
 /** Runs one call and resolves with its exit code. `args`: the arguments after the program's name. Never throws. */
@@ -74,9 +76,10 @@ interface Call {
 function startCall(args: readonly string[], runtime: CommandRuntime): Call {
   const scrubber = createScrubber();
   // Before anything is read: an error message about something else must not show a key either.
-  for (const name of ['AK', 'SK', 'SECURITY_TOKEN']) {
-    scrubber.add(runtime.env[`HUAWEICLOUD_SDK_${name}`] ?? '');
+  for (const name of ['AK', 'SK', 'SECURITY_TOKEN'].map((end) => `HUAWEICLOUD_SDK_${end}`)) {
+    scrubber.add(runtime.env[name] ?? '');
   }
+  scrubber.add(runtime.env.CGS_SIGNING_KEY ?? '');
   return {
     runtime,
     scrubber,

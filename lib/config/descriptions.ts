@@ -26,6 +26,9 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     },
     keepPagesDays: { text: 'How many days the raw pages of a sealed run are kept.' },
     obs: { text: 'Access to the bucket. Only for a store that starts with `obs://`.' },
+    signing: {
+      text: 'The key that signs every manifest. Without it manifests are not signed. Commands that only read the store do not need it.',
+    },
     accounts: { text: 'The accounts whose nodes are exported.' },
   },
   quota: {
@@ -57,6 +60,11 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     kmsKeyId: {
       text: 'KMS key that the store encrypts every object with (SSE-KMS).',
       defaultText: 'the encryption that the bucket is set to',
+    },
+  },
+  signing: {
+    privateKey: {
+      text: 'Private key, Ed25519 in PKCS#8 PEM. An export with a key that cannot be used stops before its first request.',
     },
   },
   'accounts.*': {

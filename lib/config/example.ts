@@ -39,6 +39,9 @@ keepPagesDays: 7
 #   # The KMS key that the store encrypts every object with. Default: as the bucket is set.
 #   kmsKeyId: arn:aws:kms:cn-south-4:0123456789abcdef:key/00000000-0000-0000-0000-000000000000
 
+# The key that signs every manifest: \`cgs-export keygen\` makes one. Keep its public key outside the store.
+# signing: { privateKey: "\${CGS_SIGNING_KEY}" }
+
 accounts:
   # A name of your choice. Every row has it in the column account.
   - name: prod

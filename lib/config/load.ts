@@ -87,7 +87,7 @@ export function logLevelOf(env: Environment, flag?: string): LogLevel {
 
 /** Every secret of the configuration, the longest first: to keep them out of logs and errors. */
 export function secretsOf(config: Config): string[] {
-  const { accounts, store, proxy } = config;
+  const { accounts, store, signing, proxy } = config;
   const identities: Credentials[] = accounts.map(({ credentials }) => credentials);
   if (store.kind === 'obs') identities.push(store.credentials);
   const ofIdentities = identities.flatMap((identity) => {
@@ -100,6 +100,8 @@ export function secretsOf(config: Config): string[] {
     const secret = password || username;
     return [secret, decodeURIComponent(secret)];
   });
-  const secrets = new Set([...ofIdentities, ...ofProxies].filter((secret) => secret !== ''));
+  const secrets = new Set(
+    [...ofIdentities, signing?.privateKey ?? '', ...ofProxies].filter((secret) => secret !== ''),
+  );
   return [...secrets].sort((a, b) => b.length - a.length);
 }

@@ -73,6 +73,8 @@ export interface Config {
   formats: readonly ('parquet' | 'ndjson')[];
   quota: { requests: number; windowSeconds: number };
   keepPagesMs: number;
+  /** `privateKey`: as it is written; not checked yet. Null: manifests are not signed. */
+  signing: { privateKey: string } | null;
   accounts: readonly Account[];
   logLevel: LogLevel;
   proxy: ProxyConfig;

@@ -103,6 +103,7 @@ export function assembleParts(values: ConfigValues, context: Context): ConfigPar
     formats,
     quota,
     keepPagesMs: keepPagesDays * dayMs,
+    signing: shape.signing?.privateKey ? { privateKey: shape.signing.privateKey } : null,
     accounts: withoutFaulty(accounts, issues),
     logLevel,
     proxy,

@@ -173,6 +173,12 @@ const obs = section({
   }),
 });
 
+const signing = section({
+  privateKey: required(text, {
+    hint: 'Write `${CGS_SIGNING_KEY}`, and set that variable to the private key that `cgs-export keygen` prints: Ed25519, PKCS#8 PEM. Line breaks may be written as `\\n`.',
+  }),
+});
+
 export const configSchema = section({
   store: required(storeLocation, {
     hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
@@ -198,6 +204,7 @@ export const configSchema = section({
     isApiOnly: true,
   }),
   obs: optional(obs),
+  signing: optional(signing, { isApiOnly: true }),
   accounts: required(listOf(account), {
     hint: 'Write at least one, as in `- name: prod`, with its targets.',
   }),

@@ -1,6 +1,7 @@
 // Responsible for checking the configuration in a zip before the deployment: a fault shows here, and not in every timer invocation.
 
 import { join, relative } from 'node:path';
+import { openSigningKey } from '../app/signing-check.ts';
 import { readConfig } from '../config/load.ts';
 import type { Config } from '../config/model.ts';
 import { ConfigError, configFault } from '../core/errors.ts';
@@ -30,6 +31,7 @@ export async function checkPackedConfig(
     throw configFault('package', `${configName} is not in ${zipName}`, hint);
   }
   const config = readFunctionConfig(String(bytes), join(root, configName), settings, secrets);
+  openSigningKey(config.signing);
   if (settings.agencyName || settings.appXrole || !needsAgency(config)) return;
   const message = `is missing, but ${configName} uses the credentials \`agency\``;
   const hint = 'Set agencyName, or write other credentials into the configuration.';

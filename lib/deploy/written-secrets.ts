@@ -13,12 +13,17 @@ export const variables = new Proxy({}, { get: () => placeholder, has: () => true
 /** A key and its value in YAML, JSON or a shell command. */
 const keyAndValue =
   /(?:^|[^A-Za-z])(?:sk|secret[-_ ]?key|secret[-_ ]?access[-_ ]?key|security[-_]?token|iam[-_]?password|password)\b["']?[ \t]*[:=][ \t]*["']?([^\s"'{}]+)/gi;
+/** The start of a PEM, and of the base64 text of an Ed25519 private key: RFC 8410, section 7. */
+const keyText = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|MC4CAQAwBQYDK2VwBCIEI/;
 const passwordInUrl = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:([^\s/@]+)@/gi;
 
 /** Throws ConfigError that lists every secret, without its value, or the faults of a text that does not parse. */
 export function checkWrittenSecrets(text: string, fileName: string): void {
-  const { obs, accounts } = parseConfigText(text, fileName, variables).value;
+  const { obs, signing, accounts } = parseConfigText(text, fileName, variables).value;
   const issues = findInCredentials('obs', obs);
+  const { privateKey } = asRecord(signing);
+  if (isWritten(privateKey))
+    issues.push(describe('signing.privateKey', 'is written as plain text'));
   for (const [index, account] of Array.isArray(accounts) ? accounts.entries() : []) {
     issues.push(...findInCredentials(`accounts.${index}`, account));
   }
@@ -30,19 +35,24 @@ export function checkWrittenSecrets(text: string, fileName: string): void {
 function findInCredentials(path: string, section: unknown): ConfigIssue[] {
   const credentials = asRecord(asRecord(section).credentials);
   return secretKeys
-    .filter((key) => String(credentials[key] ?? '').replaceAll(placeholder, '') !== '')
+    .filter((key) => isWritten(credentials[key]))
     .map((key) => describe(`${path}.credentials.${key}`, 'is written as plain text'));
+}
+
+/** False for a value that is made of variables only. */
+function isWritten(value: unknown): boolean {
+  return String(value ?? '').replaceAll(placeholder, '') !== '';
 }
 
 /** Finds secrets in comments and under misspelt names. */
 function findInText(text: string, fileName: string): ConfigIssue[] {
-  return text
-    .split('\n')
-    .flatMap((line, index) =>
-      [...line.matchAll(keyAndValue), ...line.matchAll(passwordInUrl)]
-        .filter(([, value = '']) => looksLikeSecret(value))
-        .map(() => describe(`${fileName}:${index + 1}`, 'a secret is written as plain text')),
-    );
+  return text.split('\n').flatMap((line, index) => {
+    const place = `${fileName}:${index + 1}`;
+    if (keyText.test(line)) return [describe(place, 'a private key is written as plain text')];
+    return [...line.matchAll(keyAndValue), ...line.matchAll(passwordInUrl)]
+      .filter(([, value = '']) => looksLikeSecret(value))
+      .map(() => describe(place, 'a secret is written as plain text'));
+  });
 }
 
 /** False for a variable and for a word in a comment. */

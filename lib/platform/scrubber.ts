@@ -7,6 +7,9 @@ const secretCharsMin = 4;
 /** Replaces a secret. */
 export const redacted = '[redacted]';
 
+/** A part of a PEM text whose line breaks are real, written as \n, or spaces. */
+const keyLine = /^[A-Za-z0-9+/=]{16,}$/;
+
 /** Takes time in proportion to the text, however many secrets there are. */
 export function createScrubber(): Scrubber {
   const known = new Set<string>();
@@ -20,7 +23,9 @@ export function createScrubber(): Scrubber {
     add(secret) {
       if (secret.length < secretCharsMin || known.has(secret)) return;
       known.add(secret);
-      for (const form of listForms(secret)) {
+      const lines = secret.split(/(?:\s|\\r|\\n)+/).filter((line) => keyLine.test(line));
+      // Of a private key an error may show a single line.
+      for (const form of [secret, ...lines].flatMap(listForms)) {
         const start = form.slice(0, secretCharsMin);
         const others = forms.get(start) ?? [];
         if (others.includes(form)) continue;

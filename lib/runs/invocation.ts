@@ -9,6 +9,7 @@ import type { Ledger, WaitReason } from '../quota/ledger.ts';
 import type { Quota } from '../quota/window.ts';
 import type { Checkpoint, Scope } from '../reading/checkpoint.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
+import type { SigningKey } from '../snapshots/signature.ts';
 import type { Policy } from './policy.ts';
 import type { Progress } from './progress-event.ts';
 import type { Schedule } from './schedule.ts';
@@ -45,6 +46,8 @@ export interface CollectPorts {
   keepPagesMs: number;
   /** Name and version of this program, for parts and manifests. */
   writer: string;
+  /** Null: manifests are not signed. */
+  signing: SigningKey | null;
   targets: readonly Target[];
   /** Of the function. Absent: not known. */
   memoryMb?: number | undefined;

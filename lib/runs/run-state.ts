@@ -23,6 +23,7 @@ type SharedPorts =
   | 'encoders'
   | 'budget'
   | 'writer'
+  | 'signing'
   | 'memoryMb'
   | 'scheduleMs';
 

@@ -7,6 +7,7 @@ import {
   isFutureName,
   parsePartKey,
   sealRecordKey,
+  signatureKey,
   type TargetKey,
   targetId,
 } from '../core/object-keys.ts';
@@ -22,6 +23,10 @@ export interface SealRecord {
   previous: Previous | null;
   writer: string;
   scheduleSeconds: number;
+  /** Of the key that signs the manifest. Null: the manifest is not signed. */
+  keyId: string | null;
+  /** Whether this run may have written a signature, also with an earlier record. */
+  mayHaveSignature: boolean;
   checkpoint: Checkpoint;
   /** The keys of all parts that this run may have written. */
   parts: readonly string[];
@@ -29,7 +34,7 @@ export interface SealRecord {
   faults: readonly Fault[];
 }
 
-const sealRecordVersion = 4;
+const sealRecordVersion = 5;
 
 export function encodeSealRecord(record: SealRecord): Uint8Array {
   return encodeState('seal record', sealRecordVersion, record);
@@ -83,9 +88,10 @@ export async function deleteLeftParts(
 }
 
 /**
- * Ends the sealing of a run that is finished or given up: deletes what it has left, then its seal record. The record goes last,
- * so that a kill in between loses no key. Returns false and deletes nothing if the snapshot's manifest is damaged or lost: the
- * parts are evidence, and fit the manifest once it is restored.
+ * Ends the sealing of a run that is finished or given up: deletes what it has left, then its seal record. The signature is left
+ * only if there is no manifest. The record goes last, so that a kill in between loses no key. Returns false and deletes nothing
+ * if the snapshot's manifest is damaged or lost: the parts and the signature are evidence, and fit the manifest once it is
+ * restored.
  */
 export async function endSeal(store: Store, target: TargetKey, run: RunName): Promise<boolean> {
   const record = await readSealRecord(store, target, run);
@@ -93,6 +99,9 @@ export async function endSeal(store: Store, target: TargetKey, run: RunName): Pr
     const { sealed, fault } = await readManifestOrFault(store, target, run.snapshot);
     if (fault || (!sealed && (await wasSealed(store, target, run.snapshot)))) return false;
     await deleteLeftParts(store, target, record, sealed);
+    if (!sealed && record.mayHaveSignature) {
+      await store.delete(signatureKey(target, run.snapshot));
+    }
   }
   await store.delete(sealRecordKey(target, run.snapshot, run.run));
   return true;

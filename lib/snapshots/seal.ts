@@ -8,6 +8,7 @@ import {
   latestKey,
   manifestKey,
   sealRecordKey,
+  signatureKey,
   type TargetKey,
 } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
@@ -27,6 +28,7 @@ import {
   type Sealed,
 } from './manifest.ts';
 import { type EncodedPart, openParts, type PartPorts, type PartWriter, putParts } from './parts.ts';
+import { publishKey } from './published-key.ts';
 import {
   decodeSealRecord,
   deleteLeftParts,
@@ -36,11 +38,14 @@ import {
   type SealRecord,
 } from './seal-record.ts';
 import { openTurn, type TurnPorts } from './seal-turn.ts';
+import type { SigningKey } from './signature.ts';
 
 /** `keepAlive` is awaited between steps: it renews the lease, and throws if the run must stop. */
 export interface SealPorts extends PartPorts, ContentPorts, TurnPorts {
   /** Name and version of this program, for parts and manifest. */
   writer: string;
+  /** Null: manifests are not signed. */
+  signing: SigningKey | null;
   /** For the manifest: how often a snapshot is due. */
   scheduleMs: number;
   /** The newest snapshot that was sealed, as the schedule remembers it; null: it remembers none. */
@@ -54,8 +59,8 @@ export interface SealOutcome {
 }
 
 /**
- * Seals the run, or returns the snapshot if it is sealed already. Everything written depends only on the seal record and
- * the pages, so sealing again writes the same bytes. Null: another run must seal an older snapshot first, and this
+ * Seals the run, or returns the snapshot if it is sealed already. Everything written depends only on the seal record, the
+ * pages and the key that the record names, so sealing again writes the same bytes. Null: another run must seal an older snapshot first, and this
  * invocation may not wait. Throws ProtocolError `TOO_MANY_REJECTS`; ExportError `OVERTAKEN` if the target has or had a
  * snapshot of this or a newer name; CorruptError if another object has the key of the manifest.
  */
@@ -144,7 +149,7 @@ async function encode(
   }
 }
 
-/** Stores the parts and then the manifest, which makes the snapshot visible. */
+/** Stores the parts, the signature and then the manifest, which makes the snapshot visible. */
 async function commit(
   ports: SealPorts,
   target: TargetKey,
@@ -166,36 +171,57 @@ async function commit(
   }
   if (turn !== 'mine') return turn === 'changed' ? 'again' : turn;
   await keepAlive();
-  const manifest = makeManifest(dataset, record, contents, parts);
-  await store.put(manifestKey(target, checkpoint.snapshot), encodeManifest(manifest));
+  const manifest = encodeManifest(makeManifest(dataset, record, contents, parts));
+  if (record.mayHaveSignature) {
+    // An exporter with another key may have replaced the record: its manifest has other bytes.
+    if (!(await isStored(store, key, listed))) return 'again';
+    await putSignature(ports, signatureKey(target, checkpoint.snapshot), manifest);
+  }
+  await store.put(manifestKey(target, checkpoint.snapshot), manifest);
   // Another writer of the same manifest may finish later. The pointers must name the bytes that are stored in the end.
   if (store.settleMs > 0) await clock.sleep(store.settleMs);
   return listed;
 }
 
+/** `bytes`: of the manifest. Without a key, what an earlier record has left is deleted: it is no signature of this manifest. */
+async function putSignature(
+  { store, signing }: SealPorts,
+  key: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  if (signing) await store.put(key, signing.sign(bytes));
+  else await store.delete(key);
+}
+
 /**
- * Stores a record, unless one with the same predecessor exists: then that one is used, so that every sealer writes the same
- * bytes. `settlesMonotonicMs`: when a rival's write must be visible; null if the record existed before.
+ * Stores a record, unless one with the same predecessor and key exists: then that one is used, so that every sealer writes the
+ * same bytes. `settlesMonotonicMs`: when a rival's write must be visible; null if the record existed before. Before the record,
+ * the public key is stored: the record lists the faults.
  */
 async function fixRecord(
-  { store, clock, writer, scheduleMs, keepAlive }: SealPorts,
+  ports: SealPorts,
   key: string,
   checkpoint: Checkpoint,
   { previous, faults }: ChainEnd,
 ): Promise<{ record: SealRecord; settlesMonotonicMs: number | null }> {
-  const { stored, fault } = await readRecordOrFault(store, key);
+  const { store, clock, signing, writer, scheduleMs, keepAlive } = ports;
+  const { stored, isUnreadable, fault } = await readRecordOrFault(store, key);
+  const keyId = signing?.keyId ?? null;
   // A record with another predecessor is outdated: using it would fork the chain.
-  if (stored && isSamePrevious(stored.previous, previous)) {
+  if (stored && isSamePrevious(stored.previous, previous) && stored.keyId === keyId) {
     return { record: stored, settlesMonotonicMs: null };
   }
+  const keyFault = signing && (await publishKey(store, signing));
   const record: SealRecord = {
     sealedAtMs: Math.round(clock.nowMs()),
     previous,
     writer,
     scheduleSeconds: Math.round(scheduleMs / 1_000),
+    keyId,
+    mayHaveSignature: keyId !== null || isUnreadable || (stored?.mayHaveSignature ?? false),
     checkpoint,
     parts: stored?.parts ?? [],
-    faults: fault ? [...faults, fault] : faults,
+    faults: [...faults, fault, keyFault].filter((one) => one !== null),
   };
   await keepAlive();
   await store.put(key, encodeSealRecord(record), { durability: 'acknowledged' });
@@ -209,17 +235,18 @@ async function fixRecord(
 async function readRecordOrFault(
   store: Store,
   key: string,
-): Promise<{ stored: SealRecord | null; fault: Fault | null }> {
+): Promise<{ stored: SealRecord | null; isUnreadable: boolean; fault: Fault | null }> {
   const bytes = await store.get(key);
   try {
-    return { stored: bytes && decodeSealRecord(key, bytes), fault: null };
+    return { stored: bytes && decodeSealRecord(key, bytes), isUnreadable: false, fault: null };
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
-    if (error instanceof OtherVersionError) return { stored: null, fault: null };
+    const unreadable = { stored: null, isUnreadable: true };
+    if (error instanceof OtherVersionError) return { ...unreadable, fault: null };
     const { message } = toFault(error);
     const hint =
       'It is working state: the snapshot was sealed with a new one. Find out what changed it: a full or failing disk, or another program. If `verify` reports unnamed objects of this snapshot, they are parts that only this record listed.';
-    return { stored: null, fault: { key, message: `${message}. It was written again`, hint } };
+    return { ...unreadable, fault: { key, message: `${message}. It was written again`, hint } };
   }
 }
 
@@ -302,7 +329,7 @@ function makeManifest(
   { rows, rejects, repeats, statistics }: Contents,
   parts: Part[],
 ): Manifest {
-  const { checkpoint, sealedAtMs, previous, writer, scheduleSeconds } = record;
+  const { checkpoint, sealedAtMs, previous, writer, scheduleSeconds, keyId } = record;
   const { table, schemaVersion, snapshot, run, scope, startedAtMs, verdict } = checkpoint;
   const { pages, requests, retries, throttled, realigned, ...evidence } = checkpoint.evidence;
   return {
@@ -323,7 +350,7 @@ function makeManifest(
     ...statistics,
     parts,
     previous,
-    signing: null,
+    signing: keyId === null ? null : { keyId },
     writer,
   };
 }

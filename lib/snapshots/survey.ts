@@ -9,14 +9,18 @@ import {
   isPartOf,
   isPointerKey,
   isWorkKey,
+  keysPrefix,
   latestKey,
   latestPrefix,
   leasePrefix,
   manifestKey,
   manifestsPrefix,
   parsePartKey,
+  parsePublicKeyKey,
+  parseSignatureKey,
   quotaPrefix,
   scheduleKey,
+  signaturesPrefix,
   type TargetKey,
   targetId,
   workPrefix,
@@ -111,6 +115,8 @@ function isForeign(key: string): boolean {
   if (!key.startsWith('_')) return false;
   if (key.startsWith(manifestsPrefix)) return !key.endsWith('.json');
   if (key.startsWith(headsPrefix) || key.startsWith(latestPrefix)) return !isPointerKey(key);
+  if (key.startsWith(signaturesPrefix)) return parseSignatureKey(key) === null;
+  if (key.startsWith(keysPrefix)) return parsePublicKeyKey(key) === null;
   if (key.startsWith(quotaPrefix)) return !isLedgerKey(key);
   if (key.startsWith(leasePrefix)) return !isLeaseKey(key);
   if (key.startsWith(workPrefix)) return !isWorkKey(key);

@@ -83,6 +83,7 @@ const ports = {
   encoders: [],
   budget: unlimitedBudget(new AbortController().signal),
   writer: 'bench',
+  signing: null,
   scheduleMs: 1,
   policy: policies.command,
   progress: () => {},

@@ -80,8 +80,12 @@ accounts:
     [
       'zebra: 1',
       'zebra',
-      'Known here: store, mounted, fileMode, schedule, formats, quota, keepPagesDays, obs, accounts.',
+      'Known here: store, mounted, fileMode, schedule, formats, quota, keepPagesDays, obs, signing, accounts.',
     ],
+    ['signing: { privateKey: x, privatKey: x }', 'signing.privatKey', 'Did you mean "privateKey"?'],
+    ['signing: { privateKey: "" }', 'signing.privateKey', 'cgs-export keygen'],
+    ['signing: { privateKey: "${NONE}" }', 'signing.privateKey', 'Set this environment variable'],
+    ['signing: key.pem', 'signing', ''],
     ['constructor: 1', 'constructor', 'Remove this line.'],
     ['__proto__: { a: 1 }', '__proto__', 'Remove this line.'],
     ['"${A}": 1', '${A}', 'Known here'],

@@ -7,7 +7,14 @@ import { expect, test } from 'vitest';
 import { exampleConfig } from '../../lib/config/example.ts';
 import { loadConfig } from '../../lib/config/load.ts';
 
-const env = { PROD_AK: 'a', PROD_SK: 's', PROD_TOKEN: 't', OBS_AK: 'oa', OBS_SK: 'os' };
+const env = {
+  PROD_AK: 'a',
+  PROD_SK: 's',
+  PROD_TOKEN: 't',
+  OBS_AK: 'oa',
+  OBS_SK: 'os',
+  CGS_SIGNING_KEY: 'k',
+};
 
 async function load(text: string) {
   const folder = await mkdtemp(join(tmpdir(), 'example-'));
@@ -46,6 +53,7 @@ test('loads with every alternative that is commented out', async () => {
     .join('\n');
   expect(await load(text)).toMatchObject({
     store: { kind: 'obs', bucket: 'my-bucket', credentials: { ak: 'oa' } },
+    signing: { privateKey: 'k' },
     accounts: [
       {
         credentials: { kind: 'key', securityToken: 't' },

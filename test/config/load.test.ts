@@ -54,12 +54,13 @@ describe('the file', () => {
 test('lists each secret once, the longest first', async () => {
   const config = await load(
     `store: obs://lake
+signing: { privateKey: kkkkkkkkk }
 accounts:
   - { name: a, credentials: { ak: aa, sk: sssss, securityToken: tttttttt }, targets: [{ region: x }] }
   - { name: b, credentials: { ak: aa, sk: sss }, targets: [{ region: x }] }`,
     {},
   );
-  expect(secretsOf(config)).toEqual(['tttttttt', 'sssss', 'sss', 'aa']);
+  expect(secretsOf(config)).toEqual(['kkkkkkkkk', 'tttttttt', 'sssss', 'sss', 'aa']);
 });
 
 describe('the valid parts', () => {

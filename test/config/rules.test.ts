@@ -22,6 +22,7 @@ describe('defaults', () => {
       formats: ['parquet', 'ndjson'],
       quota: { requests: 5, windowSeconds: 60 },
       keepPagesMs: 7 * 86_400_000,
+      signing: null,
       accounts: [
         {
           name: 'a',
@@ -380,17 +381,19 @@ accounts:
     targets:
       - { region: x, endpoint: "\${ENDPOINT}", table: web, filters: { hostName: "\${HOST}" } }
   - { name: b, targets: [{ region: y }] }
+signing: { privateKey: "\${SIGNING}" }
 ${rest}`;
 
   test('needs no variable of the API and no key', async () => {
-    const { store, quota, accounts } = await load(text('file:./x'), {}, reading);
+    const { store, quota, signing, accounts } = await load(text('file:./x'), {}, reading);
+    expect(signing).toBeNull();
     expect(store).toEqual({ kind: 'file', root: join(folder, 'x'), fileMode: 0o600 });
     expect(quota).toEqual({ requests: 5, windowSeconds: 60 });
     expect(accounts.map(({ name, targets }) => [name, targets[0]?.table])).toEqual([
       ['a', 'web'],
       ['b', 'container_nodes'],
     ]);
-    expect(await faultsOf(text('file:./x'), {})).toHaveLength(7);
+    expect(await faultsOf(text('file:./x'), {})).toHaveLength(8);
   });
 
   test('knows the key of the environment, which names the user whose project ids are stored', async () => {

@@ -48,6 +48,28 @@ test.each([
   expect(pathsOf(text)).toEqual([`cgs-export.yml:${line}`]);
 });
 
+const pem = `-----BEGIN PRIVATE ${'KEY'}-----\nMC4CAQAwBQYDK2VwBCIEI${'A'.repeat(43)}\n-----END PRIVATE ${'KEY'}-----`;
+
+test.each([
+  ['as one text', `signing: { privateKey: ${JSON.stringify(pem)} }`],
+  ['in several lines', `signing:\n  privateKey: |\n    ${pem.replaceAll('\n', '\n    ')}`],
+  ['that is no key', 'signing: { privateKey: hunter2 }'],
+  ['beside a variable', 'signing: { privateKey: "hunter2${EMPTY}" }'],
+])('finds a signing key %s, and does not show it', (_what, text) => {
+  expect(pathsOf(text)).toEqual(['signing.privateKey']);
+  expect(JSON.stringify(issuesOf(text))).not.toMatch(/MC4C|hunter2/);
+});
+
+test('finds a private key under another name and in a comment', () => {
+  const lines = `# ${pem.replaceAll('\n', '\n# ')}`;
+  expect(pathsOf(`store: file:/x\n${lines}`)).toEqual(['cgs-export.yml:2', 'cgs-export.yml:3']);
+  expect(pathsOf(`sign: { key: ${JSON.stringify(pem)} }`)).toEqual(['cgs-export.yml:1']);
+});
+
+test('accepts a variable for the signing key', () => {
+  expect(pathsOf('signing: { privateKey: ${CGS_SIGNING_KEY} }')).toEqual([]);
+});
+
 test.each(['accounts: [', '- a', 'x: {\n'])('reports a text that does not parse: %s', (text) => {
   expect(pathsOf(text)).toEqual(['']);
 });

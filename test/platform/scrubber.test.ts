@@ -1,5 +1,6 @@
 // Tests that a scrubber removes secrets in every form in which they can appear in a text.
 
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 
@@ -38,6 +39,30 @@ describe('a secret', () => {
     expect(scrubber.scrub('abc and more')).toBe('abc and more');
     scrubber.add('a.c*');
     expect(scrubber.scrub('abc a.c* aXcc')).toBe('abc [redacted] aXcc');
+  });
+  test('of several lines, a private key, is removed line by line, however its line breaks are written', () => {
+    const { privateKey } = generateKeyPairSync('ed25519', {
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    });
+    const [, line = ''] = privateKey.split('\n');
+    expect(line).toHaveLength(64);
+    for (const lineBreak of ['\n', '\\n', '\r\n', '\\r\\n', ' ']) {
+      const scrubber = createScrubber();
+      scrubber.add(privateKey.replaceAll('\n', lineBreak));
+      const texts = [
+        line,
+        privateKey,
+        privateKey.replaceAll('\n', '\\n'),
+        JSON.stringify(privateKey),
+      ];
+      texts.push(Buffer.from(line).toString('base64'), encodeURIComponent(line));
+      for (const text of texts) {
+        expect(scrubber.scrub(`<${text}>`)).toContain('[redacted]');
+        expect(scrubber.scrub(`<${text}>`)).not.toContain(line);
+      }
+      expect(scrubber.scrub('a PRIVATE KEY')).toBe('a PRIVATE KEY');
+    }
   });
   test('inside another secret is removed, alone and as a part', () => {
     const scrubber = createScrubber();

@@ -19,7 +19,15 @@ const checkpoint = startCheckpoint({
 });
 const previous = { snapshot: '20261123T060000Z', manifestSha256: 'ab'.repeat(32) };
 const record = {
-  ...{ sealedAtMs: 5, previous, writer: 'w', scheduleSeconds: 86_400, checkpoint },
+  ...{
+    sealedAtMs: 5,
+    previous,
+    writer: 'w',
+    scheduleSeconds: 86_400,
+    keyId: null,
+    mayHaveSignature: false,
+    checkpoint,
+  },
   parts: ['p'],
   faults: [{ key: 'k', message: 'm', hint: 'h' }],
 };

@@ -2,17 +2,34 @@
 // every sealer writes the same bytes.
 
 import { expect, test } from 'vitest';
-import { manifestKey } from '../../lib/core/object-keys.ts';
+import { manifestKey, publicKeyKey, signatureKey } from '../../lib/core/object-keys.ts';
 import type { Appended, Scratch } from '../../lib/core/ports.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
+import type { SigningKey } from '../../lib/snapshots/signature.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
-import type { MemoryStoreOptions } from '../support/memory-store.ts';
+import type { MemoryStore, MemoryStoreOptions } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createRecordedStore, first, many, pages, second } from '../support/sealed-run.ts';
+import { createSigningKey } from '../support/signing-keys.ts';
 import { createSealPorts, sealStored, someTarget, storeRun } from '../support/stored-run.ts';
 import { createTestScratch } from '../support/test-scratch.ts';
+
+const signing = createSigningKey();
+
+/** How the manifest is signed: the key id that it names, or null. Fails if the stored signature is not of these bytes by `keys`. */
+function checkSignature(store: MemoryStore, keys: readonly SigningKey[]): string | null {
+  const objects = store.dump();
+  const bytes = objects.get(manifestKey(someTarget, second))?.bytes ?? new Uint8Array();
+  const { keyId = null } = JSON.parse(Buffer.from(bytes).toString()).signing ?? {};
+  const key = keys.find((one) => one.keyId === keyId);
+  const signature = objects.get(signatureKey(someTarget, second))?.bytes;
+  expect(signature).toEqual(key && Uint8Array.from(key.sign(bytes)));
+  const pem = objects.get(publicKeyKey(keyId ?? ''))?.bytes;
+  expect(pem && Buffer.from(pem).toString()).toBe(key?.publicPem);
+  return keyId;
+}
 
 /** Calls `onCall` before and after each call to a temporary file but `remove`. */
 function countCalls(
@@ -67,7 +84,7 @@ test('shows no half snapshot when killed at any call to the store or to a tempor
       await onCall({ index: 0, op: 'get', key: '', putOptions: null, phase });
     });
     const sortSize = { batch: 1_900, block: 700 };
-    const ports = createSealPorts(recorded, clock, { encoders, scratch, sortSize });
+    const ports = createSealPorts(recorded, clock, { encoders, scratch, sortSize, signing });
     armed = true;
     const killed = await clock.run(
       sealStored(ports, run).then(
@@ -109,11 +126,45 @@ test('shows no half snapshot when killed at any call to the store or to a tempor
       }
       // No part of the killed attempt is left except those that the manifest names.
       const verified = await verifyStore(store, () => {});
-      expect(verified, where).toMatchObject({ faults: [], unnamed: [], manifests: 2 });
+      expect(verified, where).toMatchObject({ faults: [], unnamed: [], foreign: [], manifests: 2 });
+      expect(checkSignature(store, [signing]), where).toBe(signing.keyId);
     }
   }
   expect(halves).toBeGreaterThan(15);
   expect(seals).toBeGreaterThan(10);
+});
+
+test('after a kill at any call, a seal with another key or without one leaves a signature of its manifest or none', async () => {
+  const other = createSigningKey();
+  const outcomes = new Set<string | null>();
+  for (const later of [other, null]) {
+    for (let index = 0, isKilled = true; isKilled; index += 1) {
+      let left = index;
+      let armed = false;
+      const { clock, store, recorded } = createRecordedStore({
+        onCall: ({ phase }) => {
+          if (armed && phase === 'before' && left-- <= 0) throw new Error('killed');
+        },
+      });
+      const run = await storeRun(recorded, { snapshot: second, pages: [many, ...pages] });
+      const ports = createSealPorts(recorded, clock, { signing });
+      armed = true;
+      isKilled = await clock.run(
+        sealStored(ports, run).then(
+          () => false,
+          () => true,
+        ),
+      );
+      armed = false;
+      expect((await verifyStore(store, () => {})).faults, `call ${index}`).toEqual([]);
+      await clock.run(sealStored({ ...ports, signing: later }, run));
+      outcomes.add(checkSignature(store, [signing, other]));
+      const verified = await verifyStore(store, () => {});
+      expect(verified, `call ${index}`).toMatchObject({ faults: [], unnamed: [], foreign: [] });
+      if (!isKilled) expect(index).toBeGreaterThan(15);
+    }
+  }
+  expect(outcomes).toEqual(new Set([signing.keyId, other.keyId, null]));
 });
 
 test('two sealers at the same time write the same bytes and leave no unnamed part: 40 seeds', async () => {
@@ -128,7 +179,7 @@ test('two sealers at the same time write the same bytes and leave no unnamed par
       await clock.sleep(random() * (seed % 2 === 0 ? 60 : 1_000));
       const startMs = clock.monotonicMs();
       const own = { ...clock, nowMs: () => clock.nowMs() + startMs };
-      return sealStored(createSealPorts(recorded, own, { writer }), run);
+      return sealStored(createSealPorts(recorded, own, { writer, signing }), run);
     });
     const [one, two] = await clock.run(Promise.all(sealers));
     expect(one, `seed ${seed}`).toEqual(two);

@@ -10,8 +10,10 @@ import {
   latestKey,
   manifestKey,
   manifestPrefix,
+  publicKeyKey,
   sealRecordKey,
   segmentKey,
+  signatureKey,
 } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
 import { encodeState, sha256 } from '../../lib/core/state.ts';
@@ -19,9 +21,11 @@ import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { listSnapshots, readManifest } from '../../lib/snapshots/catalog.ts';
-import { decodePointer } from '../../lib/snapshots/manifest.ts';
-import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
+import { decodePointer, type Manifest } from '../../lib/snapshots/manifest.ts';
+import { decodeSealRecord, encodeSealRecord, endSeal } from '../../lib/snapshots/seal-record.ts';
+import { readPublicKey } from '../../lib/snapshots/signature.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
+import type { MemoryStore } from '../support/memory-store.ts';
 import {
   createRecordedStore,
   first,
@@ -32,6 +36,7 @@ import {
   second,
   third,
 } from '../support/sealed-run.ts';
+import { createSigningKey } from '../support/signing-keys.ts';
 import {
   createSealPorts,
   nodeText,
@@ -334,5 +339,173 @@ describe('a sealer that must stop', () => {
     };
     const failed = clock.run(sealStored(createSealPorts(forgetful, clock), run));
     await expect(failed).rejects.toMatchObject({ code: 'MANIFEST_LOST' });
+  });
+});
+
+describe('signatures', () => {
+  const [one, other] = [createSigningKey(), createSigningKey()];
+  const signature = signatureKey(someTarget, first);
+
+  /** Checks the signature of a snapshot with the public key in the store. Returns the key id in its manifest; null: not signed. */
+  function checkSignature({ dump }: MemoryStore, snapshot: string): string | null {
+    const objects = dump();
+    const bytes = objects.get(manifestKey(someTarget, snapshot))?.bytes ?? new Uint8Array();
+    const stored = objects.get(signatureKey(someTarget, snapshot))?.bytes;
+    const { signing } = JSON.parse(Buffer.from(bytes).toString()) as Manifest;
+    if (signing === null) {
+      expect(stored).toBeUndefined();
+      return null;
+    }
+    const pem = objects.get(publicKeyKey(signing.keyId))?.bytes ?? new Uint8Array();
+    const key = readPublicKey(Buffer.from(pem).toString());
+    expect(key?.keyId).toBe(signing.keyId);
+    expect(stored).toHaveLength(64);
+    expect(key?.isSignatureOf(bytes, stored ?? new Uint8Array())).toBe(true);
+    return signing.keyId;
+  }
+
+  test('each manifest is signed by the key that it names, and all public keys stay', async () => {
+    const { clock, store, recorded, ports } = await seal(
+      { snapshot: first, pages: [many, ...pages] },
+      { signing: one },
+    );
+    for (const [snapshot, signing] of [
+      [second, other],
+      [third, null],
+    ] as const) {
+      const run = await storeRun(recorded, { snapshot, pages: [many] });
+      await clock.run(sealStored({ ...ports, signing }, run));
+    }
+    const ids = [first, second, third].map((snapshot) => checkSignature(store, snapshot));
+    expect(ids).toEqual([one.keyId, other.keyId, null]);
+    const keys = readerKeys(store).filter((key) => key.startsWith('_keys/'));
+    expect(keys.sort()).toEqual([one, other].map(({ keyId }) => publicKeyKey(keyId)).sort());
+    const { faults, foreign } = await verifyStore(store, () => {});
+    expect({ faults, foreign }).toEqual({ faults: [], foreign: [] });
+  });
+
+  test('the parts, the public key and the signature are stored before the manifest', async () => {
+    const order: string[] = [];
+    const { clock, recorded } = createRecordedStore({
+      onCall: ({ op, key, phase }) => {
+        if (op === 'put' && phase === 'after') order.push(key);
+      },
+    });
+    const run = await storeRun(recorded, { snapshot: first, pages: [many, ...pages] });
+    await clock.run(sealStored(createSealPorts(recorded, clock, { signing: one }), run));
+    const kinds = order.map((key) => key.split('/')[0]).filter((kind) => kind !== '_runs');
+    expect(kinds).toEqual([
+      ...['_keys', 'container_nodes_ndjson', 'container_nodes_rejects'],
+      ...['_signatures', '_manifests', '_latest', '_head'],
+    ]);
+  });
+
+  test('another object in place of the public key is reported once, and stays', async () => {
+    const { clock, store, recorded } = createRecordedStore();
+    const key = publicKeyKey(one.keyId);
+    await store.put(key, Buffer.from('another key'));
+    const run = await storeRun(recorded, { snapshot: first, pages: [many, ...pages] });
+    const ports = createSealPorts(recorded, clock, { signing: one });
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const { sealed, faults } = await clock.run(sealWithFaults(ports, run));
+      expect(sealed.manifest.signing).toEqual({ keyId: one.keyId });
+      expect(faults.map((fault) => fault.key)).toEqual([key]);
+    }
+    const object = store.dump().get(key)?.bytes ?? new Uint8Array();
+    expect(Buffer.from(object).toString()).toBe('another key');
+  });
+
+  /** A seal with the key `one` that is killed before the call of `op` whose key matches. */
+  async function killBefore(op: 'put' | 'delete', pattern: RegExp) {
+    let isArmed = true;
+    const { clock, store, recorded } = createRecordedStore({
+      onCall: (call) => {
+        if (isArmed && call.op === op && pattern.test(call.key)) throw new Error('killed');
+      },
+    });
+    const run = await storeRun(recorded, { snapshot: first, pages: [many, ...pages] });
+    const ports = createSealPorts(recorded, clock, { signing: one });
+    await expect(clock.run(sealStored(ports, run))).rejects.toThrow('killed');
+    isArmed = false;
+    return { clock, store, recorded, ports, run };
+  }
+
+  test.each([
+    ['the same key', one],
+    ['another key', other],
+    ['no key', null],
+  ])('a seal that was killed before the manifest is finished with %s', async (_what, signing) => {
+    const { clock, store, ports, run } = await killBefore('put', /^_manifests/);
+    const left = store.dump().get(signature)?.bytes;
+    expect(left).toHaveLength(64);
+    await clock.run(sealStored({ ...ports, signing }, run));
+    expect(checkSignature(store, first)).toBe(signing?.keyId ?? null);
+    if (signing === one) expect(store.dump().get(signature)?.bytes).toEqual(left);
+    expect((await verifyStore(store, () => {})).faults).toEqual([]);
+  });
+
+  test('a run without a key does not delete the signature that it may have left once its manifest exists', async () => {
+    const { clock, store, recorded, run } = await killBefore('put', /^_latest/);
+    const ports = createSealPorts(recorded, clock);
+    await clock.run(sealStored(ports, run));
+    expect(checkSignature(store, first)).toBe(one.keyId);
+    expect(await endSeal(store, someTarget, run.checkpoint)).toBe(true);
+    expect(checkSignature(store, first)).toBe(one.keyId);
+  });
+
+  test('ending the seal of a run without a manifest deletes its signature, and before that its record stays', async () => {
+    const { store, run } = await killBefore('put', /^_manifests/);
+    const recordKey = sealRecordKey(someTarget, first, run.checkpoint.run);
+    const failing: Store = {
+      ...store,
+      delete: async (key) => {
+        if (key === signature) throw new Error('killed');
+        await store.delete(key);
+      },
+    };
+    await expect(endSeal(failing, someTarget, run.checkpoint)).rejects.toThrow('killed');
+    expect(store.dump().has(recordKey)).toBe(true);
+    expect(await endSeal(store, someTarget, run.checkpoint)).toBe(true);
+    expect(readerKeys(store)).toEqual([publicKeyKey(one.keyId)]);
+    expect(store.dump().has(recordKey)).toBe(false);
+  });
+
+  test('ending the seal of a run whose manifest was lost keeps the signature', async () => {
+    const { store, stored } = await seal(
+      { snapshot: first, pages: [many, ...pages] },
+      { signing: one },
+    );
+    await store.delete(manifestKey(someTarget, first));
+    expect(await endSeal(store, someTarget, stored.checkpoint)).toBe(false);
+    expect(store.dump().has(signature)).toBe(true);
+  });
+
+  test('a damaged seal record may hide a signature: without a key none is left', async () => {
+    const { clock, store, ports, run } = await killBefore('put', /^_manifests/);
+    const recordKey = sealRecordKey(someTarget, first, run.checkpoint.run);
+    await store.put(recordKey, Buffer.from('damaged'));
+    await clock.run(sealStored({ ...ports, signing: null }, run));
+    expect(checkSignature(store, first)).toBeNull();
+  });
+
+  test('an exporter whose record was replaced by one with another key does not put its manifest', async () => {
+    const { clock, store, recorded } = createRecordedStore();
+    const run = await storeRun(recorded, { snapshot: first, pages: [many, ...pages] });
+    const recordKey = sealRecordKey(someTarget, first, run.checkpoint.run);
+    let isReplaced = false;
+    const late: Store = {
+      ...recorded,
+      put: async (key, bytes) => {
+        await recorded.put(key, bytes);
+        if (isReplaced || !key.startsWith('container_nodes_rejects/')) return;
+        isReplaced = true;
+        const record = decodeSealRecord(recordKey, (await store.get(recordKey)) ?? bytes);
+        await store.put(recordKey, encodeSealRecord({ ...record, keyId: other.keyId }));
+      },
+    };
+    // The recorded store fails if a manifest is written again with other bytes.
+    await clock.run(sealStored(createSealPorts(late, clock, { signing: one }), run));
+    expect(isReplaced).toBe(true);
+    expect(checkSignature(store, first)).toBe(one.keyId);
   });
 });

@@ -22,12 +22,18 @@ export function createRecordedStore(options: Partial<MemoryStoreOptions> = {}) {
   const written = new Map<string, string>();
   const recorded: Store = {
     ...store,
-    put(key, bytes) {
-      const isImmutable = !key.startsWith('_') || key.startsWith('_manifests/');
+    async put(key, bytes) {
+      const isImmutable = /^(?!_)|^_(?:manifests|keys)\//.test(key);
       const hash = sha256(bytes);
       if (isImmutable) expect(written.get(key) ?? hash, `${key} written again`).toBe(hash);
       written.set(key, hash);
-      return store.put(key, bytes);
+      try {
+        await store.put(key, bytes);
+      } catch (error) {
+        // Killed before the write.
+        if (!store.dump().has(key)) written.delete(key);
+        throw error;
+      }
     },
   };
   return { clock, store, recorded };

@@ -117,6 +117,7 @@ export function createSealPorts(
     dataset: containerNodes,
     encoders: [ndjsonEncoder],
     writer: 'cgs-export/test',
+    signing: null,
     log: () => {},
     keepAlive: async () => {},
     mayWait: true,

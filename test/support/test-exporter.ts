@@ -135,6 +135,7 @@ export function createTestExporter(options: TestExporterOptions = {}) {
       scheduleMs: options.scheduleMs ?? 24 * 3_600_000,
       keepPagesMs: 7 * 24 * 3_600_000,
       writer: 'cgs-export/test',
+      signing: null,
       targets,
       budget: unlimitedBudget(new AbortController().signal),
       progress: () => {},
