@@ -174,10 +174,11 @@ describe('a fault on the command line', () => {
 
   test('rejects a plain-text key in the zip, and reports a missing secret with a hint', async () => {
     const config = (sk: string) =>
-      `store: obs://lake\naccounts: [{ name: prod, credentials: { ak: A, sk: ${sk} }, targets: [{ region: cn-south-4 }] }]\n`;
+      `store: obs://lake\nsigning: { privateKey: ${sk} }\naccounts: [{ name: prod, credentials: { ak: A, sk: ${sk} }, targets: [{ region: cn-south-4 }] }]\n`;
     await checkout.write('cgs-export.yml', config('literal-secret-key'));
     const packed = await run('package');
     expect(packed.output).toContain('accounts.0.credentials.sk: is written as plain text');
+    expect(packed.output).toContain('signing.privateKey: is written as plain text');
     expect(packed.output).not.toContain('literal-secret-key');
     expect(packed.exitCode).toBe(1);
     await checkout.write('cgs-export.yml', config('${PROD_SK}'));
