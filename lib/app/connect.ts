@@ -7,7 +7,7 @@ import { type Reached, reachHost } from '../api/reach.ts';
 import { requestTimeoutMs } from '../api/send.ts';
 import { createFetch } from '../api/transport.ts';
 import { checkDistinctTargets, secretsOf } from '../config/load.ts';
-import type { Config, Series } from '../config/model.ts';
+import type { Config, Series, StoreConfig, VerifyConfig } from '../config/model.ts';
 import { type ConfigIssue, ExportError } from '../core/errors.ts';
 import type { Encoder, Host, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
@@ -27,6 +27,7 @@ import { openScheduleView } from '../runs/schedule-view.ts';
 import { openFileStore } from '../store/file.ts';
 import { openObsStore } from '../store/obs.ts';
 import { type AgencyKey, createStoreKeys } from './credentials.ts';
+import type { PinPlace } from './pin-file.ts';
 import { openSigningKey } from './signing-check.ts';
 import { createTarget, type ServiceClient, type ServiceTarget } from './target.ts';
 
@@ -63,6 +64,10 @@ export interface Connection {
   targets: readonly ServiceTarget[];
   /** Asks a host of the service for its time, with one request without a key. Throws why it cannot be reached. */
   reach(address: string, settings: string, signal: AbortSignal): Promise<Reached>;
+  /** Settings of the command `verify`. */
+  verify: VerifyConfig;
+  /** Where the pins are, outside the store; null: there are none. */
+  pins: PinPlace | null;
   /** What is probably a mistake in the configuration. It is logged already. */
   warnings: readonly ConfigIssue[];
   /** Throws ConfigError, before the first request, if the signing key cannot be used. */
@@ -73,15 +78,15 @@ type ResolvedTarget = Pick<ResolvedTask, 'target' | 'projectId'>;
 
 /** Sends nothing, and logs the configuration's warnings. From here on, `scrubber` knows every secret of the configuration. */
 export function connect(config: Config, options: ConnectOptions): Connection {
-  const { log, scrubber, agencyKey, isPicked = () => true } = options;
-  for (const secret of secretsOf(config)) scrubber.add(secret);
-  const { warnings } = config;
-  for (const { path, message, hint } of warnings) log('warn', `${path}: ${message}`, { hint });
+  const { log, agencyKey, isPicked = () => true } = options;
+  prepareLog(config, options);
   /** The store and the sign-in outlive an invocation, and invocations can overlap: each reads its own budget here. */
   const budgets = new AsyncLocalStorage<Budget>();
   const outside = unlimitedBudget(new AbortController().signal);
   const currentBudget = () => budgets.getStore() ?? outside;
-  const store = openStore(config, options, () => currentBudget().timeLeftMs());
+  const open = (place: StoreConfig) =>
+    openStore(place, config, options, () => currentBudget().timeLeftMs());
+  const store = open(config.store);
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
   const client = createClient(config, quota, options, currentBudget);
   const targets = config.accounts.flatMap((account) => {
@@ -114,7 +119,9 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     quota,
     scheduleMs: config.scheduleMs,
     targets,
-    warnings,
+    verify: config.verify,
+    pins: openPins(config.verify, open),
+    warnings: config.warnings,
     reach: (address, settings, signal) => reachHost({ ...client, settings, signal }, address),
     async collect(mode, { signal, progress, timeLeftMs, memoryMb }) {
       const signing = openSigningKey(config.signing);
@@ -129,6 +136,18 @@ export function connect(config: Config, options: ConnectOptions): Connection {
       });
     },
   };
+}
+
+/** Hides the secrets first: a warning is the first line that could contain one. */
+function prepareLog(config: Config, { log, scrubber }: ConnectOptions): void {
+  for (const secret of secretsOf(config)) scrubber.add(secret);
+  for (const { path, message, hint } of config.warnings) {
+    log('warn', `${path}: ${message}`, { hint });
+  }
+}
+
+function openPins({ pins }: VerifyConfig, open: (place: StoreConfig) => Store): PinPlace | null {
+  return pins && { store: open(pins.store), key: pins.key };
 }
 
 /** Before the first request, because the pages of a long list take hours. */
@@ -182,7 +201,8 @@ function createClient(
 }
 
 function openStore(
-  { store, proxy }: Config,
+  store: StoreConfig,
+  { proxy }: Config,
   { log, scrubber, agencyKey }: ConnectOptions,
   timeLeftMs: () => number,
 ): Store {

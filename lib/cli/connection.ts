@@ -73,10 +73,14 @@ export async function connectStore(
   { runtime: { env, cwd }, log, scrubber }: Session,
 ): Promise<Connection> {
   const { store, config: file, logLevel, obsEndpoint, obsRegion, pathStyle } = options;
+  const { pins, publicKey, since } = options;
   const isByFlags = store !== undefined && file === undefined;
   // A target must have a region, but only the default endpoint of a bucket depends on it here.
   const region = options.region ?? (isByFlags ? 'cn-south-4' : undefined);
-  const flags = { store, region, obsEndpoint, obsRegion, pathStyle, logLevel };
+  const flags = {
+    ...{ store, region, obsEndpoint, obsRegion, pathStyle, logLevel },
+    ...{ pins, publicKey, since },
+  };
   const config = await loadConfig({ needs: 'store', file, env, cwd, flags });
   return connect(config, {
     log,

@@ -63,7 +63,7 @@ async function exportAndVerify(
   const json = toResultJson(result, scrubber);
   const exported = exitCodeOfResult(result, 'command');
   if (result.status !== 'sealed') return { exitCode: exported, json, text: '' };
-  const verification = await verifyWithProgress(connection.store, session);
+  const { verification } = await verifyWithProgress(connection.store, session);
   const verified = exitCodeOf(verification);
   const folder = showPath(root, runtime.cwd);
   const queries = listQueries(folder, runtime.program);

@@ -15,9 +15,11 @@ export interface CommonOptions {
 /** How log lines on stderr look. */
 export type LogFormat = 'json' | 'pretty';
 
+type VerifyFlag = 'pins' | 'publicKey' | 'since';
+
 /** The parser gives text. `account` and `table` are repeatable, and `formats` is separated by commas. */
 export interface TargetOptions
-  extends Omit<ConfigFlags, 'account' | 'table' | 'formats' | 'logLevel'>,
+  extends Omit<ConfigFlags, 'account' | 'table' | 'formats' | 'logLevel' | VerifyFlag>,
     CommonOptions {
   account?: string[];
   table?: string[];
@@ -29,6 +31,7 @@ export type PickOptions = Pick<TargetOptions, 'account' | 'table'>;
 
 /** Options of a command that only reads the store. */
 export type StoreOptions = CommonOptions &
+  Pick<ConfigFlags, VerifyFlag> &
   Pick<TargetOptions, 'store' | 'region' | 'obsEndpoint' | 'obsRegion' | 'pathStyle'>;
 
 const defaultConfigHelp =

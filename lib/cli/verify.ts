@@ -1,59 +1,90 @@
 // Responsible for the command `verify`: checks that the store still holds what was sealed. Not responsible for repairs.
 
+import { describePlace, readPins, requireOutside, updatePins } from '../app/pin-file.ts';
+import { readPublicKeys } from '../app/public-keys.ts';
+import type { VerifyConfig } from '../config/model.ts';
 import { type ExitCode, exitCodes } from '../core/error-policy.ts';
 import { configFault, ExportError } from '../core/errors.ts';
 import { scheduleKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
+import { parseTime } from '../core/time-text.ts';
 import { decodeSchedule, listLastSealed } from '../runs/schedule.ts';
+import { describeProof } from '../snapshots/proof.ts';
 import type { VerifyProgress } from '../snapshots/stored-evidence.ts';
 import type { LastSealed } from '../snapshots/survey.ts';
-import { type Verification, type VerifyOptions, verifyStore } from '../snapshots/verification.ts';
+import {
+  type Verification,
+  type VerifyOptions,
+  verifyWithChains,
+} from '../snapshots/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectStore } from './connection.ts';
 import { formatBytes, formatCount, formatPlural } from './format.ts';
-import { addStoreOptions, type StoreOptions } from './options.ts';
+import { addStoreOptions, collectValues, type StoreOptions } from './options.ts';
 import type { ProgressState } from './progress.ts';
 import type { Session, StateAt } from './session.ts';
 
 interface VerifyCommandOptions extends StoreOptions {
   allowUnnamed?: boolean;
+  pins?: string;
+  publicKey?: string[];
+  since?: string;
+  manifestsOnly?: boolean;
 }
 
 export const verifyCommand: CommandDefinition<VerifyCommandOptions> = {
   name: 'verify',
   summary: 'check that every stored snapshot is unchanged',
   description:
-    'Reads every object that a manifest names and compares its hash; checks that the manifests of each target form an unbroken chain, that _head and _latest point to its end, and that data directories hold nothing else. Always checks the whole store. With --store it reads no configuration file, and needs a key only for obs://.',
+    'Reads every object that a manifest names and compares its hash; checks that the manifests of each target form an unbroken chain, that _head and _latest point to its end, and that data directories hold nothing else; checks the signatures of manifests. --public-key and --pins also exclude that the whole store was rewritten or set back. Always checks the whole store. With --store it reads no configuration file, and needs a key only for obs://.',
   addOptions: (command) =>
-    command.option(
-      '--allow-unnamed',
-      'an object in a data directory that no manifest names is a warning, not a fault',
-    ),
+    command
+      .option(
+        '--public-key <file>',
+        'the newest manifest of every target must be signed by this key; repeatable (default: verify.publicKeys)',
+        collectValues,
+      )
+      .option(
+        '--pins <file>',
+        'keep the newest manifests in this file or obs:// object outside the store, and check that they still exist (default: verify.pins)',
+      )
+      .option(
+        '--since <time>',
+        'hash only parts of snapshots from here on: a date, a time or an age such as 30d (default: verify.since)',
+      )
+      .option('--manifests-only', 'hash no parts; all manifests are read')
+      .option(
+        '--allow-unnamed',
+        'an object in a data directory that no manifest names is a warning, not a fault',
+      ),
   addTargetOptions: addStoreOptions,
-  writes: 'nothing',
+  writes: 'nothing, or the file of --pins',
   codes: [0, 1, 2, 3, 4, 5],
-  examples: ['cgs-export verify', 'cgs-export verify --store file:./export --json'],
+  examples: [
+    'cgs-export verify',
+    'cgs-export verify --store file:./export --json',
+    'cgs-export verify --public-key auditor.pem --pins /safe/pins.jsonl --since 30d',
+  ],
   run: runVerify,
 };
 
 async function runVerify(options: VerifyCommandOptions, session: Session): Promise<Outcome> {
-  const { store, targets } = await connectStore(options, session);
+  const { store, targets, pins: place, verify } = await connectStore(options, session);
   // With --store alone, the target is a placeholder.
   const isByFlags = options.store !== undefined && options.config === undefined;
-  const verification = await verifyWithProgress(store, session, {
+  if (place) await requireOutside(place, store);
+  const publicKeys = await readPublicKeys(verify.publicKeys);
+  const pins = place && (await readPins(place));
+  const { verification, chains } = await verifyWithProgress(store, session, {
     tables: isByFlags ? [] : targets.map(({ table }) => table),
     allowsUnnamed: options.allowUnnamed ?? false,
     lastSealed: await readLastSealed(store),
+    pins: place && (pins ?? []),
+    publicKeys,
+    hashSinceMs: readHashSince(options, verify, session),
   });
-  const { manifests, faults, unchecked, unnamed } = verification;
-  if (manifests === 0 && faults.length === 0 && unchecked.length === 0) {
-    // A mistyped address looks the same, so this must not be reported as verified.
-    throw configFault(
-      options.store === undefined ? 'store' : '--store',
-      `there is no snapshot in ${store.url}`,
-      'Check the address. If it is right, export a first snapshot with `cgs-export export`.',
-    );
-  }
+  requireSnapshot(verification, store, options);
+  const { faults, unchecked, unnamed } = verification;
   if (unnamed.length > 0) {
     const count = unnamed.length;
     session.log('warn', 'the store holds objects that no manifest names', { count });
@@ -69,11 +100,62 @@ async function runVerify(options: VerifyCommandOptions, session: Session): Promi
   const exitCode = exitCodeOf(verification);
   const status = exitCode === exitCodes.complete ? 'verified' : 'failed';
   const proof = describeProof(verification);
+  const isGood = exitCode === exitCodes.complete;
+  const pinsResult = place && {
+    file: describePlace(place),
+    checked: pins?.length ?? 0,
+    isCreated: isGood && pins === null,
+    isUpdated: isGood && (await updatePins(place, chains, store.nowMs())),
+  };
   return {
     exitCode,
-    json: { status, store: store.url, ...verification, ...proof, errors },
-    text: describeVerification(verification, store.url),
+    json: { status, store: store.url, ...verification, pins: pinsResult, ...proof, errors },
+    text: describeVerification(verification, store.url) + describePinsResult(pinsResult),
   };
+}
+
+/** Throws ConfigError if the store is empty: a mistyped address looks the same, and must not be reported as verified. */
+function requireSnapshot(
+  { manifests, faults, unchecked }: Verification,
+  { url }: Store,
+  options: VerifyCommandOptions,
+): void {
+  if (manifests > 0 || faults.length > 0 || unchecked.length > 0) return;
+  throw configFault(
+    options.store === undefined ? 'store' : '--store',
+    `there is no snapshot in ${url}`,
+    'Check the address. If it is right, export a first snapshot with `cgs-export export`.',
+  );
+}
+
+/** As VerifyOptions.hashSinceMs. Throws ConfigError if the options contradict each other. */
+function readHashSince(
+  { manifestsOnly, since }: VerifyCommandOptions,
+  settings: VerifyConfig,
+  { runtime }: Session,
+): number | null {
+  if (!manifestsOnly) return parseTime(settings.since ?? '', runtime.nowMs());
+  if (since === undefined) return Number.POSITIVE_INFINITY;
+  const message = 'cannot be combined with --manifests-only, which hashes no part';
+  throw configFault('--since', message, 'Give only one of them.');
+}
+
+interface PinsResult {
+  file: string;
+  /** Targets whose pin was checked. */
+  checked: number;
+  /** The file did not exist. */
+  isCreated: boolean;
+  isUpdated: boolean;
+}
+
+function describePinsResult(result: PinsResult | null): string {
+  if (!result) return '';
+  const { file, checked, isCreated, isUpdated } = result;
+  const what = isCreated
+    ? 'created: from now on it pins the history up to the newest manifests'
+    : `${formatPlural(checked, 'pin')} checked, ${isUpdated ? 'brought up to date' : 'not changed'}`;
+  return `pins: ${showKey(file)} ${what}\n`;
 }
 
 /** Empty if the schedule is damaged, may not be read, or does not exist: it is working state, which not every copy has. */
@@ -100,7 +182,7 @@ export async function verifyWithProgress(
   store: Store,
   session: Session,
   options: VerifyOptions = {},
-): Promise<Verification> {
+): ReturnType<typeof verifyWithChains> {
   const { runtime, signal } = session;
   let startMs = runtime.monotonicMs();
   let seen: VerifyProgress | null = null;
@@ -111,7 +193,7 @@ export async function verifyWithProgress(
     if (progress.unit !== seen?.unit) startMs = runtime.monotonicMs();
     seen = progress;
   };
-  return session.showProgress(stateAt, () => verifyStore(store, onProgress, options));
+  return session.showProgress(stateAt, () => verifyWithChains(store, onProgress, options));
 }
 
 /** `elapsedMs`: since the first object of this kind. */
@@ -125,18 +207,6 @@ export function describeProgress(progress: VerifyProgress, elapsedMs: number): P
   const isKnown = unit === 'parts' && bytes > 0 && elapsedMs > 0;
   const rest = { leftMs: isKnown ? ofParts : null, wait: null, note: '' };
   return { label: 'verify', unit, done, total, perSecond, ...rest };
-}
-
-/** What the result proves and what not, in words. */
-function describeProof({ faults, unchecked, underWay }: Verification) {
-  const isWhole = faults.length === 0 && unchecked.length === 0;
-  const except = isWhole ? '' : 'apart from what is listed, ';
-  const consistent = isWhole ? 'the store is consistent in itself; ' : '';
-  const rest = underWay.length > 0 ? ' What a seal under way explains is not proven.' : '';
-  return {
-    proven: `${except}every part has the bytes that its manifest names, and every manifest has the hash that the next one names.`,
-    notProven: `${consistent}a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted together with their pointers. To exclude both, compare the newest hashes with copies outside the store.${rest}`,
-  };
 }
 
 export function describeVerification(verification: Verification, url: string): string {
@@ -166,6 +236,8 @@ export function describeVerification(verification: Verification, url: string): s
         `  gap          ${table} ${region} ${projectId} (${account}): ${from} to ${to}, ${formatPlural(count, 'slot')}`,
     ),
     `verdicts: ${formatCount(verdicts.complete)} complete, ${formatCount(verdicts.drifted)} drifted; missed slots since the first snapshot: ${formatCount(slots)} (status also counts those before it)`,
+    describeSignatures(verification),
+    ...describeNotHashed(verification),
     `proven: ${proven}`,
     `not proven: ${notProven}`,
     ...newest.map(
@@ -173,6 +245,21 @@ export function describeVerification(verification: Verification, url: string): s
         `  newest       ${manifest}  sha256 ${manifestSha256}  (${showKey(account)})`,
     ),
   ].join('\n')}\n`;
+}
+
+function describeSignatures({ signatures, manifests }: Verification): string {
+  const { valid, unsigned, keysFrom, keyIds, covered } = signatures;
+  if (unsigned === manifests && keysFrom === 'store') return 'signatures: none';
+  const from = keysFrom === 'given' ? 'with the given keys' : "with the store's own keys";
+  const by = keyIds.length === 0 ? '' : ` by ${keyIds.join(', ')}`;
+  const older = covered === 0 ? '' : `; ${formatCount(covered)} older covered by the chain`;
+  return `signatures: ${formatCount(valid)} valid${by}, ${formatCount(unsigned)} manifests without one; checked ${from}${older}`;
+}
+
+function describeNotHashed({ notHashed: { parts, since } }: Verification): string[] {
+  if (parts === 0) return [];
+  const which = since === null ? '' : ` of snapshots before ${since}`;
+  return [`not hashed: ${formatPlural(parts, 'part')}${which}`];
 }
 
 /** Control characters in a key or name could change what the terminal shows. */

@@ -7,6 +7,32 @@ interface Description {
   defaultText?: string;
 }
 
+const obs = {
+  endpoint: {
+    text: 'Address of OBS, or of another S3-compatible store.',
+    defaultText: 'OBS in the region of the first target',
+  },
+  region: {
+    text: 'Region in the signature of requests to the store. Needed for stores with a name of their own, such as Garage.',
+    defaultText: 'the region in an OBS endpoint, else the region of the first target',
+  },
+  pathStyle: {
+    text: '`true`: the bucket is in the path of each request, as most S3-compatible stores other than OBS need it. `false`: it is in the host name.',
+  },
+  credentials: {
+    text: 'The key that signs requests to the store. OBS does not accept a sign-in with user and password.',
+    defaultText: 'those of the first account',
+  },
+  acl: {
+    text: 'Canned ACL that is sent with every object. Needed if the bucket belongs to another account: without `bucket-owner-full-control` its owner may be unable to read the objects.',
+    defaultText: 'none is sent: the objects belong to the account of the key that writes them',
+  },
+  kmsKeyId: {
+    text: 'KMS key that the store encrypts every object with (SSE-KMS).',
+    defaultText: 'the encryption that the bucket is set to',
+  },
+} satisfies Readonly<Record<string, Description>>;
+
 /** By the path of the section, as in setting-list.ts, and the name of the setting. */
 export const descriptions: Readonly<Record<string, Readonly<Record<string, Description>>>> = {
   '': {
@@ -29,6 +55,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     signing: {
       text: 'The key that signs every manifest. Without it manifests are not signed. Commands that only read the store do not need it.',
     },
+    verify: { text: 'Defaults of the command `verify`.' },
     accounts: { text: 'The accounts whose nodes are exported.' },
   },
   quota: {
@@ -37,29 +64,23 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     },
     windowSeconds: { text: 'Length of the window in seconds.' },
   },
-  obs: {
-    endpoint: {
-      text: 'Address of OBS, or of another S3-compatible store.',
-      defaultText: 'OBS in the region of the first target',
+  obs,
+  verify: {
+    pins: {
+      text: 'Where `verify` keeps the newest manifest that it has seen of each target. `verify` reports a fault if one of them is no longer in its chain. Must be outside the store. `--pins` replaces it.',
+      defaultText: 'none: no pins are kept',
     },
-    region: {
-      text: 'Region in the signature of requests to the store. Needed for stores with a name of their own, such as Garage.',
-      defaultText: 'the region in an OBS endpoint, else the region of the first target',
+    obs: {
+      text: 'Access to the bucket of the pins. Only for pins that start with `obs://`.',
+      defaultText: 'that of the store, if it is a bucket too',
     },
-    pathStyle: {
-      text: '`true`: the bucket is in the path of each request, as most S3-compatible stores other than OBS need it. `false`: it is in the host name.',
+    publicKeys: {
+      text: 'Public keys that must have signed the newest manifest of every target. Relative file names start at the folder of this file. `--public-key` replaces the list.',
+      defaultText: 'signatures are checked with the keys that the store holds itself',
     },
-    credentials: {
-      text: 'The key that signs requests to the store. OBS does not accept a sign-in with user and password.',
-      defaultText: 'those of the first account',
-    },
-    acl: {
-      text: 'Canned ACL that is sent with every object. Needed if the bucket belongs to another account: without `bucket-owner-full-control` its owner may be unable to read the objects.',
-      defaultText: 'none is sent: the objects belong to the account of the key that writes them',
-    },
-    kmsKeyId: {
-      text: 'KMS key that the store encrypts every object with (SSE-KMS).',
-      defaultText: 'the encryption that the bucket is set to',
+    since: {
+      text: 'Only parts of snapshots from this time on are read and hashed. A date means 00:00 UTC. All manifests are always read. `--since` replaces it.',
+      defaultText: 'all parts are hashed',
     },
   },
   signing: {
@@ -67,6 +88,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       text: 'Private key, Ed25519 in PKCS#8 PEM. An export with a key that cannot be used stops before its first request.',
     },
   },
+  'verify.obs': obs,
   'accounts.*': {
     name: { text: 'A name of your choice. Every row has it in the column `account`.' },
     credentials: {

@@ -1,9 +1,12 @@
 // Responsible for a configuration from flags alone: which flag gives which setting, and faults in the words of the flags.
 
+import { resolve } from 'node:path';
 import { ConfigError, configFault } from '../core/errors.ts';
 import type { Environment } from '../core/ports.ts';
 import type { Config, ConfigOptions } from './model.ts';
 import { assembleParts, type ConfigParts, requireWhole } from './rules.ts';
+import type { ConfigValues } from './text.ts';
+import { isMapping } from './values.ts';
 
 /** With any of these no file is read. */
 const sourceFlags = {
@@ -27,14 +30,25 @@ const furtherFlags = {
 /** Valid with a file too, where the command uses them to select targets. */
 const selectingFlags = { account: 'accounts.0.name', table: 'accounts.0.targets.0.table' } as const;
 
-const settingOf = { ...sourceFlags, ...furtherFlags, ...selectingFlags };
+/** Valid with a file too: they replace its settings. */
+const overridingFlags = {
+  pins: 'verify.pins',
+  publicKey: 'verify.publicKeys',
+  since: 'verify.since',
+} as const;
+
+const settingOf = { ...sourceFlags, ...furtherFlags, ...selectingFlags, ...overridingFlags };
 type Flag = keyof typeof settingOf;
 const allFlags = Object.keys(settingOf) as Flag[];
 
 /** Values as they are typed on the command line. */
 export type ConfigFlags = {
-  [Name in Exclude<Flag, 'formats' | 'pathStyle'> | 'logLevel']?: string | undefined;
-} & { formats?: readonly string[] | undefined; pathStyle?: boolean | undefined };
+  [Name in Exclude<Flag, 'formats' | 'pathStyle' | 'publicKey'> | 'logLevel']?: string | undefined;
+} & {
+  formats?: readonly string[] | undefined;
+  publicKey?: readonly string[] | undefined;
+  pathStyle?: boolean | undefined;
+};
 
 /** As it is typed: `iamEndpoint` → `--iam-endpoint`. */
 function nameOf(flag: Flag): string {
@@ -85,8 +99,9 @@ export function partsFromFlags(
   options: ConfigOptions,
 ): ConfigParts {
   const value = { accounts: [{ name: 'default', targets: [{}] }] };
+  const given = { ...flags, ...readPaths(flags, cwd) };
   for (const flag of allFlags) {
-    if (flags[flag] !== undefined) setValue(value, settingOf[flag].split('.'), flags[flag]);
+    if (given[flag] !== undefined) setValue(value, settingOf[flag].split('.'), given[flag]);
   }
   return assembleParts(
     { value, issues: [], unset: [] },
@@ -95,9 +110,42 @@ export function partsFromFlags(
       env,
       folder: cwd,
       logLevel: flags.logLevel,
-      pathOf: (path) => nameBySetting.get(path.replace(/^formats\.\d+$/, 'formats')) ?? path,
+      pathOf: (path) =>
+        nameBySetting.get(path.replace(/^(formats|verify\.publicKeys)\.\d+$/, '$1')) ?? path,
     },
   );
+}
+
+/** The values of a file with those that flags replace. */
+export function withOverrides(values: ConfigValues, flags: ConfigFlags, cwd: string): ConfigValues {
+  const given = Object.entries(readPaths(flags, cwd)).filter(([, value]) => value !== undefined);
+  // What is no section is a fault that the check reports.
+  const { verify = {} } = Object(values.value) as { verify?: unknown };
+  if (given.length === 0 || !isMapping(values.value) || !isMapping(verify)) return values;
+  const value = structuredClone(values.value);
+  for (const [flag, replaced] of given) {
+    setValue(value, overridingFlags[flag as keyof typeof overridingFlags].split('.'), replaced);
+  }
+  return { ...values, value };
+}
+
+/** The name of the flag that replaced the setting at `path`, else `path`. */
+export function overrideNameOf(path: string, flags: ConfigFlags): string {
+  for (const flag of Object.keys(overridingFlags) as (keyof typeof overridingFlags)[]) {
+    const isOfFlag = `${path}.`.startsWith(`${overridingFlags[flag]}.`);
+    if (isOfFlag && flags[flag] !== undefined) return nameOf(flag);
+  }
+  return path;
+}
+
+/** Relative paths of flags start at the working directory. */
+function readPaths({ pins, publicKey, since }: ConfigFlags, cwd: string) {
+  const isUrl = pins === undefined || pins.startsWith('obs:') || pins === '';
+  return {
+    pins: isUrl ? pins : `file:${resolve(cwd, pins.replace(/^file:/, ''))}`,
+    publicKey: publicKey?.map((path) => resolve(cwd, path)),
+    since,
+  };
 }
 
 /** Creates the sections on the way that are missing. */

@@ -34,7 +34,12 @@ const overrideAction: Override<'overrideAction'> = ({ valibotAction, jsonSchema 
     case 'check_items': // The only such check: no item twice.
       return { ...jsonSchema, uniqueItems: true };
     case 'metadata': {
-      const { hint, isApiOnly: _isApiOnly, ...rest } = jsonSchema as JsonSchema & About;
+      const {
+        hint,
+        isApiOnly: _api,
+        isStoreOnly: _store,
+        ...rest
+      } = jsonSchema as JsonSchema & About;
       return hint === undefined ? rest : { ...rest, description: hint };
     }
     default:

@@ -6,7 +6,13 @@ import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import type { Environment, LogLevel } from '../core/ports.ts';
 import { readConfigFile } from './config-file.ts';
 import { readLogLevel } from './environment.ts';
-import { type ConfigFlags, partsFromFlags, replacesFile } from './flags.ts';
+import {
+  type ConfigFlags,
+  overrideNameOf,
+  partsFromFlags,
+  replacesFile,
+  withOverrides,
+} from './flags.ts';
 import type { Config, ConfigOptions, Credentials, Series } from './model.ts';
 import {
   assembleConfig,
@@ -48,10 +54,12 @@ async function loadParts(options: LoadOptions): Promise<ConfigParts> {
   const { env, cwd, flags = {} } = options;
   if (replacesFile(flags, options.file)) return partsFromFlags(flags, env, cwd, options);
   const path = resolve(cwd, options.file ?? (env.CGS_EXPORT_CONFIG || 'cgs-export.yml'));
-  return assembleParts(parseConfigText(await readConfigFile(path), basename(path), env), {
+  const values = parseConfigText(await readConfigFile(path), basename(path), env);
+  return assembleParts(withOverrides(values, flags, cwd), {
     ...options,
     folder: dirname(path),
     logLevel: flags.logLevel,
+    pathOf: (setting) => overrideNameOf(setting, flags),
   });
 }
 
@@ -87,9 +95,11 @@ export function logLevelOf(env: Environment, flag?: string): LogLevel {
 
 /** Every secret of the configuration, the longest first: to keep them out of logs and errors. */
 export function secretsOf(config: Config): string[] {
-  const { accounts, store, signing, proxy } = config;
+  const { accounts, store, signing, proxy, verify } = config;
   const identities: Credentials[] = accounts.map(({ credentials }) => credentials);
-  if (store.kind === 'obs') identities.push(store.credentials);
+  for (const place of [store, verify.pins?.store]) {
+    if (place?.kind === 'obs') identities.push(place.credentials);
+  }
   const ofIdentities = identities.flatMap((identity) => {
     if (identity.kind === 'key') return [identity.ak, identity.sk, identity.securityToken ?? ''];
     return identity.kind === 'password' ? [identity.iamPassword] : [];

@@ -66,6 +66,21 @@ export interface ProxyConfig {
   noProxy: string | null;
 }
 
+/** Defaults of the command `verify`. */
+export interface VerifyConfig {
+  /** The object with the pins; null: there are none. `store` has only the folder or the bucket of that object. */
+  pins: { store: StoreConfig; key: string } | null;
+  publicKeys: readonly PublicKeySource[];
+  /** Only parts of snapshots from here on are hashed: a date, a time or an age. Null: all are. */
+  since: string | null;
+}
+
+/** `name`: the setting or option, for messages. */
+export type PublicKeySource = { name: string } & (
+  | { kind: 'file'; path: string }
+  | { kind: 'text'; text: string }
+);
+
 export interface Config {
   store: StoreConfig;
   scheduleMs: number;
@@ -75,6 +90,7 @@ export interface Config {
   keepPagesMs: number;
   /** `privateKey`: as it is written; not checked yet. Null: manifests are not signed. */
   signing: { privateKey: string } | null;
+  verify: VerifyConfig;
   accounts: readonly Account[];
   logLevel: LogLevel;
   proxy: ProxyConfig;

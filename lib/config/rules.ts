@@ -1,7 +1,7 @@
 // Responsible for what settings mean together: defaults that depend on other settings, and settings that contradict each
 // other. Not responsible for files and text.
 
-import { resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import { isLoopback } from '../core/network-host.ts';
 import type { Environment } from '../core/ports.ts';
@@ -15,12 +15,15 @@ import type {
   ConfigOptions,
   Credentials,
   ProxyConfig,
+  PublicKeySource,
   Series,
   StoreConfig,
+  StoreLocation,
   Target,
+  VerifyConfig,
 } from './model.ts';
 import { hostOf } from './regional-host.ts';
-import type { ConfigShape } from './schema.ts';
+import type { About, ConfigShape } from './schema.ts';
 import { listAbove } from './setting-list.ts';
 import { findForeignHosts, findOddIds, findUnknownToCgs } from './target-checks.ts';
 import type { ConfigValues } from './text.ts';
@@ -83,11 +86,13 @@ export function requireWhole({ config, issues }: ConfigParts): Config {
 /** As `assembleConfig`, but returns the faults beside what is valid. */
 export function assembleParts(values: ConfigValues, context: Context): ConfigParts {
   const { pathOf = (path) => path } = context;
+  const withName = (key: PublicKeySource) => ({ ...key, name: pathOf(key.name) });
   const withPath = (issue: ConfigIssue) => ({ ...issue, path: pathOf(issue.path) });
   const draft = openDraft(values, context);
   const { shape, issues, report, warnings, needs } = draft;
   const accounts = toAccounts(draft);
   const store = toStore(draft, accounts[0]);
+  const verify = toVerify(draft, store, accounts[0]);
   const logLevel = readLogLevel(context.env, context.logLevel, report);
   // A command that only reads a folder needs no network.
   const isOffline = needs === 'store' && store.kind === 'file';
@@ -104,6 +109,7 @@ export function assembleParts(values: ConfigValues, context: Context): ConfigPar
     quota,
     keepPagesMs: keepPagesDays * dayMs,
     signing: shape.signing?.privateKey ? { privateKey: shape.signing.privateKey } : null,
+    verify: { ...verify, publicKeys: verify.publicKeys.map(withName) },
     accounts: withoutFaulty(accounts, issues),
     logLevel,
     proxy,
@@ -151,12 +157,12 @@ function withoutFaulty(accounts: readonly Account[], issues: readonly ConfigIssu
 
 /** Checks each setting by itself. */
 function openDraft(values: ConfigValues, context: Context): Draft {
-  const isApiOnly = (path: string) => listAbove(path).some((above) => above.isApiOnly);
-  const canLack = ({ path }: ConfigIssue) => context.needs === 'store' && isApiOnly(path);
+  const isUnused = context.needs === 'store' ? isApiOnly : isStoreOnly;
+  const canLack = ({ path }: ConfigIssue) => listAbove(path).some(isUnused);
   const unused = values.unset.filter(canLack);
   const known = [...values.unset.filter((issue) => !canLack(issue)), ...values.issues];
   const { shape, ...checked } = checkShape(
-    unused.reduce((value, { path }) => withoutApiSetting(value, path), values.value),
+    unused.reduce((value, { path }) => withoutUnused(value, path, isUnused), values.value),
     known.map(({ path }) => path),
   );
   /** Without credentials of its own, a bucket is opened with those of the first account. */
@@ -175,15 +181,16 @@ function openDraft(values: ConfigValues, context: Context): Draft {
       [...checked.faulty, ...[...unused, ...issues].map((issue) => issue.path)].some((one) =>
         `${one}.`.startsWith(`${path}.`),
       ),
-    isUsed: (path) => context.needs !== 'store' || !isApiOnly(path) || opensBucket(path),
+    isUsed: (path) => !listAbove(path).some(isUnused) || opensBucket(path),
   };
 }
 
-/** Removes the API setting at `path`, or the outermost one that contains it, so that its default applies. */
-function withoutApiSetting<T>(value: T, path: string): T {
-  const depth = listAbove(path)
-    .findLast((above) => above.isApiOnly)
-    ?.path.split('.').length;
+const isApiOnly = (about: About) => about.isApiOnly === true;
+const isStoreOnly = (about: About) => about.isStoreOnly === true;
+
+/** Removes the unused setting at `path`, or the outermost one that contains it, so that its default applies. */
+function withoutUnused<T>(value: T, path: string, isUnused: (about: About) => boolean): T {
+  const depth = listAbove(path).findLast(isUnused)?.path.split('.').length;
   const copy = structuredClone(value);
   const keys = path.split('.').slice(0, depth);
   const last = keys.pop() ?? '';
@@ -326,14 +333,27 @@ function toStore(draft: Draft, first: Account | undefined): StoreConfig {
       fileMode: shape.fileMode ?? ownerOnly,
     };
   }
-  const given = isFaulty('obs.credentials') ? undefined : toCredentials(obs?.credentials);
+  return toBucket(draft, { location: store, section: 'obs' }, first);
+}
+
+type BucketLocation = Extract<StoreLocation, { kind: 'obs' }>;
+
+/** `section`: the path of the settings of this bucket. `first`: its key and region are the defaults. */
+function toBucket(
+  { shape, inFunction, isFaulty, report }: Draft,
+  { location, section }: { location: BucketLocation; section: 'obs' | 'verify.obs' },
+  first: Account | undefined,
+): Extract<StoreConfig, { kind: 'obs' }> {
+  const obs = section === 'obs' ? shape.obs : shape.verify?.obs;
+  const path = `${section}.credentials`;
+  const given = isFaulty(path) ? undefined : toCredentials(obs?.credentials);
   const credentials = given ?? first?.credentials ?? agency;
   if (given?.kind === 'agency' && !inFunction) {
-    report('obs.credentials', agencyOutside, keyHint);
+    report(path, agencyOutside, keyHint);
   }
-  if (credentials.kind === 'password' && !isFaulty('obs.credentials')) {
+  if (credentials.kind === 'password' && !isFaulty(path)) {
     report(
-      'obs.credentials',
+      path,
       given
         ? 'is a sign-in, which OBS does not accept'
         : 'is missing, and the first account uses a sign-in, which OBS does not accept',
@@ -345,8 +365,8 @@ function toStore(draft: Draft, first: Account | undefined): StoreConfig {
   const ownRegion = /^https:\/\/obs\.([a-z0-9-]+)\.myhuaweicloud\.(?:com|eu)$/.exec(endpoint)?.[1];
   return {
     kind: 'obs',
-    bucket: store.bucket,
-    prefix: store.prefix,
+    bucket: location.bucket,
+    prefix: location.prefix,
     endpoint,
     region: obs?.region ?? ownRegion ?? targetRegion,
     pathStyle: obs?.pathStyle ?? false,
@@ -354,6 +374,64 @@ function toStore(draft: Draft, first: Account | undefined): StoreConfig {
     kmsKeyId: obs?.kmsKeyId ?? null,
     acl: obs?.acl ?? null,
   };
+}
+
+function toVerify(draft: Draft, store: StoreConfig, first: Account | undefined): VerifyConfig {
+  const { shape, folder, report } = draft;
+  const { obs, publicKeys = [], since = null } = shape.verify ?? {};
+  if (obs && shape.verify?.pins?.kind !== 'obs' && !draft.isFaulty('verify.pins')) {
+    const hint = 'Remove it, or write `pins: obs://bucket/key`.';
+    report('verify.obs', 'is set, but the pins do not start with obs://', hint);
+  }
+  return {
+    pins: toPins(draft, store, first),
+    since,
+    publicKeys: publicKeys.flatMap((given = '', index): PublicKeySource[] => {
+      const name = `verify.publicKeys.${index}`;
+      if (given.includes('-----BEGIN ')) return [{ name, kind: 'text', text: given }];
+      return [{ name, kind: 'file', path: resolve(folder, given.replace(/^file:/, '')) }];
+    }),
+  };
+}
+
+const outsideHint =
+  'Choose a place that people who can change the store cannot change: another host, another account, or a bucket of its own.';
+
+function toPins(
+  draft: Draft,
+  store: StoreConfig,
+  first: Account | undefined,
+): VerifyConfig['pins'] {
+  const { shape, folder, inFunction, report } = draft;
+  const location = shape.verify?.pins;
+  // Commands that do not verify need no key for the pins.
+  if (location === undefined || draft.needs !== 'store') return null;
+  if (location.kind === 'file') {
+    const path = resolve(folder, location.path);
+    if (inFunction && !shape.mounted) {
+      const hint =
+        'Write `pins: obs://bucket/key`. Only on a mounted file system, add `mounted: true`.';
+      report('verify.pins', 'is a file, which a function loses together with its instance', hint);
+    }
+    const fileMode = shape.fileMode ?? ownerOnly;
+    return { store: { kind: 'file', root: dirname(path), fileMode }, key: basename(path) };
+  }
+  if (shape.verify?.obs === undefined && store.kind !== 'obs') {
+    const hint = 'Add `verify: { obs: { credentials: { ak, sk } } }` to the configuration file.';
+    report('verify.pins', 'is in a bucket, but verify.obs is missing', hint);
+    return null;
+  }
+  const bucket =
+    shape.verify?.obs === undefined && store.kind === 'obs'
+      ? { ...store, bucket: location.bucket, prefix: '' }
+      : toBucket(draft, { location: { ...location, prefix: '' }, section: 'verify.obs' }, first);
+  const isInside =
+    store.kind === 'obs' &&
+    store.bucket === bucket.bucket &&
+    store.endpoint === bucket.endpoint &&
+    `${location.prefix}/`.startsWith(store.prefix === '' ? '' : `${store.prefix}/`);
+  if (isInside) report('verify.pins', 'is inside the store', outsideHint);
+  return { store: bucket, key: location.prefix };
 }
 
 /** Two targets that would write one series of snapshots. While a project is unknown, its account is compared instead. */

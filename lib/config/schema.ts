@@ -14,6 +14,7 @@ import {
   name,
   oneOf,
   origin,
+  pinsLocation,
   positiveNumberUpTo,
   schedule,
   securityToken,
@@ -21,6 +22,7 @@ import {
   table,
   text,
   textUpTo,
+  timeOrAge,
 } from './values.ts';
 
 export interface About {
@@ -28,6 +30,8 @@ export interface About {
   hint?: string;
   /** Used only by commands that send requests to the API. For the others its variables need not be set. */
   isApiOnly?: boolean;
+  /** Used only by commands that send no requests to the API. For the others its variables need not be set. */
+  isStoreOnly?: boolean;
 }
 
 function required<T extends v.GenericSchema>(schema: T, about: About = {}) {
@@ -143,6 +147,9 @@ const formats = v.pipe(
   v.transform((given) => formatNames.filter((format) => given.includes(format))),
 );
 
+const timeHint =
+  'Write a date (2026-11-24), a time with its zone (2026-11-24T06:00:00Z) or an age in s, m, h or d, as in 30d.';
+
 const quota = section({
   requests: optional(positiveNumberUpTo(1_000_000), {
     hint: 'Write a number above 0, at most 1000000; decimals are allowed. The service allows 5 requests per 60 seconds.',
@@ -179,6 +186,17 @@ const signing = section({
   }),
 });
 
+const verify = section({
+  pins: optional(pinsLocation, {
+    hint: 'Write a file outside the store, as in `file:/safe/pins.jsonl`, or an object of another bucket, as in `obs://other-bucket/pins.jsonl`.',
+  }),
+  obs: optional(obs),
+  publicKeys: optional(listOf(text), {
+    hint: 'Write names of files with a public key (PEM, or base64 in one line), as in `[auditor.pem]`, or the PEM text itself.',
+  }),
+  since: optional(timeOrAge, { hint: timeHint }),
+});
+
 export const configSchema = section({
   store: required(storeLocation, {
     hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
@@ -205,6 +223,7 @@ export const configSchema = section({
   }),
   obs: optional(obs),
   signing: optional(signing, { isApiOnly: true }),
+  verify: optional(verify, { isStoreOnly: true }),
   accounts: required(listOf(account), {
     hint: 'Write at least one, as in `- name: prod`, with its targets.',
   }),

@@ -3,6 +3,7 @@
 
 import * as v from 'valibot';
 import { isLoopback } from '../core/network-host.ts';
+import { parseTime } from '../core/time-text.ts';
 import type { StoreLocation } from './model.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
@@ -168,6 +169,18 @@ export const storeLocation = v.pipe(
   ),
   v.regex(/^(?:file:[^\0]*|obs:\P{C}*)$/u, 'contains a control character'),
   v.transform(toLocation),
+);
+
+/** As the text of a store, but of one file or object. */
+export const pinsLocation = v.pipe(
+  storeLocation,
+  v.check((given) => given.kind === 'file' || given.prefix !== '', 'names a bucket but no object'),
+);
+
+/** As parseTime reads it. Kept as text: an age counts from the time of use. */
+export const timeOrAge = v.pipe(
+  text,
+  v.check((given) => parseTime(given, 0) !== null, 'is not a date, a time or an age'),
 );
 
 /** `file:./x`, `file:x`, `file:/abs` and `file:///abs` → the path as written. Nothing is percent-decoded. */

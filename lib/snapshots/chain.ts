@@ -4,6 +4,7 @@
 import { isFutureName, manifestKey, type TargetKey } from '../core/object-keys.ts';
 import type { Fault } from './catalog.ts';
 import { restoreHint, type SealedSummary } from './manifest.ts';
+import type { ManifestSignature } from './manifest-signature.ts';
 
 /** A target with all its manifests. */
 export interface TargetChain {
@@ -12,6 +13,8 @@ export interface TargetChain {
   sealed: ReadonlyMap<string, SealedSummary>;
   /** Keys of all objects in their place with the SHA-256 of their bytes; null: it could not be read. */
   found: ReadonlyMap<string, string | null>;
+  /** Of the manifests that name a key, by the names of their snapshots. */
+  signatures: ReadonlyMap<string, ManifestSignature>;
 }
 
 type Report = (fault: Fault) => void;
@@ -60,6 +63,17 @@ export function findPredecessor(
   { manifest }: SealedSummary,
 ): SealedSummary | null {
   return sealed.get(manifest.previous?.snapshot ?? '') ?? null;
+}
+
+/** From the end of the chain to its first snapshot, or to where it is broken, newest first. */
+export function listChain(chain: TargetChain, nowMs: number): SealedSummary[] {
+  const listed = new Set<SealedSummary>();
+  let at = findChainEnd(chain, nowMs);
+  while (at && !listed.has(at)) {
+    listed.add(at);
+    at = findPredecessor(chain, at);
+  }
+  return [...listed];
 }
 
 /** The newest complete snapshot up to `end`; null if there is none. Where the chain is broken, the names decide. */

@@ -6,12 +6,16 @@ import { mapParallel } from '../core/parallel.ts';
 import type { Store } from '../core/ports.ts';
 import type { Fault } from './catalog.ts';
 import { type Part, restoreHint } from './manifest.ts';
-import { addNotes, type Notes, type OnProgress, readOrNote, readsMax } from './stored-evidence.ts';
+import { addNotes, type Notes, readOrNote, readsMax } from './read-note.ts';
+import type { OnProgress } from './stored-evidence.ts';
 
-/** A part, and the key of the manifest that names it. */
+/** A part, and the snapshot and the manifest that it belongs to. */
 export interface NamedPart {
   part: Part;
   manifestKey: string;
+  snapshot: string;
+  /** Whether a list of the store showed it with the size that the manifest says. */
+  isListed: boolean;
 }
 
 export interface PartFindings extends Notes {

@@ -1,7 +1,7 @@
 // Responsible for reading the manifests and pointers of a whole store, a few at a time. Keeps only what the checks need of each.
 // Not responsible for whether they match (survey.ts).
 
-import { CorruptError, StoreError, UnusableObjectError } from '../core/errors.ts';
+import { CorruptError } from '../core/errors.ts';
 import {
   isPointerKey,
   manifestsPrefix,
@@ -13,12 +13,11 @@ import { mapParallel } from '../core/parallel.ts';
 import type { Store, StoredObject } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
-import { describeIrregular, type Fault, irregularHint, toFault } from './catalog.ts';
+import { toFault } from './catalog.ts';
 import type { TargetChain } from './chain.ts';
 import { decodeSealed, type SealedSummary, summarize } from './manifest.ts';
-
-/** At a time. A bucket answers each request after some milliseconds; more would only use more memory. */
-export const readsMax = 8;
+import { checkSignature, type KeyFinder, type ManifestSignature } from './manifest-signature.ts';
+import { addNotes, type Notes, type ReadResult, readOrNote, readsMax } from './read-note.ts';
 
 export interface VerifyProgress {
   unit: 'manifests' | 'parts';
@@ -32,48 +31,6 @@ export interface VerifyProgress {
 
 /** May throw to stop the verification. Called often. */
 export type OnProgress = (progress: VerifyProgress) => void;
-
-/** What was read of one object. `value` null: nothing, because it does not exist, or because of `fault` or `unchecked`. */
-export interface ReadResult<T> {
-  value: T | null;
-  /** The object is a link, a pipe or a device. */
-  fault: Fault | null;
-  /** It exists but may not be read. */
-  unchecked: Fault | null;
-}
-
-/** Throws the errors of `read` that are about the store as a whole. */
-export async function readOrNote<T>(
-  key: string,
-  read: () => Promise<T | null>,
-): Promise<ReadResult<T>> {
-  try {
-    return { value: await read(), fault: null, unchecked: null };
-  } catch (error) {
-    if (error instanceof UnusableObjectError) {
-      const fault = { key, message: describeIrregular(error), hint: irregularHint };
-      return { value: null, fault, unchecked: null };
-    }
-    if (!(error instanceof StoreError) || error.code !== 'STORE_DENIED') throw error;
-    const { message, hint } = error;
-    return { value: null, fault: null, unchecked: { key, message, hint } };
-  }
-}
-
-/** Where the findings about single objects are collected. */
-export interface Notes {
-  faults: Fault[];
-  /** Objects that exist but could not be read, with the reason. */
-  unchecked: Fault[];
-}
-
-export function addNotes(
-  { faults, unchecked }: Notes,
-  result: Pick<ReadResult<unknown>, 'fault' | 'unchecked'>,
-): void {
-  if (result.fault) faults.push(result.fault);
-  if (result.unchecked) unchecked.push(result.unchecked);
-}
 
 /** The bytes of each pointer, by its key. */
 export async function readPointers(
@@ -93,9 +50,15 @@ export async function readPointers(
   return pointers;
 }
 
+/** Where manifests come from, and the keys of their signatures. */
+export interface EvidenceSource {
+  store: Store;
+  findKey: KeyFinder;
+}
+
 /** Of each target, by its id. `irregular`: keys of what is neither a file nor a folder. */
 export async function readChains(
-  store: Store,
+  { store, findKey }: EvidenceSource,
   irregular: readonly string[],
   notes: Notes,
   onProgress: OnProgress,
@@ -114,8 +77,9 @@ export async function readChains(
     notes.faults.push({ key, message: 'is no manifest of its key', hint });
   }
   const chains = new Map<string, GrowingChain>();
-  for (const manifest of await readManifests(store, objects, onProgress)) {
+  for (const manifest of await readManifests({ store, findKey }, objects, onProgress)) {
     addNotes(notes, manifest);
+    if (manifest.signature) addNotes(notes, manifest.signature);
     addToChain(chains, manifest);
   }
   return chains;
@@ -125,10 +89,12 @@ interface ReadManifest extends ReadResult<SealedSummary> {
   key: string;
   /** SHA-256 of the bytes; null: they could not be read. */
   hash: string | null;
+  /** Null: the manifest names no key, or it could not be read. */
+  signature: ReadResult<ManifestSignature> | null;
 }
 
 function readManifests(
-  store: Store,
+  source: EvidenceSource,
   objects: readonly Pick<StoredObject, 'key' | 'bytes'>[],
   onProgress: OnProgress,
 ): Promise<ReadManifest[]> {
@@ -138,22 +104,29 @@ function readManifests(
   let bytes = 0;
   return mapParallel(objects, readsMax, async (object) => {
     onProgress({ unit: 'manifests', done, total, bytes, bytesTotal });
-    const result = await readSummary(store, object.key);
+    const result = await readSummary(source, object.key);
     done += 1;
     bytes += object.bytes;
     return result;
   });
 }
 
-async function readSummary(store: Store, key: string): Promise<ReadManifest> {
+async function readSummary({ store, findKey }: EvidenceSource, key: string): Promise<ReadManifest> {
   const { value: bytes, ...notes } = await readOrNote(key, () => store.get(key));
-  if (!bytes) return { key, hash: null, value: null, ...notes };
+  const nothing = { key, value: null, signature: null, ...notes };
+  if (!bytes) return { ...nothing, hash: null };
   const hash = sha256(bytes);
   try {
-    return { key, hash, value: summarize(decodeSealed(key, bytes)), ...notes };
+    const sealed = decodeSealed(key, bytes);
+    const { table, snapshot, scope, signing } = sealed.manifest;
+    const target = { table, region: scope.region, projectId: scope.projectId };
+    const signature =
+      signing &&
+      (await checkSignature(store, findKey, { target, snapshot, keyId: signing.keyId, bytes }));
+    return { ...nothing, hash, value: summarize(sealed), signature };
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
-    return { key, hash, value: null, ...notes, fault: toFault(error) };
+    return { ...nothing, hash, fault: toFault(error) };
   }
 }
 
@@ -161,15 +134,21 @@ interface GrowingChain {
   target: TargetKey;
   sealed: Map<string, SealedSummary>;
   found: Map<string, string | null>;
+  signatures: Map<string, ManifestSignature>;
 }
 
-function addToChain(chains: Map<string, GrowingChain>, { key, hash, value }: ReadManifest): void {
+function addToChain(
+  chains: Map<string, GrowingChain>,
+  { key, hash, value, signature }: ReadManifest,
+): void {
   const place = parseManifestKey(key);
   if (!place) return;
   const { target, snapshot } = place;
   const id = targetId(target);
-  const chain = chains.get(id) ?? { target, sealed: new Map(), found: new Map() };
+  const empty = { target, sealed: new Map(), found: new Map(), signatures: new Map() };
+  const chain = chains.get(id) ?? empty;
   chains.set(id, chain);
   chain.found.set(key, hash);
   if (value) chain.sealed.set(snapshot, value);
+  if (signature?.value) chain.signatures.set(snapshot, signature.value);
 }

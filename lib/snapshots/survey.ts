@@ -16,7 +16,6 @@ import {
   manifestKey,
   manifestsPrefix,
   parsePartKey,
-  parsePublicKeyKey,
   parseSignatureKey,
   quotaPrefix,
   scheduleKey,
@@ -25,14 +24,20 @@ import {
   targetId,
   workPrefix,
 } from '../core/object-keys.ts';
-import type { Store } from '../core/ports.ts';
+import type { Store, StoredObject } from '../core/ports.ts';
 import { isLeaseKey } from '../quota/lease.ts';
 import { isLedgerKey } from '../quota/ledger-entry.ts';
+import type { Fault } from './catalog.ts';
 import { checkChain, type TargetChain } from './chain.ts';
 import { type Previous, pointerHint, restoreHint } from './manifest.ts';
+import { checkStoredKeys, openKeys } from './manifest-signature.ts';
 import type { NamedPart } from './part-check.ts';
+import { checkPins, type Pin } from './pins.ts';
 import { checkPointers, type StoredPointer } from './pointer-check.ts';
-import { type Notes, type OnProgress, readChains, readPointers } from './stored-evidence.ts';
+import type { Notes } from './read-note.ts';
+import type { PublicKey } from './signature.ts';
+import { type OnProgress, readChains, readPointers } from './stored-evidence.ts';
+import { checkTrustedKeys } from './trusted-keys.ts';
 import { openSealsUnderWay, type SealsUnderWay } from './under-way.ts';
 
 /** The newest snapshot of a target that was sealed, as the schedule remembers it. */
@@ -58,6 +63,8 @@ export interface Survey extends Findings {
   unnamedData: readonly { key: string; isIrregular: boolean }[];
   /** Objects under `_*` that cgs-export did not write. */
   foreign: readonly string[];
+  /** How many manifests are older than the first one of their target with the signature of a trusted key. */
+  covered: number;
 }
 
 export interface SurveyOptions {
@@ -65,11 +72,15 @@ export interface SurveyOptions {
   tables: readonly string[];
   /** Read before the survey, so that all of it was sealed before. */
   lastSealed: readonly LastSealed[];
+  /** Read before the survey too. */
+  pins: readonly Pin[];
+  /** Those that the user trusts. Empty: signatures are checked with the keys of the store. */
+  publicKeys: readonly PublicKey[];
 }
 
 export async function readSurvey(
   store: Store,
-  { tables, lastSealed: remembered }: SurveyOptions,
+  { tables, lastSealed: remembered, pins, publicKeys }: SurveyOptions,
   onProgress: OnProgress,
 ): Promise<Survey> {
   const findings: Findings = { faults: [], unchecked: [], underWay: [] };
@@ -79,14 +90,20 @@ export async function readSurvey(
   const irregular = (await store.listIrregular?.()) ?? [];
   const keys = [...objects.map(({ key }) => key), ...irregular];
   const pointers = await readPointers(store, keys, findings);
-  const chains = await readChains(store, irregular, findings, onProgress);
-  for (const chain of chains.values()) checkChain(chain, (fault) => findings.faults.push(fault));
-  const named = listParts(chains, findings);
+  await checkStoredKeys(store, keys, findings);
+  const source = { store, findKey: openKeys(store, publicKeys) };
+  const chains = await readChains(source, irregular, findings, onProgress);
+  const report = (fault: Fault) => void findings.faults.push(fault);
+  for (const chain of chains.values()) checkChain(chain, report);
+  const named = listParts(chains, objects, findings);
   const lastSealed = remembered.filter(({ snapshot }) => !isFutureName(snapshot, store.nowMs()));
   const underWay = openSealsUnderWay(store, (target) => findRemembered(lastSealed, target));
   const context: Context = { store, chains, pointers, underWay, findings };
   await checkTargets(context);
   checkRemembered(lastSealed, context);
+  await checkSignatureKeys(keys, context);
+  findings.faults.push(...checkPins(pins, chains, store.nowMs()));
+  const covered = countCovered(publicKeys, context);
   const directories = new Set([
     ...tables.flatMap(dataDirectories),
     ...lastSealed.flatMap(({ target }) => dataDirectories(target.table)),
@@ -107,7 +124,7 @@ export async function readSurvey(
     if (isData(key) || directories.has(key)) unnamedData.push({ key, isIrregular: true });
   }
   const foreign = keys.filter(isForeign);
-  return { chains, named, unnamed, unnamedData, foreign, ...findings };
+  return { chains, named, unnamed, unnamedData, foreign, covered, ...findings };
 }
 
 /** Whether an object exists under `_*` that the exporter would not write there. */
@@ -115,28 +132,38 @@ function isForeign(key: string): boolean {
   if (!key.startsWith('_')) return false;
   if (key.startsWith(manifestsPrefix)) return !key.endsWith('.json');
   if (key.startsWith(headsPrefix) || key.startsWith(latestPrefix)) return !isPointerKey(key);
-  if (key.startsWith(signaturesPrefix)) return parseSignatureKey(key) === null;
-  if (key.startsWith(keysPrefix)) return parsePublicKeyKey(key) === null;
   if (key.startsWith(quotaPrefix)) return !isLedgerKey(key);
   if (key.startsWith(leasePrefix)) return !isLeaseKey(key);
   if (key.startsWith(workPrefix)) return !isWorkKey(key);
+  if (key.startsWith(signaturesPrefix)) return parseSignatureKey(key) === null;
+  // Those that are no key are faults.
+  if (key.startsWith(keysPrefix)) return !key.endsWith('.pem');
   return true;
 }
 
 /** A manifest may name only parts of its own snapshot. Another key could lead out of the store, and is not read. */
-function listParts(chains: Chains, { faults }: Findings): Map<string, NamedPart> {
+function listParts(
+  chains: Chains,
+  objects: readonly StoredObject[],
+  { faults }: Findings,
+): Map<string, NamedPart> {
   const named = new Map<string, NamedPart>();
   for (const { target, sealed } of chains.values()) {
     for (const { manifest, manifestKey: key } of sealed.values()) {
       for (const part of manifest.parts) {
         if (isPartOf(target, manifest.snapshot, part)) {
-          named.set(part.key, { part, manifestKey: key });
+          const { snapshot } = manifest;
+          named.set(part.key, { part, manifestKey: key, snapshot, isListed: false });
           continue;
         }
         const message = `names ${JSON.stringify(part.key)}, which is no key of a part of this snapshot: the manifest was altered`;
         faults.push({ key, message, hint: restoreHint });
       }
     }
+  }
+  for (const { key, bytes } of objects) {
+    const found = named.get(key);
+    if (found?.part.bytes === bytes) found.isListed = true;
   }
   return named;
 }
@@ -178,6 +205,53 @@ async function checkTargets({
     if (checked.has(key)) continue;
     faults.push({ key, message: 'names a target that has no manifest', hint: pointerHint(key) });
   }
+}
+
+/** A signature needs its manifest, and that manifest must say that it is signed, unless a seal is under way. */
+async function checkSignatureKeys(keys: readonly string[], context: Context): Promise<void> {
+  const { chains, pointers, underWay, findings } = context;
+  for (const key of keys) {
+    const signed = parseSignatureKey(key);
+    if (!signed) continue;
+    const { target, snapshot } = signed;
+    const chain = chains.get(targetId(target));
+    const named = manifestKey(target, snapshot);
+    if (chain?.found.has(named)) {
+      // A manifest that cannot be read is listed already.
+      if (chain.signatures.has(snapshot) || !chain.sealed.has(snapshot)) continue;
+      const message = `is there, but ${named} does not say that it is signed: the manifest was replaced, or another program wrote the signature`;
+      findings.faults.push({ key, message, hint: restoreHint });
+      continue;
+    }
+    const isNewer = underWay.isNewerThanHead(
+      target,
+      snapshot,
+      pointers.get(headKey(target)) ?? null,
+    );
+    if (isNewer && (await underWay.partsOf(target, snapshot)).length > 0) {
+      findings.underWay.push(key);
+      continue;
+    }
+    const message = `is a signature, but its manifest ${named} is missing`;
+    findings.faults.push({ key, message, hint: orphanHint });
+  }
+}
+
+const orphanHint =
+  'Restore the manifest from an earlier version or a backup. If a seal was interrupted more than 24 hours ago, run `cgs-export export`: it continues. If the snapshot was never sealed, delete the signature.';
+
+/** Checks every chain against the trusted keys, if there are any. */
+function countCovered(
+  publicKeys: readonly PublicKey[],
+  { store, chains, findings }: Context,
+): number {
+  if (publicKeys.length === 0) return 0;
+  const trusted = new Set(publicKeys.map(({ keyId }) => keyId));
+  const report = (fault: Fault) => void findings.faults.push(fault);
+  const counts = [...chains.values()].map((chain) =>
+    checkTrustedKeys(chain, trusted, store.nowMs(), report),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 function findRemembered(lastSealed: readonly LastSealed[], target: TargetKey): string | null {

@@ -1,13 +1,21 @@
 // Responsible for checking that a store still holds what its manifests say, and for what that proves. It only reads. What is in
 // the store besides the bytes of the parts: survey.ts. The bytes of the parts: part-check.ts.
 
-import { isFutureName, manifestKey, parsePartKey } from '../core/object-keys.ts';
+import {
+  isFutureName,
+  manifestKey,
+  parsePartKey,
+  snapshotTimeMs,
+  targetId,
+} from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { type Fault, irregularHint } from './catalog.ts';
-import { findChainEnd } from './chain.ts';
+import { findChainEnd, type TargetChain } from './chain.ts';
 import { findGaps, type Gap } from './gaps.ts';
 import type { SealedSummary } from './manifest.ts';
-import { checkParts } from './part-check.ts';
+import { checkParts, type NamedPart } from './part-check.ts';
+import type { Pin } from './pins.ts';
+import type { PublicKey } from './signature.ts';
 import type { OnProgress } from './stored-evidence.ts';
 import { type LastSealed, readSurvey, type Survey } from './survey.ts';
 
@@ -18,6 +26,12 @@ export interface VerifyOptions {
   allowsUnnamed?: boolean;
   /** What the schedule remembers, read before: the manifests must exist, and a seal record of them excuses nothing. */
   lastSealed?: readonly LastSealed[];
+  /** Read before. Null: the user gave none. */
+  pins?: readonly Pin[] | null;
+  /** Those that the user trusts. Empty: signatures are checked with the keys that the store has itself. */
+  publicKeys?: readonly PublicKey[];
+  /** Parts of older snapshots are not hashed, only listed; `Infinity`: no part is hashed. Milliseconds; null: all are hashed. */
+  hashSinceMs?: number | null;
 }
 
 type Missed = Gap & { account: string; table: string; region: string; projectId: string };
@@ -44,30 +58,62 @@ export interface Verification {
   future: string[];
   /** The newest snapshot of each target. To pin the history, keep these hashes outside the store. */
   newest: { account: string; manifest: string; manifestSha256: string }[];
+  signatures: SignatureCount;
+  /** How many pins were checked, and how many targets have none. Null: the user gave no pins. */
+  pinned: { targets: number; without: number } | null;
+  /** Parts that exist with the right size and were not read. `since`: the snapshots from this time on were; null: none was. */
+  notHashed: { parts: number; since: string | null };
+}
+
+export interface SignatureCount {
+  /** Manifests with a valid signature. */
+  valid: number;
+  /** Manifests that do not say that they are signed. */
+  unsigned: number;
+  /** `given`: the user trusts them. `store`: from `_keys/`, where who can change the store can replace them. */
+  keysFrom: 'given' | 'store';
+  /** The keys of the valid signatures. */
+  keyIds: string[];
+  /** Manifests before the first one that a trusted key signed. Only the chain proves them. */
+  covered: number;
+}
+
+/** As verifyWithChains, but without the chains. */
+export async function verifyStore(
+  store: Store,
+  onProgress: OnProgress,
+  options: VerifyOptions = {},
+): Promise<Verification> {
+  return (await verifyWithChains(store, onProgress, options)).verification;
 }
 
 /**
  * Memory: a few hundred bytes for each object of the store, and a few chunks of parts. Throws the error of a store that cannot be
  * read at all.
  */
-export async function verifyStore(
+export async function verifyWithChains(
   store: Store,
   onProgress: OnProgress,
-  { tables = [], allowsUnnamed = false, lastSealed = [] }: VerifyOptions = {},
-): Promise<Verification> {
-  const options = { tables, lastSealed };
-  let survey = await readSurvey(store, options, onProgress);
+  options: VerifyOptions = {},
+): Promise<{ verification: Verification; chains: Survey['chains'] }> {
+  const { tables = [], allowsUnnamed = false, lastSealed = [], pins = null } = options;
+  const { publicKeys = [], hashSinceMs = null } = options;
+  const surveyOptions = { tables, lastSealed, pins: pins ?? [], publicKeys };
+  let survey = await readSurvey(store, surveyOptions, onProgress);
   // Another process may have sealed meanwhile. Only what is still wrong is a fault.
   const isSuspicious = survey.faults.length > 0 || survey.unnamedData.length > 0;
-  if (isSuspicious) survey = await readSurvey(store, options, onProgress);
-  const parts = await checkParts(store, [...survey.named.values()], onProgress);
+  if (isSuspicious) survey = await readSurvey(store, surveyOptions, onProgress);
+  const all = [...survey.named.values()];
+  const hashed = all.filter((part) => isHashed(part, hashSinceMs));
+  const parts = await checkParts(store, hashed, onProgress);
   const unnamedFaults = allowsUnnamed ? [] : survey.unnamedData.map(describeUnnamed);
   const chains = [...survey.chains.values()];
   const sealed = chains.flatMap((chain) => [...chain.sealed.values()]);
   const nowMs = store.nowMs();
   const count = (verdict: string) =>
     sealed.filter(({ manifest }) => manifest.verdict === verdict).length;
-  return {
+  const isSince = hashSinceMs !== null && Number.isFinite(hashSinceMs);
+  const verification: Verification = {
     manifests: sealed.length,
     parts: parts.read,
     bytes: parts.bytes,
@@ -87,6 +133,39 @@ export async function verifyStore(
       .map(({ manifest, manifestKey, manifestSha256 }) => {
         return { account: manifest.scope.account, manifest: manifestKey, manifestSha256 };
       }),
+    signatures: countSignatures(survey, publicKeys),
+    pinned: pins && {
+      targets: pins.length,
+      without: [...survey.chains.keys()].filter((id) => !pins.some((pin) => targetId(pin) === id))
+        .length,
+    },
+    notHashed: {
+      parts: all.length - hashed.length,
+      since: isSince ? new Date(hashSinceMs).toISOString() : null,
+    },
+  };
+  return { verification, chains: survey.chains };
+}
+
+/** A part that the list did not show with its size is read in any case. */
+function isHashed({ snapshot, isListed }: NamedPart, hashSinceMs: number | null): boolean {
+  return hashSinceMs === null || !isListed || (snapshotTimeMs(snapshot) ?? 0) >= hashSinceMs;
+}
+
+function countSignatures(
+  { chains, covered }: Survey,
+  publicKeys: readonly PublicKey[],
+): SignatureCount {
+  const all: readonly TargetChain[] = [...chains.values()];
+  const signatures = all.flatMap((chain) => [...chain.signatures.values()]);
+  const valid = signatures.filter(({ isValid }) => isValid === true);
+  const manifests = all.reduce((sum, { sealed }) => sum + sealed.size, 0);
+  return {
+    valid: valid.length,
+    unsigned: manifests - signatures.length,
+    keysFrom: publicKeys.length > 0 ? 'given' : 'store',
+    keyIds: [...new Set(valid.map(({ keyId }) => keyId))].sort(),
+    covered,
   };
 }
 

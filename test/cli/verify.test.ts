@@ -16,6 +16,7 @@ import { runProgram } from '../../lib/cli/program.ts';
 import { describeProgress } from '../../lib/cli/verify.ts';
 import { probedSizesKey } from '../../lib/core/object-keys.ts';
 import type { TargetStatus } from '../../lib/runs/target-status.ts';
+import { createKeyPair } from '../support/signing-keys.ts';
 import { call, createTestRuntime, exportSome, flagsFor } from './test-runtime.ts';
 
 const verify = ['verify', '--store', 'file:./lake'];
@@ -277,4 +278,165 @@ describe('the progress', () => {
     expect(describeProgress({ ...ofParts, done: 1, bytes: 500 }, 2_000).leftMs).toBe(18_000);
     expect(describeProgress({ ...ofParts, bytes: 250 }, 2_000).leftMs).toBe(6_000);
   });
+});
+
+describe('--pins', () => {
+  const pinned = [...verify, '--pins', 'pins.jsonl'];
+
+  test('creates the file, says so, and brings it up to date after each run without faults', async () => {
+    const { cwd } = await exportSome();
+    const first = await call([...pinned, '--json'], { cwd });
+    expect(first.code).toBe(0);
+    expect(first.runtime.json()).toMatchObject({
+      pinned: { targets: 0, without: 1 },
+      pins: { file: `file:${cwd}/pins.jsonl`, checked: 0, isCreated: true, isUpdated: true },
+    });
+    const lines = readFileSync(join(cwd, 'pins.jsonl'), 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { table: 'container_nodes', manifestSha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    ]);
+    const second = await call(pinned, { cwd });
+    expect(second.code).toBe(0);
+    expect(second.runtime.out()).toContain('1 pin checked, not changed');
+    expect(second.runtime.out()).toContain('a rollback to the pinned manifest');
+    rmSync(join(cwd, 'pins.jsonl'));
+    const again = await call(pinned, { cwd });
+    expect(again.runtime.out()).toContain('pins.jsonl created: from now on it pins the history');
+  });
+
+  test('finds a store that was set back with its pointers, and does not move the pins', async () => {
+    const { cwd } = await exportSome(2);
+    await call(pinned, { cwd });
+    const before = readFileSync(join(cwd, 'pins.jsonl'), 'utf8');
+    const newest = JSON.parse(before) as { snapshot: string };
+    rmSync(join(cwd, 'lake'), { recursive: true });
+    const { cwd: other } = await exportSome(1);
+    const { code, runtime } = await call(
+      [...pinned.slice(0, 2), `file:${other}/lake`, ...pinned.slice(3), '--json'],
+      { cwd },
+    );
+    expect(code).toBe(5);
+    expect(runtime.json()).toMatchObject({
+      faults: [{ key: expect.stringContaining(newest.snapshot) }],
+      pins: { isUpdated: false },
+    });
+    expect(readFileSync(join(cwd, 'pins.jsonl'), 'utf8')).toBe(before);
+  });
+
+  test.each([
+    ['inside the store', 'lake/pins.jsonl', /is inside the store/],
+    ['that is damaged', 'damaged.jsonl', /damaged\.jsonl has a line 1 that is not a pin/],
+    ['that is a bucket without an object', 'obs://bucket', /names a bucket but no object/],
+    ['in a bucket without a key', 'obs://bucket/pins.jsonl', /verify\.obs is missing/],
+  ])('is rejected for a file %s: exit code 2', async (_what, file, message) => {
+    const { cwd } = await exportSome();
+    writeFileSync(join(cwd, 'damaged.jsonl'), 'x\n');
+    const { code, runtime } = await call([...verify, '--pins', file, '--json'], { cwd });
+    expect(code).toBe(2);
+    const { errors } = runtime.json() as { errors: { message: string }[] };
+    expect(errors.map((error) => error.message).join()).toMatch(message);
+    expect(errors.map((error) => error.message).join()).toMatch(/^--pins/);
+    expect(readFileSync(join(cwd, 'damaged.jsonl'), 'utf8')).toBe('x\n');
+  });
+});
+
+describe('--public-key', () => {
+  test('reports a store without signatures: exit code 5', async () => {
+    const { cwd } = await exportSome(2);
+    writeFileSync(join(cwd, 'auditor.pem'), createKeyPair().signer.publicPem);
+    const { code, runtime } = await call([...verify, '--public-key', 'auditor.pem', '--json'], {
+      cwd,
+    });
+    expect(code).toBe(5);
+    expect(runtime.json()).toMatchObject({
+      faults: [{ message: expect.stringContaining('is not signed by a given public key') }],
+      signatures: { keysFrom: 'given', unsigned: 2 },
+    });
+  });
+
+  test('rejects a file that is no key: exit code 2', async () => {
+    const { cwd } = await exportSome();
+    const { code, runtime } = await call([...verify, '--public-key', 'none.pem', '--json'], {
+      cwd,
+    });
+    expect(code).toBe(2);
+    expect(runtime.json().errors).toMatchObject([
+      { message: `--public-key: cannot read ${cwd}/none.pem (ENOENT)` },
+    ]);
+  });
+});
+
+describe('less hashing', () => {
+  const alter = (cwd: string) => {
+    const path = findFile(join(cwd, 'lake', 'container_nodes'), '.parquet');
+    const bytes = readFileSync(path);
+    bytes[100] = (bytes[100] ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+  };
+
+  test('--manifests-only hashes no part, and says so', async () => {
+    const { cwd } = await exportSome(2);
+    alter(cwd);
+    const { code, runtime } = await call([...verify, '--manifests-only', '--json'], { cwd });
+    expect(code).toBe(0);
+    expect(runtime.json()).toMatchObject({
+      ...{ manifests: 2, parts: 0, notHashed: { parts: 4, since: null } },
+      notProven: expect.stringContaining('4 parts were not hashed'),
+    });
+    const people = (await call([...verify, '--manifests-only'], { cwd })).runtime.out();
+    expect(people).toContain('not hashed: 4 parts\n');
+  });
+
+  test('still finds a part that is missing or has another size', async () => {
+    const { cwd } = await exportSome();
+    writeFileSync(findFile(join(cwd, 'lake', 'container_nodes'), '.parquet'), 'x');
+    rmSync(findFile(join(cwd, 'lake', 'container_nodes_ndjson'), '.gz'));
+    const { runtime } = await call([...verify, '--manifests-only', '--json'], { cwd });
+    expect(runtime.json()).toMatchObject({ faults: [{}, {}] });
+  });
+
+  test('--since hashes the parts of snapshots from that time on', async () => {
+    const { cwd } = await exportSome();
+    alter(cwd);
+    const since = async (time: string) => (await call([...verify, '--since', time], { cwd })).code;
+    expect(await since('1d')).toBe(5);
+    expect(await since('2126-01-01')).toBe(0);
+    expect(await since('yesterday')).toBe(2);
+    const both = await call([...verify, '--since', '1d', '--manifests-only'], { cwd });
+    expect(both.code).toBe(2);
+  });
+});
+
+test('takes pins, keys and the time from the configuration, and options replace them', async () => {
+  const { cwd } = await exportSome();
+  const folder = join(cwd, 'conf');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'auditor.pem'), createKeyPair().signer.publicPem);
+  const settings = 'pins: file:./own.jsonl, since: 2126-01-01';
+  const write = (more: string) =>
+    writeFileSync(
+      join(folder, 'c.yml'),
+      `store: file:../lake\nverify: { ${settings}${more} }\naccounts: [{ name: a, targets: [{ region: cn-south-4 }] }]\n`,
+    );
+  write('');
+  const byFile = ['verify', '--config', 'conf/c.yml', '--json'];
+  const { code, runtime } = await call(byFile, { cwd });
+  expect(code).toBe(0);
+  expect(runtime.json()).toMatchObject({
+    pins: { file: `file:${folder}/own.jsonl`, isCreated: true },
+    notHashed: { parts: 2, since: '2126-01-01T00:00:00.000Z' },
+  });
+  const replaced = await call([...byFile, '--pins', 'other.jsonl', '--since', '1d'], { cwd });
+  expect(replaced.runtime.json()).toMatchObject({
+    pins: { file: `file:${cwd}/other.jsonl`, isCreated: true },
+    notHashed: { parts: 0 },
+  });
+  write(', publicKeys: [auditor.pem]');
+  expect((await call(byFile, { cwd })).code).toBe(5);
+  write(', publicKeys: [none.pem]');
+  const missing = await call(byFile, { cwd });
+  expect([missing.code, missing.runtime.json().errors]).toMatchObject([
+    2,
+    [{ message: `verify.publicKeys.0: cannot read ${folder}/none.pem (ENOENT)` }],
+  ]);
 });

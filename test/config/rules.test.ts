@@ -23,6 +23,7 @@ describe('defaults', () => {
       quota: { requests: 5, windowSeconds: 60 },
       keepPagesMs: 7 * 86_400_000,
       signing: null,
+      verify: { pins: null, publicKeys: [], since: null },
       accounts: [
         {
           name: 'a',

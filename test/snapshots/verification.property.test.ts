@@ -79,7 +79,14 @@ const nothing = {
   underWay: [],
   foreign: [],
   future: [],
+  pinned: null,
+  notHashed: { parts: 0, since: null },
 };
+
+/** What a store without signatures has. */
+function unsignedManifests(unsigned: number): Verification['signatures'] {
+  return { valid: 0, unsigned, keysFrom: 'store', keyIds: [], covered: 0 };
+}
 
 /** All objects but private working state, which verify does not check. */
 function isVerified(key: string): boolean {
@@ -144,6 +151,7 @@ describe('an untouched store', () => {
         manifest: manifestKey(target, snapshots[2] ?? ''),
         manifestSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
       })),
+      signatures: unsignedManifests(6),
       ...nothing,
     });
     expect(read.sort()).toEqual(parts.map(([key]) => key).sort());
@@ -165,6 +173,7 @@ describe('an untouched store', () => {
       bytes: 0,
       verdicts: { complete: 0, drifted: 0 },
       newest: [],
+      signatures: unsignedManifests(0),
       ...nothing,
     });
   });

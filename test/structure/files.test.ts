@@ -49,6 +49,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/snapshots/stored-evidence.ts':
     'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/survey.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
+  'lib/snapshots/read-note.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/under-way.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/witness-check.ts': 'test/snapshots/chain-end.test.ts, through readChainEnd',
   'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',

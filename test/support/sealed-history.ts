@@ -5,6 +5,8 @@ import {
   latestKey,
   manifestKey,
   partKey,
+  publicKeyKey,
+  signatureKey,
   snapshotName,
   type TargetKey,
 } from '../../lib/core/object-keys.ts';
@@ -18,6 +20,7 @@ import {
   pointerTo,
   type Sealed,
 } from '../../lib/snapshots/manifest.ts';
+import type { SigningKey } from '../../lib/snapshots/signature.ts';
 import { scopeOf, someTarget } from './stored-run.ts';
 
 export interface HistoryOptions {
@@ -32,6 +35,8 @@ export interface HistoryOptions {
   rows?: number;
   /** The bytes of the parts in Parquet and NDJSON. Must differ between snapshots. Default: a line of text each. */
   bytesOf?: (age: number) => { parquet: Uint8Array; ndjson: Uint8Array };
+  /** Who signs the manifest; null, the default: nobody. */
+  signerOf?: (age: number) => SigningKey | null;
 }
 
 export interface HistoryObject {
@@ -43,7 +48,7 @@ const rowsDefault = 4_321;
 const counts = { online: 4_000, offline: 300, not_installed: 21 };
 const formats = ['parquet', 'ndjson'] as const;
 
-/** The parts and the manifest of each snapshot, oldest first, then `_latest` and `_head`. */
+/** The parts, the key and the signature, and the manifest of each snapshot, oldest first, then `_latest` and `_head`. */
 export function* listHistory(options: HistoryOptions): Generator<HistoryObject> {
   const { target = someTarget, count, rows = rowsDefault } = options;
   let newest: Sealed | null = null;
@@ -63,6 +68,11 @@ export function* listHistory(options: HistoryOptions): Generator<HistoryObject> 
     const encoded = encodeManifest(manifest);
     newest = { manifestKey: key, manifest, manifestSha256: sha256(encoded) };
     if (manifest.verdict === 'complete') complete = newest;
+    const signer = options.signerOf?.(age);
+    if (signer) {
+      yield { key: publicKeyKey(signer.keyId), bytes: Buffer.from(signer.publicPem) };
+      yield { key: signatureKey(target, snapshot), bytes: signer.sign(encoded) };
+    }
     yield { key, bytes: encoded };
   }
   if (complete) yield { key: latestKey(target), bytes: encodePointer(pointerTo(complete)) };
@@ -83,11 +93,13 @@ function describeManifest(
     scheduleMs = 24 * 3_600_000,
     verdictOf = () => 'complete',
     rows = rowsDefault,
+    signerOf = () => null,
   }: HistoryOptions,
   context: { age: number; snapshot: string; parts: Part[]; before: Sealed | null },
 ): Manifest {
   const { age, snapshot, parts, before } = context;
   const { table } = target;
+  const signer = signerOf(age);
   const previous = before && {
     snapshot: before.manifest.snapshot,
     manifestSha256: before.manifestSha256,
@@ -116,7 +128,7 @@ function describeManifest(
     mistyped: {},
     parts,
     previous,
-    signing: null,
+    signing: signer && { keyId: signer.keyId },
     writer: 'cgs-export/test',
   };
 }

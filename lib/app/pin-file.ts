@@ -1,0 +1,82 @@
+// Responsible for reading and writing the pins, in a file or in a bucket outside the store. Not responsible for what they
+// prove (snapshots/pins.ts).
+
+import { realpath } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
+import { configFault } from '../core/errors.ts';
+import type { Store } from '../core/ports.ts';
+import { advancePins, decodePins, encodePins, type Pin } from '../snapshots/pins.ts';
+import type { Survey } from '../snapshots/survey.ts';
+
+/** The object with the pins: `store` is its folder or bucket. */
+export interface PinPlace {
+  store: Store;
+  key: string;
+}
+
+/** For people: `file:/safe/pins.jsonl`. */
+export function describePlace({ store, key }: PinPlace): string {
+  return `${store.url.replace(/\/$/, '')}/${key}`;
+}
+
+/** Null if the file does not exist. Throws ConfigError if it is damaged. */
+export async function readPins(place: PinPlace): Promise<readonly Pin[] | null> {
+  const bytes = await place.store.get(place.key);
+  return bytes && requirePins(place, bytes);
+}
+
+function requirePins(place: PinPlace, bytes: Uint8Array): readonly Pin[] {
+  const pins = decodePins(bytes);
+  if (typeof pins !== 'string') return pins;
+  throw configFault(
+    '--pins',
+    `${describePlace(place)} ${pins}`,
+    'Nothing was overwritten. Restore the file from a backup. Only if there is none: move it away, and the next `cgs-export verify` starts a new one, which proves nothing about the time before.',
+  );
+}
+
+const writesMax = 5;
+
+/**
+ * After a verification without faults. Reads the pins again before each write, and afterwards to see that another verification
+ * did not replace them with older ones. Returns whether the file was changed. Throws ConfigError if it is damaged now.
+ */
+export async function updatePins(
+  place: PinPlace,
+  chains: Survey['chains'],
+  nowMs: number,
+): Promise<boolean> {
+  for (let writes = 0; ; writes += 1) {
+    const stored = await place.store.get(place.key);
+    const pins = stored ? requirePins(place, stored) : [];
+    const bytes = encodePins(advancePins(pins, chains, nowMs));
+    const isCurrent = stored !== null && Buffer.compare(stored, bytes) === 0;
+    if (isCurrent || writes === writesMax) return writes > 0;
+    await place.store.put(place.key, bytes);
+  }
+}
+
+/** Throws ConfigError if the file is inside the folder of the store, also through links. */
+export async function requireOutside({ store, key }: PinPlace, audited: Store): Promise<void> {
+  if (!store.url.startsWith('file:') || !audited.url.startsWith('file:')) return;
+  const [path, root] = await Promise.all([
+    findRealPath(join(store.url.slice('file:'.length), key)),
+    findRealPath(audited.url.slice('file:'.length)),
+  ]);
+  if (path !== root && !path.startsWith(root.endsWith(sep) ? root : root + sep)) return;
+  throw configFault(
+    '--pins',
+    `${path} is inside the store ${root}: a person who changes the store could change the pins too`,
+    'Choose a place that people who can change the store cannot change: another host, another account, or a bucket of its own.',
+  );
+}
+
+/** Without links. What does not exist yet keeps its name. */
+async function findRealPath(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(await findRealPath(parent), path.slice(parent.length));
+  }
+}

@@ -1,0 +1,21 @@
+// Responsible for points in time as users write them. Pure.
+
+const unitsMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/**
+ * A date (00:00:00Z of that day), an ISO 8601 time with its zone, or an age such as `30d`, counted back from `nowMs`.
+ * Milliseconds since the epoch. Null: it is none of these.
+ */
+export function parseTime(text: string, nowMs: number): number | null {
+  const age = /^(\d{1,9})([smhd])$/.exec(text);
+  if (age) return nowMs - Number(age[1]) * unitsMs[age[2] as keyof typeof unitsMs];
+  const time =
+    /^(\d{4})-(\d\d)-(\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/.exec(text);
+  if (!time) return null;
+  const [, year, month, day] = time.map(Number);
+  // Date.parse takes 30 February for a day in March.
+  const midnight = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day));
+  if (midnight.getUTCDate() !== day || midnight.getUTCMonth() + 1 !== month) return null;
+  const timeMs = Date.parse(text);
+  return Number.isNaN(timeMs) ? null : timeMs;
+}

@@ -1,0 +1,110 @@
+// Responsible for checking the signatures of manifests and the public keys that are stored beside them. It only reads.
+
+import {
+  keysPrefix,
+  parsePublicKeyKey,
+  publicKeyKey,
+  signatureKey,
+  type TargetKey,
+} from '../core/object-keys.ts';
+import { mapParallel } from '../core/parallel.ts';
+import type { Store } from '../core/ports.ts';
+import type { Fault } from './catalog.ts';
+import { restoreHint } from './manifest.ts';
+import { type Notes, type ReadResult, readOrNote, readsMax } from './read-note.ts';
+import { type PublicKey, readPublicKey } from './signature.ts';
+
+/** What is known of the signature of a manifest that names a key. */
+export interface ManifestSignature {
+  keyId: string;
+  /** Null: it could not be checked, because the signature or the key may not be read. */
+  isValid: boolean | null;
+}
+
+/** Finds a key by its id. `value` null: no such key, or it cannot be read. */
+export type KeyFinder = (keyId: string) => Promise<ReadResult<PublicKey>>;
+
+/** `given`: they count before the keys of the store. Each key of the store is read once. */
+export function openKeys(store: Store, given: readonly PublicKey[]): KeyFinder {
+  const known = new Map(
+    given.map((key) => [key.keyId, Promise.resolve({ value: key, fault: null, unchecked: null })]),
+  ) as Map<string, Promise<ReadResult<PublicKey>>>;
+  return (keyId) => {
+    const found = known.get(keyId) ?? readStoredKey(store, keyId);
+    known.set(keyId, found);
+    return found;
+  };
+}
+
+function readStoredKey(store: Store, keyId: string): Promise<ReadResult<PublicKey>> {
+  const key = publicKeyKey(keyId);
+  return readOrNote(key, async () => {
+    const bytes = await store.get(key);
+    const publicKey = bytes && readPublicKey(Buffer.from(bytes).toString());
+    return publicKey?.keyId === keyId ? publicKey : null;
+  });
+}
+
+/** Every `*.pem` under `_keys/` must be a public key with the id in its name. Other names there are foreign. */
+export async function checkStoredKeys(
+  store: Store,
+  keys: readonly string[],
+  notes: Notes,
+): Promise<void> {
+  const stored = keys.filter((key) => key.startsWith(keysPrefix) && key.endsWith('.pem'));
+  await mapParallel(stored, readsMax, async (key) => {
+    const keyId = parsePublicKeyKey(key);
+    const result = keyId === null ? null : await readStoredKey(store, keyId);
+    if (result?.fault) notes.faults.push(result.fault);
+    else if (result?.unchecked) notes.unchecked.push(result.unchecked);
+    else if (!result?.value) {
+      const message = 'is not an Ed25519 public key with the id in its name';
+      const hint = `If the name is a key id, restore the key from a backup, or from the person who made it. Otherwise find out which program wrote the object, then delete it.`;
+      notes.faults.push({ key, message, hint });
+    }
+  });
+}
+
+interface SignedManifest {
+  target: TargetKey;
+  snapshot: string;
+  keyId: string;
+  /** Of the manifest, as stored. */
+  bytes: Uint8Array;
+}
+
+/** For a manifest that names the key `keyId`. `value` is never null. */
+export async function checkSignature(
+  store: Store,
+  findKey: KeyFinder,
+  { target, snapshot, keyId, bytes }: SignedManifest,
+): Promise<ReadResult<ManifestSignature>> {
+  const key = signatureKey(target, snapshot);
+  const signature = await readOrNote(key, () => store.get(key));
+  const resultOf = (isValid: boolean | null, fault: Fault | null = null) => ({
+    value: { keyId, isValid },
+    fault,
+    unchecked: signature.unchecked,
+  });
+  if (signature.unchecked) return resultOf(null);
+  if (signature.fault) return resultOf(false, signature.fault);
+  const faultOf = (message: string, hint: string) => resultOf(false, { key, message, hint });
+  if (!signature.value) {
+    return faultOf(`is missing: the manifest of ${snapshot} says that it is signed`, restoreHint);
+  }
+  const found = await findKey(keyId);
+  // The key itself is listed as not checked.
+  if (found.unchecked) return resultOf(null);
+  if (!found.value) {
+    const message = `cannot be checked: its key ${keyId} is not given, and ${publicKeyKey(keyId)} is missing or is not that key`;
+    return faultOf(message, unknownKeyHint);
+  }
+  if (found.value.isSignatureOf(bytes, signature.value)) return resultOf(true);
+  return faultOf(
+    `is not the signature of the manifest of ${snapshot} by the key ${keyId}: the manifest or the signature was altered`,
+    restoreHint,
+  );
+}
+
+const unknownKeyHint =
+  'If the key is yours, give it with --public-key, or restore its object from a backup. Otherwise another person signed the manifest.';

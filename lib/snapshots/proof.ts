@@ -1,0 +1,108 @@
+// Responsible for the words that say what a verification proves and what it does not. Pure.
+
+import type { Verification } from './verification.ts';
+
+/** What of a verification the words depend on. */
+export type Proof = Pick<
+  Verification,
+  'faults' | 'unchecked' | 'underWay' | 'manifests' | 'signatures' | 'pinned' | 'notHashed'
+>;
+
+export interface ProofWords {
+  proven: string;
+  notProven: string;
+}
+
+/** With faults or unchecked objects the words say less. */
+export function describeProof(proof: Proof): ProofWords {
+  const { faults, unchecked, underWay, notHashed, pinned, signatures } = proof;
+  const isWhole = faults.length === 0 && unchecked.length === 0;
+  const hasKeys = signatures.keysFrom === 'given';
+  const hasPins = pinned !== null && pinned.targets > 0;
+  const proven = [
+    `${isWhole ? '' : 'apart from what is listed, '}${describeParts(notHashed)}, and every manifest has the hash that the next one names.`,
+    ...(isWhole && hasKeys ? [describeKeys(proof)] : []),
+    ...(isWhole && hasPins ? [describePins(pinned.targets)] : []),
+  ];
+  const isAnchored = isWhole && (hasKeys || hasPins);
+  const notProven = [
+    ...(isAnchored ? listLimits(proof) : [describeUnanchored(isWhole)]),
+    ...(hasKeys ? [] : describeOwnKeys(signatures)),
+    ...describeNotHashed(notHashed),
+    ...(underWay.length > 0 ? ['What a seal under way explains is not proven.'] : []),
+  ];
+  return { proven: proven.join(' '), notProven: notProven.join(' ') };
+}
+
+function describeParts({ parts, since }: Proof['notHashed']): string {
+  if (parts === 0) return 'every part has the bytes that its manifest names';
+  if (since === null) return 'every part exists with the size that its manifest names';
+  return `every part of the snapshots from ${since} on has the bytes that its manifest names`;
+}
+
+function describeNotHashed({ parts, since }: Proof['notHashed']): string[] {
+  if (parts === 0) return [];
+  const which = since === null ? '' : ` of snapshots before ${since}`;
+  return [
+    `${parts} part${parts === 1 ? '' : 's'}${which} ${parts === 1 ? 'was' : 'were'} not hashed: only existence and size were checked.`,
+  ];
+}
+
+function describeKeys({ manifests, signatures: { covered } }: Proof): string {
+  const signed = manifests - covered;
+  const older =
+    covered === 0
+      ? ''
+      : ` ${covered} older manifest${covered === 1 ? ' is' : 's are'} covered by the chain: unchanged since the first of these signatures.`;
+  return `A given key signed the newest manifest of every target and all its predecessors back to the first one that it signed (${signed} of ${manifests}): only the holder of the private key can rewrite them.${older}`;
+}
+
+function describePins(targets: number): string {
+  return targets === 1
+    ? 'The pinned manifest of 1 target is still in the chain with its hash: nothing up to it was changed or removed since it was pinned.'
+    : `The pinned manifests of ${targets} targets are still in the chain with their hashes: nothing up to them was changed or removed since they were pinned.`;
+}
+
+function describeUnanchored(isWhole: boolean): string {
+  const consistent = isWhole ? 'the store is consistent in itself; ' : '';
+  return `${consistent}a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted together with their pointers. To exclude both, use --public-key and --pins.`;
+}
+
+/** What remains possible in spite of the keys and pins. */
+function listLimits({ signatures, pinned }: Proof): string[] {
+  const hasKeys = signatures.keysFrom === 'given';
+  const limits: string[] = [];
+  if (pinned === null || pinned.targets === 0) {
+    limits.push(
+      'without a pin, it cannot be excluded that the newest snapshots, or all of a target, were deleted together with their pointers.',
+    );
+  } else {
+    limits.push(
+      'a rollback to the pinned manifest or a later one cannot be excluded: newer snapshots, which no verification with these pins has seen, may have been deleted.',
+    );
+    if (!hasKeys) {
+      limits.push(
+        'Manifests after the pinned one are consistent in themselves, but could have been rewritten until now. Nothing is proven about the time before the first pin was made.',
+      );
+    }
+    if (pinned.without > 0) {
+      limits.push(
+        `${pinned.without} target${pinned.without === 1 ? ' has' : 's have'} no pin yet: ${hasKeys ? 'its newest snapshots may have been deleted' : 'a rewrite of the whole chain cannot be excluded there'}.`,
+      );
+    }
+  }
+  if (hasKeys) {
+    limits.push('A signature does not prove what the holder of the private key wrote, or when.');
+  }
+  if (signatures.covered > 0) {
+    limits.push('Older manifests could have been rewritten before the first signature.');
+  }
+  return limits;
+}
+
+function describeOwnKeys({ valid }: Proof['signatures']): string[] {
+  if (valid === 0) return [];
+  return [
+    `The ${valid === 1 ? 'signature was' : 'signatures were'} checked with keys that the store holds itself (_keys/): a person who can change the store can replace both. Give the public key with --public-key.`,
+  ];
+}

@@ -1,0 +1,47 @@
+// Tests which texts and files are public keys that a user can give.
+
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readPublicKeys } from '../../lib/app/public-keys.ts';
+import { createKeyPair } from '../support/signing-keys.ts';
+
+const { signer, privatePem } = createKeyPair();
+const base64 = signer.publicPem.replaceAll(/-----.*-----|\n/g, '');
+
+function fileOf(text: string): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'keys-')), 'key');
+  writeFileSync(path, text);
+  return path;
+}
+
+test('reads PEM and base64 from files, and PEM from the configuration', async () => {
+  const keys = await readPublicKeys([
+    { name: '--public-key', kind: 'file', path: fileOf(signer.publicPem) },
+    { name: '--public-key', kind: 'file', path: fileOf(`${base64}\n`) },
+    { name: 'verify.publicKeys.0', kind: 'text', text: signer.publicPem },
+  ]);
+  expect(keys.map(({ keyId }) => keyId)).toEqual([signer.keyId, signer.keyId, signer.keyId]);
+});
+
+test('reports every source without a key, and shows no private key', async () => {
+  const error = await readPublicKeys([
+    { name: '--public-key', kind: 'file', path: fileOf('x') },
+    { name: '--public-key', kind: 'file', path: '/nowhere/key.pem' },
+    { name: '--public-key', kind: 'file', path: fileOf(privatePem) },
+    { name: 'verify.publicKeys.0', kind: 'text', text: privatePem },
+  ]).catch((thrown: unknown) => thrown as Error);
+  expect(error).toMatchObject({
+    code: 'CONFIG',
+    issues: [
+      { path: '--public-key', message: expect.stringContaining('is not an Ed25519 public key') },
+      { message: 'cannot read /nowhere/key.pem (ENOENT)' },
+      { message: expect.stringContaining('is a private key') },
+      { path: 'verify.publicKeys.0', message: 'is not an Ed25519 public key' },
+    ],
+  });
+  const secret = privatePem.split('\n')[1] ?? '';
+  expect(secret).not.toBe('');
+  expect(JSON.stringify(error)).not.toContain(secret);
+});
