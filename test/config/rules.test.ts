@@ -453,3 +453,70 @@ ${rest}`;
     expect((await load(minimal, env, reading)).proxy.httpsProxy).toBeNull();
   });
 });
+
+describe('verify', () => {
+  const reading = { needs: 'store' } as const;
+  const inBucket = minimal.replace('file:./export', 'obs://lake/cgs');
+  const ownKey = 'obs: { credentials: { ak: pinak, sk: pinsecret } }';
+  const pinsOf = async (text: string) => (await load(text, key, reading)).verify.pins;
+
+  test('names a file from the folder of the configuration on', async () => {
+    expect(await pinsOf(`${minimal}verify: { pins: file:./a/pins.jsonl }`)).toMatchObject({
+      store: { kind: 'file', root: join(folder, 'a') },
+      key: 'pins.jsonl',
+    });
+  });
+
+  test('opens a bucket with its own section, else as the store', async () => {
+    const own = await load(
+      `${minimal}verify: { pins: obs://safe/a/p.jsonl, ${ownKey} }`,
+      key,
+      reading,
+    );
+    expect(own.verify.pins).toMatchObject({
+      store: { kind: 'obs', bucket: 'safe', prefix: '', credentials: { ak: 'pinak' } },
+      key: 'a/p.jsonl',
+    });
+    expect(secretsOf(own)).toContain('pinsecret');
+    expect(await pinsOf(`${inBucket}verify: { pins: obs://safe/p.jsonl }`)).toMatchObject({
+      store: { kind: 'obs', bucket: 'safe', prefix: '' },
+      key: 'p.jsonl',
+    });
+  });
+
+  test.each([
+    [`${inBucket}verify: { pins: obs://lake/cgs/p.jsonl }`, 'verify.pins: is inside the store'],
+    [
+      `${minimal}verify: { pins: obs://safe/p.jsonl }`,
+      'verify.pins: is in a bucket, but verify.obs is missing',
+    ],
+    [`${minimal}verify: { pins: obs://safe }`, 'verify.pins: names a bucket but no object'],
+    [
+      `${minimal}verify: { ${ownKey} }`,
+      'verify.obs: is set, but the pins do not start with obs://',
+    ],
+    [`${minimal}verify: { since: soon }`, 'verify.since: is not a date, a time or an age'],
+    [`${minimal}verify: { publicKeys: [] }`, 'verify.publicKeys: is an empty list'],
+  ])('%s: a fault', async (text, fault) => {
+    expect(await faultsOf(text, key, reading)).toEqual([fault]);
+  });
+
+  test('accepts the bucket of the store outside its prefix', async () => {
+    expect(await pinsOf(`${inBucket}verify: { pins: obs://lake/cgs-pins.jsonl }`)).not.toBeNull();
+  });
+
+  test('rejects a file in a function, unless it is mounted', async () => {
+    const text = `${inBucket}verify: { pins: file:/mnt/p.jsonl }`;
+    const options = { ...reading, inFunction: true };
+    expect(await faultsOf(text, key, options)).toEqual([
+      'verify.pins: is a file, which a function loses together with its instance',
+    ]);
+    expect((await load(`${text}\nmounted: true`, key, options)).verify.pins).not.toBeNull();
+  });
+
+  test('may lack its variables where a command does not use it', async () => {
+    const text = `${minimal}verify: { pins: "file:\${PINS}" }`;
+    expect((await load(text)).verify.pins).toBeNull();
+    expect(await faultsOf(text, key, reading)).toHaveLength(1);
+  });
+});
