@@ -26,7 +26,7 @@ export function describeProof(proof: Proof): ProofWords {
   ];
   const isAnchored = isWhole && (hasKeys || hasPins);
   const notProven = [
-    ...(isAnchored ? listLimits(proof) : [describeUnanchored(isWhole)]),
+    ...(isAnchored ? listLimits(proof) : [describeUnanchored(isWhole, hasKeys || hasPins)]),
     ...(hasKeys ? [] : describeOwnKeys(signatures)),
     ...describeNotHashed(notHashed),
     ...(underWay.length > 0 ? ['What a seal under way explains is not proven.'] : []),
@@ -63,9 +63,12 @@ function describePins(targets: number): string {
     : `The pinned manifests of ${targets} targets are still in the chain with their hashes: nothing up to them was changed or removed since they were pinned.`;
 }
 
-function describeUnanchored(isWhole: boolean): string {
+function describeUnanchored(isWhole: boolean, hasAnchor: boolean): string {
   const consistent = isWhole ? 'the store is consistent in itself; ' : '';
-  return `${consistent}a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted together with their pointers. To exclude both, use --public-key and --pins.`;
+  const advice = hasAnchor
+    ? 'Public keys and pins exclude both only in a run without findings.'
+    : 'To exclude both, use --public-key and --pins.';
+  return `${consistent}a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted together with their pointers. ${advice}`;
 }
 
 /** What remains possible in spite of the keys and pins. */

@@ -55,8 +55,8 @@ const rows: Row[] = [
     name: 'a fault, with keys and pins: they prove nothing then',
     proof: { faults: [fault], signatures: given, pinned },
     proven: ['apart from what is listed'],
-    notProven: [rewrite],
-    never: ['consistent in itself', signed, 'still in the chain'],
+    notProven: [rewrite, 'only in a run without findings'],
+    never: ['consistent in itself', signed, 'still in the chain', 'use --public-key'],
   },
   {
     name: 'an object that could not be read',
