@@ -253,7 +253,7 @@ function describeSignatures({ signatures, manifests }: Verification): string {
   const from = keysFrom === 'given' ? 'with the given keys' : "with the store's own keys";
   const by = keyIds.length === 0 ? '' : ` by ${keyIds.join(', ')}`;
   const older = covered === 0 ? '' : `; ${formatCount(covered)} older covered by the chain`;
-  return `signatures: ${formatCount(valid)} valid${by}, ${formatCount(unsigned)} manifests without one; checked ${from}${older}`;
+  return `signatures: ${formatCount(valid)} valid${by}, ${formatPlural(unsigned, 'manifest')} without one; checked ${from}${older}`;
 }
 
 function describeNotHashed({ notHashed: { parts, since } }: Verification): string[] {
