@@ -151,9 +151,9 @@ export function signatureKey(target: TargetKey, snapshot: string): string {
 
 /** Null if the key is not the key of a signature of a manifest. */
 export function parseSignatureKey(key: string): { target: TargetKey; snapshot: string } | null {
-  const match = /^_signatures\/(.+)\/(\d{8}T\d{6}Z)\.sig$/.exec(key);
-  const target = match && parseTargetId(match[1] ?? '');
-  return target && { target, snapshot: match[2] ?? '' };
+  const [, id = '', snapshot = ''] = /^_signatures\/(.+)\/(\d{8}T\d{6}Z)\.sig$/.exec(key) ?? [];
+  const target = parseTargetId(id);
+  return target && { target, snapshot };
 }
 
 /** A public key, by its key id. */
@@ -182,9 +182,10 @@ export function tombstoneSignatureKey(target: TargetKey, snapshot: string): stri
 export function parseTombstoneKey(
   key: string,
 ): { target: TargetKey; snapshot: string; isSignature: boolean } | null {
-  const match = /^_pruned\/(.+)\/(\d{8}T\d{6}Z)\.(json|sig)$/.exec(key);
-  const target = match && parseTargetId(match[1] ?? '');
-  return target && { target, snapshot: match[2] ?? '', isSignature: match[3] === 'sig' };
+  const found = /^_pruned\/(.+)\/(\d{8}T\d{6}Z)\.(json|sig)$/.exec(key) ?? [];
+  const [, id = '', snapshot = '', extension] = found;
+  const target = parseTargetId(id);
+  return target && { target, snapshot, isSignature: extension === 'sig' };
 }
 
 export const latestPrefix = '_latest/';
