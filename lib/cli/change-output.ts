@@ -104,7 +104,7 @@ function showCell(value: unknown): string {
   return value === null ? 'null' : escapeControls(String(value));
 }
 
-/** By characters, not code units: half an emoji is no character. */
+/** Counts characters, not UTF-16 units, so that no emoji is cut in half. */
 function cut(text: string): string {
   if (text.length <= valueCharsMax) return text;
   return `${[...text].slice(0, valueCharsMax - 1).join('')}…`;

@@ -5,8 +5,6 @@ import { CorruptError, configFault } from '../core/errors.ts';
 import {
   headsPrefix,
   latestPrefix,
-  manifestsPrefix,
-  parseManifestKey,
   parsePointerKey,
   scheduleKey,
   targetId,
@@ -15,6 +13,7 @@ import type { Store } from '../core/ports.ts';
 import { unresolvedId } from '../runs/projects.ts';
 import { decodeSchedule, emptySchedule, type Schedule } from '../runs/schedule.ts';
 import { readStatus, type StatusTarget, type TargetStatus } from '../runs/target-status.ts';
+import { listTargets } from '../snapshots/catalog.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { checkFolder, connectStore } from './connection.ts';
 import { worstOf } from './exit-code.ts';
@@ -66,7 +65,7 @@ export const statusCommand: CommandDefinition<StatusOptions> = {
     "cgs-export status --json | jq '.targets[] | select((.last.ageSeconds // 1e9) > 86400)'",
     'cgs-export status --format prometheus > /var/lib/node_exporter/cgs_export.prom',
   ],
-  note: 'State: `due`: a slot has begun since the newest snapshot. `open … collecting`: a run reads the\nlist; `judging`, `sealing`: it has read all pages. `up to date`: none of these.\n\nA target needs attention if it was never sealed, if its newest snapshot drifted, is older than\n2 schedules or is named after the present, if it is held, if its run was abandoned, or if one\nof its objects cannot be read. A missed slot alone is no problem.',
+  note: 'State: `due`: a slot has begun since the newest snapshot. `open … collecting`: a run reads the\nlist; `judging`, `sealing`: it has read all pages. `up to date`: none of these.\n\nA target needs attention if it was never sealed, if its newest snapshot drifted, is older than\n2 schedules or is named after the present, if it is held, if its run was abandoned, or if one\nof its objects cannot be read. A missed slot alone is not a problem.',
   run: runStatus,
 };
 
@@ -141,10 +140,7 @@ async function readStoredStatus(store: Store, picks: PickOptions): Promise<Targe
 export async function findStoredTargets(store: Store): Promise<StatusTarget[]> {
   const found = new Map<string, StatusTarget>();
   const unknown = { account: null, projectQuestion: '', user: null };
-  for (const { key } of await store.list(manifestsPrefix)) {
-    const place = parseManifestKey(key);
-    if (place) found.set(targetId(place.target), { ...place.target, ...unknown });
-  }
+  for (const [id, target] of await listTargets(store)) found.set(id, { ...target, ...unknown });
   // A target that has lost its manifests must not look as if it had never been sealed.
   for (const { key } of [...(await store.list(headsPrefix)), ...(await store.list(latestPrefix))]) {
     const target = parsePointerKey(key);

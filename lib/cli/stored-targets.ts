@@ -1,15 +1,11 @@
 // Responsible for which stored targets a command is about: those of the configuration or of the whole store, as its options pick.
 
 import { configFault } from '../core/errors.ts';
-import {
-  manifestsPrefix,
-  parseManifestKey,
-  type TargetKey,
-  targetId,
-} from '../core/object-keys.ts';
+import type { TargetKey } from '../core/object-keys.ts';
 import { mapParallel } from '../core/parallel.ts';
 import type { Log, Store } from '../core/ports.ts';
-import { findNewest } from '../snapshots/catalog.ts';
+import { findNewest, listTargets } from '../snapshots/catalog.ts';
+import { noSnapshot } from './connection.ts';
 import { describeTarget } from './format.ts';
 
 /** Each list has the values of a repeatable option. Absent: any. */
@@ -50,11 +46,7 @@ export async function pickStoredTargets(
 ): Promise<StoredTarget[]> {
   const setting = configured === null ? '--store' : 'store';
   const stored = await listStoredTargets(store);
-  if (stored.length === 0) {
-    const hint =
-      'Check the address. If it is right, export a first snapshot with `cgs-export export`.';
-    throw configFault(setting, `there is no snapshot in ${store.url}`, hint);
-  }
+  if (stored.length === 0) throw noSnapshot(setting, store);
   const covered = stored.filter((one) => configured === null || isConfigured(one, configured));
   checkPicks(covered, picks);
   const picked = covered.filter((one) => isPicked(one, picks));
@@ -74,12 +66,8 @@ export async function pickStoredTargets(
 }
 
 async function listStoredTargets(store: Store): Promise<StoredTarget[]> {
-  const found = new Map<string, TargetKey>();
-  for (const { key } of await store.list(manifestsPrefix)) {
-    const target = parseManifestKey(key)?.target;
-    if (target) found.set(targetId(target), target);
-  }
-  return mapParallel([...found.values()], readsMax, async (target) => {
+  const targets = await listTargets(store);
+  return mapParallel([...targets.values()], readsMax, async (target) => {
     const newest = await findNewest(store, target);
     const scope = newest?.manifest.scope;
     const isFiltered = Object.keys(scope?.filters ?? {}).length > 0;

@@ -18,7 +18,7 @@ import {
   verifyWithChains,
 } from '../snapshots/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
-import { connectStore } from './connection.ts';
+import { connectStore, noSnapshot } from './connection.ts';
 import { formatBytes, formatCount, formatPlural } from './format.ts';
 import { addStoreOptions, collectValues, type StoreOptions } from './options.ts';
 import type { ProgressState } from './progress.ts';
@@ -117,15 +117,11 @@ async function runVerify(options: VerifyCommandOptions, session: Session): Promi
 /** Throws ConfigError if the store is empty: a mistyped address looks the same, and must not be reported as verified. */
 function requireSnapshot(
   { manifests, faults, unchecked }: Verification,
-  { url }: Store,
+  store: Store,
   options: VerifyCommandOptions,
 ): void {
   if (manifests > 0 || faults.length > 0 || unchecked.length > 0) return;
-  throw configFault(
-    options.store === undefined ? 'store' : '--store',
-    `there is no snapshot in ${url}`,
-    'Check the address. If it is right, export a first snapshot with `cgs-export export`.',
-  );
+  throw noSnapshot(options.store === undefined ? 'store' : '--store', store);
 }
 
 /** As VerifyOptions.hashSinceMs. Throws ConfigError if the options contradict each other. */

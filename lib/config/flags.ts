@@ -119,7 +119,7 @@ export function partsFromFlags(
 /** The values of a file with those that flags replace. */
 export function withOverrides(values: ConfigValues, flags: ConfigFlags, cwd: string): ConfigValues {
   const given = Object.entries(readPaths(flags, cwd)).filter(([, value]) => value !== undefined);
-  // What is no section is a fault that the check reports.
+  // The check reports a value that is not a section.
   const { verify = {} } = Object(values.value) as { verify?: unknown };
   if (given.length === 0 || !isMapping(values.value) || !isMapping(verify)) return values;
   const value = structuredClone(values.value);

@@ -8,7 +8,8 @@ import {
   parquetMetadataAsync,
   parquetRead,
 } from 'hyparquet';
-import type { ByteSource, Cell, Column, ColumnType, Decoder, Row } from '../core/ports.ts';
+import type { ByteSource, Cell, Column, Decoder, Row } from '../core/ports.ts';
+import { physicalTypes } from './parquet.ts';
 
 /** A page never becomes larger than its header says. */
 const compressors = {
@@ -21,13 +22,6 @@ const parsers = {
   // Not the reader's TextDecoder, which removes a byte order mark at the start of a text.
   stringFromBytes: (bytes: Uint8Array) =>
     Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'),
-};
-
-const physicalTypes: Record<ColumnType, string> = {
-  string: 'BYTE_ARRAY',
-  boolean: 'BOOLEAN',
-  int32: 'INT32',
-  timestamp: 'INT64',
 };
 
 export const parquetDecoder: Decoder = {
@@ -66,9 +60,9 @@ function findColumns({ schema }: FileMetaData, wanted: readonly Column[]): Colum
   const columns = wanted.filter(({ name }) => types.has(name));
   for (const { name, type } of columns) {
     const found = types.get(name);
-    if (found !== physicalTypes[type]) {
-      throw new Error(`column ${name} has the type ${found}, not ${physicalTypes[type]}`);
-    }
+    const expected = physicalTypes[type].type;
+    if (found !== expected)
+      throw new Error(`column ${name} has the type ${found}, not ${expected}`);
   }
   return columns;
 }

@@ -86,7 +86,7 @@ function takeBytes(writer: ByteWriter): Uint8Array {
  * With the old annotation (converted_type) and the new one (logical_type), because some readers know only one of them.
  * Source: Parquet format 2.x, LogicalTypes.md, read 2026-11-24.
  */
-const physicalTypes: Record<ColumnType, Omit<SchemaElement, 'name'>> = {
+export const physicalTypes: Record<ColumnType, Omit<SchemaElement, 'name'>> = {
   string: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
   boolean: { type: 'BOOLEAN' },
   int32: { type: 'INT32' },

@@ -5,8 +5,10 @@ import {
   isFutureName,
   manifestKey,
   manifestPrefix,
+  manifestsPrefix,
   parseManifestKey,
   type TargetKey,
+  targetId,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { decodeSealed, type Manifest, type Sealed } from './manifest.ts';
@@ -50,6 +52,16 @@ export function describeIrregular({ message }: UnusableObjectError): string {
 
 export const irregularHint =
   'Links, pipes and devices in a store are never followed or read. Find out which program put it there, move it away, and restore the object from a backup.';
+
+/** Every target that has an object with the key of a manifest, by targetId(). */
+export async function listTargets(store: Store): Promise<Map<string, TargetKey>> {
+  const targets = new Map<string, TargetKey>();
+  for (const { key } of await store.list(manifestsPrefix)) {
+    const target = parseManifestKey(key)?.target;
+    if (target) targets.set(targetId(target), target);
+  }
+  return targets;
+}
 
 /** Names under which the target has manifests, oldest first. The objects may not be manifests of their keys. */
 export async function listSnapshots(store: Store, target: TargetKey): Promise<string[]> {

@@ -86,19 +86,24 @@ async function checkPart(
     const chunks = await store.read(key);
     return chunks && (await hashChunks(chunks, onBytes));
   });
-  const faultOf = (message: string): Fault => ({ key, message, hint: restoreHint });
   if (fault || unchecked) return { bytes: null, fault, unchecked };
-  if (!value) {
-    return { bytes: null, fault: faultOf('is missing: a manifest names it'), unchecked };
+  const message = value ? describeDifference(part, value) : partMissing;
+  const found = message === null ? null : { key, message, hint: restoreHint };
+  return { bytes: value?.bytes ?? null, fault: found, unchecked };
+}
+
+export const partMissing = 'is missing: a manifest names it';
+
+/** How a part that was read differs from what its manifest says; null: it does not. */
+export function describeDifference(
+  part: Pick<Part, 'bytes' | 'sha256'>,
+  found: Pick<Part, 'bytes' | 'sha256'>,
+): string | null {
+  if (found.bytes !== part.bytes) {
+    return `has ${found.bytes} bytes, but its manifest says ${part.bytes}`;
   }
-  const { bytes, sha256 } = value;
-  if (bytes !== part.bytes) {
-    const message = `has ${bytes} bytes, but its manifest says ${part.bytes}`;
-    return { bytes, fault: faultOf(message), unchecked };
-  }
-  if (sha256 === part.sha256) return { bytes, fault: null, unchecked };
-  const message = 'was altered: its hash differs from the one in its manifest';
-  return { bytes, fault: faultOf(message), unchecked };
+  if (found.sha256 === part.sha256) return null;
+  return 'was altered: its hash differs from the one in its manifest';
 }
 
 async function hashChunks(

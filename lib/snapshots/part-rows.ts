@@ -17,6 +17,7 @@ import type {
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { describeIrregular, irregularHint } from './catalog.ts';
 import { type Part, restoreHint } from './manifest.ts';
+import { describeDifference, partMissing } from './part-check.ts';
 
 export interface PartRowsOptions {
   store: Store;
@@ -69,7 +70,7 @@ async function copyPart(store: Store, part: Part, file: ScratchFile): Promise<Ap
     if (!(cause instanceof UnusableObjectError)) throw cause;
     throw new CorruptError(part.key, describeIrregular(cause), irregularHint, { cause });
   });
-  if (!chunks) throw corrupt(part, 'is missing: a manifest names it');
+  if (!chunks) throw corrupt(part, partMissing);
   const hash = createHash('sha256');
   const pieces: Appended[] = [];
   const piece = new Uint8Array(Math.min(pieceBytesMax, part.bytes));
@@ -94,12 +95,8 @@ async function copyPart(store: Store, part: Part, file: ScratchFile): Promise<Ap
   }
   if (filled > 0) pieces.push(await file.append(piece.subarray(0, filled)));
   await file.finish();
-  if (bytes !== part.bytes) {
-    throw corrupt(part, `has ${bytes} bytes, but its manifest says ${part.bytes}`);
-  }
-  if (hash.digest('hex') !== part.sha256) {
-    throw corrupt(part, 'was altered: its hash differs from the one in its manifest');
-  }
+  const difference = describeDifference(part, { bytes, sha256: hash.digest('hex') });
+  if (difference !== null) throw corrupt(part, difference);
   return pieces;
 }
 

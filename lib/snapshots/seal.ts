@@ -60,9 +60,9 @@ export interface SealOutcome {
 
 /**
  * Seals the run, or returns the snapshot if it is sealed already. Everything written depends only on the seal record, the
- * pages and the key that the record names, so sealing again writes the same bytes. Null: another run must seal an older snapshot first, and this
- * invocation may not wait. Throws ProtocolError `TOO_MANY_REJECTS`; ExportError `OVERTAKEN` if the target has or had a
- * snapshot of this or a newer name; CorruptError if another object has the key of the manifest.
+ * pages and the key that the record names, so sealing again writes the same bytes. Null: another run must seal an older
+ * snapshot first, and this invocation may not wait. Throws ProtocolError `TOO_MANY_REJECTS`; ExportError `OVERTAKEN` if the
+ * target has or had a snapshot of this or a newer name; CorruptError if another object has the key of the manifest.
  */
 export async function sealRun(
   ports: SealPorts,
@@ -183,7 +183,7 @@ async function commit(
   return listed;
 }
 
-/** `bytes`: of the manifest. Without a key, what an earlier record has left is deleted: it is no signature of this manifest. */
+/** `bytes`: of the manifest. Without a key, the signature that an earlier record has left is deleted: it does not fit this manifest. */
 async function putSignature(
   { store, signing }: SealPorts,
   key: string,

@@ -136,7 +136,7 @@ function isForeign(key: string): boolean {
   if (key.startsWith(leasePrefix)) return !isLeaseKey(key);
   if (key.startsWith(workPrefix)) return !isWorkKey(key);
   if (key.startsWith(signaturesPrefix)) return parseSignatureKey(key) === null;
-  // Those that are no key are faults.
+  // checkStoredKeys() reports a *.pem that is not a public key.
   if (key.startsWith(keysPrefix)) return !key.endsWith('.pem');
   return true;
 }

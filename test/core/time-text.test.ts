@@ -19,6 +19,19 @@ test.each([
 });
 
 test.each([
+  ['2026-11-01', '2026-11-01T23:59:59.000Z'],
+  ['2026-11-01T06:30Z', '2026-11-01T06:30:00.000Z'],
+  ['30d', '2026-10-25T12:00:00.000Z'],
+])('%s is %s, if a date means its last second', (text, time) => {
+  expect(new Date(parseTime(text, nowMs, 'last') ?? Number.NaN).toISOString()).toBe(time);
+});
+
+test('no age leads to a time that Date cannot hold', () => {
+  expect(new Date(parseTime('999999d', nowMs) ?? Number.NaN).getTime()).not.toBeNaN();
+  expect(parseTime('999999999d', nowMs)).toBeNull();
+});
+
+test.each([
   ...['', ' ', '30', 'd', '-1d', '1.5d', '30D', '2026-13-01', '2026-02-30', '2027-02-29'],
   ...['2026-11-1', '2026-11-01T06:30', '2026-11-01T25:00Z', '2026-11-01 06:30Z', 'yesterday'],
 ])('%j is none', (text) => {

@@ -2,13 +2,14 @@
 
 import { writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Cell, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { useDuck } from './duck.ts';
 import { encodeRows } from './encoding.ts';
 import { createRows, unusualNames } from './inventory.ts';
-import { createTempDir, type Duck, findDifference, openDuck } from './readers.ts';
+import { findDifference } from './readers.ts';
 
 const { columns } = containerNodes;
 const encode = (rows: readonly Row[]) => encodeRows(ndjsonEncoder, rows);
@@ -16,15 +17,7 @@ const unusualRows = unusualNames.map((name) =>
   columns.map(({ type }, c): Cell => (type === 'string' ? name : (createRows(1)[0]?.[c] ?? null))),
 );
 
-const temp = createTempDir();
-let duck: Duck;
-beforeAll(async () => {
-  duck = await openDuck();
-});
-afterAll(() => {
-  duck.close();
-  temp.remove();
-});
+const { temp, duck } = useDuck();
 
 test.each([0, 1, 500, 501, 25_000])('%i rows, read line by line with JSON.parse', async (count) => {
   const rows = createRows(count, count + 1);

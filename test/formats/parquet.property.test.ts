@@ -4,37 +4,23 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Cell, Column, Row } from '../../lib/core/ports.ts';
+import { describe, expect, test } from 'vitest';
+import type { Cell, Row } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { createRandom } from '../support/moving-list.ts';
+import { anyRow, everyType } from './any-rows.ts';
+import { useDuck } from './duck.ts';
 import { encodeRows, encodingOptions } from './encoding.ts';
 import { createRows, projectId, unusualNames } from './inventory.ts';
-import {
-  createTempDir,
-  type Duck,
-  findDifference,
-  openDuck,
-  readArrowRs,
-  readParquetjs,
-  writeParquetjs,
-} from './readers.ts';
+import { findDifference, readArrowRs, readParquetjs, writeParquetjs } from './readers.ts';
 
 const { columns } = containerNodes;
 const columnIndex = (name: string) => columns.findIndex((column) => column.name === name);
 const encode = (rows: readonly Row[]) => encodeRows(parquetEncoder, rows);
 
-const temp = createTempDir();
-let duck: Duck;
-beforeAll(async () => {
-  duck = await openDuck();
-});
-afterAll(() => {
-  duck.close();
-  temp.remove();
-});
+const { temp, duck } = useDuck();
 
 async function writeTemp(name: string, rows: readonly Row[]): Promise<string> {
   const path = temp.path(name);
@@ -111,29 +97,17 @@ describe('round trips', () => {
   });
 
   test('any well-formed text and any nulls, read with DuckDB', async () => {
-    const shape: Column[] = [
-      { name: 'id', type: 'string', required: true },
-      { name: 'text', type: 'string' },
-      { name: 'flag', type: 'boolean' },
-      { name: 'count', type: 'int32' },
-      { name: 'at', type: 'timestamp' },
-    ];
     const text = fc.string({ unit: 'binary', maxLength: 80 });
-    const nullable = <T>(value: fc.Arbitrary<T>) => fc.option(value, { freq: 3 });
-    const row = fc.tuple(
-      text,
-      nullable(text),
-      nullable(fc.boolean()),
-      nullable(fc.integer()),
-      nullable(fc.integer({ min: -62_167_219_200_000, max: 253_402_300_799_999 })),
-    );
+    const row = anyRow(text);
     let n = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(row, { maxLength: 60, size: 'max' }), async (rows) => {
         const path = temp.path(`any-${n++}.parquet`);
-        const options = { columns: shape, sortedBy: 'id' };
+        const options = { columns: everyType, sortedBy: 'id' };
         writeFileSync(path, await encodeRows(parquetEncoder, rows, options));
-        expect(findDifference(await duck.readRows(`'${path}'`, shape), rows, shape)).toBeNull();
+        expect(
+          findDifference(await duck.readRows(`'${path}'`, everyType), rows, everyType),
+        ).toBeNull();
       }),
       { numRuns: 60 },
     );

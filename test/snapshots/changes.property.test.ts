@@ -1,15 +1,15 @@
 // Tests the comparison of two snapshots against DuckDB's full outer join of the same two files, on seeded pairs, and its columns.
 
 import { writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Cell, Column, Row } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { changeColumns, listChanges, pairRows } from '../../lib/snapshots/changes.ts';
+import { useDuck } from '../formats/duck.ts';
 import { encodeRows } from '../formats/encoding.ts';
 import { createRows, unusualNames } from '../formats/inventory.ts';
-import { createTempDir, type Duck, openDuck } from '../formats/readers.ts';
 import { createRandom } from '../support/moving-list.ts';
 
 const { columns, keyColumn } = containerNodes;
@@ -17,15 +17,7 @@ const indexOf = (name: string, list: readonly Column[] = columns) =>
   list.findIndex((column) => column.name === name);
 const key = indexOf(keyColumn);
 
-const temp = createTempDir();
-let duck: Duck;
-beforeAll(async () => {
-  duck = await openDuck();
-});
-afterAll(() => {
-  duck.close();
-  temp.remove();
-});
+const { temp, duck } = useDuck();
 
 const context = {
   snapshotAtMs: Date.UTC(2026, 10, 25, 6),
