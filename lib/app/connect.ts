@@ -23,6 +23,7 @@ import { collect } from '../runs/collect.ts';
 import type { CollectResult, ResolvedTask } from '../runs/invocation.ts';
 import type { CollectMode } from '../runs/policy.ts';
 import type { Progress } from '../runs/progress-event.ts';
+import { type PruneOptions, type PrunePorts, type PruneResult, prune } from '../runs/prune.ts';
 import { openScheduleView } from '../runs/schedule-view.ts';
 import { openFileStore } from '../store/file.ts';
 import { openObsStore } from '../store/obs.ts';
@@ -72,6 +73,12 @@ export interface Connection {
   warnings: readonly ConfigIssue[];
   /** Throws ConfigError, before the first request, if the signing key cannot be used. */
   collect(mode: CollectMode, options: CollectOptions): Promise<CollectResult>;
+  /** Null: the configuration has no `retention`, and nothing may be pruned. */
+  prune:
+    | ((
+        options: PruneOptions & Pick<CollectOptions, 'signal' | 'progress'>,
+      ) => Promise<PruneResult>)
+    | null;
 }
 
 type ResolvedTarget = Pick<ResolvedTask, 'target' | 'projectId'>;
@@ -135,6 +142,20 @@ export function connect(config: Config, options: ConnectOptions): Connection {
         return collect(mode, { ...ports, signing, memoryMb, budget, progress });
       });
     },
+    prune: openPrune(config, ports),
+  };
+}
+
+/** Null: the configuration has no `retention`. */
+function openPrune(
+  { retention, signing }: Config,
+  ports: Omit<PrunePorts, 'retention' | 'signingKey' | 'budget' | 'progress'>,
+): Connection['prune'] {
+  if (!retention) return null;
+  return async ({ signal, progress, ...options }) => {
+    const budget = unlimitedBudget(signal);
+    const signingKey = openSigningKey(signing);
+    return prune({ ...ports, retention, signingKey, budget, progress }, options);
   };
 }
 

@@ -65,12 +65,13 @@ function connectPicked(config: Config, picks: PickOptions, { log, scrubber }: Se
 }
 
 /**
- * Connects a command that only reads the store. With --store it reads no configuration file, and `targets` is one
+ * Connects a command that needs only the store, and the signing key if it `signs`. With --store it reads no configuration file, and `targets` is one
  * placeholder. Variables that only the API needs may be missing. Throws ConfigError; also if a bucket lacks its key.
  */
 export async function connectStore(
   options: StoreOptions & PickOptions,
   { runtime: { env, cwd }, log, scrubber }: Session,
+  { signs = false } = {},
 ): Promise<Connection> {
   const { store, config: file, logLevel, obsEndpoint, obsRegion, pathStyle } = options;
   const { pins, publicKey, since } = options;
@@ -81,7 +82,7 @@ export async function connectStore(
     ...{ store, region, obsEndpoint, obsRegion, pathStyle, logLevel },
     ...{ pins, publicKey, since },
   };
-  const config = await loadConfig({ needs: 'store', file, env, cwd, flags });
+  const config = await loadConfig({ needs: 'store', signs, file, env, cwd, flags });
   return connect(config, {
     log,
     scrubber,

@@ -17,6 +17,7 @@ import { initCommand } from './init.ts';
 import { keygenCommand } from './keygen.ts';
 import type { CommonOptions } from './options.ts';
 import { planCommand } from './plan.ts';
+import { pruneCommand } from './prune.ts';
 import { schemaCommand } from './schema.ts';
 import { type CommandRuntime, openSession, type Session } from './session.ts';
 import { simulateCommand } from './simulate.ts';
@@ -32,6 +33,7 @@ export const commands: readonly CommandDefinition[] = [
   statusCommand,
   diffCommand,
   verifyCommand,
+  pruneCommand,
   doctorCommand,
   simulateCommand,
   demoCommand,

@@ -206,7 +206,7 @@ export function describeProgress(progress: VerifyProgress, elapsedMs: number): P
 }
 
 export function describeVerification(verification: Verification, url: string): string {
-  const { manifests, parts, bytes, verdicts, gaps, faults, unchecked } = verification;
+  const { manifests, parts, bytes, verdicts, pruned, gaps, faults, unchecked } = verification;
   const { unnamed, underWay, foreign, future, newest } = verification;
   const read = `${formatPlural(manifests, 'manifest')}, ${formatPlural(parts, 'part')}, ${formatBytes(bytes)}`;
   const head = {
@@ -234,6 +234,7 @@ export function describeVerification(verification: Verification, url: string): s
     `verdicts: ${formatCount(verdicts.complete)} complete, ${formatCount(verdicts.drifted)} drifted; missed slots since the first snapshot: ${formatCount(slots)} (status also counts those before it)`,
     describeSignatures(verification),
     ...describeNotHashed(verification),
+    ...(pruned > 0 ? [`pruned: ${formatPlural(pruned, 'snapshot')}`] : []),
     `proven: ${proven}`,
     `not proven: ${notProven}`,
     ...newest.map(

@@ -56,6 +56,10 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       text: 'The key that signs every manifest. Without it manifests are not signed. Commands that only read the store do not need it.',
     },
     verify: { text: 'Defaults of the command `verify`.' },
+    retention: {
+      text: 'How long `prune` keeps the rows of snapshots. Changes and manifests are always kept, and so are the newest complete snapshot and everything after it.',
+      defaultText: 'nothing is pruned',
+    },
     accounts: { text: 'The accounts whose nodes are exported.' },
   },
   quota: {
@@ -89,6 +93,25 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     },
   },
   'verify.obs': obs,
+  retention: {
+    all: { text: 'Every snapshot of at most this age is kept.', defaultText: 'keeps nothing' },
+    daily: {
+      text: 'The first complete snapshot of each day (UTC) is kept up to this age.',
+      defaultText: 'keeps nothing',
+    },
+    weekly: {
+      text: 'The first complete snapshot of each week (ISO: from Monday, UTC) is kept up to this age.',
+      defaultText: 'keeps nothing',
+    },
+    monthly: {
+      text: 'The first complete snapshot of each month (UTC) is kept up to this age.',
+      defaultText: 'keeps nothing',
+    },
+    grace: {
+      text: 'Between the day on which a snapshot is marked as pruned and the day on which its rows are deleted. Tables that name these files can drop them meanwhile.',
+      defaultText: '`7d`; `0s` if `all: 0s` is the only rule',
+    },
+  },
   'accounts.*': {
     name: { text: 'A name of your choice. Every row has it in the column `account`.' },
     credentials: {

@@ -31,6 +31,9 @@ quota: { requests: 5, windowSeconds: 60 }
 # How many days the raw pages of a sealed run are kept.
 keepPagesDays: 7
 
+# What \`cgs-export prune\` keeps. Without it nothing is pruned. Manifests are always kept.
+# retention: { all: 30d, daily: 90d, weekly: 1y, monthly: 7y, grace: 7d }
+
 # Only for a store that starts with obs://
 # obs:
 #   endpoint: https://obs.cn-south-4.myhuaweicloud.com   # default: OBS in the region of the first target

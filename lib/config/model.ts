@@ -81,6 +81,15 @@ export type PublicKeySource = { name: string } & (
   | { kind: 'text'; text: string }
 );
 
+/** How long rows are kept, milliseconds. A rule that is null keeps nothing. */
+export interface RetentionConfig {
+  all: number | null;
+  daily: number | null;
+  weekly: number | null;
+  monthly: number | null;
+  grace: number;
+}
+
 export interface Config {
   store: StoreConfig;
   scheduleMs: number;
@@ -91,6 +100,8 @@ export interface Config {
   /** `privateKey`: as it is written; not checked yet. Null: manifests are not signed. */
   signing: { privateKey: string } | null;
   verify: VerifyConfig;
+  /** Null: nothing is ever pruned. */
+  retention: RetentionConfig | null;
   accounts: readonly Account[];
   logLevel: LogLevel;
   proxy: ProxyConfig;
@@ -106,4 +117,6 @@ export interface ConfigOptions {
    * variables, and no account needs credentials unless they open the store. Default `service`: everything.
    */
   needs?: 'store' | 'service';
+  /** True: the command signs, so the variable of the signing key must be set, also if it needs only the store. */
+  signs?: boolean;
 }

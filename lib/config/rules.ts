@@ -16,6 +16,7 @@ import type {
   Credentials,
   ProxyConfig,
   PublicKeySource,
+  RetentionConfig,
   Series,
   StoreConfig,
   StoreLocation,
@@ -110,6 +111,7 @@ export function assembleParts(values: ConfigValues, context: Context): ConfigPar
     keepPagesMs: keepPagesDays * dayMs,
     signing: shape.signing?.privateKey ? { privateKey: shape.signing.privateKey } : null,
     verify: { ...verify, publicKeys: verify.publicKeys.map(withName) },
+    retention: toRetention(draft),
     accounts: withoutFaulty(accounts, issues),
     logLevel,
     proxy,
@@ -121,6 +123,22 @@ export function assembleParts(values: ConfigValues, context: Context): ConfigPar
     config: blocksAll(issues, shape) ? null : config,
     issues: [...distinct.values()].map(withPath),
   };
+}
+
+/** Without a rule, `prune` would delete the rows of all but the newest snapshots: that must be asked for. */
+function toRetention({ shape, report, isFaulty }: Draft): RetentionConfig | null {
+  const { retention } = shape;
+  if (!retention) return null;
+  const { all = null, daily = null, weekly = null, monthly = null } = retention;
+  const others = [daily, weekly, monthly].filter((rule) => rule !== null);
+  if (all === null && others.length === 0 && !isFaulty('retention')) {
+    const hint =
+      'Write at least one of all, daily, weekly and monthly, as in `retention: { all: 30d, daily: 90d, weekly: 1y, monthly: 7y }`. To keep only the newest complete snapshot, write `retention: { all: 0s }`.';
+    report('retention', 'has no rule', hint);
+  }
+  const keepsOnlyNewest = all === 0 && others.length === 0;
+  const grace = retention.grace ?? (keepsOnlyNewest ? 0 : 7 * dayMs);
+  return { all, daily, weekly, monthly, grace };
 }
 
 const harmlessDefaults = { schedule: dayMs, formats: ['parquet', 'ndjson'], keepPagesDays: 7 };
@@ -158,7 +176,8 @@ function withoutFaulty(accounts: readonly Account[], issues: readonly ConfigIssu
 /** Checks each setting by itself. */
 function openDraft(values: ConfigValues, context: Context): Draft {
   const isUnused = context.needs === 'store' ? isApiOnly : isStoreOnly;
-  const canLack = ({ path }: ConfigIssue) => listAbove(path).some(isUnused);
+  const isNeeded = (path: string) => context.signs === true && path.startsWith('signing.');
+  const canLack = ({ path }: ConfigIssue) => listAbove(path).some(isUnused) && !isNeeded(path);
   const unused = values.unset.filter(canLack);
   const known = [...values.unset.filter((issue) => !canLack(issue)), ...values.issues];
   const { shape, ...checked } = checkShape(

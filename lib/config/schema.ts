@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { protectionEditions } from '../datasets/container-nodes.ts';
 import { suggest } from './suggest.ts';
 import {
+  age,
   fileMode,
   flag,
   isMapping,
@@ -197,6 +198,16 @@ const verify = section({
   since: optional(timeOrAge, { hint: timeHint }),
 });
 
+const ageHint = 'Write a number with s, m, h, d or y (365 days), at most 1000y: 0s, 12h, 30d, 7y.';
+
+const retention = section({
+  all: optional(age, { hint: ageHint }),
+  daily: optional(age, { hint: ageHint }),
+  weekly: optional(age, { hint: ageHint }),
+  monthly: optional(age, { hint: ageHint }),
+  grace: optional(age, { hint: ageHint }),
+});
+
 export const configSchema = section({
   store: required(storeLocation, {
     hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
@@ -224,6 +235,7 @@ export const configSchema = section({
   obs: optional(obs),
   signing: optional(signing, { isApiOnly: true }),
   verify: optional(verify, { isStoreOnly: true }),
+  retention: optional(retention),
   accounts: required(listOf(account), {
     hint: 'Write at least one, as in `- name: prod`, with its targets.',
   }),

@@ -103,6 +103,21 @@ export const schedule = v.pipe(
   v.maxValue(366 * dayMs, 'is longer than 366 days'),
 );
 
+const yearMs = 365 * dayMs;
+const retentionUnitsMs = { ...unitsMs, y: yearMs } as const;
+
+/** `0s`, `12h`, `30d`, `7y` → milliseconds. */
+export const age = v.pipe(
+  text,
+  v.regex(/^\d{1,9}\s*[smhdy]$/, 'is not a valid duration'),
+  v.transform(
+    (given) =>
+      Number.parseInt(given, 10) *
+      retentionUnitsMs[given.slice(-1) as keyof typeof retentionUnitsMs],
+  ),
+  v.maxValue(1_000 * yearMs, 'is longer than 1000 years'),
+);
+
 /** Tables with these endings are written next to the table of the same name. */
 const reservedEnding = /_(?:ndjson|rejects|changes|snapshots|latest|coverage)$/;
 

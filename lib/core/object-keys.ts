@@ -166,7 +166,7 @@ export function parsePublicKeyKey(key: string): string | null {
   return /^_keys\/([0-9a-f]{16})\.pem$/.exec(key)?.[1] ?? null;
 }
 
-const tombstonesPrefix = '_pruned/';
+export const tombstonesPrefix = '_pruned/';
 
 /** What retention has deleted, or will delete, of a snapshot. */
 export function tombstoneKey(target: TargetKey, snapshot: string): string {

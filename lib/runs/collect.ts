@@ -10,9 +10,8 @@ import {
   StoppedError,
 } from '../core/errors.ts';
 import { damagedScheduleKey, scheduleKey } from '../core/object-keys.ts';
-import type { Clock } from '../core/ports.ts';
-import { checkAskedWait, stoppedError } from '../quota/budget.ts';
-import { type Lease, takeLease, watchLease } from '../quota/lease.ts';
+import { checkAskedWait } from '../quota/budget.ts';
+import type { Lease } from '../quota/lease.ts';
 import { openLedger } from '../quota/ledger.ts';
 import { listFailures } from './holds.ts';
 import type {
@@ -24,6 +23,7 @@ import type {
   ScheduleView,
   Target,
 } from './invocation.ts';
+import { sleepUnlessStopped, waitForLease } from './lease-wait.ts';
 import { reportMissedSlots } from './missed-slots.ts';
 import { hasWork } from './next-task.ts';
 import { type CollectMode, type Policy, policies } from './policy.ts';
@@ -34,8 +34,6 @@ import { workThrough } from './work.ts';
 
 /** Long waits are cut into slices, so that the lease is renewed and a signal is noticed, milliseconds. */
 const waitSliceMs = 5_000;
-/** How often a command checks whether the lease is free, milliseconds. */
-const leasePollMs = 1_000;
 
 /** What is shared by all attempts of one invocation to hold the lease. */
 interface Collecting {
@@ -122,7 +120,7 @@ async function workUnderLease(collecting: Collecting, view: ScheduleView | null)
   const { policy, ports, result } = collecting;
   const { log } = ports;
   for (;;) {
-    const lease = await waitForLease(policy, ports);
+    const lease = await waitForLease(policy.waitsForOthers, ports);
     if (!lease) {
       result.idle = 'leased';
       if (view) {
@@ -188,40 +186,6 @@ function statusOf(result: CollectResult, isPaused: boolean): CollectResult['stat
   return result.snapshots.length > 0 ? 'sealed' : 'idle';
 }
 
-/** Null: another exporter holds the lease, and the policy does not wait. */
-async function waitForLease(policy: Policy, ports: CollectPorts): Promise<Lease | null> {
-  const { clock, log, budget, progress } = ports;
-  const watch = watchLease();
-  for (let isLogged = false; ; isLogged = true) {
-    const lease = await takeLease(ports, watch);
-    if (!('heldForMs' in lease)) return lease;
-    const { holder } = lease;
-    const heldForMs = Math.ceil(lease.heldForMs);
-    const heldForSeconds = Math.ceil(heldForMs / 1_000);
-    const held = `held by ${holder ?? 'a process that cannot be read'}, for at most ${heldForSeconds} s if it no longer runs`;
-    const message = `another exporter is working on this store (${held})`;
-    if (!policy.waitsForOthers) {
-      log('info', message, { holder, heldForMs });
-      return null;
-    }
-    if (!isLogged) {
-      log('info', `${message}; waiting until it has finished`, { holder, heldForMs });
-    }
-    const delayMs = Math.min(heldForMs + 50, leasePollMs);
-    progress({ kind: 'wait', delayMs, reason: 'lease' });
-    await sleep(clock, delayMs, budget.signal);
-  }
-}
-
-async function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  try {
-    await clock.sleep(delayMs, signal);
-  } catch (error) {
-    if (signal.aborted) throw stoppedError();
-    throw error;
-  }
-}
-
 /** The quota ledger, with waits that are charged to the budget, shown as progress, and keep the lease alive. */
 function openInvocationLedger(policy: Policy, ports: CollectPorts, lease: Lease): InvocationLedger {
   const { clock, budget, log, progress } = ports;
@@ -240,7 +204,7 @@ function openInvocationLedger(policy: Policy, ports: CollectPorts, lease: Lease)
       if (delayMs >= 1_000) log('debug', 'waiting for the quota', { delayMs, reason });
       const endMs = clock.monotonicMs() + delayMs;
       for (let restMs = delayMs; restMs > 0; restMs = endMs - clock.monotonicMs()) {
-        await sleep(clock, Math.min(restMs, waitSliceMs), budget.signal);
+        await sleepUnlessStopped(clock, Math.min(restMs, waitSliceMs), budget.signal);
         await lease.renew();
       }
       return true;

@@ -5,23 +5,27 @@ import { createHash } from 'node:crypto';
 import { mapParallel } from '../core/parallel.ts';
 import type { Store } from '../core/ports.ts';
 import type { Fault } from './catalog.ts';
-import { type Part, restoreHint } from './manifest.ts';
+import { type Part, restoreHint, type SealedSummary } from './manifest.ts';
 import { addNotes, type Notes, readOrNote, readsMax } from './read-note.ts';
-import type { OnProgress } from './stored-evidence.ts';
+import { hasFittingTombstone, type OnProgress } from './stored-evidence.ts';
+import { isPrunable } from './tombstone.ts';
 
-/** A part, and the snapshot and the manifest that it belongs to. */
+/** A part, and the manifest that names it. */
 export interface NamedPart {
   part: Part;
-  manifestKey: string;
-  snapshot: string;
+  sealed: SealedSummary;
   /** Whether a list of the store showed it with the size that the manifest says. */
   isListed: boolean;
+  /** True: a tombstone names it, so it may be missing. If it exists, it must be unchanged. */
+  isPruned: boolean;
 }
 
 export interface PartFindings extends Notes {
   /** How many parts could be read, and their bytes. */
   read: number;
   bytes: number;
+  /** Keys of manifests whose tombstones were written meanwhile. */
+  prunedMeanwhile: Set<string>;
 }
 
 /** Larger parts are read one after the other: one chunk of them needs as much memory as many small parts. */
@@ -37,13 +41,20 @@ export async function checkParts(
   let done = 0;
   let bytes = 0;
   const report = () => onProgress({ unit: 'parts', done, total: named.length, bytes, bytesTotal });
-  const check = async ({ part, manifestKey }: NamedPart) => {
+  const prunedMeanwhile = new Set<string>();
+  const check = async ({ part, sealed, isPruned }: NamedPart): Promise<PartResult> => {
+    const { manifestKey } = sealed;
     report();
     const result = await checkPart(store, part, (count) => {
       bytes += count;
       report();
     });
     done += 1;
+    if (result.isMissing && isPruned) return { ...result, fault: null };
+    if (result.isMissing && isPrunable(part) && (await hasFittingTombstone(store, sealed))) {
+      prunedMeanwhile.add(manifestKey);
+      return { ...result, fault: null };
+    }
     // Read again before it is reported: a part may be replaced from a backup while this runs.
     if (!result.fault) return result;
     if (!(await isStillNamed(store, manifestKey, part.key))) return { ...result, fault: null };
@@ -53,7 +64,9 @@ export async function checkParts(
   const small = await mapParallel(named.filter(isSmall), readsMax, check);
   const isLarge = (one: NamedPart) => !isSmall(one);
   const large = await mapParallel(named.filter(isLarge), 1, check);
-  const findings: PartFindings = { faults: [], unchecked: [], read: 0, bytes: 0 };
+  const findings: PartFindings = {
+    ...{ faults: [], unchecked: [], read: 0, bytes: 0, prunedMeanwhile },
+  };
   for (const result of [...small, ...large]) {
     addNotes(findings, result);
     if (result.bytes === null) continue;
@@ -71,6 +84,8 @@ async function isStillNamed(store: Store, manifestKey: string, key: string): Pro
 interface PartResult {
   /** How many were read; null: the part could not be read. */
   bytes: number | null;
+  /** True: there is no such object. */
+  isMissing?: boolean;
   fault: Fault | null;
   unchecked: Fault | null;
 }
@@ -89,7 +104,7 @@ async function checkPart(
   if (fault || unchecked) return { bytes: null, fault, unchecked };
   const message = value ? describeDifference(part, value) : partMissing;
   const found = message === null ? null : { key, message, hint: restoreHint };
-  return { bytes: value?.bytes ?? null, fault: found, unchecked };
+  return { bytes: value?.bytes ?? null, isMissing: !value, fault: found, unchecked };
 }
 
 export const partMissing = 'is missing: a manifest names it';

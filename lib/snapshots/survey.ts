@@ -17,11 +17,13 @@ import {
   manifestsPrefix,
   parsePartKey,
   parseSignatureKey,
+  parseTombstoneKey,
   quotaPrefix,
   scheduleKey,
   signaturesPrefix,
   type TargetKey,
   targetId,
+  tombstonesPrefix,
   workPrefix,
 } from '../core/object-keys.ts';
 import type { Store, StoredObject } from '../core/ports.ts';
@@ -36,7 +38,13 @@ import { checkPins, type Pin } from './pins.ts';
 import { checkPointers, type StoredPointer } from './pointer-check.ts';
 import type { Notes } from './read-note.ts';
 import type { PublicKey } from './signature.ts';
-import { type OnProgress, readChains, readPointers } from './stored-evidence.ts';
+import {
+  type OnProgress,
+  readChains,
+  readFittingTombstones,
+  readPointers,
+} from './stored-evidence.ts';
+import type { Tombstone } from './tombstone.ts';
 import { checkTrustedKeys } from './trusted-keys.ts';
 import { openSealsUnderWay, type SealsUnderWay } from './under-way.ts';
 
@@ -55,6 +63,8 @@ interface Findings extends Notes {
 
 export interface Survey extends Findings {
   chains: Chains;
+  /** Those that fit their manifests, by the keys of these manifests. */
+  tombstones: ReadonlyMap<string, Tombstone>;
   /** Each part that a manifest names, by its key. */
   named: ReadonlyMap<string, NamedPart>;
   /** Objects that no manifest names, outside `_*`. */
@@ -95,7 +105,9 @@ export async function readSurvey(
   const chains = await readChains(source, irregular, findings, onProgress);
   const report = (fault: Fault) => void findings.faults.push(fault);
   for (const chain of chains.values()) checkChain(chain, report);
-  const named = listParts(chains, objects, findings);
+  // After the manifests, and long before the parts: prune writes a tombstone before it deletes a part.
+  const tombstones = await readFittingTombstones(store, chains, findings);
+  const named = listParts({ chains, tombstones }, objects, findings);
   const lastSealed = remembered.filter(({ snapshot }) => !isFutureName(snapshot, store.nowMs()));
   const underWay = openSealsUnderWay(store, (target) => findRemembered(lastSealed, target));
   const context: Context = { store, chains, pointers, underWay, findings };
@@ -124,7 +136,7 @@ export async function readSurvey(
     if (isData(key) || directories.has(key)) unnamedData.push({ key, isIrregular: true });
   }
   const foreign = keys.filter(isForeign);
-  return { chains, named, unnamed, unnamedData, foreign, covered, ...findings };
+  return { chains, tombstones, named, unnamed, unnamedData, foreign, covered, ...findings };
 }
 
 /** Whether an object exists under `_*` that the exporter would not write there. */
@@ -134,6 +146,7 @@ function isForeign(key: string): boolean {
   if (key.startsWith(headsPrefix) || key.startsWith(latestPrefix)) return !isPointerKey(key);
   if (key.startsWith(quotaPrefix)) return !isLedgerKey(key);
   if (key.startsWith(leasePrefix)) return !isLeaseKey(key);
+  if (key.startsWith(tombstonesPrefix)) return parseTombstoneKey(key) === null;
   if (key.startsWith(workPrefix)) return !isWorkKey(key);
   if (key.startsWith(signaturesPrefix)) return parseSignatureKey(key) === null;
   // checkStoredKeys() reports a *.pem that is not a public key.
@@ -143,17 +156,19 @@ function isForeign(key: string): boolean {
 
 /** A manifest may name only parts of its own snapshot. Another key could lead out of the store, and is not read. */
 function listParts(
-  chains: Chains,
+  { chains, tombstones }: Pick<Survey, 'chains' | 'tombstones'>,
   objects: readonly StoredObject[],
   { faults }: Findings,
 ): Map<string, NamedPart> {
   const named = new Map<string, NamedPart>();
-  for (const { target, sealed } of chains.values()) {
-    for (const { manifest, manifestKey: key } of sealed.values()) {
+  for (const { target, sealed: all } of chains.values()) {
+    for (const sealed of all.values()) {
+      const { manifest, manifestKey: key } = sealed;
+      const pruned = tombstones.get(key)?.parts ?? [];
       for (const part of manifest.parts) {
         if (isPartOf(target, manifest.snapshot, part)) {
-          const { snapshot } = manifest;
-          named.set(part.key, { part, manifestKey: key, snapshot, isListed: false });
+          const isPruned = pruned.includes(part.key);
+          named.set(part.key, { part, sealed, isListed: false, isPruned });
           continue;
         }
         const message = `names ${JSON.stringify(part.key)}, which is no key of a part of this snapshot: the manifest was altered`;

@@ -42,6 +42,8 @@ export interface Verification {
   parts: number;
   bytes: number;
   verdicts: { complete: number; drifted: number };
+  /** Snapshots with a tombstone that fits: their rows may be missing. */
+  pruned: number;
   /** Slots without a snapshot. */
   gaps: Missed[];
   /** Everything that does not match. */
@@ -118,6 +120,7 @@ export async function verifyWithChains(
     parts: parts.read,
     bytes: parts.bytes,
     verdicts: { complete: count('complete'), drifted: count('drifted') },
+    pruned: new Set([...survey.tombstones.keys(), ...parts.prunedMeanwhile]).size,
     gaps: chains.flatMap((chain) => listMissed([...chain.sealed.values()], nowMs)),
     faults: [...survey.faults, ...parts.faults, ...unnamedFaults],
     unchecked: [...survey.unchecked, ...parts.unchecked],
@@ -148,7 +151,8 @@ export async function verifyWithChains(
 }
 
 /** A part that the list did not show with its size is read in any case. */
-function isHashed({ snapshot, isListed }: NamedPart, hashSinceMs: number | null): boolean {
+function isHashed({ sealed, isListed }: NamedPart, hashSinceMs: number | null): boolean {
+  const { snapshot } = sealed.manifest;
   return hashSinceMs === null || !isListed || (snapshotTimeMs(snapshot) ?? 0) >= hashSinceMs;
 }
 

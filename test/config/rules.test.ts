@@ -24,6 +24,7 @@ describe('defaults', () => {
       keepPagesMs: 7 * 86_400_000,
       signing: null,
       verify: { pins: null, publicKeys: [], since: null },
+      retention: null,
       accounts: [
         {
           name: 'a',
@@ -451,6 +452,40 @@ ${rest}`;
   test('needs no valid proxy for a folder', async () => {
     const env = { https_proxy: 'socks5://x' };
     expect((await load(minimal, env, reading)).proxy.httpsProxy).toBeNull();
+  });
+});
+
+describe('retention', () => {
+  const dayMs = 24 * 60 * 60 * 1_000;
+  const retentionOf = async (text: string) =>
+    (await load(`${minimal}\nretention: ${text}`)).retention;
+
+  test('is read in milliseconds; a year has 365 days; a rule that is left out keeps nothing', async () => {
+    expect(await retentionOf('{ all: 30d, weekly: 1y, grace: 36h }')).toEqual({
+      ...{ all: 30 * dayMs, daily: null, weekly: 365 * dayMs, monthly: null },
+      grace: 1.5 * dayMs,
+    });
+  });
+
+  test.each([
+    ['{ all: 0s }', 0],
+    ['{ all: 0s, monthly: 7y }', 7 * dayMs],
+    ['{ all: 1s }', 7 * dayMs],
+    ['{ daily: 90d }', 7 * dayMs],
+    ['{ all: 0s, grace: 2m }', 120_000],
+  ])('%s has a grace of %i ms', async (text, grace) => {
+    expect(await retentionOf(text)).toMatchObject({ grace });
+  });
+
+  test.each([
+    ['{}', 'retention: has no rule'],
+    ['{ grace: 7d }', 'retention: has no rule'],
+    ['{ all: 30 }', 'retention.all: must be text, not a number'],
+    ['{ all: 30w }', 'retention.all: is not a valid duration'],
+    ['{ all: 2000y }', 'retention.all: is longer than 1000 years'],
+    ['{ yearly: 1y }', 'retention.yearly: is not a setting'],
+  ])('%s is a fault', async (text, message) => {
+    await expect(retentionOf(text)).rejects.toThrow(message);
   });
 });
 

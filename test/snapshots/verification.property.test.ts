@@ -72,6 +72,7 @@ const startMs = createClock().nowMs();
 
 /** What an untouched store has none of. */
 const nothing = {
+  pruned: 0,
   gaps: [],
   faults: [],
   unchecked: [],

@@ -41,6 +41,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/snapshots/chain.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/pointer-check.ts':
     'test/snapshots/verification.property.test.ts, through verifyStore',
+  'lib/snapshots/pruning.ts': 'test/runs/prune.test.ts and its property test, through prune',
   'lib/snapshots/run-pages.ts': 'test/snapshots/contents.property.test.ts: positions in the list',
   'lib/snapshots/sorted-block.ts': 'test/snapshots/row-sorter.property.test.ts, through the sorter',
   'lib/snapshots/part-check.ts':
@@ -54,6 +55,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/snapshots/witness-check.ts': 'test/snapshots/chain-end.test.ts, through readChainEnd',
   'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
   'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
+  'lib/runs/lease-wait.ts': 'test/runs/collect.test.ts and test/runs/prune.test.ts',
   'lib/runs/read-page.ts': 'test/runs/run.test.ts, through advanceRun',
   'lib/runs/run-state.ts': 'test/runs/run.test.ts, through advanceRun',
   'lib/store/file-write.ts': 'test/store/file.test.ts, through the store',

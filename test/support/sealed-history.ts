@@ -4,6 +4,7 @@ import {
   headKey,
   latestKey,
   manifestKey,
+  type PartKind,
   partKey,
   publicKeyKey,
   signatureKey,
@@ -37,6 +38,8 @@ export interface HistoryOptions {
   bytesOf?: (age: number) => { parquet: Uint8Array; ndjson: Uint8Array };
   /** Who signs the manifest; null, the default: nobody. */
   signerOf?: (age: number) => SigningKey | null;
+  /** Parts besides the rows: one line of text each. */
+  moreKinds?: readonly PartKind[];
 }
 
 export interface HistoryObject {
@@ -56,12 +59,17 @@ export function* listHistory(options: HistoryOptions): Generator<HistoryObject> 
   for (let age = count - 1; age >= 0; age -= 1) {
     const parts: Part[] = [];
     const { snapshot, bytes } = describeSnapshot(options, age);
-    for (const format of formats) {
-      const kind = { role: 'rows', format } as const;
-      const hash = sha256(bytes[format]);
+    const kinds = [
+      ...formats.map((format) => ({ role: 'rows', format, bytes: bytes[format] }) as const),
+      ...(options.moreKinds ?? []).map((kind) => {
+        return { ...kind, bytes: Buffer.from(`${kind.role} of ${snapshot}\n`) };
+      }),
+    ];
+    for (const { bytes: content, ...kind } of kinds) {
+      const hash = sha256(content);
       const key = partKey(target, kind, snapshot, hash);
-      parts.push({ ...kind, key, rows, bytes: bytes[format].length, sha256: hash });
-      yield { key, bytes: bytes[format] };
+      parts.push({ ...kind, key, rows, bytes: content.length, sha256: hash });
+      yield { key, bytes: content };
     }
     const manifest = describeManifest(options, { age, snapshot, parts, before: newest });
     const key = manifestKey(target, snapshot);
