@@ -120,12 +120,8 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     checkDistinct: openDistinctCheck(targets),
   };
   return {
-    store,
-    host,
-    scratch,
-    quota,
+    ...{ store, host, scratch, quota, targets },
     scheduleMs: config.scheduleMs,
-    targets,
     verify: config.verify,
     pins: openPins(config.verify, open),
     warnings: config.warnings,

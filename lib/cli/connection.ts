@@ -65,8 +65,8 @@ function connectPicked(config: Config, picks: PickOptions, { log, scrubber }: Se
 }
 
 /**
- * Connects a command that needs only the store, and the signing key if it `signs`. With --store it reads no configuration file, and `targets` is one
- * placeholder. Variables that only the API needs may be missing. Throws ConfigError; also if a bucket lacks its key.
+ * Connects a command that needs only the store, and the signing key if it `signs`. With --store it reads no configuration file,
+ * and `targets` is one placeholder. Variables that only the API needs may be missing. Throws ConfigError; also if a bucket lacks its key.
  */
 export async function connectStore(
   options: StoreOptions & PickOptions,

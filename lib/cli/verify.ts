@@ -206,8 +206,8 @@ export function describeProgress(progress: VerifyProgress, elapsedMs: number): P
 }
 
 export function describeVerification(verification: Verification, url: string): string {
-  const { manifests, parts, bytes, verdicts, pruned, gaps, faults, unchecked } = verification;
-  const { unnamed, underWay, foreign, future, newest } = verification;
+  const { manifests, parts, bytes, verdicts, pruned, prunedParts } = verification;
+  const { gaps, faults, unchecked, unnamed, underWay, foreign, future, newest } = verification;
   const read = `${formatPlural(manifests, 'manifest')}, ${formatPlural(parts, 'part')}, ${formatBytes(bytes)}`;
   const head = {
     [exitCodes.complete]: `verified: ${read} in ${url}`,
@@ -234,7 +234,11 @@ export function describeVerification(verification: Verification, url: string): s
     `verdicts: ${formatCount(verdicts.complete)} complete, ${formatCount(verdicts.drifted)} drifted; missed slots since the first snapshot: ${formatCount(slots)} (status also counts those before it)`,
     describeSignatures(verification),
     ...describeNotHashed(verification),
-    ...(pruned > 0 ? [`pruned: ${formatPlural(pruned, 'snapshot')}`] : []),
+    ...(pruned > 0
+      ? [
+          `pruned: ${formatPlural(pruned, 'snapshot')}, ${formatPlural(prunedParts, 'part')} deleted`,
+        ]
+      : []),
     `proven: ${proven}`,
     `not proven: ${notProven}`,
     ...newest.map(

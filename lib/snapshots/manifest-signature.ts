@@ -1,12 +1,7 @@
-// Responsible for checking the signatures of manifests and the public keys that are stored beside them. It only reads.
+// Responsible for checking the signatures of manifests and tombstones, and the public keys that are stored beside them. It only
+// reads. Not responsible for which keys the user trusts (trusted-keys.ts, tombstone-check.ts).
 
-import {
-  keysPrefix,
-  parsePublicKeyKey,
-  publicKeyKey,
-  signatureKey,
-  type TargetKey,
-} from '../core/object-keys.ts';
+import { keysPrefix, parsePublicKeyKey, publicKeyKey } from '../core/object-keys.ts';
 import { mapParallel } from '../core/parallel.ts';
 import type { Store } from '../core/ports.ts';
 import type { Fault } from './catalog.ts';
@@ -14,7 +9,7 @@ import { restoreHint } from './manifest.ts';
 import { type Notes, type ReadResult, readOrNote, readsMax } from './read-note.ts';
 import { type PublicKey, readPublicKey } from './signature.ts';
 
-/** What is known of the signature of a manifest that names a key. */
+/** What is known of the signature of an object that names a key. */
 export interface ManifestSignature {
   keyId: string;
   /** Null: it could not be checked, because the signature or the key may not be read. */
@@ -65,21 +60,23 @@ export async function checkStoredKeys(
   });
 }
 
-interface SignedManifest {
-  target: TargetKey;
-  snapshot: string;
+interface SignedObject {
+  /** As in messages: `the manifest of 20261124T060000Z`. */
+  name: string;
+  /** Of its signature. */
+  key: string;
+  /** Of the key that it names. */
   keyId: string;
-  /** Of the manifest, as stored. */
+  /** As stored. */
   bytes: Uint8Array;
 }
 
-/** For a manifest that names the key `keyId`. `value` is never null. */
+/** For an object that names the key `keyId`. `value` is never null. */
 export async function checkSignature(
   store: Store,
   findKey: KeyFinder,
-  { target, snapshot, keyId, bytes }: SignedManifest,
+  { name, key, keyId, bytes }: SignedObject,
 ): Promise<ReadResult<ManifestSignature>> {
-  const key = signatureKey(target, snapshot);
   const signature = await readOrNote(key, () => store.get(key));
   const resultOf = (isValid: boolean | null, fault: Fault | null = null) => ({
     value: { keyId, isValid },
@@ -90,7 +87,7 @@ export async function checkSignature(
   if (signature.fault) return resultOf(false, signature.fault);
   const faultOf = (message: string, hint: string) => resultOf(false, { key, message, hint });
   if (!signature.value) {
-    return faultOf(`is missing: the manifest of ${snapshot} says that it is signed`, restoreHint);
+    return faultOf(`is missing: ${name} says that it is signed`, restoreHint);
   }
   const found = await findKey(keyId);
   // The key itself is listed as not checked.
@@ -101,10 +98,10 @@ export async function checkSignature(
   }
   if (found.value.isSignatureOf(bytes, signature.value)) return resultOf(true);
   return faultOf(
-    `is not the signature of the manifest of ${snapshot} by the key ${keyId}: the manifest or the signature was altered`,
+    `is not the signature of ${name} by the key ${keyId}: one of the two was altered`,
     restoreHint,
   );
 }
 
 const unknownKeyHint =
-  'If the key is yours, give it with --public-key, or restore its object from a backup. Otherwise another person signed the manifest.';
+  'If the key is yours, give it with --public-key, or restore its object from a backup. Otherwise another person signed the object.';

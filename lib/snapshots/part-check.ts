@@ -6,9 +6,10 @@ import { mapParallel } from '../core/parallel.ts';
 import type { Store } from '../core/ports.ts';
 import type { Fault } from './catalog.ts';
 import { type Part, restoreHint, type SealedSummary } from './manifest.ts';
+import type { ReadResult } from './read-note.ts';
 import { addNotes, type Notes, readOrNote, readsMax } from './read-note.ts';
-import { hasFittingTombstone, type OnProgress } from './stored-evidence.ts';
-import { isPrunable } from './tombstone.ts';
+import type { OnProgress } from './stored-evidence.ts';
+import { isPrunable, type Tombstone } from './tombstone.ts';
 
 /** A part, and the manifest that names it. */
 export interface NamedPart {
@@ -16,16 +17,24 @@ export interface NamedPart {
   sealed: SealedSummary;
   /** Whether a list of the store showed it with the size that the manifest says. */
   isListed: boolean;
-  /** True: a tombstone names it, so it may be missing. If it exists, it must be unchanged. */
-  isPruned: boolean;
+  /** True: a tombstone names it, and the list did not show it. There is nothing to check. */
+  isGone: boolean;
 }
 
 export interface PartFindings extends Notes {
   /** How many parts could be read, and their bytes. */
   read: number;
   bytes: number;
-  /** Keys of manifests whose tombstones were written meanwhile. */
+  /** How many were missing, but named by a tombstone. */
+  gone: number;
+  /** Keys of the manifests of these. */
   prunedMeanwhile: Set<string>;
+}
+
+export interface PartCheckOptions {
+  onProgress: OnProgress;
+  /** Looks for the tombstone of a snapshot now. `value` null: there is none that counts. */
+  findTombstone: (sealed: SealedSummary) => Promise<ReadResult<Tombstone>>;
 }
 
 /** Larger parts are read one after the other: one chunk of them needs as much memory as many small parts. */
@@ -35,14 +44,15 @@ const smallBytesMax = 2 ** 20;
 export async function checkParts(
   store: Store,
   named: readonly NamedPart[],
-  onProgress: OnProgress,
+  { onProgress, findTombstone }: PartCheckOptions,
 ): Promise<PartFindings> {
   const bytesTotal = named.reduce((sum, { part }) => sum + part.bytes, 0);
   let done = 0;
   let bytes = 0;
   const report = () => onProgress({ unit: 'parts', done, total: named.length, bytes, bytesTotal });
+  let gone = 0;
   const prunedMeanwhile = new Set<string>();
-  const check = async ({ part, sealed, isPruned }: NamedPart): Promise<PartResult> => {
+  const check = async ({ part, sealed }: NamedPart): Promise<PartResult> => {
     const { manifestKey } = sealed;
     report();
     const result = await checkPart(store, part, (count) => {
@@ -50,10 +60,19 @@ export async function checkParts(
       report();
     });
     done += 1;
-    if (result.isMissing && isPruned) return { ...result, fault: null };
-    if (result.isMissing && isPrunable(part) && (await hasFittingTombstone(store, sealed))) {
-      prunedMeanwhile.add(manifestKey);
-      return { ...result, fault: null };
+    if (result.isMissing && isPrunable(part)) {
+      // Another process may have pruned it since the tombstones were read.
+      const { value, unchecked } = await findTombstone(sealed);
+      if (value) {
+        gone += 1;
+        prunedMeanwhile.add(manifestKey);
+        return { ...result, fault: null };
+      }
+      if (unchecked) {
+        const { key, hint } = unchecked;
+        const message = `is missing, and ${key}, which may explain it, cannot be read`;
+        return { ...result, fault: null, unchecked: { key: part.key, message, hint } };
+      }
     }
     // Read again before it is reported: a part may be replaced from a backup while this runs.
     if (!result.fault) return result;
@@ -65,7 +84,7 @@ export async function checkParts(
   const isLarge = (one: NamedPart) => !isSmall(one);
   const large = await mapParallel(named.filter(isLarge), 1, check);
   const findings: PartFindings = {
-    ...{ faults: [], unchecked: [], read: 0, bytes: 0, prunedMeanwhile },
+    ...{ faults: [], unchecked: [], read: 0, bytes: 0, gone, prunedMeanwhile },
   };
   for (const result of [...small, ...large]) {
     addNotes(findings, result);
@@ -85,7 +104,7 @@ interface PartResult {
   /** How many were read; null: the part could not be read. */
   bytes: number | null;
   /** True: there is no such object. */
-  isMissing?: boolean;
+  isMissing: boolean;
   fault: Fault | null;
   unchecked: Fault | null;
 }
@@ -101,7 +120,7 @@ async function checkPart(
     const chunks = await store.read(key);
     return chunks && (await hashChunks(chunks, onBytes));
   });
-  if (fault || unchecked) return { bytes: null, fault, unchecked };
+  if (fault || unchecked) return { bytes: null, isMissing: false, fault, unchecked };
   const message = value ? describeDifference(part, value) : partMissing;
   const found = message === null ? null : { key, message, hint: restoreHint };
   return { bytes: value?.bytes ?? null, isMissing: !value, fault: found, unchecked };

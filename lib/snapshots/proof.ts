@@ -5,7 +5,15 @@ import type { Verification } from './verification.ts';
 /** What of a verification the words depend on. */
 export type Proof = Pick<
   Verification,
-  'faults' | 'unchecked' | 'underWay' | 'manifests' | 'signatures' | 'pinned' | 'notHashed'
+  | 'faults'
+  | 'unchecked'
+  | 'underWay'
+  | 'manifests'
+  | 'pruned'
+  | 'prunedParts'
+  | 'signatures'
+  | 'pinned'
+  | 'notHashed'
 >;
 
 export interface ProofWords {
@@ -20,7 +28,7 @@ export function describeProof(proof: Proof): ProofWords {
   const hasKeys = signatures.keysFrom === 'given';
   const hasPins = pinned !== null && pinned.targets > 0;
   const proven = [
-    `${isWhole ? '' : 'apart from what is listed, '}${describeParts(notHashed)}, and every manifest has the hash that the next one names.`,
+    `${isWhole ? '' : 'apart from what is listed, '}${describeParts(proof)}, and every manifest has the hash that the next one names.`,
     ...(isWhole && hasKeys ? [describeKeys(proof)] : []),
     ...(isWhole && hasPins ? [describePins(pinned.targets)] : []),
   ];
@@ -29,15 +37,27 @@ export function describeProof(proof: Proof): ProofWords {
     ...(isAnchored ? listLimits(proof) : [describeUnanchored(isWhole, hasKeys || hasPins)]),
     ...(hasKeys ? [] : describeOwnKeys(signatures)),
     ...describeNotHashed(notHashed),
+    ...describePruned(proof),
     ...(underWay.length > 0 ? ['What a seal under way explains is not proven.'] : []),
   ];
   return { proven: proven.join(' '), notProven: notProven.join(' ') };
 }
 
-function describeParts({ parts, since }: Proof['notHashed']): string {
-  if (parts === 0) return 'every part has the bytes that its manifest names';
-  if (since === null) return 'every part exists with the size that its manifest names';
-  return `every part of the snapshots from ${since} on has the bytes that its manifest names`;
+function describeParts({ notHashed: { parts, since }, prunedParts }: Proof): string {
+  const left = prunedParts === 0 ? '' : ' that was not pruned';
+  if (parts === 0) return `every part${left} has the bytes that its manifest names`;
+  if (since === null) return `every part${left} exists with the size that its manifest names`;
+  return `every part${left} of the snapshots from ${since} on has the bytes that its manifest names`;
+}
+
+function describePruned({ pruned, prunedParts, signatures }: Proof): string[] {
+  const count = `${pruned} pruned snapshot${pruned === 1 ? '' : 's'}`;
+  const deleted = `Rows that were pruned can no longer be checked: ${prunedParts} part${prunedParts === 1 ? '' : 's'} of ${count} ${prunedParts === 1 ? 'is' : 'are'} deleted.`;
+  const mayBeForged = `Without a given key, a person who can change the store can delete rows and write a tombstone for them: ${count} ${pruned === 1 ? 'has' : 'have'} one.`;
+  return [
+    ...(prunedParts > 0 ? [deleted] : []),
+    ...(pruned > 0 && signatures.keysFrom === 'store' ? [mayBeForged] : []),
+  ];
 }
 
 function describeNotHashed({ parts, since }: Proof['notHashed']): string[] {
@@ -48,13 +68,17 @@ function describeNotHashed({ parts, since }: Proof['notHashed']): string[] {
   ];
 }
 
-function describeKeys({ manifests, signatures: { covered } }: Proof): string {
+function describeKeys({ manifests, pruned, signatures: { covered } }: Proof): string {
   const signed = manifests - covered;
   const older =
     covered === 0
       ? ''
       : ` ${covered} older manifest${covered === 1 ? ' is' : 's are'} covered by the chain: unchanged since the first of these signatures.`;
-  return `A given key signed the newest manifest of every target and all its predecessors back to the first one that it signed (${signed} of ${manifests}): only the holder of the private key can rewrite them.${older}`;
+  const tombstones =
+    pruned === 0
+      ? ''
+      : ` A given key also signed the tombstone${pruned === 1 ? '' : 's'} of ${pruned} pruned snapshot${pruned === 1 ? '' : 's'}.`;
+  return `A given key signed the newest manifest of every target and all its predecessors back to the first one that it signed (${signed} of ${manifests}): only the holder of the private key can rewrite them.${older}${tombstones}`;
 }
 
 function describePins(targets: number): string {

@@ -47,13 +47,10 @@ export function retain(
   nowMs: number,
   latest: string | null = null,
 ): Retained {
-  const complete = candidates.filter(({ verdict }) => verdict === 'complete');
-  const isPresent = ({ snapshot }: Candidate) => !isFutureName(snapshot, nowMs);
-  const newest =
-    complete.findLast(isPresent) ?? candidates.findLast(isPresent) ?? candidates.at(-1);
+  const complete = candidates.filter(isComplete);
   const named = candidates.find(({ snapshot }) => snapshot === latest);
-  const starts = [newest, named].flatMap((one) => one?.snapshot ?? []).sort();
-  const keptFrom = starts[0] ?? null;
+  const starts = [findKeptFrom(candidates, nowMs), named?.snapshot ?? null];
+  const keptFrom = starts.filter((name) => name !== null).sort()[0] ?? null;
   const firsts = {
     daily: listFirsts(complete, periodOf.daily),
     weekly: listFirsts(complete, periodOf.weekly),
@@ -70,6 +67,23 @@ export function retain(
     return null;
   };
   return { rules: new Map(candidates.map((one) => [one.snapshot, ruleOf(one)])), keptFrom };
+}
+
+/**
+ * The newest complete snapshot. It and all later ones are always kept. Without a complete one, the newest of any verdict; null:
+ * there is none. `candidates`: oldest first.
+ */
+export function findKeptFrom(candidates: readonly Candidate[], nowMs: number): string | null {
+  const isPresent = ({ snapshot }: Candidate) => !isFutureName(snapshot, nowMs);
+  const newest =
+    candidates.findLast((one) => isComplete(one) && isPresent(one)) ??
+    candidates.findLast(isPresent) ??
+    candidates.at(-1);
+  return newest?.snapshot ?? null;
+}
+
+function isComplete({ verdict }: Candidate): boolean {
+  return verdict === 'complete';
 }
 
 /** The first snapshot of each period. */

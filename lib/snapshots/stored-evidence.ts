@@ -4,14 +4,11 @@
 import { CorruptError } from '../core/errors.ts';
 import {
   isPointerKey,
-  manifestKey,
   manifestsPrefix,
   parseManifestKey,
-  parseTombstoneKey,
+  signatureKey,
   type TargetKey,
   targetId,
-  tombstoneKey,
-  tombstonesPrefix,
 } from '../core/object-keys.ts';
 import { mapParallel } from '../core/parallel.ts';
 import type { Store, StoredObject } from '../core/ports.ts';
@@ -19,10 +16,9 @@ import { sha256 } from '../core/state.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { toFault } from './catalog.ts';
 import type { TargetChain } from './chain.ts';
-import { decodeSealed, restoreHint, type SealedSummary, summarize } from './manifest.ts';
+import { decodeSealed, type SealedSummary, summarize } from './manifest.ts';
 import { checkSignature, type KeyFinder, type ManifestSignature } from './manifest-signature.ts';
 import { addNotes, type Notes, type ReadResult, readOrNote, readsMax } from './read-note.ts';
-import { checkFit, decodeTombstone, type Tombstone } from './tombstone.ts';
 
 export interface VerifyProgress {
   unit: 'manifests' | 'parts';
@@ -125,71 +121,18 @@ async function readSummary({ store, findKey }: EvidenceSource, key: string): Pro
     const sealed = decodeSealed(key, bytes);
     const { table, snapshot, scope, signing } = sealed.manifest;
     const target = { table, region: scope.region, projectId: scope.projectId };
+    const signed = {
+      name: `the manifest of ${snapshot}`,
+      key: signatureKey(target, snapshot),
+      bytes,
+    };
     const signature =
-      signing &&
-      (await checkSignature(store, findKey, { target, snapshot, keyId: signing.keyId, bytes }));
+      signing && (await checkSignature(store, findKey, { ...signed, keyId: signing.keyId }));
     return { ...nothing, hash, value: summarize(sealed), signature };
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
     return { ...nothing, hash, fault: toFault(error) };
   }
-}
-
-/** The tombstones that fit their manifests, by the keys of these manifests. All others are faults. */
-export async function readFittingTombstones(
-  store: Store,
-  chains: ReadonlyMap<string, TargetChain>,
-  notes: Notes,
-): Promise<Map<string, Tombstone>> {
-  const fitting = new Map<string, Tombstone>();
-  const places = (await store.list(tombstonesPrefix)).flatMap(({ key }) => {
-    const place = parseTombstoneKey(key);
-    return place && !place.isSignature ? [{ key, ...place }] : [];
-  });
-  const results = await mapParallel(places, readsMax, async ({ key, target, snapshot }) => {
-    const chain = chains.get(targetId(target));
-    const manifest = manifestKey(target, snapshot);
-    // The manifest's own finding says more.
-    if (chain?.found.has(manifest) && !chain.sealed.has(snapshot)) return null;
-    const sealed = chain?.sealed.get(snapshot) ?? null;
-    return { manifest, ...(await readFitting(store, { key, target, snapshot }, sealed)) };
-  });
-  for (const result of results) {
-    if (!result) continue;
-    addNotes(notes, result);
-    if (result.value) fitting.set(result.manifest, result.value);
-  }
-  return fitting;
-}
-
-/** `sealed` null: there is no such manifest. */
-async function readFitting(
-  store: Store,
-  { key, target, snapshot }: { key: string; target: TargetKey; snapshot: string },
-  sealed: SealedSummary | null,
-): Promise<ReadResult<Tombstone>> {
-  try {
-    const { value: bytes, ...notes } = await readOrNote(key, () => store.get(key));
-    if (!bytes) return { value: null, ...notes };
-    const tombstone = decodeTombstone(target, snapshot, bytes);
-    if (sealed) {
-      checkFit(target, tombstone, sealed);
-      return { value: tombstone, ...notes };
-    }
-    const message = `is a tombstone, but ${manifestKey(target, snapshot)} is missing: pruning keeps every manifest`;
-    return { value: null, ...notes, fault: { key, message, hint: restoreHint } };
-  } catch (error) {
-    if (!(error instanceof CorruptError)) throw error;
-    return { value: null, fault: toFault(error), unchecked: null };
-  }
-}
-
-/** Whether a tombstone that fits was written since the store was surveyed. */
-export async function hasFittingTombstone(store: Store, sealed: SealedSummary): Promise<boolean> {
-  const place = parseManifestKey(sealed.manifestKey);
-  if (!place) return false;
-  const key = tombstoneKey(place.target, place.snapshot);
-  return (await readFitting(store, { key, ...place }, sealed)).value !== null;
 }
 
 interface GrowingChain {

@@ -38,13 +38,9 @@ import { checkPins, type Pin } from './pins.ts';
 import { checkPointers, type StoredPointer } from './pointer-check.ts';
 import type { Notes } from './read-note.ts';
 import type { PublicKey } from './signature.ts';
-import {
-  type OnProgress,
-  readChains,
-  readFittingTombstones,
-  readPointers,
-} from './stored-evidence.ts';
-import type { Tombstone } from './tombstone.ts';
+import { type OnProgress, readChains, readPointers } from './stored-evidence.ts';
+import { isPrunable } from './tombstone.ts';
+import { checkTombstones, type TombstoneContext } from './tombstone-check.ts';
 import { checkTrustedKeys } from './trusted-keys.ts';
 import { openSealsUnderWay, type SealsUnderWay } from './under-way.ts';
 
@@ -63,8 +59,10 @@ interface Findings extends Notes {
 
 export interface Survey extends Findings {
   chains: Chains;
-  /** Those that fit their manifests, by the keys of these manifests. */
-  tombstones: ReadonlyMap<string, Tombstone>;
+  /** Keys of the manifests whose rows a tombstone allows to be missing. */
+  pruned: ReadonlySet<string>;
+  /** To look for tombstones that are written later. */
+  tombstones: TombstoneContext;
   /** Each part that a manifest names, by its key. */
   named: ReadonlyMap<string, NamedPart>;
   /** Objects that no manifest names, outside `_*`. */
@@ -105,9 +103,10 @@ export async function readSurvey(
   const chains = await readChains(source, irregular, findings, onProgress);
   const report = (fault: Fault) => void findings.faults.push(fault);
   for (const chain of chains.values()) checkChain(chain, report);
-  // After the manifests, and long before the parts: prune writes a tombstone before it deletes a part.
-  const tombstones = await readFittingTombstones(store, chains, findings);
-  const named = listParts({ chains, tombstones }, objects, findings);
+  const trusted = new Set(publicKeys.map(({ keyId }) => keyId));
+  const tombstones = { ...source, trusted, chains };
+  const pruned = await checkTombstones(tombstones, keys, findings);
+  const named = listParts({ chains, pruned, keys: new Set(keys) }, objects, findings);
   const lastSealed = remembered.filter(({ snapshot }) => !isFutureName(snapshot, store.nowMs()));
   const underWay = openSealsUnderWay(store, (target) => findRemembered(lastSealed, target));
   const context: Context = { store, chains, pointers, underWay, findings };
@@ -115,7 +114,7 @@ export async function readSurvey(
   checkRemembered(lastSealed, context);
   await checkSignatureKeys(keys, context);
   findings.faults.push(...checkPins(pins, chains, store.nowMs()));
-  const covered = countCovered(publicKeys, context);
+  const covered = countCovered(trusted, context);
   const directories = new Set([
     ...tables.flatMap(dataDirectories),
     ...lastSealed.flatMap(({ target }) => dataDirectories(target.table)),
@@ -136,7 +135,8 @@ export async function readSurvey(
     if (isData(key) || directories.has(key)) unnamedData.push({ key, isIrregular: true });
   }
   const foreign = keys.filter(isForeign);
-  return { chains, tombstones, named, unnamed, unnamedData, foreign, covered, ...findings };
+  const seen = { unnamed, unnamedData, foreign, covered };
+  return { chains, pruned, tombstones, named, ...seen, ...findings };
 }
 
 /** Whether an object exists under `_*` that the exporter would not write there. */
@@ -156,7 +156,7 @@ function isForeign(key: string): boolean {
 
 /** A manifest may name only parts of its own snapshot. Another key could lead out of the store, and is not read. */
 function listParts(
-  { chains, tombstones }: Pick<Survey, 'chains' | 'tombstones'>,
+  { chains, pruned, keys }: Pick<Survey, 'chains' | 'pruned'> & { keys: ReadonlySet<string> },
   objects: readonly StoredObject[],
   { faults }: Findings,
 ): Map<string, NamedPart> {
@@ -164,11 +164,10 @@ function listParts(
   for (const { target, sealed: all } of chains.values()) {
     for (const sealed of all.values()) {
       const { manifest, manifestKey: key } = sealed;
-      const pruned = tombstones.get(key)?.parts ?? [];
       for (const part of manifest.parts) {
         if (isPartOf(target, manifest.snapshot, part)) {
-          const isPruned = pruned.includes(part.key);
-          named.set(part.key, { part, sealed, isListed: false, isPruned });
+          const isGone = pruned.has(key) && isPrunable(part) && !keys.has(part.key);
+          named.set(part.key, { part, sealed, isListed: false, isGone });
           continue;
         }
         const message = `names ${JSON.stringify(part.key)}, which is no key of a part of this snapshot: the manifest was altered`;
@@ -256,12 +255,8 @@ const orphanHint =
   'Restore the manifest from an earlier version or a backup. If a seal was interrupted more than 24 hours ago, run `cgs-export export`: it continues. If the snapshot was never sealed, delete the signature.';
 
 /** Checks every chain against the trusted keys, if there are any. */
-function countCovered(
-  publicKeys: readonly PublicKey[],
-  { store, chains, findings }: Context,
-): number {
-  if (publicKeys.length === 0) return 0;
-  const trusted = new Set(publicKeys.map(({ keyId }) => keyId));
+function countCovered(trusted: ReadonlySet<string>, { store, chains, findings }: Context): number {
+  if (trusted.size === 0) return 0;
   const report = (fault: Fault) => void findings.faults.push(fault);
   const counts = [...chains.values()].map((chain) =>
     checkTrustedKeys(chain, trusted, store.nowMs(), report),

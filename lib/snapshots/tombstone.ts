@@ -81,9 +81,9 @@ export function checkFit(target: TargetKey, tombstone: Tombstone, sealed: Pruned
     throw new CorruptError(key, message, tombstoneHint);
   }
   const expected = manifest.parts.filter(isPrunable).map((part) => part.key);
+  const named = new Set(tombstone.parts);
   const isSame =
-    expected.length === tombstone.parts.length &&
-    new Set([...expected, ...tombstone.parts]).size === expected.length;
+    tombstone.parts.length === expected.length && expected.every((part) => named.has(part));
   if (isSame) return;
   const message = 'does not fit its manifest: it names other parts than its rows and rejects';
   throw new CorruptError(key, message, tombstoneHint);

@@ -18,6 +18,7 @@ import type { Pin } from './pins.ts';
 import type { PublicKey } from './signature.ts';
 import type { OnProgress } from './stored-evidence.ts';
 import { type LastSealed, readSurvey, type Survey } from './survey.ts';
+import { readPruned } from './tombstone-check.ts';
 
 export interface VerifyOptions {
   /** Tables of the configuration: their data directories are checked even if they have no manifest. */
@@ -42,8 +43,10 @@ export interface Verification {
   parts: number;
   bytes: number;
   verdicts: { complete: number; drifted: number };
-  /** Snapshots with a tombstone that fits: their rows may be missing. */
+  /** Snapshots with a tombstone that allows their rows to be missing. */
   pruned: number;
+  /** Parts that are missing because they were pruned. */
+  prunedParts: number;
   /** Slots without a snapshot. */
   gaps: Missed[];
   /** Everything that does not match. */
@@ -105,9 +108,11 @@ export async function verifyWithChains(
   // Another process may have sealed meanwhile. Only what is still wrong is a fault.
   const isSuspicious = survey.faults.length > 0 || survey.unnamedData.length > 0;
   if (isSuspicious) survey = await readSurvey(store, surveyOptions, onProgress);
-  const all = [...survey.named.values()];
+  const named = [...survey.named.values()];
+  const all = named.filter(({ isGone }) => !isGone);
   const hashed = all.filter((part) => isHashed(part, hashSinceMs));
-  const parts = await checkParts(store, hashed, onProgress);
+  const findTombstone = (sealed: SealedSummary) => readPruned(survey.tombstones, sealed);
+  const parts = await checkParts(store, hashed, { onProgress, findTombstone });
   const unnamedFaults = allowsUnnamed ? [] : survey.unnamedData.map(describeUnnamed);
   const chains = [...survey.chains.values()];
   const sealed = chains.flatMap((chain) => [...chain.sealed.values()]);
@@ -120,7 +125,8 @@ export async function verifyWithChains(
     parts: parts.read,
     bytes: parts.bytes,
     verdicts: { complete: count('complete'), drifted: count('drifted') },
-    pruned: new Set([...survey.tombstones.keys(), ...parts.prunedMeanwhile]).size,
+    pruned: new Set([...survey.pruned, ...parts.prunedMeanwhile]).size,
+    prunedParts: named.length - all.length + parts.gone,
     gaps: chains.flatMap((chain) => listMissed([...chain.sealed.values()], nowMs)),
     faults: [...survey.faults, ...parts.faults, ...unnamedFaults],
     unchecked: [...survey.unchecked, ...parts.unchecked],

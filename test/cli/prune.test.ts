@@ -56,9 +56,12 @@ test('needs no key, deletes what no rule keeps, and verify accepts it', async ()
   });
   expect(partsIn(cwd)).toHaveLength(2);
   const verified = await call(['verify', '--json', '--store', 'file:./lake'], { cwd });
-  expect([verified.code, verified.runtime.json()]).toMatchObject([0, { pruned: 4, faults: [] }]);
+  expect([verified.code, verified.runtime.json()]).toMatchObject([
+    0,
+    { pruned: 4, prunedParts: 8, faults: [] },
+  ]);
   const people = (await call(['verify', '--store', 'file:./lake'], { cwd })).runtime.out();
-  expect(people).toContain('pruned: 4 snapshots\n');
+  expect(people).toContain('pruned: 4 snapshots, 8 parts deleted\n');
   expect(people).toContain('every part that was not pruned has the bytes');
 });
 

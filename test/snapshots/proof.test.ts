@@ -8,6 +8,8 @@ const plain: Proof = {
   unchecked: [],
   underWay: [],
   manifests: 10,
+  pruned: 0,
+  prunedParts: 0,
   signatures: { valid: 0, unsigned: 10, keysFrom: 'store', keyIds: [], covered: 0 },
   pinned: null,
   notHashed: { parts: 0, since: null },
@@ -132,6 +134,52 @@ const rows: Row[] = [
     proof: { notHashed: { parts: 1, since: null }, pinned },
     proven: ['every part exists with the size that its manifest names'],
     notProven: ['1 part was not hashed: only existence and size were checked'],
+    never: [bytes],
+  },
+  {
+    name: 'pruned snapshots',
+    proof: { pruned: 2, prunedParts: 5 },
+    proven: ['every part that was not pruned has the bytes that its manifest names'],
+    notProven: [
+      'Rows that were pruned can no longer be checked: 5 parts of 2 pruned snapshots are deleted.',
+      'a person who can change the store can delete rows and write a tombstone for them: 2 pruned snapshots have one',
+    ],
+    never: [bytes, 'signed the tombstone'],
+  },
+  {
+    name: 'a pruned snapshot whose parts are still there',
+    proof: { pruned: 1, pinned },
+    proven: [bytes],
+    notProven: ['write a tombstone for them: 1 pruned snapshot has one'],
+    never: ['that was not pruned', 'can no longer be checked'],
+  },
+  {
+    name: 'pruned snapshots, with a given key',
+    proof: { pruned: 1, prunedParts: 1, signatures: given, pinned },
+    proven: [
+      'every part that was not pruned has the bytes',
+      'A given key also signed the tombstone of 1 pruned snapshot.',
+    ],
+    notProven: ['1 part of 1 pruned snapshot is deleted'],
+    never: [bytes, 'write a tombstone'],
+  },
+  {
+    name: 'pruned snapshots, with a fault',
+    proof: { faults: [fault], pruned: 1, prunedParts: 1, signatures: given },
+    proven: ['apart from what is listed, every part that was not pruned has the bytes'],
+    notProven: ['Rows that were pruned can no longer be checked'],
+    never: ['signed the tombstone'],
+  },
+  {
+    name: 'pruned snapshots, and parts that were not hashed',
+    proof: {
+      ...{ pruned: 1, prunedParts: 1 },
+      notHashed: { parts: 4, since: '2026-11-01T00:00:00.000Z' },
+    },
+    proven: [
+      'every part that was not pruned of the snapshots from 2026-11-01T00:00:00.000Z on has',
+    ],
+    notProven: ['4 parts of snapshots before 2026-11-01T00:00:00.000Z were not hashed'],
     never: [bytes],
   },
   {

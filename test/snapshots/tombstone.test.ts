@@ -1,4 +1,4 @@
-// Tests tombstones: their bytes, their signature, what fits a manifest, and what `verify` makes of them.
+// Tests tombstones: their bytes, their signature, and what fits a manifest.
 
 import { createPublicKey, verify } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
@@ -10,7 +10,6 @@ import {
 } from '../../lib/core/object-keys.ts';
 import { decodeSealed } from '../../lib/snapshots/manifest.ts';
 import { checkFit, decodeTombstone, encodeTombstone } from '../../lib/snapshots/tombstone.ts';
-import { verifyStore } from '../../lib/snapshots/verification.ts';
 import { createPruningWorld, createSigningKey, dayMs } from '../support/pruning-world.ts';
 import { someTarget } from '../support/stored-run.ts';
 
@@ -82,83 +81,11 @@ describe('is refused', () => {
     ['hash', { manifestSha256: '0'.repeat(64) }],
     ['parts', { parts: [] }],
     ['parts', { parts: ['container_nodes_changes/x.parquet'] }],
+    ['parts', { parts: Array.from({ length: 3 }, () => 'container_nodes/x.parquet') }],
   ])('if its %s does not fit the manifest', async (_name, change) => {
     const { tombstone, manifest, read } = await createPruned();
     const sealed = decodeSealed(manifest, read(manifest));
     expect(() => checkFit(someTarget, tombstone, sealed)).not.toThrow();
     expect(() => checkFit(someTarget, { ...tombstone, ...change }, sealed)).toThrow(/does not fit/);
-  });
-});
-
-describe('verify', () => {
-  test('accepts pruned parts that are missing, and counts the snapshots', async () => {
-    const { store } = await createPruned(true);
-    // 6 changes, and 3 other parts of the newest snapshot.
-    expect(await verifyStore(store, () => {})).toMatchObject({
-      ...{ faults: [], foreign: [], unnamed: [], manifests: 6, parts: 9, pruned: 5 },
-    });
-  });
-
-  test('accepts pruned parts that are present, but finds one that was altered', async () => {
-    const { store, prune, prunable } = await createPruningWorld();
-    await prune({
-      retention: { ...{ all: 0, daily: null, weekly: null }, monthly: null, grace: 1 },
-    });
-    expect(await verifyStore(store, () => {})).toMatchObject({ faults: [], pruned: 5, parts: 24 });
-    const [key = ''] = prunable();
-    await store.put(key, Buffer.from('altered'));
-    expect((await verifyStore(store, () => {})).faults).toMatchObject([{ key }]);
-  });
-
-  test('finds missing changes, and missing rows of a snapshot that was not pruned', async () => {
-    const { store, prunable, lasting } = await createPruned();
-    const changes = lasting().find((key) => key.startsWith('container_nodes_changes/')) ?? '';
-    const [rows = ''] = prunable();
-    await store.delete(changes);
-    await store.delete(rows);
-    const { faults } = await verifyStore(store, () => {});
-    expect(faults.map(({ key }) => key).sort()).toEqual([rows, changes].sort());
-  });
-
-  test('calls a tombstone that does not fit a fault, and the parts missing', async () => {
-    const { store, key, tombstone } = await createPruned();
-    const other = { ...tombstone, manifestSha256: '0'.repeat(64) };
-    await store.put(key, encodeTombstone(other));
-    const { faults, pruned } = await verifyStore(store, () => {});
-    expect(faults).toHaveLength(4);
-    expect(faults).toContainEqual(
-      expect.objectContaining({ key, message: expect.stringContaining('does not fit') }),
-    );
-    expect(pruned).toBe(4);
-  });
-
-  test('calls a tombstone without its manifest a fault', async () => {
-    const { store, key, manifest } = await createPruned();
-    await store.delete(manifest);
-    const { faults } = await verifyStore(store, () => {});
-    expect(faults).toContainEqual(expect.objectContaining({ key }));
-  });
-
-  test('lists another name under _pruned/ as foreign', async () => {
-    const { store } = await createPruned();
-    await store.put('_pruned/notes.txt', Buffer.from('x'));
-    expect((await verifyStore(store, () => {})).foreign).toEqual(['_pruned/notes.txt']);
-  });
-
-  test('finds no fault if all is pruned while it reads the parts', async () => {
-    const { store, prune } = await createPruningWorld();
-    let pruning: Promise<unknown> | null = null;
-    const verified = await verifyStore(
-      {
-        ...store,
-        async read(key) {
-          pruning ??= prune();
-          await pruning;
-          return store.read(key);
-        },
-      },
-      () => {},
-    );
-    expect(verified).toMatchObject({ faults: [], pruned: 5 });
   });
 });
