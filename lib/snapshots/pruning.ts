@@ -254,7 +254,9 @@ export async function carryOut(
   counts: PruneCounts,
 ): Promise<void> {
   const prunedAt = new Date(nowMs).toISOString();
-  for (const { snapshot, sealed, rule, parts, isDue, ...planned } of snapshots) {
+  // Newest first: a snapshot without a tombstone keeps later ones of its period from being the first. So a killed prune leaves
+  // nothing that the next one judges otherwise.
+  for (const { snapshot, sealed, rule, parts, isDue, ...planned } of [...snapshots].reverse()) {
     if (sealed === null || rule !== 'pruned') continue;
     if (planned.prunedAt === null) {
       const { manifestSha256, manifest } = sealed;

@@ -73,6 +73,7 @@ const startMs = createClock().nowMs();
 /** What an untouched store has none of. */
 const nothing = {
   pruned: 0,
+  prunedParts: 0,
   gaps: [],
   faults: [],
   unchecked: [],
