@@ -47,7 +47,7 @@ async function runPrune(options: PruneCommandOptions, session: Session): Promise
   const { config, logLevel, account, table, dryRun: isDryRun = false } = options;
   const picks = { ...(account && { account }), ...(table && { table }) };
   const common = { ...(config && { config }), ...(logLevel && { logLevel }) };
-  const connection = await connectStore({ ...common, ...picks }, session, { signs: true });
+  const connection = await connectStore({ ...common, ...picks }, session, { signs: !isDryRun });
   const { store } = connection;
   await checkFolder(store, 'store');
   const pick = (covered: readonly TargetKey[]) => pickFrom(options, covered);

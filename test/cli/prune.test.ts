@@ -153,6 +153,8 @@ test('signs tombstones with the configured key, and writes nothing without its v
   const missing = await call(['prune', '--json'], { cwd });
   expect(missing.code).toBe(2);
   expect(JSON.stringify(missing.runtime.json().errors)).toContain('signing.privateKey');
+  // A dry run signs nothing.
+  expect((await call(['prune', '--dry-run'], { cwd })).code).toBe(0);
   expect(partsIn(cwd)).toHaveLength(10);
   const { privateKey } = generateKeyPairSync('ed25519');
   const CGS_SIGNING_KEY = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
