@@ -101,7 +101,7 @@ async function pruneTargets(
   { pick, onProgress }: PruneOptions,
   { lease, result }: { lease: Lease | null; result: PruneResult },
 ): Promise<void> {
-  const { store, retention, budget } = ports;
+  const { store, retention, signingKey, budget } = ports;
   const keepAlive = async () => {
     budget.signal.throwIfAborted();
     await lease?.renew();
@@ -116,7 +116,7 @@ async function pruneTargets(
     onProgress?.({ done, total: picked.length, deletedParts: result.parts });
     await keepAlive();
     try {
-      const plan = await planPrune(store, stored, { retention, nowMs });
+      const plan = await planPrune(store, stored, { retention, nowMs, signingKey });
       result.targets.push(summarize(plan));
       result.errors.push(...plan.errors);
       if (lease) await carryOut({ ...ports, nowMs, keepAlive }, plan, result);

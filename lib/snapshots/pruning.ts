@@ -18,9 +18,10 @@ import { mapParallel } from '../core/parallel.ts';
 import type { Store } from '../core/ports.ts';
 import { readEvidenceOrNull, readManifest } from './catalog.ts';
 import { decodePointerOrNull, restoreHint, type Sealed } from './manifest.ts';
+import { findProven } from './proven-chain.ts';
 import { readsMax } from './read-note.ts';
 import { describeRules, type KeptBy, type RetentionRules, retain } from './retention.ts';
-import type { SigningKey } from './signature.ts';
+import { readPublicKey, type SigningKey } from './signature.ts';
 import { checkFit, isPrunable, readTombstone, writeTombstone } from './tombstone.ts';
 
 export interface Retention extends RetentionRules {
@@ -69,6 +70,8 @@ export interface PruneOptions {
   retention: Retention;
   /** Store time. One value for a whole run. */
   nowMs: number;
+  /** Null: tombstones are not signed. */
+  signingKey: SigningKey | null;
 }
 
 interface Growing extends StoredTarget {
@@ -90,11 +93,6 @@ export async function listStored(store: Store): Promise<StoredTarget[]> {
     found.set(id, stored);
     stored.snapshots.push(snapshot);
   }
-  for (const { key } of await store.list(tombstonesPrefix)) {
-    const place = parseTombstoneKey(key);
-    if (place && !place.isSignature)
-      found.get(targetId(place.target))?.tombstones.add(place.snapshot);
-  }
   const tables = new Set([...found.values()].map(({ target }) => target.table));
   for (const directory of new Set([...tables].flatMap(dataDirectories))) {
     for (const { key, bytes } of await store.list(`${directory}/`)) {
@@ -105,14 +103,23 @@ export async function listStored(store: Store): Promise<StoredTarget[]> {
       stored.parts.set(place.snapshot, parts.set(key, bytes));
     }
   }
+  // After the parts: those that another prune has deleted meanwhile have a tombstone by now.
+  for (const { key } of await store.list(tombstonesPrefix)) {
+    const place = parseTombstoneKey(key);
+    if (place && !place.isSignature)
+      found.get(targetId(place.target))?.tombstones.add(place.snapshot);
+  }
   return [...found.values()];
 }
 
-/** Writes nothing. Reads the manifests that are not pruned, and those whose parts are still to be deleted. */
+/**
+ * Writes nothing. Reads the manifests that are not pruned, and those whose parts are still to be deleted. With a signing key, all
+ * from the oldest of them on.
+ */
 export async function planPrune(
   store: Store,
   stored: StoredTarget,
-  { retention, nowMs }: PruneOptions,
+  { retention, nowMs, signingKey }: PruneOptions,
 ): Promise<PrunePlan> {
   const { target, snapshots, tombstones } = stored;
   const hasParts = (snapshot: string) => (stored.parts.get(snapshot)?.size ?? 0) > 0;
@@ -120,9 +127,16 @@ export async function planPrune(
   const errors: ExportError[] = [];
   const read = await readManifests(store, target, wanted, errors);
   dropAltered(read, errors);
+  const publicKey = signingKey && readPublicKey(signingKey.publicPem);
+  const proven = publicKey && (await findProven(store, target, listFrom(stored, read), publicKey));
+  if (proven) dropUnproven(proven, read, errors);
   const candidates = wanted
     .filter((name) => !tombstones.has(name))
-    .flatMap((name) => read.get(name)?.manifest ?? []);
+    .flatMap((name) => {
+      const sealed = read.get(name);
+      if (!sealed) return [];
+      return [{ ...sealed.manifest, isWhole: findLost(sealed, stored) === null }];
+    });
   const { rules, keptFrom } = retain(candidates, retention, nowMs, await readLatest(store, target));
   const planned = await mapParallel(
     wanted,
@@ -134,6 +148,11 @@ export async function planPrune(
       if (sealed === null) return { ...base, rule: 'not judged' };
       if (!tombstones.has(snapshot)) {
         const rule = rules.get(snapshot) ?? 'pruned';
+        const lost = rule === 'pruned' ? findLost(sealed, stored) : null;
+        if (lost !== null) {
+          errors.push(new CorruptError(lost, lostMessage, restoreHint));
+          return { ...base, rule: 'not judged' };
+        }
         return { ...base, rule, isDue: rule === 'pruned' && retention.grace === 0 };
       }
       try {
@@ -179,6 +198,42 @@ function dropAltered(read: Map<string, Sealed | null>, errors: ExportError[]): v
     errors.push(new CorruptError(before.manifestKey, message, restoreHint));
     read.set(previous.snapshot, null);
   }
+}
+
+/** The names of the oldest snapshot that was read and of all later ones. */
+function listFrom({ snapshots }: StoredTarget, read: ReadonlyMap<string, unknown>): string[] {
+  return snapshots.filter((name) => name >= ([...read.keys()][0] ?? ''));
+}
+
+/** A signed tombstone must not depend on a manifest that another person added or changed for a short time. */
+function dropUnproven(
+  proven: ReadonlySet<string>,
+  read: Map<string, Sealed | null>,
+  errors: ExportError[],
+): void {
+  const unproven = [...read.values()].flatMap((sealed) =>
+    sealed === null || proven.has(sealed.manifest.snapshot) ? [] : [sealed],
+  );
+  for (const { manifest } of unproven) read.set(manifest.snapshot, null);
+  const newest = unproven.at(-1);
+  if (!newest) return;
+  const count = unproven.length - 1;
+  const others = count === 1 ? 'is 1 older one' : `are ${count} older ones`;
+  const rest = count > 0 ? `, nor ${others}: their rows are kept` : ': its rows are kept';
+  const message = `is not in the chain of the newest manifest that the signing key signed${rest}`;
+  errors.push(new CorruptError(newest.manifestKey, message, unprovenHint));
+}
+
+const unprovenHint =
+  'Run `cgs-export verify` with --public-key, and restore what it names. If the exporter signs with another key, use that key for prune too.';
+
+const lostMessage = 'is missing, but no tombstone says that it was pruned';
+
+/** The key of a row or reject that is missing; null: none is. */
+function findLost({ manifest }: Sealed, stored: StoredTarget): string | null {
+  const present = stored.parts.get(manifest.snapshot);
+  const lost = manifest.parts.filter(isPrunable).find(({ key }) => !present?.has(key));
+  return lost?.key ?? null;
 }
 
 async function readLatest(store: Store, target: TargetKey): Promise<string | null> {
@@ -231,8 +286,6 @@ function isDenied(error: unknown): error is StoreError {
 
 export interface PruneWork extends PruneOptions {
   store: Store;
-  /** Null: tombstones are not signed. */
-  signingKey: SigningKey | null;
   /** Awaited before each write and each delete. Throws StoppedError if the work must end. */
   keepAlive: () => Promise<void>;
 }

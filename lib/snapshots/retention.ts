@@ -17,6 +17,8 @@ export type KeptBy = 'newest' | keyof RetentionRules;
 export interface Candidate {
   snapshot: string;
   verdict: Manifest['verdict'];
+  /** False: rows of it are lost, so the next one of a period is kept too. Default true. */
+  isWhole?: boolean;
 }
 
 export interface Retained {
@@ -47,14 +49,18 @@ export function retain(
   nowMs: number,
   latest: string | null = null,
 ): Retained {
-  const complete = candidates.filter(isComplete);
+  const whole = candidates.filter(({ isWhole }) => isWhole !== false);
   const named = candidates.find(({ snapshot }) => snapshot === latest);
-  const starts = [findKeptFrom(candidates, nowMs), named?.snapshot ?? null];
+  const starts = [
+    findKeptFrom(candidates, nowMs),
+    findKeptFrom(whole, nowMs),
+    named?.snapshot ?? null,
+  ];
   const keptFrom = starts.filter((name) => name !== null).sort()[0] ?? null;
   const firsts = {
-    daily: listFirsts(complete, periodOf.daily),
-    weekly: listFirsts(complete, periodOf.weekly),
-    monthly: listFirsts(complete, periodOf.monthly),
+    daily: listFirsts([candidates, whole], periodOf.daily),
+    weekly: listFirsts([candidates, whole], periodOf.weekly),
+    monthly: listFirsts([candidates, whole], periodOf.monthly),
   };
   const ruleOf = ({ snapshot }: Candidate): KeptBy | null => {
     if (keptFrom !== null && snapshot >= keptFrom) return 'newest';
@@ -86,17 +92,20 @@ function isComplete({ verdict }: Candidate): boolean {
   return verdict === 'complete';
 }
 
-/** The first snapshot of each period. */
+/** The first complete snapshot of each period, in each of the lists. */
 function listFirsts(
-  complete: readonly Candidate[],
+  lists: readonly (readonly Candidate[])[],
   period: (timeMs: number) => number | string,
 ): ReadonlySet<string> {
-  const firsts = new Map<number | string, string>();
-  for (const { snapshot } of complete) {
-    const key = period(timeOf(snapshot));
-    if (!firsts.has(key)) firsts.set(key, snapshot);
-  }
-  return new Set(firsts.values());
+  const found = lists.map((list) => {
+    const firsts = new Map<number | string, string>();
+    for (const { snapshot } of list.filter(isComplete)) {
+      const key = period(timeOf(snapshot));
+      if (!firsts.has(key)) firsts.set(key, snapshot);
+    }
+    return [...firsts.values()];
+  });
+  return new Set(found.flat());
 }
 
 function timeOf(snapshot: string): number {

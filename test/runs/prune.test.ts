@@ -205,3 +205,13 @@ test('ends with the reason of a signal', async () => {
     ...{ parts: 1, errors: [{ code: 'STOPPED', message: 'The command was stopped.' }] },
   });
 });
+
+test('writes no tombstone for a snapshot whose rows are lost already, and names the part', async () => {
+  const { prune, prunable, store } = await createPruningWorld();
+  const [lost = ''] = prunable();
+  await store.delete(lost);
+  const { errors, marked } = await prune();
+  expect(errors).toMatchObject([{ code: 'CORRUPT', key: lost }]);
+  expect(marked).toBe(4);
+  expect(prunable()).toHaveLength(5);
+});
