@@ -40,7 +40,7 @@ import type { Notes } from './read-note.ts';
 import type { PublicKey } from './signature.ts';
 import { type OnProgress, readChains, readPointers } from './stored-evidence.ts';
 import { isPrunable } from './tombstone.ts';
-import { checkTombstones, type TombstoneContext } from './tombstone-check.ts';
+import { checkTombstones, openTombstones, type TombstoneContext } from './tombstone-check.ts';
 import { checkTrustedKeys } from './trusted-keys.ts';
 import { openSealsUnderWay, type SealsUnderWay } from './under-way.ts';
 
@@ -104,7 +104,7 @@ export async function readSurvey(
   const report = (fault: Fault) => void findings.faults.push(fault);
   for (const chain of chains.values()) checkChain(chain, report);
   const trusted = new Set(publicKeys.map(({ keyId }) => keyId));
-  const tombstones = { ...source, trusted, chains };
+  const tombstones = openTombstones({ ...source, trusted, chains });
   const pruned = await checkTombstones(tombstones, keys, findings);
   const named = listParts({ chains, pruned, keys: new Set(keys) }, objects, findings);
   const lastSealed = remembered.filter(({ snapshot }) => !isFutureName(snapshot, store.nowMs()));

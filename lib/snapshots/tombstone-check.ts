@@ -22,13 +22,31 @@ import { addNotes, type Notes, type ReadResult, readOrNote, readsMax } from './r
 import { findKeptFrom } from './retention.ts';
 import { checkFit, decodeTombstone, type Tombstone } from './tombstone.ts';
 
-export interface TombstoneContext {
+interface TombstoneSource {
   store: Store;
   findKey: KeyFinder;
   /** Ids of the keys that the user trusts. Empty: the user gave none, and the keys of the store count. */
   trusted: ReadonlySet<string>;
   /** By targetId(). */
   chains: ReadonlyMap<string, TargetChain>;
+}
+
+export interface TombstoneContext extends TombstoneSource {
+  /** Of each target, by targetId(): prune keeps this snapshot and later ones. */
+  keptFrom: ReadonlyMap<string, string | null>;
+}
+
+export function openTombstones(source: TombstoneSource): TombstoneContext {
+  const { store, chains } = source;
+  const keptFrom = [...chains].map(([id, { found, sealed }]) => {
+    const names = [...found.keys()].flatMap((key) => parseManifestKey(key)?.snapshot ?? []);
+    const candidates = names.map((snapshot) => {
+      // A manifest that cannot be read may be that of the newest complete snapshot.
+      return { snapshot, verdict: sealed.get(snapshot)?.manifest.verdict ?? 'complete' };
+    });
+    return [id, findKeptFrom(candidates, store.nowMs())] as const;
+  });
+  return { ...source, keptFrom: new Map(keptFrom) };
 }
 
 interface Place {
@@ -105,18 +123,11 @@ async function checkTombstone(
 
 /** Throws CorruptError for the newest complete snapshot of a target and those after it: prune never deletes their rows. */
 async function requirePrunable(
-  { store, chains }: TombstoneContext,
+  { store, keptFrom }: TombstoneContext,
   { target, snapshot }: Place,
 ): Promise<void> {
-  const chain = chains.get(targetId(target));
-  // A manifest that cannot be read may be that of the newest complete snapshot.
-  const candidates = [...(chain?.found.keys() ?? [])].flatMap((key) => {
-    const name = parseManifestKey(key)?.snapshot;
-    if (name === undefined) return [];
-    return [{ snapshot: name, verdict: chain?.sealed.get(name)?.manifest.verdict ?? 'complete' }];
-  });
-  const isKept = (keptFrom: string | null) => keptFrom !== null && snapshot >= keptFrom;
-  if (!isKept(findKeptFrom(candidates, store.nowMs()))) return;
+  const isKept = (from: string | null) => from !== null && snapshot >= from;
+  if (!isKept(keptFrom.get(targetId(target)) ?? null)) return;
   // Another exporter may have sealed a newer one meanwhile.
   const key = tombstoneKey(target, snapshot);
   const { value: newest, unchecked } = await readOrNote(key, () =>
