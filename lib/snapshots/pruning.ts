@@ -128,7 +128,9 @@ export async function planPrune(
   const read = await readManifests(store, target, wanted, errors);
   dropAltered(read, errors);
   const publicKey = signingKey && readPublicKey(signingKey.publicPem);
-  const proven = publicKey && (await findProven(store, target, listFrom(stored, read), publicKey));
+  const [oldest = ''] = wanted;
+  const names = snapshots.filter((name) => name >= oldest);
+  const proven = publicKey && (await findProven(store, target, names, publicKey));
   if (proven) dropUnproven(proven, read, errors);
   const candidates = wanted
     .filter((name) => !tombstones.has(name))
@@ -198,11 +200,6 @@ function dropAltered(read: Map<string, Sealed | null>, errors: ExportError[]): v
     errors.push(new CorruptError(before.manifestKey, message, restoreHint));
     read.set(previous.snapshot, null);
   }
-}
-
-/** The names of the oldest snapshot that was read and of all later ones. */
-function listFrom({ snapshots }: StoredTarget, read: ReadonlyMap<string, unknown>): string[] {
-  return snapshots.filter((name) => name >= ([...read.keys()][0] ?? ''));
 }
 
 /** A signed tombstone must not depend on a manifest that another person added or changed for a short time. */
