@@ -1,5 +1,6 @@
 // Responsible for building dist/cli.js and one self-contained bundle per function. Not responsible for packing or deploying.
-// Usage: node build.mjs [ROOT]. ROOT is this folder by default; tests use another one.
+// Usage: node build.mjs [ROOT [FUNCTION …]]. ROOT is this folder by default; tests use another one. With names of functions, it
+// builds only their bundles and leaves the rest of dist/ as it is.
 
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
@@ -30,15 +31,16 @@ const noKeySearch = {
 };
 
 /**
- * Builds `root` into `root`/dist. Throws Error if lib/cli/main.ts is missing, if an import cannot be resolved, or if a
+ * Builds `root` into `root`/dist; `only`: the functions to build, empty: everything. A name without a file in functions/ is left
+ * out. Throws Error if lib/cli/main.ts is missing, if an import cannot be resolved, or if a
  * bundle would need a package at run time.
  */
-async function buildAll(root) {
+async function buildAll(root, only) {
   const dist = join(root, 'dist');
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
   const names = await readdir(join(root, 'functions')).catch(() => []);
   const functions = names.filter((name) => /^[a-z][a-z0-9-]*\.ts$/.test(name));
-  const entries = [
+  const all = [
     {
       name: 'cli',
       from: 'lib/cli/main.ts',
@@ -55,16 +57,18 @@ async function buildAll(root) {
       };
     }),
   ];
+  const entries = only.length === 0 ? all : all.filter(({ name }) => only.includes(name));
   await readFile(join(root, 'lib/cli/main.ts')).catch(() => {
     throw new Error('lib/cli/main.ts is missing, so there is nothing to build');
   });
 
-  await rm(dist, { recursive: true, force: true });
+  const old = only.length === 0 ? [dist] : only.map((name) => join(dist, 'functions', name));
+  for (const path of old) await rm(path, { recursive: true, force: true });
   await mkdir(join(dist, 'meta'), { recursive: true });
   // Node would load these files as ES modules, because the root package.json says so, and they would export nothing.
   await writeFile(join(dist, 'package.json'), '{"type":"commonjs"}\n');
   await Promise.all(entries.map((entry) => buildEntry(root, dist, version, entry)));
-  await chmod(join(dist, 'cli.js'), 0o755);
+  if (only.length === 0) await chmod(join(dist, 'cli.js'), 0o755);
 }
 
 async function buildEntry(root, dist, version, { name, from, to, banner }) {
@@ -106,7 +110,8 @@ async function buildEntry(root, dist, version, { name, from, to, banner }) {
 
 const ownFolder = dirname(fileURLToPath(import.meta.url));
 try {
-  await buildAll(resolve(process.argv[2] ?? ownFolder));
+  const [root = ownFolder, ...only] = process.argv.slice(2);
+  await buildAll(resolve(root), only);
 } catch (error) {
   console.error(`build: ${error.message}`);
   process.exitCode = 1;

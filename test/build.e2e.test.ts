@@ -73,6 +73,21 @@ test('removes the files of an earlier build', async () => {
   expect((await readdir(join(root, 'dist'))).sort()).toEqual(['cli.js', 'meta', 'package.json']);
 });
 
+test('with names of functions, builds only these and leaves the rest as it is', async () => {
+  const files = { 'dist/cli.js': 'old', 'dist/functions/b/index.js': 'old' };
+  const root = await makeTree({
+    ...{ 'lib/cli/main.ts': main, 'functions/a.ts': 'export const a = 1;' },
+    ...{ ...files, 'functions/b.ts': 'export const b = 1;', 'dist/functions/a/left.js': 'old' },
+  });
+  await run(process.execPath, [script, root, 'a', 'unknown']);
+  expect((await readdir(join(root, 'dist/functions/a'))).sort()).toContain('index.js');
+  expect(await readdir(join(root, 'dist/functions/a'))).not.toContain('left.js');
+  expect((await readdir(join(root, 'dist/functions'))).sort()).toEqual(['a', 'b']);
+  for (const [path, text] of Object.entries(files)) {
+    expect(await readFile(join(root, path), 'utf8')).toBe(text);
+  }
+});
+
 test('fails without the CLI entry point and keeps the earlier build', async () => {
   const root = await makeTree({ 'dist/cli.js': 'old' });
   expect(await failureOf(root)).toContain('lib/cli/main.ts is missing');

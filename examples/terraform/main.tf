@@ -1,4 +1,4 @@
-# The same deployment as serverless.yml, with Terraform. It uses the same zip: npx serverless package
+# The same deployment as serverless.yml, with Terraform. It uses the same zips: npx serverless package
 # Source: terraform-provider-huaweicloud, docs/resources/fgs_function.md, fgs_function_trigger.md,
 # fgs_async_invoke_configuration.md, read 2026-11-24.
 
@@ -16,15 +16,27 @@ variable "region" {
   default = "cn-south-4"
 }
 
-variable "zip" {
+variable "zips" {
   type        = string
-  description = "The zip that `npx serverless package` wrote, with cgs-export.yml in it."
-  default     = "../../.serverless/collect.zip"
+  description = "The folder with the zips that `npx serverless package` wrote, with cgs-export.yml in each."
+  default     = "../../.serverless"
 }
 
 variable "agency" {
   type        = string
-  description = "The IAM agency of the function. It must be allowed to list container nodes and to read and write the bucket."
+  description = "The IAM agency of the function collect. It must be allowed to list container nodes and to read and write the bucket."
+  default     = "cgs-export"
+}
+
+variable "prune_agency" {
+  type        = string
+  description = "The IAM agency of the function prune: it must be allowed to read, write and delete in the bucket."
+  default     = "cgs-export"
+}
+
+variable "verify_agency" {
+  type        = string
+  description = "The IAM agency of the function verify: better one that may only read the bucket and write the pins."
   default     = "cgs-export"
 }
 
@@ -36,6 +48,20 @@ variable "failure_topic_urn" {
 variable "secrets" {
   type        = map(string)
   description = "Values for $${NAME} in cgs-export.yml, if the agency is not enough. They are stored in the Terraform state: encrypt it."
+  default     = {}
+  sensitive   = true
+}
+
+variable "prune_secrets" {
+  type        = map(string)
+  description = "The same for the function prune: only the keys of the bucket, and the signing key if there is one."
+  default     = {}
+  sensitive   = true
+}
+
+variable "verify_secrets" {
+  type        = map(string)
+  description = "The same for the function verify: only the keys of the bucket and of the pins."
   default     = {}
   sensitive   = true
 }
@@ -57,11 +83,11 @@ resource "huaweicloud_fgs_function" "collect" {
   max_instance_num      = "1"
   code_type             = "zip"
   code_filename         = "collect.zip"
-  func_code             = filebase64(var.zip)
+  func_code             = filebase64("${var.zips}/collect.zip")
   encrypted_user_data   = length(var.secrets) > 0 ? jsonencode(var.secrets) : null
 }
 
-resource "huaweicloud_fgs_function_trigger" "every_minute" {
+resource "huaweicloud_fgs_function_trigger" "collect_every_minute" {
   function_urn = huaweicloud_fgs_function.collect.urn
   type         = "TIMER"
   status       = "ACTIVE"
@@ -80,6 +106,88 @@ resource "huaweicloud_fgs_async_invoke_configuration" "collect" {
   max_async_event_age_in_seconds = 3600
   # 0, because only one invocation throws each fault: a retry would succeed, and the topic would get no message.
   max_async_retry_attempts = 0
+
+  on_failure {
+    destination = "SMN"
+    param       = jsonencode({ topic_urn = var.failure_topic_urn })
+  }
+}
+
+resource "huaweicloud_fgs_function" "prune" {
+  name                  = "cgs-export-prune"
+  app                   = "default"
+  description           = "Deletes the rows that retention no longer keeps."
+  functiongraph_version = "v2"
+  runtime               = "Node.js20.15"
+  handler               = "index.handler"
+  memory_size           = 256
+  timeout               = 900
+  agency                = var.prune_agency
+  max_instance_num      = "1"
+  code_type             = "zip"
+  code_filename         = "prune.zip"
+  func_code             = filebase64("${var.zips}/prune.zip")
+  encrypted_user_data   = length(var.prune_secrets) > 0 ? jsonencode(var.prune_secrets) : null
+}
+
+resource "huaweicloud_fgs_function_trigger" "prune_every_day" {
+  function_urn = huaweicloud_fgs_function.prune.urn
+  type         = "TIMER"
+  status       = "ACTIVE"
+  event_data = jsonencode({
+    name          = "every-day"
+    schedule_type = "Rate"
+    schedule      = "1d"
+  })
+
+  depends_on = [huaweicloud_fgs_async_invoke_configuration.prune]
+}
+
+resource "huaweicloud_fgs_async_invoke_configuration" "prune" {
+  function_urn                   = huaweicloud_fgs_function.prune.urn
+  max_async_event_age_in_seconds = 3600
+  max_async_retry_attempts       = 0
+
+  on_failure {
+    destination = "SMN"
+    param       = jsonencode({ topic_urn = var.failure_topic_urn })
+  }
+}
+
+resource "huaweicloud_fgs_function" "verify" {
+  name                  = "cgs-export-verify"
+  app                   = "default"
+  description           = "Verifies that the store still holds what was sealed."
+  functiongraph_version = "v2"
+  runtime               = "Node.js20.15"
+  handler               = "index.handler"
+  memory_size           = 256
+  timeout               = 900
+  agency                = var.verify_agency
+  max_instance_num      = "1"
+  code_type             = "zip"
+  code_filename         = "verify.zip"
+  func_code             = filebase64("${var.zips}/verify.zip")
+  encrypted_user_data   = length(var.verify_secrets) > 0 ? jsonencode(var.verify_secrets) : null
+}
+
+resource "huaweicloud_fgs_function_trigger" "verify_every_day" {
+  function_urn = huaweicloud_fgs_function.verify.urn
+  type         = "TIMER"
+  status       = "ACTIVE"
+  event_data = jsonencode({
+    name          = "every-day"
+    schedule_type = "Rate"
+    schedule      = "1d"
+  })
+
+  depends_on = [huaweicloud_fgs_async_invoke_configuration.verify]
+}
+
+resource "huaweicloud_fgs_async_invoke_configuration" "verify" {
+  function_urn                   = huaweicloud_fgs_function.verify.urn
+  max_async_event_age_in_seconds = 3600
+  max_async_retry_attempts       = 0
 
   on_failure {
     destination = "SMN"

@@ -20,8 +20,6 @@ const hourMs = 3_600_000;
 /** A new instance does not know since when the store fails. It alerts only in this first part of an hour, milliseconds. */
 const newInstanceAlertMs = 5 * 60_000;
 
-export type Alerts = ReturnType<typeof openAlerts>;
-
 /** The alerts of one instance of the function. Another instance alerts separately. */
 export function openAlerts(clock: Pick<Clock, 'monotonicMs'>) {
   const alerted = new Map<string, { times: number; untilMonotonicMs: number }>();

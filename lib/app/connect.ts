@@ -71,6 +71,8 @@ export interface Connection {
   pins: PinPlace | null;
   /** What is probably a mistake in the configuration. It is logged already. */
   warnings: readonly ConfigIssue[];
+  /** Runs `work` so that the stores end their tries within `timeLeftMs`. */
+  limit<T>(timeLeftMs: () => number, work: () => Promise<T>): Promise<T>;
   /** Throws ConfigError, before the first request, if the signing key cannot be used. */
   collect(mode: CollectMode, options: CollectOptions): Promise<CollectResult>;
   /** Null: the configuration has no `retention`, and nothing may be pruned. */
@@ -87,15 +89,12 @@ type ResolvedTarget = Pick<ResolvedTask, 'target' | 'projectId'>;
 export function connect(config: Config, options: ConnectOptions): Connection {
   const { log, agencyKey, isPicked = () => true } = options;
   prepareLog(config, options);
-  /** The store and the sign-in outlive an invocation, and invocations can overlap: each reads its own budget here. */
-  const budgets = new AsyncLocalStorage<Budget>();
-  const outside = unlimitedBudget(new AbortController().signal);
-  const currentBudget = () => budgets.getStore() ?? outside;
+  const budgets = openBudgets();
   const open = (place: StoreConfig) =>
-    openStore(place, config, options, () => currentBudget().timeLeftMs());
+    openStore(place, config, options, () => budgets.current().timeLeftMs());
   const store = open(config.store);
   const quota = wholeQuota(config.quota.requests, config.quota.windowSeconds);
-  const client = createClient(config, quota, options, currentBudget);
+  const client = createClient(config, quota, options, budgets.current);
   const targets = config.accounts.flatMap((account) => {
     const picked = account.targets.filter(isPicked);
     return picked.map((target) => createTarget(client, account, target, agencyKey));
@@ -126,6 +125,8 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     pins: openPins(config.verify, open),
     warnings: config.warnings,
     reach: (address, settings, signal) => reachHost({ ...client, settings, signal }, address),
+    limit: (timeLeftMs, work) =>
+      budgets.run(limitedBudget({ ...quota, timeLeftMs, signal: neverAborted() }), work),
     async collect(mode, { signal, progress, timeLeftMs, memoryMb }) {
       const signing = openSigningKey(config.signing);
       const { windowMs } = quota;
@@ -155,6 +156,20 @@ function openPrune(
   };
 }
 
+/** The store and the sign-in outlive an invocation, and invocations can overlap: each reads its own budget here. */
+function openBudgets() {
+  const budgets = new AsyncLocalStorage<Budget>();
+  const outside = unlimitedBudget(neverAborted());
+  return {
+    current: () => budgets.getStore() ?? outside,
+    run: <T>(budget: Budget, work: () => T): T => budgets.run(budget, work),
+  };
+}
+
+function neverAborted(): AbortSignal {
+  return new AbortController().signal;
+}
+
 /** Hides the secrets first: a warning is the first line that could contain one. */
 function prepareLog(config: Config, { log, scrubber }: ConnectOptions): void {
   for (const secret of secretsOf(config)) scrubber.add(secret);
@@ -164,7 +179,7 @@ function prepareLog(config: Config, { log, scrubber }: ConnectOptions): void {
 }
 
 function openPins({ pins }: VerifyConfig, open: (place: StoreConfig) => Store): PinPlace | null {
-  return pins && { store: open(pins.store), key: pins.key };
+  return pins && { ...pins, store: open(pins.store) };
 }
 
 /** Before the first request, because the pages of a long list take hours. */

@@ -1,10 +1,9 @@
-// Responsible for what every function shares: its log, its configuration, its alerts, and the start and end of an invocation.
+// Responsible for what every function shares: its log, its configuration, its connection, and the start and end of an invocation.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { join } from 'node:path';
-import { type Alerts, mergeAlerts, openAlerts } from '../alerts/function-alerts.ts';
 import { loadConfig } from '../config/load.ts';
-import { ExportError } from '../core/errors.ts';
+import type { ExportError } from '../core/errors.ts';
 import type { Environment, Log, LogLevel, Scrubber } from '../core/ports.ts';
 import { systemClock } from '../platform/clock.ts';
 import { allowSlowConnections } from '../platform/connections.ts';
@@ -18,30 +17,61 @@ import {
 import { createLog } from '../platform/log.ts';
 import { saveMemory } from '../platform/memory.ts';
 import { createScrubber } from '../platform/scrubber.ts';
-import type { CollectResult } from '../runs/invocation.ts';
-import { type CollectOptions, type Connection, connect } from './connect.ts';
-import { type InvocationMetrics, openMetrics } from './invocation-metrics.ts';
-import { type ResultJson, toFailureJson, toResultJson } from './result-json.ts';
+import { type Connection, connect } from './connect.ts';
+import type { FunctionNeeds } from './function-needs.ts';
+import { openMetrics } from './invocation-metrics.ts';
 
 /** Time that is kept at the end of an invocation for its last log line. */
 const endMarginMs = 500;
 
-/** `options` bound the work by the time that the invocation has left. */
-type Work = (connection: Connection, options: CollectOptions) => Promise<CollectResult>;
+/** What an invocation works with. */
+export interface InvocationTools {
+  /** Throws ConfigError. The connection is kept for later invocations; a failed attempt is not. */
+  connect(): Promise<Connection>;
+  /** Until the work must have ended. */
+  timeLeftMs(): number;
+  /** Of the function; not defined: not known. */
+  memoryMb: number | undefined;
+  log: Log;
+  scrubber: Scrubber;
+}
+
+export interface Outcome<Json extends object> {
+  /** What the handler returns. */
+  json: Json;
+  /** What it throws instead, because a person must act. Null: nothing. */
+  alert: ExportError | null;
+  /** What the log line `done` has of the result. */
+  done: object;
+}
+
+/** What a function does in one invocation. */
+export interface Invocation<Json extends object> {
+  run(tools: InvocationTools): Promise<Outcome<Json>>;
+  /** More of the log line `done`, also after an error. */
+  listFigures?(): object;
+}
+
+export interface InstanceOptions extends FunctionNeeds {
+  /** Where cgs-export.yml is, unless CGS_EXPORT_CONFIG names another file. */
+  folder: string;
+  /** Variables that the platform does not encrypt. */
+  processEnv: Environment;
+}
 
 /**
  * One instance of a function. The platform keeps it between invocations, so the configuration is loaded once. Assumed:
- * invocations can overlap in it. `folder`: where cgs-export.yml is, unless CGS_EXPORT_CONFIG names another file.
- * `processEnv`: variables that the platform does not encrypt.
- * Returns a function that takes the context as the handler got it, runs the work of one invocation and logs one `done` line.
- * It resolves with the result as JSON, and throws only what a person must act on, so that the failure destination receives
- * it.
+ * invocations can overlap in it.
+ * Returns a function that takes the context as the handler got it, does the work of one invocation and logs one `done` line.
+ * It resolves with the result, and throws only what a person must act on, so that the failure destination receives it.
  */
-export function openFunctionInstance(folder: string, processEnv: Environment) {
+export function openFunctionInstance<Json extends object>(
+  { folder, processEnv, needs, signs }: InstanceOptions,
+  openInvocation: () => Invocation<Json>,
+): (context: unknown) => Promise<Json> {
   saveMemory();
   allowSlowConnections();
   const scrubber = createScrubber();
-  const alerts = openAlerts(systemClock);
   /** What the handler got as its context, in the invocation that the running code belongs to. */
   const contexts: Contexts = new AsyncLocalStorage();
   let currentLog = openLog('info', scrubber, contexts);
@@ -51,7 +81,8 @@ export function openFunctionInstance(folder: string, processEnv: Environment) {
   async function open(context: FunctionContext): Promise<Connection> {
     const env = readEnvironment(context, processEnv);
     const file = env.CGS_EXPORT_CONFIG || join(folder, 'cgs-export.yml');
-    const config = await loadConfig({ file, env, cwd: folder, inFunction: true });
+    const options = { needs, signs, inFunction: true };
+    const config = await loadConfig({ file, env, cwd: folder, ...options });
     currentLog = openLog(config.logLevel, scrubber, contexts);
     const agencyKey = () => readAgencyKey((contexts.getStore() as FunctionContext) ?? context);
     return connect(config, { log, scrubber, agencyKey });
@@ -66,20 +97,20 @@ export function openFunctionInstance(folder: string, processEnv: Environment) {
     return connecting;
   }
 
-  return (given: unknown, work: Work): Promise<ResultJson> => {
+  return (given) => {
     const fault = findContextFault(given);
     const context = fault === null ? (given as FunctionContext) : null;
-    const metrics = openMetrics(systemClock, context?.getMemorySize?.() ?? null);
-    const run = async () => {
-      if (context === null) throw fault;
-      return work(await connectOnce(context), {
-        signal: new AbortController().signal,
-        progress: metrics.progress,
-        timeLeftMs: () => context.getRemainingTimeInMilliSeconds() - endMarginMs,
-        memoryMb: context.getMemorySize?.(),
-      });
+    const tools: InvocationTools = {
+      connect: async () => {
+        if (context === null) throw fault;
+        return connectOnce(context);
+      },
+      timeLeftMs: () => (context?.getRemainingTimeInMilliSeconds() ?? 0) - endMarginMs,
+      memoryMb: context?.getMemorySize?.(),
+      log,
+      scrubber,
     };
-    return contexts.run(given, () => runInvocation(run, { log, scrubber, alerts, metrics }));
+    return contexts.run(given, () => runInvocation(openInvocation(), tools));
   };
 }
 
@@ -98,25 +129,18 @@ function openLog(level: LogLevel, scrubber: Scrubber, contexts: Contexts): Log {
   });
 }
 
-interface InvocationTools {
-  log: Log;
-  scrubber: Scrubber;
-  alerts: Alerts;
-  metrics: InvocationMetrics;
-}
-
-async function runInvocation(
-  run: () => Promise<CollectResult>,
+async function runInvocation<Json extends object>(
+  invocation: Invocation<Json>,
   tools: InvocationTools,
-): Promise<ResultJson> {
-  const { log, scrubber, metrics } = tools;
+): Promise<Json> {
+  const { log, scrubber, memoryMb } = tools;
+  const metrics = openMetrics(systemClock, memoryMb ?? null);
   let done: object = { status: 'failed' };
   try {
-    const { json, dueErrors } = await settle(run, tools);
-    done = json;
-    const alert = mergeAlerts(dueErrors);
-    if (alert) throw alert;
-    return json;
+    const outcome = await invocation.run(tools);
+    done = outcome.done;
+    if (outcome.alert) throw outcome.alert;
+    return outcome.json;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     log('error', error.message, { error });
@@ -126,23 +150,7 @@ async function runInvocation(
     throw error;
   } finally {
     const peakBytes = process.resourceUsage().maxRSS * 1_024;
-    log('info', 'done', { ...done, ...metrics.summarize(peakBytes) });
-  }
-}
-
-/** `dueErrors`: the errors to alert about now, the worst first. Throws only errors that are bugs. */
-async function settle(
-  run: () => Promise<CollectResult>,
-  { scrubber, alerts, metrics }: InvocationTools,
-): Promise<{ json: ResultJson; dueErrors: ExportError[] }> {
-  const startedAtMs = Date.now();
-  try {
-    const result = await run();
-    metrics.addResult(result);
-    return { json: toResultJson(result, scrubber), dueErrors: alerts.listDue(result, startedAtMs) };
-  } catch (error) {
-    if (!(error instanceof ExportError)) throw error;
-    // A wrong configuration fails every invocation alike, so it is not thrown each time.
-    return { json: toFailureJson(error, scrubber), dueErrors: alerts.isDue(error) ? [error] : [] };
+    const figures = invocation.listFigures?.() ?? {};
+    log('info', 'done', { ...done, ...figures, ...metrics.summarize(peakBytes) });
   }
 }

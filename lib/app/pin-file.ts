@@ -8,8 +8,9 @@ import type { Store } from '../core/ports.ts';
 import { advancePins, decodePins, encodePins, type Pin } from '../snapshots/pins.ts';
 import type { Survey } from '../snapshots/survey.ts';
 
-/** The object with the pins: `store` is its folder or bucket. */
+/** The object with the pins: `store` is its folder or bucket. `name`: the setting or option that names it, for messages. */
 export interface PinPlace {
+  name: string;
   store: Store;
   key: string;
 }
@@ -29,7 +30,7 @@ function requirePins(place: PinPlace, bytes: Uint8Array): readonly Pin[] {
   const pins = decodePins(bytes);
   if (typeof pins !== 'string') return pins;
   throw configFault(
-    '--pins',
+    place.name,
     `${describePlace(place)} ${pins}`,
     'Nothing was overwritten. Restore the file from a backup. Only if there is none: move it away, and the next `cgs-export verify` starts a new one, which proves nothing about the time before.',
   );
@@ -57,7 +58,10 @@ export async function updatePins(
 }
 
 /** Throws ConfigError if the file is inside the folder of the store, also through links. */
-export async function requireOutside({ store, key }: PinPlace, audited: Store): Promise<void> {
+export async function requireOutside(
+  { name, store, key }: PinPlace,
+  audited: Store,
+): Promise<void> {
   if (!store.url.startsWith('file:') || !audited.url.startsWith('file:')) return;
   const [path, root] = await Promise.all([
     findRealPath(join(store.url.slice('file:'.length), key)),
@@ -65,7 +69,7 @@ export async function requireOutside({ store, key }: PinPlace, audited: Store): 
   ]);
   if (path !== root && !path.startsWith(root.endsWith(sep) ? root : root + sep)) return;
   throw configFault(
-    '--pins',
+    name,
     `${path} is inside the store ${root}: a person who changes the store could change the pins too`,
     'Choose a place that people who can change the store cannot change: another host, another account, or a bucket of its own.',
   );

@@ -24,17 +24,26 @@ export async function readPublicKeys(sources: readonly PublicKeySource[]): Promi
 /** The key, or what is wrong. The text is in no message: it may be a private key. */
 async function readSource(source: PublicKeySource): Promise<PublicKey | string> {
   if (source.kind === 'text') return readPublicKey(source.text) ?? 'is not an Ed25519 public key';
-  const { path } = source;
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-    return `cannot read ${path} (${code})`;
-  }
+  const { path, text, code } = await readFirst(source.paths);
+  if (text === null) return `cannot read ${path} (${code})`;
   const key = readPublicKey(text);
   if (key) return key;
   return text.includes('PRIVATE KEY')
     ? `${path} is a private key: give only its public half to those who verify`
     : `${path} is not an Ed25519 public key`;
+}
+
+/** The first file that exists. `text` null: it cannot be read, or there is none; then `path` is the last one. */
+async function readFirst(paths: readonly string[]) {
+  const tried: { path: string; text: string | null; code: string }[] = [];
+  for (const path of paths) {
+    try {
+      return { path, text: await readFile(path, 'utf8'), code: '' };
+    } catch (error) {
+      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+      tried.push({ path, text: null, code });
+      if (code !== 'ENOENT') break;
+    }
+  }
+  return tried.at(-1) ?? { path: '', text: null, code: 'ENOENT' };
 }

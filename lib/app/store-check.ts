@@ -3,7 +3,7 @@
 
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ExportError, StoreError } from '../core/errors.ts';
+import { type ConfigError, configFault, ExportError, StoreError } from '../core/errors.ts';
 import { doctorPrefix } from '../core/object-keys.ts';
 import type { Clock, Store, StoredObject } from '../core/ports.ts';
 import { newToken } from '../core/state.ts';
@@ -185,4 +185,11 @@ async function checkModes(
     owned.push({ path, mode: found.mode, kind });
   }
   return judgeModes({ check: 'store-mode' }, owned, { fileMode, umask });
+}
+
+/** The fault of a store without any snapshot. `setting`: that names the store. */
+export function noSnapshot(setting: string, { url }: Store): ConfigError {
+  const hint =
+    'Check the address. If it is right, export a first snapshot with `cgs-export export`.';
+  return configFault(setting, `there is no snapshot in ${url}`, hint);
 }

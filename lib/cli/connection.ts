@@ -179,10 +179,3 @@ function findUnknown(what: string, asked: readonly string[], names: ReadonlySet<
       };
     });
 }
-
-/** The fault of a store without any snapshot. `setting`: that names the store. */
-export function noSnapshot(setting: string, { url }: Store): ConfigError {
-  const hint =
-    'Check the address. If it is right, export a first snapshot with `cgs-export export`.';
-  return configFault(setting, `there is no snapshot in ${url}`, hint);
-}

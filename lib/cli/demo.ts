@@ -3,15 +3,17 @@
 import { join, relative, resolve, sep } from 'node:path';
 import { connect } from '../app/connect.ts';
 import { toResultJson } from '../app/result-json.ts';
+import { exitCodeOf } from '../app/verify-run.ts';
 import { configFromFlags } from '../config/flags.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
+import { verifyStore } from '../snapshots/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { exitCodeOfResult, worstOf } from './exit-code.ts';
 import { exportTargets } from './export.ts';
 import { describeSnapshots } from './format.ts';
 import type { CommonOptions } from './options.ts';
 import type { Session } from './session.ts';
-import { describeVerification, exitCodeOf, verifyWithProgress } from './verify.ts';
+import { describeVerification, showVerifyProgress } from './verify.ts';
 
 interface DemoOptions extends CommonOptions {
   out: string;
@@ -63,7 +65,9 @@ async function exportAndVerify(
   const json = toResultJson(result, scrubber);
   const exported = exitCodeOfResult(result, 'command');
   if (result.status !== 'sealed') return { exitCode: exported, json, text: '' };
-  const { verification } = await verifyWithProgress(connection.store, session);
+  const verification = await showVerifyProgress(session, (onProgress) =>
+    verifyStore(connection.store, onProgress),
+  );
   const verified = exitCodeOf(verification);
   const folder = showPath(root, runtime.cwd);
   const queries = listQueries(folder, runtime.program);

@@ -1,7 +1,7 @@
 // Responsible for the command `prune`: deletes the rows that retention no longer keeps, and shows what is kept, and why.
 
 import type { Connection } from '../app/connect.ts';
-import { toErrorsJson } from '../app/result-json.ts';
+import { addUp, type Count, toPruneJson, warnOfLocked } from '../app/prune-json.ts';
 import { type ExitCode, exitCodes, policyOf } from '../core/error-policy.ts';
 import { ConfigError, type ConfigIssue, configFault } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
@@ -52,26 +52,10 @@ async function runPrune(options: PruneCommandOptions, session: Session): Promise
   await checkFolder(store, 'store');
   const pick = (covered: readonly TargetKey[]) => pickFrom(options, covered);
   const result = await pruneWithProgress(connection, session, { isDryRun, pick });
-  if (result.locked.length > 0) {
-    const count = result.locked.length;
-    session.log('warn', 'the store refused to delete parts of pruned snapshots', {
-      count,
-      hint: 'Object lock may keep them: a later prune tries again. Otherwise the key may not delete objects: grant it that permission.',
-    });
-  }
-  const { errors } = result;
-  const sum = addUp(result);
-  const { targets, notCovered, locked, marked, parts, bytes } = result;
+  warnOfLocked(result, session.log);
   return {
     exitCode: exitCodeOf(result),
-    json: {
-      status: errors.length > 0 ? 'failed' : isDryRun ? 'planned' : 'pruned',
-      store: store.url,
-      dryRun: isDryRun,
-      ...{ targets, notCovered, locked, sum },
-      deleted: { tombstones: marked, parts, bytes },
-      errors: errors.flatMap((error) => toErrorsJson(error, session.scrubber)),
-    },
+    json: toPruneJson(result, { storeUrl: store.url, isDryRun }, session.scrubber),
     text: describePruning(result, store.url, isDryRun),
   };
 }
@@ -151,34 +135,6 @@ function pickFrom(
 
 function exitCodeOf({ errors }: PruneResult): ExitCode {
   return worstOf([exitCodes.complete, ...errors.map((error) => policyOf(error).exitCode)]);
-}
-
-interface Count {
-  snapshots: number;
-  parts: number;
-  bytes: number;
-}
-
-/** `pruned`: all with a tombstone or that get one. `due`: those whose parts are deleted now. `waiting`: their grace is not over. */
-function addUp({ targets }: PruneResult): Record<'kept' | 'pruned' | 'due' | 'waiting', Count> & {
-  gone: number;
-} {
-  const all = targets.flatMap(({ snapshots }) => snapshots);
-  const count = (isWanted: (one: SnapshotPruning) => boolean): Count => {
-    const wanted = all.filter(isWanted);
-    return {
-      snapshots: wanted.length,
-      parts: wanted.reduce((sum, { parts }) => sum + parts, 0),
-      bytes: wanted.reduce((sum, { bytes }) => sum + bytes, 0),
-    };
-  };
-  return {
-    kept: count(({ rule }) => rule !== 'pruned'),
-    pruned: count(({ rule }) => rule === 'pruned'),
-    due: count(({ rule, isDue }) => rule === 'pruned' && isDue),
-    waiting: count(({ rule, isDue }) => rule === 'pruned' && !isDue),
-    gone: targets.reduce((sum, { gone }) => sum + gone, 0),
-  };
 }
 
 function describePruning(result: PruneResult, url: string, isDryRun: boolean): string {

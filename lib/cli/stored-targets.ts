@@ -1,11 +1,11 @@
 // Responsible for which stored targets a command is about: those of the configuration or of the whole store, as its options pick.
 
+import { noSnapshot } from '../app/store-check.ts';
 import { configFault } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import { mapParallel } from '../core/parallel.ts';
 import type { Log, Store } from '../core/ports.ts';
 import { findNewest, listTargets } from '../snapshots/catalog.ts';
-import { noSnapshot } from './connection.ts';
 import { describeTarget } from './format.ts';
 
 /** Each list has the values of a repeatable option. Absent: any. */

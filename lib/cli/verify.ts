@@ -1,24 +1,16 @@
 // Responsible for the command `verify`: checks that the store still holds what was sealed. Not responsible for repairs.
 
-import { describePlace, readPins, requireOutside, updatePins } from '../app/pin-file.ts';
-import { readPublicKeys } from '../app/public-keys.ts';
+import { noSnapshot } from '../app/store-check.ts';
+import { exitCodeOf, isEmpty, type PinsResult, runVerification } from '../app/verify-run.ts';
 import type { VerifyConfig } from '../config/model.ts';
-import { type ExitCode, exitCodes } from '../core/error-policy.ts';
-import { configFault, ExportError } from '../core/errors.ts';
-import { scheduleKey } from '../core/object-keys.ts';
-import type { Store } from '../core/ports.ts';
+import { exitCodes } from '../core/error-policy.ts';
+import { configFault } from '../core/errors.ts';
 import { parseTime } from '../core/time-text.ts';
-import { decodeSchedule, listLastSealed } from '../runs/schedule.ts';
 import { describeProof } from '../snapshots/proof.ts';
-import type { VerifyProgress } from '../snapshots/stored-evidence.ts';
-import type { LastSealed } from '../snapshots/survey.ts';
-import {
-  type Verification,
-  type VerifyOptions,
-  verifyWithChains,
-} from '../snapshots/verification.ts';
+import type { OnProgress, VerifyProgress } from '../snapshots/stored-evidence.ts';
+import type { Verification } from '../snapshots/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
-import { connectStore, noSnapshot } from './connection.ts';
+import { connectStore } from './connection.ts';
 import { formatBytes, formatCount, formatPlural } from './format.ts';
 import { addStoreOptions, collectValues, type StoreOptions } from './options.ts';
 import type { ProgressState } from './progress.ts';
@@ -69,59 +61,29 @@ export const verifyCommand: CommandDefinition<VerifyCommandOptions> = {
 };
 
 async function runVerify(options: VerifyCommandOptions, session: Session): Promise<Outcome> {
-  const { store, targets, pins: place, verify } = await connectStore(options, session);
+  const connection = await connectStore(options, session);
+  const { store, targets, verify } = connection;
   // With --store alone, the target is a placeholder.
   const isByFlags = options.store !== undefined && options.config === undefined;
-  if (place) await requireOutside(place, store);
-  const publicKeys = await readPublicKeys(verify.publicKeys);
-  const pins = place && (await readPins(place));
-  const { verification, chains } = await verifyWithProgress(store, session, {
-    tables: isByFlags ? [] : targets.map(({ table }) => table),
-    allowsUnnamed: options.allowUnnamed ?? false,
-    lastSealed: await readLastSealed(store),
-    pins: place && (pins ?? []),
-    publicKeys,
-    hashSinceMs: readHashSince(options, verify, session),
-  });
-  requireSnapshot(verification, store, options);
-  const { faults, unchecked, unnamed } = verification;
+  const hashSinceMs = readHashSince(options, verify, session);
+  const { exitCode, verification, pins, json } = await showVerifyProgress(session, (onProgress) =>
+    runVerification(connection, {
+      tables: isByFlags ? [] : targets.map(({ table }) => table),
+      allowsUnnamed: options.allowUnnamed ?? false,
+      hashSinceMs,
+      onProgress,
+    }),
+  );
+  if (isEmpty(verification)) {
+    throw noSnapshot(options.store === undefined ? 'store' : '--store', store);
+  }
+  const { unnamed } = verification;
   if (unnamed.length > 0) {
     const count = unnamed.length;
     session.log('warn', 'the store holds objects that no manifest names', { count });
   }
-  const errors = [
-    ...faults.map(({ key, message, hint }) => ({
-      ...{ code: 'CORRUPT', message: `${key}: ${message}`, hint },
-    })),
-    ...unchecked.map(({ key, message, hint }) => ({
-      ...{ code: 'STORE_DENIED', message: `${key} is not checked: ${message}`, hint },
-    })),
-  ];
-  const exitCode = exitCodeOf(verification);
-  const status = exitCode === exitCodes.complete ? 'verified' : 'failed';
-  const proof = describeProof(verification);
-  const isGood = exitCode === exitCodes.complete;
-  const pinsResult = place && {
-    file: describePlace(place),
-    checked: pins?.length ?? 0,
-    isCreated: isGood && pins === null,
-    isUpdated: isGood && (await updatePins(place, chains, store.nowMs())),
-  };
-  return {
-    exitCode,
-    json: { status, store: store.url, ...verification, pins: pinsResult, ...proof, errors },
-    text: describeVerification(verification, store.url) + describePinsResult(pinsResult),
-  };
-}
-
-/** Throws ConfigError if the store is empty: a mistyped address looks the same, and must not be reported as verified. */
-function requireSnapshot(
-  { manifests, faults, unchecked }: Verification,
-  store: Store,
-  options: VerifyCommandOptions,
-): void {
-  if (manifests > 0 || faults.length > 0 || unchecked.length > 0) return;
-  throw noSnapshot(options.store === undefined ? 'store' : '--store', store);
+  const text = describeVerification(verification, store.url) + describePinsResult(pins);
+  return { exitCode, json, text };
 }
 
 /** As VerifyOptions.hashSinceMs. Throws ConfigError if the options contradict each other. */
@@ -136,15 +98,6 @@ function readHashSince(
   throw configFault('--since', message, 'Give only one of them.');
 }
 
-interface PinsResult {
-  file: string;
-  /** Targets whose pin was checked. */
-  checked: number;
-  /** The file did not exist. */
-  isCreated: boolean;
-  isUpdated: boolean;
-}
-
 function describePinsResult(result: PinsResult | null): string {
   if (!result) return '';
   const { file, checked, isCreated, isUpdated } = result;
@@ -154,31 +107,11 @@ function describePinsResult(result: PinsResult | null): string {
   return `pins: ${showKey(file)} ${what}\n`;
 }
 
-/** Empty if the schedule is damaged, may not be read, or does not exist: it is working state, which not every copy has. */
-async function readLastSealed(store: Store): Promise<LastSealed[]> {
-  try {
-    return listLastSealed(decodeSchedule(await store.get(scheduleKey)));
-  } catch (error) {
-    if (
-      error instanceof ExportError &&
-      ['CORRUPT', 'STORE_DENIED', 'STORE_UNUSABLE'].includes(error.code)
-    )
-      return [];
-    throw error;
-  }
-}
-
-export function exitCodeOf({ faults, unchecked }: Verification): ExitCode {
-  if (faults.length > 0) return exitCodes.integrity;
-  return unchecked.length > 0 ? exitCodes.denied : exitCodes.complete;
-}
-
-/** Throws the reason of the session's signal once it has aborted. */
-export async function verifyWithProgress(
-  store: Store,
+/** Shows how far `work` is, which reports it. It throws the reason of the session's signal once that has aborted. */
+export async function showVerifyProgress<T>(
   session: Session,
-  options: VerifyOptions = {},
-): ReturnType<typeof verifyWithChains> {
+  work: (onProgress: OnProgress) => Promise<T>,
+): Promise<T> {
   const { runtime, signal } = session;
   let startMs = runtime.monotonicMs();
   let seen: VerifyProgress | null = null;
@@ -189,7 +122,7 @@ export async function verifyWithProgress(
     if (progress.unit !== seen?.unit) startMs = runtime.monotonicMs();
     seen = progress;
   };
-  return session.showProgress(stateAt, () => verifyWithChains(store, onProgress, options));
+  return session.showProgress(stateAt, () => work(onProgress));
 }
 
 /** `elapsedMs`: since the first object of this kind. */

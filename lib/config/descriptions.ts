@@ -71,7 +71,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
   obs,
   verify: {
     pins: {
-      text: 'Where `verify` keeps the newest manifest that it has seen of each target. `verify` reports a fault if one of them is no longer in its chain. Must be outside the store. `--pins` replaces it.',
+      text: 'Where `verify` keeps the newest manifest that it has seen of each target. In a function it must be `obs://`, unless `mounted` is true. `verify` reports a fault if one of them is no longer in its chain. Must be outside the store. `--pins` replaces it.',
       defaultText: 'none: no pins are kept',
     },
     obs: {
@@ -79,7 +79,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       defaultText: 'that of the store, if it is a bucket too',
     },
     publicKeys: {
-      text: 'Public keys that must have signed the newest manifest of every target. Relative file names start at the folder of this file. `--public-key` replaces the list.',
+      text: 'Public keys that must have signed the newest manifest of every target. Relative file names start at the folder of this file. `serverless package` puts the files into the zip of the function `verify`. `--public-key` replaces the list.',
       defaultText: 'signatures are checked with the keys that the store holds itself',
     },
     since: {

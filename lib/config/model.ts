@@ -68,16 +68,19 @@ export interface ProxyConfig {
 
 /** Defaults of the command `verify`. */
 export interface VerifyConfig {
-  /** The object with the pins; null: there are none. `store` has only the folder or the bucket of that object. */
-  pins: { store: StoreConfig; key: string } | null;
+  /**
+   * The object with the pins; null: there are none. `name`: the setting or option, for messages. `store` has only the folder or the
+   * bucket of that object.
+   */
+  pins: { name: string; store: StoreConfig; key: string } | null;
   publicKeys: readonly PublicKeySource[];
   /** Only parts of snapshots from here on are hashed: a date, a time or an age. Null: all are. */
   since: string | null;
 }
 
 /** `name`: the setting or option, for messages. */
-export type PublicKeySource = { name: string } & (
-  | { kind: 'file'; path: string }
+export type PublicKeySource = { name: string } /** The first of these files that exists. */ & (
+  | { kind: 'file'; paths: readonly string[] }
   | { kind: 'text'; text: string }
 );
 

@@ -23,6 +23,7 @@ import type {
   Target,
   VerifyConfig,
 } from './model.ts';
+import { packedKeyPath } from './packed-key.ts';
 import { hostOf } from './regional-host.ts';
 import type { About, ConfigShape } from './schema.ts';
 import { listAbove } from './setting-list.ts';
@@ -40,6 +41,13 @@ export const folderInFunction: ConfigIssue = {
   path: 'store',
   message: 'is a folder, which a function loses together with its instance',
   hint: 'Write `store: obs://bucket/prefix`. Only if the folder is on a file system that is mounted into the function, add `mounted: true`.',
+};
+
+/** The fault of pins in a file, in a function that is not `mounted`. */
+export const pinFileInFunction: ConfigIssue = {
+  path: 'verify.pins',
+  message: 'is a file, which a function loses together with its instance',
+  hint: 'Write `pins: obs://other-bucket/pins.jsonl`. Only if the file is on a file system that is mounted into the function, add `mounted: true`.',
 };
 
 interface Context extends ConfigOptions {
@@ -175,7 +183,11 @@ function withoutFaulty(accounts: readonly Account[], issues: readonly ConfigIssu
 
 /** Checks each setting by itself. */
 function openDraft(values: ConfigValues, context: Context): Draft {
-  const isUnused = context.needs === 'store' ? isApiOnly : isStoreOnly;
+  const usesStoreOnly = context.needs === 'store';
+  /** Of the commands that need only the store, those that sign do not verify. */
+  const isUnused = (about: About) =>
+    (usesStoreOnly && isApiOnly(about)) ||
+    ((!usesStoreOnly || context.signs === true) && isStoreOnly(about));
   const isNeeded = (path: string) => context.signs === true && path.startsWith('signing.');
   const canLack = ({ path }: ConfigIssue) => listAbove(path).some(isUnused) && !isNeeded(path);
   const unused = values.unset.filter(canLack);
@@ -396,7 +408,7 @@ function toBucket(
 }
 
 function toVerify(draft: Draft, store: StoreConfig, first: Account | undefined): VerifyConfig {
-  const { shape, folder, report } = draft;
+  const { shape, folder, inFunction, report } = draft;
   const { obs, publicKeys = [], since = null } = shape.verify ?? {};
   if (obs && shape.verify?.pins?.kind !== 'obs' && !draft.isFaulty('verify.pins')) {
     const hint = 'Remove it, or write `pins: obs://bucket/key`.';
@@ -408,7 +420,9 @@ function toVerify(draft: Draft, store: StoreConfig, first: Account | undefined):
     publicKeys: publicKeys.flatMap((given = '', index): PublicKeySource[] => {
       const name = `verify.publicKeys.${index}`;
       if (given.includes('-----BEGIN ')) return [{ name, kind: 'text', text: given }];
-      return [{ name, kind: 'file', path: resolve(folder, given.replace(/^file:/, '')) }];
+      const own = given.replace(/^file:/, '');
+      const places = inFunction ? [packedKeyPath(given, index), own] : [own];
+      return [{ name, kind: 'file', paths: places.map((path) => resolve(folder, path)) }];
     }),
   };
 }
@@ -421,19 +435,16 @@ function toPins(
   store: StoreConfig,
   first: Account | undefined,
 ): VerifyConfig['pins'] {
-  const { shape, folder, inFunction, report } = draft;
+  const { shape, folder, inFunction, report, pathOf = (path: string) => path } = draft;
   const location = shape.verify?.pins;
+  const name = pathOf('verify.pins');
   // Commands that do not verify need no key for the pins.
-  if (location === undefined || draft.needs !== 'store') return null;
+  if (location === undefined || draft.needs !== 'store' || draft.signs) return null;
   if (location.kind === 'file') {
     const path = resolve(folder, location.path);
-    if (inFunction && !shape.mounted) {
-      const hint =
-        'Write `pins: obs://bucket/key`. Only on a mounted file system, add `mounted: true`.';
-      report('verify.pins', 'is a file, which a function loses together with its instance', hint);
-    }
+    if (inFunction && !shape.mounted) draft.issues.push(pinFileInFunction);
     const fileMode = shape.fileMode ?? ownerOnly;
-    return { store: { kind: 'file', root: dirname(path), fileMode }, key: basename(path) };
+    return { name, store: { kind: 'file', root: dirname(path), fileMode }, key: basename(path) };
   }
   if (shape.verify?.obs === undefined && store.kind !== 'obs') {
     const hint = 'Add `verify: { obs: { credentials: { ak, sk } } }` to the configuration file.';
@@ -450,7 +461,7 @@ function toPins(
     store.endpoint === bucket.endpoint &&
     `${location.prefix}/`.startsWith(store.prefix === '' ? '' : `${store.prefix}/`);
   if (isInside) report('verify.pins', 'is inside the store', outsideHint);
-  return { store: bucket, key: location.prefix };
+  return { name, store: bucket, key: location.prefix };
 }
 
 /** Two targets that would write one series of snapshots. While a project is unknown, its account is compared instead. */

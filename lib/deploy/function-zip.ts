@@ -8,8 +8,10 @@ import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { fromBufferPromise } from 'yauzl';
 import { ZipFile } from 'yazl';
+import { needsOf, verifies } from '../app/function-needs.ts';
 import { configFault } from '../core/errors.ts';
 import type { CommandContext } from './command-context.ts';
+import { collectPublicKeys } from './packed-keys.ts';
 import { checkPackedStore } from './packed-store.ts';
 import type { FunctionSettings } from './settings.ts';
 import { checkWrittenSecrets } from './written-secrets.ts';
@@ -25,27 +27,30 @@ export function usesPackedConfig(environment: Readonly<Record<string, string>>):
 /** Limit for a zip sent through the API. Source: FunctionGraph User Guide, "Notes and Constraints", read 2026-11-24. */
 export const zipMaxBytes = 50 * 2 ** 20;
 
-/** Builds the bundles and writes one zip for each function. Returns one line of text for each zip. */
+/**
+ * Checks the configuration, builds the bundles and writes one zip for each function. Returns one line of text for each zip. Throws
+ * ConfigError.
+ */
 export async function packFunctions(
   { root, nodePath, progress, zipPath }: CommandContext,
   functions: readonly FunctionSettings[],
 ): Promise<string[]> {
+  // Before the build, which takes seconds.
+  const inputs = [];
+  for (const settings of functions) {
+    inputs.push({ key: settings.key, files: await collectConfig(root, settings) });
+  }
   progress('build');
-  await promisify(execFile)(nodePath, [join(root, 'build.mjs'), root], { cwd: root }).catch(
+  const args = [join(root, 'build.mjs'), root, ...functions.map(({ key }) => key)];
+  await promisify(execFile)(nodePath, args, { cwd: root }).catch(
     ({ stderr = '', message }: Error & { stderr?: string }) => {
       const hint = 'Run `npm ci`, then `npm run build`, and fix the errors that it prints.';
       throw configFault('package', `the build failed: ${stderr.trim() || message}`, hint);
     },
   );
   const lines: string[] = [];
-  for (const { key, environment } of functions) {
-    const files = await collectFiles(root, key);
-    const config = files.find(({ path }) => path === configName);
-    if (config) {
-      checkWrittenSecrets(String(config.bytes), configName);
-      if (usesPackedConfig(environment)) checkPackedStore(String(config.bytes), configName);
-    }
-    const zip = await writeZip(files);
+  for (const { key, files } of inputs) {
+    const zip = await writeZip([...(await collectFiles(root, key)), ...files]);
     const path = zipPath(key);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, zip);
@@ -55,24 +60,48 @@ export async function packFunctions(
   return lines;
 }
 
-/** The built index.js with its licences, and cgs-export.yml if it exists. Throws ConfigError if the bundle does not exist. */
-export async function collectFiles(root: string, key: string) {
-  const script = join(root, 'dist/functions', key, 'index.js');
-  const files: { path: string; bytes: Buffer }[] = [];
-  for (const [path, source] of [
-    ['index.js', script],
-    ['index.js.LEGAL.txt', `${script}.LEGAL.txt`],
-    [configName, join(root, configName)],
-  ] as const) {
-    const bytes = await readFile(source).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return null;
-      throw error;
-    });
-    if (bytes) files.push({ path, bytes });
+interface ZippedFile {
+  /** Inside the zip. */
+  path: string;
+  bytes: Buffer;
+}
+
+/** cgs-export.yml if it exists, and the public keys that the function reads. Throws ConfigError. */
+async function collectConfig(
+  root: string,
+  { key, environment }: FunctionSettings,
+): Promise<ZippedFile[]> {
+  if ((await readIfThere(join(root, 'functions', `${key}.ts`))) === null) {
+    const hint = 'Name each function in serverless.yml like its file in functions/.';
+    throw configFault(`functions.${key}`, `there is no file functions/${key}.ts`, hint);
   }
-  if (files.some(({ path }) => path === 'index.js')) return files;
-  const hint = 'Name each function in serverless.yml like its file in functions/.';
-  throw configFault(`functions.${key}`, `there is no bundle of functions/${key}.ts`, hint);
+  const bytes = await readIfThere(join(root, configName));
+  if (!bytes) return [];
+  const text = String(bytes);
+  const config = { path: configName, bytes };
+  const usesKeys = verifies(needsOf(key));
+  checkWrittenSecrets(text, configName);
+  if (!usesPackedConfig(environment)) return [config];
+  checkPackedStore(text, configName, usesKeys);
+  return [config, ...(usesKeys ? await collectPublicKeys(text, configName, root) : [])];
+}
+
+/** The built index.js with its licences. */
+export async function collectFiles(root: string, key: string): Promise<ZippedFile[]> {
+  const script = join(root, 'dist/functions', key, 'index.js');
+  const licences = await readIfThere(`${script}.LEGAL.txt`);
+  return [
+    { path: 'index.js', bytes: await readFile(script) },
+    ...(licences ? [{ path: 'index.js.LEGAL.txt', bytes: licences }] : []),
+  ];
+}
+
+/** Null if the file does not exist. */
+function readIfThere(path: string): Promise<Buffer | null> {
+  return readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
 }
 
 /** `path`: inside the zip. The bytes depend on the files and the zlib version only. Throws ConfigError above the size limit. */

@@ -1,6 +1,7 @@
 // Responsible for checking the configuration in a zip before the deployment: a fault shows here, and not in every timer invocation.
 
 import { join, relative } from 'node:path';
+import { type FunctionNeeds, needsOf } from '../app/function-needs.ts';
 import { openSigningKey } from '../app/signing-check.ts';
 import { readConfig } from '../config/load.ts';
 import type { Config } from '../config/model.ts';
@@ -30,9 +31,10 @@ export async function checkPackedConfig(
     const hint = 'Write it (`node dist/cli.js init` creates one to edit), then package again.';
     throw configFault('package', `${configName} is not in ${zipName}`, hint);
   }
+  const needs = needsOf(key);
   const config = readFunctionConfig(String(bytes), join(root, configName), settings, secrets);
-  openSigningKey(config.signing);
-  if (settings.agencyName || settings.appXrole || !needsAgency(config)) return;
+  if (needs.signs) openSigningKey(config.signing);
+  if (settings.agencyName || settings.appXrole || !needsAgency(config, needs)) return;
   const message = `is missing, but ${configName} uses the credentials \`agency\``;
   const hint = 'Set agencyName, or write other credentials into the configuration.';
   throw configFault(`functions.${key}.agencyName`, message, hint);
@@ -45,7 +47,8 @@ function readFunctionConfig(
   secrets: Secrets,
 ): Config {
   try {
-    return readConfig(text, path, { env: { ...environment, ...secrets }, inFunction: true });
+    const env = { ...environment, ...secrets };
+    return readConfig(text, path, { env, inFunction: true, ...needsOf(key) });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const hint = `Add its name to secrets (or environment) of functions.${key} in serverless.yml. Deploy reads the values of secrets from this shell.`;
@@ -56,7 +59,8 @@ function readFunctionConfig(
   }
 }
 
-function needsAgency({ accounts, store }: Config): boolean {
-  const holders = store.kind === 'obs' ? [...accounts, store] : accounts;
+function needsAgency({ accounts, store, verify }: Config, { needs }: FunctionNeeds): boolean {
+  const buckets = [store, verify.pins?.store].flatMap((one) => (one?.kind === 'obs' ? [one] : []));
+  const holders = needs === 'service' ? [...accounts, ...buckets] : buckets;
   return holders.some(({ credentials }) => credentials.kind === 'agency');
 }

@@ -1,18 +1,27 @@
-// Responsible for rejecting a folder as the store in the cgs-export.yml of a zip. It needs no variable: `package` has none.
+// Responsible for rejecting a folder as the store, and a file as the pins, in the cgs-export.yml of a zip. It needs no variable:
+// `package` has none.
 
-import { folderInFunction } from '../config/rules.ts';
+import { folderInFunction, pinFileInFunction } from '../config/rules.ts';
 import { parseConfigText } from '../config/text.ts';
 import { ConfigError } from '../core/errors.ts';
+import { asRecord } from '../core/value-shape.ts';
 import { placeholder, variables } from './written-secrets.ts';
 
 /**
- * Throws ConfigError. A store or `mounted` that is a variable is not judged here, but by `deploy` and by the function, which
- * know its value.
+ * Throws ConfigError. What is a variable is not judged here, but by `deploy` and by the function, which know its value.
+ * `readsPins`: the function uses `verify.pins`.
  */
-export function checkPackedStore(text: string, fileName: string): void {
-  const { store, mounted = false } = parseConfigText(text, fileName, variables).value;
-  const isFolder = typeof store === 'string' && store.startsWith('file:');
-  if (isFolder && !['true', placeholder].includes(String(mounted))) {
-    throw new ConfigError([folderInFunction]);
-  }
+export function checkPackedStore(text: string, fileName: string, readsPins: boolean): void {
+  const { store, mounted, verify } = parseConfigText(text, fileName, variables).value;
+  if (['true', placeholder].includes(String(mounted ?? false))) return;
+  const { pins } = asRecord(verify);
+  const issues = [
+    ...(isFile(store) ? [folderInFunction] : []),
+    ...(readsPins && isFile(pins) ? [pinFileInFunction] : []),
+  ];
+  if (issues.length > 0) throw new ConfigError(issues);
+}
+
+function isFile(place: unknown): boolean {
+  return typeof place === 'string' && place.startsWith('file:');
 }

@@ -19,8 +19,11 @@ const passwordInUrl = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:([^\s/@]+)@/gi;
 
 /** Throws ConfigError that lists every secret, without its value, or the faults of a text that does not parse. */
 export function checkWrittenSecrets(text: string, fileName: string): void {
-  const { obs, signing, accounts } = parseConfigText(text, fileName, variables).value;
-  const issues = findInCredentials('obs', obs);
+  const { obs, signing, verify, accounts } = parseConfigText(text, fileName, variables).value;
+  const issues = [
+    ...findInCredentials('obs', obs),
+    ...findInCredentials('verify.obs', asRecord(verify).obs),
+  ];
   const { privateKey } = asRecord(signing);
   if (isWritten(privateKey))
     issues.push(describe('signing.privateKey', 'is written as plain text'));

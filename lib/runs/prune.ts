@@ -36,6 +36,8 @@ export interface PruneOptions {
   /** Of the stored targets that the configuration covers, those to prune. May throw ConfigError: nothing is written yet. */
   pick: (covered: readonly TargetKey[]) => readonly TargetKey[];
   onProgress?: (progress: PruneProgress) => void;
+  /** False: if another exporter holds the lease, nothing is done. Default: wait until it has finished. */
+  waitsForOthers?: boolean;
 }
 
 export interface PruneProgress {
@@ -67,23 +69,26 @@ export interface PruneResult extends PruneCounts {
   /** Stored targets that the configuration does not cover. */
   notCovered: TargetKey[];
   errors: ExportError[];
+  /** True: nothing was done, because another exporter held the lease. */
+  isLeased: boolean;
 }
 
 /** Faults are in the result, each once. Only bugs are thrown. */
 export async function prune(ports: PrunePorts, options: PruneOptions): Promise<PruneResult> {
   const { budget } = ports;
   const result: PruneResult = {
-    ...{ targets: [], notCovered: [], errors: [] },
+    ...{ targets: [], notCovered: [], errors: [], isLeased: false },
     ...{ marked: 0, parts: 0, bytes: 0, locked: [] },
   };
   try {
     if (options.isDryRun) await pruneTargets(ports, options, { lease: null, result });
     else {
-      const lease = await waitForLease(true, ports);
+      const lease = await waitForLease(options.waitsForOthers ?? true, ports);
+      if (!lease) return { ...result, isLeased: true };
       try {
         await pruneTargets(ports, options, { lease, result });
       } finally {
-        await lease?.release();
+        await lease.release();
       }
     }
   } catch (error) {

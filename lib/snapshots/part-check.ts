@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { mapParallel } from '../core/parallel.ts';
 import type { Store } from '../core/ports.ts';
+import { compareUtf8 } from '../core/utf8-order.ts';
 import type { Fault } from './catalog.ts';
 import { type Part, restoreHint, type SealedSummary } from './manifest.ts';
 import type { ReadResult } from './read-note.ts';
@@ -25,6 +26,8 @@ export interface PartFindings extends Notes {
   /** How many parts could be read, and their bytes. */
   read: number;
   bytes: number;
+  /** Those for which the time did not suffice, the newest first. */
+  notReached: NamedPart[];
   /** How many were missing, but named by a tombstone. */
   gone: number;
   /** Keys of the manifests of these. */
@@ -35,16 +38,21 @@ export interface PartCheckOptions {
   onProgress: OnProgress;
   /** Looks for the tombstone of a snapshot now. `value` null: there is none that counts. */
   findTombstone: (sealed: SealedSummary) => Promise<ReadResult<Tombstone>>;
+  /** Default: there is no limit. */
+  isTimeUp?: (() => boolean) | undefined;
 }
 
 /** Larger parts are read one after the other: one chunk of them needs as much memory as many small parts. */
 const smallBytesMax = 2 ** 20;
 
-/** Compares every part with what its manifest says of it. The large ones come last. */
+/**
+ * Compares every part with what its manifest says of it, those of the newest snapshots first. Once `isTimeUp` is true, it starts no
+ * further part, and an error of a part that is being read, also one that `onProgress` throws, means that the part was not reached.
+ */
 export async function checkParts(
   store: Store,
   named: readonly NamedPart[],
-  { onProgress, findTombstone }: PartCheckOptions,
+  { onProgress, findTombstone, isTimeUp = () => false }: PartCheckOptions,
 ): Promise<PartFindings> {
   const bytesTotal = named.reduce((sum, { part }) => sum + part.bytes, 0);
   let done = 0;
@@ -79,20 +87,65 @@ export async function checkParts(
     if (!(await isStillNamed(store, manifestKey, part.key))) return { ...result, fault: null };
     return { ...(await checkPart(store, part, report)), bytes: result.bytes };
   };
-  const isSmall = ({ part }: NamedPart) => part.bytes <= smallBytesMax;
-  const small = await mapParallel(named.filter(isSmall), readsMax, check);
-  const isLarge = (one: NamedPart) => !isSmall(one);
-  const large = await mapParallel(named.filter(isLarge), 1, check);
+  const notReached: NamedPart[] = [];
+  const checkInTime = stopInTime(check, isTimeUp, notReached);
+  const results: PartResult[] = [];
+  for (const { parts, parallelMax } of groupNewestFirst(named)) {
+    results.push(...(await mapParallel(parts, parallelMax, checkInTime)));
+  }
   const findings: PartFindings = {
-    ...{ faults: [], unchecked: [], read: 0, bytes: 0, gone, prunedMeanwhile },
+    ...{ faults: [], unchecked: [], read: 0, bytes: 0, gone, prunedMeanwhile, notReached },
   };
-  for (const result of [...small, ...large]) {
+  for (const result of results) {
     addNotes(findings, result);
     if (result.bytes === null) continue;
     findings.read += 1;
     findings.bytes += result.bytes;
   }
+  notReached.sort(compareAge);
   return findings;
+}
+
+/** As `check`, but notes the part in `notReached` if the time is up before or while it is read. */
+function stopInTime(
+  check: (one: NamedPart) => Promise<PartResult>,
+  isTimeUp: () => boolean,
+  notReached: NamedPart[],
+) {
+  return async (one: NamedPart): Promise<PartResult> => {
+    try {
+      if (!isTimeUp()) return await check(one);
+    } catch (error) {
+      if (!isTimeUp()) throw error;
+    }
+    notReached.push(one);
+    return { bytes: null, isMissing: false, fault: null, unchecked: null };
+  };
+}
+
+/** Neighbours of one kind, in the order to read them. */
+function groupNewestFirst(named: readonly NamedPart[]) {
+  const groups: { parts: NamedPart[]; parallelMax: number }[] = [];
+  for (const one of [...named].sort(compareAge)) {
+    const parallelMax = isLarge(one) ? 1 : readsMax;
+    const last = groups.at(-1);
+    if (last?.parallelMax === parallelMax) last.parts.push(one);
+    else groups.push({ parts: [one], parallelMax });
+  }
+  return groups;
+}
+
+/** First those that the list did not show with their size, because most of them have a fault. Then the newest. */
+function compareAge(a: NamedPart, b: NamedPart): number {
+  return (
+    Number(a.isListed) - Number(b.isListed) ||
+    compareUtf8(b.sealed.manifest.snapshot, a.sealed.manifest.snapshot) ||
+    Number(isLarge(a)) - Number(isLarge(b))
+  );
+}
+
+function isLarge({ part }: NamedPart): boolean {
+  return part.bytes > smallBytesMax;
 }
 
 async function isStillNamed(store: Store, manifestKey: string, key: string): Promise<boolean> {

@@ -14,6 +14,7 @@ export type Proof = Pick<
   | 'signatures'
   | 'pinned'
   | 'notHashed'
+  | 'notReached'
 >;
 
 export interface ProofWords {
@@ -23,7 +24,7 @@ export interface ProofWords {
 
 /** With faults or unchecked objects the words say less. */
 export function describeProof(proof: Proof): ProofWords {
-  const { faults, unchecked, underWay, notHashed, pinned, signatures } = proof;
+  const { faults, unchecked, underWay, pinned, signatures } = proof;
   const isWhole = faults.length === 0 && unchecked.length === 0;
   const hasKeys = signatures.keysFrom === 'given';
   const hasPins = pinned !== null && pinned.targets > 0;
@@ -36,7 +37,7 @@ export function describeProof(proof: Proof): ProofWords {
   const notProven = [
     ...(isAnchored ? listLimits(proof) : [describeUnanchored(isWhole, hasKeys || hasPins)]),
     ...(hasKeys ? [] : describeOwnKeys(signatures)),
-    ...describeNotHashed(notHashed),
+    ...describeNotHashed(proof),
     ...describePruned(proof),
     ...(underWay.length > 0 ? ['What a seal under way explains is not proven.'] : []),
   ];
@@ -60,11 +61,13 @@ function describePruned({ pruned, prunedParts, signatures }: Proof): string[] {
   ];
 }
 
-function describeNotHashed({ parts, since }: Proof['notHashed']): string[] {
+function describeNotHashed({ notHashed: { parts, since }, notReached }: Proof): string[] {
   if (parts === 0) return [];
   const which = since === null ? '' : ` of snapshots before ${since}`;
+  const reason =
+    notReached.length === 0 ? '' : ` The time did not suffice for ${notReached.length} of them.`;
   return [
-    `${parts} part${parts === 1 ? '' : 's'}${which} ${parts === 1 ? 'was' : 'were'} not hashed: only existence and size were checked.`,
+    `${parts} part${parts === 1 ? '' : 's'}${which} ${parts === 1 ? 'was' : 'were'} not hashed: only existence and size were checked.${reason}`,
   ];
 }
 

@@ -33,6 +33,8 @@ export interface VerifyOptions {
   publicKeys?: readonly PublicKey[];
   /** Parts of older snapshots are not hashed, only listed; `Infinity`: no part is hashed. Milliseconds; null: all are hashed. */
   hashSinceMs?: number | null;
+  /** True: no further part is hashed. The newest ones are hashed first. */
+  isTimeUp?: () => boolean;
 }
 
 type Missed = Gap & { account: string; table: string; region: string; projectId: string };
@@ -66,8 +68,13 @@ export interface Verification {
   signatures: SignatureCount;
   /** How many pins were checked, and how many targets have none. Null: the user gave no pins. */
   pinned: { targets: number; without: number } | null;
-  /** Parts that exist with the right size and were not read. `since`: the snapshots from this time on were; null: none was. */
+  /**
+   * Parts that were not hashed: those of snapshots that the user left out, and those for which the time did not suffice. `since`:
+   * all parts of the snapshots from this time on were hashed; null: of no snapshot.
+   */
   notHashed: { parts: number; since: string | null };
+  /** Keys of the parts for which the time did not suffice, the newest first. */
+  notReached: string[];
 }
 
 export interface SignatureCount {
@@ -102,7 +109,7 @@ export async function verifyWithChains(
   options: VerifyOptions = {},
 ): Promise<{ verification: Verification; chains: Survey['chains'] }> {
   const { tables = [], allowsUnnamed = false, lastSealed = [], pins = null } = options;
-  const { publicKeys = [], hashSinceMs = null } = options;
+  const { publicKeys = [], hashSinceMs = null, isTimeUp } = options;
   const surveyOptions = { tables, lastSealed, pins: pins ?? [], publicKeys };
   let survey = await readSurvey(store, surveyOptions, onProgress);
   // Another process may have sealed meanwhile. Only what is still wrong is a fault.
@@ -112,14 +119,13 @@ export async function verifyWithChains(
   const all = named.filter(({ isGone }) => !isGone);
   const hashed = all.filter((part) => isHashed(part, hashSinceMs));
   const findTombstone = (sealed: SealedSummary) => readPruned(survey.tombstones, sealed);
-  const parts = await checkParts(store, hashed, { onProgress, findTombstone });
+  const parts = await checkParts(store, hashed, { onProgress, findTombstone, isTimeUp });
   const unnamedFaults = allowsUnnamed ? [] : survey.unnamedData.map(describeUnnamed);
   const chains = [...survey.chains.values()];
   const sealed = chains.flatMap((chain) => [...chain.sealed.values()]);
   const nowMs = store.nowMs();
   const count = (verdict: string) =>
     sealed.filter(({ manifest }) => manifest.verdict === verdict).length;
-  const isSince = hashSinceMs !== null && Number.isFinite(hashSinceMs);
   const verification: Verification = {
     manifests: sealed.length,
     parts: parts.read,
@@ -149,9 +155,10 @@ export async function verifyWithChains(
         .length,
     },
     notHashed: {
-      parts: all.length - hashed.length,
-      since: isSince ? new Date(hashSinceMs).toISOString() : null,
+      parts: all.length - hashed.length + parts.notReached.length,
+      since: findHashedSince(hashed, parts.notReached, hashSinceMs),
     },
+    notReached: parts.notReached.map(({ part }) => part.key),
   };
   return { verification, chains: survey.chains };
 }
@@ -160,6 +167,20 @@ export async function verifyWithChains(
 function isHashed({ sealed, isListed }: NamedPart, hashSinceMs: number | null): boolean {
   const { snapshot } = sealed.manifest;
   return hashSinceMs === null || !isListed || (snapshotTimeMs(snapshot) ?? 0) >= hashSinceMs;
+}
+
+/** From when on all parts were hashed, ISO 8601 UTC. Null: every part was, or of no snapshot all were. */
+function findHashedSince(
+  hashed: readonly NamedPart[],
+  notReached: readonly NamedPart[],
+  hashSinceMs: number | null,
+): string | null {
+  const toText = (ms: number) => (Number.isFinite(ms) ? new Date(ms).toISOString() : null);
+  const timeOf = ({ sealed }: NamedPart) => snapshotTimeMs(sealed.manifest.snapshot) ?? 0;
+  if (notReached.length === 0) return hashSinceMs === null ? null : toText(hashSinceMs);
+  const newestLeftMs = notReached.reduce((max, part) => Math.max(max, timeOf(part)), 0);
+  const laterMs = hashed.map(timeOf).filter((ms) => ms > newestLeftMs);
+  return toText(laterMs.reduce((min, ms) => Math.min(min, ms), Number.POSITIVE_INFINITY));
 }
 
 function countSignatures(

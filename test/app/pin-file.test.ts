@@ -17,6 +17,7 @@ const newestMs = Date.UTC(2026, 10, 24, 6);
 const nowMs = newestMs + 3_600_000;
 const clock = { nowMs: () => nowMs };
 const key = 'pins.jsonl';
+const name = '--pins';
 
 async function readChains(count: number, endMs: number) {
   const store = createMemoryStore(clock);
@@ -29,7 +30,7 @@ const bytesOf = (chains: typeof older) => Buffer.from(encodePins(listNewest(chai
 
 test('a missing file is created, and changed only if there is something new', async () => {
   const root = mkdtempSync(join(tmpdir(), 'pins-'));
-  const place = { store: openFileStore({ root, clock: systemClock }), key };
+  const place = { name, store: openFileStore({ root, clock: systemClock }), key };
   expect(await readPins(place)).toBeNull();
   expect(await updatePins(place, older, nowMs)).toBe(true);
   expect(await updatePins(place, older, nowMs)).toBe(false);
@@ -49,7 +50,7 @@ test('a newer pin that was lost to a write at the same time is written again', a
       await store.put(key, bytesOf(older));
     },
   });
-  await updatePins({ store, key }, newer, nowMs);
+  await updatePins({ name, store, key }, newer, nowMs);
   expect(isReplaced).toBe(true);
   expect(Buffer.from((await store.get(key)) ?? [])).toEqual(bytesOf(newer));
 });
@@ -58,7 +59,7 @@ test('a damaged file is an error of configuration, and is never overwritten', as
   for (const damaged of ['', 'x\n', bytesOf(newer).toString().slice(0, -1)]) {
     const store = createMemoryStore(clock);
     await store.put(key, Buffer.from(damaged));
-    const place = { store, key };
+    const place = { name, store, key };
     await expect(readPins(place)).rejects.toMatchObject({ code: 'CONFIG' });
     await expect(updatePins(place, newer, nowMs)).rejects.toMatchObject({ code: 'CONFIG' });
     expect(Buffer.from((await store.get(key)) ?? []).toString()).toBe(damaged);
@@ -73,7 +74,7 @@ describe('a file inside the store is refused', () => {
   writeFileSync(join(folder, 'x'), '');
   const open = (path: string) => openFileStore({ root: path, clock: systemClock });
   const check = (path: string, store = root) =>
-    requireOutside({ store: open(path), key }, open(store));
+    requireOutside({ name, store: open(path), key }, open(store));
 
   test.each(['lake', 'lake/sub', 'lake/missing/deep', 'link', 'link/sub'])(
     'in %s',

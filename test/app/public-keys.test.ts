@@ -18,8 +18,8 @@ function fileOf(text: string): string {
 
 test('reads PEM and base64 from files, and PEM from the configuration', async () => {
   const keys = await readPublicKeys([
-    { name: '--public-key', kind: 'file', path: fileOf(signer.publicPem) },
-    { name: '--public-key', kind: 'file', path: fileOf(`${base64}\n`) },
+    { name: '--public-key', kind: 'file', paths: [fileOf(signer.publicPem)] },
+    { name: '--public-key', kind: 'file', paths: [fileOf(`${base64}\n`)] },
     { name: 'verify.publicKeys.0', kind: 'text', text: signer.publicPem },
   ]);
   expect(keys.map(({ keyId }) => keyId)).toEqual([signer.keyId, signer.keyId, signer.keyId]);
@@ -27,9 +27,9 @@ test('reads PEM and base64 from files, and PEM from the configuration', async ()
 
 test('reports every source without a key, and shows no private key', async () => {
   const error = await readPublicKeys([
-    { name: '--public-key', kind: 'file', path: fileOf('x') },
-    { name: '--public-key', kind: 'file', path: '/nowhere/key.pem' },
-    { name: '--public-key', kind: 'file', path: fileOf(privatePem) },
+    { name: '--public-key', kind: 'file', paths: [fileOf('x')] },
+    { name: '--public-key', kind: 'file', paths: ['/nowhere/key.pem'] },
+    { name: '--public-key', kind: 'file', paths: [fileOf(privatePem)] },
     { name: 'verify.publicKeys.0', kind: 'text', text: privatePem },
   ]).catch((thrown: unknown) => thrown as Error);
   expect(error).toMatchObject({

@@ -1,6 +1,7 @@
 // Tests the commands of the plugin as a user runs them: `npx serverless …` in a checkout.
 // Method: the FunctionGraph double over http; the deployed code reads from the simulator. Only output, files and requests are checked.
 
+import { readdirSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,9 +11,11 @@ import { readArchive } from '../support/archive-reader.ts';
 import { type Checkout, createCheckout } from '../support/deploy-checkout.ts';
 import { agency, writeConfig } from '../support/exporting-config.ts';
 import { type FunctionGraphDouble, startFunctionGraph } from '../support/function-graph.ts';
+import { createKeyPair } from '../support/signing-keys.ts';
 
 const quota = { requests: 5, windowSeconds: 1 };
 const nodes = 2_500;
+const { publicPem } = createKeyPair().signer;
 const secret = 'prod-secret-key-that-opens-nothing';
 
 let checkout: Checkout;
@@ -39,6 +42,11 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** One per file in functions/. */
+const functionNames = readdirSync(join(import.meta.dirname, '../../functions'))
+  .map((name) => name.replace(/\.ts$/, ''))
+  .sort();
+
 const outputs: string[] = [];
 async function run(...args: string[]) {
   const outcome = await checkout.serverless(args, deployer);
@@ -53,41 +61,59 @@ async function listWritten(): Promise<string[]> {
   });
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
-const zip = () => readFile(join(checkout.root, '.serverless/collect.zip'));
+const zip = (name = 'collect', { root } = checkout) =>
+  readFile(join(root, `.serverless/${name}.zip`));
 
 describe('package', () => {
   test('needs no credentials, variables or configuration, and writes one zip for each function', async () => {
     const { exitCode, output } = await checkout.serverless(['package']);
-    expect(output).toMatch(/\.serverless\/collect\.zip: \d+ bytes, sha-256 [0-9a-f]{64}/);
     expect(exitCode).toBe(0);
-    expect(await listWritten()).toEqual(['collect.zip']);
-    const paths = readArchive(await zip()).map(({ path }) => path);
-    expect(paths).toEqual(['index.js', 'index.js.LEGAL.txt']);
+    expect((await listWritten()).sort()).toEqual(functionNames.map((name) => `${name}.zip`));
+    for (const name of functionNames) {
+      expect(output).toMatch(
+        new RegExp(`\\.serverless/${name}\\.zip: \\d+ bytes, sha-256 [0-9a-f]{64}`),
+      );
+      const paths = readArchive(await zip(name)).map(({ path }) => path);
+      expect(paths).toEqual(['index.js', 'index.js.LEGAL.txt']);
+    }
   });
 
-  test('rejects a folder as the store, which a function loses', async () => {
+  test('rejects a folder as the store, which a function loses, and a public key that is missing', async () => {
     const config = 'store: file:/tmp/lake\naccounts: [{ name: a, targets: [{ region: x }] }]\n';
     await checkout.write('cgs-export.yml', config);
     const packed = await checkout.serverless(['package']);
     expect(packed.output).toContain('store: is a folder, which a function loses');
     expect(packed.output).toContain('mounted: true');
     expect(packed.exitCode).toBe(1);
+    const keys = 'mounted: true\nverify: { publicKeys: [nowhere.pem] }\n';
+    await checkout.write('cgs-export.yml', config + keys);
+    const withoutKey = await checkout.serverless(['package']);
+    expect(withoutKey.output).toMatch(
+      /verify\.publicKeys\.0: cannot read .*nowhere\.pem \(ENOENT\)/,
+    );
+    expect(withoutKey.exitCode).toBe(1);
   });
 
-  test('adds the configuration if it exists; another checkout gives the same bytes', async () => {
-    const config = writeConfig(simulator, folder, quota);
+  test('adds the configuration if it exists, and public keys for verify; another checkout gives the same bytes', async () => {
+    const config = `${writeConfig(simulator, folder, quota)}verify: { publicKeys: [auditor.pem] }\n`;
     const other = await createCheckout();
-    for (const one of [checkout, other]) await one.write('cgs-export.yml', config);
+    for (const one of [checkout, other]) {
+      await one.write('cgs-export.yml', config);
+      await one.write('auditor.pem', publicPem);
+    }
     const [first, second] = await Promise.all([
       checkout.serverless(['package'], { TZ: 'Asia/Tokyo' }),
       other.serverless(['package'], { TZ: 'America/Lima' }),
     ]);
     expect([first.exitCode, second.exitCode]).toEqual([0, 0]);
-    const bytes = await zip();
-    expect(bytes.equals(await readFile(join(other.root, '.serverless/collect.zip')))).toBe(true);
+    for (const name of functionNames) {
+      const bytes = await zip(name);
+      expect(bytes.equals(await zip(name, other))).toBe(true);
+      const entries = new Map(readArchive(bytes).map(({ path, bytes }) => [path, String(bytes)]));
+      expect(entries.get('cgs-export.yml')).toBe(config);
+      expect(entries.get('auditor.pem')).toBe(name === 'verify' ? publicPem : undefined);
+    }
     await other.remove();
-    const entries = readArchive(bytes);
-    expect(String(entries.find(({ path }) => path === 'cgs-export.yml')?.bytes)).toBe(config);
   });
 });
 
@@ -118,7 +144,7 @@ describe('a fault in serverless.yml', () => {
       ],
     ],
     'of the provider': [['name: huawei', 'name: huawie', 'provider.name: "huawie"']],
-    'of a function': [['  collect:', '  colect:', 'there is no bundle of functions/colect.ts']],
+    'of a function': [['  collect:', '  colect:', 'there is no file functions/colect.ts']],
   };
   test.each(Object.entries(faults))('%s is reported exactly', async (_kind, group) => {
     const path = join(import.meta.dirname, '../../serverless.yml');
@@ -141,7 +167,7 @@ describe('a fault on the command line', () => {
   test.each<[string[], string]>([
     [
       ['invoke', '-f', 'colect'],
-      '--function: there is no function colect\nserverless.yml has collect.',
+      `--function: there is no function colect\nserverless.yml has ${functionNames.join(', ')}.`,
     ],
     [['remove', '--stage', 'test'], 'cgs-export-collect does not contain the stage'],
     [['remove', '--stage', 'collect'], 'cgs-export-collect does not contain the stage'],
@@ -162,10 +188,7 @@ describe('a fault on the command line', () => {
 
   test('accepts a stage that the function name contains', async () => {
     const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
-    const staged = text.replace(
-      'name: cgs-export-collect',
-      'name: cgs-export-${sls:stage}-collect',
-    );
+    const staged = text.replaceAll('name: cgs-export-', 'name: cgs-export-${sls:stage}-');
     await checkout.write('serverless.yml', staged);
     const { output } = await run('info', '--stage', 'prod');
     await checkout.write('serverless.yml', text);
@@ -247,7 +270,7 @@ describe('from deploy to remove', () => {
 
     const statuses: string[] = [];
     for (let tick = 0; tick < 20 && statuses.at(-1) !== 'sealed'; tick += 1) {
-      const [outcome] = await double.fireTimers();
+      const [outcome] = await double.fireTimers('every-minute');
       expect(outcome?.error).toBeNull();
       statuses.push((outcome?.result as { status?: string } | undefined)?.status ?? 'none');
       await new Promise((resolve) => setTimeout(resolve, 700));
@@ -266,8 +289,11 @@ describe('from deploy to remove', () => {
     );
     const manifest = JSON.parse(await readFile(join(folder, latest.manifest), 'utf8'));
     expect(manifest).toMatchObject({ rows: nodes, verdict: 'complete' });
-    const [idle] = await double.fireTimers();
+    const [idle] = await double.fireTimers('every-minute');
     expect(idle?.result).toMatchObject({ status: 'idle', requests: 0 });
+    const [pruned, verified] = await double.fireTimers('every-day');
+    expect(pruned?.result).toMatchObject({ status: 'idle' });
+    expect(verified?.result).toMatchObject({ status: 'verified', manifests: 1, parts: 2 });
     expect(double.delivered).toEqual([]);
   });
 
@@ -308,7 +334,7 @@ describe('from deploy to remove', () => {
     expect(output).toContain('failed; the previous code is still running');
     expect(output).toContain('not done: update configuration (memorySize)');
     expect(output).toMatch(/UpdateFunctionConfig: FSS\.0403 Forbidden \(request id [\w-]+\)/);
-    expect((await double.fireTimers())[0]?.ok).toBe(true);
+    expect((await double.fireTimers('every-minute'))[0]?.ok).toBe(true);
   });
 
   test('remove deletes the function, and succeeds if there is none', async () => {

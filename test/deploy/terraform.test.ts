@@ -42,35 +42,43 @@ test('declares every variable that it uses', () => {
   expect(used.filter((name) => !parsed.variable[name ?? '']?.[0])).toEqual([]);
 });
 
-test('has the same settings as serverless.yml and uses the same zip', () => {
-  const text = readFileSync(join(root, 'serverless.yml'), 'utf8');
-  const { provider, functions } = parseYaml(text) as {
-    provider: Record<string, unknown>;
-    functions: Record<string, Record<string, unknown> & { events: { eventData: object }[] }>;
-  };
-  const { collect } = functions;
-  expect(Object.keys(functions)).toEqual(
-    Object.keys(parsed.resource.huaweicloud_fgs_function ?? {}),
+const { provider, functions } = parseYaml(readFileSync(join(root, 'serverless.yml'), 'utf8')) as {
+  provider: Record<string, unknown>;
+  functions: Record<string, Record<string, unknown> & { events: { eventData: object }[] }>;
+};
+
+test('has every function of serverless.yml', () => {
+  expect(Object.keys(parsed.resource.huaweicloud_fgs_function ?? {})).toEqual(
+    Object.keys(functions),
   );
-  expect(one('huaweicloud_fgs_function', 'collect')).toMatchObject({
-    name: collect?.name,
-    description: collect?.description,
-    handler: collect?.handler,
-    runtime: provider.runtime,
-    memory_size: provider.memorySize,
-    timeout: provider.timeout,
-    max_instance_num: String(provider.maxInstances),
-    code_type: 'zip',
-    func_code: '${filebase64(var.zip)}',
-  });
-  expect(parsed.variable.agency?.[0]?.default).toBe(provider.agencyName);
-  expect(parsed.variable.zip?.[0]?.default).toBe('../../.serverless/collect.zip');
-  expect(one('huaweicloud_fgs_async_invoke_configuration', 'collect')).toMatchObject({
-    max_async_retry_attempts: provider.asyncRetries,
-  });
-  const event = collect?.events[0]?.eventData as Record<string, string>;
-  const data = String(one('huaweicloud_fgs_function_trigger', 'every_minute').event_data);
-  for (const value of [event.name, event.scheduleType, event.schedule]) {
-    expect(data).toContain(`"${value}"`);
-  }
 });
+
+test.each(Object.entries(functions))(
+  '%s has the same settings as in serverless.yml and uses the same zip',
+  (key, settings) => {
+    expect(one('huaweicloud_fgs_function', key)).toMatchObject({
+      name: settings.name,
+      description: settings.description,
+      handler: settings.handler,
+      runtime: provider.runtime,
+      memory_size: settings.memorySize ?? provider.memorySize,
+      timeout: settings.timeout ?? provider.timeout,
+      max_instance_num: String(provider.maxInstances),
+      code_type: 'zip',
+      func_code: `\${filebase64("\${var.zips}/${key}.zip")}`,
+    });
+    for (const name of ['agency', 'prune_agency', 'verify_agency']) {
+      expect(parsed.variable[name]?.[0]?.default).toBe(provider.agencyName);
+    }
+    expect(parsed.variable.zips?.[0]?.default).toBe('../../.serverless');
+    expect(one('huaweicloud_fgs_async_invoke_configuration', key)).toMatchObject({
+      max_async_retry_attempts: provider.asyncRetries,
+    });
+    const event = settings.events[0]?.eventData as Record<string, string>;
+    const trigger = `${key}_${event.name?.replaceAll('-', '_')}`;
+    const data = String(one('huaweicloud_fgs_function_trigger', trigger).event_data);
+    for (const value of [event.name, event.scheduleType, event.schedule]) {
+      expect(data).toContain(`"${value}"`);
+    }
+  },
+);

@@ -19,6 +19,7 @@ test('reports the path of each secret and not its value', () => {
   const text = `
 store: obs://lake
 obs: { credentials: { ak: A, sk: hunter2 } }
+verify: { pins: obs://pins/a, obs: { credentials: { ak: A, sk: hunter2 } } }
 accounts:
   - name: a
     credentials: { ak: AK, sk: hunter2, securityToken: hunter2 }
@@ -29,6 +30,7 @@ accounts:
 `;
   expect(pathsOf(text)).toEqual([
     'obs.credentials.sk',
+    'verify.obs.credentials.sk',
     'accounts.0.credentials.sk',
     'accounts.0.credentials.securityToken',
     'accounts.1.credentials.iamPassword',

@@ -1,9 +1,17 @@
 // Tests `prune` of the built CLI: on snapshots that it exported itself, and killed in the middle of a long history.
 
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { listHistory } from '../support/sealed-history.ts';
+import { bundleOf, invoke } from './invocations.ts';
 import {
   createFolder,
   expectCode,
@@ -33,6 +41,9 @@ accounts:
 `;
   writeFileSync(join(cwd, 'cgs-export.yml'), text);
 }
+
+/** As in a function: a mounted folder, and the pins of another host, which this function does not use. */
+const inFunction = 'mounted: true\nverify: { pins: obs://safe/pins, publicKeys: [auditor.pem] }\n';
 
 const isRows = (path: string) => /^container_nodes(_ndjson)?\//.test(path);
 
@@ -102,4 +113,29 @@ test('survives kill -9 in the middle of its work, and ends it when it is run aga
   // The lease that the killed processes left does not hold the next one back for long, and nothing is left to do.
   const again = await runCli(['prune', '--json'], { cwd });
   expect(readJson(again)).toMatchObject({ deleted: { tombstones: 0, parts: 0 } });
+});
+
+test('the built function prunes without a key of the service, and is idle without `retention`', async () => {
+  const endpoint = await startEndpoint({ region: 'cn-south-4' });
+  const cwd = createFolder();
+  const run = { cwd, env: keyOf(endpoint) };
+  for (let count = 0; count < 2; count += 1) {
+    expectCode(await runCli(['export', ...flagsFor(endpoint)], run), 0);
+  }
+  copyFileSync(bundleOf('prune'), join(cwd, 'index.js'));
+  writeConfig(cwd, endpoint.script.projectId, '{ all: 0s }');
+  const file = join(cwd, 'cgs-export.yml');
+  const text = readFileSync(file, 'utf8') + inFunction;
+  writeFileSync(file, text.replace(/^retention: .*$/m, ''));
+  const idle = await invoke<{ status: string; reason: string }>(cwd, 'one', {});
+  expect(idle.result).toMatchObject({
+    status: 'idle',
+    reason: expect.stringContaining('retention'),
+  });
+  writeFileSync(file, text);
+  const pruned = await invoke(cwd, 'two', {});
+  expect(pruned.error).toBeNull();
+  expect(pruned.result).toMatchObject({ status: 'pruned', deleted: { tombstones: 1, parts: 2 } });
+  expect(pruned.lines.at(-1)).toMatchObject({ message: 'done', status: 'pruned', targets: 1 });
+  expect(await verify(cwd)).toMatchObject({ manifests: 2, pruned: 1, faults: [] });
 });

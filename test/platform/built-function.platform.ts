@@ -1,5 +1,5 @@
-// Tests the built zip on the exact Node binaries of FunctionGraph's runtimes, with a function's memory limit.
-// Each invocation is a process of its own; several of them seal one snapshot.
+// Tests the built zips on the exact Node binaries of FunctionGraph's runtimes, with a function's memory limit.
+// Each invocation is a process of its own; several of them seal one snapshot, and then every other function runs once.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,19 +15,23 @@ const nodes = 3_000;
 
 let checkout: Checkout;
 let zip: Buffer;
+let laterZips: Record<string, Buffer>;
 beforeAll(async () => {
   checkout = await createCheckout();
   const { exitCode, output } = await checkout.serverless(['package']);
   if (exitCode !== 0) throw new Error(output);
-  zip = await readFile(join(checkout.root, '.serverless/collect.zip'));
+  const read = (name: string) => readFile(join(checkout.root, `.serverless/${name}.zip`));
+  zip = await read('collect');
+  laterZips = { verify: await read('verify'), prune: await read('prune') };
 });
 afterAll(() => checkout.remove());
 
 describe.each(binaries)('on Node %s', (version, name) => {
   test.each([128, 256])('%i MB', async (memorySize) => {
     const nodePath = join(import.meta.dirname, 'node_modules', name, 'bin/node');
-    const { invocations, manifest, throttled } = await runUntilSealed({
+    const { invocations, manifest, throttled, later } = await runUntilSealed({
       zip,
+      laterZips,
       nodePath,
       nodes,
       memorySize,
@@ -37,6 +41,10 @@ describe.each(binaries)('on Node %s', (version, name) => {
     expect(manifest).toMatchObject({ rows: nodes, verdict: 'complete' });
     expect(manifest.parts.map(({ format }) => format).sort()).toEqual(['ndjson', 'parquet']);
     expect(throttled).toBe(0);
+    expect(later).toMatchObject({
+      verify: { ok: true, node: version, result: { status: 'verified', parts: 2, errors: [] } },
+      prune: { ok: true, node: version, result: { status: 'idle' } },
+    });
     // If the kernel enforces the limit, a process above it would have been killed.
     const peak = Math.max(...invocations.map(({ peakBytes }) => peakBytes)) / 2 ** 20;
     if (!invocations.every(({ limited }) => limited)) expect(peak).toBeLessThan(memorySize);

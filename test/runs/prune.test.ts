@@ -190,6 +190,15 @@ test('waits for the exporter that holds the lease', async () => {
   expect(clock.nowMs() - startMs).toBeGreaterThan(29_000);
 });
 
+test('does nothing while another exporter holds the lease, if it does not wait', async () => {
+  const { prune, prunable, clock, store } = await createPruningWorld();
+  const host = { identity: 'exporter', name: 'exporter', boot: null, isGone: () => false };
+  await takeLease({ store, clock, host, log: () => {}, random: Math.random });
+  const result = await prune({ waitsForOthers: false });
+  expect(result).toMatchObject({ isLeased: true, marked: 0, parts: 0, targets: [], errors: [] });
+  expect(prunable()).toHaveLength(18);
+});
+
 test('ends with the reason of a signal', async () => {
   const { prune, store } = await createPruningWorld();
   const stopper = new AbortController();

@@ -13,6 +13,7 @@ const plain: Proof = {
   signatures: { valid: 0, unsigned: 10, keysFrom: 'store', keyIds: [], covered: 0 },
   pinned: null,
   notHashed: { parts: 0, since: null },
+  notReached: [],
 };
 const fault = { key: 'k', message: 'm', hint: 'h' };
 const ownKeys = { ...plain.signatures, valid: 10, unsigned: 0, keyIds: ['aa'] };
@@ -134,6 +135,16 @@ const rows: Row[] = [
     proof: { notHashed: { parts: 1, since: null }, pinned },
     proven: ['every part exists with the size that its manifest names'],
     notProven: ['1 part was not hashed: only existence and size were checked'],
+    never: [bytes],
+  },
+  {
+    name: 'parts for which the time did not suffice',
+    proof: {
+      notHashed: { parts: 5, since: '2026-11-01T00:00:00.000Z' },
+      notReached: ['k', 'l'],
+    },
+    proven: ['every part of the snapshots from 2026-11-01T00:00:00.000Z on has the bytes'],
+    notProven: ['were not hashed', 'The time did not suffice for 2 of them.'],
     never: [bytes],
   },
   {

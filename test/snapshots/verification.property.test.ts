@@ -9,7 +9,9 @@ import {
   parseManifestKey,
   partKey,
   sealRecordKey,
+  snapshotName,
 } from '../../lib/core/object-keys.ts';
+import type { Store } from '../../lib/core/ports.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import {
@@ -83,6 +85,7 @@ const nothing = {
   future: [],
   pinned: null,
   notHashed: { parts: 0, since: null },
+  notReached: [],
 };
 
 /** What a store without signatures has. */
@@ -711,4 +714,111 @@ test('stops within a part if the caller throws', async () => {
   };
   await expect(verifyStore(store, stop)).rejects.toThrow('stopped');
   expect(read).toBeLessThan(12_000);
+});
+
+describe('when the time is up', () => {
+  const nowMs = Date.UTC(2026, 10, 24, 6);
+  const dayMs = 86_400_000;
+  /** Snapshots 0 (the newest) to 9. Every third one has a large part. */
+  async function createHistory() {
+    const store = createMemoryStore({ nowMs: () => nowMs });
+    const bytesOf = (age: number) => ({
+      parquet: Buffer.alloc(age % 3 === 1 ? 2 ** 20 + 1 : 100, age + 1),
+      ndjson: Buffer.from(`${age}`),
+    });
+    for (const { key, bytes } of listHistory({ count: 10, newestMs: nowMs, bytesOf })) {
+      await store.put(key, bytes);
+    }
+    return store;
+  }
+  const startOf = (age: number) => new Date(nowMs - age * dayMs).toISOString();
+  const snapshotOf = (key: string) => /(\d{8}T\d{6}Z)/.exec(key)?.[1] ?? '';
+
+  test.each([...Array(21).keys()])(
+    'after %i parts, the newest were hashed, and the rest is listed with the time from which on all were',
+    async (limit) => {
+      const store = await createHistory();
+      const read: string[] = [];
+      const counting: Store = {
+        ...store,
+        read: async (key) => {
+          read.push(key);
+          return store.read(key);
+        },
+      };
+      const verification = await verifyStore(counting, () => {}, {
+        isTimeUp: () => read.length >= limit,
+      });
+      const { notReached, notHashed, parts, faults, manifests } = verification;
+      expect([manifests, faults]).toEqual([10, []]);
+      expect(parts + notReached.length).toBe(20);
+      expect(notHashed.parts).toBe(notReached.length);
+      // Reads that had begun when the time was up may end.
+      expect(read.length).toBeLessThanOrEqual(limit + 8);
+      const names = notReached.map(snapshotOf);
+      expect(names).toEqual([...names].sort().reverse());
+      const newestLeft = snapshotOf(notReached[0] ?? '');
+      const ages = [...Array(10).keys()];
+      const isWhole = (age: number) =>
+        snapshotName(nowMs - age * dayMs) > newestLeft || notReached.length === 0;
+      const whole = ages.filter(isWhole);
+      const since = whole.length === 0 || whole.length === 10 ? null : startOf(whole.length - 1);
+      expect(notHashed.since).toBe(since);
+    },
+  );
+
+  test('a part that is being read then counts as not reached, whatever its read ends with', async () => {
+    const store = await createHistory();
+    for (const end of ['throws', 'is stopped'] as const) {
+      let isUp = false;
+      const failing: Store = {
+        ...store,
+        read: async (key) => {
+          const chunks = await store.read(key);
+          if (!key.endsWith('.parquet') || !chunks) return chunks;
+          return (async function* () {
+            isUp = true;
+            if (end === 'throws') throw new StoreError('STORE_FAILED', 'no time left', '');
+            yield* chunks;
+          })();
+        },
+      };
+      const onProgress = () => {
+        if (isUp) throw new Error('stopped');
+      };
+      const { faults, notReached, manifests } = await verifyStore(failing, onProgress, {
+        isTimeUp: () => isUp,
+      });
+      expect([faults, manifests]).toEqual([[], 10]);
+      expect(notReached.some((key) => snapshotOf(key) === snapshotName(nowMs))).toBe(true);
+    }
+  });
+
+  test('a part whose size is wrong or that is missing is read first', async () => {
+    const store = await createHistory();
+    const oldest = [...store.dump().keys()].filter((key) =>
+      key.includes(snapshotName(nowMs - 9 * dayMs)),
+    );
+    const key = oldest.find((one) => one.endsWith('.parquet')) ?? '';
+    await store.put(key, Buffer.from('short'));
+    let reads = 0;
+    const counting: Store = {
+      ...store,
+      read: async (one) => {
+        reads += 1;
+        return store.read(one);
+      },
+    };
+    const { faults } = await verifyStore(counting, () => {}, { isTimeUp: () => reads > 1 });
+    expect(faults).toMatchObject([{ key }]);
+  });
+
+  test('an error while there is time left is thrown', async () => {
+    const store = await createHistory();
+    const read = async () => {
+      throw new StoreError('STORE_FAILED', 'gone', '');
+    };
+    const failing = verifyStore({ ...store, read }, () => {}, { isTimeUp: () => false });
+    await expect(failing).rejects.toThrow('gone');
+  });
 });

@@ -23,7 +23,6 @@ const testedElsewhere: Record<string, string> = {
   'lib/config/schema.ts': 'test/config/check.test.ts, through loadConfig',
   'lib/config/values.ts': 'test/config/check.test.ts, through loadConfig',
   'lib/deploy/commands.ts': 'test/deploy/plugin.e2e.test.ts, as a user runs them',
-  'lib/deploy/packed-config.ts': 'test/deploy/plugin.e2e.test.ts, before a deployment',
   'lib/deploy/settings-schema.ts': 'test/deploy/plugin.e2e.test.ts, as Serverless checks it',
   'lib/datasets/index.ts': 'a list; test/datasets/container-nodes.test.ts',
   'lib/simulator/accounts.ts': 'test/simulator/simulator.test.ts, by its answers',
@@ -66,7 +65,14 @@ const testedElsewhere: Record<string, string> = {
   'lib/app/doctor.ts': 'test/e2e/doctor.test.ts, as a user runs it',
   'lib/app/target.ts': 'test/app/connect.test.ts, through connect',
   'lib/app/function-instance.ts': 'test/e2e/function.test.ts, as the platform runs it',
+  'lib/app/collect-invocation.ts': 'test/e2e/function.test.ts, as the platform runs it',
+  'lib/app/function-needs.ts': 'a list; test/deploy/packed-config.test.ts, before a deployment',
+  'lib/app/verify-run.ts': 'test/cli/verify.test.ts, through the command',
+  'lib/config/packed-key.ts': 'test/deploy/packed-keys.test.ts: the function finds what is packed',
   'functions/collect.ts': 'test/e2e/function.test.ts, as the platform runs it',
+  'lib/app/prune-json.ts': 'test/cli/prune.test.ts, through the command',
+  'functions/prune.ts': 'test/app/prune-invocation.test.ts, and the plugin calls it',
+  'functions/verify.ts': 'test/e2e/verify-function.test.ts, as the platform runs it',
 };
 
 /** `lib/a/b.ts` → its unit test, and its property or end-to-end test. */

@@ -65,8 +65,8 @@ export interface FunctionGraphDouble {
   answerAfter: (method: string, path: string) => { status: number; body: string } | null;
   /** Notifications sent to failure destinations. */
   delivered: { destination: string; param: string; error: string }[];
-  /** Fires every active timer of every function once, one after the other. */
-  fireTimers(): Promise<RunOutcome[]>;
+  /** Fires every active timer of every function once, one after the other. `name`: only the timers of this name. */
+  fireTimers(name?: string): Promise<RunOutcome[]>;
   stop(): Promise<void>;
 }
 
@@ -349,11 +349,12 @@ export async function startFunctionGraph(
     };
   }
 
-  async function fireTimers(): Promise<RunOutcome[]> {
+  async function fireTimers(name?: string): Promise<RunOutcome[]> {
     const outcomes: RunOutcome[] = [];
     for (const held of functions.values()) {
       for (const trigger of held.triggers) {
         if (trigger.trigger_status !== 'ACTIVE') continue;
+        if (name !== undefined && trigger.event_data.name !== name) continue;
         outcomes.push(await runAsync(held, trigger));
       }
     }

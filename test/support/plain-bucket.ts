@@ -10,6 +10,8 @@ import { onTestFinished } from 'vitest';
 export interface BucketFaults {
   /** Methods that are answered with 403 AccessDenied. */
   denied?: readonly string[];
+  /** Requests with another access key than this one are answered with 403 InvalidAccessKeyId. */
+  ak?: string;
   /** Every request is answered with 403 SignatureDoesNotMatch. */
   wrongKey?: boolean;
   /** Every request is answered with 400 AuthorizationHeaderMalformed. */
@@ -45,6 +47,10 @@ export async function startPlainBucket(
       response.writeHead(status, { 'Content-Type': 'application/xml' });
       response.end(method === 'HEAD' ? '' : `<Error><Code>${code}</Code></Error>`);
     };
+    const { authorization = '' } = request.headers;
+    if (faults.ak && !authorization.includes(`Credential=${faults.ak}/`)) {
+      return refuse(403, 'InvalidAccessKeyId');
+    }
     if (faults.wrongKey) return refuse(403, 'SignatureDoesNotMatch');
     if (faults.wrongRegion) return refuse(400, 'AuthorizationHeaderMalformed');
     if (faults.denied?.includes(method)) return refuse(403, 'AccessDenied');

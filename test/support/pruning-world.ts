@@ -56,6 +56,7 @@ export async function createPruningWorld(
     prune(call: PruneCall = {}): Promise<PruneResult> {
       const { retention = onlyNewest, signingKey = null, targets = [someTarget] } = call;
       const { isDryRun = false, pick = (covered) => covered, onProgress = () => {} } = call;
+      const { waitsForOthers = true } = call;
       seconds += 1;
       const ports = {
         ...{ store: call.store ?? store, clock, log: () => {}, random: Math.random },
@@ -68,7 +69,7 @@ export async function createPruningWorld(
         targets: targets.map((target) => ({ ...target, account: 'prod', projectQuestion: '' })),
         ...{ retention, signingKey },
       };
-      return clock.run(prune(ports, { isDryRun, pick, onProgress }));
+      return clock.run(prune(ports, { isDryRun, pick, onProgress, waitsForOthers }));
     },
     /** Keys of stored parts of rows and rejects. */
     prunable: () =>

@@ -15,14 +15,18 @@ export interface SealingRun {
   /** Throttled requests, counted by the simulator. */
   throttled: number;
   nodePath: string;
+  /** Of each later function, by its name. */
+  later: Record<string, RunOutcome>;
 }
 
 const quota = { requests: 5, windowSeconds: 1 };
 const invocationsMax = 200;
 
-/** Adds a configuration for the simulator to `zip`, or replaces the one in it. */
+/** Adds a configuration for the simulator to each zip, or replaces the one in it. */
 export async function runUntilSealed(options: {
   zip: Buffer;
+  /** Zips of functions that each run once when the store is sealed, in this order, by their names. */
+  laterZips?: Readonly<Record<string, Buffer>>;
   nodePath: string;
   nodes: number;
   /** In MB. */
@@ -31,10 +35,15 @@ export async function runUntilSealed(options: {
   const { zip, nodePath, nodes, memorySize } = options;
   const simulator = await startSimulator({ ...agency, nodes, quota });
   const lake = await mkdtemp(join(tmpdir(), 'lake-'));
-  const config = Buffer.from(writeConfig(simulator, lake, quota));
-  const files = readArchive(zip).filter(({ path }) => path !== 'cgs-export.yml');
-  const whole = await writeZip([...files, { path: 'cgs-export.yml', bytes: config }]);
-  const unpacked = await unpackFunction(whole, nodePath);
+  const config = {
+    path: 'cgs-export.yml',
+    bytes: Buffer.from(writeConfig(simulator, lake, quota)),
+  };
+  const unpack = async (archive: Buffer) => {
+    const files = readArchive(archive).filter(({ path }) => path !== config.path);
+    return unpackFunction(await writeZip([...files, config]), nodePath);
+  };
+  const unpacked = await unpack(zip);
   const invocations: RunOutcome[] = [];
   try {
     for (;;) {
@@ -59,7 +68,13 @@ export async function runUntilSealed(options: {
       throw new Error(`${last?.node}: ${last?.error?.message}\n${last?.log}`);
     }
     const manifest = JSON.parse(await readFile(join(lake, key), 'utf8'));
-    return { invocations, manifest, throttled: simulator.stats().throttled, nodePath };
+    const later: SealingRun['later'] = {};
+    for (const [name, archive] of Object.entries(options.laterZips ?? {})) {
+      const run = { ...timerInvocation, requestId: name, memorySize, agency, userData: {} };
+      const one = await unpack(archive);
+      later[name] = await one.run(run).finally(one.remove);
+    }
+    return { invocations, manifest, throttled: simulator.stats().throttled, nodePath, later };
   } finally {
     await Promise.all([simulator.stop(), unpacked.remove()]);
     await rm(lake, { recursive: true, force: true });

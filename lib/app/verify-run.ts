@@ -1,0 +1,114 @@
+// Responsible for one verification of the connected store: keys and pins, the check, the pins afterwards, and the result for
+// programs. Not responsible for its words for people (cli/verify.ts) and for alerts (verify-invocation.ts).
+
+import { type ExitCode, exitCodes } from '../core/error-policy.ts';
+import { ExportError } from '../core/errors.ts';
+import { scheduleKey } from '../core/object-keys.ts';
+import type { Store } from '../core/ports.ts';
+import { decodeSchedule, listLastSealed } from '../runs/schedule.ts';
+import { describeProof } from '../snapshots/proof.ts';
+import type { OnProgress } from '../snapshots/stored-evidence.ts';
+import type { LastSealed } from '../snapshots/survey.ts';
+import {
+  type Verification,
+  type VerifyOptions,
+  verifyWithChains,
+} from '../snapshots/verification.ts';
+import type { Connection } from './connect.ts';
+import { describePlace, readPins, requireOutside, updatePins } from './pin-file.ts';
+import { readPublicKeys } from './public-keys.ts';
+
+export interface VerifyRunOptions
+  extends Pick<VerifyOptions, 'tables' | 'allowsUnnamed' | 'hashSinceMs' | 'isTimeUp'> {
+  onProgress: OnProgress;
+}
+
+export interface PinsResult {
+  file: string;
+  /** Targets whose pin was checked. */
+  checked: number;
+  /** The file did not exist. */
+  isCreated: boolean;
+  isUpdated: boolean;
+}
+
+export type VerifyRun = Awaited<ReturnType<typeof runVerification>>;
+
+/** Keys in `notReached` of the result: with more, it would be too long for a log line or an answer. */
+const notReachedMax = 1_000;
+
+/** The pins are brought up to date only if nothing is wrong. Throws ConfigError if the keys or the pins cannot be used. */
+export async function runVerification(
+  { store, pins: place, verify }: Pick<Connection, 'store' | 'pins' | 'verify'>,
+  { onProgress, ...options }: VerifyRunOptions,
+) {
+  if (place) await requireOutside(place, store);
+  const publicKeys = await readPublicKeys(verify.publicKeys);
+  const pins = place && (await readPins(place));
+  const { verification, chains } = await verifyWithChains(store, onProgress, {
+    ...options,
+    lastSealed: await readLastSealed(store),
+    pins: place && (pins ?? []),
+    publicKeys,
+  });
+  const exitCode = exitCodeOf(verification);
+  const isGood = exitCode === exitCodes.complete;
+  const pinsResult: PinsResult | null = place && {
+    file: describePlace(place),
+    checked: pins?.length ?? 0,
+    // Of a store without snapshots there is nothing to pin.
+    isCreated: isGood && pins === null && verification.manifests > 0,
+    isUpdated:
+      isGood && verification.manifests > 0 && (await updatePins(place, chains, store.nowMs())),
+  };
+  const { notReached } = verification;
+  return {
+    exitCode,
+    verification,
+    pins: pinsResult,
+    json: {
+      status: isGood ? ('verified' as const) : ('failed' as const),
+      store: store.url,
+      ...verification,
+      notReached: notReached.slice(0, notReachedMax),
+      pins: pinsResult,
+      ...describeProof(verification),
+      errors: listErrors(verification),
+    },
+  };
+}
+
+export function exitCodeOf({ faults, unchecked }: Verification): ExitCode {
+  if (faults.length > 0) return exitCodes.integrity;
+  return unchecked.length > 0 ? exitCodes.denied : exitCodes.complete;
+}
+
+function listErrors({ faults, unchecked }: Verification) {
+  return [
+    ...faults.map(({ key, message, hint }) => ({
+      ...{ code: 'CORRUPT', message: `${key}: ${message}`, hint },
+    })),
+    ...unchecked.map(({ key, message, hint }) => ({
+      ...{ code: 'STORE_DENIED', message: `${key} is not checked: ${message}`, hint },
+    })),
+  ];
+}
+
+/** Whether the store has nothing that could be verified: a mistyped address looks the same. */
+export function isEmpty({ manifests, faults, unchecked }: Verification): boolean {
+  return manifests === 0 && faults.length === 0 && unchecked.length === 0;
+}
+
+/** Empty if the schedule is damaged, may not be read, or does not exist: it is working state, which not every copy has. */
+async function readLastSealed(store: Store): Promise<LastSealed[]> {
+  try {
+    return listLastSealed(decodeSchedule(await store.get(scheduleKey)));
+  } catch (error) {
+    if (
+      error instanceof ExportError &&
+      ['CORRUPT', 'STORE_DENIED', 'STORE_UNUSABLE'].includes(error.code)
+    )
+      return [];
+    throw error;
+  }
+}
