@@ -11,8 +11,11 @@ import type { Config, Series, StoreConfig, VerifyConfig } from '../config/model.
 import { type ConfigIssue, ExportError } from '../core/errors.ts';
 import type { Encoder, Host, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
+import { datasets } from '../datasets/index.ts';
 import { ndjsonEncoder } from '../formats/ndjson.ts';
+import { ndjsonDecoder } from '../formats/ndjson-rows.ts';
 import { parquetEncoder } from '../formats/parquet.ts';
+import { parquetDecoder } from '../formats/parquet-rows.ts';
 import { systemClock } from '../platform/clock.ts';
 import { openConnections } from '../platform/connections.ts';
 import { describeHost } from '../platform/host.ts';
@@ -25,6 +28,7 @@ import type { CollectMode } from '../runs/policy.ts';
 import type { Progress } from '../runs/progress-event.ts';
 import { type PruneOptions, type PrunePorts, type PruneResult, prune } from '../runs/prune.ts';
 import { openScheduleView } from '../runs/schedule-view.ts';
+import type { RowCheck } from '../snapshots/stated-rows.ts';
 import { openFileStore } from '../store/file.ts';
 import { openObsStore } from '../store/obs.ts';
 import { type AgencyKey, createStoreKeys } from './credentials.ts';
@@ -60,6 +64,8 @@ export interface Connection {
   store: Store;
   host: Host;
   scratch: ProcessScratch;
+  /** For the verification of rows. */
+  rowCheck: RowCheck;
   quota: Quota;
   scheduleMs: number;
   targets: readonly ServiceTarget[];
@@ -120,6 +126,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
   };
   return {
     ...{ store, host, scratch, quota, targets },
+    rowCheck: { scratch, datasets, decoders: [parquetDecoder, ndjsonDecoder] },
     scheduleMs: config.scheduleMs,
     verify: config.verify,
     pins: openPins(config.verify, open),

@@ -39,14 +39,18 @@ const notReachedMax = 1_000;
 
 /** The pins are brought up to date only if nothing is wrong. Throws ConfigError if the keys or the pins cannot be used. */
 export async function runVerification(
-  { store, pins: place, verify }: Pick<Connection, 'store' | 'pins' | 'verify'>,
+  connection: Pick<Connection, 'store' | 'scratch' | 'rowCheck' | 'pins' | 'verify'>,
   { onProgress, ...options }: VerifyRunOptions,
 ) {
+  const { store, scratch, rowCheck, pins: place, verify } = connection;
   if (place) await requireOutside(place, store);
   const publicKeys = await readPublicKeys(verify.publicKeys);
   const pins = place && (await readPins(place));
+  // Of runs that were killed.
+  await scratch.removeLeft();
   const { verification, chains } = await verifyWithChains(store, onProgress, {
     ...options,
+    rowCheck,
     lastSealed: await readLastSealed(store),
     pins: place && (pins ?? []),
     publicKeys,

@@ -66,7 +66,7 @@ async function exportAndVerify(
   const exported = exitCodeOfResult(result, 'command');
   if (result.status !== 'sealed') return { exitCode: exported, json, text: '' };
   const verification = await showVerifyProgress(session, (onProgress) =>
-    verifyStore(connection.store, onProgress),
+    verifyStore(connection.store, onProgress, { rowCheck: connection.rowCheck }),
   );
   const verified = exitCodeOf(verification);
   const folder = showPath(root, runtime.cwd);

@@ -11,6 +11,7 @@ import { type CommandDefinition, createCommand, type Outcome } from './command.t
 import { demoCommand } from './demo.ts';
 import { diffCommand } from './diff.ts';
 import { doctorCommand } from './doctor.ts';
+import { evidenceCommand } from './evidence.ts';
 import { exportCommand } from './export.ts';
 import { escapeLines } from './format.ts';
 import { initCommand } from './init.ts';
@@ -33,6 +34,7 @@ export const commands: readonly CommandDefinition[] = [
   statusCommand,
   diffCommand,
   verifyCommand,
+  evidenceCommand,
   pruneCommand,
   doctorCommand,
   simulateCommand,

@@ -51,8 +51,9 @@ export async function choosePair(
   }
   const pair = { previous: toCompared(previous), current: toCompared(current) };
   if (!pair.previous || !pair.current) return 'a snapshot has no Parquet part';
-  await checkKept(store, target, pair.previous);
-  await checkKept(store, target, pair.current);
+  for (const { sealed, part } of [pair.previous, pair.current]) {
+    await checkKept(store, target, sealed, part);
+  }
   return { previous: pair.previous, current: pair.current };
 }
 
@@ -82,13 +83,13 @@ function findRows({ manifest }: Sealed): Part | undefined {
   return manifest.parts.find(({ role, format }) => role === 'rows' && format === 'parquet');
 }
 
-/** Throws PrunedError if retention has deleted the rows. */
-async function checkKept(
+/** Throws PrunedError if retention has deleted the part. */
+export async function checkKept(
   store: Store,
   target: StoredTarget,
-  { sealed, part }: Compared,
+  { manifest: { snapshot } }: Sealed,
+  part: Part,
 ): Promise<void> {
-  const { snapshot } = sealed.manifest;
   const tombstone = await store.get(tombstoneKey(target, snapshot));
   if (tombstone === null || (await exists(store, part.key))) return;
   const nearest = await findNearestKept(store, target, snapshot);

@@ -1,7 +1,7 @@
 // Responsible for which stored targets a command is about: those of the configuration or of the whole store, as its options pick.
 
 import { noSnapshot } from '../app/store-check.ts';
-import { configFault } from '../core/errors.ts';
+import { type ConfigError, configFault } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import { mapParallel } from '../core/parallel.ts';
 import type { Log, Store } from '../core/ports.ts';
@@ -35,34 +35,54 @@ export interface ConfiguredTarget {
 const readsMax = 8;
 
 /**
- * The picked targets that have a snapshot, by name. `configured`: null for all targets of the store. Logs the stored targets
- * that are left out for another reason than the options. Throws ConfigError for a name that no target has, and if none is left.
+ * The picked targets that have a snapshot, by name. `configured`: null for all targets of the store. Logs the stored targets that the
+ * configuration does not have. Throws ConfigError for a name that no target has, and if none is left.
  */
+export async function pickAllStoredTargets(
+  store: Store,
+  configured: readonly ConfiguredTarget[] | null,
+  picks: StoredPicks,
+  log: Log,
+): Promise<StoredTarget[]> {
+  const setting = settingOf(configured);
+  const stored = await listStoredTargets(store);
+  if (stored.length === 0) throw noSnapshot(setting, store);
+  const covered = stored.filter((one) => configured === null || isConfigured(one, configured));
+  checkPicks(covered, picks);
+  logLeftOut(log, 'stored targets that the configuration does not have are left out', {
+    targets: stored.filter((one) => !covered.includes(one) && isPicked(one, picks)),
+    hint: 'Use --store to cover all targets of the store.',
+  });
+  const picked = covered.filter((one) => isPicked(one, picks));
+  if (picked.length > 0) return picked;
+  throw nothingPicked(setting, covered);
+}
+
+/** As pickAllStoredTargets(), but without the targets of filtered tables that are not named. Logs them. */
 export async function pickStoredTargets(
   store: Store,
   configured: readonly ConfiguredTarget[] | null,
   picks: StoredPicks,
   log: Log,
 ): Promise<StoredTarget[]> {
-  const setting = configured === null ? '--store' : 'store';
-  const stored = await listStoredTargets(store);
-  if (stored.length === 0) throw noSnapshot(setting, store);
-  const covered = stored.filter((one) => configured === null || isConfigured(one, configured));
-  checkPicks(covered, picks);
-  const picked = covered.filter((one) => isPicked(one, picks));
+  const picked = await pickAllStoredTargets(store, configured, picks, log);
   // A filtered list is a part of another one: its rows would be shown twice.
   const shown = picked.filter(({ isFiltered }) => !isFiltered || picks.table !== undefined);
-  logLeftOut(log, 'stored targets that the configuration does not have are left out', {
-    targets: stored.filter((one) => !covered.includes(one) && isPicked(one, picks)),
-    hint: 'Use --store to cover all targets of the store.',
-  });
   logLeftOut(log, 'targets of filtered tables are left out', {
     targets: picked.filter((one) => !shown.includes(one)),
     hint: 'Name such a table with --table.',
   });
   if (shown.length > 0) return shown;
-  const hint = `Targets with a snapshot: ${covered.map(describeTarget).join('; ') || 'none'}.`;
-  throw configFault(setting, 'no target with a snapshot is picked', hint);
+  throw nothingPicked(settingOf(configured), picked);
+}
+
+function settingOf(configured: readonly ConfiguredTarget[] | null): string {
+  return configured === null ? '--store' : 'store';
+}
+
+function nothingPicked(setting: string, targets: readonly StoredTarget[]): ConfigError {
+  const hint = `Targets with a snapshot: ${targets.map(describeTarget).join('; ') || 'none'}.`;
+  return configFault(setting, 'no target with a snapshot is picked', hint);
 }
 
 async function listStoredTargets(store: Store): Promise<StoredTarget[]> {

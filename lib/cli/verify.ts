@@ -28,7 +28,7 @@ export const verifyCommand: CommandDefinition<VerifyCommandOptions> = {
   name: 'verify',
   summary: 'check that every stored snapshot is unchanged',
   description:
-    'Reads every object that a manifest names and compares its hash; checks that the manifests of each target form an unbroken chain, that _head and _latest point to its end, and that data directories hold nothing else; checks the signatures of manifests. --public-key and --pins also exclude that the whole store was rewritten or set back. Always checks the whole store. With --store it reads no configuration file, and needs a key only for obs://.',
+    'Reads every object that a manifest names, and compares its hash and its rows with the manifest; checks that the manifests of each target form an unbroken chain, that _head and _latest point to its end, and that data directories hold nothing else; checks the signatures of manifests. --public-key and --pins also exclude that the whole store was rewritten or set back. Always checks the whole store. With --store it reads no configuration file, and needs a key only for obs://.',
   addOptions: (command) =>
     command
       .option(
@@ -42,15 +42,15 @@ export const verifyCommand: CommandDefinition<VerifyCommandOptions> = {
       )
       .option(
         '--since <time>',
-        'hash only parts of snapshots from here on: a date, a time or an age such as 30d (default: verify.since)',
+        'hash and read only parts of snapshots from here on: a date, a time or an age such as 30d (default: verify.since)',
       )
-      .option('--manifests-only', 'hash no parts; all manifests are read')
+      .option('--manifests-only', 'hash and read no parts; all manifests are read')
       .option(
         '--allow-unnamed',
         'an object in a data directory that no manifest names is a warning, not a fault',
       ),
   addTargetOptions: addStoreOptions,
-  writes: 'nothing, or the file of --pins',
+  writes: 'nothing, or the file of --pins; copies of large parts in the folder for temporary files',
   codes: [0, 1, 2, 3, 4, 5],
   examples: [
     'cgs-export verify',
@@ -172,6 +172,7 @@ export function describeVerification(verification: Verification, url: string): s
           `pruned: ${formatPlural(pruned, 'snapshot')}, ${formatPlural(prunedParts, 'part')} deleted`,
         ]
       : []),
+    ...describeNotCompared(verification),
     `proven: ${proven}`,
     `not proven: ${notProven}`,
     ...newest.map(
@@ -194,6 +195,11 @@ function describeNotHashed({ notHashed: { parts, since } }: Verification): strin
   if (parts === 0) return [];
   const which = since === null ? '' : ` of snapshots before ${since}`;
   return [`not hashed: ${formatPlural(parts, 'part')}${which}`];
+}
+
+function describeNotCompared({ rowParts: { notCompared } }: Verification): string[] {
+  if (notCompared === 0) return [];
+  return [`rows not compared: ${formatPlural(notCompared, 'part')}`];
 }
 
 /** Control characters in a key or name could change what the terminal shows. */

@@ -322,13 +322,13 @@ export interface ByteSource {
 export interface RowReader {
   /** Those of the wanted columns that the object has, in the order in which they are wanted. */
   readonly columns: readonly Column[];
-  /** All rows in stored order, one row group at a time. A row has one cell for each of `columns`. */
+  /** All rows in stored order, one row group or less at a time. A row has one cell for each of `columns`. */
   readGroups(): AsyncIterable<readonly Row[]>;
 }
 
-/** Reads what the Encoder of the same format wrote. Holds one row group in memory. */
+/** Reads what the Encoder of the same format wrote. Holds one row group, or one line and the lines of one piece, in memory. */
 export interface Decoder {
-  readonly format: 'parquet';
+  readonly format: 'parquet' | 'ndjson';
   /** Throws Error, here or while reading, if the bytes are not such an object or a column has another type; and what the source throws. */
   open(source: ByteSource, wanted: readonly Column[]): Promise<RowReader>;
 }

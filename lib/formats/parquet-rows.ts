@@ -10,11 +10,15 @@ import {
 } from 'hyparquet';
 import type { ByteSource, Cell, Column, Decoder, Row } from '../core/ports.ts';
 import { physicalTypes } from './parquet.ts';
+import { rowsPerGroup } from './row-groups.ts';
+
+/** A row group that the encoder wrote has at most 8 MiB of characters and one more row. */
+const pageBytesMax = 2 ** 27;
 
 /** A page never becomes larger than its header says. */
 const compressors = {
   GZIP: (page: Uint8Array, length: number) =>
-    gunzipSync(page, { maxOutputLength: Math.max(1, length) }),
+    gunzipSync(page, { maxOutputLength: Math.min(Math.max(1, length), pageBytesMax) }),
 };
 
 const parsers = {
@@ -35,6 +39,8 @@ export const parquetDecoder: Decoder = {
       async *readGroups() {
         let rowStart = 0;
         for (const { num_rows: count } of metadata.row_groups) {
+          // Checked before the rows get memory: another program may have written the file.
+          if (count > rowsPerGroup) throw new Error(`a row group has ${count} rows`);
           const rowEnd = rowStart + Number(count);
           yield await readGroup({ file, metadata, rowStart, rowEnd }, columns);
           rowStart = rowEnd;

@@ -5,7 +5,7 @@ import type { Column, Row } from '../core/ports.ts';
 import { countCharacters } from '../core/row-size.ts';
 import { checkRows } from './row-check.ts';
 
-const rowsPerGroup = 10_000;
+export const rowsPerGroup = 10_000;
 /** A row group ends with the row that reaches this size: in a group of usual rows 4 MB. */
 const charactersPerGroup = 8 * 2 ** 20;
 

@@ -87,16 +87,31 @@ export interface Sealed {
 export interface SealedSummary extends Omit<Sealed, 'manifest'> {
   manifest: Pick<
     Manifest,
-    'table' | 'snapshot' | 'scheduleSeconds' | 'verdict' | 'parts' | 'previous'
+    | 'dataset'
+    | 'table'
+    | 'snapshot'
+    | 'scheduleSeconds'
+    | 'verdict'
+    | 'rows'
+    | 'rejects'
+    | 'parts'
+    | 'previous'
   > & { scope: Pick<Manifest['scope'], 'account' | 'region' | 'projectId'> };
 }
 
 export function summarize({ manifest, manifestKey, manifestSha256 }: Sealed): SealedSummary {
-  const { table, snapshot, scheduleSeconds, verdict, parts, previous } = manifest;
+  const { dataset, table, snapshot, scheduleSeconds, verdict, rows, rejects, parts, previous } =
+    manifest;
   const { account, region, projectId } = manifest.scope;
   const scope = { account, region, projectId };
-  const kept = { table, snapshot, scheduleSeconds, verdict, parts, previous, scope };
-  return { manifestKey, manifest: kept, manifestSha256 };
+  return {
+    manifestKey,
+    manifest: {
+      ...{ dataset, table, snapshot, scheduleSeconds, verdict },
+      ...{ rows, rejects, parts, previous, scope },
+    },
+    manifestSha256,
+  };
 }
 
 /** One line, so that programs that read JSON line by line can read it. */

@@ -1,5 +1,5 @@
-// Responsible for checking the bytes of the parts that manifests name. They are read as streams, a few parts at a time, so the
-// memory does not depend on their size.
+// Responsible for checking the bytes of the parts that manifests name, and then their rows (stated-rows.ts). A part is read once, as
+// a stream, and a few at a time, so the memory does not depend on their size.
 
 import { createHash } from 'node:crypto';
 import { mapParallel } from '../core/parallel.ts';
@@ -7,8 +7,10 @@ import type { Store } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import type { Fault } from './catalog.ts';
 import { type Part, restoreHint, type SealedSummary } from './manifest.ts';
-import type { ReadResult } from './read-note.ts';
-import { addNotes, type Notes, readOrNote, readsMax } from './read-note.ts';
+import { openPartCopy, type PartCopy } from './part-copy.ts';
+import { describeDifference, partMissing } from './part-difference.ts';
+import { addNotes, type Notes, type ReadResult, readOrNote, readsMax } from './read-note.ts';
+import { compareRows, findReader, hasRows, type RowCheck } from './stated-rows.ts';
 import type { OnProgress } from './stored-evidence.ts';
 import { isPrunable, type Tombstone } from './tombstone.ts';
 
@@ -32,6 +34,8 @@ export interface PartFindings extends Notes {
   gone: number;
   /** Keys of the manifests of these. */
   prunedMeanwhile: Set<string>;
+  /** Parts with rows whose bytes match their manifests: how many were compared row by row, and how many could not be. */
+  rows: { compared: number; notCompared: number };
 }
 
 export interface PartCheckOptions {
@@ -45,25 +49,33 @@ export interface PartCheckOptions {
 /** Larger parts are read one after the other: one chunk of them needs as much memory as many small parts. */
 const smallBytesMax = 2 ** 20;
 
+/** Where parts are read from. `rowCheck` null: no rows are read. */
+export interface PartSource {
+  store: Store;
+  rowCheck: RowCheck | null;
+}
+
 /**
  * Compares every part with what its manifest says of it, those of the newest snapshots first. Once `isTimeUp` is true, it starts no
  * further part, and an error of a part that is being read, also one that `onProgress` throws, means that the part was not reached.
  */
 export async function checkParts(
-  store: Store,
+  source: PartSource,
   named: readonly NamedPart[],
   { onProgress, findTombstone, isTimeUp = () => false }: PartCheckOptions,
 ): Promise<PartFindings> {
+  const { store } = source;
   const bytesTotal = named.reduce((sum, { part }) => sum + part.bytes, 0);
   let done = 0;
   let bytes = 0;
   const report = () => onProgress({ unit: 'parts', done, total: named.length, bytes, bytesTotal });
   let gone = 0;
   const prunedMeanwhile = new Set<string>();
-  const check = async ({ part, sealed }: NamedPart): Promise<PartResult> => {
+  const check = async (one: NamedPart): Promise<PartResult> => {
+    const { part, sealed } = one;
     const { manifestKey } = sealed;
     report();
-    const result = await checkPart(store, part, (count) => {
+    const result = await checkPart(source, one, (count) => {
       bytes += count;
       report();
     });
@@ -84,8 +96,9 @@ export async function checkParts(
     }
     // Read again before it is reported: a part may be replaced from a backup while this runs.
     if (!result.fault) return result;
-    if (!(await isStillNamed(store, manifestKey, part.key))) return { ...result, fault: null };
-    return { ...(await checkPart(store, part, report)), bytes: result.bytes };
+    const isNamed = await isStillNamed(store, manifestKey, part.key);
+    if (!isNamed) return { ...result, fault: null };
+    return { ...(await checkPart(source, one, report)), bytes: result.bytes };
   };
   const notReached: NamedPart[] = [];
   const checkInTime = stopInTime(check, isTimeUp, notReached);
@@ -93,11 +106,14 @@ export async function checkParts(
   for (const { parts, parallelMax } of groupNewestFirst(named)) {
     results.push(...(await mapParallel(parts, parallelMax, checkInTime)));
   }
+  const rows = { compared: 0, notCompared: 0 };
   const findings: PartFindings = {
-    ...{ faults: [], unchecked: [], read: 0, bytes: 0, gone, prunedMeanwhile, notReached },
+    ...{ faults: [], unchecked: [], read: 0, bytes: 0, rows, gone, prunedMeanwhile, notReached },
   };
   for (const result of results) {
     addNotes(findings, result);
+    if (result.areRowsCompared !== null)
+      rows[result.areRowsCompared ? 'compared' : 'notCompared'] += 1;
     if (result.bytes === null) continue;
     findings.read += 1;
     findings.bytes += result.bytes;
@@ -119,7 +135,7 @@ function stopInTime(
       if (!isTimeUp()) throw error;
     }
     notReached.push(one);
-    return { bytes: null, isMissing: false, fault: null, unchecked: null };
+    return { bytes: null, isMissing: false, fault: null, unchecked: null, areRowsCompared: null };
   };
 }
 
@@ -158,49 +174,58 @@ interface PartResult {
   bytes: number | null;
   /** True: there is no such object. */
   isMissing: boolean;
+  /** Null: the part has no rows of columns, or its bytes are wrong. */
+  areRowsCompared: boolean | null;
   fault: Fault | null;
   unchecked: Fault | null;
 }
 
-/** `onBytes` is called with the length of each chunk that was read. */
+/** `onBytes` is called with the length of each chunk that was read, and with 0 while rows are compared. */
 async function checkPart(
-  store: Store,
-  part: Part,
+  { store, rowCheck }: PartSource,
+  { part, sealed }: NamedPart,
   onBytes: (count: number) => void,
 ): Promise<PartResult> {
   const { key } = part;
-  const { value, fault, unchecked } = await readOrNote(key, async () => {
-    const chunks = await store.read(key);
-    return chunks && (await hashChunks(chunks, onBytes));
-  });
-  if (fault || unchecked) return { bytes: null, isMissing: false, fault, unchecked };
-  const message = value ? describeDifference(part, value) : partMissing;
-  const found = message === null ? null : { key, message, hint: restoreHint };
-  return { bytes: value?.bytes ?? null, isMissing: !value, fault: found, unchecked };
-}
-
-export const partMissing = 'is missing: a manifest names it';
-
-/** How a part that was read differs from what its manifest says; null: it does not. */
-export function describeDifference(
-  part: Pick<Part, 'bytes' | 'sha256'>,
-  found: Pick<Part, 'bytes' | 'sha256'>,
-): string | null {
-  if (found.bytes !== part.bytes) {
-    return `has ${found.bytes} bytes, but its manifest says ${part.bytes}`;
+  const reader = rowCheck && findReader(part, sealed.manifest, rowCheck);
+  const copyOptions = { bytes: part.bytes, memoryBytesMax: smallBytesMax };
+  const copy =
+    rowCheck && reader && (await openPartCopy({ scratch: rowCheck.scratch, ...copyOptions }));
+  try {
+    const { value, fault, unchecked } = await readOrNote(key, async () => {
+      const chunks = await store.read(key);
+      return chunks && (await hashChunks(chunks, copy, onBytes));
+    });
+    if (fault || unchecked) {
+      return { bytes: null, isMissing: false, areRowsCompared: null, fault, unchecked };
+    }
+    const message = value ? describeDifference(part, value) : partMissing;
+    const found = message === null ? null : { key, message, hint: restoreHint };
+    const result = {
+      ...{ bytes: value?.bytes ?? null, isMissing: !value },
+      ...{ areRowsCompared: null, unchecked },
+    };
+    if (found || !hasRows(part)) return { ...result, fault: found };
+    if (!copy || !reader) return { ...result, areRowsCompared: false, fault: null };
+    const source = await copy.finish();
+    const onBatch = () => onBytes(0);
+    const wrong = await compareRows(part, sealed.manifest, { source, reader, onBatch });
+    return { ...result, areRowsCompared: true, fault: wrong };
+  } finally {
+    await copy?.remove();
   }
-  if (found.sha256 === part.sha256) return null;
-  return 'was altered: its hash differs from the one in its manifest';
 }
 
 async function hashChunks(
   chunks: AsyncIterable<Uint8Array>,
+  copy: PartCopy | null,
   onBytes: (count: number) => void,
 ): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash('sha256');
   let bytes = 0;
   for await (const chunk of chunks) {
     hash.update(chunk);
+    await copy?.add(chunk);
     bytes += chunk.length;
     onBytes(chunk.length);
   }

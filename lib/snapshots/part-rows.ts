@@ -3,21 +3,12 @@
 
 import { createHash } from 'node:crypto';
 import { CorruptError, ExportError, UnusableObjectError } from '../core/errors.ts';
-import type {
-  Appended,
-  ByteSource,
-  Column,
-  Decoder,
-  Row,
-  RowReader,
-  Scratch,
-  ScratchFile,
-  Store,
-} from '../core/ports.ts';
+import type { ByteSource, Column, Decoder, Row, RowReader, Scratch, Store } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { describeIrregular, irregularHint } from './catalog.ts';
 import { type Part, restoreHint } from './manifest.ts';
-import { describeDifference, partMissing } from './part-check.ts';
+import { openPartCopy, type PartCopy } from './part-copy.ts';
+import { describeDifference, partMissing } from './part-difference.ts';
 
 export interface PartRowsOptions {
   store: Store;
@@ -38,84 +29,54 @@ export interface PartRows {
   close(): Promise<void>;
 }
 
-/** The bytes of a temporary file are read and checked in pieces of this size. */
-const pieceBytesMax = 2 ** 18;
-
 /**
  * Copies the part into a temporary file and checks it. Memory: one chunk of the store, one row group. Throws CorruptError if the
  * part is missing, was altered or cannot be decoded; StoreError; ScratchError.
  */
 export async function openPartRows(part: Part, options: PartRowsOptions): Promise<PartRows> {
-  const { scratch, store, decoder, columns, keyColumn } = options;
-  const file = await scratch.open();
+  const copy = await openPartCopy({ scratch: options.scratch, bytes: part.bytes });
   try {
-    const pieces = await copyPart(store, part, file);
-    const source = openPieces(file, pieces, part.bytes);
-    const reader = await decodeOrFail(part, () => decoder.open(source, columns));
-    const key = reader.columns.findIndex(({ name }) => name === keyColumn);
-    if (key === -1) throw corrupt(part, `has no column ${keyColumn}`);
-    return {
-      columns: reader.columns,
-      readBatches: () => readBatches(part, reader, key),
-      close: () => file.remove(),
-    };
+    const source = await copyPart(options.store, part, copy);
+    return { ...(await decodePart(part, source, options)), close: () => copy.remove() };
   } catch (error) {
-    await file.remove();
+    await copy.remove();
     throw error;
   }
 }
 
-async function copyPart(store: Store, part: Part, file: ScratchFile): Promise<Appended[]> {
+async function copyPart(store: Store, part: Part, copy: PartCopy): Promise<ByteSource> {
   const chunks = await store.read(part.key).catch((cause: unknown) => {
     if (!(cause instanceof UnusableObjectError)) throw cause;
     throw new CorruptError(part.key, describeIrregular(cause), irregularHint, { cause });
   });
-  if (!chunks) throw corrupt(part, partMissing);
+  if (!chunks) throw new CorruptError(part.key, partMissing, restoreHint);
   const hash = createHash('sha256');
-  const pieces: Appended[] = [];
-  const piece = new Uint8Array(Math.min(pieceBytesMax, part.bytes));
-  let filled = 0;
   let bytes = 0;
   for await (const chunk of chunks) {
     bytes += chunk.length;
-    // Checked here, so that a wrong object cannot fill the disk.
     if (bytes > part.bytes) {
-      throw corrupt(part, `has more than the ${part.bytes} bytes that its manifest says`);
+      const message = `has more than the ${part.bytes} bytes that its manifest says`;
+      throw new CorruptError(part.key, message, restoreHint);
     }
     hash.update(chunk);
-    for (let at = 0; at < chunk.length; ) {
-      const some = chunk.subarray(at, at + piece.length - filled);
-      piece.set(some, filled);
-      filled += some.length;
-      at += some.length;
-      if (filled < piece.length) continue;
-      pieces.push(await file.append(piece));
-      filled = 0;
-    }
+    await copy.add(chunk);
   }
-  if (filled > 0) pieces.push(await file.append(piece.subarray(0, filled)));
-  await file.finish();
+  const source = await copy.finish();
   const difference = describeDifference(part, { bytes, sha256: hash.digest('hex') });
-  if (difference !== null) throw corrupt(part, difference);
-  return pieces;
+  if (difference !== null) throw new CorruptError(part.key, difference, restoreHint);
+  return source;
 }
 
-/** Reads whole pieces, because the file checks the hash of a piece. */
-function openPieces(file: ScratchFile, pieces: readonly Appended[], bytes: number): ByteSource {
-  return {
-    bytes,
-    async read(start, end) {
-      const result = new Uint8Array(Math.max(0, end - start));
-      for (const piece of pieces) {
-        if (piece.at >= end || piece.at + piece.length <= start) continue;
-        const from = Math.max(start, piece.at);
-        const to = Math.min(end, piece.at + piece.length);
-        const content = await file.read(piece);
-        result.set(content.subarray(from - piece.at, to - piece.at), from - start);
-      }
-      return result;
-    },
-  };
+/** The rows of a part whose bytes match its manifest. Throws CorruptError if they cannot be decoded, and what the source throws. */
+export async function decodePart(
+  part: Part,
+  source: ByteSource,
+  { decoder, columns, keyColumn }: Pick<PartRowsOptions, 'decoder' | 'columns' | 'keyColumn'>,
+): Promise<Omit<PartRows, 'close'>> {
+  const reader = await decodeOrFail(part, () => decoder.open(source, columns));
+  const key = reader.columns.findIndex(({ name }) => name === keyColumn);
+  if (key === -1) throw sealedWrong(part, `has no column ${keyColumn}`);
+  return { columns: reader.columns, readBatches: () => readBatches(part, reader, key) };
 }
 
 /** `key`: the index of the key column. */
@@ -125,22 +86,36 @@ async function* readBatches(
   key: number,
 ): AsyncGenerator<readonly Row[]> {
   const groups = reader.readGroups()[Symbol.asyncIterator]();
+  const name = reader.columns[key]?.name;
   let rows = 0;
   let last: string | null = null;
-  for (;;) {
-    const group = await decodeOrFail(part, () => groups.next());
-    if (group.done) break;
-    for (const row of group.value) {
-      const next = row[key];
-      const isNext = typeof next === 'string' && (last === null || compareUtf8(last, next) < 0);
-      if (!isNext) throw corrupt(part, 'is not sorted by its key, or has a row without a key');
-      last = next;
+  try {
+    for (;;) {
+      const group = await decodeOrFail(part, () => groups.next());
+      if (group.done) break;
+      for (const row of group.value) {
+        rows += 1;
+        if (rows > part.rows) {
+          throw sealedWrong(part, `has more than the ${part.rows} rows that its manifest says`);
+        }
+        const next = row[key];
+        if (typeof next !== 'string') throw sealedWrong(part, `has no ${name} in row ${rows}`);
+        if (last !== null && compareUtf8(last, next) >= 0) {
+          const order = last === next ? 'the same as in' : 'before that of';
+          throw sealedWrong(
+            part,
+            `is not sorted: ${name} in row ${rows} is ${order} row ${rows - 1}`,
+          );
+        }
+        last = next;
+      }
+      yield group.value;
     }
-    rows += group.value.length;
-    yield group.value;
+  } finally {
+    await groups.return?.();
   }
   if (rows === part.rows) return;
-  throw corrupt(part, `has ${rows} rows, but its manifest says ${part.rows}`);
+  throw sealedWrong(part, `has ${rows} rows, but its manifest says ${part.rows}`);
 }
 
 /** Errors of the file and the store pass. Any other error says that the bytes are not what the decoder reads. */
@@ -150,13 +125,13 @@ async function decodeOrFail<T>(part: Part, read: () => Promise<T>): Promise<T> {
   } catch (cause) {
     if (cause instanceof ExportError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const hint =
-      'Its hash matches its manifest, so it was sealed like this. Another program wrote the manifest and this object, or cgs-export has a bug: report it.';
-    const message = `cannot be read as ${part.format}: ${reason}`;
-    throw new CorruptError(part.key, message, hint, { cause });
+    throw sealedWrong(part, `cannot be read as ${part.format}: ${reason}`, cause);
   }
 }
 
-function corrupt({ key }: Part, message: string): CorruptError {
-  return new CorruptError(key, message, restoreHint);
+/** The fault of a part whose bytes match its manifest. */
+export function sealedWrong({ key }: Part, message: string, cause?: unknown): CorruptError {
+  const hint =
+    'Its hash matches its manifest, so it was sealed like this. Another program wrote the manifest and this object, or cgs-export has a bug: report it.';
+  return new CorruptError(key, message, hint, { cause });
 }

@@ -15,6 +15,7 @@ export type Proof = Pick<
   | 'pinned'
   | 'notHashed'
   | 'notReached'
+  | 'rowParts'
 >;
 
 export interface ProofWords {
@@ -24,12 +25,12 @@ export interface ProofWords {
 
 /** With faults or unchecked objects the words say less. */
 export function describeProof(proof: Proof): ProofWords {
-  const { faults, unchecked, underWay, pinned, signatures } = proof;
+  const { faults, unchecked, underWay, pinned, signatures, rowParts } = proof;
   const isWhole = faults.length === 0 && unchecked.length === 0;
   const hasKeys = signatures.keysFrom === 'given';
   const hasPins = pinned !== null && pinned.targets > 0;
   const proven = [
-    `${isWhole ? '' : 'apart from what is listed, '}${describeParts(proof)}, and every manifest has the hash that the next one names.`,
+    `${isWhole ? '' : 'apart from what is listed, '}${describeParts(proof)}${describeRows(rowParts)}, and every manifest has the hash that the next one names.`,
     ...(isWhole && hasKeys ? [describeKeys(proof)] : []),
     ...(isWhole && hasPins ? [describePins(pinned.targets)] : []),
   ];
@@ -39,6 +40,7 @@ export function describeProof(proof: Proof): ProofWords {
     ...(hasKeys ? [] : describeOwnKeys(signatures)),
     ...describeNotHashed(proof),
     ...describePruned(proof),
+    ...describeNotCompared(rowParts),
     ...(underWay.length > 0 ? ['What a seal under way explains is not proven.'] : []),
   ];
   return { proven: proven.join(' '), notProven: notProven.join(' ') };
@@ -61,13 +63,27 @@ function describePruned({ pruned, prunedParts, signatures }: Proof): string[] {
   ];
 }
 
+function describeRows({ compared, notCompared }: Proof['rowParts']): string {
+  if (compared === 0) return '';
+  const which =
+    notCompared === 0 ? 'its rows' : `the rows of ${compared} part${compared === 1 ? '' : 's'}`;
+  return `, ${which} have the number, order, time, account, region, project and verdict that the manifest states`;
+}
+
+function describeNotCompared({ notCompared }: Proof['rowParts']): string[] {
+  if (notCompared === 0) return [];
+  return [
+    `The rows of ${notCompared} part${notCompared === 1 ? '' : 's'} were not compared with the manifest: this version does not know their dataset.`,
+  ];
+}
+
 function describeNotHashed({ notHashed: { parts, since }, notReached }: Proof): string[] {
   if (parts === 0) return [];
   const which = since === null ? '' : ` of snapshots before ${since}`;
   const reason =
     notReached.length === 0 ? '' : ` The time did not suffice for ${notReached.length} of them.`;
   return [
-    `${parts} part${parts === 1 ? '' : 's'}${which} ${parts === 1 ? 'was' : 'were'} not hashed: only existence and size were checked.${reason}`,
+    `${parts} part${parts === 1 ? '' : 's'}${which} ${parts === 1 ? 'was' : 'were'} not hashed: only existence and size were checked, and no row was read.${reason}`,
   ];
 }
 

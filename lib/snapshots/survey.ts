@@ -38,6 +38,7 @@ import { checkPins, type Pin } from './pins.ts';
 import { checkPointers, type StoredPointer } from './pointer-check.ts';
 import type { Notes } from './read-note.ts';
 import type { PublicKey } from './signature.ts';
+import { checkCounts } from './stated-rows.ts';
 import { type OnProgress, readChains, readPointers } from './stored-evidence.ts';
 import { isPrunable } from './tombstone.ts';
 import { checkTombstones, openTombstones, type TombstoneContext } from './tombstone-check.ts';
@@ -102,7 +103,10 @@ export async function readSurvey(
   const source = { store, findKey: openKeys(store, publicKeys) };
   const chains = await readChains(source, irregular, findings, onProgress);
   const report = (fault: Fault) => void findings.faults.push(fault);
-  for (const chain of chains.values()) checkChain(chain, report);
+  for (const chain of chains.values()) {
+    checkChain(chain, report);
+    for (const sealed of chain.sealed.values()) findings.faults.push(...checkCounts(sealed));
+  }
   const trusted = new Set(publicKeys.map(({ keyId }) => keyId));
   const tombstones = openTombstones({ ...source, trusted, chains });
   const pruned = await checkTombstones(tombstones, keys, findings);

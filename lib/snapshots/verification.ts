@@ -1,5 +1,5 @@
 // Responsible for checking that a store still holds what its manifests say, and for what that proves. It only reads. What is in
-// the store besides the bytes of the parts: survey.ts. The bytes of the parts: part-check.ts.
+// the store besides the bytes of the parts: survey.ts. The bytes and rows of the parts: part-check.ts.
 
 import {
   isFutureName,
@@ -16,6 +16,7 @@ import type { SealedSummary } from './manifest.ts';
 import { checkParts, type NamedPart } from './part-check.ts';
 import type { Pin } from './pins.ts';
 import type { PublicKey } from './signature.ts';
+import type { RowCheck } from './stated-rows.ts';
 import type { OnProgress } from './stored-evidence.ts';
 import { type LastSealed, readSurvey, type Survey } from './survey.ts';
 import { readPruned } from './tombstone-check.ts';
@@ -35,6 +36,8 @@ export interface VerifyOptions {
   hashSinceMs?: number | null;
   /** True: no further part is hashed. The newest ones are hashed first. */
   isTimeUp?: () => boolean;
+  /** Reads the rows of the parts that are hashed, to compare them with their manifests. Absent: no rows are read. */
+  rowCheck?: RowCheck | null;
 }
 
 type Missed = Gap & { account: string; table: string; region: string; projectId: string };
@@ -75,6 +78,8 @@ export interface Verification {
   notHashed: { parts: number; since: string | null };
   /** Keys of the parts for which the time did not suffice, the newest first. */
   notReached: string[];
+  /** Hashed parts with rows: how many were compared with their manifests row by row, and how many could not be. */
+  rowParts: { compared: number; notCompared: number };
 }
 
 export interface SignatureCount {
@@ -109,7 +114,7 @@ export async function verifyWithChains(
   options: VerifyOptions = {},
 ): Promise<{ verification: Verification; chains: Survey['chains'] }> {
   const { tables = [], allowsUnnamed = false, lastSealed = [], pins = null } = options;
-  const { publicKeys = [], hashSinceMs = null, isTimeUp } = options;
+  const { publicKeys = [], hashSinceMs = null, isTimeUp, rowCheck = null } = options;
   const surveyOptions = { tables, lastSealed, pins: pins ?? [], publicKeys };
   let survey = await readSurvey(store, surveyOptions, onProgress);
   // Another process may have sealed meanwhile. Only what is still wrong is a fault.
@@ -119,7 +124,8 @@ export async function verifyWithChains(
   const all = named.filter(({ isGone }) => !isGone);
   const hashed = all.filter((part) => isHashed(part, hashSinceMs));
   const findTombstone = (sealed: SealedSummary) => readPruned(survey.tombstones, sealed);
-  const parts = await checkParts(store, hashed, { onProgress, findTombstone, isTimeUp });
+  const checking = { onProgress, findTombstone, isTimeUp };
+  const parts = await checkParts({ store, rowCheck }, hashed, checking);
   const unnamedFaults = allowsUnnamed ? [] : survey.unnamedData.map(describeUnnamed);
   const chains = [...survey.chains.values()];
   const sealed = chains.flatMap((chain) => [...chain.sealed.values()]);
@@ -159,6 +165,7 @@ export async function verifyWithChains(
       since: findHashedSince(hashed, parts.notReached, hashSinceMs),
     },
     notReached: parts.notReached.map(({ part }) => part.key),
+    rowParts: parts.rows,
   };
   return { verification, chains: survey.chains };
 }

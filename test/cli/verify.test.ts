@@ -15,6 +15,7 @@ import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../lib/cli/program.ts';
 import { describeProgress } from '../../lib/cli/verify.ts';
 import { probedSizesKey } from '../../lib/core/object-keys.ts';
+import { sha256 } from '../../lib/core/state.ts';
 import type { TargetStatus } from '../../lib/runs/target-status.ts';
 import { createKeyPair } from '../support/signing-keys.ts';
 import { call, createTestRuntime, exportSome, flagsFor } from './test-runtime.ts';
@@ -81,6 +82,36 @@ describe('reports a fault with exit code 5', () => {
     const { code, runtime } = await call(verify, { cwd });
     expect(code).toBe(5);
     expect(runtime.out()).toMatch(/1 fault in .*\n {2}fault +\S*\.ndjson\.gz is missing/);
+  });
+
+  test('for rows that contradict their manifest, although every hash and pointer matches', async () => {
+    const { cwd } = await exportSome();
+    const lake = join(cwd, 'lake');
+    const manifest = findFile(join(lake, '_manifests'), '.json');
+    const forged = readFileSync(manifest, 'utf8').replace('"account":"default"', '"account":"x"');
+    writeFileSync(manifest, forged);
+    for (const name of ['_head', '_latest']) {
+      const pointer = findFile(join(lake, name), '.json');
+      const text = readFileSync(pointer, 'utf8')
+        .replace('"account":"default"', '"account":"x"')
+        .replace(/"manifestSha256":"\w+"/, `"manifestSha256":"${sha256(Buffer.from(forged))}"`);
+      writeFileSync(pointer, text);
+    }
+    rmSync(join(lake, '_runs'), { recursive: true });
+    const { code, runtime } = await call([...verify, '--json'], { cwd });
+    expect(code).toBe(5);
+    const message = 'has "default" as account in row 1, but its manifest says "x"';
+    expect(runtime.json()).toMatchObject({
+      faults: [
+        { key: expect.stringContaining('container_nodes/'), message },
+        { key: expect.stringContaining('container_nodes_ndjson/'), message },
+      ],
+      rowParts: { compared: 2, notCompared: 0 },
+    });
+    for (const option of ['--manifests-only', '--since=2099-01-01']) {
+      const { runtime: less } = await call([...verify, option, '--json'], { cwd });
+      expect(less.json()).toMatchObject({ faults: [], rowParts: { compared: 0, notCompared: 0 } });
+    }
   });
 
   test('for a store without manifests, because its pointers remain', async () => {

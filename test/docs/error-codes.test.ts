@@ -16,6 +16,7 @@ const otherWords: Record<string, readonly string[]> = {
     'NODE_EXTRA_CA_CERTS',
   ],
   'network codes that become PROXY_REFUSED or NETWORK': ['PROXY_407', 'PROXY_ENDED'],
+  'files in the zip of evidence': ['README', 'SHA256SUMS'],
   'values of the API': ['ACTIVE', 'SHUTOFF', 'BUILDING', 'ERROR', 'DISABLED', 'TIMER'],
   'words of Parquet, JSON, HTTP and libraries': [
     ...[

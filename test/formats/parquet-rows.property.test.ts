@@ -1,6 +1,7 @@
 // Tests that every row that parquet.ts encodes is decoded as it was, and that a file with other types is refused.
 
 import fc from 'fast-check';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { expect, test } from 'vitest';
 import type { ByteSource, Cell, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
@@ -86,4 +87,12 @@ test('refuses a column of another type, and bytes that are not Parquet', async (
     'column host_id has the type BYTE_ARRAY, not INT32',
   );
   await expect(decode(Buffer.from('not Parquet, but long enough'))).rejects.toThrow(/parquet/);
+});
+
+test('refuses a row group that is larger than those of the encoder', async () => {
+  const data = Array.from({ length: 10_001 }, (_, index) => `n${index}`);
+  const columnData = [{ name: 'host_id', data, type: 'STRING' as const }];
+  const bytes = new Uint8Array(parquetWriteBuffer({ columnData, rowGroupSize: 20_000 }));
+  const wanted: Column[] = [{ name: 'host_id', type: 'string' }];
+  await expect(decode(bytes, wanted)).rejects.toThrow('a row group has 10001 rows');
 });

@@ -203,7 +203,8 @@ describe('_head', () => {
   test('decides, if a newer manifest does not continue what it names', async () => {
     const { clock, store, seal, one, two, verify } = await createWorld();
     const forged = snapshotName(clock.nowMs() - hourMs);
-    const manifest = { ...two.manifest, snapshot: forged, previous: named(one), parts: [] };
+    const empty = { parts: [], rows: 0, rejects: 0 };
+    const manifest = { ...two.manifest, snapshot: forged, previous: named(one), ...empty };
     await store.put(keyOf(forged), encodeManifest(manifest));
     const three = await seal();
     expect(three.manifest.previous).toEqual(named(two));

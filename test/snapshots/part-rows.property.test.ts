@@ -104,13 +104,19 @@ describe('refuses', () => {
 
   test('rows that are not sorted, or that are there twice', async () => {
     const [a, b] = createRows(2) as [Row, Row];
-    await expect((await createPart([b, a])).read()).rejects.toThrow('is not sorted by its key');
-    await expect((await createPart([a, a])).read()).rejects.toThrow('is not sorted by its key');
+    await expect((await createPart([b, a])).read()).rejects.toThrow(
+      'is not sorted: host_id in row 2 is before that of row 1',
+    );
+    await expect((await createPart([a, a])).read()).rejects.toThrow(
+      'is not sorted: host_id in row 2 is the same as in row 1',
+    );
   });
 
   test('another number of rows than the manifest says', async () => {
     const { read } = await createPart(createRows(3), { rows: 4 });
     await expect(read()).rejects.toThrow('has 3 rows, but its manifest says 4');
+    const { read: readFew } = await createPart(createRows(3), { rows: 2 });
+    await expect(readFew()).rejects.toThrow('has more than the 2 rows that its manifest says');
   });
 
   test('bytes of the right hash that are not Parquet', async () => {

@@ -14,6 +14,7 @@ const plain: Proof = {
   pinned: null,
   notHashed: { parts: 0, since: null },
   notReached: [],
+  rowParts: { compared: 20, notCompared: 0 },
 };
 const fault = { key: 'k', message: 'm', hint: 'h' };
 const ownKeys = { ...plain.signatures, valid: 10, unsigned: 0, keyIds: ['aa'] };
@@ -46,6 +47,29 @@ const rows: Row[] = [
       '--public-key and --pins',
     ],
     never: [signed, 'pinned', 'apart from', '_keys/'],
+  },
+  {
+    name: 'rows that were compared',
+    proof: {},
+    proven: [
+      `${bytes}, its rows have the number, order, time, account, region, project and verdict that the manifest states`,
+    ],
+    notProven: [],
+    never: ['not compared'],
+  },
+  {
+    name: 'rows of which some could not be compared',
+    proof: { rowParts: { compared: 1, notCompared: 2 } },
+    proven: [`${bytes}, the rows of 1 part have the number`],
+    notProven: ['The rows of 2 parts were not compared with the manifest'],
+    never: ['its rows'],
+  },
+  {
+    name: 'no rows that were compared',
+    proof: { rowParts: { compared: 0, notCompared: 1 } },
+    proven: [`${bytes}, and every manifest`],
+    notProven: ['The rows of 1 part were not compared with the manifest'],
+    never: ['rows have'],
   },
   {
     name: 'a fault',

@@ -167,8 +167,11 @@ function deleteNewest(objects: Objects, count: number) {
   setPointers(objects);
 }
 
+/** A count that differs from the parts would be found without keys and pins. */
 const changed = (manifests: readonly Manifest[]) =>
-  manifests.map((manifest, index) => (index === 3 ? { ...manifest, rejects: 1 } : manifest));
+  manifests.map((manifest, index) =>
+    index === 3 ? { ...manifest, startedAt: '2026-11-24T05:00:00.000Z' } : manifest,
+  );
 
 interface Forgery {
   name: string;

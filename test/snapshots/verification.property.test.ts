@@ -86,6 +86,7 @@ const nothing = {
   pinned: null,
   notHashed: { parts: 0, since: null },
   notReached: [],
+  rowParts: { compared: 0, notCompared: 0 },
 };
 
 /** What a store without signatures has. */
@@ -158,6 +159,8 @@ describe('an untouched store', () => {
       })),
       signatures: unsignedManifests(6),
       ...nothing,
+      // Without a decoder, no row is read.
+      rowParts: { compared: 0, notCompared: 12 },
     });
     expect(read.sort()).toEqual(parts.map(([key]) => key).sort());
     expect(seen[0]).toMatchObject({ unit: 'manifests', done: 0, total: 6, bytes: 0 });

@@ -43,7 +43,10 @@ const testedElsewhere: Record<string, string> = {
   'lib/snapshots/pruning.ts': 'test/runs/prune.test.ts and its property test, through prune',
   'lib/snapshots/run-pages.ts': 'test/snapshots/contents.property.test.ts: positions in the list',
   'lib/snapshots/sorted-block.ts': 'test/snapshots/row-sorter.property.test.ts, through the sorter',
+  'lib/cli/evidence-readme.ts': 'test/e2e/evidence.test.ts: the commands, as an outsider runs them',
   'lib/snapshots/part-check.ts':
+    'test/snapshots/verification.property.test.ts, through verifyStore',
+  'lib/snapshots/part-difference.ts':
     'test/snapshots/verification.property.test.ts, through verifyStore',
   'lib/snapshots/snapshot-names.ts': 'test/snapshots/chain-end.test.ts, through readChainEnd',
   'lib/snapshots/stored-evidence.ts':

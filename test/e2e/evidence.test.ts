@@ -1,0 +1,353 @@
+// Tests the zip of `evidence` as an outsider meets it: it is unpacked and checked with the commands of its README, in a shell that
+// finds neither Node.js nor this project. The store has an unsigned beginning and a change of the key.
+
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createRandom } from '../support/moving-list.ts';
+import {
+  createFolder,
+  type Endpoint,
+  expectCode,
+  keyOf,
+  readJson,
+  readTree,
+  runCli,
+  startEndpoint,
+} from './processes.ts';
+
+const tools = [
+  ...['sh', 'sha256sum', 'openssl', 'find', 'sed', 'sort', 'xargs', 'diff', 'cut', 'tr', 'grep'],
+  'dirname',
+];
+
+/** A folder with links to these tools and nothing else. */
+function linkTools(): string {
+  const folder = createFolder();
+  for (const tool of tools) {
+    const found = spawnSync('/bin/sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' });
+    const path = found.stdout.trim();
+    if (!path.startsWith('/')) throw new Error(`${tool} is not on this machine`);
+    symlinkSync(path, join(folder, tool));
+  }
+  return folder;
+}
+
+const toolFolder = linkTools();
+
+/** Runs a script in a shell whose environment has nothing but these tools. */
+function runShell(script: string, cwd: string): { status: number | null; out: string } {
+  const options = { cwd, input: script, env: { PATH: toolFolder }, encoding: 'utf8' } as const;
+  const { error, status, stdout, stderr } = spawnSync(join(toolFolder, 'sh'), ['-s'], options);
+  if (error) throw error;
+  return { status, out: `${stdout}${stderr}` };
+}
+
+function unzip(file: string): string {
+  const folder = createFolder();
+  const { status, stderr } = spawnSync('unzip', ['-q', file, '-d', folder], { encoding: 'utf8' });
+  expect(status, stderr).toBe(0);
+  return folder;
+}
+
+/** The commands of each step, as README shows them. */
+function readSteps(folder: string): string[] {
+  const text = readFileSync(join(folder, 'README'), 'utf8');
+  const section = text.slice(text.indexOf('\nStep 1.'), text.indexOf('\n3. COMPARE'));
+  return section
+    .split(/\nStep \d\./)
+    .slice(1)
+    .map((step) =>
+      step
+        .split('\n')
+        .filter((line) => line.startsWith('    '))
+        .map((line) => line.slice(4))
+        .join('\n'),
+    );
+}
+
+/** What all steps print, each in a shell of its own. */
+function runSteps(steps: readonly string[], cwd: string): string {
+  return steps.map((step) => runShell(step, cwd).out).join('');
+}
+
+interface World {
+  cwd: string;
+  env: Record<string, string>;
+  snapshots: string[];
+  keyIds: string[];
+}
+
+function configure({ url, script }: Endpoint, cwd: string, more: string): void {
+  const target = `{ region: ${script.region}, projectId: ${script.projectId}, endpoint: "${url}" }`;
+  const settings = `store: file:./lake\nquota: { requests: 1000, windowSeconds: 1 }\n${more}`;
+  const text = `${settings}\naccounts: [{ name: prod, targets: [${target}] }]\n`;
+  writeFileSync(join(cwd, 'cgs-export.yml'), text);
+}
+
+/** Five snapshots: one without a signature, two signed with one key, and two with the next. */
+async function createWorld(): Promise<World> {
+  const endpoint = await startEndpoint({ nodes: 250 });
+  const cwd = createFolder();
+  const env = keyOf(endpoint);
+  configure(endpoint, cwd, '');
+  expectCode(await runCli(['export', '--json'], { cwd, env }), 0);
+  configure(endpoint, cwd, 'signing: { privateKey: ${CGS_SIGNING_KEY} }');
+  const keyIds: string[] = [];
+  for (const name of ['one', 'two']) {
+    const folder = join(createFolder(), name);
+    const made = await runCli(['keygen', '--out', folder, '--json'], { cwd });
+    const { keyId, privateKeyFile } = readJson<{ keyId: string; privateKeyFile: string }>(made);
+    keyIds.push(keyId);
+    const signing = { ...env, CGS_SIGNING_KEY: readFileSync(privateKeyFile, 'utf8') };
+    for (const _round of [1, 2]) {
+      expectCode(await runCli(['export', '--json'], { cwd, env: signing }), 0);
+    }
+  }
+  const manifests = [...readTree(join(cwd, 'lake')).keys()].filter((key) =>
+    key.startsWith('_manifests/'),
+  );
+  const snapshots = manifests.map((key) => key.slice(-21, -5)).sort();
+  return { cwd, env, snapshots, keyIds };
+}
+
+/** Needs neither a key of the service nor the signing key. */
+function runEvidence({ cwd }: Pick<World, 'cwd'>, ...args: string[]) {
+  return runCli(['evidence', ...args], { cwd });
+}
+
+let world: World;
+let folder: string;
+let steps: string[];
+beforeAll(async () => {
+  world = await createWorld();
+  const file = join(world.cwd, 'evidence.zip');
+  expectCode(await runEvidence(world, world.snapshots[1] ?? '', '--out', file), 0);
+  folder = unzip(file);
+  steps = readSteps(folder);
+});
+
+test('the shell of these tests has neither Node.js nor the project', () => {
+  expect(runShell('command -v node || echo none', folder).out).toBe('none\n');
+  expect(runShell('command -v npx || echo none', folder).out).toBe('none\n');
+  expect(runShell('echo "$PATH"', folder).out).toBe(`${toolFolder}\n`);
+  expect([...readTree(folder).keys()].filter((key) => /\.(js|ts|mjs)$/.test(key))).toEqual([]);
+});
+
+test('has the parts, all later manifests, their signatures and the keys, with the bytes of the store', () => {
+  const packed = readTree(folder);
+  const stored = readTree(join(world.cwd, 'lake'));
+  const [, own = '', ...later] = world.snapshots;
+  const isWanted = (key: string) =>
+    key.startsWith('_keys/') ||
+    (/^_(manifests|signatures)\//.test(key) &&
+      [own, ...later].some((name) => key.includes(name))) ||
+    (/^container_nodes/.test(key) && key.includes(own));
+  const wanted = [...stored.keys()].filter(isWanted).sort();
+  const texts = ['README', 'SHA256SUMS', 'check.sh'];
+  expect([...packed.keys()].filter((key) => !texts.includes(key)).sort()).toEqual(wanted);
+  for (const key of wanted) expect(packed.get(key), key).toEqual(stored.get(key));
+  expect(wanted).toHaveLength(2 + 4 + 4 + 2);
+});
+
+test('every step of README succeeds, and so does check.sh', () => {
+  expect(steps).toHaveLength(5);
+  for (const step of steps) {
+    const { out } = runShell(step, folder);
+    expect(
+      out
+        .trimEnd()
+        .split('\n')
+        .filter((line) => !line.startsWith('OK ')),
+    ).toEqual([]);
+  }
+  const all = runSteps(steps, folder);
+  for (const keyId of world.keyIds) expect(all).toContain(`OK key id ${keyId}\n`);
+  for (const keyId of world.keyIds) {
+    expect(all.split(`OK signed by ${keyId}: _manifests/`)).toHaveLength(3);
+  }
+  expect(all.split('OK data: container_nodes')).toHaveLength(3);
+  expect(all).not.toContain('not signed');
+  const { status, out } = runShell('sh check.sh', folder);
+  expect([status, out]).toEqual([0, expect.stringContaining('RESULT: OK')]);
+});
+
+test('a hash that was noted elsewhere is found, also of a manifest in the middle', async () => {
+  const verified = readJson<{ newest: { manifest: string; manifestSha256: string }[] }>(
+    await runCli(['verify', '--json'], { cwd: world.cwd }),
+  );
+  const [newest] = verified.newest;
+  const { out } = runShell(`grep ${newest?.manifestSha256} SHA256SUMS`, folder);
+  expect(out).toBe(`${newest?.manifestSha256}  ${newest?.manifest}\n`);
+  expect(readFileSync(join(folder, 'README'), 'utf8')).toContain(`${newest?.manifestSha256}\n`);
+});
+
+test('a snapshot before the first signature is listed as not signed, and covered by the chain', async () => {
+  const file = join(createFolder(), 'first.zip');
+  const first = world.snapshots[0] ?? '';
+  const ended = await runEvidence(world, first, '--out', file, '--json');
+  expectCode(ended, 0);
+  expect(readJson(ended)).toMatchObject({ targets: [{ manifests: 5, signed: 4 }] });
+  const unpacked = unzip(file);
+  const out = runSteps(readSteps(unpacked), unpacked);
+  expect(out).not.toContain('FAILED');
+  expect(out.split('OK but not signed: ')).toHaveLength(2);
+  expect(out.split(/OK \S+ names /)).toHaveLength(5);
+});
+
+test('the same store gives the same bytes', async () => {
+  const again = join(createFolder(), 'again.zip');
+  const snapshot = world.snapshots[1] ?? '';
+  expectCode(await runEvidence(world, snapshot, '--out', again), 0);
+  const elsewhere = join(createFolder(), 'elsewhere.zip');
+  const options = { cwd: world.cwd, env: { TZ: 'Asia/Shanghai' } };
+  expectCode(await runCli(['evidence', snapshot, '--out', elsewhere], options), 0);
+  const bytes = readFileSync(join(world.cwd, 'evidence.zip'));
+  expect(readFileSync(again).equals(bytes)).toBe(true);
+  expect(readFileSync(elsewhere).equals(bytes)).toBe(true);
+});
+
+describe('the commands of README find', () => {
+  const members = () => [...readTree(folder).keys()].sort();
+
+  test('one changed byte in each member: 3 seeds', () => {
+    for (const key of members()) {
+      const path = join(folder, key);
+      const bytes = readFileSync(path);
+      for (let seed = 1; seed <= 3; seed += 1) {
+        const random = createRandom(seed);
+        const at = Math.floor(random() * bytes.length);
+        const changed = Buffer.from(bytes);
+        changed[at] = (changed[at] as number) ^ (1 + Math.floor(random() * 255));
+        writeFileSync(path, changed);
+        expect(runSteps(steps, folder), `${key}, byte ${at}, seed ${seed}`).toContain('FAILED');
+      }
+      writeFileSync(path, bytes);
+    }
+    expect(runSteps(steps, folder)).not.toContain('FAILED');
+  });
+
+  test('each member that is missing', () => {
+    for (const key of members()) {
+      const path = join(folder, key);
+      renameSync(path, `${folder}.away`);
+      expect(runSteps(steps, folder), key).toContain('FAILED');
+      renameSync(`${folder}.away`, path);
+    }
+  });
+
+  test('a changed object whose hash in SHA256SUMS was made to fit: the chain or a signature is wrong', () => {
+    const withoutSums = steps.slice(1);
+    for (const key of members().filter((one) => one.includes('/'))) {
+      const path = join(folder, key);
+      const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8');
+      const bytes = readFileSync(path);
+      const changed = Buffer.from(bytes);
+      changed[40] = (changed[40] as number) ^ 1;
+      writeFileSync(path, changed);
+      const { out } = runShell(`sha256sum ${key}`, folder);
+      const fitting = sums.replace(new RegExp(`^.*  ${key}$`, 'm'), out.trim());
+      writeFileSync(join(folder, 'SHA256SUMS'), fitting);
+      expect(runShell(steps[0] ?? '', folder).out, key).not.toContain('FAILED');
+      expect(runSteps(withoutSums, folder), key).toContain('FAILED');
+      writeFileSync(path, bytes);
+      writeFileSync(join(folder, 'SHA256SUMS'), sums);
+    }
+  });
+
+  test('a data file that was added with its hash', () => {
+    const added = join(folder, 'container_nodes/added.parquet');
+    const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8');
+    writeFileSync(added, 'x');
+    expect(runShell(steps[0] ?? '', folder).out).toContain('FAILED list of files');
+    expect(runShell(steps[4] ?? '', folder).out).toContain(
+      'FAILED: no manifest of the snapshot names container_nodes/added.parquet',
+    );
+    rmSync(added);
+    writeFileSync(join(folder, 'SHA256SUMS'), sums);
+  });
+
+  test('a public key under the name of another one', () => {
+    const [one = '', two = ''] = world.keyIds.map((id) => join(folder, '_keys', `${id}.pem`));
+    const bytes = readFileSync(one);
+    writeFileSync(one, readFileSync(two));
+    const { out } = runShell(steps[1] ?? '', folder);
+    expect(out).toContain(`FAILED _keys/${world.keyIds[0]}.pem is the key ${world.keyIds[1]}`);
+    writeFileSync(one, bytes);
+  });
+
+  test('check.sh ends with exit code 1, and says what is wrong', () => {
+    const path = [...readTree(folder).keys()].find((key) => key.endsWith('.parquet')) ?? '';
+    const bytes = readFileSync(join(folder, path));
+    writeFileSync(join(folder, path), Buffer.concat([bytes, Buffer.from('x')]));
+    const { status, out } = runShell('sh check.sh', folder);
+    writeFileSync(join(folder, path), bytes);
+    expect(status).toBe(1);
+    expect(out).toContain(`FAILED data: ${path}\n`);
+    expect(out).toContain('RESULT: FAILED');
+  });
+});
+
+describe('no zip is written, and none is left half', () => {
+  /** A copy of the store, so that it can be damaged. */
+  function copyStore(): string {
+    const cwd = createFolder();
+    for (const [key, bytes] of readTree(join(world.cwd, 'lake'))) {
+      const path = join(cwd, 'lake', key);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, bytes);
+    }
+    return cwd;
+  }
+
+  test('for one changed byte in each object that would be packed: exit code 5, and the object is named', async () => {
+    const cwd = copyStore();
+    const keys = [...readTree(folder).keys()].filter((key) => key.includes('/'));
+    for (const key of keys) {
+      const path = join(cwd, 'lake', key);
+      const bytes = readFileSync(path);
+      const changed = Buffer.from(bytes);
+      changed[50] = (changed[50] as number) ^ 1;
+      writeFileSync(path, changed);
+      const args = [world.snapshots[1] ?? '', '--store', 'file:./lake', '--out', 'x.zip', '--json'];
+      const ended = await runEvidence({ cwd }, ...args);
+      expectCode(ended, 5);
+      const [error] = readJson<{ errors: { message: string; hint: string }[] }>(ended).errors;
+      expect(error?.message).toContain(key);
+      expect(error?.hint, key).toContain('No zip was written. Run `cgs-export verify`');
+      expect(readdirSync(cwd), key).toEqual(['lake']);
+      writeFileSync(path, bytes);
+    }
+  });
+
+  test('over a file that exists: exit code 2', async () => {
+    const cwd = copyStore();
+    writeFileSync(join(cwd, 'x.zip'), 'mine');
+    const ended = await runEvidence(
+      { cwd },
+      ...[world.snapshots[1] ?? '', '--store', 'file:./lake', '--out', 'x.zip'],
+    );
+    expectCode(ended, 2);
+    expect(ended.err).toContain('x.zip exists already');
+    expect(readFileSync(join(cwd, 'x.zip'), 'utf8')).toBe('mine');
+  });
+
+  test('into a folder that cannot be written: exit code 2', async () => {
+    const cwd = copyStore();
+    const args = [world.snapshots[1] ?? '', '--store', 'file:./lake', '--out', 'none/x.zip'];
+    const ended = await runEvidence({ cwd }, ...args);
+    expectCode(ended, 2);
+    expect(ended.err).toContain('none/x.zip cannot be written (ENOENT)');
+    expect(existsSync(join(cwd, 'none'))).toBe(false);
+  });
+});
