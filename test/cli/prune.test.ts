@@ -10,7 +10,7 @@ import { call, createFolder, createTestRuntime } from './test-runtime.ts';
 
 function writeHistory(cwd: string, options: Partial<HistoryOptions> = {}): void {
   const base = { count: 5, newestMs: Date.now() - 3_600_000 };
-  for (const { key, bytes } of listHistory({ ...base, ...options })) {
+  for (const { key, bytes } of listHistory({ dataset: 'any', ...base, ...options })) {
     const path = join(cwd, 'lake', key);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, bytes);

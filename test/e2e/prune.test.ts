@@ -79,7 +79,12 @@ test('prunes exported snapshots; verify accepts it, and the next export continue
 
 test('survives kill -9 in the middle of its work, and ends it when it is run again', async () => {
   const cwd = createFolder();
-  const history = { count: 600, newestMs: Date.now() - 3_600_000, scheduleMs: 3_600_000 };
+  const history = {
+    dataset: 'any',
+    count: 600,
+    newestMs: Date.now() - 3_600_000,
+    scheduleMs: 3_600_000,
+  };
   for (const { key, bytes } of listHistory(history)) {
     const path = join(cwd, 'lake', key);
     mkdirSync(dirname(path), { recursive: true });

@@ -40,6 +40,8 @@ export interface HistoryOptions {
   signerOf?: (age: number) => SigningKey | null;
   /** Parts besides the rows: one line of text each. */
   moreKinds?: readonly PartKind[];
+  /** Default: container_nodes. The rows of another one are not compared with the manifest, so that its parts can be any text. */
+  dataset?: string;
 }
 
 export interface HistoryObject {
@@ -102,6 +104,8 @@ function describeManifest(
     verdictOf = () => 'complete',
     rows = rowsDefault,
     signerOf = () => null,
+    moreKinds = [],
+    dataset = containerNodes.name,
   }: HistoryOptions,
   context: { age: number; snapshot: string; parts: Part[]; before: Sealed | null },
 ): Manifest {
@@ -114,7 +118,7 @@ function describeManifest(
   };
   return {
     manifestVersion: 1,
-    dataset: containerNodes.name,
+    dataset,
     table,
     schemaVersion: containerNodes.schemaVersion,
     snapshot,
@@ -125,7 +129,7 @@ function describeManifest(
     sealedAt: '2026-11-24T06:05:00.000Z',
     verdict: verdictOf(age),
     rows,
-    rejects: 0,
+    rejects: moreKinds.some(({ role }) => role === 'rejects') ? rows : 0,
     evidence: {
       ...{ pages: 22, requests: 23, retries: 0, throttled: 0, realigned: 0, repeats: 0 },
       ...{ passes: 1, totalNumFirst: rows, totalNumLast: rows, missing: 0 },
