@@ -88,11 +88,7 @@ export async function checkParts(
         prunedMeanwhile.add(manifestKey);
         return { ...result, fault: null };
       }
-      if (unchecked) {
-        const { key, hint } = unchecked;
-        const message = `is missing, and ${key}, which may explain it, cannot be read`;
-        return { ...result, fault: null, unchecked: { key: part.key, message, hint } };
-      }
+      if (unchecked) return { ...result, fault: null, unchecked: unexplained(part, unchecked) };
     }
     // Read again before it is reported: a part may be replaced from a backup while this runs.
     if (!result.fault) return result;
@@ -120,6 +116,12 @@ export async function checkParts(
   }
   notReached.sort(compareAge);
   return findings;
+}
+
+/** A part is missing, and the object that may explain it could not be read. */
+function unexplained(part: Part, { key, hint }: Fault): Fault {
+  const message = `is missing, and ${key}, which may explain it, cannot be read`;
+  return { key: part.key, message, hint };
 }
 
 /** As `check`, but notes the part in `notReached` if the time is up before or while it is read. */

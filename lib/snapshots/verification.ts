@@ -148,12 +148,7 @@ export async function verifyWithChains(
     future: sealed
       .filter(({ manifest }) => isFutureName(manifest.snapshot, nowMs))
       .map(({ manifestKey }) => manifestKey),
-    newest: chains
-      .map((chain) => findChainEnd(chain, nowMs))
-      .filter((end) => end !== null)
-      .map(({ manifest, manifestKey, manifestSha256 }) => {
-        return { account: manifest.scope.account, manifest: manifestKey, manifestSha256 };
-      }),
+    newest: listNewest(chains, nowMs),
     signatures: countSignatures(survey, publicKeys),
     pinned: pins && {
       targets: pins.length,
@@ -168,6 +163,15 @@ export async function verifyWithChains(
     rowParts: parts.rows,
   };
   return { verification, chains: survey.chains };
+}
+
+function listNewest(chains: readonly TargetChain[], nowMs: number): Verification['newest'] {
+  return chains
+    .map((chain) => findChainEnd(chain, nowMs))
+    .filter((end) => end !== null)
+    .map(({ manifest, manifestKey, manifestSha256 }) => {
+      return { account: manifest.scope.account, manifest: manifestKey, manifestSha256 };
+    });
 }
 
 /** A part that the list did not show with its size is read in any case. */

@@ -6,9 +6,11 @@ import type { Connection } from '../../lib/app/connect.ts';
 import { openVerifyInvocation } from '../../lib/app/verify-invocation.ts';
 import { ConfigError, StoreError } from '../../lib/core/errors.ts';
 import type { Store } from '../../lib/core/ports.ts';
+import type { ProcessScratch } from '../../lib/platform/scratch.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { listHistory } from '../support/sealed-history.ts';
+import { createTestScratch } from '../support/test-scratch.ts';
 
 const newestMs = Date.UTC(2026, 10, 24, 6);
 const dayMs = 86_400_000;
@@ -27,8 +29,15 @@ interface Given {
 
 async function invoke(store: Store, { timeLeftMs = () => 60_000, since, pins }: Given = {}) {
   const lines: unknown[] = [];
+  const scratch: ProcessScratch = {
+    ...{ ...createTestScratch(), parent: '', freeBytes: async () => null },
+    ...{ findFault: async () => null, removeLeft: async () => {} },
+  };
   const connection: Partial<Connection> = {
     store,
+    scratch,
+    // The parts are text, so no rows are read.
+    rowCheck: { scratch, datasets: [], decoders: [] },
     targets: [],
     verify: { pins: null, publicKeys: [], since: since ?? null },
     pins: pins ? { name: 'verify.pins', store: pins, key: 'pins' } : null,
