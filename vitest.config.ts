@@ -50,6 +50,8 @@ export default defineConfig({
         testTimeout: 120_000,
         hookTimeout: 60_000,
       }),
+      // Thousands of verifications: minutes.
+      project('forger', { include: ['test/forger/**/*.forger.ts'], testTimeout: 300_000 }),
       project('engines', { include: ['test/engines/**/*.engines.ts'], testTimeout: 60_000 }),
     ],
     coverage: {
