@@ -12,7 +12,7 @@ import { type PublicKey, readPublicKey } from './signature.ts';
 /** What is known of the signature of an object that names a key. */
 export interface ManifestSignature {
   keyId: string;
-  /** Null: it could not be checked, because the signature or the key may not be read. */
+  /** Null: it could not be checked, because the signature may not be read, or the key is missing, wrong or may not be read. */
   isValid: boolean | null;
 }
 
@@ -60,6 +60,23 @@ export async function checkStoredKeys(
   });
 }
 
+/** Every key that a manifest names must be in the store, so that other programs can check the signature. */
+export function checkNamedKeys(
+  keys: readonly string[],
+  signatures: Iterable<ManifestSignature>,
+  notes: Notes,
+): void {
+  const stored = new Set(keys);
+  const counts = new Map<string, number>();
+  for (const { keyId } of signatures) counts.set(keyId, (counts.get(keyId) ?? 0) + 1);
+  for (const [keyId, count] of counts) {
+    const key = publicKeyKey(keyId);
+    if (stored.has(key)) continue;
+    const message = `is missing: ${count === 1 ? '1 manifest names' : `${count} manifests name`} it as the key of ${count === 1 ? 'its signature' : 'their signatures'}`;
+    notes.faults.push({ key, message, hint: missingKeyHint });
+  }
+}
+
 interface SignedObject {
   /** As in messages: `the manifest of 20261124T060000Z`. */
   name: string;
@@ -90,12 +107,8 @@ export async function checkSignature(
     return faultOf(`is missing: ${name} says that it is signed`, restoreHint);
   }
   const found = await findKey(keyId);
-  // The key itself is listed as not checked.
-  if (found.unchecked) return resultOf(null);
-  if (!found.value) {
-    const message = `cannot be checked: its key ${keyId} is not given, and ${publicKeyKey(keyId)} is missing or is not that key`;
-    return faultOf(message, unknownKeyHint);
-  }
+  // checkStoredKeys() or checkNamedKeys() reports the key itself, once.
+  if (!found.value) return resultOf(null);
   if (found.value.isSignatureOf(bytes, signature.value)) return resultOf(true);
   return faultOf(
     `is not the signature of ${name} by the key ${keyId}: one of the two was altered`,
@@ -103,5 +116,5 @@ export async function checkSignature(
   );
 }
 
-const unknownKeyHint =
-  'If the key is yours, give it with --public-key, or restore its object from a backup. Otherwise another person signed the object.';
+export const missingKeyHint =
+  'If the key is yours, restore its object from a backup, or from the person who made it. Otherwise another person signed the object: compare the store with a backup.';

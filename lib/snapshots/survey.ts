@@ -32,7 +32,7 @@ import { isLedgerKey } from '../quota/ledger-entry.ts';
 import type { Fault } from './catalog.ts';
 import { checkChain, type TargetChain } from './chain.ts';
 import { type Previous, pointerHint, restoreHint } from './manifest.ts';
-import { checkStoredKeys, openKeys } from './manifest-signature.ts';
+import { checkNamedKeys, checkStoredKeys, openKeys } from './manifest-signature.ts';
 import type { NamedPart } from './part-check.ts';
 import { checkPins, type Pin } from './pins.ts';
 import { checkPointers, type StoredPointer } from './pointer-check.ts';
@@ -107,6 +107,8 @@ export async function readSurvey(
     checkChain(chain, report);
     for (const sealed of chain.sealed.values()) findings.faults.push(...checkCounts(sealed));
   }
+  const signatures = [...chains.values()].flatMap((chain) => [...chain.signatures.values()]);
+  checkNamedKeys(keys, signatures, findings);
   const trusted = new Set(publicKeys.map(({ keyId }) => keyId));
   const tombstones = openTombstones({ ...source, trusted, chains });
   const pruned = await checkTombstones(tombstones, keys, findings);

@@ -17,7 +17,7 @@ import type { Store } from '../core/ports.ts';
 import { findNewest, toFault } from './catalog.ts';
 import type { TargetChain } from './chain.ts';
 import { restoreHint, type SealedSummary } from './manifest.ts';
-import { checkSignature, type KeyFinder } from './manifest-signature.ts';
+import { checkSignature, type KeyFinder, missingKeyHint } from './manifest-signature.ts';
 import { addNotes, type Notes, type ReadResult, readOrNote, readsMax } from './read-note.ts';
 import { findKeptFrom } from './retention.ts';
 import { checkFit, decodeTombstone, type Tombstone } from './tombstone.ts';
@@ -168,9 +168,14 @@ async function checkOwnSignature(
   });
   if (value?.isValid === true) return { value: tombstone, fault, unchecked };
   if (fault || unchecked) return { value: null, fault, unchecked };
-  const message = `its public key ${publicKeyKey(keyId)} may not be read`;
-  const hint = 'Grant the right to read that key, or give it with --public-key.';
-  return { value: null, fault, unchecked: { key, message, hint } };
+  const publicKey = publicKeyKey(keyId);
+  if ((await findKey(keyId)).unchecked) {
+    const message = `its public key ${publicKey} may not be read`;
+    const hint = 'Grant the right to read that key, or give it with --public-key.';
+    return { value: null, fault, unchecked: { key, message, hint } };
+  }
+  const message = `cannot be checked: its key ${keyId} is not given, and ${publicKey} is missing or is not that key`;
+  return { value: null, fault: { key, message, hint: missingKeyHint }, unchecked };
 }
 
 const forgedHint =

@@ -14,6 +14,8 @@ import {
   snapshotName,
   snapshotTimeMs,
   type TargetKey,
+  tombstoneKey,
+  tombstoneSignatureKey,
 } from '../../lib/core/object-keys.ts';
 import {
   decodeSealed,
@@ -25,6 +27,7 @@ import {
 } from '../../lib/snapshots/manifest.ts';
 import { describeProof } from '../../lib/snapshots/proof.ts';
 import type { SigningKey } from '../../lib/snapshots/signature.ts';
+import { encodeTombstone, isPrunable } from '../../lib/snapshots/tombstone.ts';
 import {
   type Verification,
   type VerifyOptions,
@@ -76,9 +79,14 @@ interface Rewrite {
 /** Replaces the later manifests of a chain, hashes them anew, sets the pointers and deletes parts that are not named any more. */
 function rewriteChain(objects: Objects, { target, manifests, kept, by }: Rewrite): void {
   const before = readChain(objects, target);
+  const pruned = new Set<string>();
   for (const { manifest, manifestKey: key } of before.slice(kept)) {
+    const { snapshot } = manifest;
+    if (objects.has(tombstoneKey(target, snapshot))) pruned.add(snapshot);
+    for (const keyOf of [signatureKey, tombstoneKey, tombstoneSignatureKey]) {
+      objects.delete(keyOf(target, snapshot));
+    }
     objects.delete(key);
-    objects.delete(signatureKey(target, manifest.snapshot));
   }
   const chain = before.slice(0, kept);
   for (const manifest of manifests.slice(kept)) {
@@ -94,7 +102,9 @@ function rewriteChain(objects: Objects, { target, manifests, kept, by }: Rewrite
       objects.set(signatureKey(target, manifest.snapshot), by.sign(bytes));
       objects.set(publicKeyKey(by.keyId), Buffer.from(by.publicPem));
     }
-    chain.push(decodeSealed(key, bytes));
+    const sealed = decodeSealed(key, bytes);
+    chain.push(sealed);
+    if (pruned.has(manifest.snapshot)) writeTombstone(objects, target, sealed, by);
   }
   const complete = chain.findLast(({ manifest }) => manifest.verdict === 'complete');
   for (const [key, sealed] of [
@@ -105,6 +115,39 @@ function rewriteChain(objects: Objects, { target, manifests, kept, by }: Rewrite
     else objects.delete(key);
   }
   dropUnnamed(objects);
+}
+
+/** For the rows as they are named now. */
+function writeTombstone(objects: Objects, target: TargetKey, sealed: Sealed, by: Forger): void {
+  const { manifest, manifestSha256 } = sealed;
+  const { snapshot } = manifest;
+  const bytes = encodeTombstone({
+    ...{
+      ...target,
+      snapshot,
+      manifestSha256,
+      prunedAt: '2026-10-20T06:00:00.000Z',
+      rule: 'all: 8d',
+    },
+    parts: manifest.parts.filter(isPrunable).map((part) => part.key),
+    signing: by && { keyId: by.keyId },
+  });
+  objects.set(tombstoneKey(target, snapshot), bytes);
+  if (!by) return;
+  objects.set(tombstoneSignatureKey(target, snapshot), by.sign(bytes));
+  objects.set(publicKeyKey(by.keyId), Buffer.from(by.publicPem));
+}
+
+/** Deletes the rows of a snapshot that was kept, and writes a tombstone for them. */
+function prune(age: number, by: Forger): Attack {
+  return (objects, target) => {
+    const sealed = readChain(objects, target).at(-1 - age);
+    if (!sealed) throw new Error('no such snapshot');
+    for (const part of sealed.manifest.parts.filter(isPrunable)) {
+      if (!objects.delete(part.key)) throw new Error('pruned before');
+    }
+    writeTombstone(objects, target, sealed, by);
+  };
 }
 
 function dropUnnamed(objects: Objects): void {
@@ -264,6 +307,13 @@ const attacks: [string, Finders, Attack][] = [
       [`signatures replaced, ${how}`, bothAlone, change(12, by, (manifest) => manifest)],
     ],
   ),
+  ['rows deleted with a tombstone, unsigned', keysAlone, prune(4, null)],
+  [
+    'rows deleted with a tombstone, signed with the key of the forger',
+    keysAlone,
+    prune(4, mallory),
+  ],
+  ['rows of the newest snapshot deleted with a tombstone', all, prune(0, null)],
   ['a manifest that was signed for another target', all, replay],
 ];
 
@@ -301,5 +351,5 @@ const words = {
   store:
     /a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted/,
   keys: /it cannot be excluded that the newest snapshots, or all of a target, were deleted/,
-  pins: /Manifests after the pinned one are consistent in themselves, but could have been rewritten/,
+  pins: /Manifests after the pinned one .* could have been rewritten.*|can delete rows and write a tombstone/,
 };

@@ -4,7 +4,10 @@
 import { snapshotName, type TargetKey } from '../../lib/core/object-keys.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { unlimitedBudget } from '../../lib/quota/budget.ts';
+import { prune } from '../../lib/runs/prune.ts';
 import { listNewest, type Pin } from '../../lib/snapshots/pins.ts';
+import type { SigningKey } from '../../lib/snapshots/signature.ts';
 import { verifyWithChains } from '../../lib/snapshots/verification.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 import { createKeyPair, type KeyPair } from '../support/signing-keys.ts';
@@ -33,7 +36,7 @@ export interface LargeStore {
   store: MemoryStore;
   oldKey: KeyPair;
   newKey: KeyPair;
-  /** The objects after each round: one more snapshot of every target. The last entry is the store as it is. */
+  /** The objects after each round: one more snapshot of every target. The last entry is the store as it is, which was pruned. */
   rounds: ReadonlyMap<string, Uint8Array>[];
   /** Of the store as it is. */
   pins: readonly Pin[];
@@ -63,6 +66,8 @@ export async function createLargeStore(): Promise<LargeStore> {
     rounds.push(readObjects(store));
     clock.advance(startMs + (round + 1) * scheduleMs - clock.nowMs());
   }
+  await pruneOld(store, clock, newKey.signer);
+  rounds.push(readObjects(store));
   return { clock, store, oldKey, newKey, rounds, pins: await readPins(store, clock.nowMs()) };
 }
 
@@ -87,6 +92,25 @@ function describeRun(target: TargetKey, t: number, round: number) {
     verdict: isDrifted ? ('drifted' as const) : ('complete' as const),
     pages: [{ records: [...nodes, ...twice], fetchedAtMs: startMs + round * scheduleMs + 1_000 }],
   };
+}
+
+/** Keeps the rows of the newest eight days, and one snapshot of each week. */
+async function pruneOld(
+  store: MemoryStore,
+  clock: VirtualClock,
+  signingKey: SigningKey,
+): Promise<void> {
+  const dayMs = 24 * hourMs;
+  const retention = { all: 8 * dayMs, daily: null, weekly: 300 * dayMs, monthly: null, grace: 0 };
+  const ports = {
+    ...{ store, clock, log: () => {}, random: Math.random, progress: () => {} },
+    host: { identity: 'process', name: 'host', boot: null, isGone: () => false },
+    budget: unlimitedBudget(new AbortController().signal),
+    targets: targets.map((target) => ({ ...target, account: 'prod', projectQuestion: '' })),
+    ...{ retention, signingKey },
+  };
+  const { errors } = await clock.run(prune(ports, { isDryRun: false, pick: (all) => all }));
+  if (errors.length > 0) throw errors[0];
 }
 
 async function readPins(store: MemoryStore, nowMs: number): Promise<readonly Pin[]> {

@@ -63,9 +63,21 @@ test('accepts valid signatures and an unsigned beginning, and says whose keys we
   expect(signatures).toMatchObject({ valid: 3, keysFrom: 'given', covered: 1 });
 });
 
-test('needs no key in the store if the key is given', async () => {
+test('checks signatures with a given key that the store has lost, and reports the loss once', async () => {
   const remove = (objects: Map<string, Uint8Array>) => objects.delete(ownKey);
-  expect((await verifyChanged(remove, { publicKeys: [own.publicKey] })).faults).toEqual([]);
+  const given = await verifyChanged(remove, { publicKeys: [own.publicKey] });
+  expect(given.signatures).toMatchObject({ valid: 3, covered: 1 });
+  expect(textsOf(given)).toEqual([
+    `${ownKey} is missing: 3 manifests name it as the key of their signatures`,
+  ]);
+  const alone = await verifyChanged(remove);
+  expect(alone.signatures).toMatchObject({ valid: 0, unsigned: 1 });
+  expect(textsOf(alone)).toEqual(textsOf(given));
+});
+
+test('names the key alone if it is wrong, not each signature', async () => {
+  const replace = (objects: Map<string, Uint8Array>) => objects.set(ownKey, Buffer.from('x'));
+  expect((await verifyChanged(replace)).faults.map(({ key }) => key)).toEqual([ownKey]);
 });
 
 describe('reports', () => {
@@ -131,7 +143,7 @@ describe('reports', () => {
       (all) => all.set(signatureOf(3), own.signer.sign(all.get(manifestOf(3)) ?? Buffer.of())),
       /does not say that it is signed/,
     ],
-    ['a missing key', signatureOf(2), (all) => all.delete(ownKey), /cannot be checked: its key/],
+    ['a missing key', ownKey, (all) => all.delete(ownKey), /is missing: 3 manifests name it/],
     [
       'a key that was replaced by another one',
       ownKey,
