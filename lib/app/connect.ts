@@ -119,7 +119,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     scheduleMs: config.scheduleMs,
     keepPagesMs: config.keepPagesMs,
     targets,
-    encoders: config.formats.map((format) => encoders[format]),
+    ...describeFormats(config),
     writer: `cgs-export/${VERSION}`,
     viewSchedule: openScheduleView(store, targets),
     checkDistinct: openDistinctCheck(targets),
@@ -183,6 +183,15 @@ function prepareLog(config: Config, { log, scrubber }: ConnectOptions): void {
   for (const { path, message, hint } of config.warnings) {
     log('warn', `${path}: ${message}`, { hint });
   }
+}
+
+/** The changes of a snapshot are always Parquet, and so are the rows that it is compared with. */
+function describeFormats({ formats }: Config) {
+  return {
+    encoders: formats.map((format) => encoders[format]),
+    changesEncoder: parquetEncoder,
+    decoder: parquetDecoder,
+  };
 }
 
 function openPins({ pins }: VerifyConfig, open: (place: StoreConfig) => Store): PinPlace | null {

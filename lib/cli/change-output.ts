@@ -3,16 +3,11 @@
 import type { Cell, Column, Dataset, Row } from '../core/ports.ts';
 import { createCsvFormatter } from '../formats/csv.ts';
 import { createRowFormatter } from '../formats/ndjson.ts';
+import type { ChangeCounts } from '../snapshots/changes.ts';
 import { escapeControls, fitLines, formatCount } from './format.ts';
 
 export const changeFormats = ['table', 'csv', 'ndjson'] as const;
 export type ChangeFormat = (typeof changeFormats)[number];
-
-export interface ChangeCounts {
-  added: number;
-  removed: number;
-  changed: number;
-}
 
 /** The text before, between and after the changes of each target. */
 export interface ChangeOutput {

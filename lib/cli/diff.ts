@@ -6,10 +6,15 @@ import { snapshotTimeMs } from '../core/object-keys.ts';
 import type { Dataset } from '../core/ports.ts';
 import { datasets } from '../datasets/index.ts';
 import { parquetDecoder } from '../formats/parquet-rows.ts';
-import { type ComparedRows, changeColumns, listChanges } from '../snapshots/changes.ts';
-import { openPartRows, type PartRows, type PartRowsOptions } from '../snapshots/part-rows.ts';
 import {
   type ChangeCounts,
+  type ComparedRows,
+  changeColumns,
+  createChangeCounter,
+  listChanges,
+} from '../snapshots/changes.ts';
+import { openPartRows, type PartRows, type PartRowsOptions } from '../snapshots/part-rows.ts';
+import {
   type ChangeFormat,
   type ChangeOutput,
   changeFormats,
@@ -54,7 +59,7 @@ export const diffCommand: CommandDefinition<DiffOptions> = {
     'cgs-export diff 2026-11-01 2026-11-24 --table container_nodes',
     'cgs-export diff 20261124T000000Z 20261124T060000Z --store file:./export --format ndjson',
   ],
-  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 12h or 30d. It\nmeans the newest complete snapshot that is not later. A name means that snapshot of any verdict, in\neach target that has it. Two rows differ if a column differs that both snapshots have; snapshot_at,\nfetched_at, verdict and account are not compared. With --json, only the numbers of changes are\nprinted.',
+  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 12h or 30d. It\nmeans the newest complete snapshot that is not later. A name means that snapshot of any verdict, in\neach target that has it. Two rows differ if a column differs that both snapshots have; snapshot_at,\nfetched_at, verdict, account, first_seen_at and the columns that end in _since are not compared.\nWith --json, only the numbers of changes are printed.',
   run: runDiff,
 };
 
@@ -202,8 +207,7 @@ async function compareOne(
     region: target.region,
     projectId: target.projectId,
   };
-  const counts: ChangeCounts = { added: 0, removed: 0, changed: 0 };
-  const changeIndex = changeColumns(dataset).findIndex(({ name }) => name === 'change');
+  const counter = createChangeCounter(dataset);
   const total = Math.max(before.rows, after.rows);
   let done = 0;
   const stateAt = () => describeProgress(session, done, total);
@@ -214,11 +218,11 @@ async function compareOne(
       for await (const { compared, changes } of listChanges(dataset, previous, current, context)) {
         session.signal.throwIfAborted();
         done += compared;
-        for (const row of changes) counts[row[changeIndex] as keyof ChangeCounts] += 1;
-        if (!(await print(output.formatRows(changes)))) return counts;
+        counter.add(changes);
+        if (!(await print(output.formatRows(changes)))) return counter.counts;
       }
-      await print(output.closeTarget(counts));
-      return counts;
+      await print(output.closeTarget(counter.counts));
+      return counter.counts;
     }),
   );
 }

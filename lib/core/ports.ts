@@ -241,6 +241,10 @@ export interface Dataset {
   readonly nameColumn: string;
   /** Columns with the states that people watch: a change shows each of them before and after. */
   readonly statusColumns: readonly string[];
+  /** The column with the time since which the row is in the snapshots without a gap. normalize() leaves it null. */
+  readonly firstSeenColumn: string;
+  /** By status column: the column with the time since which the status has its value. normalize() leaves it null. */
+  readonly sinceColumns: Readonly<Record<string, string>>;
   /** Columns that say nothing about what a row is about, such as when it was read. Two snapshots are compared without them. */
   readonly uncomparedColumns: readonly string[];
   /** The API's fields that have a column, by name. */
@@ -257,8 +261,8 @@ export interface Dataset {
   parsePage(body: unknown): PageBody | string;
   /** The key of a record, or null if it has none: such a record is a reject. */
   keyOf(record: unknown): string | null;
-  /** The row of a record that has a key. Never throws. */
-  normalize(record: Readonly<Record<string, unknown>>, context: RowContext): Row;
+  /** The row of a record that has a key. Never throws. The caller may change the row. */
+  normalize(record: Readonly<Record<string, unknown>>, context: RowContext): Cell[];
   /** Why a record without a key is a reject, for people. */
   rejectReason(record: unknown): string;
   /** The service's own count of the records, at another path. Absent: the service has none. */

@@ -49,19 +49,30 @@ const contextColumns: readonly Column[] = [
   { name: 'region', type: 'string' },
   { name: 'project_id', type: 'string' },
 ];
+const firstSeenColumn = 'first_seen_at';
 const extraColumn = 'extra';
 /** Context columns that are not about the record. */
-const uncomparedColumns = ['snapshot_at', 'fetched_at', 'verdict', 'account'];
+const uncomparedContext = ['snapshot_at', 'fetched_at', 'verdict', 'account'];
+
+export interface MoreColumns {
+  /** Each by the name of the column before it. */
+  addedAfter?: Readonly<Record<string, Column>>;
+  /** Status columns that get a column with the time since which they have their value: `agent_status_since`. */
+  datedStatuses?: readonly string[];
+}
 
 /**
  * The members of a dataset that follow from its fields. `keyField` is a string field; a record without a usable value in it
- * is a reject. `addedAfter`: more columns, each by the name of the column before it; normalize leaves them null.
+ * is a reject. normalize() leaves all columns of `more` null, and the one with the time since which a row is there.
  */
+// Long because: the members share the list of columns.
 export function defineRecords(
   apiFields: readonly ApiField[],
   keyField: string,
-  addedAfter: Readonly<Record<string, Column>> = {},
+  { addedAfter = {}, datedStatuses = [] }: MoreColumns = {},
 ) {
+  const sinceColumns = Object.fromEntries(datedStatuses.map((name) => [name, `${name}_since`]));
+  const dates = [firstSeenColumn, ...Object.values(sinceColumns)];
   const columns: Column[] = [
     ...contextColumns,
     ...apiFields.flatMap(({ name, type }): Column[] => {
@@ -69,6 +80,7 @@ export function defineRecords(
       const added = addedAfter[name];
       return added ? [column, added] : [column];
     }),
+    ...dates.map((name): Column => ({ name, type: 'timestamp' })),
     { name: extraColumn, type: 'string' },
   ];
   const extraIndex = columns.length - 1;
@@ -84,7 +96,9 @@ export function defineRecords(
     columns,
     keyColumn: keyField,
     extraColumn,
-    uncomparedColumns,
+    firstSeenColumn,
+    sinceColumns,
+    uncomparedColumns: [...uncomparedContext, ...dates],
     fields: new Set(fields.keys()),
     keyOf: (record: unknown) =>
       findKeyFault(record, keyField) === null

@@ -37,7 +37,8 @@ const fields: readonly ApiField[] = [
 ];
 
 const records = defineRecords(fields, 'host_id', {
-  agent_status: { name: 'agent_status_raw', type: 'string' },
+  addedAfter: { agent_status: { name: 'agent_status_raw', type: 'string' } },
+  datedStatuses: ['agent_status', 'protect_status'],
 });
 const statusIndex = records.columns.findIndex(({ name }) => name === 'agent_status');
 const rawStatusIndex = statusIndex + 1;

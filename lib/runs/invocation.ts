@@ -2,7 +2,17 @@
 
 import type { ExportError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
-import type { Clock, Dataset, Encoder, Host, Log, Scratch, Source, Store } from '../core/ports.ts';
+import type {
+  Clock,
+  Dataset,
+  Decoder,
+  Encoder,
+  Host,
+  Log,
+  Scratch,
+  Source,
+  Store,
+} from '../core/ports.ts';
 import type { Budget } from '../quota/budget.ts';
 import type { Lease } from '../quota/lease.ts';
 import type { Ledger, WaitReason } from '../quota/ledger.ts';
@@ -40,6 +50,8 @@ export interface CollectPorts {
   /** In [0, 1). */
   random: () => number;
   encoders: readonly Encoder[];
+  changesEncoder: Encoder;
+  decoder: Decoder;
   quota: Quota;
   requestTimeoutMs: number;
   scheduleMs: number;

@@ -21,6 +21,8 @@ type SharedPorts =
   | 'clock'
   | 'log'
   | 'encoders'
+  | 'changesEncoder'
+  | 'decoder'
   | 'budget'
   | 'writer'
   | 'signing'

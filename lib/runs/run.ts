@@ -49,9 +49,10 @@ export async function advanceRun(
     const outcome = await seal(state, isFirst);
     if (!outcome) return { kind: 'paused' };
     const { sealed } = outcome;
-    const { rows, verdict } = sealed.manifest;
+    const { rows, verdict, changes, changesNone } = sealed.manifest;
     progress({ kind: 'sealed', target, run, snapshot, rows, verdict });
-    log('info', 'sealed', { snapshot, rows, verdict, manifest: sealed.manifestKey });
+    const found = changes ?? { changesNone };
+    log('info', 'sealed', { snapshot, rows, verdict, ...found, manifest: sealed.manifestKey });
     return { kind: 'sealed', ...outcome };
   }
 }

@@ -22,6 +22,8 @@ export const underWayMs = 24 * 3_600_000;
 export interface ChainEnd extends SnapshotNames {
   /** What the next manifest must name as its predecessor; null: it is the first. */
   previous: Previous | null;
+  /** The newest complete snapshot of the chain, as checkPointersTo() returns it. Absent: the chain has a fault, and was not searched. */
+  newestComplete?: Sealed | null;
   /** Each object at most once. Sealing continues in spite of them. */
   faults: readonly Fault[];
 }
@@ -43,7 +45,8 @@ export async function readChainEnd(
   const previous = await continueRemembered(search, end);
   // Otherwise a seal was interrupted, or what is wrong is reported already.
   if (newest && isSamePrevious(previous, head) && isSamePrevious(head, toPrevious(newest))) {
-    await checkPointersTo(search, newest);
+    const newestComplete = await checkPointersTo(search, newest);
+    return { ...names, previous, newestComplete, faults: [...faults.values()] };
   }
   return { ...names, previous, faults: [...faults.values()] };
 }

@@ -20,13 +20,13 @@ export interface ChangeContext {
   projectId: string;
 }
 
-type ColumnsOf = Pick<
+export type ComparedDataset = Pick<
   Dataset,
   'columns' | 'keyColumn' | 'nameColumn' | 'statusColumns' | 'uncomparedColumns'
 >;
 
 /** The columns of a change. `before` and `after` are JSON objects, `changed_columns` is a JSON array of names. */
-export function changeColumns({ keyColumn, nameColumn, statusColumns }: ColumnsOf): Column[] {
+export function changeColumns({ keyColumn, nameColumn, statusColumns }: ComparedDataset): Column[] {
   const text = (name: string): Column => ({ name, type: 'string' });
   return [
     { name: 'snapshot_at', type: 'timestamp' },
@@ -39,12 +39,30 @@ export function changeColumns({ keyColumn, nameColumn, statusColumns }: ColumnsO
   ];
 }
 
+export interface ChangeCounts {
+  added: number;
+  removed: number;
+  changed: number;
+}
+
+/** Counts changes, which are rows of changeColumns(). */
+export function createChangeCounter(dataset: ComparedDataset) {
+  const changeIndex = changeColumns(dataset).findIndex(({ name }) => name === 'change');
+  const counts: ChangeCounts = { added: 0, removed: 0, changed: 0 };
+  return {
+    counts: counts as Readonly<ChangeCounts>,
+    add(changes: readonly Row[]): void {
+      for (const change of changes) counts[change[changeIndex] as keyof ChangeCounts] += 1;
+    },
+  };
+}
+
 /**
  * The changes as rows of changeColumns(), ascending by key. A batch has those among at most 1,000 keys: it can be empty.
  * `compared`: the number of these keys. Throws what the two sequences throw.
  */
 export async function* listChanges(
-  dataset: ColumnsOf,
+  dataset: ComparedDataset,
   previous: ComparedRows,
   current: ComparedRows,
   context: ChangeContext,
@@ -155,8 +173,8 @@ interface SharedColumn {
 }
 
 /** Returns the function that makes the change of a pair of rows; null: nothing that is compared differs. */
-function openDescription(
-  dataset: ColumnsOf,
+export function openDescription(
+  dataset: ComparedDataset,
   previousColumns: readonly Column[],
   currentColumns: readonly Column[],
   context: ChangeContext,
@@ -174,41 +192,80 @@ function openDescription(
   });
   const { snapshotAtMs, previousSnapshotAtMs, account, region, projectId } = context;
   const place = [snapshotAtMs, previousSnapshotAtMs, account, region, projectId];
-  const cellOf = (row: Row | null, indexes: ReadonlyMap<string, number>, name: string): Cell => {
-    const index = indexes.get(name);
-    return index === undefined ? null : (row?.[index] ?? null);
+  const newestOf = (name: string) => {
+    const before = inPrevious.get(name) ?? -1;
+    const after = inCurrent.get(name) ?? -1;
+    return (pair: RowPair) => cellOf(pair.after ? pair.after[after] : pair.before?.[before]);
   };
+  const [keyOf, nameOf] = [newestOf(keyColumn), newestOf(nameColumn)];
+  const statuses = statusColumns.map((name) => {
+    return { before: inPrevious.get(name) ?? -1, after: inCurrent.get(name) ?? -1 };
+  });
+  const listNames = openNameList();
 
-  return ({ before, after }) => {
+  return (pair) => {
+    const { before, after } = pair;
+    if (before && after && !differs(shared, before, after)) return null;
     const differing =
       before && after ? shared.filter((one) => before[one.before] !== after[one.after]) : null;
-    if (differing?.length === 0) return null;
-    const [newest, indexes] = after ? [after, inCurrent] : [before, inPrevious];
-    const pick = (side: 'before' | 'after', row: Row, all: readonly Column[]) =>
-      differing
-        ? toJson(differing.map((one) => [one.column, row[one[side]] ?? null]))
-        : toJson(all.map((column, index) => [column, row[index] ?? null]));
-    return [
+    const change: Cell[] = [
       ...place,
-      cellOf(newest, indexes, keyColumn),
-      cellOf(newest, indexes, nameColumn),
+      keyOf(pair),
+      nameOf(pair),
       differing ? 'changed' : before ? 'removed' : 'added',
-      differing && JSON.stringify(differing.map(({ column }) => column.name)),
-      ...statusColumns.flatMap((name) => [
-        cellOf(before, inPrevious, name),
-        cellOf(after, inCurrent, name),
-      ]),
-      before && pick('before', before, previousColumns),
-      after && pick('after', after, currentColumns),
+      differing && listNames(differing),
     ];
+    for (const status of statuses) {
+      change.push(cellOf(before?.[status.before]), cellOf(after?.[status.after]));
+    }
+    change.push(
+      before &&
+        (differing ? pickCells(differing, 'before', before) : toJson(previousColumns, before)),
+      after && (differing ? pickCells(differing, 'after', after) : toJson(currentColumns, after)),
+    );
+    return change;
   };
 }
 
+/** A column that the snapshot lacks is null. */
+function cellOf(cell: Cell | undefined): Cell {
+  return cell ?? null;
+}
+
+/** The names as a JSON array. If a column changes for all rows, they share one text. */
+function openNameList(): (columns: readonly SharedColumn[]) => string {
+  let last: readonly SharedColumn[] = [];
+  let text = '[]';
+  return (columns) => {
+    const isSame = columns.length === last.length && columns.every((one, c) => one === last[c]);
+    if (!isSame) text = JSON.stringify(columns.map(({ column }) => column.name));
+    last = columns;
+    return text;
+  };
+}
+
+/** A loop, because almost all rows are equal: filter() would make an array for each. */
+function differs(shared: readonly SharedColumn[], before: Row, after: Row): boolean {
+  for (const one of shared) if (before[one.before] !== after[one.after]) return true;
+  return false;
+}
+
+/** As toJson(), of some columns. */
+function pickCells(columns: readonly SharedColumn[], side: 'before' | 'after', row: Row): string {
+  return toJson(
+    columns.map(({ column }) => column),
+    columns.map((one) => cellOf(row[one[side]])),
+  );
+}
+
 /** As in NDJSON: a timestamp is ISO 8601 in UTC with milliseconds. */
-function toJson(cells: readonly (readonly [Column, Cell])[]): string {
-  const members = cells.map(([{ name, type }, cell]) => {
+function toJson(columns: readonly Column[], row: Row): string {
+  let text = '';
+  for (let c = 0; c < columns.length; c++) {
+    const { name, type } = columns[c] as Column;
+    const cell = cellOf(row[c]);
     const value = type === 'timestamp' && cell !== null ? new Date(cell as number) : cell;
-    return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
-  });
-  return `{${members.join(',')}}`;
+    text += `${c === 0 ? '{' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`;
+  }
+  return `${text}}`;
 }

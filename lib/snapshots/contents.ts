@@ -3,11 +3,14 @@
 import { ProtocolError } from '../core/errors.ts';
 import { stringifyExact } from '../core/exact-json.ts';
 import { snapshotTimeMs, type TargetKey } from '../core/object-keys.ts';
-import type { Dataset, Row, Scratch } from '../core/ports.ts';
+import type { Cell, Dataset, Row } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import type { StoredPage } from '../reading/page.ts';
 import type { ReadPages } from '../reading/page-store.ts';
+import type { Base, BasePorts } from './base.ts';
+import { type ChangeCounts, createChangeCounter } from './changes.ts';
+import { type Comparison, openComparison } from './comparison.ts';
 import { type Reject, readDuplicates } from './duplicates.ts';
 import { openSorter, type RowSorter, type SortSize } from './row-sorter.ts';
 import { followMarks, followPositions } from './run-pages.ts';
@@ -23,12 +26,8 @@ export interface SealProgress {
   written: number;
 }
 
-export interface ContentPorts {
-  scratch: Scratch;
-  dataset: Dataset;
+export interface ContentPorts extends BasePorts {
   readPages: ReadPages;
-  /** Awaited for every page and between rows. */
-  keepAlive: () => Promise<void>;
   /** Told how far the contents are. May throw, which ends them. */
   onProgress?: (done: SealProgress) => void;
   /** For tests. */
@@ -39,6 +38,8 @@ export interface ContentPorts {
 export interface ContentSink {
   /** Ascending by key, in the order of its UTF-8 bytes. */
   writeRows(rows: readonly Row[]): Promise<void>;
+  /** What changed since the base, as rows of changeColumns(), ascending by key. */
+  writeChanges(changes: readonly Row[]): Promise<void>;
   /** Records without a usable key, in the order in which they were read, equal ones once. After the last row, the duplicates. */
   writeReject(reject: Reject): Promise<void>;
 }
@@ -50,27 +51,39 @@ export interface Contents {
   /** Records that are equal to a row or to a reject at another position of the list. */
   repeats: number;
   statistics: Statistics;
+  /** Rows that differ from the base. All 0 without a base. */
+  changes: ChangeCounts;
+}
+
+/** A run that is being sealed. */
+export interface RunContents {
+  checkpoint: Checkpoint;
+  /** What it is compared with. */
+  base: Base;
 }
 
 /**
  * Combines the pages of all passes. If a row was read several times, its newest reading becomes the row. If the list has a
- * key at two positions, the later one becomes the row. In memory at any time: a page, a batch of the sorter, the hashes of the
- * records without a key (at most 1 % of all), and the keys and records that are listed twice. Throws ProtocolError
- * `TOO_MANY_REJECTS` as soon as it is certain, ScratchError, and what the ports and the sink throw.
+ * key at two positions, the later one becomes the row. In memory at any time: a page, a batch of the sorter, a row group of the
+ * base, the hashes of the records without a key (at most 1 % of all), and the keys and records that are listed twice. Throws
+ * ProtocolError `TOO_MANY_REJECTS` as soon as it is certain, CorruptError of the base, ScratchError, and what the ports and the
+ * sink throw.
  */
 export async function writeContents(
   ports: ContentPorts,
   target: TargetKey,
-  checkpoint: Checkpoint,
+  { checkpoint, base }: RunContents,
   sink: ContentSink,
 ): Promise<Contents> {
   const { scratch, dataset, readPages, sortSize: size } = ports;
+  // First, because a base that cannot be read ends the attempt.
+  const comparison = await openComparison(ports, target, checkpoint, base);
   const keyIndex = dataset.columns.findIndex((column) => column.name === dataset.keyColumn);
   const sorter = openSorter({ scratch, keyIndex, size });
   try {
     const read = await readRun(ports, target, checkpoint, { sorter, sink });
     const { keyless, listedTwice } = read;
-    const merged = await writeRows(ports, sorter, sink, read);
+    const merged = await writeRows(ports, { sorter, comparison }, sink, read);
     await sorter.remove();
     const twice =
       listedTwice.size === 0
@@ -84,6 +97,7 @@ export async function writeContents(
     return { ...merged, rejects, repeats: keyless.repeats + twice.repeats };
   } finally {
     await sorter.remove();
+    await comparison.close();
   }
 }
 
@@ -140,7 +154,7 @@ function openNormalizer(dataset: Dataset, target: TargetKey, checkpoint: Checkpo
   const verdict = checkpoint.verdict ?? 'drifted';
   const snapshotAtMs = snapshotTimeMs(checkpoint.snapshot) as number;
   const run = { snapshotAtMs, verdict, account, region, projectId };
-  return (record: unknown, { header: { fetchedAtMs } }: StoredPage): Row =>
+  return (record: unknown, { header: { fetchedAtMs } }: StoredPage): Cell[] =>
     dataset.normalize(record as Record<string, unknown>, { ...run, fetchedAtMs });
 }
 
@@ -184,26 +198,38 @@ function openKeyless(dataset: Dataset, checkpoint: Checkpoint): Keyless {
   return keyless;
 }
 
-/** Gives the newest reading of each key to the sink. Adds the keys that the list has at two positions to `listedTwice`. */
+/** Gives the rows and what changed to the sink. */
 async function writeRows(
   { dataset, keepAlive, onProgress }: ContentPorts,
-  sorter: RowSorter,
+  { sorter, comparison }: { sorter: RowSorter; comparison: Comparison },
   sink: ContentSink,
   { listedTwice, records }: ReadRun,
-): Promise<Pick<Contents, 'rows' | 'statistics'>> {
+): Promise<Pick<Contents, 'rows' | 'statistics' | 'changes'>> {
   const counter = createCounter(dataset);
+  const changeCounter = createChangeCounter(dataset);
   let rowCount = 0;
-  let newest: Reading | null = null;
-  let positions = 0;
-  const write = async (rows: readonly Row[]) => {
+  const sorted = newestReadings(sorter, listedTwice);
+  for await (const { rows, changes } of comparison.compare(sorted)) {
     await keepAlive();
     rowCount += rows.length;
     counter.add(rows);
+    changeCounter.add(changes);
     await sink.writeRows(rows);
+    await sink.writeChanges(changes);
     onProgress?.({ read: records, written: rowCount });
-  };
+  }
+  return { rows: rowCount, statistics: counter.statistics(), changes: changeCounter.counts };
+}
+
+/** The newest reading of each key. Adds the keys that the list has at two positions to `listedTwice`. */
+async function* newestReadings(
+  sorter: RowSorter,
+  listedTwice: Set<string>,
+): AsyncGenerator<readonly Cell[][]> {
+  let newest: Reading | null = null;
+  let positions = 0;
   for await (const readings of sorter.sorted()) {
-    const rows: Row[] = [];
+    const rows: Cell[][] = [];
     for (const reading of readings) {
       if (newest !== null && newest.key !== reading.key) {
         rows.push(newest.row);
@@ -213,10 +239,9 @@ async function writeRows(
       if (positions > 1) listedTwice.add(reading.key);
       newest = reading;
     }
-    await write(rows);
+    yield rows;
   }
-  if (newest !== null) await write([newest.row]);
-  return { rows: rowCount, statistics: counter.statistics() };
+  if (newest !== null) yield [newest.row];
 }
 
 function tooManyRejects(

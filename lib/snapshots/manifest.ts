@@ -21,6 +21,9 @@ const snapshot = v.pipe(
 );
 
 const previousShape = v.object({ snapshot, manifestSha256: hash });
+/** Why a snapshot was compared with no other one. */
+const changesNoneShape = v.picklist(['first', 'drifted', 'scope', 'unreadable', 'pruned']);
+const changesShape = v.object({ since: snapshot, added: count, removed: count, changed: count });
 const partShape = v.object({
   role: v.picklist(['rows', 'rejects', 'changes']),
   format: v.picklist(['parquet', 'ndjson']),
@@ -49,6 +52,9 @@ const manifestShape = v.object({
   unknownFields: v.array(v.string()),
   mistyped: counts,
   parts: v.array(partShape),
+  /** What changed since the snapshot `since`. Null: it was compared with none, or an older version sealed it. */
+  changes: v.optional(v.nullable(changesShape), null),
+  changesNone: v.optional(v.nullable(changesNoneShape), null),
   previous: v.nullable(previousShape),
   /** Null: it is not signed. */
   signing: v.optional(
@@ -69,6 +75,7 @@ const pointerShape = v.object({
   parts: v.array(v.string()),
 });
 
+export type ChangesNone = v.InferOutput<typeof changesNoneShape>;
 export type Previous = v.InferOutput<typeof previousShape>;
 export type Part = v.InferOutput<typeof partShape>;
 export type Manifest = v.InferOutput<typeof manifestShape>;

@@ -3,8 +3,9 @@
 
 import { createGzip } from 'node:zlib';
 import { type PartKind, partKey, type TargetKey } from '../core/object-keys.ts';
-import type { Dataset, Encoder, Scratch, Store } from '../core/ports.ts';
+import type { Dataset, Encoder, EncodingOptions, Scratch, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
+import { changeColumns } from './changes.ts';
 import type { ContentSink } from './contents.ts';
 import type { Reject } from './duplicates.ts';
 import type { Part } from './manifest.ts';
@@ -15,6 +16,8 @@ export interface PartPorts {
   scratch: Scratch;
   dataset: Dataset;
   encoders: readonly Encoder[];
+  /** Of the changes: always Parquet. */
+  changesEncoder: Encoder;
   /** Awaited before each write to the store. */
   keepAlive: () => Promise<void>;
 }
@@ -27,7 +30,8 @@ export interface EncodedPart {
 
 export interface PartWriter extends ContentSink {
   /**
-   * The parts with rows in the order of the encoders, then the rejects, if there are any. No NDJSON part if there are no rows.
+   * The parts with rows in the order of the encoders, then the changes and the rejects, if there are any. No NDJSON part if
+   * there are no rows.
    */
   finish(): Promise<EncodedPart[]>;
   /** Frees memory and temporary files. Never throws, and may be called again. */
@@ -36,18 +40,18 @@ export interface PartWriter extends ContentSink {
 
 /** Encodes rows into all formats at the same time. Parts of up to 2 MiB need no temporary file. */
 export function openParts(
-  { scratch, dataset, encoders }: PartPorts,
+  { scratch, dataset, encoders, changesEncoder }: PartPorts,
   target: TargetKey,
   { writer: createdBy, checkpoint }: { writer: string; checkpoint: Checkpoint },
 ): PartWriter {
   const { snapshot } = checkpoint;
   const metadata = describeRows(dataset, checkpoint);
   const { columns, keyColumn: sortedBy } = dataset;
-  const written = encoders.map((encoder) => {
-    const spool = openSpool(scratch);
-    const options = { columns, sortedBy, createdBy, metadata, sink: spool.append };
-    return { format: encoder.format, spool, writer: encoder.open(options) };
-  });
+  const shared = { sortedBy, createdBy, metadata };
+  const written = encoders.map((encoder) => openOutput(scratch, encoder, { ...shared, columns }));
+  const ofChanges = { ...shared, columns: changeColumns(dataset) };
+  const changes = openOutput(scratch, changesEncoder, ofChanges);
+  let changeCount = 0;
   const rejects = openRejects(scratch);
   let rows = 0;
 
@@ -63,6 +67,10 @@ export function openParts(
       rows += batch.length;
       for (const { writer } of written) await writer.write(batch);
     },
+    async writeChanges(batch) {
+      changeCount += batch.length;
+      await changes.writer.write(batch);
+    },
     writeReject: rejects.add,
     async finish() {
       const parts: EncodedPart[] = [];
@@ -72,6 +80,11 @@ export function openParts(
         await writer.end();
         parts.push(await encode({ role: 'rows', format }, rows, spool));
       }
+      if (changeCount > 0) {
+        const { format, spool, writer } = changes;
+        await writer.end();
+        parts.push(await encode({ role: 'changes', format }, changeCount, spool));
+      }
       const count = await rejects.end();
       if (count > 0) {
         parts.push(await encode({ role: 'rejects', format: 'ndjson' }, count, rejects.spool));
@@ -80,9 +93,15 @@ export function openParts(
     },
     async remove() {
       await rejects.remove();
-      for (const { spool } of written) await spool.remove();
+      for (const { spool } of [...written, changes]) await spool.remove();
     },
   };
+}
+
+function openOutput(scratch: Scratch, encoder: Encoder, options: Omit<EncodingOptions, 'sink'>) {
+  const spool = openSpool(scratch);
+  const writer = encoder.open({ ...options, sink: spool.append });
+  return { format: encoder.format, spool, writer };
 }
 
 function describeRows(dataset: Dataset, checkpoint: Checkpoint): Record<string, string> {

@@ -14,6 +14,7 @@ import {
 import type { Store } from '../core/ports.ts';
 import { decodeState, encodeState } from '../core/state.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
+import type { Base } from './base.ts';
 import { type Fault, listSnapshots, readEvidenceOrNull, readManifestOrFault } from './catalog.ts';
 import { decodePointerOrNull, type Previous, type Sealed } from './manifest.ts';
 
@@ -21,6 +22,8 @@ import { decodePointerOrNull, type Previous, type Sealed } from './manifest.ts';
 export interface SealRecord {
   sealedAtMs: number;
   previous: Previous | null;
+  /** What the snapshot is compared with. */
+  base: Base;
   writer: string;
   scheduleSeconds: number;
   /** Of the key that signs the manifest. Null: the manifest is not signed. */
@@ -34,7 +37,7 @@ export interface SealRecord {
   faults: readonly Fault[];
 }
 
-const sealRecordVersion = 5;
+const sealRecordVersion = 6;
 
 export function encodeSealRecord(record: SealRecord): Uint8Array {
   return encodeState('seal record', sealRecordVersion, record);

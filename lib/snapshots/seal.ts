@@ -13,6 +13,7 @@ import {
 } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
+import { type BasePorts, chooseBase, isOfBase, isPruned } from './base.ts';
 import { type Fault, readEvidenceOrNull, readManifest, toFault } from './catalog.ts';
 import { type ChainEnd, isSamePrevious, readChainEnd } from './chain-end.ts';
 import { type ContentPorts, type Contents, writeContents } from './contents.ts';
@@ -41,7 +42,7 @@ import { openTurn, type TurnPorts } from './seal-turn.ts';
 import type { SigningKey } from './signature.ts';
 
 /** `keepAlive` is awaited between steps: it renews the lease, and throws if the run must stop. */
-export interface SealPorts extends PartPorts, ContentPorts, TurnPorts {
+export interface SealPorts extends BasePorts, PartPorts, ContentPorts, TurnPorts {
   /** Name and version of this program, for parts and manifest. */
   writer: string;
   /** Null: manifests are not signed. */
@@ -50,6 +51,12 @@ export interface SealPorts extends PartPorts, ContentPorts, TurnPorts {
   scheduleMs: number;
   /** The newest snapshot that was sealed, as the schedule remembers it; null: it remembers none. */
   remembered: Previous | null;
+}
+
+/** What all attempts of one call share. */
+interface Sealing extends SealPorts {
+  /** The keys of the parts that this process may have written: a rival that replaces the seal record may not know them. */
+  written: Set<string>;
 }
 
 /** A sealed run, and the faults of earlier evidence that were found meanwhile: the same for every attempt of the run. */
@@ -71,11 +78,12 @@ export async function sealRun(
 ): Promise<SealOutcome | null> {
   const { store, log, keepAlive } = ports;
   const { snapshot } = checkpoint;
+  const written = new Set<string>();
   let record: SealRecord | null = null;
   while (record === null) {
     const end = await readChainEnd(store, target, ports.remembered);
     if (end.taken.includes(snapshot)) break;
-    const step = await publish(ports, target, checkpoint, end);
+    const step = await publish({ ...ports, written }, target, checkpoint, end);
     if (step === 'paused') return null;
     if (step !== 'again') record = step;
   }
@@ -91,7 +99,8 @@ export async function sealRun(
   record ??= await readSealRecord(store, target, checkpoint);
   if (record) {
     // Before `_head` moves: until then, verify excuses these parts.
-    await deleteLeftParts(store, target, record, sealed).catch((error: unknown) => {
+    const left = { ...record, parts: [...record.parts, ...written] };
+    await deleteLeftParts(store, target, left, sealed).catch((error: unknown) => {
       log('warn', 'parts that no manifest names could not be deleted', { error });
     });
   }
@@ -103,7 +112,7 @@ export async function sealRun(
 
 /** One attempt to publish the snapshot. Returns its seal record. `again`: another exporter changed what it was based on. */
 async function publish(
-  ports: SealPorts,
+  ports: Sealing,
   target: TargetKey,
   checkpoint: Checkpoint,
   end: ChainEnd,
@@ -116,17 +125,20 @@ async function publish(
     throw overtaken(snapshot, end.newestName);
   }
   const key = sealRecordKey(target, snapshot, run);
-  const { record, settlesMonotonicMs } = await fixRecord(ports, key, checkpoint, end);
+  const { record, settlesMonotonicMs } = await fixRecord(ports, target, checkpoint, end);
   const writer = openParts(ports, target, record);
   try {
     const { contents, parts } = await encode(ports, target, record, writer);
-    // A rival's record became visible meanwhile.
-    if (settlesMonotonicMs !== null) {
-      const delayMs = settlesMonotonicMs - clock.monotonicMs();
-      if (delayMs > 0) await clock.sleep(delayMs);
-      if (!(await isStored(store, key, record))) return 'again';
-    }
+    const delayMs = (settlesMonotonicMs ?? 0) - clock.monotonicMs();
+    if (delayMs > 0) await clock.sleep(delayMs);
+    // A rival's record may have become visible meanwhile.
+    if (!(await isStored(store, key, record))) return 'again';
     return await commit(ports, target, end, { key, record, contents, parts });
+  } catch (error) {
+    const { base } = record;
+    if (typeof base === 'string' || !isOfBase(error, base)) throw error;
+    await giveUpBase(ports, target, record, { ...base, error });
+    return 'again';
   } finally {
     await writer.remove();
   }
@@ -135,23 +147,47 @@ async function publish(
 async function encode(
   ports: SealPorts,
   target: TargetKey,
-  { checkpoint }: SealRecord,
+  record: SealRecord,
   writer: PartWriter,
 ): Promise<{ contents: Contents; parts: EncodedPart[] }> {
   try {
-    const contents = await writeContents(ports, target, checkpoint, writer);
+    const contents = await writeContents(ports, target, record, writer);
     return { contents, parts: await writer.finish() };
   } catch (error) {
     // The next attempt reads the list again and must not find this record.
     const isRefused = error instanceof ExportError && error.code === 'TOO_MANY_REJECTS';
-    if (isRefused) await endSeal(ports.store, target, checkpoint);
+    if (isRefused) await endSeal(ports.store, target, record.checkpoint);
     throw error;
   }
 }
 
+/**
+ * Fixes that the snapshot is compared with none, because the rows of its base cannot be read. A rival may have fixed it already:
+ * then that record counts.
+ */
+async function giveUpBase(
+  { store, keepAlive }: SealPorts,
+  target: TargetKey,
+  record: SealRecord,
+  base: Previous & { error: CorruptError },
+): Promise<void> {
+  const { snapshot, run } = record.checkpoint;
+  const key = sealRecordKey(target, snapshot, run);
+  if (!(await isStored(store, key, record))) return;
+  const { message, ...fault } = toFault(base.error);
+  const found = { ...fault, message: `${message}. So ${snapshot} is sealed without its changes` };
+  // Each object at most once.
+  const others = record.faults.filter((one) => one.key !== found.key);
+  const changed: SealRecord = (await isPruned(store, target, base))
+    ? { ...record, base: 'pruned' }
+    : { ...record, base: 'unreadable', faults: [...others, found] };
+  await keepAlive();
+  await store.put(key, encodeSealRecord(changed), { durability: 'acknowledged' });
+}
+
 /** Stores the parts, the signature and then the manifest, which makes the snapshot visible. */
 async function commit(
-  ports: SealPorts,
+  ports: Sealing,
   target: TargetKey,
   end: ChainEnd,
   sealing: { key: string; record: SealRecord; contents: Contents; parts: readonly EncodedPart[] },
@@ -172,9 +208,9 @@ async function commit(
   if (turn !== 'mine') return turn === 'changed' ? 'again' : turn;
   await keepAlive();
   const manifest = encodeManifest(makeManifest(dataset, record, contents, parts));
+  // An exporter with another key, or that could not read the base, may have replaced the record: its manifest has other bytes.
+  if (!(await isStored(store, key, listed))) return 'again';
   if (record.mayHaveSignature) {
-    // An exporter with another key may have replaced the record: its manifest has other bytes.
-    if (!(await isStored(store, key, listed))) return 'again';
     await putSignature(ports, signatureKey(target, checkpoint.snapshot), manifest);
   }
   await store.put(manifestKey(target, checkpoint.snapshot), manifest);
@@ -200,11 +236,13 @@ async function putSignature(
  */
 async function fixRecord(
   ports: SealPorts,
-  key: string,
+  target: TargetKey,
   checkpoint: Checkpoint,
-  { previous, faults }: ChainEnd,
+  end: ChainEnd,
 ): Promise<{ record: SealRecord; settlesMonotonicMs: number | null }> {
   const { store, clock, signing, writer, scheduleMs, keepAlive } = ports;
+  const { previous, faults } = end;
+  const key = sealRecordKey(target, checkpoint.snapshot, checkpoint.run);
   const { stored, isUnreadable, fault } = await readRecordOrFault(store, key);
   const keyId = signing?.keyId ?? null;
   // A record with another predecessor is outdated: using it would fork the chain.
@@ -215,6 +253,7 @@ async function fixRecord(
   const record: SealRecord = {
     sealedAtMs: Math.round(clock.nowMs()),
     previous,
+    base: await chooseBase(ports, target, checkpoint, end),
     writer,
     scheduleSeconds: Math.round(scheduleMs / 1_000),
     keyId,
@@ -256,12 +295,13 @@ async function isStored(store: Store, key: string, record: SealRecord): Promise<
 
 /** Before the first part is written: the exporter never deletes a part that is in no record. Returns the record as stored. */
 async function listInRecord(
-  { store, keepAlive }: SealPorts,
+  { store, keepAlive, written }: Sealing,
   key: string,
   record: SealRecord,
   parts: readonly Part[],
 ): Promise<SealRecord> {
-  const keys = new Set([...record.parts, ...parts.map((part) => part.key)]);
+  for (const part of parts) written.add(part.key);
+  const keys = new Set([...record.parts, ...written]);
   if (keys.size === record.parts.length) return record;
   const listed = { ...record, parts: [...keys] };
   await keepAlive();
@@ -326,10 +366,10 @@ function overtaken(snapshot: string, newestName: string): ExportError {
 function makeManifest(
   dataset: Dataset,
   record: SealRecord,
-  { rows, rejects, repeats, statistics }: Contents,
+  { rows, rejects, repeats, statistics, changes }: Contents,
   parts: Part[],
 ): Manifest {
-  const { checkpoint, sealedAtMs, previous, writer, scheduleSeconds, keyId } = record;
+  const { checkpoint, sealedAtMs, previous, base, writer, scheduleSeconds, keyId } = record;
   const { table, schemaVersion, snapshot, run, scope, startedAtMs, verdict } = checkpoint;
   const { pages, requests, retries, throttled, realigned, ...evidence } = checkpoint.evidence;
   return {
@@ -349,6 +389,8 @@ function makeManifest(
     evidence: { pages, requests, retries, throttled, realigned, repeats, ...evidence },
     ...statistics,
     parts,
+    changes: typeof base === 'string' ? null : { since: base.snapshot, ...changes },
+    changesNone: typeof base === 'string' ? base : null,
     previous,
     signing: keyId === null ? null : { keyId },
     writer,

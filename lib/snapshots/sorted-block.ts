@@ -1,12 +1,12 @@
 // Responsible for the bytes of some sorted readings in a temporary file. Pure.
 
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
-import type { Cell, Row } from '../core/ports.ts';
+import type { Cell } from '../core/ports.ts';
 
 /** One record of a stored page that has a key. */
 export interface Reading {
   key: string;
-  row: Row;
+  row: Cell[];
   /** True: at a position of the list at which no reading before it was. */
   isPosition: boolean;
 }

@@ -56,15 +56,18 @@ export async function checkNamed(
   }
 }
 
-/** Reports pointers that are not those to `newest`, the end of the chain, and to the newest complete snapshot up to it. */
+/**
+ * Reports pointers that are not those to `newest`, the end of the chain, and to the newest complete snapshot up to it. Returns the
+ * latter; null: none, or not found within `searchedMax` steps along the chain.
+ */
 export async function checkPointersTo(
   { store, target, names, report }: EndSearch,
   newest: Sealed,
-): Promise<void> {
+): Promise<Sealed | null> {
   const { head, latest } = names;
   if (head && !isPointerTo(head, newest)) report(describeAltered(headKey(target), newest));
   const complete = await findComplete(store, target, newest);
-  if (!complete) return;
+  if (!complete) return null;
   const key = latestKey(target);
   const { snapshot } = complete.manifest;
   if (latest?.snapshot !== snapshot) {
@@ -72,9 +75,9 @@ export async function checkPointersTo(
     const message = `${found}, but the newest complete snapshot is ${snapshot}`;
     report({ key, message, hint: pointerHint(key) });
   } else if (!isPointerTo(latest, complete)) report(describeAltered(key, complete));
+  return complete;
 }
 
-/** The newest complete snapshot up to `newest`. Null: none, or not found within `searchedMax` steps along the chain. */
 async function findComplete(
   store: Store,
   target: TargetKey,

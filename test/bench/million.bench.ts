@@ -1,7 +1,7 @@
 // Measures exports of a million nodes with the built CLI, from the first page to `verify`, and compares each figure with its
 // goal. The simulator, the export and `verify` each run in a process of their own. Exit code 1 if a goal is not met.
-// Run: npm run bench:million [nodes] [-- --smoke] [-- --before FILE]
-// --smoke: only ratios of memory and the rows, with 100,000 nodes unless a number is given. --before: the dist/cli.js of an
+// Run: npm run bench:million [nodes] [-- --smoke] [-- --changes] [-- --before FILE]
+// --changes: only seals, without a base and with one. --smoke: only ratios of memory and the rows, with 100,000 nodes unless a number is given. --before: the dist/cli.js of an
 // earlier build, for the comparison of CPU time.
 
 import { spawnSync } from 'node:child_process';
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureColdStart } from './cold-start.ts';
 import { compareRows, saveList } from './row-comparison.ts';
+import { joinWithDuckDb, sealCases } from './seal-changes.ts';
 import {
   type Endpoint,
   type Finished,
@@ -168,6 +169,40 @@ function describeSeal({ nodes, exported }: Measured): Figure {
   return atMost(name, exported.sealMs / floorMs, nodes <= hundredThousand ? 1.4 : 2.6, times);
 }
 
+/** What the comparison with the snapshot before costs a seal. */
+async function measureChanges(nodes: number, root: string): Promise<Figure[]> {
+  say(`sealing ${count(nodes)} nodes three times`);
+  const [without, ...others] = await sealCases(nodes, root);
+  if (!without) throw new Error('nothing was sealed');
+  const [all, few] = others;
+  const joinMs = joinWithDuckDb(all?.path ?? '', few?.path ?? '');
+  const moreMs = (few?.cpuMs ?? 0) - without.cpuMs;
+  return [
+    ...others.flatMap(({ name, cpuMs, peakBytes, temporaryBytes, changes }) => [
+      {
+        name: `changes of ${count(nodes)} nodes, ${name}`,
+        value: count(changes?.changed ?? 0),
+        goal: '> 0, and no node added or removed',
+        isMet: changes !== null && changes.changed > 0 && changes.added + changes.removed === 0,
+      },
+      atMost(
+        `CPU of sealing, ${name} (${seconds(cpuMs)}), to ${without.name} (${seconds(without.cpuMs)})`,
+        cpuMs / without.cpuMs,
+        1.35,
+        times,
+      ),
+      atMost(`… peak memory`, peakBytes, 220 * MB, mb),
+      atMost(`… most temporary files`, temporaryBytes, (nodes / million) * 512 * MB, mb),
+    ]),
+    {
+      name: `more CPU with a few changes (${seconds(moreMs)}), to DuckDB's join (${seconds(joinMs)})`,
+      value: times(moreMs / joinMs),
+      goal: '',
+      isMet: null,
+    },
+  ];
+}
+
 /** Smoke: memory that grows with the number of nodes, in a comparison that a slow machine does not change. */
 async function measureSmoke(nodes: number, root: string): Promise<Figure[]> {
   const small = await measure(nodes / 10, root);
@@ -240,6 +275,7 @@ async function measureAll(nodes: number, root: string, before?: string): Promise
     atMost('loading it, more than an empty script, least of 21', startMs, 87, ms),
     describeRows(reference),
     describeRows(whole),
+    ...(await measureChanges(nodes, root)),
   ];
 }
 
@@ -252,7 +288,11 @@ function describeEarlier({ nodes, exported, earlier }: Measured): Figure {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { smoke: { type: 'boolean', default: false }, before: { type: 'string' } },
+  options: {
+    smoke: { type: 'boolean', default: false },
+    changes: { type: 'boolean', default: false },
+    before: { type: 'string' },
+  },
 });
 const nodes = Number(positionals[0] ?? (values.smoke ? hundredThousand : million));
 if (!Number.isInteger(nodes / 10) || nodes < 50_000) {
@@ -260,9 +300,11 @@ if (!Number.isInteger(nodes / 10) || nodes < 50_000) {
 }
 const root = mkdtempSync(join(tmpdir(), 'cgs-million-'));
 try {
-  const figures = values.smoke
-    ? await measureSmoke(nodes, root)
-    : await measureAll(nodes, root, values.before);
+  const figures = values.changes
+    ? await measureChanges(nodes, root)
+    : values.smoke
+      ? await measureSmoke(nodes, root)
+      : await measureAll(nodes, root, values.before);
   const lines = figures.map(({ name, value, goal, isMet }) => {
     const verdict = isMet === null ? '' : isMet ? 'met' : '**not met**';
     return `| ${name} | ${value} | ${goal} | ${verdict} |`;

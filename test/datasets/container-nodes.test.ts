@@ -60,18 +60,22 @@ describe('columns', () => {
       'policy_group_name string',
       'is_container_node boolean',
       'version string',
+      'first_seen_at timestamp',
+      'agent_status_since timestamp',
+      'protect_status_since timestamp',
       'extra string',
     ]);
   });
 
-  test('are the fields of the API, and eight of our own', () => {
+  test('are the fields of the API, and eleven of our own', () => {
     const own = ['snapshot_at', 'fetched_at', 'verdict', 'account', 'region', 'project_id'];
     const names = containerNodes.columns.map(({ name }) => name);
     expect(names.filter((name) => !containerNodes.fields.has(name))).toEqual([
       ...own,
-      ...['agent_status_raw', 'extra'],
+      'agent_status_raw',
+      ...['first_seen_at', 'agent_status_since', 'protect_status_since', 'extra'],
     ]);
-    expect(containerNodes.fields.size).toBe(names.length - 8);
+    expect(containerNodes.fields.size).toBe(names.length - 11);
   });
 
   test('include every column that is counted or has known values', () => {

@@ -3,10 +3,14 @@
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { createSource } from '../../lib/api/pages.ts';
-import type { Dataset } from '../../lib/core/ports.ts';
+import type { Column, Dataset } from '../../lib/core/ports.ts';
 import { defineRecords, readListPage } from '../../lib/datasets/api-records.ts';
+import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
+import { changeColumns } from '../../lib/snapshots/changes.ts';
+import { openPartRows } from '../../lib/snapshots/part-rows.ts';
 import { createTestExporter } from '../support/test-exporter.ts';
+import { createTestScratch } from '../support/test-scratch.ts';
 
 /** A file in lib/datasets would look like this. Fields: huaweicloudsdkhss 3.1.219, ListClusterProtect (read 2026-11-25). */
 const containerClusters: Dataset = {
@@ -19,6 +23,7 @@ const containerClusters: Dataset = {
       { name: 'total_nodes_number', type: 'int32' },
     ],
     'id',
+    { datedStatuses: ['status'] },
   ),
   name: 'container_clusters',
   noun: 'container clusters',
@@ -112,6 +117,60 @@ test('seals every cluster, with the columns of the dataset', async () => {
     total_nodes_number: 2,
     extra: '{"new_field":true}',
   });
+});
+
+test('compares its snapshots by its own key and statuses, and dates them', async () => {
+  const statuses = new Map([
+    ['c1', 'Available'],
+    ['c2', 'Available'],
+    ['c3', 'Unavailable'],
+  ]);
+  const { exportNow, store, target, clock } = createClusterWorld((offset, limit) => ({
+    total_num: statuses.size,
+    cluster_info_list: [...statuses]
+      .map(([id, status]) => ({ id, status }))
+      .slice(offset, offset + limit),
+  }));
+  await exportNow({ targets: [target] });
+  clock.advance(24 * 3_600_000);
+  statuses.delete('c1');
+  statuses.set('c2', 'Unavailable');
+  statuses.set('c4', 'Available');
+  const { snapshots, errors } = await exportNow({ targets: [target] });
+  expect(errors).toEqual([]);
+  const manifest = snapshots[0]?.manifest;
+  expect(manifest?.changes).toMatchObject({ added: 1, removed: 1, changed: 1 });
+  const read = async (role: 'rows' | 'changes', columns: readonly Column[]) => {
+    const part = manifest?.parts.find((one) => one.role === role && one.format === 'parquet');
+    if (!part) throw new Error(`no part with ${role}`);
+    const options = { store, scratch: createTestScratch(), decoder: parquetDecoder, columns };
+    const opened = await openPartRows(part, { ...options, keyColumn: 'id' });
+    const rows: object[] = [];
+    for await (const batch of opened.readBatches()) {
+      rows.push(
+        ...batch.map((row) => Object.fromEntries(columns.map(({ name }, c) => [name, row[c]]))),
+      );
+    }
+    await opened.close();
+    return rows;
+  };
+  const second = Date.UTC(2026, 10, 25, 6);
+  const first = second - 24 * 3_600_000;
+  const rows = await read('rows', containerClusters.columns);
+  const dates = ['id', 'first_seen_at', 'status_since'];
+  expect(rows.map((row) => dates.map((name) => (row as Record<string, unknown>)[name]))).toEqual([
+    ['c2', first, second],
+    ['c3', first, first],
+    ['c4', second, second],
+  ]);
+  expect(await read('changes', changeColumns(containerClusters))).toMatchObject([
+    { id: 'c1', change: 'removed', status_before: 'Available', status: null },
+    {
+      ...{ id: 'c2', change: 'changed', status_before: 'Available', status: 'Unavailable' },
+      ...{ changed_columns: '["status"]', before: '{"status":"Available"}' },
+    },
+    { id: 'c4', change: 'added', status_before: null, status: 'Available' },
+  ]);
 });
 
 test('names its own records in the error about a body that is not a page', async () => {

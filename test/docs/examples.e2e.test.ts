@@ -141,6 +141,10 @@ const checks: Record<string, (store: string, time: string) => Record<string, unk
     ];
     return readUnprotected(store).map((row) => pick(row, names));
   },
+  'unprotected-since'(store) {
+    const names = ['region', 'host_id', 'host_name', 'protect_status', 'protect_status_since'];
+    return readUnprotected(store).map((row) => pick(row, names));
+  },
   'agent-status'(store) {
     return countBy(readNewest(store), ['account', 'region', 'agent_status'], 'nodes');
   },

@@ -50,7 +50,8 @@ async function finish(args: string[], cwd: string, endpoint: Endpoint): Promise<
 }
 
 function withoutTimes({ parquet }: SnapshotRows) {
-  return parquet.map((row) => ({ ...row, snapshot_at: null, fetched_at: null }));
+  const dates = { first_seen_at: null, agent_status_since: null, protect_status_since: null };
+  return parquet.map((row) => ({ ...row, snapshot_at: null, fetched_at: null, ...dates }));
 }
 
 /** The paths of all objects. Empty if the folder does not exist. */

@@ -15,8 +15,11 @@ type Type = 'string' | 'boolean' | 'int32' | 'timestamp';
 const columns = tableRows(pageOf('docs/format.md'), 'columns')
   .slice(1)
   .map(([name = '', type]) => ({ name: name.replaceAll('`', ''), type: type as Type }));
+/** Columns that the comparison with the snapshot before sets. */
+const dates = ['first_seen_at', 'agent_status_since', 'protect_status_since'];
 /** Columns that are not fields of the API. */
 const added = [
+  ...dates,
   ...['snapshot_at', 'fetched_at', 'verdict', 'account', 'region', 'project_id'],
   'agent_status_raw',
 ];
@@ -67,6 +70,8 @@ interface ManifestParts {
   startedAt: string;
   sealedAt: string;
   verdict: string;
+  changes: object | null;
+  changesNone: string | null;
   rejects: number;
   evidence: Record<string, number>;
   scope: { account: string; region: string; projectId: string };
@@ -110,7 +115,8 @@ export async function readSnapshot(store: string, manifestKey: string): Promise<
       .map((line) => {
         const cells = JSON.parse(line) as Cells;
         expect(Object.keys(cells)).toEqual(columns.map(({ name }) => name));
-        for (const name of ['snapshot_at', 'fetched_at']) {
+        for (const name of ['snapshot_at', 'fetched_at', ...dates]) {
+          if (dates.includes(name) && cells[name] === null) continue;
           expect(cells[name]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
           cells[name] = Date.parse(String(cells[name]));
         }
@@ -131,6 +137,18 @@ function isAscending(ids: readonly string[]): boolean {
       index === 0 ||
       Buffer.compare(encoder.encode(ids[index - 1] as string), encoder.encode(id)) < 0,
   );
+}
+
+/** Without a snapshot before it, all dates are known. With one, a date is not later than the snapshot. */
+function expectedDates({ changes, changesNone }: ManifestParts, row: Cells, snapshotAtMs: number) {
+  expect(changesNone === null).toBe(changes !== null);
+  const dateOf = (name: string) => {
+    if (changesNone !== null) return changesNone === 'first' ? snapshotAtMs : null;
+    expect(Number(row[name])).toBeGreaterThan(0);
+    expect(Number(row[name])).toBeLessThanOrEqual(snapshotAtMs);
+    return row[name] ?? null;
+  };
+  return Object.fromEntries(dates.map((name) => [name, dateOf(name)]));
 }
 
 /** Shows only the first difference, because a diff of 10,000 rows is unreadable. */
@@ -154,6 +172,7 @@ export function expectServed(snapshot: SnapshotRows, report: Report): void {
     const expected: Cells = {
       ...served.get(id),
       ...{ snapshot_at: snapshotAtMs, verdict, account, region, project_id: projectId },
+      ...expectedDates(manifest, row, snapshotAtMs),
     };
     // A cheap comparison first, because expect() needs a millisecond per row.
     if (!isDeepStrictEqual({ ...ndjson[index] }, row)) {

@@ -67,7 +67,15 @@ export function createRows(count: number, seed = 1): Row[] {
       projectId,
     }),
   );
-  const key = containerNodes.columns.findIndex(({ name }) => name === containerNodes.keyColumn);
+  const indexOf = (name: string) => containerNodes.columns.findIndex((one) => one.name === name);
+  const dates = ['first_seen_at', 'agent_status_since', 'protect_status_since'].map(indexOf);
+  for (const [i, row] of rows.entries()) {
+    // As the comparison of the seal sets them; null: not known.
+    for (const date of dates) {
+      row[date] = (i + date) % 7 === 0 ? null : snapshotAtMs - ((i * date) % 90) * 86_400_000;
+    }
+  }
+  const key = indexOf(containerNodes.keyColumn);
   return rows.sort((a, b) => compareUtf8(a[key] as string, b[key] as string));
 }
 

@@ -28,7 +28,9 @@ test.each([0, 1, 500, 501, 25_000])('%i rows, read line by line with JSON.parse'
     const record = JSON.parse(line) as Record<string, Cell>;
     expect(Object.keys(record)).toEqual(columns.map(({ name }) => name));
     return columns.map(({ name, type }) =>
-      type === 'timestamp' ? Date.parse(record[name] as string) : (record[name] as Cell),
+      type === 'timestamp' && record[name] !== null
+        ? Date.parse(record[name] as string)
+        : (record[name] as Cell),
     );
   });
   expect(findDifference(read, rows)).toBeNull();

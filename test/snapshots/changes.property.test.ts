@@ -83,7 +83,8 @@ async function joinWithDuckDb(previous: readonly Row[], current: readonly Row[])
   const paths = ['previous', 'current'].map((name) => temp.path(`${name}.parquet`));
   writeFileSync(paths[0] as string, await encodeRows(parquetEncoder, previous));
   writeFileSync(paths[1] as string, await encodeRows(parquetEncoder, current));
-  const skipped = ['snapshot_at', 'fetched_at', 'verdict', 'account', keyColumn];
+  const dates = ['first_seen_at', 'agent_status_since', 'protect_status_since'];
+  const skipped = ['snapshot_at', 'fetched_at', 'verdict', 'account', ...dates, keyColumn];
   const compared = columns.filter(({ name }) => !skipped.includes(name));
   const names = compared.map(
     ({ name }) => `CASE WHEN a."${name}" IS DISTINCT FROM b."${name}" THEN '${name}' END`,
@@ -185,15 +186,14 @@ test('the changes are valid rows of these columns, and a change has the specifie
 
 test('what is not about the node is not compared', async () => {
   const rows = createRows(20);
-  const [at, fetched, verdict, account] = containerNodes.uncomparedColumns.map((name) =>
-    indexOf(name),
-  );
+  const names = ['snapshot_at', 'fetched_at', 'verdict', 'account'];
+  const dates = ['first_seen_at', 'agent_status_since', 'protect_status_since'];
+  expect(containerNodes.uncomparedColumns).toEqual([...names, ...dates]);
   const later = rows.map((row) =>
-    row
-      .with(at as number, 1)
-      .with(fetched as number, 2)
-      .with(verdict as number, 'drifted')
-      .with(account as number, 'other'),
+    [...names, ...dates].reduce((other, name) => {
+      const { type } = columns[indexOf(name)] as Column;
+      return other.with(indexOf(name), type === 'timestamp' ? 1 : 'other');
+    }, row),
   );
   expect(await compare({ rows }, { rows: later })).toEqual([]);
 });

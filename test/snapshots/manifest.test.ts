@@ -75,6 +75,8 @@ const manifests: fc.Arbitrary<Manifest> = fc.record({
     }),
     { maxLength: 3 },
   ),
+  changes: fc.option(fc.record({ since: snapshot, added: count, removed: count, changed: count })),
+  changesNone: fc.option(fc.constantFrom('first', 'drifted', 'scope', 'unreadable', 'pruned')),
   previous: fc.option(fc.record({ snapshot, manifestSha256: hash })),
   signing: fc.option(fc.record({ keyId: fc.stringMatching(/^[0-9a-f]{16}$/) })),
   writer: text,
@@ -164,6 +166,14 @@ describe('rejects an invalid manifest and names its key and member', () => {
     ['parts.0.role', { parts: [{ ...part, role: 'columns' }] }],
     ['dataset', { dataset: 7 }],
     ['previous.manifestSha256', { previous: { snapshot: '20261124T060000Z', manifestSha256: '' } }],
+    ['changes', { changes: 3 }],
+    ['changes.since', { changes: { since: 'x', added: 0, removed: 0, changed: 0 } }],
+    ['changes.added', { changes: { since: '20261124T060000Z', removed: 0, changed: 0 } }],
+    [
+      'changes.changed',
+      { changes: { since: '20261124T060000Z', added: 0, removed: 0, changed: -1 } },
+    ],
+    ['changesNone', { changesNone: 'lost' }],
     ['values.a.b', { values: { a: { b: 'x' } } }],
   ];
   test.each(wrong)('%s: %j', (path, change) => {
@@ -180,8 +190,9 @@ describe('rejects an invalid manifest and names its key and member', () => {
     expect((thrown as CorruptError).hint).toContain('verify');
   });
 
-  // A manifest of an earlier build says nothing of a signature.
-  test.each(Object.keys(manifest).filter((member) => member !== 'signing'))(
+  // A manifest of an earlier build says nothing of a signature or of changes.
+  const optional = ['signing', 'changes', 'changesNone'];
+  test.each(Object.keys(manifest).filter((member) => !optional.includes(member)))(
     'without %s',
     (member) => {
       const { [member as keyof Manifest]: _gone, ...rest } = manifest;

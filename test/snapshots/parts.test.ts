@@ -60,7 +60,8 @@ describe('parts', () => {
     const { store, recorded } = createRecordedStore();
     const scratch = createTestScratch();
     const keepAlive = async () => {};
-    const ports = { store: recorded, scratch, dataset: containerNodes, encoders, keepAlive };
+    const shared = { store: recorded, scratch, dataset: containerNodes, keepAlive };
+    const ports = { ...shared, encoders, changesEncoder: parquetEncoder };
     const run = await storeRun(createRecordedStore().store, { snapshot: first, pages });
     const record = { writer: 'w', checkpoint: run.checkpoint };
     const writer = openParts(ports, someTarget, record);

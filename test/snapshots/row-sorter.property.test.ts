@@ -1,7 +1,7 @@
 // Tests the external sort against a sort in memory, with batches from one reading up, and with failing temporary files.
 
 import { expect, test } from 'vitest';
-import type { Appended, Row, Scratch } from '../../lib/core/ports.ts';
+import type { Appended, Cell, Scratch } from '../../lib/core/ports.ts';
 import { openSorter, type SortSize } from '../../lib/snapshots/row-sorter.ts';
 import type { Reading } from '../../lib/snapshots/sorted-block.ts';
 import { unusualNames } from '../formats/inventory.ts';
@@ -14,7 +14,7 @@ function makeReadings(random: () => number): Reading[] {
   return Array.from({ length: below(120) }, (_, index) => {
     const key = `${names[below(names.length)]}${below(4) === 0 ? '' : below(40)}`;
     const cells = [null, 0, 5, true, false, 'same', unusualNames[below(unusualNames.length)] ?? ''];
-    const row: Row = [1_790_000_000_000, 'same', key, index, cells[below(cells.length)] ?? null];
+    const row: Cell[] = [1_790_000_000_000, 'same', key, index, cells[below(cells.length)] ?? null];
     return { key, row, isPosition: below(2) === 0 };
   });
 }

@@ -22,6 +22,7 @@ const record = {
   ...{
     sealedAtMs: 5,
     previous,
+    base: previous,
     writer: 'w',
     scheduleSeconds: 86_400,
     keyId: null,

@@ -3,17 +3,24 @@
 
 import { expect, test } from 'vitest';
 import { manifestKey, publicKeyKey, signatureKey } from '../../lib/core/object-keys.ts';
-import type { Appended, Scratch } from '../../lib/core/ports.ts';
+import type { Appended, Scratch, Store } from '../../lib/core/ports.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
 import type { SigningKey } from '../../lib/snapshots/signature.ts';
+import { writeTombstone } from '../../lib/snapshots/tombstone.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
 import type { MemoryStore, MemoryStoreOptions } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createRecordedStore, first, many, pages, second } from '../support/sealed-run.ts';
 import { createSigningKey } from '../support/signing-keys.ts';
-import { createSealPorts, sealStored, someTarget, storeRun } from '../support/stored-run.ts';
+import {
+  createSealPorts,
+  sealStored,
+  sealWithFaults,
+  someTarget,
+  storeRun,
+} from '../support/stored-run.ts';
 import { createTestScratch } from '../support/test-scratch.ts';
 
 const signing = createSigningKey();
@@ -186,4 +193,88 @@ test('two sealers at the same time write the same bytes and leave no unnamed par
     const verified = await clock.run(verifyStore(store, () => {}));
     expect(verified, `seed ${seed}`).toMatchObject({ faults: [], unnamed: [], manifests: 1 });
   }
+});
+
+/** A sealed base, and a run that is ready to be sealed after it. `rows`: the key of the base's Parquet part. */
+async function createAfterBase(options: Partial<MemoryStoreOptions>) {
+  const world = createRecordedStore(options);
+  const { clock, recorded } = world;
+  const ports = createSealPorts(recorded, clock);
+  const before = await clock.run(storeRun(recorded, { snapshot: first, pages: [many] }));
+  const base = await clock.run(sealStored(ports, before));
+  const rows = base.manifest.parts.find(({ format }) => format === 'parquet')?.key ?? '';
+  const run = await clock.run(storeRun(recorded, { snapshot: second, pages: [many, ...pages] }));
+  const { snapshot, parts } = base.manifest;
+  const tombstone = {
+    ...{ snapshot, manifestSha256: base.manifestSha256, parts: parts.map(({ key }) => key) },
+    ...{ prunedAt: '2026-11-24T08:00:00.000Z', rule: 'all: 0s' },
+  };
+  return { ...world, ports, run, rows, tombstone };
+}
+
+test('a base that is lost or pruned after a kill at any call is given up, and no part is left', async () => {
+  const outcomes = new Map<unknown, number>();
+  for (const isPruned of [false, true]) {
+    for (let index = 0, isKilled = true; isKilled; index += 1) {
+      let left = index;
+      let armed = false;
+      const { clock, store, ports, run, rows, tombstone } = await createAfterBase({
+        onCall: ({ phase }) => {
+          if (armed && phase === 'before' && left-- <= 0) throw new Error('killed');
+        },
+      });
+      armed = true;
+      isKilled = await clock.run(
+        sealStored(ports, run).then(
+          () => false,
+          () => true,
+        ),
+      );
+      armed = false;
+      if (isPruned) await writeTombstone(store, someTarget, tombstone, null);
+      await store.delete(rows);
+      const { sealed, faults } = await clock.run(sealWithFaults(ports, run));
+      const { changes, changesNone } = sealed.manifest;
+      const outcome = changes ? 'compared' : changesNone;
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+      const isReported = faults.some(({ key }) => key === rows);
+      expect(isReported, `call ${index}`).toBe(outcome === 'unreadable');
+      // Of the base, only the rows are lost.
+      expect(await verifyStore(store, () => {}), `call ${index}`).toMatchObject({
+        ...{ faults: isPruned ? [] : [{ key: rows }], unnamed: [], manifests: 2 },
+      });
+      if (!isKilled) expect(index).toBeGreaterThan(15);
+    }
+  }
+  // Sealed before the kill, or with the parts of the first attempt in between.
+  for (const outcome of ['compared', 'unreadable', 'pruned']) {
+    expect(outcomes.get(outcome), outcome).toBeGreaterThan(2);
+  }
+});
+
+test('two sealers of which one cannot read the base write the same manifest and leave no unnamed part: 40 seeds', async () => {
+  const outcomes = new Set<unknown>();
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const random = createRandom(seed);
+    let delay = async () => {};
+    const world = await createAfterBase({ settleMs: 200, onCall: () => delay() });
+    const { clock, store, recorded, run, rows } = world;
+    delay = () => clock.sleep(random() * 40);
+    // An immutable object may be written with two contents here: the record says which one counts.
+    const sealers = ['one', 'two'].map(async (writer, index) => {
+      const own: Store = {
+        ...recorded,
+        put: store.put,
+        read: async (key) => (index === 0 && key === rows ? null : store.read(key)),
+      };
+      await clock.sleep(random() * (seed % 2 === 0 ? 60 : 1_000));
+      return sealStored(createSealPorts(own, clock, { writer, signing }), run);
+    });
+    const [one, two] = await clock.run(Promise.all(sealers));
+    expect(one, `seed ${seed}`).toEqual(two);
+    outcomes.add(one?.manifest.changes ? 'compared' : one?.manifest.changesNone);
+    const verified = await clock.run(verifyStore(store, () => {}));
+    expect(verified, `seed ${seed}`).toMatchObject({ faults: [], unnamed: [], manifests: 2 });
+  }
+  expect([...outcomes].sort()).toEqual(['compared', 'unreadable']);
 });

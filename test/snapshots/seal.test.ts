@@ -67,7 +67,7 @@ describe('the manifest', () => {
       snapshot: first,
       pages: [many, ...pages],
     });
-    const [part, rejects] = manifest.parts;
+    const [part, ndjson, rejects] = manifest.parts;
     const emptyCounts = Object.fromEntries(containerNodes.countedColumns.map((name) => [name, {}]));
     expect(manifest).toEqual({
       manifestVersion: 1,
@@ -88,12 +88,15 @@ describe('the manifest', () => {
       unknownValues: {},
       unknownFields: [],
       mistyped: {},
-      parts: [part, rejects],
+      parts: [part, ndjson, rejects],
+      changes: null,
+      changesNone: 'first',
       previous: null,
       signing: null,
       writer: 'cgs-export/test',
     });
     expect(manifest.parts.map(({ role, format }) => [role, format])).toEqual([
+      ['rows', 'parquet'],
       ['rows', 'ndjson'],
       ['rejects', 'ndjson'],
     ]);
@@ -395,7 +398,7 @@ describe('signatures', () => {
     await clock.run(sealStored(createSealPorts(recorded, clock, { signing: one }), run));
     const kinds = order.map((key) => key.split('/')[0]).filter((kind) => kind !== '_runs');
     expect(kinds).toEqual([
-      ...['_keys', 'container_nodes_ndjson', 'container_nodes_rejects'],
+      ...['_keys', 'container_nodes', 'container_nodes_ndjson', 'container_nodes_rejects'],
       ...['_signatures', '_manifests', '_latest', '_head'],
     ]);
   });

@@ -15,7 +15,7 @@ const kinds: readonly (readonly [kind: string, key: RegExp, options: PutOptions]
   ['pages', /^_runs\/.+\/pages\//, { durability: 'checksummed' }],
   ['pointer', /^_(head|latest)\//, { durability: 'checksummed' }],
   ['manifest', /^_manifests\//, {}],
-  ['part', /^container_nodes_(ndjson|rejects)\//, {}],
+  ['part', /^container_nodes(_ndjson|_rejects)?\//, {}],
 ];
 
 test('each kind of object is written with its durability, and only ledger entries are written once', async () => {

@@ -139,6 +139,8 @@ function describeManifest(
     unknownFields: [],
     mistyped: {},
     parts,
+    changes: null,
+    changesNone: 'scope',
     previous,
     signing: signer && { keyId: signer.keyId },
     writer: 'cgs-export/test',

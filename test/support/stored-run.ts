@@ -4,6 +4,8 @@ import { checkpointKey, runPrefix, type TargetKey } from '../../lib/core/object-
 import type { Clock, Store } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
 import {
   type Checkpoint,
   encodeCheckpoint,
@@ -37,16 +39,19 @@ export interface RunToStore {
    * Each page's records as JSON texts, in the order in which they were read. `from`: by default, all but the first of a pass join at
    * the anchor. `offset`: by default that of the anchor; 0 for the first page of a pass.
    */
-  pages: readonly {
+  pages: Iterable<{
     records: readonly string[];
     pass?: number;
     from?: Join;
     offset?: number;
     fetchedAtMs?: number;
-  }[];
+  }>;
   verdict?: 'complete' | 'drifted';
   /** As in the checkpoint; default false. */
   atRest?: boolean;
+  /** Default: that of scopeOf(). */
+  scope?: Partial<Scope>;
+  startedAtMs?: number;
 }
 
 /** The record of one node as JSON text. */
@@ -74,8 +79,8 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
     target,
     schemaVersion: containerNodes.schemaVersion,
     snapshot,
-    scope: scopeOf(target),
-    startedAtMs: Date.UTC(2026, 10, 24, 6),
+    scope: { ...scopeOf(target), ...run.scope },
+    startedAtMs: run.startedAtMs ?? Date.UTC(2026, 10, 24, 6),
   });
   const prefix = runPrefix(target, snapshot, start.run);
   const dataset = containerNodes;
@@ -83,7 +88,10 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
   let pageIndex: PageIndex = start;
   let lastPass = 0;
   let end = 0;
-  for (const [index, page] of run.pages.entries()) {
+  let pages = 0;
+  for (const page of run.pages) {
+    const index = pages;
+    pages += 1;
     const { records, pass = 1, fetchedAtMs = pageTimeMs + index * 1_000 } = page;
     const body = `{"total_num":${records.length},"data_list":[${records.join(',')}]}`;
     const isFirst = pass !== lastPass;
@@ -94,7 +102,6 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
     lastPass = pass;
     pageIndex = await runPages.add(pageIndex, bytes, pass);
   }
-  const pages = run.pages.length;
   const evidence = { ...start.evidence, pages, requests: pages + 1 };
   const cursor = startPass(Math.max(1, lastPass));
   const ended = { phase: 'sealing', cursor, verdict, atRest, evidence } as const;
@@ -115,7 +122,9 @@ export function createSealPorts(
     scratch: createTestScratch(),
     clock,
     dataset: containerNodes,
-    encoders: [ndjsonEncoder],
+    encoders: [parquetEncoder, ndjsonEncoder],
+    changesEncoder: parquetEncoder,
+    decoder: parquetDecoder,
     writer: 'cgs-export/test',
     signing: null,
     log: () => {},

@@ -6,6 +6,8 @@ import { parseExact } from '../../lib/core/exact-json.ts';
 import type { Dataset, FetchedPage, Host, Log, Source, Store } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
 import { limitedBudget, unlimitedBudget } from '../../lib/quota/budget.ts';
 import { wholeQuota } from '../../lib/quota/window.ts';
 import { collect } from '../../lib/runs/collect.ts';
@@ -129,7 +131,9 @@ export function createTestExporter(options: TestExporterOptions = {}) {
       host,
       log,
       random: processRandom,
-      encoders: [ndjsonEncoder],
+      encoders: [parquetEncoder, ndjsonEncoder],
+      changesEncoder: parquetEncoder,
+      decoder: parquetDecoder,
       quota,
       requestTimeoutMs: 20_000,
       scheduleMs: options.scheduleMs ?? 24 * 3_600_000,
