@@ -101,7 +101,8 @@ async function writeNew(file: string, text: string, mode: number): Promise<void>
 function describeNext({ keyId }: KeyPair, source: string, program: string): string {
   return `next:
 1. Set CGS_SIGNING_KEY to the text of ${source}, where the exporter runs.
-   Line breaks may be written as \\n. In a function: add CGS_SIGNING_KEY to \`secrets\` in serverless.yml.
+   Line breaks may be written as \\n. In functions: add CGS_SIGNING_KEY to \`secrets\`
+   of collect and prune in serverless.yml.
 2. Add this line to cgs-export.yml:
      signing: { privateKey: \${CGS_SIGNING_KEY} }
 3. Give the public key to everyone who checks snapshots. They must keep it outside the store:

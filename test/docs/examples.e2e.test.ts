@@ -495,6 +495,31 @@ describe('SQL', () => {
     }
   });
 
+  test('rows that prune deleted are neither missing rows nor added nodes', async () => {
+    const store = join(folder, 'pruned', 'demo-out');
+    cpSync(join(manyTargets, 'demo-out'), store, { recursive: true });
+    const pruned = listComplete(readStore(store).manifests).flatMap(([, ...older]) => older);
+    expect(pruned.length).toBeGreaterThan(4);
+    for (const { path, parts } of pruned) {
+      mkdirSync(join(store, '_pruned', path, '..'), { recursive: true });
+      writeFileSync(join(store, '_pruned', path), '{}\n');
+      for (const { key } of parts) if (!key.includes('_changes/')) rmSync(join(store, key));
+    }
+    const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+    const connection = await instance.connect();
+    const results = new Map<string, object[]>();
+    for (const { block } of queries.filter(({ path }) => path.endsWith('query.md'))) {
+      const text = block.text.replaceAll("'demo-out'", `'${store}'`);
+      const result = await connection.runAndReadAll(text);
+      results.set(/=(.+)$/.exec(block.info)?.[1] ?? '', result.getRowObjectsJS());
+    }
+    connection.closeSync();
+    instance.closeSync();
+    expect(results.get('check')).toEqual([]);
+    expect(results.get('added')).toEqual([]);
+    expect(results.get('ages')?.length).toBeGreaterThan(4);
+  });
+
   test('a lost part of a newest snapshot is an error or is found, and never a region less', async () => {
     const store = join(folder, 'lost-part', 'demo-out');
     cpSync(join(manyTargets, 'demo-out'), store, { recursive: true });

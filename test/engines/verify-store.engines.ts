@@ -5,8 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTempDir } from '../formats/readers.ts';
 import { createLargeStore, type LargeStore, readObjects } from '../forger/large-store.ts';
+import { createTempDir } from '../formats/readers.ts';
 
 type Objects = Map<string, Uint8Array>;
 
@@ -18,7 +18,10 @@ beforeAll(async () => {
   large = await createLargeStore();
   writeFileSync(temp.path('old.pem'), large.oldKey.signer.publicPem);
   writeFileSync(temp.path('new.pem'), large.newKey.signer.publicPem);
-  writeFileSync(temp.path('pins.jsonl'), large.pins.map((pin) => `${JSON.stringify(pin)}\n`).join(''));
+  writeFileSync(
+    temp.path('pins.jsonl'),
+    large.pins.map((pin) => `${JSON.stringify(pin)}\n`).join(''),
+  );
   const keys = ['--public-key', temp.path('old.pem'), '--public-key', temp.path('new.pem')];
   given = [...keys, '--pins', temp.path('pins.jsonl')];
 }, 120_000);
@@ -81,7 +84,10 @@ const damages: [string, (objects: Objects) => string][] = [
   ['a file that is no public key', (o) => add(o, '_keys/0123456789abcdef.pem')],
   ['a tombstone that is altered', (o) => flip(o, find(o, /^_pruned\/.*sig$/))],
   ['a pruned part without its tombstone', removeTombstone],
-  ['a tombstone without its manifest', (o) => add(o, '_pruned/t/rgn=r/prj=p/20261010T060000Z.json')],
+  [
+    'a tombstone without its manifest',
+    (o) => add(o, '_pruned/t/rgn=r/prj=p/20261010T060000Z.json'),
+  ],
   ['an object that no manifest names', (o) => add(o, 'web_nodes/dt=2026-10-01/stray.parquet')],
   ['a target that is deleted, and pinned', removeTarget],
 ];
