@@ -96,6 +96,11 @@ def read_manifests(root, files):
             own = f"{manifest['table']}/rgn={manifest['scope']['region']}/prj={manifest['scope']['projectId']}"
             if manifest["manifestVersion"] != 1 or (own, manifest["snapshot"]) != (match["target"], match["name"]):
                 raise ValueError("its key is not its own, or its version is not 1")
+            for member, name in (("previous", "manifestSha256"), ("previous", "snapshot"), ("signing", "keyId")):
+                if manifest[member] is not None and not isinstance(manifest[member][name], str):
+                    raise ValueError(f"{member}.{name} is not a text")
+            if manifest["verdict"] not in ("complete", "drifted") or not isinstance(manifest["scope"]["account"], str):
+                raise ValueError("verdict or scope.account is wrong")
             check_manifest(manifest, own)
             manifests[match["name"]] = manifest
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -282,7 +287,7 @@ def main():
     parser = argparse.ArgumentParser(description="Verify a store of cgs-export without cgs-export.")
     parser.add_argument("folder", help="the root of the store")
     parser.add_argument("--public-key", action="append", default=[], metavar="FILE",
-                        help="an Ed25519 public key that does not come from the store; repeatable")
+                        help="an Ed25519 public key (PEM) that does not come from the store; repeatable")
     parser.add_argument("--pins", metavar="FILE", help="pins that were kept outside the store: JSON lines")
     options = parser.parse_args()
     given = {}
