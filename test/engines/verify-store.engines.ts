@@ -1,5 +1,5 @@
-// Tests the verifier that an outsider wrote from docs/format.md: it accepts a store of sixty signed snapshots of which some are
-// pruned, and names the object of each kind of damage, with keys and pins of its own.
+// Tests the verifier in Python, which follows docs/format.md and shares no code with verify: it accepts a store of sixty
+// snapshots, signed and partly pruned, and names the object of each kind of damage, with keys and pins from elsewhere.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -107,7 +107,7 @@ function removeTarget(objects: Objects): string {
 }
 
 describe('examples/verify-store.py', () => {
-  test('accepts the store, with and without keys and pins of its own', () => {
+  test('accepts the store, with and without keys and pins from elsewhere', () => {
     const objects = readObjects(large.store);
     for (const options of [given, []])
       expect(verify(objects, options)).toEqual({ code: 0, lines: ['0 faults, 60 manifests'] });
