@@ -1,11 +1,12 @@
-// Tests that verify reports no fault of an honest exporter: seeded histories with kills, changed signing keys, drifted lists and
-// verifications while an export is under way. Pins are carried from one verification to the next.
+// Tests that verify reports no fault of an honest exporter: seeded histories with kills, changed signing keys, drifted lists,
+// prunes, and verifications while another process works. Pins are carried from one verification to the next.
 
 import { describe, expect, test } from 'vitest';
 import { parseTargetId, scheduleKey } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { prune } from '../../lib/runs/prune.ts';
 import { decodeSchedule } from '../../lib/runs/schedule.ts';
 import { advancePins, type Pin } from '../../lib/snapshots/pins.ts';
 import type { LastSealed } from '../../lib/snapshots/survey.ts';
@@ -41,6 +42,7 @@ function createHistory(seed: number) {
   let pins: readonly Pin[] = [];
   let verified = 0;
   let killed = 0;
+  let pruned = 0;
   let key = 0;
 
   async function readLastSealed(): Promise<LastSealed[]> {
@@ -113,6 +115,27 @@ function createHistory(seed: number) {
     ).toEqual([]);
   }
 
+  /** Of the rows, which may be killed like an export. */
+  async function pruneOnce(where: string, mayKill: boolean): Promise<void> {
+    const kind = mayKill && random() < 0.5 ? 'kill' : 'verify';
+    const seen = openStore({ call: 1 + below(60), kind }, `${where}, prune`);
+    const { signer } = keys[key] ?? keys[0] ?? createKeyPair();
+    const retention = { all: below(3) * 24 * hourMs, daily: null, weekly: null, monthly: null };
+    const grace = below(2) * 20 * hourMs;
+    const { host, log, budget, progress, targets } = exporter.createPorts();
+    const ports = {
+      ...{ store: seen, clock, host, log, random, budget, progress, targets },
+      ...{ retention: { ...retention, grace }, signingKey: signer },
+    };
+    const work = clock.run(prune(ports, { isDryRun: false, pick: (covered) => covered }));
+    const result = await work.catch((error: Error) => {
+      expect(error.message, where).toBe('killed');
+      return null;
+    });
+    expect(result?.errors ?? [], where).toEqual([]);
+    pruned += result?.parts ?? 0;
+  }
+
   function changeList(): void {
     endpoint.ids = endpoint.ids.filter(() => below(10) > 0);
     for (let count = below(6); count > 0; count -= 1) endpoint.ids.push(`host-${below(80)}`);
@@ -124,7 +147,7 @@ function createHistory(seed: number) {
   }
 
   return {
-    async play(): Promise<{ verified: number; killed: number }> {
+    async play(): Promise<{ verified: number; killed: number; pruned: number }> {
       const steps = 4 + below(8);
       for (let step = 0; step < steps; step += 1) {
         const where = `seed ${seed}, step ${step}`;
@@ -136,10 +159,15 @@ function createHistory(seed: number) {
           clock.advance(60_000 + below(4 * hourMs));
           await verify(`${where}, after try ${tries}`);
         }
+        for (let tries = below(3); tries > 0; tries -= 1) {
+          await pruneOnce(where, tries > 1);
+          clock.advance(60_000 + below(2 * hourMs));
+          await verify(`${where}, after prune`);
+        }
         clock.advance(below(40 * hourMs));
         await verify(where);
       }
-      return { verified, killed };
+      return { verified, killed, pruned };
     },
   };
 }
@@ -150,13 +178,16 @@ describe('an honest exporter', () => {
     async (group) => {
       let verified = 0;
       let killed = 0;
+      let pruned = 0;
       for (let seed = group; seed < histories; seed += groups) {
         const played = await createHistory(seed).play();
         verified += played.verified;
         killed += played.killed;
+        pruned += played.pruned;
       }
       expect(verified).toBeGreaterThan((histories / groups) * 10);
       expect(killed).toBeGreaterThan(histories / groups);
+      expect(pruned).toBeGreaterThan(histories / groups);
     },
     600_000,
   );

@@ -51,14 +51,18 @@ export interface ExportSetup {
   pathStyle?: boolean;
   /** Default: a quota that causes no waiting. */
   quota?: { requests: number; windowSeconds: number };
+  /** Lines of the configuration, for example of `verify`. */
+  settings?: readonly string[];
 }
 
-function writeConfig({ simulator, bucket, storeUrl, pathStyle, quota }: ExportSetup): string {
+function writeConfig(setup: ExportSetup): string {
+  const { simulator, bucket, storeUrl, pathStyle, quota, settings = [] } = setup;
   const { requests, windowSeconds } = quota ?? { requests: 200, windowSeconds: 1 };
   return [
     `store: obs://${bucket}/lake`,
     `quota: { requests: ${requests}, windowSeconds: ${windowSeconds} }`,
     `obs: { endpoint: "${storeUrl ?? rgw.url}", pathStyle: ${pathStyle ?? true} }`,
+    ...settings,
     'accounts:',
     '  - name: prod',
     '    targets:',
@@ -96,9 +100,9 @@ export async function deployFunction(
   };
 }
 
-/** Runs `command` in another process until it ends. */
+/** Runs `command`, which prints JSON, in another process until it ends. `result` is that of a command that exports. */
 export function runCli(
-  command: 'export' | 'tick' | 'verify',
+  command: string | readonly string[],
   options: ExportSetup & { env?: Record<string, string> },
 ): Promise<CommandOutcome> {
   const { simulator } = options;
@@ -112,7 +116,7 @@ export function runCli(
   );
   const config = join(folder, 'cgs-export.yml');
   writeFileSync(config, writeConfig(options));
-  const args = ['--require', watch, cli, command, '--json', '--config', config];
+  const args = ['--require', watch, cli, ...[command].flat(), '--json', '--config', config];
   const child = spawn(process.execPath, [...args, '--log-level', 'debug'], {
     env: {
       PATH: process.env.PATH,
