@@ -9,7 +9,7 @@ import { createFetch } from '../api/transport.ts';
 import { checkDistinctTargets, secretsOf } from '../config/load.ts';
 import type { Config, Series, StoreConfig, VerifyConfig } from '../config/model.ts';
 import { type ConfigIssue, ExportError } from '../core/errors.ts';
-import type { Encoder, Host, Log, Scrubber, Store } from '../core/ports.ts';
+import type { Decoder, Encoder, Host, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { datasets } from '../datasets/index.ts';
 import { ndjsonEncoder } from '../formats/ndjson.ts';
@@ -19,6 +19,7 @@ import { parquetDecoder } from '../formats/parquet-rows.ts';
 import { systemClock } from '../platform/clock.ts';
 import { openConnections } from '../platform/connections.ts';
 import { describeHost } from '../platform/host.ts';
+import { spendMemory } from '../platform/memory.ts';
 import { openScratch, type ProcessScratch } from '../platform/scratch.ts';
 import { type Budget, limitedBudget, unlimitedBudget } from '../quota/budget.ts';
 import { type Quota, wholeQuota } from '../quota/window.ts';
@@ -190,9 +191,18 @@ function describeFormats({ formats }: Config) {
   return {
     encoders: formats.map((format) => encoders[format]),
     changesEncoder: parquetEncoder,
-    decoder: parquetDecoder,
+    decoder: baseDecoder,
   };
 }
+
+/** Of the snapshot that a new one is compared with. */
+const baseDecoder: Decoder = {
+  ...parquetDecoder,
+  open(...source) {
+    spendMemory();
+    return parquetDecoder.open(...source);
+  },
+};
 
 function openPins({ pins }: VerifyConfig, open: (place: StoreConfig) => Store): PinPlace | null {
   return pins && { ...pins, store: open(pins.store) };
