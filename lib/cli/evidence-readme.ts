@@ -89,20 +89,38 @@ export function formatCheck(snapshot: string): string {
     ({ title, commands }, index) => `# ${index + 1}. ${title}.\n${commands}`,
   );
   return `#!/bin/sh
-# Checks the files beside it. README explains each step. Usage: sh check.sh
+# Checks the files beside it. README explains each step. Usage: sh check.sh [public-key.pem]
+# With a public key, the newest manifest of each target must have a signature by this key.
+if [ $# -gt 1 ]; then echo "Usage: sh check.sh [public-key.pem]"; exit 2; fi
+case \${1-} in
+  ''|/*) known=\${1-} ;;
+  *) known=$PWD/$1 ;;
+esac
+if [ -n "$known" ] && [ ! -r "$known" ]; then echo "$known cannot be read"; exit 2; fi
 cd "$(dirname "$0")" || exit 2
-for tool in openssl sha256sum find sed sort diff; do
+for tool in openssl sha256sum find sed sort tail diff; do
   command -v "$tool" >/dev/null || { echo "$tool is missing"; exit 2; }
 done
 check() {
 ${steps.join('\n\n')}
+
+# ${steps.length + 1}. The newest manifest of each target has a signature by the given key.
+[ -z "$known" ] ||
+find _manifests -name '*.json' | sed 's|/[^/]*$||' | LC_ALL=C sort -u | while read -r folder; do
+  file=$(find "$folder" -name '*.json' | LC_ALL=C sort | tail -n 1)
+  signature=_signatures/\${file#_manifests/}; signature=\${signature%.json}.sig
+  if openssl pkeyutl -verify -rawin -pubin -inkey "$known" \\
+    -sigfile "$signature" -in "$file" >/dev/null; then echo "OK signed by the given key: $file"
+  else echo "FAILED signature by the given key: $file"; fi
+done
 }
 result=$(check 2>&1)
 printf '%s\\n' "$result"
 case $result in
   *FAILED*) echo "RESULT: FAILED. Do not rely on these files."; exit 1 ;;
 esac
-echo "RESULT: OK. Now compare the key ids, and the hash of the newest manifest: see README, section 3."
+if [ -n "$known" ]; then echo "RESULT: OK. The newest manifest of each target is signed by the given key."
+else echo "RESULT: OK. Now compare the key ids, and the hash of the newest manifest: see README, section 3."; fi
 `;
 }
 
@@ -144,6 +162,10 @@ every node that existed while the list was read is in it. "drifted": a node may 
 Unpack the archive, open a shell in the folder with this file, and run all steps at once:
 
     sh check.sh
+
+If you have the public key in a file that is not from this archive, give it too:
+
+    sh check.sh /path/to/public-key.pem
 
 Or copy the commands of each step. Every line must start with OK. A line with FAILED names
 what is wrong. With thousands of manifests, a step takes minutes.

@@ -28,7 +28,7 @@ import {
 
 const tools = [
   ...['sh', 'sha256sum', 'openssl', 'find', 'sed', 'sort', 'xargs', 'diff', 'cut', 'tr', 'grep'],
-  'dirname',
+  ...['dirname', 'tail'],
 ];
 
 /** A folder with links to these tools and nothing else. */
@@ -180,6 +180,32 @@ test('every step of README succeeds, and so does check.sh', () => {
   expect(all).not.toContain('not signed');
   const { status, out } = runShell('sh check.sh', folder);
   expect([status, out]).toEqual([0, expect.stringContaining('RESULT: OK')]);
+});
+
+test('check.sh takes a public key that is not from the archive, and requires its signature', () => {
+  const outside = createFolder();
+  const [older = '', newer = ''] = world.keyIds;
+  for (const [name, keyId] of [
+    ['older.pem', older],
+    ['newer.pem', newer],
+  ] as const) {
+    writeFileSync(join(outside, name), readFileSync(join(folder, '_keys', `${keyId}.pem`)));
+  }
+  const check = (...keys: string[]) =>
+    runShell(`sh ${join(folder, 'check.sh')} ${keys.join(' ')}`, outside);
+  const signed = check('newer.pem');
+  expect(signed.status).toBe(0);
+  expect(signed.out).toContain('OK signed by the given key: _manifests/');
+  expect(signed.out).toContain('RESULT: OK. The newest manifest of each target is signed by');
+  // The newest manifest is signed by the newer key only.
+  const other = check(join(outside, 'older.pem'));
+  expect(other.status).toBe(1);
+  expect(other.out).toContain('FAILED signature by the given key: _manifests/');
+  expect(check('missing.pem')).toEqual({
+    status: 2,
+    out: `${join(outside, 'missing.pem')} cannot be read\n`,
+  });
+  expect(check('older.pem', 'newer.pem').status).toBe(2);
 });
 
 test('a hash that was noted elsewhere is found, also of a manifest in the middle', async () => {
