@@ -48,7 +48,7 @@ test('verify needs the key of the first account if the bucket has none of its ow
   const failed = check('verify', config('{ pathStyle: true }'), { PINS_SK: 'x'.repeat(20) });
   await expect(failed).rejects.toMatchObject({
     message: expect.stringContaining('PROD_SK is not set'),
-    hint: expect.stringContaining('secrets (or environment) of functions.verify'),
+    hint: expect.stringMatching(/^Add its name to secrets \(or environment\) of functions\.verify/),
   });
 });
 
@@ -60,7 +60,21 @@ accounts: [{ name: a, credentials: agency, targets: [{ region: cn-south-4 }] }]
   const secrets = { OBS_SK: 'x'.repeat(20) };
   await check('verify', text, secrets);
   await check('collect', text, secrets, 'cgs-export');
-  await expect(check('collect', text, secrets)).rejects.toThrow('agencyName: is missing');
+  await expect(check('collect', text, secrets)).rejects.toThrow(
+    'functions.collect.agencyName: is missing',
+  );
   const pins = `${text}verify: { pins: obs://safe/pins, obs: { credentials: agency } }\n`;
   await expect(check('verify', pins, secrets)).rejects.toThrow('agencyName: is missing');
+});
+
+test('a missing configuration is a fault that names the zip', async () => {
+  const [settings] = readSettings({}, { collect: {} });
+  const zip = await writeZip([{ path: 'index.js', bytes: Buffer.from('') }]);
+  if (!settings) throw new Error('no settings');
+  await expect(
+    checkPackedConfig(context as CommandContext, settings, {}, zip),
+  ).rejects.toMatchObject({
+    message: 'package: cgs-export.yml is not in collect.zip',
+    hint: expect.stringContaining('node dist/cli.js init'),
+  });
 });

@@ -78,20 +78,14 @@ describe('package', () => {
     }
   });
 
-  test('rejects a folder as the store, which a function loses, and a public key that is missing', async () => {
+  // The tests beside packed-store.ts and packed-keys.ts have more faults.
+  test('rejects a folder as the store, which a function loses', async () => {
     const config = 'store: file:/tmp/lake\naccounts: [{ name: a, targets: [{ region: x }] }]\n';
     await checkout.write('cgs-export.yml', config);
     const packed = await checkout.serverless(['package']);
     expect(packed.output).toContain('store: is a folder, which a function loses');
     expect(packed.output).toContain('mounted: true');
     expect(packed.exitCode).toBe(1);
-    const keys = 'mounted: true\nverify: { publicKeys: [nowhere.pem] }\n';
-    await checkout.write('cgs-export.yml', config + keys);
-    const withoutKey = await checkout.serverless(['package']);
-    expect(withoutKey.output).toMatch(
-      /verify\.publicKeys\.0: cannot read .*nowhere\.pem \(ENOENT\)/,
-    );
-    expect(withoutKey.exitCode).toBe(1);
   });
 
   test('adds the configuration if it exists, and public keys for verify; another checkout gives the same bytes', async () => {
@@ -119,7 +113,7 @@ describe('package', () => {
 
 describe('a fault in serverless.yml', () => {
   /** Each of a group is wrong in one serverless.yml; all must be reported. */
-  const faults: Record<string, [right: string, wrong: string, message: string][]> = {
+  const faults: Record<string, [right: string | RegExp, wrong: string, message: string][]> = {
     'that Serverless finds': [
       ['memorySize: 256', 'memorysize: 256', "unrecognized property 'memorysize'"],
       ['runtime: Node.js20.15', 'runtime: Node.js99', "'provider.runtime'"],
@@ -129,21 +123,21 @@ describe('a fault in serverless.yml', () => {
         "'functions.collect.handler': must be equal to one of the allowed values [index.handler]",
       ],
     ],
+    // The tests beside settings.ts have more faults.
     'that the plugin finds': [
       ['memorySize: 256', 'memorySize: 200', 'functions.collect.memorySize: 200 MB is not a size'],
       ['scheduleType: Rate', 'scheduleTyp: Rate', 'Did you mean scheduleType?'],
-    ],
-    'of an event': [
-      ['eventData:', 'eventDat:', 'functions.collect.events.0.eventDat: is not a key of an event'],
-    ],
-    'of a schedule': [
       [
-        'schedule: 1m',
+        'schedule: 1d',
         'schedule: 1s',
-        'functions.collect.events.0.eventData.schedule: "1s" is not a valid rate',
+        'functions.prune.events.0.eventData.schedule: "1s" is not a valid rate',
+      ],
+      [
+        /(?<= {2}verify:[\s\S]*)eventData:/,
+        'eventDat:',
+        'functions.verify.events.0.eventDat: is not a key of an event',
       ],
     ],
-    'of the provider': [['name: huawei', 'name: huawie', 'provider.name: "huawie"']],
     'of a function': [['  collect:', '  colect:', 'there is no file functions/colect.ts']],
   };
   test.each(Object.entries(faults))('%s is reported exactly', async (_kind, group) => {
@@ -151,7 +145,7 @@ describe('a fault in serverless.yml', () => {
     const original = await readFile(path, 'utf8');
     let text = original;
     for (const [right, wrong] of group) {
-      expect(text).toContain(right);
+      expect(text).toMatch(right);
       text = text.replace(right, wrong);
     }
     await checkout.write('serverless.yml', text);
@@ -164,19 +158,14 @@ describe('a fault in serverless.yml', () => {
 });
 
 describe('a fault on the command line', () => {
+  // plugin.test.ts has more of them.
   test.each<[string[], string]>([
     [
       ['invoke', '-f', 'colect'],
       `--function: there is no function colect\nserverless.yml has ${functionNames.join(', ')}.`,
     ],
-    [['remove', '--stage', 'test'], 'cgs-export-collect does not contain the stage'],
-    [['remove', '--stage', 'collect'], 'cgs-export-collect does not contain the stage'],
     [['deploy', '--package', 'nowhere'], '--package: nowhere/collect.zip cannot be read (ENOENT)'],
-    [['logs', '-f', 'collect', '--tail'], '--tail: has no effect with this provider'],
     [['package', '--package', 'package.json'], 'EEXIST'],
-    [['invoke', '-f', 'collect', '--data', '{}'], '--data: has no effect with this provider'],
-    [['invoke', '-f', 'collect', '--path', 'x.json'], '--path: has no effect with this provider'],
-    [['invoke', 'local', '-f', 'collect'], 'Run `node dist/cli.js tick` instead'],
   ])('%j is rejected before anything is sent', async (args, message) => {
     const before = double.requests.length;
     const { exitCode, output } = await run(...args);
@@ -195,7 +184,7 @@ describe('a fault on the command line', () => {
     expect(output).toContain('cgs-export-prod-collect: not deployed');
   });
 
-  test('rejects a plain-text key in the zip, and reports a missing secret with a hint', async () => {
+  test('rejects a plain-text key in the zip', async () => {
     const config = (sk: string) =>
       `store: obs://lake\nsigning: { privateKey: ${sk} }\naccounts: [{ name: prod, credentials: { ak: A, sk: ${sk} }, targets: [{ region: cn-south-4 }] }]\n`;
     await checkout.write('cgs-export.yml', config('literal-secret-key'));
@@ -204,26 +193,17 @@ describe('a fault on the command line', () => {
     expect(packed.output).toContain('signing.privateKey: is written as plain text');
     expect(packed.output).not.toContain('literal-secret-key');
     expect(packed.exitCode).toBe(1);
-    await checkout.write('cgs-export.yml', config('${PROD_SK}'));
-    const { output } = await run('deploy');
-    expect(output).toContain('the environment variable PROD_SK is not set');
-    expect(output).toContain('Add its name to secrets');
     await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
   });
 });
 
 describe('from deploy to remove', () => {
-  test('deploy needs a key and a valid configuration', async () => {
+  test('deploy needs a key', async () => {
     const without = await checkout.serverless(['deploy'], { FUNCTIONGRAPH_ENDPOINT: double.url });
     expect(without.output).toContain('HUAWEICLOUD_SDK_AK: is not set');
     // Two faults with the same hint print it once.
     expect(without.output.split('of the user who deploys')).toHaveLength(2);
-    await checkout.write('cgs-export.yml', 'store: obs://lake\nacounts: []\n');
-    const { output, exitCode } = await run('deploy');
-    expect(output).toContain('acounts');
-    expect(exitCode).toBe(1);
     expect(double.functions.size).toBe(0);
-    await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
   });
 
   test('checks the configuration in the zip, because this is what deploy sends', async () => {
@@ -235,22 +215,6 @@ describe('from deploy to remove', () => {
     expect(exitCode).toBe(1);
     await rm(join(checkout.root, 'packed'), { recursive: true });
     expect(double.functions.size).toBe(0);
-  });
-
-  test('reports a missing agency that the configuration needs', async () => {
-    const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
-    await checkout.write('serverless.yml', text.replace('  agencyName: cgs-export\n', ''));
-    const { output, exitCode } = await run('deploy');
-    await checkout.write('serverless.yml', text);
-    expect(output).toContain('functions.collect.agencyName: is missing');
-    expect(exitCode).toBe(1);
-  });
-
-  test('reports a missing configuration before anything is sent', async () => {
-    await rm(join(checkout.root, 'cgs-export.yml'));
-    const { output } = await run('deploy');
-    await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
-    expect(output).toContain('cgs-export.yml is not in .serverless/collect.zip');
   });
 
   test('deploys, and timers seal a snapshot in several invocations', async () => {
@@ -337,10 +301,9 @@ describe('from deploy to remove', () => {
     expect((await double.fireTimers('every-minute'))[0]?.ok).toBe(true);
   });
 
-  test('remove deletes the function, and succeeds if there is none', async () => {
+  test('remove deletes the functions', async () => {
     expect((await run('remove')).output).toContain('cgs-export-collect: removed');
     expect(double.functions.size).toBe(0);
-    expect((await run('remove')).output).toContain('was not deployed');
   });
 
   test('no command printed or wrote a secret', async () => {

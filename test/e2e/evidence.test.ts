@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { caseStep } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 import {
   createFolder,
@@ -246,11 +247,12 @@ test('the same store gives the same bytes', async () => {
 describe('the commands of README find', () => {
   const members = () => [...readTree(folder).keys()].sort();
 
-  test('one changed byte in each member: 3 seeds', () => {
+  const seeds = 3 / caseStep;
+  test(`one changed byte in each member, seeds: ${seeds}`, () => {
     for (const key of members()) {
       const path = join(folder, key);
       const bytes = readFileSync(path);
-      for (let seed = 1; seed <= 3; seed += 1) {
+      for (let seed = 1; seed <= seeds; seed += 1) {
         const random = createRandom(seed);
         const at = Math.floor(random() * bytes.length);
         const changed = Buffer.from(bytes);

@@ -6,6 +6,7 @@ import type { ByteSource, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { ndjsonDecoder } from '../../lib/formats/ndjson-rows.ts';
+import { countCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { encodeRows } from './encoding.ts';
 import { createRows } from './inventory.ts';
@@ -31,10 +32,13 @@ test.each([0, 1, 777, 20_001])('reads %i rows in stored order', async (count) =>
   expect(found.columns).toEqual(columns);
 });
 
-test('reads the wanted columns only, in their order: 40 seeds', async () => {
+const seeds = countCases(40);
+const cuts = countCases(60);
+
+test(`reads the wanted columns only, in their order: ${seeds} seeds`, async () => {
   const rows = createRows(300);
   const bytes = await encodeRows(ndjsonEncoder, rows);
-  for (let seed = 1; seed <= 40; seed += 1) {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const random = createRandom(seed);
     const wanted = columns.filter(() => random() < 0.3).sort(() => random() - 0.5);
     const absent: Column = { name: 'not_there', type: 'string' };
@@ -47,9 +51,9 @@ test('reads the wanted columns only, in their order: 40 seeds', async () => {
   }
 });
 
-test('every truncation of the file is an error: 60 seeds', async () => {
+test(`every truncation of the file is an error: ${cuts} seeds`, async () => {
   const bytes = await encodeRows(ndjsonEncoder, createRows(50));
-  for (let seed = 1; seed <= 60; seed += 1) {
+  for (let seed = 1; seed <= cuts; seed += 1) {
     const length = 1 + Math.floor(createRandom(seed)() * (bytes.length - 1));
     await expect(readAll(bytes.subarray(0, length)), `seed ${seed}`).rejects.toThrow();
   }

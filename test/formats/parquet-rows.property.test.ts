@@ -7,6 +7,7 @@ import type { ByteSource, Cell, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
+import { countCases } from '../support/cases.ts';
 import { anyRow, everyType } from './any-rows.ts';
 import { encodeRows } from './encoding.ts';
 import { createRows, unusualNames } from './inventory.ts';
@@ -60,7 +61,7 @@ test('any well-formed text, any value and any nulls', async () => {
       const bytes = await encodeRows(parquetEncoder, rows, { columns: everyType, sortedBy: 'id' });
       expect((await decode(bytes, everyType)).rows).toEqual(rows);
     }),
-    { numRuns: 150 },
+    { numRuns: countCases(150) },
   );
 });
 

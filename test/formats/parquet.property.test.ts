@@ -9,6 +9,7 @@ import type { Cell, Row } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
+import { countCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { anyRow, everyType } from './any-rows.ts';
 import { useDuck } from './duck.ts';
@@ -109,7 +110,7 @@ describe('round trips', () => {
           findDifference(await duck.readRows(`'${path}'`, everyType), rows, everyType),
         ).toBeNull();
       }),
-      { numRuns: 60 },
+      { numRuns: countCases(60) },
     );
   });
 });
@@ -223,7 +224,8 @@ describe('the footer', () => {
 describe('readers that prune', () => {
   // In UTF-8, emoji come after full-width forms; in UTF-16, before them. Bounds in the wrong order hide rows.
   const random = createRandom(81);
-  const names = Array.from({ length: 400 }, (_, i) => {
+  const probes = countCases(400);
+  const names = Array.from({ length: probes }, (_, i) => {
     const first = [0x1f600, 0xff21, 0x4e00, 0x61, 0x20bb7][i % 5] as number;
     return `${String.fromCodePoint(first + Math.floor(random() * 24))}-node-${i}`;
   });
@@ -239,7 +241,7 @@ describe('readers that prune', () => {
     return lost;
   }
 
-  test('400 equality probes find 400 rows where emoji and full width share a row group', async () => {
+  test(`${probes} equality probes find ${probes} rows where emoji and full width share a row group`, async () => {
     expect(await countLost(await writeTemp('probes.parquet', rows))).toBe(0);
   });
 
@@ -262,7 +264,7 @@ describe('readers that prune', () => {
         `SELECT dt::VARCHAR, rgn, prj, typeof(dt), typeof(prj), count(*) FROM ${lake} GROUP BY ALL ORDER BY 1`,
       ),
     ).toEqual([
-      ['2026-11-24', 'cn-south-4', projectId, 'DATE', 'VARCHAR', 400],
+      ['2026-11-24', 'cn-south-4', projectId, 'DATE', 'VARCHAR', probes],
       ['2026-11-25', 'cn-north-1', other, 'DATE', 'VARCHAR', 30],
     ]);
     for (const key of ['prj', 'project_id']) {

@@ -7,6 +7,7 @@ import type { Column, Row } from '../../lib/core/ports.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { openRowGroups } from '../../lib/formats/row-groups.ts';
+import { countCases } from '../support/cases.ts';
 import { encodeRows, encodingOptions } from './encoding.ts';
 
 const columns: Column[] = [
@@ -85,7 +86,7 @@ describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
         const whole = await encodeRows(encoder, some, shape);
         expect(whole.equals(await encodeRows(encoder, some, shape, sizes))).toBe(true);
       }),
-      { numRuns: 25 },
+      { numRuns: countCases(25) },
     );
   });
 

@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { guardMinMs, sendWithinMs } from '../../lib/quota/window.ts';
 import { mostInWindow } from '../support/busiest-window.ts';
+import { countCases } from '../support/cases.ts';
 import { type Hosts, simulateHosts } from './host-simulation.ts';
 
 function hostsOf(seed: number, overrides: Partial<Hosts> = {}): Hosts {
@@ -49,24 +50,28 @@ async function check(hosts: Hosts, extraMs = 3_000) {
   return result;
 }
 
+const seeds = countCases(300);
+const fewSeeds = countCases(100);
+const manySeeds = countCases(400);
+
 describe('the quota holds in real time, and no exporter is blocked for longer', () => {
-  test('on a disk of one host whose clock jumps by up to a year, for 300 seeds', async () => {
+  test(`on a disk of one host whose clock jumps by up to a year, for ${seeds} seeds`, async () => {
     let events = 0;
-    for (let seed = 1; seed <= 300; seed += 1) {
+    for (let seed = 1; seed <= seeds; seed += 1) {
       const { kills, reboots, jumps } = await check(hostsOf(seed));
       events += kills + reboots + jumps;
     }
-    expect(events).toBeGreaterThan(1_500);
+    expect(events).toBeGreaterThan(countCases(1_500));
   }, 60_000);
 
-  test('on a file server with two to four hosts whose clocks jump by up to a year, for 300 seeds', async () => {
-    for (let seed = 1; seed <= 300; seed += 1) {
+  test(`on a file server with two to four hosts whose clocks jump by up to a year, for ${seeds} seeds`, async () => {
+    for (let seed = 1; seed <= seeds; seed += 1) {
       await check(hostsOf(seed, { hosts: 2 + (seed % 3), clock: 'server', work: 6 }));
     }
   }, 60_000);
 
-  test('for a timer that waits 3 s at most, on a disk and on a file server, for 100 seeds each', async () => {
-    for (let seed = 1; seed <= 100; seed += 1) {
+  test(`for a timer that waits 3 s at most, on a disk and on a file server, for ${fewSeeds} seeds each`, async () => {
+    for (let seed = 1; seed <= fewSeeds; seed += 1) {
       const timer = { command: 'tick', quota: { requests: 2, windowSeconds: 10 } } as const;
       await check(hostsOf(seed, timer), 60_000);
       await check(hostsOf(seed, { ...timer, clock: 'server', hosts: 3, work: 6 }), 60_000);
@@ -74,9 +79,9 @@ describe('the quota holds in real time, and no exporter is blocked for longer', 
   }, 60_000);
 });
 
-test('after a kill the next request leaves within one window and 2 s of the last one, for 400 seeds', async () => {
+test(`after a kill the next request leaves within one window and 2 s of the last one, for ${manySeeds} seeds`, async () => {
   let kills = 0;
-  for (let seed = 1; seed <= 400; seed += 1) {
+  for (let seed = 1; seed <= manySeeds; seed += 1) {
     const hosts = hostsOf(seed, {
       quota: { requests: 2 + (seed % 4), windowSeconds: 60 },
       rebootChance: 0,

@@ -4,6 +4,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { mostInWindow } from '../support/busiest-window.ts';
+import { countCases } from '../support/cases.ts';
 import { type Fleet, simulateFleet } from './fleet-simulation.ts';
 
 /** Runs a fleet to its end. `each`: the quota must hold for all exporters together, or for each process. */
@@ -67,30 +68,37 @@ function busyFleetOf(seed: number, quota: Fleet['quota'], overrides: Partial<Fle
   });
 }
 
+const [all, some, few, single] = [840, 120, 60, 40].map(countCases) as [
+  number,
+  number,
+  number,
+  number,
+];
+
 describe('the quota holds', () => {
-  test('for 840 fleets, and all of them finish in time', async () => {
+  test(`for ${all} fleets, and all of them finish in time`, async () => {
     let killed = 0;
-    for (let seed = 1; seed <= 840; seed += 1) {
+    for (let seed = 1; seed <= all; seed += 1) {
       const { kills, total, idealMs, tookMs, where } = await check(fleetOf(seed));
       killed += kills;
       // Far from the best possible time, but no livelock: a slow store and contention cost some seconds per request.
       expect(tookMs, where).toBeLessThan(idealMs * 1.5 + total * 5_000);
     }
-    expect(killed).toBeGreaterThan(300);
+    expect(killed).toBeGreaterThan(countCases(300));
   }, 60_000);
 
-  test('for 120 fleets whose store has a clock that steps back by up to a second: slots are held longer, never shorter', async () => {
-    for (let seed = 1; seed <= 120; seed += 1) await check(fleetOf(seed, { stepMs: [-1_000, 0] }));
+  test(`for ${some} fleets whose store has a clock that steps back by up to a second: slots are held longer, never shorter`, async () => {
+    for (let seed = 1; seed <= some; seed += 1) await check(fleetOf(seed, { stepMs: [-1_000, 0] }));
   }, 60_000);
 
-  test('for each process of 120 fleets whose clock steps in both directions', async () => {
-    for (let seed = 1; seed <= 120; seed += 1) {
+  test(`for each process of ${some} fleets whose clock steps in both directions`, async () => {
+    for (let seed = 1; seed <= some; seed += 1) {
       await check(fleetOf(seed, { stepMs: [-600_000, 600_000] }), 'process');
     }
   }, 60_000);
 
-  test('for 40 single processes with 40 requests each, on a clock that steps in both directions', async () => {
-    for (let seed = 1; seed <= 40; seed += 1) {
+  test(`for ${single} single processes with 40 requests each, on a clock that steps in both directions`, async () => {
+    for (let seed = 1; seed <= single; seed += 1) {
       const quota = { requests: 5, windowSeconds: 60 };
       const alone = { exporters: 1, killsMax: 0, heldFrom: 'answer' } as const;
       await check(
@@ -108,15 +116,15 @@ describe('the quota holds', () => {
     { requests: 8, windowSeconds: 0.2 },
     { requests: 30, windowSeconds: 10 },
   ])(
-    'for 60 busy fleets with $requests requests in $windowSeconds s',
+    `for ${few} busy fleets with $requests requests in $windowSeconds s`,
     async (quota) => {
-      for (let seed = 1; seed <= 60; seed += 1) await check(busyFleetOf(seed, quota));
+      for (let seed = 1; seed <= few; seed += 1) await check(busyFleetOf(seed, quota));
     },
     60_000,
   );
 
-  test('for 60 fleets that know the time of the store only to the second', async () => {
-    for (let seed = 1; seed <= 60; seed += 1) {
+  test(`for ${few} fleets that know the time of the store only to the second`, async () => {
+    for (let seed = 1; seed <= few; seed += 1) {
       const quota = { requests: 5, windowSeconds: 4 };
       const doubt = { exporters: 3, killsMax: seed % 3, doubtMs: 1_000 };
       await check(busyFleetOf(seed, quota, doubt));

@@ -4,15 +4,19 @@
 
 import { describe, expect, test } from 'vitest';
 import { requestsFor } from '../../lib/runs/cost.ts';
+import { countCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createDriftingList, type DriftingHistory } from './drifting-list.ts';
 import { createLyingList, type LyingHistory, pickHistory } from './lying-list.ts';
 import { limits, readList, readMoving } from './read-list.ts';
 
+const most = countCases(3_000);
+const many = countCases(2_000);
+
 describe('a list that moves', () => {
-  test('by inserts and deletes: every survivor is read, complete unless it fell below half, in 3,000 histories', () => {
+  test(`by inserts and deletes: every survivor is read, complete unless it fell below half, in ${most} histories`, () => {
     const outcomes = { complete: 0, fallen: 0, passes: 0 };
-    for (let seed = 1; seed <= 3_000; seed += 1) {
+    for (let seed = 1; seed <= most; seed += 1) {
       const size = (seed * 7) % 60;
       const history = {
         seed,
@@ -36,12 +40,12 @@ describe('a list that moves', () => {
       }
     }
     // Half of these lists have less than 30 nodes, so that a few deleted blocks halve them.
-    expect(outcomes.complete).toBeGreaterThan(2_100);
+    expect(outcomes.complete).toBeGreaterThan(countCases(2_100));
     expect(outcomes.passes).toBeLessThan(1.15 * outcomes.complete);
   });
 
-  test('by as many inserts as deletes, so that its total does not change: complete', () => {
-    for (let seed = 1; seed <= 2_000; seed += 1) {
+  test(`by as many inserts as deletes, so that its total does not change: complete, in ${many} histories`, () => {
+    for (let seed = 1; seed <= many; seed += 1) {
       const random = createRandom(seed);
       const below = (count: number) => Math.floor(random() * count);
       const ids = Array.from({ length: 10 + (seed % 60) }, (_, index) => `n${index}`);
@@ -64,9 +68,9 @@ describe('a list that moves', () => {
     }
   });
 
-  test('by moves only: never complete with a survivor missing, in 2,000 histories', () => {
+  test(`by moves only: never complete with a survivor missing, in ${many} histories`, () => {
     let drifted = 0;
-    for (let seed = 1; seed <= 2_000; seed += 1) {
+    for (let seed = 1; seed <= many; seed += 1) {
       const history = {
         seed,
         size: 10 + (seed % 40),
@@ -78,20 +82,20 @@ describe('a list that moves', () => {
       if (verdict === 'complete') expect(missing, `seed ${seed}`).toEqual([]);
       else drifted += 1;
     }
-    expect(drifted).toBeGreaterThan(200);
+    expect(drifted).toBeGreaterThan(countCases(200));
   });
 
-  test('by inserts, deletes and moves: the undetectable loss stays rare, in 2,000 histories', () => {
+  test(`by inserts, deletes and moves: the undetectable loss stays rare, in ${many} histories`, () => {
     // Known limit: a move can look like an insert and a delete between the same two requests. Short lists with small pages
     // and a move before every request are by far the worst case.
     let lost = 0;
-    for (let seed = 1; seed <= 2_000; seed += 1) {
+    for (let seed = 1; seed <= many; seed += 1) {
       const history = { seed, size: 10 + (seed % 40), inserts: 2, deletes: 2, moves: 1 };
       const { verdict, missing, moved } = readMoving(history);
       const others = missing.filter((id) => !moved.has(id));
       if (verdict === 'complete' && others.length > 0) lost += 1;
     }
-    expect(lost).toBeLessThan(40);
+    expect(lost).toBeLessThan(countCases(40));
   });
 });
 
@@ -104,7 +108,7 @@ describe('a list of eight pages that drifts', () => {
     const limit = Number(key);
     return kinds.flatMap((drifting) =>
       places.flatMap((place) =>
-        Array.from({ length: count }, (_, index) => {
+        Array.from({ length: countCases(count) }, (_, index) => {
           return { seed: index + 1, limit, size: 8 * limit, drifting, place };
         }),
       ),
@@ -166,7 +170,7 @@ describe('a list of eight pages that drifts', () => {
       expect(missing, JSON.stringify(history)).toEqual([]);
       complete += 1;
     }
-    expect(complete).toBeGreaterThan(100);
+    expect(complete).toBeGreaterThan(countCases(100));
   });
 
   test('and ends near the largest offset is complete with every survivor', () => {
@@ -183,7 +187,7 @@ describe('a list of eight pages that drifts', () => {
       else complete += 1;
       expect(missing, JSON.stringify(history)).toEqual([]);
     }
-    expect(complete).toBeGreaterThan(50);
+    expect(complete).toBeGreaterThan(countCases(50));
   });
 });
 
@@ -191,7 +195,7 @@ describe('a list that states a wrong total', () => {
   /** Histories by limit: long pages take longer. */
   const counts = { 5: 800, 20: 500, 50: 150, 200: 60 };
   const histories = Object.entries(counts).flatMap(([limit, count]) =>
-    Array.from({ length: count }, (_, index) => pickHistory(index + 1, Number(limit))),
+    Array.from({ length: countCases(count) }, (_, index) => pickHistory(index + 1, Number(limit))),
   );
   const run = (history: LyingHistory) => {
     const list = createLyingList(history);
@@ -208,7 +212,7 @@ describe('a list that states a wrong total', () => {
       expect(isWrong || requests > 1_500, JSON.stringify(history)).toBe(false);
       verdicts[verdict] += 1;
     }
-    expect(Math.min(verdicts.complete, verdicts.drifted)).toBeGreaterThan(200);
+    expect(Math.min(verdicts.complete, verdicts.drifted)).toBeGreaterThan(countCases(200));
   });
 
   test('and does not move is complete unless the total is too large or falls', () => {
@@ -237,13 +241,13 @@ describe('a list that states a wrong total', () => {
       expect(pages.at(-1)?.pass, text).toBeLessThanOrEqual(2);
       atRest += 1;
     }
-    expect(atRest).toBeGreaterThan(10);
+    expect(atRest).toBeGreaterThan(countCases(10));
   });
 
   test('moves, and has nodes at two places: the undetectable loss stays rare', () => {
     // Known limit: a page may start at the other place of the anchor. Copies that are near to each other are the worst case.
     let lost = 0;
-    for (let seed = 1; seed <= 500; seed += 1) {
+    for (let seed = 1; seed <= countCases(500); seed += 1) {
       const { verdict, missing } = run({ ...pickHistory(seed, 5), changes: 3, twins: 3 });
       if (verdict === 'complete' && missing.length > 0) lost += 1;
     }

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Cursor, decidePage, startPass } from '../../lib/reading/paging.ts';
 import { createSequence, type Sequence } from '../../lib/reading/sequence.ts';
+import { countCases } from '../support/cases.ts';
 import { createMovingList, createRandom, type History } from '../support/moving-list.ts';
 import { countTypedBytes } from '../support/typed-memory.ts';
 
@@ -40,8 +41,9 @@ function readPass(history: History) {
 }
 
 describe('a list without moves', () => {
-  test('has no inversion, and its rows are in the order of the list, in 1,500 histories', () => {
-    for (let seed = 1; seed <= 1_500; seed += 1) {
+  const histories = countCases(1_500);
+  test(`has no inversion, and its rows are in the order of the list, in ${histories} histories`, () => {
+    for (let seed = 1; seed <= histories; seed += 1) {
       const history = {
         seed,
         size: 5 + (seed % 60),
@@ -104,7 +106,7 @@ describe('a page of known rows', () => {
         expect(inversions).toBe(0);
         expect(added).toBe(keys.length - known.length);
       }),
-      { numRuns: 1_000 },
+      { numRuns: countCases(1_000) },
     );
   });
 
@@ -118,7 +120,7 @@ describe('a page of known rows', () => {
         const swapped = keys.map((key) => (key === a ? b : key === b ? a : key));
         expect(sequence.merge(swapped, 'overlap').inversions).toBeGreaterThanOrEqual(1);
       }),
-      { numRuns: 1_000 },
+      { numRuns: countCases(1_000) },
     );
   });
 

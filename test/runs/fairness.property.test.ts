@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ProtocolError } from '../../lib/core/errors.ts';
 import { slotMs } from '../../lib/runs/schedule.ts';
+import { countCases } from '../support/cases.ts';
 import { createTestExporter, type TestExporter } from '../support/test-exporter.ts';
 import { limit, minuteMs, scheduleMs, sized, tickFor } from './ticking.ts';
 
@@ -49,7 +50,7 @@ test('no other target is sealed twice while a target waits, for any mix of sizes
         }
       }
     }),
-    { numRuns: 8 },
+    { numRuns: countCases(8) },
   );
 }, 60_000);
 

@@ -6,6 +6,7 @@ import { parsePartKey, parseTombstoneKey } from '../../lib/core/object-keys.ts';
 import { sha256 } from '../../lib/core/state.ts';
 import type { Retention } from '../../lib/snapshots/pruning.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { caseStep, countCases } from '../support/cases.ts';
 import type { MemoryStoreOptions } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createPruningWorld, dayMs, onlyNewest } from '../support/pruning-world.ts';
@@ -54,7 +55,7 @@ test.each([
     const names = [...new Set(whole.lasting().map(snapshotOf))].filter(Boolean).sort();
     const kept = names.slice(-2);
     let halves = 0;
-    for (let step = 0; step < whole.steps; step += 1) {
+    for (let step = 0; step < whole.steps; step += caseStep) {
       const where = `step ${step}`;
       const world = await pruneAndKill(grace, step, exclusive);
       const { store, clock, retention, lasting, isDead } = world;
@@ -85,7 +86,7 @@ test.each([
         ...{ marked: 0, parts: 0, errors: [] },
       });
     }
-    expect(halves > 20).toBe(grace === 0);
+    expect(halves > countCases(20)).toBe(grace === 0);
   },
 );
 
@@ -144,10 +145,12 @@ function createSeeded(seed: number) {
   return { below, kill, create, grace: retention.grace, options: signer ? given : {} };
 }
 
-test('killed several times on a seeded history, it ends as if nothing had happened', async () => {
+const seeds = countCases(150);
+
+test(`killed several times on a seeded history, it ends as if nothing had happened: ${seeds} seeds`, async () => {
   let kills = 0;
   let gone = 0;
-  for (let seed = 1; seed <= 150; seed += 1) {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const { below, kill, create, grace, options } = createSeeded(seed);
     const whole = await create();
     const world = await create();
@@ -175,13 +178,13 @@ test('killed several times on a seeded history, it ends as if nothing had happen
     expect(describeEnd(world), `seed ${seed}`).toEqual(describeEnd(whole));
     gone += (await verifyStore(world.store, () => {}, options)).prunedParts;
   }
-  expect(kills).toBeGreaterThan(200);
-  expect(gone).toBeGreaterThan(500);
+  expect(kills).toBeGreaterThan(countCases(200));
+  expect(gone).toBeGreaterThan(countCases(500));
 }, 60_000);
 
-test('a verify during which all is pruned finds no fault, at whatever call it happens', async () => {
+test(`a verify during which all is pruned finds no fault, at whatever call it happens: ${seeds} seeds`, async () => {
   let during = 0;
-  for (let seed = 1; seed <= 150; seed += 1) {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const { below, create, options } = createSeeded(seed);
     const world = await create();
     const { store } = world;
@@ -203,5 +206,5 @@ test('a verify during which all is pruned finds no fault, at whatever call it ha
     expect(verified, `seed ${seed}, call ${at}`).toMatchObject(noFinding);
     if (pruning && verified.prunedParts > 0) during += 1;
   }
-  expect(during).toBeGreaterThan(30);
+  expect(during).toBeGreaterThan(countCases(30));
 }, 60_000);

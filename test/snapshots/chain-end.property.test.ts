@@ -4,6 +4,7 @@
 import { expect, test } from 'vitest';
 import { snapshotName } from '../../lib/core/object-keys.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { countCases } from '../support/cases.ts';
 import type { MemoryObjects } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createRecordedStore, many } from '../support/sealed-run.ts';
@@ -53,12 +54,14 @@ function damage(
   return `${['delete', 'truncate', 'alter', 'overwrite', 'copy'][kind]} ${key}`;
 }
 
-test('damage never stops sealing, is reported once, and stays visible: 150 seeds', async () => {
+const seeds = countCases(150);
+
+test(`damage never stops sealing, is reported once, and stays visible: ${seeds} seeds`, async () => {
   const world = await createWorld();
   for (let count = 0; count < 4; count += 1) await world.seal();
   const whole: MemoryObjects = world.store.dump();
   let damaged = 0;
-  for (let seed = 1; seed <= 150; seed += 1) {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const { clock, store, seal, faultyManifests } = await createWorld();
     clock.advance(24 * hourMs);
     const random = createRandom(seed);
@@ -84,5 +87,5 @@ test('damage never stops sealing, is reported once, and stays visible: 150 seeds
     );
     expect(pointers, where).toEqual([]);
   }
-  expect(damaged).toBeGreaterThan(100);
+  expect(damaged).toBeGreaterThan(countCases(100));
 }, 120_000);

@@ -10,6 +10,7 @@ import { changeColumns, listChanges, pairRows } from '../../lib/snapshots/change
 import { useDuck } from '../formats/duck.ts';
 import { encodeRows } from '../formats/encoding.ts';
 import { createRows, unusualNames } from '../formats/inventory.ts';
+import { countCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 
 const { columns, keyColumn } = containerNodes;
@@ -104,9 +105,11 @@ async function joinWithDuckDb(previous: readonly Row[], current: readonly Row[])
     FROM joined WHERE change <> 'changed' OR len(names) > 0 ORDER BY encode(id)`);
 }
 
-test('finds what a full outer join finds: 40 seeds', async () => {
+const seeds = countCases(40);
+
+test(`finds what a full outer join finds: ${seeds} seeds`, async () => {
   const kinds = new Set<unknown>();
-  for (let seed = 1; seed <= 40; seed += 1) {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const [previous, current] = createPair(seed);
     const found = await compare({ rows: previous }, { rows: current }, 1 + (seed % 9));
     const marked = (cell: Cell | undefined) => (typeof cell === 'string' ? `=${cell}` : null);
@@ -120,8 +123,8 @@ test('finds what a full outer join finds: 40 seeds', async () => {
   expect([...kinds].sort()).toEqual(['added', 'changed', 'removed']);
 });
 
-test('before and after hold the values of each side: 40 seeds', async () => {
-  for (let seed = 1; seed <= 40; seed += 1) {
+test(`before and after hold the values of each side: ${seeds} seeds`, async () => {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const [previous, current] = createPair(seed);
     const byKey = (rows: readonly Row[]) => new Map(rows.map((row) => [row[key], row]));
     const [old, fresh] = [byKey(previous), byKey(current)];

@@ -14,6 +14,7 @@ import { openPartRows } from '../../lib/snapshots/part-rows.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
 import { useDuck } from '../formats/duck.ts';
 import { unusualNames } from '../formats/inventory.ts';
+import { countCases } from '../support/cases.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
 import {
@@ -171,9 +172,11 @@ async function joinWithDuckDb(store: Store, manifests: readonly Manifest[]) {
     FROM joined WHERE change <> 'changed' OR len(names) > 0 ORDER BY encode(id)`);
 }
 
-test('dates and changes are those of the history: 12 seeds of 6 snapshots', async () => {
+const seeds = countCases(12);
+
+test(`dates and changes are those of the history: ${seeds} seeds of 6 snapshots`, async () => {
   const kinds = new Map<unknown, number>();
-  for (let seed = 1; seed <= 12; seed += 1) {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const clock = createClock(undefined, 30);
     const store = createMemoryStore({ nowMs: clock.nowMs });
     const scratch = createTestScratch();
@@ -238,6 +241,6 @@ test('dates and changes are those of the history: 12 seeds of 6 snapshots', asyn
     });
   }
   for (const kind of ['added', 'removed', 'changed']) {
-    expect(kinds.get(kind), kind).toBeGreaterThan(20);
+    expect(kinds.get(kind), kind).toBeGreaterThan(countCases(20));
   }
 });

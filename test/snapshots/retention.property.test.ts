@@ -8,6 +8,7 @@ import {
   type RetentionRules,
   retain,
 } from '../../lib/snapshots/retention.ts';
+import { countCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 
 const dayMs = 24 * 3_600_000;
@@ -136,10 +137,12 @@ function keepsSimply(all: readonly Candidate[], rules: RetentionRules, nowMs: nu
   return kept;
 }
 
-test('keeps what the simple implementation keeps, never brings back a snapshot, and is idempotent: 300 seeds', () => {
+const seeds = countCases(300);
+
+test(`keeps what the simple implementation keeps, never brings back a snapshot, and is idempotent: ${seeds} seeds`, () => {
   let pruned = 0;
   const rulesSeen = new Set<string | null>();
-  for (let seed = 1; seed <= 300; seed += 1) {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const random = createRandom(seed);
     const where = `seed ${seed}`;
     const limit = (days: number) => (random() < 0.3 ? null : Math.floor(random() * days) * dayMs);

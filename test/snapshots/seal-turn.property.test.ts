@@ -4,9 +4,13 @@ import { describe, expect, test } from 'vitest';
 import type { Store } from '../../lib/core/ports.ts';
 import { listSnapshots } from '../../lib/snapshots/catalog.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { countCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createRecordedStore, first, many, second } from '../support/sealed-run.ts';
 import { createSealPorts, sealStored, someTarget, storeRun } from '../support/stored-run.ts';
+
+const seeds = countCases(60);
+const fewSeeds = countCases(20);
 
 describe('two runs of one target that seal at the same time', () => {
   /** Both runs are read to their end. Each store call is delayed at random. */
@@ -33,8 +37,8 @@ describe('two runs of one target that seal at the same time', () => {
     return { ended, faults, snapshots: await clock.run(listSnapshots(store, someTarget)) };
   }
 
-  test('seal the older snapshot first, and the younger names it as previous: 60 seeds', async () => {
-    for (let seed = 1; seed <= 60; seed += 1) {
+  test(`seal the older snapshot first, and the younger names it as previous: ${seeds} seeds`, async () => {
+    for (let seed = 1; seed <= seeds; seed += 1) {
       const { ended, faults, snapshots } = await sealBoth(seed, { call: 30, record: 150 });
       expect({ seed, faults, snapshots }).toEqual({ seed, faults: [], snapshots: [first, second] });
       expect(ended).toMatchObject([
@@ -44,8 +48,8 @@ describe('two runs of one target that seal at the same time', () => {
     }
   });
 
-  test('never fork the chain if records become visible late; one may be overtaken: 60 seeds', async () => {
-    for (let seed = 1; seed <= 60; seed += 1) {
+  test(`never fork the chain if records become visible late; one may be overtaken: ${seeds} seeds`, async () => {
+    for (let seed = 1; seed <= seeds; seed += 1) {
       const { ended, faults, snapshots } = await sealBoth(seed, { call: 5, record: 5_000 });
       expect({ seed, faults }).toEqual({ seed, faults: [] });
       expect(snapshots).toContain(second);
@@ -55,8 +59,8 @@ describe('two runs of one target that seal at the same time', () => {
     }
   });
 
-  test('never fork the chain if a manifest is being written while the older run starts to seal: 20 seeds', async () => {
-    for (let seed = 1; seed <= 20; seed += 1) {
+  test(`never fork the chain if a manifest is being written while the older run starts to seal: ${fewSeeds} seeds`, async () => {
+    for (let seed = 1; seed <= fewSeeds; seed += 1) {
       const random = createRandom(seed);
       const { clock, store, recorded } = createRecordedStore({
         settleMs: 200,

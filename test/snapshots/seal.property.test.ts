@@ -10,6 +10,7 @@ import { decodeSealRecord } from '../../lib/snapshots/seal-record.ts';
 import type { SigningKey } from '../../lib/snapshots/signature.ts';
 import { writeTombstone } from '../../lib/snapshots/tombstone.ts';
 import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { caseStep, countCases } from '../support/cases.ts';
 import type { MemoryStore, MemoryStoreOptions } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createRecordedStore, first, many, pages, second } from '../support/sealed-run.ts';
@@ -108,7 +109,7 @@ test('shows no half snapshot when killed at any call to the store or to a tempor
   expect(calls).toBeGreaterThan(30);
   let halves = 0;
   let seals = 0;
-  for (let index = 0; index < calls; index += 1) {
+  for (let index = 0; index < calls; index += caseStep) {
     // After a call is before the next one.
     for (const phase of index === 0 ? (['before', 'after'] as const) : (['after'] as const)) {
       const where = `call ${index} ${phase}`;
@@ -137,15 +138,15 @@ test('shows no half snapshot when killed at any call to the store or to a tempor
       expect(checkSignature(store, [signing]), where).toBe(signing.keyId);
     }
   }
-  expect(halves).toBeGreaterThan(15);
-  expect(seals).toBeGreaterThan(10);
+  expect(halves).toBeGreaterThan(countCases(15));
+  expect(seals).toBeGreaterThan(countCases(10));
 });
 
 test('after a kill at any call, a seal with another key or without one leaves a signature of its manifest or none', async () => {
   const other = createSigningKey();
   const outcomes = new Set<string | null>();
   for (const later of [other, null]) {
-    for (let index = 0, isKilled = true; isKilled; index += 1) {
+    for (let index = 0, isKilled = true; isKilled; index += caseStep) {
       let left = index;
       let armed = false;
       const { clock, store, recorded } = createRecordedStore({
@@ -174,8 +175,10 @@ test('after a kill at any call, a seal with another key or without one leaves a 
   expect(outcomes).toEqual(new Set([signing.keyId, other.keyId, null]));
 });
 
-test('two sealers at the same time write the same bytes and leave no unnamed part: 40 seeds', async () => {
-  for (let seed = 1; seed <= 40; seed += 1) {
+const seeds = countCases(40);
+
+test(`two sealers at the same time write the same bytes and leave no unnamed part: ${seeds} seeds`, async () => {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const random = createRandom(seed);
     const { clock, store, recorded } = createRecordedStore({
       settleMs: 200,
@@ -215,7 +218,7 @@ async function createAfterBase(options: Partial<MemoryStoreOptions>) {
 test('a base that is lost or pruned after a kill at any call is given up, and no part is left', async () => {
   const outcomes = new Map<unknown, number>();
   for (const isPruned of [false, true]) {
-    for (let index = 0, isKilled = true; isKilled; index += 1) {
+    for (let index = 0, isKilled = true; isKilled; index += caseStep) {
       let left = index;
       let armed = false;
       const { clock, store, ports, run, rows, tombstone } = await createAfterBase({
@@ -248,13 +251,13 @@ test('a base that is lost or pruned after a kill at any call is given up, and no
   }
   // Sealed before the kill, or with the parts of the first attempt in between.
   for (const outcome of ['compared', 'unreadable', 'pruned']) {
-    expect(outcomes.get(outcome), outcome).toBeGreaterThan(2);
+    expect(outcomes.get(outcome), outcome).toBeGreaterThan(2 / caseStep);
   }
 });
 
-test('two sealers of which one cannot read the base write the same manifest and leave no unnamed part: 40 seeds', async () => {
+test(`two sealers of which one cannot read the base write the same manifest and leave no unnamed part: ${seeds} seeds`, async () => {
   const outcomes = new Set<unknown>();
-  for (let seed = 1; seed <= 40; seed += 1) {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const random = createRandom(seed);
     let delay = async () => {};
     const world = await createAfterBase({ settleMs: 200, onCall: () => delay() });

@@ -11,6 +11,7 @@ import { describeHost } from '../../lib/platform/host.ts';
 import { openScratch } from '../../lib/platform/scratch.ts';
 import { openSpool } from '../../lib/snapshots/spool.ts';
 import { openFileStore } from '../../lib/store/file.ts';
+import { countCases } from '../support/cases.ts';
 
 test('any chunks, any limit: the same bytes, the same hashes, and nothing left', async () => {
   const root = await mkdtemp(join(tmpdir(), 'spool-store-'));
@@ -34,6 +35,6 @@ test('any chunks, any limit: the same bytes, the same hashes, and nothing left',
       await spooled.remove();
       expect(await readdir(parent)).toEqual([]);
     }),
-    { numRuns: 100 },
+    { numRuns: countCases(100) },
   );
 });

@@ -28,6 +28,7 @@ import {
   type VerifyOptions,
   verifyStore,
 } from '../../lib/snapshots/verification.ts';
+import { caseStep, countCases } from '../support/cases.ts';
 import {
   createMemoryStore,
   type MemoryObjects,
@@ -206,7 +207,12 @@ describe('finds one object that is', () => {
     const random = createRandom(1);
     for (const [key, bytes] of await verifiedObjects()) {
       const longest = bytes.length - 1;
-      const lengths = [0, 1, longest, ...Array.from({ length: 12 }, () => random() * longest)];
+      const lengths = [
+        0,
+        1,
+        longest,
+        ...Array.from({ length: countCases(12) }, () => random() * longest),
+      ];
       for (const length of lengths.map(Math.floor)) {
         const damaged = await replaced(key, bytes.subarray(0, length));
         expectNamed(damaged, key, `${key} cut to ${length}`);
@@ -221,7 +227,9 @@ describe('finds one object that is', () => {
     }
   });
 
-  test('changed by one bit: thirty random bits of each, and every eleventh bit of one manifest and of each pointer', async () => {
+  const randomBits = countCases(30);
+  const bitStep = 11 * caseStep;
+  test(`changed by one bit: ${randomBits} random bits of each, and one of ${bitStep} bits of one manifest and of each pointer`, async () => {
     const random = createRandom(2);
     for (const [key, bytes] of await verifiedObjects()) {
       const isPointer = /^_(head|latest)\//.test(key);
@@ -229,9 +237,9 @@ describe('finds one object that is', () => {
       const bits =
         isPointer || isNewest
           ? Array.from({ length: bytes.length * 8 }, (_, bit) => bit).filter(
-              (bit) => bit % 11 === 0,
+              (bit) => bit % bitStep === 0,
             )
-          : Array.from({ length: 30 }, () => Math.floor(random() * bytes.length * 8));
+          : Array.from({ length: randomBits }, () => Math.floor(random() * bytes.length * 8));
       for (const bit of bits) {
         const altered = Uint8Array.from(bytes);
         altered[bit >> 3] = (altered[bit >> 3] ?? 0) ^ (1 << (bit & 7));
