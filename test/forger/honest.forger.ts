@@ -16,7 +16,7 @@ import { createKeyPair } from '../support/signing-keys.ts';
 import { createTestExporter } from '../support/test-exporter.ts';
 
 /** More of them: `HISTORIES=1000 npm run test:forger`. */
-const histories = Number(process.env.HISTORIES ?? 200);
+const histories = Number(process.env.HISTORIES ?? 100);
 const groups = 10;
 const hourMs = 3_600_000;
 const keys = [createKeyPair(), createKeyPair(), createKeyPair()];
