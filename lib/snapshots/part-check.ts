@@ -64,7 +64,6 @@ export async function checkParts(
   named: readonly NamedPart[],
   { onProgress, findTombstone, isTimeUp = () => false }: PartCheckOptions,
 ): Promise<PartFindings> {
-  const { store } = source;
   const bytesTotal = named.reduce((sum, { part }) => sum + part.bytes, 0);
   let done = 0;
   let bytes = 0;
@@ -73,7 +72,6 @@ export async function checkParts(
   const prunedMeanwhile = new Set<string>();
   const check = async (one: NamedPart): Promise<PartResult> => {
     const { part, sealed } = one;
-    const { manifestKey } = sealed;
     report();
     const result = await checkPart(source, one, (count) => {
       bytes += count;
@@ -85,15 +83,13 @@ export async function checkParts(
       const { value, unchecked } = await findTombstone(sealed);
       if (value) {
         gone += 1;
-        prunedMeanwhile.add(manifestKey);
+        prunedMeanwhile.add(sealed.manifestKey);
         return { ...result, fault: null };
       }
       if (unchecked) return { ...result, fault: null, unchecked: unexplained(part, unchecked) };
     }
     // Read again before it is reported: a part may be replaced from a backup while this runs.
     if (!result.fault) return result;
-    const isNamed = await isStillNamed(store, manifestKey, part.key);
-    if (!isNamed) return { ...result, fault: null };
     return { ...(await checkPart(source, one, report)), bytes: result.bytes };
   };
   const notReached: NamedPart[] = [];
@@ -164,11 +160,6 @@ function compareAge(a: NamedPart, b: NamedPart): number {
 
 function isLarge({ part }: NamedPart): boolean {
   return part.bytes > smallBytesMax;
-}
-
-async function isStillNamed(store: Store, manifestKey: string, key: string): Promise<boolean> {
-  const bytes = await store.get(manifestKey);
-  return bytes !== null && Buffer.from(bytes).includes(key);
 }
 
 interface PartResult {

@@ -66,10 +66,17 @@ interface Forged {
   encode?: (format: Part['format'], rows: readonly Row[]) => Promise<Uint8Array> | Uint8Array;
   change?: ((manifest: Manifest) => Partial<Manifest>) | undefined;
   more?: { kind: PartKind; bytes: Uint8Array; rows: number }[];
+  /** Changes the bytes of the manifest. */
+  write?: (bytes: Uint8Array) => Uint8Array;
+}
+
+/** Every slash is written as an escape: the same JSON value in other bytes. */
+function escapeSlashes(bytes: Uint8Array): Uint8Array {
+  return Buffer.from(Buffer.from(bytes).toString().replaceAll('/', '\\/'));
 }
 
 /** A store of one snapshot in which every hash, key, size and pointer is right. */
-async function forge({ rowsOf = () => goodRows, encode, change, more = [] }: Forged) {
+async function forge({ rowsOf = () => goodRows, encode, change, more = [], write }: Forged) {
   const store = createMemoryStore({ nowMs: () => newestMs });
   const history = [...listHistory({ count: 1, newestMs, rows: goodRows.length })];
   const found = history.find(({ key }) => key.startsWith('_manifests/'));
@@ -89,7 +96,8 @@ async function forge({ rowsOf = () => goodRows, encode, change, more = [] }: For
   for (const { kind, bytes, rows } of more) await add(kind, bytes, rows);
   const honest = { ...example, parts };
   const manifest = { ...honest, ...change?.(honest) };
-  const bytes = encodeManifest(manifest);
+  const encoded = encodeManifest(manifest);
+  const bytes = write?.(encoded) ?? encoded;
   const key = manifestKey(someTarget, snapshot);
   await store.put(key, bytes);
   const pointer = encodePointer(
@@ -302,3 +310,16 @@ test('can be stopped between batches of rows', async () => {
   await expect(verifyStore(store, stop, { rowCheck })).rejects.toThrow('stopped');
   expect(scratch.left()).toBe(0);
 });
+
+test.each(['deleted', 'altered'])(
+  'a part that is %s is a fault, also if its manifest writes the key with escapes',
+  async (how) => {
+    const { store, parts } = await forge({ write: escapeSlashes });
+    const key = parts[0]?.key ?? '';
+    const bytes = (await store.get(key)) ?? new Uint8Array();
+    await store.delete(key);
+    if (how === 'altered') await store.put(key, Buffer.concat([bytes, Buffer.from('x')]));
+    const { faults } = await verifyStore(store, () => {}, { rowCheck });
+    expect(faults.map((fault) => fault.key)).toEqual([key]);
+  },
+);
