@@ -7,13 +7,12 @@ import {
   type FileMetaData,
   parquetMetadataAsync,
   parquetRead,
+  type RowGroup,
 } from 'hyparquet';
 import type { ByteSource, Cell, Column, Decoder, Row } from '../core/ports.ts';
 import { physicalTypes } from './parquet.ts';
+import { checkPages, pageBytesMax } from './parquet-pages.ts';
 import { rowsPerGroup } from './row-groups.ts';
-
-/** A row group that the encoder wrote has at most 8 MiB of characters and one more row. */
-const pageBytesMax = 2 ** 27;
 
 /** A page never becomes larger than its header says. */
 const compressors = {
@@ -46,9 +45,11 @@ export const parquetDecoder: Decoder = {
       columns,
       async *readGroups() {
         let rowStart = 0;
-        for (const { num_rows: count } of metadata.row_groups) {
+        for (const group of metadata.row_groups) {
           // Checked before the rows get memory: another program may have written the file.
+          const { num_rows: count } = group;
           if (count > rowsPerGroup) throw new Error(`a row group has ${count} rows`);
+          await checkGroup(source, group, metadata, columns);
           const rowEnd = rowStart + Number(count);
           yield await readGroup({ file, metadata, rowStart, rowEnd }, columns);
           rowStart = rowEnd;
@@ -68,9 +69,12 @@ function toAsyncBuffer(source: ByteSource): AsyncBuffer {
   };
 }
 
-/** Throws Error if a column has another type than wanted. */
+/** Throws Error if a name is there twice, or a column has another type than wanted or is a list. */
 function findColumns({ schema }: FileMetaData, wanted: readonly Column[]): Column[] {
   const types = new Map(schema.map(({ name, type }) => [name, type]));
+  if (types.size !== schema.length) throw new Error('two columns have the same name');
+  const list = schema.find((element) => element.repetition_type === 'REPEATED');
+  if (list) throw new Error(`column ${list.name} is a list`);
   const columns = wanted.filter(({ name }) => types.has(name));
   for (const { name, type } of columns) {
     const found = types.get(name);
@@ -79,6 +83,25 @@ function findColumns({ schema }: FileMetaData, wanted: readonly Column[]): Colum
       throw new Error(`column ${name} has the type ${found}, not ${expected}`);
   }
   return columns;
+}
+
+async function checkGroup(
+  source: ByteSource,
+  group: RowGroup,
+  { schema }: FileMetaData,
+  columns: readonly Column[],
+): Promise<void> {
+  for (const { meta_data: column } of group.columns) {
+    const name = column?.path_in_schema[0];
+    const wanted = columns.find((one) => one.name === name);
+    if (!column || !wanted) continue;
+    if (column.type !== physicalTypes[wanted.type].type || column.path_in_schema.length > 1) {
+      throw new Error(`column ${name} has another type than its schema says`);
+    }
+    const element = schema.find((one) => one.name === name);
+    const isOptional = element?.repetition_type === 'OPTIONAL';
+    await checkPages(source, { column, rows: Number(group.num_rows), isOptional });
+  }
 }
 
 interface Range {
