@@ -4,7 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { link, lstat, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { configFault, ExportError } from '../core/errors.ts';
+import { configFault, ExportError, ScratchError } from '../core/errors.ts';
 
 /**
  * False if the file exists. `mode`: permissions, from which the umask may take some. Throws ConfigError for --out, with `hint`,
@@ -68,5 +68,12 @@ function isExisting(error: unknown): boolean {
 
 function describeFault(file: string, error: unknown, hint: string): unknown {
   if (error instanceof ExportError || !(error instanceof Error && 'code' in error)) return error;
+  if (['ENOSPC', 'EDQUOT'].includes(String(error.code))) {
+    const message = `${file} cannot be written: the disk is full (${error.code})`;
+    return new ScratchError('DISK_FULL', message, fullHint, { cause: error });
+  }
   return configFault('--out', `${file} cannot be written (${error.code})`, hint);
 }
+
+const fullHint =
+  'Free space there, or name a file on another file system with --out. Then run it again.';

@@ -77,17 +77,18 @@ describe('a file that is written as a stream', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('a full disk and a folder that does not exist are faults of --out', async () => {
+  test('a folder that does not exist is a fault of --out', async () => {
     const folder = createFolder();
-    const full = async () => {
-      throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
-    };
-    const file = join(folder, 'a');
-    await expect(createStreamedFile(file, about.hint, full)).rejects.toMatchObject({
-      message: `--out: ${file} cannot be written (ENOSPC)`,
-    });
     const nowhere = createStreamedFile(join(folder, 'none', 'a'), about.hint, write);
     await expect(nowhere).rejects.toBeInstanceOf(ConfigError);
     expect(readdirSync(folder)).toEqual([]);
   });
+});
+
+test.each(['ENOSPC', 'EDQUOT'])('a full disk (%s) is no fault of --out', async (code) => {
+  const folder = createFolder();
+  const fail = () => Promise.reject(Object.assign(new Error('write'), { code }));
+  const created = createStreamedFile(join(folder, 'a'), about.hint, fail);
+  await expect(created).rejects.toMatchObject({ code: 'DISK_FULL', name: 'ScratchError' });
+  expect(readdirSync(folder)).toEqual([]);
 });

@@ -22,6 +22,10 @@ const otherWords: Record<string, readonly string[]> = {
     ...[
       'BOOLEAN',
       'BYTE_ARRAY',
+      'DATA_PAGE_V2',
+      'DICTIONARY_PAGE',
+      'RLE_DICTIONARY',
+      'REPEATED',
       'GZIP',
       'INT32',
       'INT64',
