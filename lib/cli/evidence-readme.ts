@@ -39,16 +39,21 @@ done`,
     {
       title: 'Every manifest that names a key has a signature by this key',
       text: `A manifest without a key is listed as not signed: only the manifest after it shows
-that it was not changed. Tombstones (_pruned) are checked in the same way.`,
-      commands: `find _manifests _pruned -name '*.json' 2>/dev/null | LC_ALL=C sort | while read -r file; do
+that it was not changed. After a signed manifest, each must be signed. Tombstones (_pruned)
+are checked too: each for itself.`,
+      commands: `signed=
+find _manifests _pruned -name '*.json' 2>/dev/null | LC_ALL=C sort | while read -r file; do
   id=$(${signing} "$file")
   case $file in
-    _pruned/*) signature=\${file%.json}.sig ;;
+    _pruned/*) signature=\${file%.json}.sig; signed= ;;
     *) signature=_signatures/\${file#_manifests/}; signature=\${signature%.json}.sig ;;
   esac
-  if [ -z "$id" ] && [ ! -e "$signature" ]; then echo "OK but not signed: $file"
+  if [ -z "$id" ] && [ ! -e "$signature" ]; then
+    if [ "$signed" = "\${file%/*}" ]; then echo "FAILED not signed, but an older one is: $file"
+    else echo "OK but not signed: $file"; fi
   elif openssl pkeyutl -verify -rawin -pubin -inkey "_keys/$id.pem" \\
-    -sigfile "$signature" -in "$file" >/dev/null; then echo "OK signed by $id: $file"
+    -sigfile "$signature" -in "$file" >/dev/null
+  then signed=\${file%/*}; echo "OK signed by $id: $file"
   else echo "FAILED signature of $file"; fi
 done`,
     },

@@ -1,12 +1,13 @@
 // Responsible for the command `keygen`: a new key pair for signatures, printed or written to a folder. Never overwrites a file.
 
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { exitCodes } from '../core/error-policy.ts';
 import { configFault } from '../core/errors.ts';
 import { publicKeyKey } from '../core/object-keys.ts';
 import { readSigningKey } from '../snapshots/signature.ts';
+import { makeFolder } from '../store/file-write.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { createFile } from './new-file.ts';
 import type { CommonOptions } from './options.ts';
@@ -58,7 +59,7 @@ async function runKeygen({ out }: KeygenOptions, { runtime }: Session): Promise<
   const folder = resolve(runtime.cwd, out);
   const privateKeyFile = join(folder, privateName);
   const publicKeyFile = join(folder, publicName);
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+  await makeFolder(folder, 0o700).catch((error: NodeJS.ErrnoException) => {
     throw configFault('--out', `${folder} cannot be created (${error.code})`, refusalHint);
   });
   await writeNew(publicKeyFile, publicKey, 0o644);

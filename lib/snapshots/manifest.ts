@@ -101,21 +101,22 @@ export interface SealedSummary extends Omit<Sealed, 'manifest'> {
     | 'verdict'
     | 'rows'
     | 'rejects'
+    | 'changes'
     | 'parts'
     | 'previous'
   > & { scope: Pick<Manifest['scope'], 'account' | 'region' | 'projectId'> };
 }
 
 export function summarize({ manifest, manifestKey, manifestSha256 }: Sealed): SealedSummary {
-  const { dataset, table, snapshot, scheduleSeconds, verdict, rows, rejects, parts, previous } =
-    manifest;
+  const { dataset, table, snapshot, scheduleSeconds, verdict } = manifest;
+  const { rows, rejects, changes, parts, previous } = manifest;
   const { account, region, projectId } = manifest.scope;
   const scope = { account, region, projectId };
   return {
     manifestKey,
     manifest: {
       ...{ dataset, table, snapshot, scheduleSeconds, verdict },
-      ...{ rows, rejects, parts, previous, scope },
+      ...{ rows, rejects, changes, parts, previous, scope },
     },
     manifestSha256,
   };

@@ -97,17 +97,19 @@ function stateCells({ role }: Part, { snapshot, verdict, scope }: Stated): Map<s
 /** Compares the counts of a manifest with those of the parts that it names: both formats must have all rows. */
 export function checkCounts({ manifest, manifestKey }: SealedSummary): Fault[] {
   const { parts, rows, rejects } = manifest;
+  const { added, removed, changed } = manifest.changes ?? { added: 0, removed: 0, changed: 0 };
+  const counts = { rows, rejects, changes: added + removed + changed };
   const messages: string[] = [];
   const kinds = new Set<string>();
   for (const { role, format, key, rows: count } of parts) {
     const kind = `${role} in ${format}`;
     if (kinds.has(kind)) messages.push(`names two parts with ${kind}`);
     kinds.add(kind);
-    const stated = { rows, rejects, changes: count }[role];
+    const stated = counts[role];
     if (stated === count) continue;
     messages.push(`says ${stated} ${role}, but ${count} for its part ${JSON.stringify(key)}`);
   }
-  for (const [role, count] of Object.entries({ rows, rejects })) {
+  for (const [role, count] of Object.entries(counts)) {
     if (count === 0 || parts.some((part) => part.role === role)) continue;
     messages.push(`says ${count} ${role}, but names no part with them`);
   }

@@ -126,7 +126,7 @@ async function removeOldTemporaries(folder: string, nowMs: number): Promise<void
  * Creates a folder and its parents, and syncs each parent, so that the names survive a power cut.
  * Not with `recursive` of mkdir, which never returns if a parent does not allow new folders, as in /proc.
  */
-async function makeFolder(folder: string, mode: number): Promise<void> {
+export async function makeFolder(folder: string, mode: number): Promise<void> {
   try {
     await mkdir(folder, mode);
   } catch (error) {

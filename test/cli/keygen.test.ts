@@ -42,6 +42,12 @@ test('--json prints the pair as one object', async () => {
   expect(rest).toEqual({ status: 'printed', errors: [] });
 });
 
+test('--out in a place that allows no new folder is an error, and ends', async () => {
+  const { code, runtime } = await call(['keygen', '--out', '/proc/cgs-keys']);
+  expect(code).toBe(2);
+  expect(runtime.err()).toContain('/proc/cgs-keys cannot be created (ENOENT)');
+});
+
 test('--out writes both keys to a new folder, the private one only for its owner', async () => {
   const before = process.umask(0o000);
   try {

@@ -3,6 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -312,6 +313,25 @@ describe('the commands of README find', () => {
     const { out } = runShell(steps[1] ?? '', folder);
     expect(out).toContain(`FAILED _keys/${world.keyIds[0]}.pem is the key ${world.keyIds[1]}`);
     writeFileSync(one, bytes);
+  });
+
+  test('a newest manifest whose signature was removed, with SHA256SUMS made to fit', () => {
+    const forged = createFolder();
+    cpSync(folder, forged, { recursive: true });
+    const newest = world.snapshots.at(-1) ?? '';
+    const script = `set -e
+file=$(find _manifests -name ${newest}.json)
+sed 's/"signing":{"keyId"/"signing": {"keyId"/' "$file" > changed
+sed -n p changed > "$file"
+rm changed
+rm "$(echo "$file" | sed 's|^_manifests|_signatures|; s|json$|sig|')"
+find . -type f ! -path ./SHA256SUMS | sed 's|^\\./||' | LC_ALL=C sort | xargs sha256sum > SHA256SUMS`;
+    expect(spawnSync('sh', ['-c', script], { cwd: forged, encoding: 'utf8' })).toMatchObject({
+      ...{ status: 0, stderr: '' },
+    });
+    const { status, out } = runShell('sh check.sh', forged);
+    expect(out).toMatch(new RegExp(`FAILED not signed, but an older one is: .*${newest}.json`));
+    expect(status).toBe(1);
   });
 
   test('check.sh ends with exit code 1, and says what is wrong', () => {

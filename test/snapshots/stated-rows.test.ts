@@ -94,7 +94,10 @@ async function forge({ rowsOf = () => goodRows, encode, change, more = [], write
     await add({ role: 'rows', format }, bytes, goodRows.length);
   }
   for (const { kind, bytes, rows } of more) await add(kind, bytes, rows);
-  const honest = { ...example, parts };
+  const changed = more.find(({ kind }) => kind.role === 'changes')?.rows;
+  const since = '20261123T060000Z';
+  const changes = changed === undefined ? null : { since, added: 0, removed: 0, changed };
+  const honest = { ...example, parts, changes };
   const manifest = { ...honest, ...change?.(honest) };
   const encoded = encodeManifest(manifest);
   const bytes = write?.(encoded) ?? encoded;
@@ -220,6 +223,11 @@ describe('a manifest that contradicts itself', () => {
     ['other rows than its parts', () => ({ rows: 5 }), 'says 5 rows, but 4 for its part'],
     ['rejects without a part', () => ({ rejects: 2 }), 'says 2 rejects, but names no part'],
     ['rows without a part', () => ({ parts: [] }), 'says 4 rows, but names no part with them'],
+    [
+      'changes without a part',
+      () => ({ changes: { since: '20261123T060000Z', added: 1, removed: 0, changed: 2 } }),
+      'says 3 changes, but names no part with them',
+    ],
     [
       'another number in one format',
       ({ parts }) => ({ parts: parts.map((part, index) => ({ ...part, rows: 4 - index })) }),

@@ -112,6 +112,7 @@ function describeManifest(
   const { age, snapshot, parts, before } = context;
   const { table } = target;
   const signer = signerOf(age);
+  const hasChanges = moreKinds.some(({ role }) => role === 'changes');
   const previous = before && {
     snapshot: before.manifest.snapshot,
     manifestSha256: before.manifestSha256,
@@ -139,8 +140,10 @@ function describeManifest(
     unknownFields: [],
     mistyped: {},
     parts,
-    changes: null,
-    changesNone: 'scope',
+    changes: hasChanges
+      ? { since: before?.manifest.snapshot ?? snapshot, added: rows, removed: 0, changed: 0 }
+      : null,
+    changesNone: hasChanges ? null : 'scope',
     previous,
     signing: signer && { keyId: signer.keyId },
     writer: 'cgs-export/test',
