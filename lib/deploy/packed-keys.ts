@@ -12,7 +12,7 @@ import { placeholder, variables } from './written-secrets.ts';
 /**
  * `text`: the configuration, `folder`: its folder. A key that is PEM text in the configuration needs no file, and one that is a
  * variable is not judged here, but by the function. With `mounted: true`, a file with an absolute path that does not exist here may
- * be on the mounted file system. Throws ConfigError with every file that cannot be read or is no public key.
+ * be on the mounted file system. Throws ConfigError with every file that cannot be read or is not a public key.
  */
 export async function collectPublicKeys(
   text: string,

@@ -97,7 +97,7 @@ function checkOwnParts(target: TargetKey, sealed: Sealed): void {
   const { manifestKey: key, manifest } = sealed;
   const other = manifest.parts.find((part) => !isPartOf(target, manifest.snapshot, part));
   if (other) {
-    throw corrupt(key, `names ${JSON.stringify(other.key)}, which is no part of this snapshot`);
+    throw corrupt(key, `names ${JSON.stringify(other.key)}, which is not a part of this snapshot`);
   }
   const [fault] = checkCounts(sealed);
   if (fault) throw corrupt(key, fault.message);

@@ -118,7 +118,7 @@ test('deletes what an earlier doctor left, but not what a running one uses', asy
   expect([...store.dump().keys()]).toEqual([`${doctorPrefix}young`]);
 });
 
-test('passes on what is no fault of the store', async () => {
+test('passes on what is not a fault of the store', async () => {
   const broken = { ...openMemory(), put: () => Promise.reject(new TypeError('a bug')) };
   await expect(checkStore(broken, { clock, random, folder: null })).rejects.toThrow('a bug');
 });

@@ -85,7 +85,7 @@ describe('a file that is written as a stream', () => {
   });
 });
 
-test.each(['ENOSPC', 'EDQUOT'])('a full disk (%s) is no fault of --out', async (code) => {
+test.each(['ENOSPC', 'EDQUOT'])('a full disk (%s) is not a fault of --out', async (code) => {
   const folder = createFolder();
   const fail = () => Promise.reject(Object.assign(new Error('write'), { code }));
   const created = createStreamedFile(join(folder, 'a'), about.hint, fail);

@@ -57,7 +57,7 @@ test('text, variables and what is not a list of texts need no file', async () =>
   }
 });
 
-test('reports every file that is missing or is no public key, without its text', async () => {
+test('reports every file that is missing or is not a public key, without its text', async () => {
   const privatePem = pairs[0]?.privatePem ?? '';
   write(join(folder, 'private.pem'), privatePem);
   const error = await collect(['nowhere.pem', 'private.pem', 'auditor.pem']).catch(

@@ -81,7 +81,7 @@ const damages: [string, (objects: Objects) => string][] = [
   ['a signature that is altered', (o) => flip(o, find(o, /^_signatures\/.*20261010T/))],
   ['a signature that is missing', (o) => remove(o, find(o, /^_signatures\/.*20261010T/))],
   ['a public key that is missing', (o) => remove(o, find(o, /^_keys\//))],
-  ['a file that is no public key', (o) => add(o, '_keys/0123456789abcdef.pem')],
+  ['a file that is not a public key', (o) => add(o, '_keys/0123456789abcdef.pem')],
   ['a tombstone that is altered', (o) => flip(o, find(o, /^_pruned\/.*sig$/))],
   ['a pruned part without its tombstone', removeTombstone],
   [

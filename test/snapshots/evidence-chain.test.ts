@@ -194,7 +194,7 @@ test('a manifest that names the key of another object is refused, and the key is
   const file = await createTestScratch().open();
   const options = { store, file, onProgress: () => {} };
   await expect(collectEvidence(someTarget, forged, options)).rejects.toThrow(
-    'names "../secret", which is no part of this snapshot',
+    'names "../secret", which is not a part of this snapshot',
   );
 });
 

@@ -117,7 +117,7 @@ async function verifyForged(forged: Forged, options: VerifyOptions = {}) {
   return { ...verification, sealed: parts, key };
 }
 
-test('rows that match are no fault, and every part with rows is counted', async () => {
+test('rows that match are not a fault, and every part with rows is counted', async () => {
   const { faults, rowParts } = await verifyForged({});
   expect(faults).toEqual([]);
   expect(rowParts).toEqual({ compared: 2, notCompared: 0 });
