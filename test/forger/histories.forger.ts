@@ -193,7 +193,12 @@ function change(age: number, by: Forger, edit: (manifest: Manifest) => Manifest)
 
 /** The rows of a snapshot are gone: it was empty, as the forger says. */
 function withoutRows(manifest: Manifest): Manifest {
-  return { ...manifest, rows: 0, parts: manifest.parts.filter(({ role }) => role === 'changes') };
+  return {
+    ...manifest,
+    rows: 0,
+    rejects: 0,
+    parts: manifest.parts.filter(({ role }) => role === 'changes'),
+  };
 }
 
 function otherVerdict(manifest: Manifest): Manifest {
