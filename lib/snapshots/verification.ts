@@ -10,11 +10,11 @@ import {
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { type Fault, irregularHint } from './catalog.ts';
-import { findChainEnd, type TargetChain } from './chain.ts';
+import type { TargetChain } from './chain.ts';
 import { findGaps, type Gap } from './gaps.ts';
 import type { SealedSummary } from './manifest.ts';
 import { checkParts, type NamedPart } from './part-check.ts';
-import type { Pin } from './pins.ts';
+import { listNewest, type Pin } from './pins.ts';
 import type { PublicKey } from './signature.ts';
 import type { RowCheck } from './stated-rows.ts';
 import type { OnProgress } from './stored-evidence.ts';
@@ -148,7 +148,10 @@ export async function verifyWithChains(
     future: sealed
       .filter(({ manifest }) => isFutureName(manifest.snapshot, nowMs))
       .map(({ manifestKey }) => manifestKey),
-    newest: listNewest(chains, nowMs),
+    newest: listNewest(survey.chains, nowMs).map((pin) => {
+      const { account, manifestSha256 } = pin;
+      return { account, manifest: manifestKey(pin, pin.snapshot), manifestSha256 };
+    }),
     signatures: countSignatures(survey, publicKeys),
     pinned: pins && {
       targets: pins.length,
@@ -163,15 +166,6 @@ export async function verifyWithChains(
     rowParts: parts.rows,
   };
   return { verification, chains: survey.chains };
-}
-
-function listNewest(chains: readonly TargetChain[], nowMs: number): Verification['newest'] {
-  return chains
-    .map((chain) => findChainEnd(chain, nowMs))
-    .filter((end) => end !== null)
-    .map(({ manifest, manifestKey, manifestSha256 }) => {
-      return { account: manifest.scope.account, manifest: manifestKey, manifestSha256 };
-    });
 }
 
 /** A part that the list did not show with its size is read in any case. */

@@ -10,7 +10,8 @@ import {
 } from '../../lib/core/object-keys.ts';
 import { decodeSealed } from '../../lib/snapshots/manifest.ts';
 import { checkFit, decodeTombstone, encodeTombstone } from '../../lib/snapshots/tombstone.ts';
-import { createPruningWorld, createSigningKey, dayMs } from '../support/pruning-world.ts';
+import { createPruningWorld, dayMs } from '../support/pruning-world.ts';
+import { createSigningKey } from '../support/signing-keys.ts';
 import { someTarget } from '../support/stored-run.ts';
 
 /** A store of six snapshots, of which five are pruned; and the oldest of these. */

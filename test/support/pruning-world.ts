@@ -1,12 +1,11 @@
 // Responsible for a store in memory with a sealed history, and for pruning it in tests.
 
-import { generateKeyPairSync } from 'node:crypto';
 import type { TargetKey } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
 import { unlimitedBudget } from '../../lib/quota/budget.ts';
 import { type PruneOptions, type PruneResult, prune } from '../../lib/runs/prune.ts';
 import type { Retention } from '../../lib/snapshots/pruning.ts';
-import { readSigningKey, type SigningKey } from '../../lib/snapshots/signature.ts';
+import type { SigningKey } from '../../lib/snapshots/signature.ts';
 import { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 import { type HistoryOptions, listHistory } from './sealed-history.ts';
 import { someTarget } from './stored-run.ts';
@@ -15,13 +14,6 @@ import { createClock } from './virtual-clock.ts';
 export const dayMs = 24 * 3_600_000;
 /** With `all` 0 alone. */
 export const onlyNewest: Retention = { all: 0, daily: null, weekly: null, monthly: null, grace: 0 };
-
-export function createSigningKey(): SigningKey {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  const key = readSigningKey(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
-  if (!key) throw new Error('no key');
-  return key;
-}
 
 export interface PruneCall extends Partial<PruneOptions> {
   retention?: Retention;
