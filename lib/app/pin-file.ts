@@ -5,8 +5,8 @@ import { realpath } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { configFault } from '../core/errors.ts';
 import type { Store } from '../core/ports.ts';
-import { advancePins, decodePins, encodePins, type Pin } from '../snapshots/pins.ts';
-import type { Survey } from '../snapshots/survey.ts';
+import { advancePins, decodePins, encodePins, type Pin } from '../verification/pins.ts';
+import type { Survey } from '../verification/survey.ts';
 
 /** The object with the pins: `store` is its folder or bucket. `name`: the setting or option that names it, for messages. */
 export interface PinPlace {

@@ -4,7 +4,7 @@ import { mergeAlerts } from '../alerts/function-alerts.ts';
 import { ExportError, StoppedError } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
 import { parseTime } from '../core/time-text.ts';
-import type { VerifyProgress } from '../snapshots/stored-evidence.ts';
+import type { VerifyProgress } from '../verification/stored-evidence.ts';
 import type { Connection } from './connect.ts';
 import type { Invocation, Outcome } from './function-instance.ts';
 import { noSnapshot } from './store-check.ts';

@@ -6,14 +6,14 @@ import { ExportError } from '../core/errors.ts';
 import { scheduleKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { decodeSchedule, listLastSealed } from '../runs/schedule.ts';
-import { describeProof } from '../snapshots/proof.ts';
-import type { OnProgress } from '../snapshots/stored-evidence.ts';
-import type { LastSealed } from '../snapshots/survey.ts';
+import { describeProof } from '../verification/proof.ts';
+import type { OnProgress } from '../verification/stored-evidence.ts';
+import type { LastSealed } from '../verification/survey.ts';
 import {
   type Verification,
   type VerifyOptions,
   verifyWithChains,
-} from '../snapshots/verification.ts';
+} from '../verification/verification.ts';
 import type { Connection } from './connect.ts';
 import { describePlace, readPins, requireOutside, updatePins } from './pin-file.ts';
 import { readPublicKeys } from './public-keys.ts';

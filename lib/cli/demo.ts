@@ -6,7 +6,7 @@ import { toResultJson } from '../app/result-json.ts';
 import { exitCodeOf } from '../app/verify-run.ts';
 import { configFromFlags } from '../config/flags.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
-import { verifyStore } from '../snapshots/verification.ts';
+import { verifyStore } from '../verification/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { exitCodeOfResult, worstOf } from './exit-code.ts';
 import { exportTargets } from './export.ts';

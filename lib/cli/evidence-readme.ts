@@ -1,6 +1,6 @@
 // Responsible for the texts in the zip of `evidence`: README and check.sh, with the commands that check the rest. Pure.
 
-import type { Evidence } from '../snapshots/evidence-chain.ts';
+import type { Evidence } from '../verification/evidence-chain.ts';
 import { escapeControls, formatCount, formatPlural } from './format.ts';
 
 /** A step of the check. `commands`: POSIX shell. A line that they print starts with OK, or has the word FAILED. */

@@ -14,9 +14,9 @@ import {
   readManifest,
   type Sealed,
 } from '../snapshots/catalog.ts';
-import { collectEvidence, type Evidence, type KeptObject } from '../snapshots/evidence-chain.ts';
 import type { Part } from '../snapshots/manifest.ts';
 import { describeDifference, partMissing } from '../snapshots/part-difference.ts';
+import { collectEvidence, type Evidence, type KeptObject } from '../verification/evidence-chain.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { checkFolder, connectStore } from './connection.ts';
 import { formatCheck, formatReadme } from './evidence-readme.ts';

@@ -18,7 +18,7 @@ import {
   sealRecordKey,
   targetId,
 } from '../core/object-keys.ts';
-import { endSeal } from '../snapshots/seal-record.ts';
+import { endSeal } from '../sealing/seal-record.ts';
 import type { Attempt, Invocation, Target } from './invocation.ts';
 import {
   holdOffMs,

@@ -19,8 +19,8 @@ import {
   type Scope,
   startCheckpoint,
 } from '../reading/checkpoint.ts';
-import { endSeal } from '../snapshots/seal-record.ts';
-import { readNames, type SnapshotNames } from '../snapshots/snapshot-names.ts';
+import { endSeal } from '../sealing/seal-record.ts';
+import { readNames, type SnapshotNames } from '../sealing/snapshot-names.ts';
 import type { Invocation, ResolvedTask } from './invocation.ts';
 import { abandonAfterMs, isDue, slotMs, type TargetState, targetStateOf } from './schedule.ts';
 import { describeSetAside, setAside } from './set-aside.ts';

@@ -14,7 +14,7 @@ import {
   planPrune,
   type Retention,
   type StoredTarget,
-} from '../snapshots/pruning.ts';
+} from '../retention/pruning.ts';
 import type { SigningKey } from '../snapshots/signature.ts';
 import type { Target } from './invocation.ts';
 import { type LeaseWaitPorts, waitForLease } from './lease-wait.ts';

@@ -5,7 +5,7 @@ import type { TargetKey } from '../core/object-keys.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import { startPass } from '../reading/paging.ts';
 import { isAtRest, judgePass, trackPass } from '../reading/pass-evidence.ts';
-import { type SealOutcome, sealRun } from '../snapshots/seal.ts';
+import { type SealOutcome, sealRun } from '../sealing/seal.ts';
 import { readNextPage } from './read-page.ts';
 import { openRunState, type RunPorts, type RunState } from './run-state.ts';
 import { checkPace, estimateSealMs, measurePace } from './seal-pace.ts';

@@ -11,7 +11,7 @@ import {
 } from '../core/object-keys.ts';
 import { decodeState, encodeState } from '../core/state.ts';
 import type { Previous, Sealed } from '../snapshots/manifest.ts';
-import type { LastSealed } from '../snapshots/survey.ts';
+import type { LastSealed } from '../verification/survey.ts';
 
 /** What the store remembers of one target. If it is missing, it is rebuilt from the manifests. All times: store time. */
 export interface TargetState {

@@ -2,7 +2,7 @@
 
 import { ExportError } from '../core/errors.ts';
 import type { Checkpoint, SealPace } from '../reading/checkpoint.ts';
-import type { SealProgress } from '../snapshots/contents.ts';
+import type { SealProgress } from '../sealing/contents.ts';
 import type { RunPorts } from './run-state.ts';
 
 type PacePorts = Pick<RunPorts, 'store' | 'clock' | 'budget' | 'dataset' | 'memoryMb'>;

@@ -13,6 +13,8 @@ import {
   targetId,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
+import { findRivals } from '../sealing/seal-turn.ts';
+import { readNames } from '../sealing/snapshot-names.ts';
 import {
   findNewest,
   listSnapshots,
@@ -22,8 +24,6 @@ import {
   searchedMax,
 } from '../snapshots/catalog.ts';
 import { decodePointer } from '../snapshots/manifest.ts';
-import { findRivals } from '../snapshots/seal-turn.ts';
-import { readNames } from '../snapshots/snapshot-names.ts';
 import { describeHold, describeLift } from './holds.ts';
 import type { Hold, Target } from './invocation.ts';
 import { readCheckpoint } from './open-run.ts';

@@ -10,8 +10,8 @@ import {
   StoppedError,
 } from '../core/errors.ts';
 import { stoppedError } from '../quota/budget.ts';
-import type { SealOutcome } from '../snapshots/seal.ts';
-import { tidyTarget } from '../snapshots/tidy.ts';
+import type { SealOutcome } from '../sealing/seal.ts';
+import { tidyTarget } from '../sealing/tidy.ts';
 import { clearHolds, describeSubject, noteFailure, notTried } from './failure.ts';
 import type {
   Attempt,

@@ -13,7 +13,7 @@ import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { readStatus } from '../../lib/runs/target-status.ts';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
-import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { verifyStore } from '../../lib/verification/verification.ts';
 
 const quota = { requests: 20, windowSeconds: 1 };
 

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readPins, requireOutside, updatePins } from '../../lib/app/pin-file.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
-import { encodePins, listNewest } from '../../lib/snapshots/pins.ts';
-import { verifyWithChains } from '../../lib/snapshots/verification.ts';
 import { openFileStore } from '../../lib/store/file.ts';
+import { encodePins, listNewest } from '../../lib/verification/pins.ts';
+import { verifyWithChains } from '../../lib/verification/verification.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { listHistory } from '../support/sealed-history.ts';
 

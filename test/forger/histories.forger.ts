@@ -17,6 +17,7 @@ import {
   tombstoneKey,
   tombstoneSignatureKey,
 } from '../../lib/core/object-keys.ts';
+import { encodeTombstone, isPrunable } from '../../lib/retention/tombstone.ts';
 import {
   decodeSealed,
   encodeManifest,
@@ -25,14 +26,13 @@ import {
   pointerTo,
   type Sealed,
 } from '../../lib/snapshots/manifest.ts';
-import { describeProof } from '../../lib/snapshots/proof.ts';
 import type { SigningKey } from '../../lib/snapshots/signature.ts';
-import { encodeTombstone, isPrunable } from '../../lib/snapshots/tombstone.ts';
+import { describeProof } from '../../lib/verification/proof.ts';
 import {
   type Verification,
   type VerifyOptions,
   verifyStore,
-} from '../../lib/snapshots/verification.ts';
+} from '../../lib/verification/verification.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { createKeyPair } from '../support/signing-keys.ts';
 import {

@@ -6,9 +6,9 @@ import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { unlimitedBudget } from '../../lib/quota/budget.ts';
 import { prune } from '../../lib/runs/prune.ts';
-import { listNewest, type Pin } from '../../lib/snapshots/pins.ts';
 import type { SigningKey } from '../../lib/snapshots/signature.ts';
-import { verifyWithChains } from '../../lib/snapshots/verification.ts';
+import { listNewest, type Pin } from '../../lib/verification/pins.ts';
+import { verifyWithChains } from '../../lib/verification/verification.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 import { createKeyPair, type KeyPair } from '../support/signing-keys.ts';
 import {

@@ -6,7 +6,7 @@ import {
   parseSignatureKey,
   parseTombstoneKey,
 } from '../../lib/core/object-keys.ts';
-import { type Verification, verifyStore } from '../../lib/snapshots/verification.ts';
+import { type Verification, verifyStore } from '../../lib/verification/verification.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createLargeStore, type LargeStore, readObjects } from './large-store.ts';

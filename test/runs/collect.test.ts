@@ -11,7 +11,7 @@ import { decodeCheckpoint, encodeCheckpoint } from '../../lib/reading/checkpoint
 import { collect } from '../../lib/runs/collect.ts';
 import { requestsFor } from '../../lib/runs/cost.ts';
 import type { Manifest } from '../../lib/snapshots/manifest.ts';
-import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { verifyStore } from '../../lib/verification/verification.ts';
 import { mostInWindow } from '../support/busiest-window.ts';
 import type { MemoryStore } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';

@@ -10,7 +10,7 @@ import { sha256 } from '../../lib/core/state.ts';
 import { collect } from '../../lib/runs/collect.ts';
 import { requestsFor } from '../../lib/runs/cost.ts';
 import { decodeManifest } from '../../lib/snapshots/manifest.ts';
-import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { verifyStore } from '../../lib/verification/verification.ts';
 import { mostInWindow } from '../support/busiest-window.ts';
 import { caseStep, countCases } from '../support/cases.ts';
 import type { StoreCall } from '../support/memory-store.ts';

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { exitCodeOfResult } from '../../lib/cli/exit-code.ts';
 import { headKey, manifestKey, runsPrefix, scheduleKey } from '../../lib/core/object-keys.ts';
 import { decodeSchedule, listLastSealed } from '../../lib/runs/schedule.ts';
-import { verifyStore } from '../../lib/snapshots/verification.ts';
+import { verifyStore } from '../../lib/verification/verification.ts';
 import { someTarget } from '../support/stored-run.ts';
 import { createTestExporter, type TestExporter } from '../support/test-exporter.ts';
 

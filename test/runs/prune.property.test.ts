@@ -4,8 +4,8 @@
 import { expect, test } from 'vitest';
 import { parsePartKey, parseTombstoneKey } from '../../lib/core/object-keys.ts';
 import { sha256 } from '../../lib/core/state.ts';
-import type { Retention } from '../../lib/snapshots/pruning.ts';
-import { verifyStore } from '../../lib/snapshots/verification.ts';
+import type { Retention } from '../../lib/retention/pruning.ts';
+import { verifyStore } from '../../lib/verification/verification.ts';
 import { caseStep, countCases } from '../support/cases.ts';
 import type { MemoryStoreOptions } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';

@@ -5,8 +5,8 @@ import { configFault, StoppedError, StoreError } from '../../lib/core/errors.ts'
 import { latestKey, manifestKey, snapshotName, tombstoneKey } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
 import { takeLease } from '../../lib/quota/lease.ts';
+import { encodeTombstone } from '../../lib/retention/tombstone.ts';
 import { decodeSealed, encodePointer, pointerTo } from '../../lib/snapshots/manifest.ts';
-import { encodeTombstone } from '../../lib/snapshots/tombstone.ts';
 import { createPruningWorld, dayMs, onlyNewest } from '../support/pruning-world.ts';
 import { someTarget } from '../support/stored-run.ts';
 

@@ -10,8 +10,8 @@ import {
   signatureKey,
   snapshotName,
 } from '../../lib/core/object-keys.ts';
-import { encodeSealRecord, type SealRecord } from '../../lib/snapshots/seal-record.ts';
-import { type VerifyOptions, verifyStore } from '../../lib/snapshots/verification.ts';
+import { encodeSealRecord, type SealRecord } from '../../lib/sealing/seal-record.ts';
+import { type VerifyOptions, verifyStore } from '../../lib/verification/verification.ts';
 import { createMemoryStore, type MemoryStoreOptions } from '../support/memory-store.ts';
 import { listHistory } from '../support/sealed-history.ts';
 import { createKeyPair } from '../support/signing-keys.ts';

@@ -37,24 +37,27 @@ const testedElsewhere: Record<string, string> = {
   'lib/simulator/simulator-options.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/http-transport.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/random.ts': 'test/simulator/nodes.test.ts: the same seed, the same nodes',
-  'lib/snapshots/chain.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
-  'lib/snapshots/pointer-check.ts':
-    'test/snapshots/verification.property.test.ts, through verifyStore',
-  'lib/snapshots/pruning.ts': 'test/runs/prune.test.ts and its property test, through prune',
-  'lib/snapshots/run-pages.ts': 'test/snapshots/contents.property.test.ts: positions in the list',
-  'lib/snapshots/sorted-block.ts': 'test/snapshots/row-sorter.property.test.ts, through the sorter',
+  'lib/snapshots/chain.ts': 'test/verification/verification.property.test.ts, through verifyStore',
+  'lib/verification/pointer-check.ts':
+    'test/verification/verification.property.test.ts, through verifyStore',
+  'lib/retention/pruning.ts': 'test/runs/prune.test.ts and its property test, through prune',
+  'lib/sealing/run-pages.ts': 'test/sealing/contents.property.test.ts: positions in the list',
+  'lib/sealing/sorted-block.ts': 'test/sealing/row-sorter.property.test.ts, through the sorter',
   'lib/cli/evidence-readme.ts': 'test/e2e/evidence.test.ts: the commands, as an outsider runs them',
-  'lib/snapshots/part-check.ts':
-    'test/snapshots/verification.property.test.ts, through verifyStore',
+  'lib/verification/part-check.ts':
+    'test/verification/verification.property.test.ts, through verifyStore',
   'lib/snapshots/part-difference.ts':
-    'test/snapshots/verification.property.test.ts, through verifyStore',
-  'lib/snapshots/snapshot-names.ts': 'test/snapshots/chain-end.test.ts, through readChainEnd',
-  'lib/snapshots/stored-evidence.ts':
-    'test/snapshots/verification.property.test.ts, through verifyStore',
-  'lib/snapshots/survey.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
-  'lib/snapshots/read-note.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
-  'lib/snapshots/under-way.ts': 'test/snapshots/verification.property.test.ts, through verifyStore',
-  'lib/snapshots/witness-check.ts': 'test/snapshots/chain-end.test.ts, through readChainEnd',
+    'test/verification/verification.property.test.ts, through verifyStore',
+  'lib/sealing/snapshot-names.ts': 'test/sealing/chain-end.test.ts, through readChainEnd',
+  'lib/verification/stored-evidence.ts':
+    'test/verification/verification.property.test.ts, through verifyStore',
+  'lib/verification/survey.ts':
+    'test/verification/verification.property.test.ts, through verifyStore',
+  'lib/snapshots/read-note.ts':
+    'test/verification/verification.property.test.ts, through verifyStore',
+  'lib/verification/under-way.ts':
+    'test/verification/verification.property.test.ts, through verifyStore',
+  'lib/sealing/witness-check.ts': 'test/sealing/chain-end.test.ts, through readChainEnd',
   'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
   'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
   'lib/runs/lease-wait.ts': 'test/runs/collect.test.ts and test/runs/prune.test.ts',

@@ -7,7 +7,8 @@ import { folderOf, importsOf, parse, parseText, read, sourceFiles } from './sour
 
 const core = ['core'];
 const adapters = ['api', 'store', 'formats', 'datasets'];
-const evidence = ['snapshots', 'reading', 'quota', ...core];
+const mechanisms = ['reading', 'quota', ...core];
+const evidence = ['verification', 'sealing', 'retention', 'snapshots', ...mechanisms];
 const application = ['app', 'alerts', 'runs', 'config', 'platform', ...adapters, ...evidence];
 /** Arrows point down only. A folder that is not listed here may not exist. */
 const mayImport: Record<string, readonly string[]> = {
@@ -17,7 +18,10 @@ const mayImport: Record<string, readonly string[]> = {
   reading: core,
   platform: core,
   simulator: core,
-  snapshots: ['reading', 'quota', ...core],
+  snapshots: ['reading', ...core],
+  retention: ['snapshots', ...core],
+  sealing: ['retention', 'snapshots', ...mechanisms],
+  verification: ['sealing', 'retention', 'snapshots', ...mechanisms],
   config: ['datasets', ...core],
   runs: evidence,
   alerts: evidence,

@@ -3,8 +3,8 @@
 import type { TargetKey } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
 import { unlimitedBudget } from '../../lib/quota/budget.ts';
+import type { Retention } from '../../lib/retention/pruning.ts';
 import { type PruneOptions, type PruneResult, prune } from '../../lib/runs/prune.ts';
-import type { Retention } from '../../lib/snapshots/pruning.ts';
 import type { SigningKey } from '../../lib/snapshots/signature.ts';
 import { createMemoryStore, type MemoryStoreOptions } from './memory-store.ts';
 import { type HistoryOptions, listHistory } from './sealed-history.ts';

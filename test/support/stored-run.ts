@@ -16,8 +16,8 @@ import { encodePage } from '../../lib/reading/page.ts';
 import { openRunPages, type PageIndex } from '../../lib/reading/page-store.ts';
 import { startPass } from '../../lib/reading/paging.ts';
 import type { Join } from '../../lib/reading/sequence.ts';
+import { type SealOutcome, type SealPorts, sealRun } from '../../lib/sealing/seal.ts';
 import type { Sealed } from '../../lib/snapshots/catalog.ts';
-import { type SealOutcome, type SealPorts, sealRun } from '../../lib/snapshots/seal.ts';
 import { createTestScratch } from './test-scratch.ts';
 
 export const someTarget: TargetKey = {
