@@ -9,6 +9,12 @@ export interface Gap {
   slots: number;
 }
 
+/** Which slots count: those that begin from `sinceMs` to `untilMs`, inclusive. Milliseconds. */
+interface SlotBounds {
+  sinceMs: number;
+  untilMs: number;
+}
+
 /**
  * The gaps between snapshots, and after the newest one up to the last slot that is over. `snapshots`: oldest first. How long a
  * slot is, is what the snapshot before the gap says.
@@ -16,6 +22,7 @@ export interface Gap {
 export function findGaps(
   snapshots: readonly { snapshot: string; scheduleSeconds: number }[],
   nowMs: number,
+  { sinceMs, untilMs }: SlotBounds = { sinceMs: -Infinity, untilMs: Infinity },
 ): Gap[] {
   return snapshots.flatMap(({ snapshot, scheduleSeconds }, index) => {
     const slotMs = scheduleSeconds * 1_000;
@@ -23,10 +30,10 @@ export function findGaps(
     const slotOf = (timeMs: number) => Math.floor(timeMs / slotMs);
     const next = snapshots[index + 1];
     const nextMs = next ? snapshotTimeMs(next.snapshot) : nowMs;
-    const first = slotOf(snapshotTimeMs(snapshot) ?? 0) + 1;
-    const slots = slotOf(nextMs ?? 0) - first;
-    if (slots <= 0) return [];
+    const first = Math.max(slotOf(snapshotTimeMs(snapshot) ?? 0) + 1, Math.ceil(sinceMs / slotMs));
+    const last = Math.min(slotOf(nextMs ?? 0) - 1, slotOf(untilMs));
+    if (first > last) return [];
     const nameOf = (slot: number) => snapshotName(slot * slotMs);
-    return [{ from: nameOf(first), to: nameOf(first + slots - 1), slots }];
+    return [{ from: nameOf(first), to: nameOf(last), slots: last - first + 1 }];
   });
 }

@@ -31,3 +31,10 @@ test('after the newest snapshot, only slots that are over are missed', () => {
 test('a manifest without a schedule has no gap after it', () => {
   expect(findGaps([at('000000', 0)], nowMs)).toEqual([]);
 });
+
+test('with bounds, only slots that begin within them count', () => {
+  const bounds = { sinceMs: Date.UTC(2026, 10, 24, 3), untilMs: Date.UTC(2026, 10, 24, 7, 30) };
+  const gaps = findGaps([at('000000', hour), at('230000', hour)], nowMs, bounds);
+  expect(gaps).toEqual([{ from: '20261124T030000Z', to: '20261124T070000Z', slots: 5 }]);
+  expect(findGaps([at('080000', hour), at('120000', hour)], nowMs, bounds)).toEqual([]);
+});

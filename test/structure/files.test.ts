@@ -58,6 +58,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/verification/under-way.ts':
     'test/verification/verification.property.test.ts, through verifyStore',
   'lib/sealing/witness-check.ts': 'test/sealing/chain-end.test.ts, through readChainEnd',
+  'lib/reports/figures.ts': 'types only',
   'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
   'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
   'lib/runs/lease-wait.ts': 'test/runs/collect.test.ts and test/runs/prune.test.ts',

@@ -9,7 +9,7 @@ const core = ['core'];
 const adapters = ['api', 'store', 'formats', 'datasets'];
 const mechanisms = ['reading', 'quota', ...core];
 const evidence = ['verification', 'sealing', 'retention', 'snapshots', ...mechanisms];
-const application = ['app', 'alerts', 'runs', 'config', 'platform', ...adapters, ...evidence];
+const application = ['app', 'alerts', 'reports', 'runs', 'config', 'platform', ...adapters, ...evidence];
 /** Arrows point down only. A folder that is not listed here may not exist. */
 const mayImport: Record<string, readonly string[]> = {
   core: [],
@@ -25,7 +25,8 @@ const mayImport: Record<string, readonly string[]> = {
   config: ['datasets', ...core],
   runs: evidence,
   alerts: evidence,
-  app: ['alerts', 'runs', 'config', 'platform', ...adapters, ...evidence],
+  reports: evidence,
+  app: ['alerts', 'reports', 'runs', 'config', 'platform', ...adapters, ...evidence],
   cli: [...application, 'simulator'],
   functions: application,
   deploy: application,

@@ -1,0 +1,28 @@
+// Responsible for what `unprotected` and `offline` mean, in every command, report, alert and metric. Pure.
+
+import type { Cell } from '../core/ports.ts';
+import type { Manifest } from './manifest.ts';
+
+/** True unless the protection is on: null counts as unprotected too. */
+export function isUnprotected(protectStatus: Cell): boolean {
+  return protectStatus !== 'opened';
+}
+
+export function isOffline(agentStatus: Cell): boolean {
+  return agentStatus === 'offline';
+}
+
+export interface ProtectionCounts {
+  nodes: number;
+  unprotected: number;
+  offline: number;
+}
+
+/** Of a snapshot of container nodes, as its manifest counts the values. */
+export function countProtection({
+  rows,
+  values,
+}: Pick<Manifest, 'rows' | 'values'>): ProtectionCounts {
+  const opened = values.protect_status?.opened ?? 0;
+  return { nodes: rows, unprotected: rows - opened, offline: values.agent_status?.offline ?? 0 };
+}
