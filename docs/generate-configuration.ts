@@ -121,7 +121,8 @@ function describeType({ path, kind, names }: Setting): string {
       return '`true` or `false`';
     case 'list': {
       const item = settings.find((other) => other.path === `${path}.*`);
-      return item?.kind === 'choice' ? `list of ${code(item.names)}` : 'list of sections';
+      if (item?.kind === 'choice') return `list of ${code(item.names)}`;
+      return item?.kind === 'text' ? 'list of texts' : 'list of sections';
     }
     case 'section':
       return `section with ${code(names)}`;

@@ -233,8 +233,14 @@ function openDistinctCheck(targets: readonly ServiceTarget[]) {
   };
 }
 
+/** One listener for all connections of this process: Node warns of more than ten. */
+const exitActs = new Set<() => void>();
+
 function openProcessScratch(host: Host): ProcessScratch {
-  const onExit = (act: () => void) => void process.once('exit', act);
+  const onExit = (act: () => void) => {
+    if (exitActs.size === 0) process.once('exit', () => exitActs.forEach((one) => void one()));
+    exitActs.add(act);
+  };
   return openScratch({ parent: tmpdir(), host, clock: systemClock, onExit });
 }
 

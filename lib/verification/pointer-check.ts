@@ -98,7 +98,9 @@ function checkPointer(
     return faultOf(`names ${snapshot}, but ${what} is ${expected?.manifest.snapshot ?? 'none'}`);
   }
   if (isPointerTo({ key, bytes }, expected)) return [];
-  return faultOf(`does not match ${named}, which it names: it was altered`);
+  return faultOf(
+    `does not match ${named}, which it names: it was altered, or another program wrote it`,
+  );
 }
 
 function decodeOrFault(target: TargetKey, key: string, bytes: Uint8Array) {
