@@ -172,7 +172,7 @@ function describeNeeds(): string {
     .map(({ path }) => `\`${display(path)}\``);
   return [
     ...wrap(
-      '- `export`, `tick`, `plan` and the function `collect` need everything: every variable of the file must be set.',
+      '- `export`, `tick`, `plan`, `alerts` and the function `collect` need everything: every variable of the file must be set.',
       '  ',
     ),
     ...wrap(

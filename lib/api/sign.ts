@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { AKSKSigner } from '@huaweicloud/huaweicloud-sdk-core/auth/AKSKSigner.js';
 import type { ICredential } from '@huaweicloud/huaweicloud-sdk-core/auth/ICredential.js';
 import type { KeyCredentials } from '../core/ports.ts';
+import { sha256 } from '../core/state.ts';
 
 export interface Token {
   token: string;
@@ -44,13 +45,13 @@ function encodePart(text: string): string {
 }
 
 /**
- * The headers of a GET, with Authorization. All given headers are signed, so they must not change afterwards. `url`:
+ * The headers of a GET, or of a POST if there is a body, with Authorization. All given headers are signed, so they must not change afterwards. `url`:
  * absolute, without a query.
  * `nowMs` becomes X-Sdk-Date. The gateway rejects a difference of more than 15 minutes.
  * Source: Huawei Cloud, API Signing Guide, "AK/SK Signing and Authentication Algorithm", read 2026-11-24.
  */
 export function signRequest(
-  request: { url: string; query: Texts; headers: Texts },
+  request: { url: string; query: Texts; headers: Texts; body?: string },
   credentials: KeyCredentials,
   nowMs: number,
 ): Record<string, string> {
@@ -63,11 +64,13 @@ export function signRequest(
   if (credentials.securityToken !== undefined) {
     headers['X-Security-Token'] = credentials.securityToken;
   }
+  // The signer would hash the JSON of a text. With this header it takes the hash from here.
+  if (request.body !== undefined) headers['X-Sdk-Content-Sha256'] = sha256(request.body);
   // Only a part of ICredential: the signer calls only these two methods.
   const key = { getAk: () => credentials.ak, getSk: () => credentials.sk };
   const signed: Record<string, string> = AKSKSigner.sign(
     {
-      method: 'GET',
+      method: request.body === undefined ? 'GET' : 'POST',
       // From URL, which removes a default port as fetch does: the Host header is signed too.
       endpoint: `${url.origin}${url.pathname}`,
       queryParams: { ...request.query },

@@ -32,6 +32,7 @@ import { openScheduleView } from '../runs/schedule-view.ts';
 import { openFileStore } from '../store/file.ts';
 import { openObsStore } from '../store/obs.ts';
 import type { RowCheck } from '../verification/stated-rows.ts';
+import { type Alerting, openAlerting } from './alerting.ts';
 import { type AgencyKey, createStoreKeys } from './credentials.ts';
 import type { PinPlace } from './pin-file.ts';
 import { openSigningKey } from './signing-check.ts';
@@ -82,6 +83,8 @@ export interface Connection {
   limit<T>(timeLeftMs: () => number, work: () => Promise<T>): Promise<T>;
   /** Throws ConfigError, before the first request, if the signing key cannot be used. */
   collect(mode: CollectMode, options: CollectOptions): Promise<CollectResult>;
+  /** Null: the configuration has no `alerts`. */
+  testAlerts: Alerting['test'] | null;
   /** Null: the configuration has no `retention`, and nothing may be pruned. */
   prune:
     | ((
@@ -125,6 +128,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     viewSchedule: openScheduleView(store, targets),
     checkDistinct: openDistinctCheck(targets),
   };
+  const alerting = openAlerts(config, { ...ports, client, agencyKey });
   return {
     ...{ store, host, scratch, quota, targets },
     rowCheck: { scratch, datasets, decoders: [parquetDecoder, ndjsonDecoder] },
@@ -135,20 +139,29 @@ export function connect(config: Config, options: ConnectOptions): Connection {
     reach: (address, settings, signal) => reachHost({ ...client, settings, signal }, address),
     limit: (timeLeftMs, work) =>
       budgets.run(limitedBudget({ ...quota, timeLeftMs, signal: neverAborted() }), work),
+    testAlerts: alerting?.test ?? null,
     async collect(mode, { signal, progress, timeLeftMs, memoryMb }) {
       const signing = openSigningKey(config.signing);
-      const { windowMs } = quota;
       const budget = timeLeftMs
-        ? limitedBudget({ windowMs, timeLeftMs, signal })
+        ? limitedBudget({ ...quota, timeLeftMs, signal })
         : unlimitedBudget(signal);
       return budgets.run(budget, async () => {
-        await scratch.removeLeft();
-        await warnOfScratch(scratch, log);
-        return collect(mode, { ...ports, signing, memoryMb, budget, progress });
+        await prepareScratch(scratch, log);
+        const work = (viewSchedule: typeof ports.viewSchedule) =>
+          collect(mode, { ...ports, viewSchedule, signing, memoryMb, budget, progress });
+        return alerting ? alerting.around(mode, budget, work) : work(ports.viewSchedule);
       });
     },
     prune: openPrune(config, ports),
   };
+}
+
+/** Null: the configuration has no `alerts`. */
+function openAlerts(
+  { alerts, accounts }: Config,
+  ports: Omit<Parameters<typeof openAlerting>[2], 'account'>,
+): Alerting | null {
+  return alerts && openAlerting(alerts, accounts, { ...ports, account: accounts[0] });
 }
 
 /** Null: the configuration has no `retention`. */
@@ -209,7 +222,8 @@ function openPins({ pins }: VerifyConfig, open: (place: StoreConfig) => Store): 
 }
 
 /** Before the first request, because the pages of a long list take hours. */
-async function warnOfScratch(scratch: ProcessScratch, log: Log): Promise<void> {
+async function prepareScratch(scratch: ProcessScratch, log: Log): Promise<void> {
+  await scratch.removeLeft();
   const fault = await scratch.findFault();
   if (!(fault instanceof ExportError)) return;
   const { code, hint } = fault;

@@ -7,6 +7,7 @@ import { exitCodes, policyOf } from '../core/error-policy.ts';
 import type { Scrubber } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { createScrubber } from '../platform/scrubber.ts';
+import { alertsCommand } from './alerts.ts';
 import { type CommandDefinition, createCommand, type Outcome } from './command.ts';
 import { demoCommand } from './demo.ts';
 import { diffCommand } from './diff.ts';
@@ -37,6 +38,7 @@ export const commands: readonly CommandDefinition[] = [
   evidenceCommand,
   pruneCommand,
   doctorCommand,
+  alertsCommand,
   simulateCommand,
   demoCommand,
   initCommand,

@@ -36,6 +36,18 @@ const metrics: readonly Metric[] = [
     sample: ({ last }) => last?.rows ?? null,
   },
   {
+    name: 'last_snapshot_unprotected',
+    type: 'gauge',
+    help: 'Nodes of the newest snapshot whose protect_status is not opened, null included.',
+    sample: ({ last }) => last?.unprotected ?? null,
+  },
+  {
+    name: 'last_snapshot_offline',
+    type: 'gauge',
+    help: 'Nodes of the newest snapshot whose agent_status is offline.',
+    sample: ({ last }) => last?.offline ?? null,
+  },
+  {
     name: 'last_snapshot_complete',
     type: 'gauge',
     help: '1 if the verdict of the newest snapshot is complete.',

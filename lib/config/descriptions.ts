@@ -60,6 +60,10 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       text: 'How long `prune` keeps the rows of snapshots. Changes and manifests are always kept, and so are the newest complete snapshot and everything after it.',
       defaultText: 'nothing is pruned',
     },
+    alerts: {
+      text: 'Alerts about every target, and where they are sent: see [Alerts](alerts.md). Commands that only read the store do not need it.',
+      defaultText: 'no alerts are sent',
+    },
     accounts: { text: 'The accounts whose nodes are exported.' },
   },
   quota: {
@@ -110,6 +114,54 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     grace: {
       text: 'Between the day on which a snapshot is marked as pruned and the day on which its rows are deleted. Tables that name these files can drop them meanwhile.',
       defaultText: '`7d`; `0s` if `all: 0s` is the only rule',
+    },
+  },
+  alerts: {
+    webhook: {
+      text: 'A server that receives each alert as the JSON body of a POST.',
+      defaultText: 'none. At least one of `webhook` and `smn` must be set',
+    },
+    smn: {
+      text: 'A topic of Simple Message Notification. Messages are sent with the credentials of the first account, which need `smn:topic:publish`.',
+      defaultText: 'none',
+    },
+    rules: {
+      text: 'Which alerts are sent. A rule that is not in the section is off.',
+      defaultText: '`{ snapshotFailed: true, driftedInARow: 2 }`',
+    },
+  },
+  'alerts.webhook': {
+    url: { text: 'Address of the server. The whole address is a secret.' },
+    secret: {
+      text: 'Key of the HMAC in the header `X-Cgs-Export-Signature`, which proves that an alert is from this exporter.',
+    },
+  },
+  'alerts.smn': {
+    topicUrn: { text: 'URN of the topic. Region and project are those in the URN.' },
+    endpoint: {
+      text: 'Address of SMN.',
+      defaultText: '`https://smn.<region>.myhuaweicloud.com` (`.eu` for EU regions)',
+    },
+  },
+  'alerts.rules': {
+    snapshotFailed: {
+      text: 'The newest attempt to export the target failed, the target is held, or its run was given up. Resolved by the next snapshot.',
+    },
+    unprotectedShareAbove: {
+      text: 'More than this share of the nodes of the newest complete snapshot are unprotected.',
+      defaultText: 'off',
+    },
+    nodeGone: { text: 'Nodes of the complete snapshot before are not in the new one.' },
+    staleAfter: {
+      text: 'The newest snapshot is older than this. Must be longer than the schedule.',
+      defaultText: 'off',
+    },
+    driftedInARow: {
+      text: 'This many snapshots in a row are drifted. Resolved by the next complete one.',
+      defaultText: 'off',
+    },
+    onSnapshot: {
+      text: 'Each sealed snapshot, with the key and the hash of its manifest, so that other jobs can start from it.',
     },
   },
   'accounts.*': {

@@ -45,6 +45,13 @@ keepPagesDays: 7
 # The key that signs every manifest: \`cgs-export keygen\` makes one. Keep its public key outside the store.
 # signing: { privateKey: "\${CGS_SIGNING_KEY}" }
 
+# Alerts about every target. Without rules: snapshotFailed: true and driftedInARow: 2. Test it: cgs-export alerts test
+# alerts:
+#   webhook: { url: "\${HOOK_URL}", secret: "\${HOOK_SECRET}" }
+#   smn: { topicUrn: "urn:smn:cn-south-4:0123456789abcdef0123456789abcdef:alerts" }
+#   rules: { snapshotFailed: true, unprotectedShareAbove: 0.05, nodeGone: true, staleAfter: 36h, driftedInARow: 2,
+#     onSnapshot: true }
+
 accounts:
   # A name of your choice. Every row has it in the column account.
   - name: prod

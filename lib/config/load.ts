@@ -95,7 +95,7 @@ export function logLevelOf(env: Environment, flag?: string): LogLevel {
 
 /** Every secret of the configuration, the longest first: to keep them out of logs and errors. */
 export function secretsOf(config: Config): string[] {
-  const { accounts, store, signing, proxy, verify } = config;
+  const { accounts, store, signing, proxy, verify, alerts } = config;
   const identities: Credentials[] = accounts.map(({ credentials }) => credentials);
   for (const place of [store, verify.pins?.store]) {
     if (place?.kind === 'obs') identities.push(place.credentials);
@@ -111,7 +111,21 @@ export function secretsOf(config: Config): string[] {
     return [secret, decodeURIComponent(secret)];
   });
   const secrets = new Set(
-    [...ofIdentities, signing?.privateKey ?? '', ...ofProxies].filter((secret) => secret !== ''),
+    [...ofIdentities, signing?.privateKey ?? '', ...ofProxies, ...secretsOfWebhook(alerts)].filter(
+      (secret) => secret !== '',
+    ),
   );
   return [...secrets].sort((a, b) => b.length - a.length);
 }
+
+/** The address as a whole, and what in it is not the name of a host: an error may show only that part. */
+function secretsOfWebhook(alerts: Config['alerts']): string[] {
+  if (!alerts?.webhook) return [];
+  const { url, secret } = alerts.webhook;
+  const { href, pathname, search } = new URL(url);
+  const path = `${pathname}${search}`;
+  return [url, href, secret, ...(path.length >= secretPathCharsMin ? [path] : [])];
+}
+
+/** Shorter paths, such as `/hook`, are words that other texts have. */
+const secretPathCharsMin = 12;

@@ -1,5 +1,6 @@
 // Responsible for what a configuration is once it is read: types only.
 
+import type { AlertRules } from '../core/alert-rules.ts';
 import type { ConfigIssue } from '../core/errors.ts';
 import type { LogLevel } from '../core/ports.ts';
 import type { NodeFilters } from '../datasets/container-nodes.ts';
@@ -93,6 +94,15 @@ export interface RetentionConfig {
   grace: number;
 }
 
+/** At least one of `webhook` and `smn` is not null. */
+export interface AlertsConfig {
+  /** Both are secrets. */
+  webhook: { url: string; secret: string } | null;
+  /** `region` and `projectId`: those of the URN. */
+  smn: { topicUrn: string; region: string; projectId: string; endpoint: string } | null;
+  rules: AlertRules;
+}
+
 export interface Config {
   store: StoreConfig;
   scheduleMs: number;
@@ -105,6 +115,8 @@ export interface Config {
   verify: VerifyConfig;
   /** Null: nothing is ever pruned. */
   retention: RetentionConfig | null;
+  /** Null: no alerts are sent. */
+  alerts: AlertsConfig | null;
   accounts: readonly Account[];
   logLevel: LogLevel;
   proxy: ProxyConfig;

@@ -2,6 +2,7 @@
 // other. Not responsible for files and text.
 
 import { basename, dirname, resolve } from 'node:path';
+import type { AlertRules } from '../core/alert-rules.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import { isLoopback } from '../core/network-host.ts';
 import type { Environment } from '../core/ports.ts';
@@ -11,6 +12,7 @@ import { type CheckedShape, checkShape } from './check.ts';
 import { keyHint, type Report, readDefaultKey, readLogLevel, readProxy } from './environment.ts';
 import type {
   Account,
+  AlertsConfig,
   Config,
   ConfigOptions,
   Credentials,
@@ -120,6 +122,7 @@ export function assembleParts(values: ConfigValues, context: Context): ConfigPar
     signing: shape.signing?.privateKey ? { privateKey: shape.signing.privateKey } : null,
     verify: { ...verify, publicKeys: verify.publicKeys.map(withName) },
     retention: toRetention(draft),
+    alerts: toAlerts(draft),
     accounts: withoutFaulty(accounts, issues),
     logLevel,
     proxy,
@@ -147,6 +150,66 @@ function toRetention({ shape, report, isFaulty }: Draft): RetentionConfig | null
   const keepsOnlyNewest = all === 0 && others.length === 0;
   const grace = retention.grace ?? (keepsOnlyNewest ? 0 : 7 * dayMs);
   return { all, daily, weekly, monthly, grace };
+}
+
+/** Without the section `rules`. */
+const defaultRules: AlertRules = {
+  snapshotFailed: true,
+  unprotectedShareAbove: null,
+  nodeGone: false,
+  staleAfterMs: null,
+  driftedInARow: 2,
+  onSnapshot: false,
+};
+
+function toAlerts(draft: Draft): AlertsConfig | null {
+  const { shape, report, isFaulty, isUsed } = draft;
+  const { alerts } = shape;
+  if (!alerts || !isUsed('alerts')) return null;
+  const { webhook, smn } = alerts;
+  const isWhole = !isFaulty('alerts');
+  if (!webhook && !smn && isWhole) {
+    const hint =
+      'Add `webhook: { url: ${HOOK_URL}, secret: ${HOOK_SECRET} }` or `smn: { topicUrn: ... }`, or remove the section.';
+    report('alerts', 'has neither a webhook nor smn, so no alert can be sent', hint);
+  }
+  // The command stops because of the fault.
+  if (!isWhole) return null;
+  const [, , region = '', projectId = ''] = smn?.topicUrn?.split(':') ?? [];
+  return {
+    webhook: webhook ? { url: webhook.url ?? '', secret: webhook.secret ?? '' } : null,
+    smn: smn
+      ? {
+          ...{ topicUrn: smn.topicUrn ?? '', region, projectId },
+          endpoint: smn.endpoint ?? hostOf('smn', region),
+        }
+      : null,
+    rules: toAlertRules(draft),
+  };
+}
+
+function toAlertRules({ shape, report }: Draft): AlertRules {
+  const given = shape.alerts?.rules;
+  if (!given) return defaultRules;
+  const rules: AlertRules = {
+    snapshotFailed: given.snapshotFailed ?? false,
+    unprotectedShareAbove: given.unprotectedShareAbove ?? null,
+    nodeGone: given.nodeGone ?? false,
+    staleAfterMs: given.staleAfter ?? null,
+    driftedInARow: given.driftedInARow ?? null,
+    onSnapshot: given.onSnapshot ?? false,
+  };
+  if (Object.values(rules).every((rule) => rule === null || rule === false)) {
+    const hint =
+      'Write at least one, as in `rules: { snapshotFailed: true, driftedInARow: 2 }`, or remove `rules`: these two are the default.';
+    report('alerts.rules', 'has no rule that is on', hint);
+  }
+  const { staleAfterMs } = rules;
+  if (staleAfterMs !== null && shape.schedule !== undefined && staleAfterMs <= shape.schedule) {
+    const hint = 'Write a time that is longer than the schedule, as in `staleAfter: 36h` for 24h.';
+    report('alerts.rules.staleAfter', 'is not longer than the schedule', hint);
+  }
+  return rules;
 }
 
 const harmlessDefaults = { schedule: dayMs, formats: ['parquet', 'ndjson'], keepPagesDays: 7 };

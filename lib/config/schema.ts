@@ -19,11 +19,14 @@ import {
   positiveNumberUpTo,
   schedule,
   securityToken,
+  share,
   storeLocation,
   table,
   text,
   textUpTo,
   timeOrAge,
+  webhookUrl,
+  wholeNumberUpTo,
 } from './values.ts';
 
 export interface About {
@@ -208,6 +211,52 @@ const retention = section({
   grace: optional(age, { hint: ageHint }),
 });
 
+const alertRules = section({
+  snapshotFailed: optional(flag, { hint: flagHint, default: false }),
+  unprotectedShareAbove: optional(share, {
+    hint: 'Write a share from 0 to below 1, as in 0.05 for 5 %.',
+  }),
+  nodeGone: optional(flag, { hint: flagHint, default: false }),
+  staleAfter: optional(age, {
+    hint: 'Write a number with s, m, h or d, longer than the schedule, as in 36h.',
+  }),
+  driftedInARow: optional(wholeNumberUpTo(100), {
+    hint: 'Write a whole number from 1 to 100, as in 2.',
+  }),
+  onSnapshot: optional(flag, { hint: flagHint, default: false }),
+});
+
+const alerts = section({
+  webhook: optional(
+    section({
+      url: required(webhookUrl, {
+        hint: 'Write `${HOOK_URL}`, and set that variable to the address: `https://`, or `http://` only for this host (localhost). The whole address is a secret.',
+      }),
+      secret: required(textUpTo(1_000), {
+        hint: 'Write `${HOOK_SECRET}`, and set that variable to a random text, as `openssl rand -hex 32` prints it.',
+      }),
+    }),
+    { hint: 'Write `{ url: ${HOOK_URL}, secret: ${HOOK_SECRET} }`.' },
+  ),
+  smn: optional(
+    section({
+      topicUrn: required(
+        name(
+          512,
+          /^urn:smn:[a-z0-9]+(?:-[a-z0-9]+)*:[A-Za-z0-9]+:[A-Za-z0-9][A-Za-z0-9_-]*$/,
+          'is not a valid topic URN',
+        ),
+        {
+          hint: 'Write the URN that the console of SMN shows, as in `urn:smn:cn-south-4:0123456789abcdef0123456789abcdef:alerts`.',
+        },
+      ),
+      endpoint: optional(origin, { hint: originHint }),
+    }),
+    { hint: 'Write `{ topicUrn: urn:smn:<region>:<project id>:<topic> }`.' },
+  ),
+  rules: optional(alertRules),
+});
+
 export const configSchema = section({
   store: required(storeLocation, {
     hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
@@ -236,6 +285,7 @@ export const configSchema = section({
   signing: optional(signing, { isApiOnly: true }),
   verify: optional(verify, { isStoreOnly: true }),
   retention: optional(retention),
+  alerts: optional(alerts, { isApiOnly: true }),
   accounts: required(listOf(account), {
     hint: 'Write at least one, as in `- name: prod`, with its targets.',
   }),

@@ -65,6 +65,25 @@ export function positiveNumberUpTo(max: number) {
   );
 }
 
+/** A whole number from 1 to `max`. Also as text, because a variable is always text. */
+export function wholeNumberUpTo(max: number) {
+  return v.pipe(positiveNumberUpTo(max), v.check((given: number) => Number.isInteger(given), 'must be a whole number'));
+}
+
+/** A number from 0 to below 1. Also as text, because a variable is always text. */
+export const share = v.pipe(
+  v.union(
+    [
+      v.number(),
+      v.pipe(v.string(), v.regex(/^\d+(?:\.\d+)?$/, 'must be a number, not text'), v.toNumber()),
+    ],
+    mustBe('a number'),
+  ),
+  v.finite('must be a finite number'),
+  v.minValue(0, 'must be at least 0'),
+  v.ltValue(1, 'must be below 1'),
+);
+
 /** True or false. Also as text, because a variable is always text. */
 export const flag = v.union(
   [
@@ -163,6 +182,22 @@ export const origin = v.pipe(
     'is plain http://, which is accepted only for this host (127.0.0.0/8, ::1, localhost)',
   ),
   v.transform((url) => url.origin),
+);
+
+/** The address of a webhook, as it is written. No message repeats it, because it is a secret as a whole. */
+export const webhookUrl = v.pipe(
+  text,
+  v.regex(/^[Hh][Tt][Tt][Pp][Ss]?:\/\//, 'must start with https://'),
+  v.check(
+    (given) => !/[\s\\]|[^\x20-\x7e]/.test(given) && URL.canParse(given),
+    'is not a valid address',
+  ),
+  v.check((given) => new URL(given).username === '', 'contains a user or a password'),
+  v.check((given) => new URL(given).password === '', 'contains a user or a password'),
+  v.check((given) => {
+    const { protocol, hostname } = new URL(given);
+    return protocol.toLowerCase() === 'https:' || isLoopback(hostname);
+  }, 'is plain http://, which is accepted only for this host (127.0.0.0/8, ::1, localhost)'),
 );
 
 /** What is wrong with the text of a store, in the order in which it is checked. */

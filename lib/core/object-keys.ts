@@ -213,6 +213,8 @@ export function isPointerKey(key: string): boolean {
 
 export const workPrefix = '_runs/';
 export const scheduleKey = '_runs/schedule.json';
+/** What the rules of alerts have seen, and the alerts that are not delivered yet. */
+export const alertsKey = '_runs/alerts.json';
 /** What `plan --probe` has learned. */
 export const probedSizesKey = '_runs/probed-sizes.json';
 /** The newest damaged schedule that was set aside. */
@@ -251,7 +253,7 @@ export function isRunKey(key: string): boolean {
 
 /** True for the key of an object under `_runs/` that the exporter writes. */
 export function isWorkKey(key: string): boolean {
-  const isShared = [scheduleKey, damagedScheduleKey, probedSizesKey].includes(key);
+  const isShared = [scheduleKey, damagedScheduleKey, alertsKey, probedSizesKey].includes(key);
   const isOfDoctor = /^_runs\/_doctor\/[0-9a-f]{12}(?:-lease)?$/.test(key);
   return isShared || isOfDoctor || isRunKey(key);
 }

@@ -12,14 +12,18 @@ export const variables = new Proxy({}, { get: () => placeholder, has: () => true
 
 /** A key and its value in YAML, JSON or a shell command. */
 const keyAndValue =
-  /(?:^|[^A-Za-z])(?:sk|secret[-_ ]?key|secret[-_ ]?access[-_ ]?key|security[-_]?token|iam[-_]?password|password)\b["']?[ \t]*[:=][ \t]*["']?([^\s"'{}]+)/gi;
+  /(?:^|[^A-Za-z])(?:sk|secret|secret[-_ ]?key|secret[-_ ]?access[-_ ]?key|security[-_]?token|iam[-_]?password|password)\b["']?[ \t]*[:=][ \t]*["']?([^\s"'{}]+)/gi;
 /** The start of a PEM, and of the base64 text of an Ed25519 private key: RFC 8410, section 7. */
 const keyText = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|MC4CAQAwBQYDK2VwBCIEI/;
 const passwordInUrl = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:([^\s/@]+)@/gi;
 
 /** Throws ConfigError that lists every secret, without its value, or the faults of a text that does not parse. */
 export function checkWrittenSecrets(text: string, fileName: string): void {
-  const { obs, signing, verify, accounts } = parseConfigText(text, fileName, variables).value;
+  const { obs, signing, verify, alerts, accounts } = parseConfigText(
+    text,
+    fileName,
+    variables,
+  ).value;
   const issues = [
     ...findInCredentials('obs', obs),
     ...findInCredentials('verify.obs', asRecord(verify).obs),
@@ -27,6 +31,11 @@ export function checkWrittenSecrets(text: string, fileName: string): void {
   const { privateKey } = asRecord(signing);
   if (isWritten(privateKey))
     issues.push(describe('signing.privateKey', 'is written as plain text'));
+  const webhook = asRecord(asRecord(alerts).webhook);
+  for (const key of ['url', 'secret']) {
+    if (isWritten(webhook[key]))
+      issues.push(describe(`alerts.webhook.${key}`, 'is written as plain text'));
+  }
   for (const [index, account] of Array.isArray(accounts) ? accounts.entries() : []) {
     issues.push(...findInCredentials(`accounts.${index}`, account));
   }

@@ -24,6 +24,7 @@ import {
   searchedMax,
 } from '../snapshots/catalog.ts';
 import { decodePointer } from '../snapshots/manifest.ts';
+import { countProtection } from '../snapshots/protection.ts';
 import { describeHold, describeLift } from './holds.ts';
 import type { Hold, Target } from './invocation.ts';
 import { readCheckpoint } from './open-run.ts';
@@ -55,6 +56,9 @@ export interface TargetStatus extends Hold {
     snapshot: string;
     verdict: string;
     rows: number;
+    /** Nodes in it that are unprotected, and that are offline. */
+    unprotected: number;
+    offline: number;
     sealedAt: string;
     ageSeconds: number;
     /** True: the manifest is not the one that `_head` names, so these figures prove nothing. */
@@ -241,7 +245,8 @@ function describeLast({ manifest }: Sealed, nowMs: number, altered: boolean): Ta
   const ageMs = nowMs - (snapshotTimeMs(snapshot) ?? nowMs);
   // A name can be a little ahead of the store's time.
   const ageSeconds = Math.max(0, Math.round(ageMs / 1_000));
-  return { snapshot, verdict, rows, sealedAt, ageSeconds, altered };
+  const { unprotected, offline } = countProtection(manifest);
+  return { snapshot, verdict, rows, unprotected, offline, sealedAt, ageSeconds, altered };
 }
 
 /**

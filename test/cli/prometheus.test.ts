@@ -66,6 +66,7 @@ const sealed: TargetStatus = {
   last: {
     altered: false,
     ...{ snapshot: '20261124T060000Z', verdict: 'complete', rows: 4_321, ageSeconds: 90 },
+    ...{ unprotected: 21, offline: 300 },
     sealedAt: '2026-11-24T06:01:00.000Z',
   },
   latest: '20261124T060000Z',
@@ -107,6 +108,8 @@ test('a sealed target has every metric', () => {
     last_snapshot_timestamp_seconds: Date.UTC(2026, 10, 24, 6) / 1_000,
     last_snapshot_age_seconds: 90,
     last_snapshot_rows: 4_321,
+    last_snapshot_unprotected: 21,
+    last_snapshot_offline: 300,
     last_snapshot_complete: 1,
     last_snapshot_drifted: 0,
     never_sealed: 0,
@@ -145,7 +148,7 @@ test('missed slots are a counter, everything else is a gauge; each metric has a 
   expect([...types].filter(([, type]) => type === 'counter').map(([name]) => name)).toEqual([
     'cgs_export_missed_slots_total',
   ]);
-  expect(types.size).toBe(13);
+  expect(types.size).toBe(15);
 });
 
 test('the text is valid without targets', () => {

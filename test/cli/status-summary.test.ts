@@ -17,7 +17,10 @@ function statusOf(index: number, changes: Partial<TargetStatus> = {}): TargetSta
   return {
     ...{ account: `a${index % 50}`, table: 'container_nodes', region: 'r', projectId: `p${index}` },
     ...{ open: null, latest: snapshot, scheduleSeconds: 21_600, due: false, heldUntil: null },
-    last: { snapshot, verdict: 'complete', rows: 1, sealedAt: '', ageSeconds: 60, altered: false },
+    last: {
+      ...{ snapshot, verdict: 'complete', rows: 1, unprotected: 0, offline: 0 },
+      ...{ sealedAt: '', ageSeconds: 60, altered: false },
+    },
     ...{ failure: null, abandoned: null, missedSlots: 0, slotMissed: false, behindSince: null },
     problems: [],
     ...changes,

@@ -80,7 +80,7 @@ accounts:
     [
       'zebra: 1',
       'zebra',
-      'Known here: store, mounted, fileMode, schedule, formats, quota, keepPagesDays, obs, signing, verify, retention, accounts.',
+      'Known here: store, mounted, fileMode, schedule, formats, quota, keepPagesDays, obs, signing, verify, retention, alerts, accounts.',
     ],
     ['signing: { privateKey: x, privatKey: x }', 'signing.privatKey', 'Did you mean "privateKey"?'],
     ['signing: { privateKey: "" }', 'signing.privateKey', 'cgs-export keygen'],

@@ -14,6 +14,8 @@ const env = {
   OBS_AK: 'oa',
   OBS_SK: 'os',
   CGS_SIGNING_KEY: 'k',
+  HOOK_URL: 'https://hooks.example.com/1',
+  HOOK_SECRET: 'h',
 };
 
 async function load(text: string) {
@@ -54,6 +56,7 @@ test('loads with every alternative that is commented out', async () => {
   expect(await load(text)).toMatchObject({
     store: { kind: 'obs', bucket: 'my-bucket', credentials: { ak: 'oa' } },
     signing: { privateKey: 'k' },
+    alerts: { webhook: { secret: 'h' }, smn: { region: 'cn-south-4' }, rules: { onSnapshot: true } },
     accounts: [
       {
         credentials: { kind: 'key', securityToken: 't' },

@@ -25,6 +25,7 @@ describe('defaults', () => {
       signing: null,
       verify: { pins: null, publicKeys: [], since: null },
       retention: null,
+      alerts: null,
       accounts: [
         {
           name: 'a',
