@@ -46,7 +46,9 @@ function judgeSteps(rules: Partial<AlertRules>, steps: readonly Partial<Watched>
 
 const sealed = (day: number, sketch: Partial<Sketch> = {}, gone: NewSnapshot['gone'] = null) => {
   return {
-    snapshots: [{ sealed: sealedOf({ snapshot: nameOf(day), verdict: 'complete', ...sketch }), gone }],
+    snapshots: [
+      { sealed: sealedOf({ snapshot: nameOf(day), verdict: 'complete', ...sketch }), gone },
+    ],
     nowMs: timeOf(day) + 60_000,
   };
 };
@@ -143,7 +145,10 @@ test('nodeGone and onSnapshot are events of one snapshot; no node is named where
   const rules = { nodeGone: true, onSnapshot: true };
   const { texts, all } = judgeSteps(rules, [sealed(20), sealed(21, {}, gone)]);
   expect(texts).toEqual([['onSnapshot event'], ['nodeGone event', 'onSnapshot event']]);
-  expect(all[1]).toMatchObject({ values: gone, message: expect.stringContaining('120 nodes are gone') });
+  expect(all[1]).toMatchObject({
+    values: gone,
+    message: expect.stringContaining('120 nodes are gone'),
+  });
   const { manifestKey: manifest, manifestSha256 } = sealedOf({
     snapshot: nameOf(21),
     verdict: 'complete',

@@ -63,7 +63,8 @@ function createModel() {
       set('stale', 'staleAfter', false);
       drifted = outcome === 'drifted' ? drifted + 1 : 0;
       set('drifted', 'driftedInARow', drifted === 0 ? false : open.drifted || drifted >= 2);
-      if (outcome !== 'drifted') set('unprotected', 'unprotectedShareAbove', outcome === 'unprotected');
+      if (outcome !== 'drifted')
+        set('unprotected', 'unprotectedShareAbove', outcome === 'unprotected');
       expected.push(`onSnapshot event ${snapshotName(nameMs)}`);
     },
   };
@@ -90,7 +91,11 @@ function createWorld() {
   const isAlive = () => killedAt === null || calls <= killedAt;
 
   async function seal(outcome: Outcome): Promise<void> {
-    const { manifestKey: key, manifest, bytes } = sealedOf({
+    const {
+      manifestKey: key,
+      manifest,
+      bytes,
+    } = sealedOf({
       snapshot: snapshotName(nowMs),
       verdict: outcome === 'drifted' ? 'drifted' : 'complete',
       opened: outcome === 'unprotected' ? 50 : 100,

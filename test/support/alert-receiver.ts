@@ -71,7 +71,8 @@ export async function startAlertReceiver(key: { ak: string; sk: string }): Promi
     const expected = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
     const given = String(request.headers['x-cgs-export-signature']);
     const isRight =
-      given.length === expected.length && timingSafeEqual(Buffer.from(given), Buffer.from(expected));
+      given.length === expected.length &&
+      timingSafeEqual(Buffer.from(given), Buffer.from(expected));
     if (!isRight) {
       receiver.faults.push(`wrong signature ${given}`);
       response.writeHead(401).end();
