@@ -3,8 +3,8 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Alert } from '../alerts/alert.ts';
-import { readGoneNodes } from '../alerts/gone-nodes.ts';
 import type { Trouble } from '../alerts/due-alerts.ts';
+import { readGoneNodes } from '../alerts/gone-nodes.ts';
 import {
   deliverAlerts,
   noteChanges,

@@ -67,7 +67,10 @@ export function positiveNumberUpTo(max: number) {
 
 /** A whole number from 1 to `max`. Also as text, because a variable is always text. */
 export function wholeNumberUpTo(max: number) {
-  return v.pipe(positiveNumberUpTo(max), v.check((given: number) => Number.isInteger(given), 'must be a whole number'));
+  return v.pipe(
+    positiveNumberUpTo(max),
+    v.check((given: number) => Number.isInteger(given), 'must be a whole number'),
+  );
 }
 
 /** A number from 0 to below 1. Also as text, because a variable is always text. */

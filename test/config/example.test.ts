@@ -56,7 +56,11 @@ test('loads with every alternative that is commented out', async () => {
   expect(await load(text)).toMatchObject({
     store: { kind: 'obs', bucket: 'my-bucket', credentials: { ak: 'oa' } },
     signing: { privateKey: 'k' },
-    alerts: { webhook: { secret: 'h' }, smn: { region: 'cn-south-4' }, rules: { onSnapshot: true } },
+    alerts: {
+      webhook: { secret: 'h' },
+      smn: { region: 'cn-south-4' },
+      rules: { onSnapshot: true },
+    },
     accounts: [
       {
         credentials: { kind: 'key', securityToken: 't' },

@@ -556,3 +556,96 @@ describe('verify', () => {
     expect(await faultsOf(text, key, reading)).toHaveLength(1);
   });
 });
+
+describe('alerts', () => {
+  const alertsOf = async (text: string, env = {}) =>
+    (await load(`${minimal}\nalerts: ${text}`, { ...key, ...env })).alerts;
+  const hook = "webhook: { url: 'https://hooks.example.com/services/T1/B1', secret: s }";
+
+  test('without rules: snapshotFailed and driftedInARow: 2', async () => {
+    expect(await alertsOf(`{ ${hook} }`)).toEqual({
+      webhook: { url: 'https://hooks.example.com/services/T1/B1', secret: 's' },
+      smn: null,
+      rules: {
+        ...{ snapshotFailed: true, unprotectedShareAbove: null, nodeGone: false },
+        ...{ staleAfterMs: null, driftedInARow: 2, onSnapshot: false },
+      },
+    });
+  });
+
+  test('with rules, those that are not given are off', async () => {
+    const rules =
+      '{ unprotectedShareAbove: 0.05, nodeGone: true, staleAfter: 36h, onSnapshot: true }';
+    expect((await alertsOf(`{ ${hook}, rules: ${rules} }`))?.rules).toEqual({
+      ...{ snapshotFailed: false, unprotectedShareAbove: 0.05, nodeGone: true },
+      ...{ staleAfterMs: 36 * 3_600_000, driftedInARow: null, onSnapshot: true },
+    });
+  });
+
+  test('region, project and endpoint of SMN follow from the URN; the endpoint can be another one', async () => {
+    const topicUrn = 'urn:smn:eu-west-101:0f1e2d:my_alerts-1';
+    expect((await alertsOf(`{ smn: { topicUrn: '${topicUrn}' } }`))?.smn).toEqual({
+      ...{ topicUrn, region: 'eu-west-101', projectId: '0f1e2d' },
+      endpoint: 'https://smn.eu-west-101.myhuaweicloud.eu',
+    });
+    const own = `{ smn: { topicUrn: '${topicUrn}', endpoint: 'http://127.0.0.1:8080' } }`;
+    expect((await alertsOf(own))?.smn?.endpoint).toBe('http://127.0.0.1:8080');
+  });
+
+  test.each([
+    ['{}', 'alerts: has neither a webhook nor smn, so no alert can be sent'],
+    [
+      '{ rules: { nodeGone: true } }',
+      'alerts: has neither a webhook nor smn, so no alert can be sent',
+    ],
+    [`{ ${hook}, rules: {} }`, 'alerts.rules: has no rule that is on'],
+    [`{ ${hook}, rules: { nodeGone: false } }`, 'alerts.rules: has no rule that is on'],
+    [
+      `{ ${hook}, rules: { staleAfter: 24h } }`,
+      'alerts.rules.staleAfter: is not longer than the schedule',
+    ],
+    [
+      `{ ${hook}, rules: { unprotectedShareAbove: 1 } }`,
+      'alerts.rules.unprotectedShareAbove: must be below 1',
+    ],
+    [
+      `{ ${hook}, rules: { unprotectedShareAbove: 5 % } }`,
+      'alerts.rules.unprotectedShareAbove: must be a number, not text',
+    ],
+    [
+      `{ ${hook}, rules: { driftedInARow: 1.5 } }`,
+      'alerts.rules.driftedInARow: must be a whole number',
+    ],
+    [`{ ${hook}, rules: { driftedInARow: 0 } }`, 'alerts.rules.driftedInARow: must be above 0'],
+    [`{ webhook: { url: 'https://h.example/x' } }`, 'alerts.webhook.secret: is missing'],
+    [
+      `{ webhook: { url: 'http://h.example/x', secret: s } }`,
+      'alerts.webhook.url: is plain http://, which is accepted only for this host (127.0.0.0/8, ::1, localhost)',
+    ],
+    [
+      `{ webhook: { url: 'https://u:p@h.example/x', secret: s } }`,
+      'alerts.webhook.url: contains a user or a password',
+    ],
+    [
+      `{ webhook: { url: 'h.example', secret: s } }`,
+      'alerts.webhook.url: must start with https://',
+    ],
+    [`{ smn: { topicUrn: alerts } }`, 'alerts.smn.topicUrn: is not a valid topic URN'],
+  ])('%s', async (text, fault) => {
+    expect(await faultsOf(`${minimal}\nalerts: ${text}`)).toEqual([fault]);
+  });
+
+  test('a command that only reads the store needs none of its variables', async () => {
+    const text = `${minimal}\nalerts: { webhook: { url: "\${NO_URL}", secret: "\${NO_SECRET}" } }`;
+    expect(await faultsOf(text)).toHaveLength(2);
+    expect((await load(text, key, { needs: 'store' })).alerts).toBeNull();
+    expect((await load(text, key, { needs: 'store', signs: true })).alerts).toBeNull();
+  });
+
+  test('the whole address and the secret are secrets', async () => {
+    const config = await load(`${minimal}\nalerts: { ${hook} }`);
+    expect(secretsOf(config)).toEqual(
+      expect.arrayContaining(['https://hooks.example.com/services/T1/B1', '/services/T1/B1', 's']),
+    );
+  });
+});

@@ -108,3 +108,13 @@ test.each([
 ])('finds nothing in %s', (_what, text) => {
   expect(pathsOf(text)).toEqual([]);
 });
+
+test('the whole address of a webhook and its secret must be variables', () => {
+  const text = (url: string, secret: string) =>
+    `alerts: { webhook: { url: "${url}", secret: "${secret}" } }`;
+  expect(pathsOf(text('${HOOK_URL}', '${HOOK_SECRET}'))).toEqual([]);
+  const issues = issuesOf(text('https://hooks.example.com/${TOKEN}', 'hunter2'));
+  expect(issues.map(({ path }) => path)).toEqual(['alerts.webhook.url', 'alerts.webhook.secret']);
+  expect(JSON.stringify(issues)).not.toMatch(/hunter2|hooks\.example/);
+  expect(pathsOf('store: file:/x\n# secret: "hunter2-hunter2"')).toEqual(['cgs-export.yml:2']);
+});

@@ -1,0 +1,92 @@
+// Tests, over real sockets, the signature of a webhook's body, which answers are a success, and that no error shows the address
+// or the answer.
+
+import { expect, onTestFinished, test } from 'vitest';
+import { createFetch } from '../../lib/api/transport.ts';
+import { postToWebhook } from '../../lib/api/webhook.ts';
+import { AuthError, ProtocolError, TransientError } from '../../lib/core/errors.ts';
+import { openConnections } from '../../lib/platform/connections.ts';
+import { type AlertReceiver, answerText, startAlertReceiver } from '../support/alert-receiver.ts';
+
+const clock = {
+  nowMs: () => Date.UTC(2026, 10, 24, 6),
+  monotonicMs: () => performance.now(),
+  sleep: async () => {},
+};
+const fetch = createFetch(openConnections({ httpsProxy: null, noProxy: null }));
+/** Too short for a second try. */
+const limits = (timeoutMs = 400) => ({ timeoutMs, signal: new AbortController().signal });
+
+async function start(): Promise<AlertReceiver> {
+  const receiver = await startAlertReceiver({ ak: 'AK', sk: 'sk' });
+  onTestFinished(() => receiver.close());
+  return receiver;
+}
+const post = ({ url, secret }: Pick<AlertReceiver, 'url' | 'secret'>, more = limits()) =>
+  postToWebhook(
+    { url, secret, fetch, clock },
+    (nowMs) => JSON.stringify({ id: '节点', nowMs }),
+    more,
+  );
+
+test('the receiver gets the body with its HMAC, made for the time of the try', async () => {
+  const receiver = await start();
+  expect(await post(receiver)).toBeNull();
+  expect(receiver.accepted).toEqual([{ id: '节点', nowMs: clock.nowMs() }]);
+  expect(await post({ ...receiver, secret: 'another' })).toMatchObject({ code: 'WEBHOOK_DENIED' });
+  expect(receiver.faults).toHaveLength(1);
+});
+
+test.each([
+  [204, null, null],
+  [403, AuthError, 'WEBHOOK_DENIED'],
+  [404, ProtocolError, 'WEBHOOK_REFUSED'],
+  [413, ProtocolError, 'WEBHOOK_REFUSED'],
+  ['redirect', ProtocolError, 'WEBHOOK_REFUSED'],
+  [429, TransientError, 'WEBHOOK_FAILED'],
+  [503, TransientError, 'WEBHOOK_FAILED'],
+  ['close', TransientError, 'NETWORK'],
+  ['hang', TransientError, 'TIMEOUT'],
+] as const)('an answer of %s', async (behaviour, type, code) => {
+  const receiver = await start();
+  receiver.behave(behaviour);
+  const error = await post(receiver);
+  if (type === null) {
+    expect(error).toBeNull();
+    return;
+  }
+  expect(error).toBeInstanceOf(type);
+  expect(error?.code).toBe(code);
+  const texts = `${error?.message}\n${error?.hint}`;
+  for (const secret of [answerText, receiver.origin, new URL(receiver.url).host, receiver.secret]) {
+    expect(texts).not.toContain(secret);
+  }
+  expect(receiver.others).toEqual([]);
+});
+
+test('a fault that can pass is tried a second time', async () => {
+  const receiver = await start();
+  receiver.behave(503);
+  setTimeout(() => receiver.behave(200), 250);
+  expect(await post(receiver, limits(5_000))).toBeNull();
+  expect(receiver.accepted).toHaveLength(1);
+});
+
+test('an answer of 1 GB is not read', async () => {
+  const receiver = await start();
+  receiver.behave('huge');
+  const before = process.memoryUsage().rss;
+  expect(await post(receiver)).toBeNull();
+  expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
+});
+
+test('the signal ends it', async () => {
+  const receiver = await start();
+  receiver.behave('hang');
+  const stopper = new AbortController();
+  const ended = post(receiver, { timeoutMs: 60_000, signal: stopper.signal }).catch(
+    (error) => error,
+  );
+  setTimeout(() => stopper.abort(new Error('enough')), 50);
+  expect(await ended).toBeInstanceOf(Error);
+});
