@@ -242,7 +242,7 @@ function judgeTrouble(judging: Judging): void {
   const { kind, code, message, since, heldUntil } = trouble;
   const what = {
     failed: 'the newest attempt to export it failed',
-    held: `it is not exported until ${heldUntil}`,
+    held: `attempts failed, and timers leave it alone until ${heldUntil}`,
     abandoned: 'its run was given up',
   }[kind];
   const newest = seen.snapshot ?? null;

@@ -60,36 +60,36 @@ const deliveriesMax = 100;
 /** Of one target in one invocation. The next one continues. */
 const snapshotsMax = 100;
 
-/** Finds what changed since the last call and stores the alerts about it. */
+/** Finds what changed since the last call and stores the alerts about it. Returns false if no alert waits for its delivery. */
 export async function noteChanges(
   ports: WatchPorts,
   targets: readonly ScheduledTarget[],
-): Promise<void> {
-  await shield(
-    ports,
-    'changes were not checked for alerts; the next invocation does it',
-    async () => {
-      if (ports.timeLeftMs() < noteMsMin) return;
-      const { store, log, destinations, configured } = ports;
-      const before = await store.get(alertsKey);
-      const state = decodeOrStartAgain(before, log);
-      for (const id of Object.keys(state.targets)) {
-        if (!configured.has(id)) delete state.targets[id];
+): Promise<boolean> {
+  const message = 'changes were not checked for alerts; the next invocation does it';
+  let isWaiting = true;
+  await shield(ports, message, async () => {
+    if (ports.timeLeftMs() < noteMsMin) return;
+    const { store, log, destinations, configured } = ports;
+    const before = await store.get(alertsKey);
+    const state = decodeOrStartAgain(before, log);
+    for (const id of Object.keys(state.targets)) {
+      if (!configured.has(id)) delete state.targets[id];
+    }
+    const to = destinations.map(({ name }) => name);
+    for (const target of targets) {
+      const { seen, alerts } = await judgeTarget(ports, target, state.targets[target.id]);
+      state.targets[target.id] = seen;
+      for (const alert of alerts) {
+        // After a loss of the state of this target, it can be there already.
+        if (state.queue.some((queued) => queued.alert.id === alert.id)) continue;
+        state.queue.push({ alert, to: [...to] });
       }
-      const to = destinations.map(({ name }) => name);
-      for (const target of targets) {
-        const { seen, alerts } = await judgeTarget(ports, target, state.targets[target.id]);
-        state.targets[target.id] = seen;
-        for (const alert of alerts) {
-          // After a loss of the state of this target, it can be there already.
-          if (state.queue.some((queued) => queued.alert.id === alert.id)) continue;
-          state.queue.push({ alert, to: [...to] });
-        }
-        if (ports.timeLeftMs() < noteMsMin) break;
-      }
-      await save(ports, state, before);
-    },
-  );
+      if (ports.timeLeftMs() < noteMsMin) break;
+    }
+    await save(ports, state, before);
+    isWaiting = state.queue.length > 0;
+  });
+  return isWaiting;
 }
 
 /** Delivers what is stored. `ignoresRefusals`: tries a key again although a destination refused it, as a manual export does. */

@@ -70,22 +70,24 @@ export function openAlerting(
         ...{ monotonicMs, timeLeftMs },
       };
       const note = (view: ScheduleView) => noteChanges(watch, listScheduled(ports, view));
+      let isWaiting = true;
       const noteStored = async () => {
         const view = await viewOrNull(viewSchedule);
-        if (view) await note(view);
+        if (view) isWaiting = await note(view);
       };
       // Before the work too: it can end a failure whose alert an earlier invocation could not store.
       if (mode === 'command') await noteStored();
       const result = await work(async () => {
         const view = await viewSchedule();
-        await note(view);
+        isWaiting = await note(view);
         return view;
       });
       // The exporter that holds the lease does it.
       if (result.idle === 'leased' || signal.aborted) return result;
       if (result.errors.some((error) => error instanceof StoreError)) return result;
       if (result.idle === null) await noteStored();
-      await deliverAlerts(watch, { ignoresRefusals: mode === 'command' });
+      // So that an idle invocation reads the state once.
+      if (isWaiting) await deliverAlerts(watch, { ignoresRefusals: mode === 'command' });
       return result;
     },
     async test(signal) {

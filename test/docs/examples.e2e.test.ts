@@ -336,7 +336,7 @@ function maskFigures(text: string): string {
 describe('commands', () => {
   test('every code block says how it is treated', () => {
     const known =
-      /^(sh|sh run|sh run=background|sh file=[\w.-]+|text|text cron|text output=demo|yaml (?:comment|config|faults)|yaml (?:file|lines)=[\w.-]+|json|json manifest|json pointer|ini|mermaid|sql spark|sql duckdb|sql duckdb=[a-z-]+)$/;
+      /^(sh|sh run|sh run=background|(?:sh|python) file=[\w.-]+|text|text cron|text output=demo|yaml (?:comment|config|faults)|yaml (?:file|lines)=[\w.-]+|json|json manifest|json pointer|ini|mermaid|sql spark|sql duckdb|sql duckdb=[a-z-]+)$/;
     const unknown = pages.flatMap(({ path, blocks }) =>
       blocks
         .filter(({ info }) => !known.test(info))
@@ -385,7 +385,7 @@ describe('commands', () => {
     const checkout = createCheckout(path);
     const blocks = pages.find((page) => page.path === path)?.blocks ?? [];
     for (const { info, text } of blocks) {
-      const [, file] = /^(?:sh|yaml) file=(.+)$/.exec(info) ?? [];
+      const [, file] = /^(?:sh|yaml|python) file=(.+)$/.exec(info) ?? [];
       if (file !== undefined) writeFileSync(join(checkout, file), text);
     }
     const port = await findFreePort();
@@ -405,7 +405,7 @@ describe('commands', () => {
     // One shell for the page, so that a variable of one block is known in the next.
     writeFileSync(join(checkout, 'page.sh'), `${script.join('\n')}\n`);
     for (const { info, text } of blocks) {
-      const [, file] = /^(?:sh|yaml) file=(.+)$/.exec(info) ?? [];
+      const [, file] = /^(?:sh|yaml|python) file=(.+)$/.exec(info) ?? [];
       if (file !== undefined) writeFileSync(join(checkout, file), withPort(text));
     }
     const output = await run('sh', ['-eu', 'page.sh'], { cwd: checkout });

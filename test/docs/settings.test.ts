@@ -12,9 +12,12 @@ import { pages } from './pages.ts';
 const validate = new Ajv({ strict: true, allErrors: true }).compile(
   createJsonSchema() as SchemaObject,
 );
-/** The variables of keys and passwords are set. */
-const isSecret = (name: string | symbol) => /_(?:AK|SK|TOKEN|PASSWORD)$/.test(String(name));
-const env = new Proxy({}, { get: (_env, name) => (isSecret(name) ? 'some-value' : undefined) });
+/** The variables of keys and passwords are set, and the address of a webhook. */
+const variable = (name: string) => {
+  if (name === 'HOOK_URL') return 'https://hooks.example.com/1';
+  return /_(?:AK|SK|TOKEN|PASSWORD|SECRET)$/.test(name) ? 'some-value' : undefined;
+};
+const env = new Proxy({}, { get: (_env, name) => variable(String(name)) });
 
 /** What the program and the JSON Schema say is wrong with a configuration. */
 function findFaults(text: string): string[] {
@@ -72,6 +75,8 @@ describe('YAML blocks', () => {
 
   test('each has one of these kinds', () => {
     const kinds = ['config', 'file=cgs-export.yml', 'lines=accounts.0', 'faults', 'comment'];
+    // Checked by promtool: test/engines/monitoring.engines.ts.
+    kinds.push('file=cgs-export.rules.yml');
     const known = kinds.map((kind) => `yaml ${kind}`);
     expect([...new Set(blocks.map(({ info }) => info))].sort()).toEqual(known.sort());
   });
