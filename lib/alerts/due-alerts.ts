@@ -144,7 +144,7 @@ function judgeSnapshot(judging: Judging, { sealed, gone }: NewSnapshot): void {
   seen.snapshot = snapshot;
   const sealedText: Text = {
     snapshot,
-    message: `${name} has the snapshot ${snapshot} again.`,
+    message: `${name} is exported again: the newest snapshot is ${snapshot}.`,
     values: { verdict, rows },
     hint: noAction,
   };
@@ -246,7 +246,8 @@ function judgeTrouble(judging: Judging): void {
     abandoned: 'its run was given up',
   }[kind];
   const newest = seen.snapshot ?? null;
-  fire(judging, 'snapshotFailed', newest ?? 'none', {
+  // Without a snapshot, the time tells the failures of two stores apart that had the same address one after the other.
+  fire(judging, 'snapshotFailed', newest ?? `none ${since ?? ''}`, {
     snapshot: newest,
     message: `${describeTarget(target)}: ${what}: ${message}`,
     values: { kind, code, since, heldUntil, newestSnapshot: newest },

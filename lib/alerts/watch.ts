@@ -6,7 +6,7 @@ import { AuthError, CorruptError, ExportError, ProtocolError } from '../core/err
 import { alertsKey, isFutureName, type TargetKey } from '../core/object-keys.ts';
 import type { Log, Store } from '../core/ports.ts';
 import { listSnapshots, readManifestOrFault, type Sealed } from '../snapshots/catalog.ts';
-import type { Alert, AlertTarget } from './alert.ts';
+import { type Alert, type AlertTarget, describeTarget } from './alert.ts';
 import {
   type AlertState,
   type DestinationName,
@@ -251,9 +251,10 @@ async function deliverTo(
       break;
     }
     delivered.add(alert.id);
-    const { id, rule, state, snapshot } = alert;
-    log('info', `alert delivered: ${alert.message}`, {
-      ...{ destination: name, id, rule, state, snapshot, account: alert.target?.account },
+    const { id, rule, state, snapshot, target } = alert;
+    const about = target === null ? '' : `: ${describeTarget(target)}`;
+    log('info', `alert delivered (${rule}, ${state})${about}`, {
+      ...{ destination: name, id, rule, state, snapshot, account: target?.account },
     });
   }
   const left = waiting.length - delivered.size;

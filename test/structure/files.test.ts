@@ -73,7 +73,6 @@ const testedElsewhere: Record<string, string> = {
   'lib/app/target.ts': 'test/app/connect.test.ts, through connect',
   'lib/app/function-instance.ts': 'test/e2e/function.test.ts, as the platform runs it',
   'lib/alerts/alert.ts': 'test/alerts/due-alerts.test.ts, through the rules',
-  'lib/app/alerting.ts': 'test/e2e/alerts.test.ts, as a receiver sees it',
   'lib/app/alert-destinations.ts': 'test/e2e/alerts.test.ts, as a receiver sees it',
   'lib/cli/alerts.ts': 'test/e2e/alerts.test.ts, as a user runs it',
   'lib/app/collect-invocation.ts': 'test/e2e/function.test.ts, as the platform runs it',
