@@ -55,8 +55,6 @@ const deliveryMs = 10_000;
 const endMs = 1_500;
 /** With less time left, changes are left to the next invocation, milliseconds. */
 const noteMsMin = 3_000;
-/** Of one destination in one invocation. SMN can lose mails after 1,000 in 10 minutes. */
-const deliveriesMax = 100;
 /** Of one target in one invocation. The next one continues. */
 const snapshotsMax = 100;
 
@@ -240,7 +238,7 @@ async function deliverTo(
   const delivered = new Set<string>();
   let error: ExportError | null = null;
   let refusals = 0;
-  for (const alert of waiting.slice(0, deliveriesMax)) {
+  for (const alert of waiting) {
     const timeoutMs = endsAtMs - monotonicMs();
     if (timeoutMs <= 0) break;
     const failure = await send(alert, timeoutMs);
@@ -260,7 +258,8 @@ async function deliverTo(
   const left = waiting.length - delivered.size;
   if (left > 0) {
     const why = error?.message ?? 'the time for deliveries is used up';
-    log('warn', `${left} alerts wait for the next invocation: ${why}`, {
+    const what = left === 1 ? '1 alert waits' : `${left} alerts wait`;
+    log('warn', `${what} for the next invocation: ${why}`, {
       ...{ destination: name, waiting: left },
       ...(error ? { code: error.code, hint: error.hint } : {}),
     });
