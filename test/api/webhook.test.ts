@@ -7,6 +7,8 @@ import { postToWebhook } from '../../lib/api/webhook.ts';
 import { AuthError, ProtocolError, TransientError } from '../../lib/core/errors.ts';
 import { openConnections } from '../../lib/platform/connections.ts';
 import { type AlertReceiver, answerText, startAlertReceiver } from '../support/alert-receiver.ts';
+import { startConnectProxy } from '../support/connect-proxy.ts';
+import { startTlsServer } from '../support/tls-server.ts';
 
 const clock = {
   nowMs: () => Date.UTC(2026, 10, 24, 6),
@@ -89,4 +91,26 @@ test('the signal ends it', async () => {
   );
   setTimeout(() => stopper.abort(new Error('enough')), 50);
   expect(await ended).toBeInstanceOf(Error);
+});
+
+test('goes through the proxy, whose refusal names neither the host of the webhook nor the login', async () => {
+  for (const answer of ['HTTP/1.1 407 No', 'HTTP/1.1 403 No', 'HTTP/1.1 502 No']) {
+    const proxy = await startConnectProxy(`${answer}\r\nContent-Length: 0\r\n\r\n`);
+    const proxied = createFetch(openConnections({ httpsProxy: proxy.url, noProxy: null }));
+    const error = await postToWebhook(
+      { url: 'https://hooks.example/services/T1', secret: 's', fetch: proxied, clock },
+      () => '{}',
+      limits(),
+    );
+    expect(proxy.connects[0]).toBe('hooks.example:443');
+    expect(`${error?.message} ${error?.hint}`).not.toMatch(/hooks\.example|:pass\b/);
+    expect(error?.message).toContain('proxy');
+  }
+});
+
+test('a certificate that is not trusted is refused, without the host', async () => {
+  const { url } = await startTlsServer('self-signed');
+  const error = await post({ url: `${url}/services/T1`, secret: 's' });
+  expect(error).toMatchObject({ name: 'ConnectionError', code: 'CERTIFICATE_REFUSED' });
+  expect(`${error?.message} ${error?.hint}`).not.toMatch(/localhost|127\.0\.0\.1/);
 });
