@@ -2,7 +2,7 @@
 // are delivered. Each change is stored before it is delivered, so a kill repeats alerts, but loses none. It never throws.
 
 import type { AlertRules } from '../core/alert-rules.ts';
-import { AuthError, CorruptError, ExportError, ProtocolError } from '../core/errors.ts';
+import { AuthError, CorruptError, ExportError, ProtocolError, StoreError } from '../core/errors.ts';
 import { alertsKey, isFutureName, type TargetKey } from '../core/object-keys.ts';
 import type { Log, Store } from '../core/ports.ts';
 import { listSnapshots, readManifestOrFault, type Sealed } from '../snapshots/catalog.ts';
@@ -75,9 +75,11 @@ export async function noteChanges(
     }
     const to = destinations.map(({ name }) => name);
     for (const target of targets) {
-      const { seen, alerts } = await judgeTarget(ports, target, state.targets[target.id]);
-      state.targets[target.id] = seen;
-      for (const alert of alerts) {
+      const judged = await judgeTarget(ports, target, state.targets[target.id]).catch((error) =>
+        skipTarget(ports, target, error),
+      );
+      if (judged) state.targets[target.id] = judged.seen;
+      for (const alert of judged?.alerts ?? []) {
         // After a loss of the state of this target, it can be there already.
         if (state.queue.some((queued) => queued.alert.id === alert.id)) continue;
         state.queue.push({ alert, to: [...to] });
@@ -88,6 +90,15 @@ export async function noteChanges(
     isWaiting = state.queue.length > 0;
   });
   return isWaiting;
+}
+
+/** What fails for one target must not keep the others from their alerts. Throws errors of the store: all need it. */
+function skipTarget({ log }: WatchPorts, { id, target }: ScheduledTarget, error: unknown): null {
+  if (error instanceof StoreError) throw error;
+  const code = error instanceof ExportError ? error.code : 'INTERNAL';
+  const message = 'changes of a target were not checked for alerts; the next invocation does it';
+  log('warn', message, { code, target: id, account: target.account, error });
+  return null;
 }
 
 /** Delivers what is stored. `ignoresRefusals`: tries a key again although a destination refused it, as a manual export does. */

@@ -67,7 +67,7 @@ export function openDestinations(
   };
 }
 
-/** Part of what is signed, so that a receiver can reject an alert that somebody sends again later. */
+/** The time is part of what is signed, so that a receiver can reject a copy that is sent later. */
 function withTime(alert: Alert, nowMs: number) {
   return { ...alert, sentAt: new Date(nowMs).toISOString() };
 }

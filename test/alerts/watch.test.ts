@@ -273,15 +273,34 @@ test('nothing that fails here is thrown', async () => {
     { ...world.ports, store: { ...world.store, get: broken } },
     { ignoresRefusals: false },
   );
-  const bug = async () => {
-    throw new TypeError('a bug');
-  };
-  const rules = { ...world.ports.rules, nodeGone: true };
-  await noteChanges({ ...world.ports, rules }, [world.scheduled({ readGone: bug })]);
   expect(world.logs.map(({ level, fields }) => `${level} ${fields.code}`)).toEqual([
-    ...['warn STORE_FAILED', 'warn STORE_FAILED', 'warn INTERNAL'],
+    ...['warn STORE_FAILED', 'warn STORE_FAILED'],
   ]);
   expect(await world.store.get(alertsKey)).toBeNull();
+});
+
+test('a target that cannot be judged keeps no other one from its alerts, and is judged again', async () => {
+  const world = createWorld();
+  await world.seal();
+  let isBroken = true;
+  const readGone = async () => {
+    if (isBroken) throw new TypeError('a bug');
+    return null;
+  };
+  const ports = {
+    ...{ ...world.ports, rules: { ...world.ports.rules, nodeGone: true } },
+    configured: new Set(['id', 'other']),
+  };
+  const targets = [world.scheduled({ readGone }), world.scheduled({ id: 'other' })];
+  await noteChanges(ports, targets);
+  expect(Object.keys((await world.state()).targets)).toEqual(['other']);
+  expect(world.logs.map(({ fields }) => [fields.code, fields.target])).toEqual([
+    ['INTERNAL', 'id'],
+  ]);
+  isBroken = false;
+  await noteChanges(ports, targets);
+  await world.deliver();
+  expect(world.received.webhook).toEqual(['onSnapshot event', 'onSnapshot event']);
 });
 
 test('with little time left, changes wait for the next invocation', async () => {

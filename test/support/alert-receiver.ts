@@ -40,13 +40,13 @@ export interface AlertReceiver {
   close(): Promise<void>;
 }
 
-const path = '/services/T0SECRET/B1SECRET/webhook-path-that-nobody-may-see';
+const path = '/services/T0SECRET/B1SECRET/webhook-path-that-no-log-shows';
 /** Shown by no log: the answer of a webhook can be anything. */
 export const answerText = 'answer-text-that-no-log-shows';
 
 /** `key`: what requests to the topic must be signed with. */
 export async function startAlertReceiver(key: { ak: string; sk: string }): Promise<AlertReceiver> {
-  const secret = 'hmac-secret-that-nobody-may-see';
+  const secret = 'hmac-secret-that-no-log-shows';
   let behaviour: Behaviour = 200;
   const receiver = { accepted: [], published: [], faults: [], others: [] } as Pick<
     AlertReceiver,
