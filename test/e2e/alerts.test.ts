@@ -15,7 +15,9 @@ import {
   readJson,
   readTree,
   runCli,
+  startCli,
   startEndpoint,
+  until,
 } from './processes.ts';
 
 let endpoint: Endpoint;
@@ -190,6 +192,23 @@ test('the function sends alerts too, and throws what it threw without them', asy
   expect(receiver.accepted.map(brief)).toEqual(['snapshotFailed firing']);
   await endpoint.change({ always: null });
   expectNoSecret(project);
+});
+
+test('a kill after the delivery and before its record repeats the alert, with the same id', async () => {
+  const project = createProject({ rules: '{ onSnapshot: true }' });
+  receiver.accepted.length = 0;
+  // It has the alert, but its answer does not end.
+  receiver.behave('drip');
+  const { child, ended } = startCli(['export'], project);
+  await until(() => receiver.accepted.length > 0, 'the first delivery');
+  child.kill('SIGKILL');
+  expect((await ended).signal).toBe('SIGKILL');
+  receiver.behave(200);
+  expectCode(await project.run('tick'), 0);
+  expectCode(await project.run('tick'), 0);
+  const [first, second, ...more] = receiver.accepted;
+  expect(more).toEqual([]);
+  expect(second).toEqual({ ...first, sentAt: expect.any(String) });
 });
 
 const misbehaviours = [
