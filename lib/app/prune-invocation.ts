@@ -5,7 +5,7 @@ import { recoversByItself } from '../core/error-policy.ts';
 import { ExportError, StoppedError } from '../core/errors.ts';
 import type { Connection } from './connect.ts';
 import type { Invocation, InvocationTools, Outcome } from './function-instance.ts';
-import { type PruneJson, toPruneJson, warnOfLocked } from './prune-json.ts';
+import { logPruneWarnings, type PruneJson, toPruneJson } from './prune-json.ts';
 
 /** Kept for the operation that is under way and for the lease, milliseconds. */
 const reserveMs = 5_000;
@@ -46,7 +46,7 @@ async function pruneInTime(
       signal: controller.signal,
       progress: () => {},
     });
-    warnOfLocked(result, log);
+    logPruneWarnings(result, log);
     const json = toPruneJson(result, { storeUrl: store.url, isDryRun: false }, scrubber);
     const { targets, locked, ...done } = json;
     const alert = mergeAlerts(result.errors.filter((error) => !recoversByItself(error)));

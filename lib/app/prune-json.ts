@@ -23,12 +23,29 @@ export function toPruneJson(
   };
 }
 
-export function warnOfLocked({ locked }: PruneResult, log: Log): void {
-  if (locked.length === 0) return;
-  log('warn', 'the store refused to delete parts of pruned snapshots', {
-    count: locked.length,
-    hint: 'Object lock may keep them: a later prune tries again. Otherwise the key may not delete objects: grant it that permission.',
+/** What a person should know, although nothing failed. */
+export function logPruneWarnings({ targets, locked }: PruneResult, log: Log): void {
+  if (locked.length > 0) {
+    log('warn', 'the store refused to delete parts of pruned snapshots', {
+      count: locked.length,
+      hint: 'Object lock may keep them: a later prune tries again. Otherwise the key may not delete objects: grant it that permission.',
+    });
+  }
+  const kept = targets.flatMap(({ snapshots }) => snapshots).filter(hasVoidTombstone);
+  if (kept.length === 0) return;
+  log('warn', 'snapshots with a tombstone are kept, because a rule of `retention` keeps them', {
+    count: kept.length,
+    first: kept[0]?.snapshot,
+    hint: 'If you changed the rules to keep these snapshots, delete their tombstones in _pruned/. Otherwise another person may have written them: find out which program did, then delete them.',
   });
+}
+
+/** A rule keeps the snapshot, although it has a tombstone. */
+export function hasVoidTombstone({
+  rule,
+  prunedAt,
+}: Pick<SnapshotPruning, 'rule' | 'prunedAt'>): boolean {
+  return prunedAt !== null && rule !== 'pruned';
 }
 
 export interface Count {

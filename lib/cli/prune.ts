@@ -1,7 +1,13 @@
 // Responsible for the command `prune`: deletes the rows that retention no longer keeps, and shows what is kept, and why.
 
 import type { Connection } from '../app/connect.ts';
-import { addUp, type Count, toPruneJson, warnOfLocked } from '../app/prune-json.ts';
+import {
+  addUp,
+  type Count,
+  hasVoidTombstone,
+  logPruneWarnings,
+  toPruneJson,
+} from '../app/prune-json.ts';
 import { type ExitCode, exitCodes, policyOf } from '../core/error-policy.ts';
 import { ConfigError, type ConfigIssue, configFault } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
@@ -52,7 +58,7 @@ async function runPrune(options: PruneCommandOptions, session: Session): Promise
   await checkFolder(store, 'store');
   const pick = (covered: readonly TargetKey[]) => pickFrom(options, covered);
   const result = await pruneWithProgress(connection, session, { isDryRun, pick });
-  warnOfLocked(result, session.log);
+  logPruneWarnings(result, session.log);
   return {
     exitCode: exitCodeOf(result),
     json: toPruneJson(result, { storeUrl: store.url, isDryRun }, session.scrubber),
@@ -162,6 +168,7 @@ function describePruning(result: PruneResult, url: string, isDryRun: boolean): s
 
 function toCells(target: TargetPruning, one: SnapshotPruning): string[] {
   const { snapshot, rule, isDue, parts, bytes } = one;
-  const state = rule === 'pruned' && !isDue ? 'pruned, in grace' : rule;
+  const waiting = rule === 'pruned' && !isDue ? 'pruned, in grace' : rule;
+  const state = hasVoidTombstone(one) ? `${rule}, has a tombstone` : waiting;
   return [describeTarget(target), snapshot, state, formatCount(parts), formatBytes(bytes)];
 }

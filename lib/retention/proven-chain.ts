@@ -1,5 +1,5 @@
-// Responsible for which snapshots of a target a signature proves: those in the chain behind the newest manifest that one key
-// signed. It only reads. Not responsible for naming every fault of a chain (chain.ts).
+// Responsible for which snapshots of a target a signature proves, and which keys: those in the chain behind the newest manifest
+// that one key signed. It only reads. Not responsible for naming every fault of a chain (chain.ts).
 
 import { CorruptError } from '../core/errors.ts';
 import { manifestKey, signatureKey, type TargetKey } from '../core/object-keys.ts';
@@ -16,16 +16,24 @@ interface Found extends SealedSummary {
   keyId: string | null;
 }
 
+/** What a key proves. Both are empty if none of its signatures is valid. */
+export interface Proven {
+  /** Names. */
+  snapshots: ReadonlySet<string>;
+  /** Ids of the keys that the manifests of these snapshots name, its own included. */
+  keyIds: ReadonlySet<string>;
+}
+
 /**
- * The names of the proven snapshots. Null: the key has signed no manifest of the chain, so it proves nothing. Empty: none of these
- * signatures is valid. `names`: of all snapshots from the oldest that matters to the newest. Each manifest is read.
+ * Null: the key has signed no manifest of the chain, so it proves nothing. `names`: of all snapshots from the oldest that matters
+ * to the newest. Each manifest is read.
  */
 export async function findProven(
   store: Store,
   target: TargetKey,
   names: readonly string[],
   publicKey: PublicKey,
-): Promise<ReadonlySet<string> | null> {
+): Promise<Proven | null> {
   const sealed = new Map<string, Found>();
   for (const one of await mapParallel(names, readsMax, (name) => readFound(store, target, name))) {
     if (one) sealed.set(one.manifest.snapshot, one);
@@ -36,9 +44,15 @@ export async function findProven(
   if (!listed.some(isOwn)) return null;
   for (const [index, one] of listed.entries()) {
     if (!isOwn(one) || !(await isSigned(store, target, one, publicKey))) continue;
-    return new Set(listed.slice(index).map(({ manifest }) => manifest.snapshot));
+    const proven = listed.slice(index);
+    const keyIds = proven.flatMap((found) => keyIdOf(found) ?? []);
+    return { snapshots: new Set(proven.map(nameOf)), keyIds: new Set(keyIds) };
   }
-  return new Set();
+  return { snapshots: new Set(), keyIds: new Set() };
+}
+
+function nameOf({ manifest }: SealedSummary): string {
+  return manifest.snapshot;
 }
 
 /** Null: there is no manifest of this name that can be read. */

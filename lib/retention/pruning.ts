@@ -4,6 +4,7 @@
 import { CorruptError, type ExportError, StoppedError, StoreError } from '../core/errors.ts';
 import {
   dataDirectories,
+  isFutureTime,
   latestKey,
   manifestsPrefix,
   parseManifestKey,
@@ -21,8 +22,15 @@ import { decodePointerOrNull, restoreHint, type Sealed } from '../snapshots/mani
 import { readsMax } from '../snapshots/read-note.ts';
 import { readPublicKey, type SigningKey } from '../snapshots/signature.ts';
 import { findProven } from './proven-chain.ts';
-import { describeRules, type KeptBy, type RetentionRules, retain } from './retention.ts';
+import {
+  type Candidate,
+  describeRules,
+  type KeptBy,
+  type RetentionRules,
+  retain,
+} from './retention.ts';
 import { checkFit, isPrunable, readTombstone, writeTombstone } from './tombstone.ts';
+import { openTombstoneKeys, requireSigned, type TombstoneKeys } from './tombstone-signature.ts';
 
 export interface Retention extends RetentionRules {
   /** Parts are deleted this long after the tombstone was written, milliseconds. */
@@ -56,7 +64,9 @@ export interface PlannedSnapshot {
   snapshot: string;
   /** Null: its manifest cannot be used. */
   sealed: Sealed | null;
-  /** What keeps it. `pruned`: nothing does. `not judged`: an object that belongs to it cannot be used. */
+  /**
+   * What keeps it, also if it has a tombstone. `pruned`: nothing does. `not judged`: an object that belongs to it cannot be used.
+   */
   rule: KeptBy | 'pruned' | 'not judged';
   /** When its tombstone was written, ISO 8601; null: it has none yet. */
   prunedAt: string | null;
@@ -131,15 +141,15 @@ export async function planPrune(
   const [oldest = ''] = wanted;
   const names = snapshots.filter((name) => name >= oldest);
   const proven = publicKey && (await findProven(store, target, names, publicKey));
-  if (proven) dropUnproven(proven, read, errors);
-  const candidates = wanted
-    .filter((name) => !tombstones.has(name))
-    .flatMap((name) => {
-      const sealed = read.get(name);
-      if (!sealed) return [];
-      return [{ ...sealed.manifest, isWhole: findLost(sealed, stored) === null }];
-    });
-  const { rules, keptFrom } = retain(candidates, retention, nowMs, await readLatest(store, target));
+  if (proven) dropUnproven(proven.snapshots, read, errors);
+  const latest = await readLatest(store, target);
+  const judge = (candidates: readonly Candidate[]) => retain(candidates, retention, nowMs, latest);
+  const { rules, keptFrom } = judge(listCandidates(stored, read));
+  const tombstoneCheck: TombstoneCheck = {
+    ...{ store, target, nowMs, keptFrom },
+    keys: publicKey && openTombstoneKeys(store, target, publicKey, proven),
+    rules: judge(listWithoutTombstones(stored, read)).rules,
+  };
   const planned = await mapParallel(
     wanted,
     readsMax,
@@ -158,9 +168,9 @@ export async function planPrune(
         return { ...base, rule, isDue: rule === 'pruned' && retention.grace === 0 };
       }
       try {
-        const prunedAt = await checkTombstone(store, target, sealed, keptFrom);
-        const isDue = nowMs - Date.parse(prunedAt) >= retention.grace;
-        return { ...base, rule: 'pruned', prunedAt, isDue };
+        const { prunedAt, rule } = await checkTombstone(tombstoneCheck, sealed);
+        const isOver = nowMs - Date.parse(prunedAt) >= retention.grace;
+        return { ...base, rule, prunedAt, isDue: rule === 'pruned' && isOver };
       } catch (error) {
         addUnusable(error, errors);
         return { ...base, rule: 'not judged' };
@@ -170,6 +180,28 @@ export async function planPrune(
   const newest = planned.findLast(({ sealed }) => sealed !== null)?.sealed;
   const account = newest?.manifest.scope.account ?? null;
   return { target, account, snapshots: planned, gone: snapshots.length - wanted.length, errors };
+}
+
+type ReadManifests = ReadonlyMap<string, Sealed | null>;
+
+/** The snapshots without a tombstone. */
+function listCandidates(stored: StoredTarget, read: ReadManifests): Candidate[] {
+  return stored.snapshots.flatMap((name) => {
+    const sealed = stored.tombstones.has(name) ? null : read.get(name);
+    if (!sealed) return [];
+    return [{ ...sealed.manifest, isWhole: findLost(sealed, stored) === null }];
+  });
+}
+
+/** All snapshots, as if none had a tombstone. One that was pruned before and has no part left counts as complete: it is not read. */
+function listWithoutTombstones(stored: StoredTarget, read: ReadManifests): Candidate[] {
+  return stored.snapshots.flatMap((name): Candidate[] => {
+    const sealed = read.get(name);
+    if (sealed === undefined) return [{ snapshot: name, verdict: 'complete' }];
+    if (sealed === null) return [];
+    const isWhole = stored.tombstones.has(name) || findLost(sealed, stored) === null;
+    return [{ ...sealed.manifest, isWhole }];
+  });
 }
 
 /** Null for a manifest that cannot be used. */
@@ -248,26 +280,52 @@ function listParts({ manifest }: Sealed, stored: StoredTarget): { key: string; b
   });
 }
 
-/** Returns when it was written. Throws CorruptError if nothing may be deleted because of it. */
+/** What the tombstones of a target are checked against. */
+interface TombstoneCheck {
+  store: Store;
+  target: TargetKey;
+  nowMs: number;
+  /** Null: no signing key is set, and a tombstone need not be signed. */
+  keys: TombstoneKeys | null;
+  /** This snapshot and later ones are always kept; null: there is none. */
+  keptFrom: string | null;
+  /** What keeps each snapshot if no tombstone counts; null: nothing does. */
+  rules: ReadonlyMap<string, KeptBy | null>;
+}
+
+/**
+ * Returns when it was written, and what keeps the snapshot all the same: another rule than when it was written, or another person
+ * wrote it. Throws CorruptError if nothing may be deleted because of it.
+ */
 async function checkTombstone(
-  store: Store,
-  target: TargetKey,
+  { store, target, nowMs, keys, keptFrom, rules }: TombstoneCheck,
   sealed: Sealed,
-  keptFrom: string | null,
-): Promise<string> {
-  const { snapshot } = sealed.manifest;
+): Promise<{ prunedAt: string; rule: KeptBy | 'pruned' }> {
+  const { snapshot, sealedAt } = sealed.manifest;
   const key = tombstoneKey(target, snapshot);
-  const tombstone = await readTombstone(store, target, snapshot);
-  if (!tombstone) {
+  const stored = await readTombstone(store, target, snapshot);
+  if (!stored) {
     throw new StoreError('STORE_FAILED', `${key} was removed meanwhile`, 'Run the command again.');
   }
-  checkFit(target, tombstone, sealed);
-  if (keptFrom !== null && snapshot < keptFrom) return tombstone.prunedAt;
+  const { prunedAt } = stored.tombstone;
+  checkFit(target, stored.tombstone, sealed);
+  if (keys) await requireSigned(keys, stored);
+  const prunedMs = Date.parse(prunedAt);
+  if (isFutureTime(prunedMs, nowMs) || isFutureTime(Date.parse(sealedAt), prunedMs)) {
+    const message = `cannot have been written at ${prunedAt}: ${prunedMs > nowMs ? 'that is still to come' : 'the snapshot was sealed later'}`;
+    throw new CorruptError(key, message, impossibleTimeHint);
+  }
+  if (keptFrom !== null && snapshot < keptFrom) {
+    return { prunedAt, rule: rules.get(snapshot) ?? 'pruned' };
+  }
   const message = 'is the tombstone of a snapshot that retention always keeps';
   const hint =
     'Nothing of this snapshot is deleted: it is not older than the newest complete snapshot without a tombstone. Find out which program wrote the tombstone, then delete it.';
   throw new CorruptError(key, message, hint);
 }
+
+const impossibleTimeHint =
+  'Nothing of this snapshot is deleted. Check the clocks of all hosts that prune this store. Otherwise find out which program wrote the tombstone. If all parts of the snapshot still exist, delete it: prune writes another one if no rule keeps the snapshot.';
 
 /** Throws an error that is not about one object. */
 function addUnusable(error: unknown, errors: ExportError[]): void {

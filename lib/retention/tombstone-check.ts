@@ -6,18 +6,16 @@ import {
   manifestKey,
   parseManifestKey,
   parseTombstoneKey,
-  publicKeyKey,
   type TargetKey,
   targetId,
   tombstoneKey,
-  tombstoneSignatureKey,
 } from '../core/object-keys.ts';
 import { mapParallel } from '../core/parallel.ts';
 import type { Store } from '../core/ports.ts';
 import { findNewest, toFault } from '../snapshots/catalog.ts';
 import type { TargetChain } from '../snapshots/chain.ts';
 import { restoreHint, type SealedSummary } from '../snapshots/manifest.ts';
-import { checkSignature, type KeyFinder, missingKeyHint } from '../snapshots/manifest-signature.ts';
+import type { KeyFinder } from '../snapshots/manifest-signature.ts';
 import {
   addNotes,
   type Notes,
@@ -27,6 +25,7 @@ import {
 } from '../snapshots/read-note.ts';
 import { findKeptFrom } from './retention.ts';
 import { checkFit, decodeTombstone, type Tombstone } from './tombstone.ts';
+import { checkTombstoneSignature } from './tombstone-signature.ts';
 
 interface TombstoneSource {
   store: Store;
@@ -120,7 +119,7 @@ async function checkTombstone(
     checkFit(target, tombstone, sealed);
     await requirePrunable(context, place);
     requireTrusted(key, tombstone, context.trusted);
-    return await checkOwnSignature(context, place, tombstone, bytes);
+    return await checkTombstoneSignature(context, target, { tombstone, bytes });
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
     return { value: null, fault: toFault(error), unchecked: null };
@@ -157,31 +156,6 @@ function requireTrusted(
     ? `is signed by the key ${signing.keyId}, which is not given`
     : 'is not signed, but public keys are given';
   throw new CorruptError(key, `${by}: it allows no part to be missing`, untrustedHint);
-}
-
-async function checkOwnSignature(
-  { store, findKey }: TombstoneContext,
-  { target, snapshot }: Place,
-  tombstone: Tombstone,
-  bytes: Uint8Array,
-): Promise<ReadResult<Tombstone>> {
-  if (!tombstone.signing) return { value: tombstone, fault: null, unchecked: null };
-  const { keyId } = tombstone.signing;
-  const name = `the tombstone of ${snapshot}`;
-  const key = tombstoneSignatureKey(target, snapshot);
-  const { value, fault, unchecked } = await checkSignature(store, findKey, {
-    ...{ name, key, keyId, bytes },
-  });
-  if (value?.isValid === true) return { value: tombstone, fault, unchecked };
-  if (fault || unchecked) return { value: null, fault, unchecked };
-  const publicKey = publicKeyKey(keyId);
-  if ((await findKey(keyId)).unchecked) {
-    const message = `its public key ${publicKey} may not be read`;
-    const hint = 'Grant the right to read that key, or give it with --public-key.';
-    return { value: null, fault, unchecked: { key, message, hint } };
-  }
-  const message = `cannot be checked: its key ${keyId} is not given, and ${publicKey} is missing or is not that key`;
-  return { value: null, fault: { key, message, hint: missingKeyHint }, unchecked };
 }
 
 const forgedHint =

@@ -34,6 +34,12 @@ const tombstoneShape = v.object({
 
 export type Tombstone = v.InferOutput<typeof tombstoneShape>;
 
+/** With its bytes, which its signature is over. */
+export interface StoredTombstone {
+  tombstone: Tombstone;
+  bytes: Uint8Array;
+}
+
 /** What a tombstone must agree with. */
 type Pruned = Pick<Sealed, 'manifestSha256'> & {
   manifest: { snapshot: string; parts: readonly Part[] };
@@ -94,9 +100,9 @@ export async function readTombstone(
   store: Store,
   target: TargetKey,
   snapshot: string,
-): Promise<Tombstone | null> {
+): Promise<StoredTombstone | null> {
   const bytes = await readEvidence(store, tombstoneKey(target, snapshot));
-  return bytes && decodeTombstone(target, snapshot, bytes);
+  return bytes && { tombstone: decodeTombstone(target, snapshot, bytes), bytes };
 }
 
 /** The public key and the signature first: the tombstone is what counts. `signingKey` null: it is not signed. */

@@ -12,12 +12,17 @@ import {
 } from '../core/object-keys.ts';
 import type { Dataset, Decoder, Scratch, Store } from '../core/ports.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
-import { readTombstone } from '../retention/tombstone.ts';
+import { findProven } from '../retention/proven-chain.ts';
+import { checkFit, readTombstone } from '../retention/tombstone.ts';
+import { openTombstoneKeys, requireSigned } from '../retention/tombstone-signature.ts';
 import {
+  type Fault,
+  listSnapshots,
   readManifest,
   readManifestOrFault,
   type Sealed,
   searchedMax,
+  toFault,
 } from '../snapshots/catalog.ts';
 import {
   type ChangesNone,
@@ -27,6 +32,7 @@ import {
   restoreHint,
 } from '../snapshots/manifest.ts';
 import { openPartRows, type PartRows } from '../snapshots/part-rows.ts';
+import { readPublicKey, type SigningKey } from '../snapshots/signature.ts';
 import type { ChainEnd } from './chain-end.ts';
 
 /** The snapshot that is compared with, or why there is none. */
@@ -49,7 +55,7 @@ export async function chooseBase(
   checkpoint: Checkpoint,
   end: ChainEnd,
 ): Promise<Base> {
-  const { store, dataset } = ports;
+  const { dataset } = ports;
   if (checkpoint.verdict !== 'complete') return 'drifted';
   const newest = await findNewestComplete(ports, target, end);
   if (!newest) return 'first';
@@ -57,8 +63,7 @@ export async function chooseBase(
   const { snapshot } = manifest;
   if (listOf(manifest) !== listOf({ dataset: dataset.name, scope: checkpoint.scope }))
     return 'scope';
-  const base = { snapshot, manifestSha256 };
-  return (await isPruned(store, target, base)) ? 'pruned' : base;
+  return { snapshot, manifestSha256 };
 }
 
 /**
@@ -90,14 +95,34 @@ function listOf({ dataset, scope }: Pick<Manifest, 'dataset' | 'scope'>): string
   return stringifyCanonical({ dataset, region, projectId, api, enterpriseProjectId, filters });
 }
 
-/** Whether retention has deleted the rows of a snapshot, or will. A tombstone that does not fit proves nothing. */
-export async function isPruned(store: Store, target: TargetKey, base: Previous): Promise<boolean> {
+/**
+ * Whether retention has deleted the rows of a base: they are gone, and a tombstone that counts says so. A tombstone of rows that
+ * still exist explains nothing. `signingKey`: the tombstone must be signed; null: it need not. `fault`: why a tombstone does not
+ * count.
+ */
+export async function findPruning(
+  store: Store,
+  target: TargetKey,
+  base: Previous,
+  signingKey: SigningKey | null,
+): Promise<{ isPruned: boolean; fault: Fault | null }> {
   try {
-    const tombstone = await readTombstone(store, target, base.snapshot);
-    return tombstone?.manifestSha256 === base.manifestSha256;
+    const part = await findRows(store, target, base);
+    const isStored = (await store.list(part.key)).some(({ key }) => key === part.key);
+    const stored = isStored ? null : await readTombstone(store, target, base.snapshot);
+    const sealed = stored && (await readManifest(store, target, base.snapshot));
+    if (!sealed) return { isPruned: false, fault: null };
+    checkFit(target, stored.tombstone, sealed);
+    const publicKey = signingKey && readPublicKey(signingKey.publicPem);
+    if (publicKey) {
+      const names = (await listSnapshots(store, target)).filter((name) => name >= base.snapshot);
+      const proven = await findProven(store, target, names, publicKey);
+      await requireSigned(openTombstoneKeys(store, target, publicKey, proven), stored);
+    }
+    return { isPruned: true, fault: null };
   } catch (error) {
-    if (error instanceof CorruptError) return false;
-    throw error;
+    if (!(error instanceof CorruptError)) throw error;
+    return { isPruned: false, fault: toFault(error) };
   }
 }
 
@@ -120,6 +145,7 @@ export async function openBase(
   });
 }
 
+/** The Parquet part with the rows of the base, as its manifest names it. Throws CorruptError. */
 async function findRows(store: Store, target: TargetKey, base: Previous): Promise<Part> {
   const key = manifestKey(target, base.snapshot);
   const sealed = await readManifest(store, target, base.snapshot);

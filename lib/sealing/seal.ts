@@ -27,7 +27,7 @@ import {
 } from '../snapshots/manifest.ts';
 import { publishKey } from '../snapshots/published-key.ts';
 import type { SigningKey } from '../snapshots/signature.ts';
-import { type BasePorts, chooseBase, isOfBase, isPruned } from './base.ts';
+import { type BasePorts, chooseBase, findPruning, isOfBase } from './base.ts';
 import { type ChainEnd, isSamePrevious, readChainEnd } from './chain-end.ts';
 import { type ContentPorts, type Contents, writeContents } from './contents.ts';
 import { type EncodedPart, openParts, type PartPorts, type PartWriter, putParts } from './parts.ts';
@@ -166,7 +166,7 @@ async function encode(
  * then that record counts.
  */
 async function giveUpBase(
-  { store, keepAlive }: SealPorts,
+  { store, keepAlive, signing }: SealPorts,
   target: TargetKey,
   record: SealRecord,
   base: Previous & { error: CorruptError },
@@ -175,12 +175,14 @@ async function giveUpBase(
   const key = sealRecordKey(target, snapshot, run);
   if (!(await isStored(store, key, record))) return;
   const { message, ...fault } = toFault(base.error);
-  const found = { ...fault, message: `${message}. So ${snapshot} is sealed without its changes` };
+  const found = [{ ...fault, message: `${message}. So ${snapshot} is sealed without its changes` }];
+  const { isPruned, fault: tombstoneFault } = await findPruning(store, target, base, signing);
+  if (tombstoneFault && tombstoneFault.key !== fault.key) found.push(tombstoneFault);
   // Each object at most once.
-  const others = record.faults.filter((one) => one.key !== found.key);
-  const changed: SealRecord = (await isPruned(store, target, base))
+  const others = record.faults.filter((one) => !found.some(({ key: known }) => known === one.key));
+  const changed: SealRecord = isPruned
     ? { ...record, base: 'pruned' }
-    : { ...record, base: 'unreadable', faults: [...others, found] };
+    : { ...record, base: 'unreadable', faults: [...others, ...found] };
   await keepAlive();
   await store.put(key, encodeSealRecord(changed), { durability: 'acknowledged' });
 }

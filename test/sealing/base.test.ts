@@ -11,6 +11,7 @@ import {
   partKey,
   sealRecordKey,
   snapshotName,
+  tombstoneKey,
 } from '../../lib/core/object-keys.ts';
 import type { Row, Store } from '../../lib/core/ports.ts';
 import { sha256 } from '../../lib/core/state.ts';
@@ -20,10 +21,12 @@ import type { Scope } from '../../lib/reading/checkpoint.ts';
 import { writeTombstone } from '../../lib/retention/tombstone.ts';
 import { decodeSealRecord } from '../../lib/sealing/seal-record.ts';
 import { encodeManifest, type Manifest, type Part } from '../../lib/snapshots/manifest.ts';
+import type { SigningKey } from '../../lib/snapshots/signature.ts';
 import { verifyStore } from '../../lib/verification/verification.ts';
 import { encodeRows } from '../formats/encoding.ts';
 import { createRows } from '../formats/inventory.ts';
 import { createMemoryStore, type MemoryStoreOptions } from '../support/memory-store.ts';
+import { createKeyPair, type KeyPair } from '../support/signing-keys.ts';
 import {
   createSealPorts,
   nodeText,
@@ -48,9 +51,13 @@ function createWorld(options: Partial<MemoryStoreOptions> = {}) {
     const snapshot = snapshotName(clock.nowMs());
     return storeRun(store, { snapshot, pages: [{ records }], ...more });
   }
-  async function seal(ids: readonly string[], more: Partial<RunToStore> = {}) {
+  async function seal(
+    ids: readonly string[],
+    more: Partial<RunToStore> = {},
+    signing: SigningKey | null = null,
+  ) {
     const run = await open(ids, more);
-    const { sealed, faults } = await clock.run(sealWithFaults(ports, run));
+    const { sealed, faults } = await clock.run(sealWithFaults({ ...ports, signing }, run));
     return { ...sealed, faults };
   }
   const verify = () => clock.run(verifyStore(store, () => {}));
@@ -242,12 +249,23 @@ async function replaceRows(
 function prune(
   store: Store,
   { manifest, manifestSha256 }: { manifest: Manifest; manifestSha256: string },
+  signer: SigningKey | null = null,
 ): Promise<void> {
   const { snapshot, parts } = manifest;
   const keys = parts.filter(({ role }) => role !== 'changes').map(({ key }) => key);
   const content = { snapshot, manifestSha256, parts: keys, prunedAt: '2026-11-24T08:00:00.000Z' };
-  return writeTombstone(store, someTarget, { ...content, rule: 'all: 0s' }, null);
+  return writeTombstone(store, someTarget, { ...content, rule: 'all: 0s' }, signer);
 }
+
+test('a tombstone does not hide rows that exist', async () => {
+  const world = createWorld();
+  const base = await world.seal(['a', 'b']);
+  await prune(world.store, base);
+  const { manifest, faults } = await world.seal(['a']);
+  expect(outcomeOf(manifest)).toMatchObject({ since: base.manifest.snapshot, removed: 1 });
+  expect(readDates(world, manifest)).toEqual(allAt(base.manifest.snapshot));
+  expect(faults).toEqual([]);
+});
 
 describe('a base that cannot be used', () => {
   const damages: [string, (world: World, base: Manifest) => Promise<unknown>][] = [
@@ -361,9 +379,55 @@ describe('a base that cannot be used', () => {
     const world = createWorld();
     const base = await world.seal(['a']);
     await prune(world.store, base);
+    await world.store.delete(findPart(base.manifest).key);
     const { manifest, faults } = await world.seal(['a']);
     expect([outcomeOf(manifest), faults]).toEqual(['pruned', []]);
     expect(readDates(world, manifest)).toEqual(none);
+  });
+
+  test('because it was altered, with a tombstone of it: is reported', async () => {
+    const world = createWorld();
+    const base = await world.seal(['a']);
+    await prune(world.store, base);
+    const { key } = findPart(base.manifest);
+    await world.store.put(key, Buffer.from('altered'));
+    const { manifest, faults } = await world.seal(['a']);
+    expect([outcomeOf(manifest), faults]).toMatchObject(['unreadable', [{ key }]]);
+  });
+
+  describe('because it is pruned, and manifests are signed', () => {
+    const [own, other] = [createKeyPair(), createKeyPair()];
+
+    /** The base is sealed with `sealer` and pruned with `pruner`. A drifted snapshot follows, and then one that is compared. */
+    async function sealAfterPrune(sealer: KeyPair, pruner: KeyPair | null) {
+      const world = createWorld();
+      const base = await world.seal(['a'], {}, sealer.signer);
+      await prune(world.store, base, pruner?.signer ?? null);
+      await world.store.delete(findPart(base.manifest).key);
+      await world.seal(['a'], { verdict: 'drifted' }, own.signer);
+      const { manifest, faults } = await world.seal(['a'], {}, own.signer);
+      return { base, outcome: outcomeOf(manifest), faults };
+    }
+
+    test.each<[string, KeyPair, KeyPair]>([
+      ['the own key', own, own],
+      ['a former key that a manifest of the signed chain names', other, other],
+    ])('a tombstone signed by %s counts', async (_name, sealer, pruner) => {
+      const { outcome, faults } = await sealAfterPrune(sealer, pruner);
+      expect([outcome, faults]).toEqual(['pruned', []]);
+    });
+
+    test.each<[string, KeyPair | null]>([
+      ['is not signed', null],
+      ['is signed by a foreign key', other],
+    ])('a tombstone that %s is reported, and so is the part', async (_name, pruner) => {
+      const { base, outcome, faults } = await sealAfterPrune(own, pruner);
+      expect(outcome).toBe('unreadable');
+      expect(faults.map(({ key }) => key)).toEqual([
+        findPart(base.manifest).key,
+        tombstoneKey(someTarget, base.manifest.snapshot),
+      ]);
+    });
   });
 
   test('because the store denies it: the seal stops, and the next attempt compares', async () => {
