@@ -151,6 +151,7 @@ async function countSteps(
 
 /** A young seal record shows that the exporter may have been killed before it moved `_head`. */
 async function isUnderWay(store: Store, target: TargetKey, { manifest }: Sealed): Promise<boolean> {
+  if (isFutureName(manifest.snapshot, store.nowMs())) return false;
   const records = await store.list(sealingPrefix(target));
   return records.some(
     ({ key, modifiedMs }) =>

@@ -495,18 +495,18 @@ describe('a seal that is under way', () => {
   const newest = '20261125T000000Z';
 
   /** The store with a fourth snapshot of one target, and the keys of its parts. */
-  async function sealMore() {
+  async function sealMore(snapshot = newest) {
     const clock = createClock();
     const store = createMemoryStore({ nowMs: clock.nowMs });
     store.restore((await created).dump());
     const before = store.dump();
     const pages = [{ records: [nodeText('a')] }];
-    const run = await storeRun(store, { target, snapshot: newest, pages });
+    const run = await storeRun(store, { target, snapshot, pages });
     await clock.run(sealStored(createSealPorts(store, clock), run));
     const parts = [...store.dump().keys()]
       .filter((key) => !key.startsWith('_') && !before.has(key))
       .sort();
-    const recordKey = sealRecordKey(target, newest, run.checkpoint.run);
+    const recordKey = sealRecordKey(target, snapshot, run.checkpoint.run);
     const verify = () => verifyStore(store, () => {});
     /** Undoes the writes of the seal, as if the process had not come to them yet. */
     const undo = async (pattern: RegExp) => {
@@ -514,7 +514,7 @@ describe('a seal that is under way', () => {
         if (!pattern.test(key)) continue;
         const old = before.get(key);
         if (old) await store.put(key, old.bytes);
-        else if (key.includes(newest)) await store.delete(key);
+        else if (key.includes(snapshot)) await store.delete(key);
       }
     };
     return { clock, store, run, parts, recordKey, verify, undo };
@@ -539,6 +539,14 @@ describe('a seal that is under way', () => {
       expect(underWay).toEqual(listed === 'parts' ? parts : [manifestKey(target, newest)]);
     },
   );
+
+  test('excuses nothing if the snapshot is named more than 24 hours after the store time', async () => {
+    const { parts, verify, undo } = await sealMore('20991231T000000Z');
+    await undo(pointers);
+    await undo(manifest);
+    const { underWay, unnamed } = await verify();
+    expect({ underWay, unnamed }).toEqual({ underWay: [], unnamed: parts });
+  });
 
   test('excuses nothing without its record, with one a day old, or one that names other keys', async () => {
     const changes: ((world: Awaited<ReturnType<typeof sealMore>>) => Promise<void>)[] = [
