@@ -5,6 +5,7 @@ import {
   headKey,
   isFutureName,
   latestKey,
+  manifestKey,
   parseRunKey,
   scheduleKey,
   sealingPrefix,
@@ -115,16 +116,44 @@ async function findEndWithoutHead(search: EndSearch): Promise<Previous | null> {
   return isFollowed ? toPrevious(end) : { snapshot, manifestSha256 };
 }
 
-/** If a newer snapshot than `end` was sealed, its manifest is the predecessor, also if it is lost: so the gap stays visible. */
+/**
+ * What the schedule remembers is the predecessor if its manifest is lost or has other bytes, or if the chain up to `end` leaves it
+ * out: so the gap stays visible.
+ */
 async function continueRemembered(
   search: EndSearch,
   end: Previous | null,
 ): Promise<Previous | null> {
-  const { store, remembered } = search;
+  const { store, target, remembered, report } = search;
   if (!remembered || isFutureName(remembered.snapshot, store.nowMs())) return end;
-  if (end && end.snapshot >= remembered.snapshot) return end;
+  if (isSamePrevious(end, remembered)) return end;
+  if (end && end.snapshot > remembered.snapshot) {
+    if (await continues(search, end, remembered)) return end;
+    const message = `does not continue the chain that ${scheduleKey} remembers`;
+    report({ key: manifestKey(target, end.snapshot), message, hint: restoreHint });
+  }
   await checkNamed(search, scheduleKey, remembered);
   return remembered;
+}
+
+/** False if the chain of `end` certainly does not contain `earlier`. What cannot be read is a fault of its own. */
+async function continues(
+  { store, target, names }: EndSearch,
+  end: Previous,
+  earlier: Previous,
+): Promise<boolean> {
+  const known = [...names.future, names.newest].find(
+    (sealed) => sealed !== null && isSamePrevious(toPrevious(sealed), end),
+  );
+  let at: Previous | null = end;
+  let sealed = known ?? null;
+  while (at && at.snapshot > earlier.snapshot) {
+    sealed ??= (await readManifestOrFault(store, target, at.snapshot)).sealed;
+    if (!sealed || !isSamePrevious(at, toPrevious(sealed))) return true;
+    at = sealed.manifest.previous;
+    sealed = null;
+  }
+  return isSamePrevious(at, earlier);
 }
 
 /**

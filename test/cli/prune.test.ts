@@ -75,6 +75,23 @@ test('shows which rule keeps a snapshot, and what waits for the end of the grace
   expect(partsIn(cwd)).toHaveLength(10);
 });
 
+test('keeps a snapshot with a tombstone that a rule keeps now, and warns', async () => {
+  const cwd = createStore('{ all: 26h, grace: 7d }');
+  await call(['prune'], { cwd });
+  const path = join(cwd, 'cgs-export.yml');
+  writeFileSync(
+    path,
+    readFileSync(path, 'utf8').replace('{ all: 26h, grace: 7d }', '{ all: 80h }'),
+  );
+  for (const dryRun of [['--dry-run'], []]) {
+    const { code, runtime } = await call(['prune', ...dryRun], { cwd });
+    expect(code).toBe(0);
+    expect(runtime.out()).toMatch(/ pruned, in grace +2 .*\n.* all, has a tombstone +2 /);
+    expect(runtime.err()).toContain('snapshots with a tombstone are kept');
+  }
+  expect(partsIn(cwd)).toHaveLength(10);
+});
+
 test('exits with 2 and says how to set retention if it is not set', async () => {
   const cwd = createStore(null);
   const { code, runtime } = await call(['prune', '--json'], { cwd });

@@ -10,7 +10,14 @@ import {
   snapshotName,
 } from '../../lib/core/object-keys.ts';
 import { readChainEnd } from '../../lib/sealing/chain-end.ts';
-import { encodeManifest, type Sealed } from '../../lib/snapshots/manifest.ts';
+import type { SealPorts } from '../../lib/sealing/seal.ts';
+import {
+  decodeSealed,
+  encodeManifest,
+  encodePointer,
+  pointerTo,
+  type Sealed,
+} from '../../lib/snapshots/manifest.ts';
 import { verifyStore } from '../../lib/verification/verification.ts';
 import { createRecordedStore, first, many, second } from '../support/sealed-run.ts';
 import { createSealPorts, sealWithFaults, someTarget, storeRun } from '../support/stored-run.ts';
@@ -22,10 +29,13 @@ const keyOf = (snapshot: string) => manifestKey(someTarget, snapshot);
 /** A store with the snapshots `first` and `second`; the store's time is that of `second`. */
 async function createWorld() {
   const { clock, store, recorded } = createRecordedStore();
-  async function seal(snapshot = snapshotName(clock.nowMs())) {
+  async function seal(
+    snapshot = snapshotName(clock.nowMs()),
+    ports: Partial<Pick<SealPorts, 'remembered' | 'signing'>> = {},
+  ) {
     const run = await storeRun(recorded, { snapshot, pages: [many] });
     const { sealed, faults } = await clock.run(
-      sealWithFaults(createSealPorts(recorded, clock), run),
+      sealWithFaults(createSealPorts(recorded, clock, ports), run),
     );
     clock.advance(6 * hourMs);
     return { ...sealed, faults, run: run.checkpoint.run };
@@ -38,6 +48,8 @@ async function createWorld() {
     (await verifyStore(store, () => {})).faults.map(({ key, message }) => `${key} ${message}`);
   return { clock, store, seal, one, two, bytesOf, verify };
 }
+
+type World = Awaited<ReturnType<typeof createWorld>>;
 
 const replaceIn = (bytes: Uint8Array, from: string, to: string) =>
   Buffer.from(Buffer.from(bytes).toString().replace(from, to));
@@ -212,6 +224,63 @@ describe('_head', () => {
     expect(await verify()).toEqual([
       `${keyOf(forged)} names ${first} as its predecessor, as ${second} does: the chain forks`,
     ]);
+  });
+});
+
+describe('a history that was rewritten with all hashes and pointers', () => {
+  /** Replaces the newest `count` manifests by others that fit together, and the pointers by those to the last one. */
+  async function rewrite(world: World, sealed: readonly Sealed[]) {
+    const { store, two } = world;
+    let previous = sealed[0]?.manifest.previous ?? null;
+    for (const { manifest, manifestKey: key } of sealed) {
+      const bytes = encodeManifest({ ...manifest, previous, values: {} });
+      await store.put(key, bytes);
+      const forged = decodeSealed(key, bytes);
+      previous = named(forged);
+      for (const pointer of [head, latest])
+        await store.put(pointer, encodePointer(pointerTo(forged)));
+    }
+    expect(previous).not.toEqual(named(two));
+  }
+
+  test('is reported once if the schedule remembers the newest manifest, and stays visible for ever', async () => {
+    const world = await createWorld();
+    const { seal, one, two, verify } = world;
+    await rewrite(world, [one, two]);
+    const three = await seal(undefined, { remembered: named(two) });
+    expect(three.faults).toMatchObject([
+      { key: keyOf(second), message: expect.stringContaining('_runs/schedule.json') },
+    ]);
+    expect(three.manifest.previous).toEqual(named(two));
+    expect((await seal(undefined, { remembered: named(three) })).faults).toEqual([]);
+    expect(await verify()).toEqual([
+      `${keyOf(second)} was altered: ${three.manifest.snapshot} recorded another hash of it`,
+    ]);
+  });
+
+  test('is reported too if newer snapshots follow it', async () => {
+    const world = await createWorld();
+    const { seal, two, verify } = world;
+    const three = await seal();
+    await rewrite(world, [two, three]);
+    const four = await seal(undefined, { remembered: named(two) });
+    expect(four.faults.map(({ key }) => key)).toEqual([
+      keyOf(three.manifest.snapshot),
+      keyOf(second),
+    ]);
+    expect(four.manifest.previous).toEqual(named(two));
+    expect((await seal(undefined, { remembered: named(four) })).faults).toEqual([]);
+    expect(await verify()).toContainEqual(expect.stringContaining(`${keyOf(second)} was altered`));
+  });
+
+  test('is not suspected if the schedule is older than the chain, also with a gap in between', async () => {
+    const { store, seal, one, two } = await createWorld();
+    const three = await seal();
+    expect((await seal(undefined, { remembered: named(one) })).faults).toEqual([]);
+    await store.delete(two.manifestKey);
+    const five = await seal(undefined, { remembered: named(one) });
+    expect(five.faults).toEqual([]);
+    expect(three.manifest.previous).toEqual(named(two));
   });
 });
 
