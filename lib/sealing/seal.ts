@@ -30,6 +30,7 @@ import type { SigningKey } from '../snapshots/signature.ts';
 import { type BasePorts, chooseBase, findPruning, isOfBase } from './base.ts';
 import { type ChainEnd, isSamePrevious, readChainEnd } from './chain-end.ts';
 import { type ContentPorts, type Contents, writeContents } from './contents.ts';
+import { findLostSignature } from './lost-signature.ts';
 import { type EncodedPart, openParts, type PartPorts, type PartWriter, putParts } from './parts.ts';
 import {
   decodeSealRecord,
@@ -252,6 +253,9 @@ async function fixRecord(
     return { record: stored, settlesMonotonicMs: null };
   }
   const keyFault = signing && (await publishKey(store, signing));
+  const signatureFault =
+    signing && end.newest && (await findLostSignature(store, target, end.newest, signing));
+  const isKnown = faults.some((one) => one.key === signatureFault?.key);
   const record: SealRecord = {
     sealedAtMs: Math.round(clock.nowMs()),
     previous,
@@ -262,7 +266,9 @@ async function fixRecord(
     mayHaveSignature: keyId !== null || isUnreadable || (stored?.mayHaveSignature ?? false),
     checkpoint,
     parts: stored?.parts ?? [],
-    faults: [...faults, fault, keyFault].filter((one) => one !== null),
+    faults: [...faults, fault, keyFault, isKnown ? null : signatureFault].filter(
+      (one) => one !== null,
+    ),
   };
   await keepAlive();
   await store.put(key, encodeSealRecord(record), { durability: 'acknowledged' });
