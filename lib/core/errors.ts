@@ -118,6 +118,9 @@ export class CorruptError extends ExportError {
 /** Working state that another version of cgs-export wrote. Nothing is damaged. */
 export class OtherVersionError extends CorruptError {}
 
+/** Working state that was stored with another signing key, as after a change of the key. Nothing is damaged. */
+export class OtherKeyError extends OtherVersionError {}
+
 /**
  * As CorruptError, but the export continues: earlier evidence was damaged, and the new snapshot is sealed all the same; or
  * working state was damaged, and was set aside and started again.

@@ -1,7 +1,7 @@
-// Responsible for the form of private working state: JSON that contains its own hash.
+// Responsible for the form of private working state: JSON that contains its own hash and, where a signing key is set, a MAC.
 
-import { createHash } from 'node:crypto';
-import { CorruptError, OtherVersionError } from './errors.ts';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { CorruptError, OtherKeyError, OtherVersionError } from './errors.ts';
 
 /** Bare lower-case hex. */
 export function sha256(bytes: Uint8Array | string): string {
@@ -18,11 +18,55 @@ const beforeHash = '{"sha256":"';
 const afterHash = '",';
 const hashedFrom = beforeHash.length + sha256('').length + afterHash.length;
 
-/** `kind` prevents reading one state as another. `version`: of the shape of the value. The hash is of all bytes that follow it. */
-export function encodeState(kind: string, version: number, value: object): Uint8Array {
-  const hashed = Buffer.from(`${JSON.stringify({ kind, version, value }).slice(1)}\n`);
+/** Authenticates state: only who has the key can write it. */
+export interface StateKey {
+  keyId: string;
+  /** 64 hex digits. */
+  mac(bytes: Uint8Array): string;
+}
+
+/**
+ * `kind` prevents reading one state as another. `version`: of the shape of the value. The hash is of all bytes that follow it.
+ * `by`: the state gets a MAC, which holds for the object `key` only; null: it gets none.
+ */
+export function encodeState(
+  kind: string,
+  version: number,
+  value: object,
+  { key, by }: { key: string; by: StateKey | null } = { key: '', by: null },
+): Uint8Array {
+  const text = Buffer.from(`${JSON.stringify({ kind, version, value }).slice(1)}\n`);
+  const mac = by ? `"mac":{"keyId":"${by.keyId}","hex":"${macOf(by, key, text)}"},` : '';
+  const hashed = Buffer.concat([Buffer.from(mac), text]);
   return Buffer.concat([Buffer.from(`${beforeHash}${sha256(hashed)}${afterHash}`), hashed]);
 }
+
+const macPattern = /^"mac":\{"keyId":"([0-9a-f]{16})","hex":"([0-9a-f]{64})"\},/;
+const macCharsMax = 128;
+
+/** For bytes that decodeState() accepts. Throws CorruptError without a valid MAC by this key, OtherKeyError for that of another key. */
+export function requireMac(key: string, bytes: Uint8Array, by: StateKey): void {
+  const hashed = bytes.subarray(hashedFrom);
+  const start = Buffer.from(hashed.subarray(0, macCharsMax)).toString('latin1');
+  const [mac = '', keyId, hex = ''] = macPattern.exec(start) ?? [];
+  if (mac && keyId !== by.keyId) {
+    throw new OtherKeyError(key, `was stored with another signing key, ${keyId}`, otherKeyHint);
+  }
+  const expected = Buffer.from(macOf(by, key, hashed.subarray(mac.length)));
+  const found = Buffer.from(hex);
+  if (found.length === expected.length && timingSafeEqual(found, expected)) return;
+  const message = mac
+    ? 'does not match its MAC: another program changed it'
+    : 'has no MAC, but the setting `signing` is set: it was stored before that, or another program changed it';
+  throw corruptState(key, message);
+}
+
+function macOf(by: StateKey, key: string, text: Uint8Array): string {
+  return by.mac(Buffer.concat([Buffer.from(`${key}\n`), text]));
+}
+
+const otherKeyHint =
+  'Nothing is damaged: sealed snapshots are not affected. The export starts this state again.';
 
 /** Throws CorruptError with `key` for bytes that encodeState did not write, OtherVersionError for another version. */
 export function decodeState<T>(kind: string, version: number, key: string, bytes: Uint8Array): T {

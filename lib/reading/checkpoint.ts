@@ -3,7 +3,14 @@
 import * as v from 'valibot';
 import { stringifyCanonical } from '../core/exact-json.ts';
 import type { TargetKey } from '../core/object-keys.ts';
-import { corruptState, decodeState, encodeState, sha256 } from '../core/state.ts';
+import {
+  corruptState,
+  decodeState,
+  encodeState,
+  requireMac,
+  type StateKey,
+  sha256,
+} from '../core/state.ts';
 import { pageHash } from './page.ts';
 import { type Cursor, startPass } from './paging.ts';
 import type { PassEvidence } from './pass-evidence.ts';
@@ -153,20 +160,29 @@ interface CarriedPage {
   hash: string;
 }
 
-/** One line of JSON, then the bytes of the pages in `recent`. */
-export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+/** One line of JSON, then the bytes of the pages in `recent`. `key`: of the object. `by`: as for encodeState(). */
+export function encodeCheckpoint(
+  checkpoint: Checkpoint,
+  at?: { key: string; by: StateKey | null },
+): Uint8Array {
   const pages = checkpoint.recent.map((text) => Buffer.from(text, 'base64'));
   const recent = pages.map((page): CarriedPage => ({ bytes: page.length, hash: pageHash(page) }));
-  const line = encodeState('checkpoint', checkpointVersion, { ...checkpoint, recent });
+  const line = encodeState('checkpoint', checkpointVersion, { ...checkpoint, recent }, at);
   return Buffer.concat([line, ...pages]);
 }
 
-/** Throws CorruptError. */
-export function decodeCheckpoint(key: string, bytes: Uint8Array): Checkpoint {
+/** `by`: the key that must have stored it; null: its MAC is not checked. Throws CorruptError, OtherKeyError for another key. */
+export function decodeCheckpoint(
+  key: string,
+  bytes: Uint8Array,
+  by: StateKey | null = null,
+): Checkpoint {
   const lineEnd = bytes.indexOf(10) + 1;
   const line = bytes.subarray(0, lineEnd === 0 ? bytes.length : lineEnd);
   type StoredCheckpoint = Omit<Checkpoint, 'recent'> & { recent: CarriedPage[] };
   const stored = decodeState<StoredCheckpoint>('checkpoint', checkpointVersion, key, line);
+  // Of the pages too: the line has their hashes.
+  if (by) requireMac(key, line, by);
   let end = lineEnd;
   const recent = stored.recent.map((page) => {
     const found = bytes.subarray(end, end + page.bytes);

@@ -1,6 +1,6 @@
 // Responsible for the run that a target continues: the open one, or a new one under the right name.
 
-import { CorruptError, ExportError } from '../core/errors.ts';
+import { CorruptError, ExportError, OtherKeyError } from '../core/errors.ts';
 import { stringifyCanonical } from '../core/exact-json.ts';
 import {
   checkpointKey,
@@ -12,6 +12,7 @@ import {
   type TargetKey,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
+import type { StateKey } from '../core/state.ts';
 import {
   type Checkpoint,
   decodeCheckpoint,
@@ -47,19 +48,20 @@ export async function openRun(
 
 /** Null: it does not exist. A damaged one is set aside and reported once: `damaged`. */
 async function readOrSetAside(
-  { store, log, result }: Invocation,
+  { store, log, result, signing }: Invocation,
   { target, key, id }: ResolvedTask,
   open: { snapshot: string; run: string },
 ): Promise<Checkpoint | null | 'damaged'> {
   try {
-    return await readWithoutFuture(store, key, open);
+    return await readWithoutFuture(store, key, open, signing);
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
     const asideKey = damagedRunKey(runPrefix(key, open.snapshot, open.run), 'checkpoint');
     await setAside(store, error.key, asideKey);
     await store.delete(error.key);
     const named = { target: id, account: target.account };
-    result.errors.push(describeSetAside(error, asideKey, log, named));
+    if (error instanceof OtherKeyError) log('warn', error.message, { hint: error.hint, ...named });
+    else result.errors.push(describeSetAside(error, asideKey, log, named));
     return 'damaged';
   }
 }
@@ -113,7 +115,7 @@ async function startRun(
   task: ResolvedTask,
   state: TargetState,
 ): Promise<Checkpoint | null> {
-  const { policy, store, log, scheduleMs, saveSchedule } = invocation;
+  const { policy, store, log, scheduleMs, signing, saveSchedule } = invocation;
   const { target, projectId, key, id } = task;
   const names = await readNames(store, key, state.lastSealed ?? null);
   state.sealed = names.newest?.manifest.snapshot ?? null;
@@ -140,22 +142,32 @@ async function startRun(
   await saveSchedule();
   const existing = await readOrSetAside(invocation, task, state.open);
   if (existing && existing !== 'damaged') return existing;
-  await store.put(checkpointKey(runPrefix(key, snapshot, run)), encodeCheckpoint(checkpoint), {
-    durability: 'acknowledged',
-  });
+  await putCheckpoint(store, key, checkpoint, signing);
   log('info', 'starting a new run', { snapshot, run, target: id, account: target.account });
   return checkpoint;
 }
 
-/** Null: it does not exist. Throws CorruptError. */
+/** Null: it does not exist. Throws CorruptError. `signing`: as for decodeCheckpoint(). */
 export async function readCheckpoint(
   store: Store,
   key: TargetKey,
   open: { snapshot: string; run: string },
+  signing: StateKey | null = null,
 ): Promise<Checkpoint | null> {
   const objectKey = checkpointKey(runPrefix(key, open.snapshot, open.run));
   const bytes = await store.get(objectKey);
-  return bytes ? decodeCheckpoint(objectKey, bytes) : null;
+  return bytes ? decodeCheckpoint(objectKey, bytes, signing) : null;
+}
+
+async function putCheckpoint(
+  store: Store,
+  target: TargetKey,
+  checkpoint: Checkpoint,
+  by: StateKey | null,
+): Promise<void> {
+  const key = checkpointKey(runPrefix(target, checkpoint.snapshot, checkpoint.run));
+  const bytes = encodeCheckpoint(checkpoint, { key, by });
+  await store.put(key, bytes, { durability: 'acknowledged' });
 }
 
 /**
@@ -166,16 +178,13 @@ async function readWithoutFuture(
   store: Store,
   key: TargetKey,
   open: { snapshot: string; run: string },
+  signing: StateKey | null,
 ): Promise<Checkpoint | null> {
-  const checkpoint = await readCheckpoint(store, key, open);
+  const checkpoint = await readCheckpoint(store, key, open, signing);
   const nowMs = Math.round(store.nowMs());
   if (!checkpoint || checkpoint.lastPageAtMs <= nowMs + aheadMsMax) return checkpoint;
   const corrected = { ...checkpoint, lastPageAtMs: nowMs };
-  await store.put(
-    checkpointKey(runPrefix(key, open.snapshot, open.run)),
-    encodeCheckpoint(corrected),
-    { durability: 'acknowledged' },
-  );
+  await putCheckpoint(store, key, corrected, signing);
   return corrected;
 }
 

@@ -64,8 +64,9 @@ export function openRunState(ports: RunPorts, target: TargetKey, start: Checkpoi
     keepAlive,
     async save(next: Checkpoint): Promise<void> {
       await keepAlive();
-      const bytes = encodeCheckpoint(next);
-      await store.put(checkpointKey(prefix), bytes, { durability: 'acknowledged' });
+      const key = checkpointKey(prefix);
+      const bytes = encodeCheckpoint(next, { key, by: ports.signing });
+      await store.put(key, bytes, { durability: 'acknowledged' });
       state.checkpoint = next;
     },
     /**

@@ -12,7 +12,7 @@ import {
   targetId,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { decodeState, encodeState } from '../core/state.ts';
+import { decodeState, encodeState, type StateKey } from '../core/state.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import {
   type Fault,
@@ -44,11 +44,15 @@ export interface SealRecord {
 
 const sealRecordVersion = 6;
 
-export function encodeSealRecord(record: SealRecord): Uint8Array {
-  return encodeState('seal record', sealRecordVersion, record);
+/** `at`: as for encodeState(). */
+export function encodeSealRecord(
+  record: SealRecord,
+  at?: { key: string; by: StateKey | null },
+): Uint8Array {
+  return encodeState('seal record', sealRecordVersion, record, at);
 }
 
-/** Throws CorruptError. */
+/** Its MAC is not checked: see requireMac(). Throws CorruptError. */
 export function decodeSealRecord(key: string, bytes: Uint8Array): SealRecord {
   return decodeState<SealRecord>('seal record', sealRecordVersion, key, bytes);
 }

@@ -12,6 +12,7 @@ import {
   type TargetKey,
 } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
+import { requireMac } from '../core/state.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import { type Fault, readEvidenceOrNull, readManifest, toFault } from '../snapshots/catalog.ts';
 import {
@@ -133,7 +134,7 @@ async function publish(
     const delayMs = (settlesMonotonicMs ?? 0) - clock.monotonicMs();
     if (delayMs > 0) await clock.sleep(delayMs);
     // A rival's record may have become visible meanwhile.
-    if (!(await isStored(store, key, record))) return 'again';
+    if (!(await isStored(ports, key, record))) return 'again';
     return await commit(ports, target, end, { key, record, contents, parts });
   } catch (error) {
     const { base } = record;
@@ -167,14 +168,15 @@ async function encode(
  * then that record counts.
  */
 async function giveUpBase(
-  { store, keepAlive, signing }: SealPorts,
+  ports: SealPorts,
   target: TargetKey,
   record: SealRecord,
   base: Previous & { error: CorruptError },
 ): Promise<void> {
+  const { store, signing } = ports;
   const { snapshot, run } = record.checkpoint;
   const key = sealRecordKey(target, snapshot, run);
-  if (!(await isStored(store, key, record))) return;
+  if (!(await isStored(ports, key, record))) return;
   const { message, ...fault } = toFault(base.error);
   const found = [{ ...fault, message: `${message}. So ${snapshot} is sealed without its changes` }];
   const { isPruned, fault: tombstoneFault } = await findPruning(store, target, base, signing);
@@ -184,8 +186,7 @@ async function giveUpBase(
   const changed: SealRecord = isPruned
     ? { ...record, base: 'pruned' }
     : { ...record, base: 'unreadable', faults: [...others, ...found] };
-  await keepAlive();
-  await store.put(key, encodeSealRecord(changed), { durability: 'acknowledged' });
+  await putRecord(ports, key, changed);
 }
 
 /** Stores the parts, the signature and then the manifest, which makes the snapshot visible. */
@@ -212,7 +213,7 @@ async function commit(
   await keepAlive();
   const manifest = encodeManifest(makeManifest(dataset, record, contents, parts));
   // An exporter with another key, or that could not read the base, may have replaced the record: its manifest has other bytes.
-  if (!(await isStored(store, key, listed))) return 'again';
+  if (!(await isStored(ports, key, listed))) return 'again';
   if (record.mayHaveSignature) {
     await putSignature(ports, signatureKey(target, checkpoint.snapshot), manifest);
   }
@@ -243,13 +244,14 @@ async function fixRecord(
   checkpoint: Checkpoint,
   end: ChainEnd,
 ): Promise<{ record: SealRecord; settlesMonotonicMs: number | null }> {
-  const { store, clock, signing, writer, scheduleMs, keepAlive } = ports;
+  const { store, clock, signing, writer, scheduleMs } = ports;
   const { previous, faults } = end;
   const key = sealRecordKey(target, checkpoint.snapshot, checkpoint.run);
-  const { stored, isUnreadable, fault } = await readRecordOrFault(store, key);
+  const { stored, isUsable, fault } = await readRecordOrFault(store, key, signing);
   const keyId = signing?.keyId ?? null;
   // A record with another predecessor is outdated: using it would fork the chain.
-  if (stored && isSamePrevious(stored.previous, previous) && stored.keyId === keyId) {
+  const isCurrent = isSamePrevious(stored?.previous ?? null, previous) && stored?.keyId === keyId;
+  if (stored && isUsable && isCurrent) {
     return { record: stored, settlesMonotonicMs: null };
   }
   const keyFault = signing && (await publishKey(store, signing));
@@ -263,57 +265,78 @@ async function fixRecord(
     writer,
     scheduleSeconds: Math.round(scheduleMs / 1_000),
     keyId,
-    mayHaveSignature: keyId !== null || isUnreadable || (stored?.mayHaveSignature ?? false),
+    mayHaveSignature: keyId !== null || !isUsable || (stored?.mayHaveSignature ?? false),
     checkpoint,
     parts: stored?.parts ?? [],
     faults: [...faults, fault, keyFault, isKnown ? null : signatureFault].filter(
       (one) => one !== null,
     ),
   };
-  await keepAlive();
-  await store.put(key, encodeSealRecord(record), { durability: 'acknowledged' });
+  await putRecord(ports, key, record);
   return { record, settlesMonotonicMs: clock.monotonicMs() + store.settleMs };
 }
 
 /**
- * A record that cannot be read is made again from the checkpoint: the pages are intact. If it listed parts that are not written
- * again, `verify` names them. Not a fault: the record of another version.
+ * `isUsable` false: the record is made again from the checkpoint; the pages are intact. If it cannot be read (`stored` null), and
+ * listed parts that are not written again, `verify` names them. Not a fault: the record of another version or with another key.
  */
 async function readRecordOrFault(
   store: Store,
   key: string,
-): Promise<{ stored: SealRecord | null; isUnreadable: boolean; fault: Fault | null }> {
+  signing: SigningKey | null,
+): Promise<{ stored: SealRecord | null; isUsable: boolean; fault: Fault | null }> {
   const bytes = await store.get(key);
+  let stored: SealRecord | null = null;
   try {
-    return { stored: bytes && decodeSealRecord(key, bytes), isUnreadable: false, fault: null };
+    stored = bytes && decodeSealRecord(key, bytes);
+    // Otherwise it is replaced in any case.
+    if (bytes && signing && stored?.keyId === signing.keyId) requireMac(key, bytes, signing);
+    return { stored, isUsable: true, fault: null };
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
-    const unreadable = { stored: null, isUnreadable: true };
-    if (error instanceof OtherVersionError) return { ...unreadable, fault: null };
+    // The parts that it lists are deleted only if they are parts of this snapshot that no manifest names.
+    const unusable = { stored, isUsable: false };
+    if (error instanceof OtherVersionError) return { ...unusable, fault: null };
     const { message } = toFault(error);
     const hint =
       'It is working state: the snapshot was sealed with a new one. Find out what changed it: a full or failing disk, or another program. If `verify` reports unnamed objects of this snapshot, they are parts that only this record listed.';
-    return { ...unreadable, fault: { key, message: `${message}. It was written again`, hint } };
+    return { ...unusable, fault: { key, message: `${message}. It was written again`, hint } };
   }
 }
 
-async function isStored(store: Store, key: string, record: SealRecord): Promise<boolean> {
-  return isSame(await store.get(key), encodeSealRecord(record));
+type RecordPorts = Pick<SealPorts, 'store' | 'signing' | 'keepAlive'>;
+
+async function putRecord(
+  { store, signing, keepAlive }: RecordPorts,
+  key: string,
+  record: SealRecord,
+): Promise<void> {
+  await keepAlive();
+  const bytes = encodeSealRecord(record, { key, by: signing });
+  await store.put(key, bytes, { durability: 'acknowledged' });
+}
+
+async function isStored(
+  { store, signing }: RecordPorts,
+  key: string,
+  record: SealRecord,
+): Promise<boolean> {
+  return isSame(await store.get(key), encodeSealRecord(record, { key, by: signing }));
 }
 
 /** Before the first part is written: the exporter never deletes a part that is in no record. Returns the record as stored. */
 async function listInRecord(
-  { store, keepAlive, written }: Sealing,
+  ports: Sealing,
   key: string,
   record: SealRecord,
   parts: readonly Part[],
 ): Promise<SealRecord> {
+  const { written } = ports;
   for (const part of parts) written.add(part.key);
   const keys = new Set([...record.parts, ...written]);
   if (keys.size === record.parts.length) return record;
   const listed = { ...record, parts: [...keys] };
-  await keepAlive();
-  await store.put(key, encodeSealRecord(listed), { durability: 'acknowledged' });
+  await putRecord(ports, key, listed);
   return listed;
 }
 

@@ -1,17 +1,19 @@
-// Responsible for Ed25519 keys and signatures: key texts, key ids, signing and checking. Pure.
+// Responsible for Ed25519 keys and signatures: key texts, key ids, signing and checking, and the MAC of working state. Pure.
 
 import {
   createHash,
+  createHmac,
   createPrivateKey,
   createPublicKey,
+  hkdfSync,
   type KeyObject,
   sign,
   verify,
 } from 'node:crypto';
+import type { StateKey } from '../core/state.ts';
 
 /** A key that signs, and its public half. */
-export interface SigningKey {
-  keyId: string;
+export interface SigningKey extends StateKey {
   /** Of the public half, as it is stored under `_keys/`. */
   publicPem: string;
   /** 64 bytes. Equal bytes give equal signatures. */
@@ -43,10 +45,13 @@ export function readSigningKey(text: string): SigningKey | null {
     const key = createPrivateKey(toKeyInput(text, 'pkcs8'));
     if (key.asymmetricKeyType !== 'ed25519') return null;
     const publicKey = createPublicKey(key);
+    const secret = key.export({ type: 'pkcs8', format: 'der' });
+    const macKey = Buffer.from(hkdfSync('sha256', secret, '', 'cgs-export working state', 32));
     return {
       keyId: keyIdOf(publicKey),
       publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
       sign: (bytes) => sign(null, bytes, key),
+      mac: (bytes) => createHmac('sha256', macKey).update(bytes).digest('hex'),
     };
   } catch {
     return null;
