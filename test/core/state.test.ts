@@ -3,8 +3,14 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CorruptError, OtherVersionError } from '../../lib/core/errors.ts';
-import { decodeState, encodeState, sha256 } from '../../lib/core/state.ts';
+import { CorruptError, OtherKeyError, OtherVersionError } from '../../lib/core/errors.ts';
+import {
+  decodeState,
+  encodeState,
+  requireMac,
+  type StateKey,
+  sha256,
+} from '../../lib/core/state.ts';
 
 const key = '_runs/some.json';
 const value = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 5 });
@@ -91,6 +97,39 @@ describe('decodeState', () => {
 
   test.each(['null', '[]', '1', '"text"', '{}', ' '])('rejects %s', (text) => {
     expect(isRejected(Buffer.from(text))).toBe(true);
+  });
+});
+
+describe('requireMac', () => {
+  const createKey = (keyId: string): StateKey => ({
+    keyId,
+    mac: (bytes) => sha256(`${keyId} ${sha256(bytes)}`),
+  });
+  const [own, other] = [createKey('0'.repeat(16)), createKey('1'.repeat(16))];
+  const stored = encodeState('some', 1, { a: 1 }, { key, by: own });
+
+  test('accepts what its key stored under this name, and decodeState reads it without the key', () => {
+    expect(() => requireMac(key, stored, own)).not.toThrow();
+    expect(decodeState('some', 1, key, stored)).toEqual({ a: 1 });
+  });
+
+  const forge = (value: object) => {
+    const hex = /"hex":"([0-9a-f]{64})"/.exec(Buffer.from(stored).toString())?.[1] ?? '';
+    return encodeState('some', 1, value, { key, by: { ...own, mac: () => hex } });
+  };
+  test.each<[string, Uint8Array, string]>([
+    ['another value with the same MAC', forge({ a: 2 }), 'does not match its MAC'],
+    ['another object', encodeState('some', 1, { a: 1 }, { key: 'b', by: own }), 'its MAC'],
+    ['no MAC', encodeState('some', 1, { a: 1 }), 'has no MAC'],
+  ])('does not accept %s', (_name, bytes, message) => {
+    expect(() => decodeState('some', 1, key, bytes)).not.toThrow();
+    expect(() => requireMac(key, bytes, own)).toThrow(message);
+    expect(() => requireMac(key, bytes, own)).toThrow(CorruptError);
+    expect(() => requireMac(key, bytes, own)).not.toThrow(OtherKeyError);
+  });
+
+  test('tells another key from a changed state', () => {
+    expect(() => requireMac(key, stored, other)).toThrow(OtherKeyError);
   });
 });
 

@@ -1,20 +1,28 @@
 // Tests one invocation from start to end: promises 1, 3, 4 and 5, and the rules of runs. collect() runs under a virtual clock
 // against an endpoint that counts arrivals. Each simulated process has its own identity.
 
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { AuthError, ProtocolError, TransientError } from '../../lib/core/errors.ts';
 import { scheduleKey } from '../../lib/core/object-keys.ts';
 import type { Store } from '../../lib/core/ports.ts';
 import { unlimitedBudget } from '../../lib/quota/budget.ts';
-import { decodeCheckpoint, encodeCheckpoint } from '../../lib/reading/checkpoint.ts';
+import {
+  type Checkpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+} from '../../lib/reading/checkpoint.ts';
 import { collect } from '../../lib/runs/collect.ts';
 import { requestsFor } from '../../lib/runs/cost.ts';
+import type { CollectResult } from '../../lib/runs/invocation.ts';
+import { decodeSealRecord, encodeSealRecord } from '../../lib/sealing/seal-record.ts';
 import type { Manifest } from '../../lib/snapshots/manifest.ts';
+import type { SigningKey } from '../../lib/snapshots/signature.ts';
 import { verifyStore } from '../../lib/verification/verification.ts';
 import { mostInWindow } from '../support/busiest-window.ts';
 import type { MemoryStore } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
+import { createSigningKey } from '../support/signing-keys.ts';
 import { createTestExporter, type TestExporter } from '../support/test-exporter.ts';
 
 const hourMs = 3_600_000;
@@ -489,6 +497,85 @@ describe('timer', () => {
     const result = await world.tick({ targets: [target] });
     expect(result.snapshots[0]?.manifestKey).toContain('prj=p9');
     expect(asked).toBe(1);
+  });
+});
+
+describe('working state with a signing key', () => {
+  const [signing, otherKey] = [createSigningKey(), createSigningKey()];
+  const isCheckpoint = (key: string) => key.endsWith('/checkpoint.json');
+  const isRecord = (key: string) => key.includes('/sealing/');
+
+  /** As a person does who may write to the store, but has no key. */
+  function forgeCheckpoint(key: string, checkpoint: Checkpoint, hex: string): Checkpoint {
+    const recent = checkpoint.recent.map((text) => {
+      const page = gunzipSync(Buffer.from(text, 'base64')).toString();
+      return gzipSync(page.replaceAll('"online"', '"forged"')).toString('base64');
+    });
+    const by = { keyId: signing.keyId, mac: () => hex };
+    return decodeCheckpoint(key, encodeCheckpoint({ ...checkpoint, recent }, { key, by }));
+  }
+  const hexIn = (bytes: Uint8Array) =>
+    /"hex":"([0-9a-f]{64})"/.exec(Buffer.from(bytes).toString())?.[1] ?? '';
+  const objectOf = ({ store }: TestExporter, matches: (key: string) => boolean) => {
+    const [key = '', object] = [...store.dump()].find(([one]) => matches(one)) ?? [];
+    return { key, bytes: object?.bytes ?? new Uint8Array() };
+  };
+  const statusesOf = ({ snapshots }: CollectResult) =>
+    snapshots.map(({ manifest }) => manifest.values.agent_status);
+
+  test.each([true, false])(
+    'a forged checkpoint is set aside: its rows are never sealed (MAC: %s)',
+    async (hasMac) => {
+      const world = createTestExporter({ ids: nodes(2_000) });
+      await world.tick({ signing });
+      const { key, bytes } = objectOf(world, isCheckpoint);
+      const hex = hexIn(bytes);
+      expect(hex).not.toBe('');
+      const forged = forgeCheckpoint(key, decodeCheckpoint(key, bytes, signing), hex);
+      const at = { key, by: hasMac ? { keyId: signing.keyId, mac: () => hex } : null };
+      await world.store.put(key, encodeCheckpoint(forged, at));
+      world.clock.advance(61_000);
+      const result = await world.exportNow({ signing });
+      expect(result).toMatchObject({ status: 'sealed', errors: [{ code: 'CORRUPT', key }] });
+      expect(statusesOf(result)).toEqual([{ online: 2_000 }]);
+      world.clock.advance(61_000);
+      expect((await world.exportNow({ signing })).errors).toEqual([]);
+    },
+  );
+
+  test('a forged seal record is written again from the checkpoint, and reported once', async () => {
+    const world = createTestExporter({ ids: ['a', 'b'] });
+    const dying: Store = {
+      ...world.store,
+      async put(key, bytes, options) {
+        if (key.startsWith('_manifests/')) throw new Error('killed');
+        await world.store.put(key, bytes, options);
+      },
+    };
+    await expect(world.exportNow({ signing, store: dying })).rejects.toThrow('killed');
+    const { key, bytes } = objectOf(world, isRecord);
+    const record = decodeSealRecord(key, bytes);
+    const hex = hexIn(bytes);
+    const checkpoint = forgeCheckpoint(key, record.checkpoint, hex);
+    const by = { keyId: signing.keyId, mac: () => hex };
+    await world.store.put(key, encodeSealRecord({ ...record, checkpoint }, { key, by }));
+    world.clock.advance(61_000);
+    const result = await world.exportNow({ signing });
+    expect(result).toMatchObject({ status: 'sealed', errors: [{ code: 'CORRUPT', key }] });
+    expect(statusesOf(result)).toEqual([{ online: 2 }]);
+    expect(await verifyStore(world.store, () => {})).toMatchObject({ faults: [], unnamed: [] });
+  });
+
+  test.each<[string, SigningKey | null]>([
+    ['changed', otherKey],
+    ['removed', null],
+  ])('after the key was %s, an open run is sealed, and nothing is reported', async (_how, next) => {
+    const world = createTestExporter({ ids: nodes(2_000) });
+    await world.tick({ signing });
+    world.clock.advance(61_000);
+    const result = await world.exportNow({ signing: next });
+    expect(result).toMatchObject({ status: 'sealed', errors: [] });
+    expect(await verifyStore(world.store, () => {})).toMatchObject({ faults: [], unnamed: [] });
   });
 });
 
