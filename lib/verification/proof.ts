@@ -56,10 +56,12 @@ function describeParts({ notHashed: { parts, since }, prunedParts }: Proof): str
 function describePruned({ pruned, prunedParts, signatures }: Proof): string[] {
   const count = `${pruned} pruned snapshot${pruned === 1 ? '' : 's'}`;
   const deleted = `Rows that were pruned can no longer be checked: ${prunedParts} part${prunedParts === 1 ? '' : 's'} of ${count} ${prunedParts === 1 ? 'is' : 'are'} deleted.`;
+  const mayBeOld =
+    'A signed tombstone that was removed can be put back by a person who kept a copy, and the rows deleted: its signature stays valid.';
   const mayBeForged = `Without a given key, a person who can change the store can delete rows and write a tombstone for them: ${count} ${pruned === 1 ? 'has' : 'have'} one.`;
   return [
     ...(prunedParts > 0 ? [deleted] : []),
-    ...(pruned > 0 && signatures.keysFrom === 'store' ? [mayBeForged] : []),
+    ...(pruned > 0 ? [signatures.keysFrom === 'store' ? mayBeForged : mayBeOld] : []),
   ];
 }
 
@@ -70,9 +72,12 @@ function describeRows({ compared, notCompared }: Proof['rowParts']): string {
   return `, ${which} have the number, order, time, account, region, project and verdict that the manifest states`;
 }
 
-function describeNotCompared({ notCompared }: Proof['rowParts']): string[] {
-  if (notCompared === 0) return [];
+function describeNotCompared({ compared, notCompared }: Proof['rowParts']): string[] {
+  const cells =
+    'Whether the other columns are true, whether Parquet and NDJSON agree in them, and the counts of values and changes were not checked.';
+  if (notCompared === 0) return compared === 0 ? [] : [cells];
   return [
+    ...(compared === 0 ? [] : [cells]),
     `The rows of ${notCompared} part${notCompared === 1 ? '' : 's'} were not compared with the manifest: this version does not know their dataset.`,
   ];
 }

@@ -198,7 +198,9 @@ test('check.sh takes a public key that is not from the archive, and requires its
   const signed = check('newer.pem');
   expect(signed.status).toBe(0);
   expect(signed.out).toContain('OK signed by the given key: _manifests/');
-  expect(signed.out).toContain('RESULT: OK. The newest manifest of each target is signed by');
+  // The snapshot itself is signed by the older key only.
+  expect(signed.out).toContain('OK but not signed by the given key: _manifests/');
+  expect(signed.out).toContain('RESULT: OK, with a limit. The newest manifest of each target is');
   // The newest manifest is signed by the newer key only.
   const other = check(join(outside, 'older.pem'));
   expect(other.status).toBe(1);
@@ -208,6 +210,18 @@ test('check.sh takes a public key that is not from the archive, and requires its
     out: `${join(outside, 'missing.pem')} cannot be read\n`,
   });
   expect(check('older.pem', 'newer.pem').status).toBe(2);
+});
+
+test('check.sh says OK without a limit if the given key signed the snapshot itself', async () => {
+  const file = join(createFolder(), 'newest.zip');
+  expectCode(await runEvidence(world, world.snapshots.at(-1) ?? '', '--out', file), 0);
+  const newest = unzip(file);
+  const key = join(createFolder(), 'key.pem');
+  writeFileSync(key, readFileSync(join(newest, '_keys', `${world.keyIds[1]}.pem`)));
+  const { status, out } = runShell(`sh check.sh ${key}`, newest);
+  expect(status).toBe(0);
+  expect(out).toContain('RESULT: OK. The newest manifest of each target is signed by');
+  expect(out).not.toContain('not signed');
 });
 
 test('a hash that was noted elsewhere is found, also of a manifest in the middle', async () => {

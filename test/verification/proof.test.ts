@@ -54,7 +54,9 @@ const rows: Row[] = [
     proven: [
       `${bytes}, its rows have the number, order, time, account, region, project and verdict that the manifest states`,
     ],
-    notProven: [],
+    notProven: [
+      'whether Parquet and NDJSON agree in them, and the counts of values and changes were not checked',
+    ],
     never: ['not compared'],
   },
   {
@@ -69,7 +71,7 @@ const rows: Row[] = [
     proof: { rowParts: { compared: 0, notCompared: 1 } },
     proven: [`${bytes}, and every manifest`],
     notProven: ['The rows of 1 part were not compared with the manifest'],
-    never: ['rows have'],
+    never: ['rows have', 'whether Parquet and NDJSON agree'],
   },
   {
     name: 'a fault',
@@ -195,7 +197,7 @@ const rows: Row[] = [
       'every part that was not pruned has the bytes',
       'A given key also signed the tombstone of 1 pruned snapshot.',
     ],
-    notProven: ['1 part of 1 pruned snapshot is deleted'],
+    notProven: ['1 part of 1 pruned snapshot is deleted', 'can be put back'],
     never: [bytes, 'write a tombstone'],
   },
   {
