@@ -103,7 +103,7 @@ export interface SealPace {
   memoryMb: number | null;
 }
 
-const checkpointVersion = 5;
+const checkpointVersion = 6;
 
 type RunStart = { target: TargetKey } & Pick<
   Checkpoint,

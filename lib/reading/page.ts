@@ -44,9 +44,9 @@ export function encodePage(header: PageHeader, from: Join, body: string): Uint8A
   return gzipSync(`${JSON.stringify({ ...header, from })}\n${body}`, { level: 4 });
 }
 
-/** The first 16 hex digits of the sha256, as the names of segments and checkpoints have them. */
+/** The first 32 hex digits of the sha256, as the names of segments and checkpoints have them. The MAC of a checkpoint relies on it. */
 export function pageHash(bytes: Uint8Array): string {
-  return sha256(bytes).slice(0, 16);
+  return sha256(bytes).slice(0, 32);
 }
 
 /** The hint of a CorruptError about stored pages. */

@@ -42,7 +42,7 @@ export interface SealRecord {
   faults: readonly Fault[];
 }
 
-const sealRecordVersion = 6;
+const sealRecordVersion = 7;
 
 /** `at`: as for encodeState(). */
 export function encodeSealRecord(

@@ -101,7 +101,7 @@ describe('a stored checkpoint', () => {
   test('of an earlier version is refused, not misread', () => {
     const earlier = encodeState('checkpoint', 3, { ...startCheckpoint(start), pages: [] });
     expect(() => decodeCheckpoint('c', earlier)).toThrow(
-      'c: has version 3, but this build reads version 5',
+      'c: has version 3, but this build reads version 6',
     );
   });
 });

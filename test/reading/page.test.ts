@@ -43,7 +43,7 @@ describe('a stored page', () => {
 
   test('has the same bytes each time', () => {
     expect(encodePage(header, 'anchor', body)).toEqual(encodePage(header, 'anchor', body));
-    expect(pageHash(encodePage(header, 'anchor', body))).toMatch(/^[0-9a-f]{16}$/);
+    expect(pageHash(encodePage(header, 'anchor', body))).toMatch(/^[0-9a-f]{32}$/);
     expect(encodePage({ ...header, fetchedAtMs: 1 }, 'anchor', body)).not.toEqual(
       encodePage(header, 'anchor', body),
     );
