@@ -9,7 +9,9 @@ import {
   tombstoneSignatureKey,
 } from '../../lib/core/object-keys.ts';
 import { isPrunable, writeTombstone } from '../../lib/retention/tombstone.ts';
+import type { SnapshotPruning } from '../../lib/runs/prune.ts';
 import { decodeSealed } from '../../lib/snapshots/manifest.ts';
+import { createRandom } from '../support/moving-list.ts';
 import { createPruningWorld, dayMs, onlyNewest } from '../support/pruning-world.ts';
 import { createKeyPair, type KeyPair } from '../support/signing-keys.ts';
 import { someTarget } from '../support/stored-run.ts';
@@ -145,4 +147,30 @@ describe.each<[string, KeyPair | null]>([
     ]);
     expect(prunable()).toHaveLength(6);
   });
+});
+
+test('no tombstone that prune wrote is void later, while the rules stay: 10 seeds', async () => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    const random = createRandom(seed);
+    const pick = (choices: readonly number[]) =>
+      choices[Math.floor(random() * choices.length)] ?? 0;
+    const isDrifted = Array.from({ length: 60 }, () => random() < 0.3);
+    const verdictOf = (age: number) => (isDrifted[age] ? 'drifted' : 'complete');
+    const { prune, clock } = await createPruningWorld({
+      histories: [{ count: 60, scheduleMs: 7 * 3_600_000, verdictOf, moreKinds: [] }],
+    });
+    const retention = {
+      ...{ all: pick([0, 1, 3]) * dayMs, daily: pick([0, 5, 12]) * dayMs },
+      ...{ weekly: pick([0, 16, 30]) * dayMs, monthly: pick([0, 20, 60]) * dayMs },
+      grace: pick([0, 2, 9]) * dayMs,
+    };
+    for (let round = 0; round < 12; round += 1) {
+      const { targets, errors } = await prune({ retention });
+      const isVoid = ({ rule, prunedAt }: SnapshotPruning) =>
+        prunedAt !== null && rule !== 'pruned';
+      const found = targets.flatMap(({ snapshots }) => snapshots.filter(isVoid));
+      expect([errors, found], `seed ${seed}, round ${round}`).toEqual([[], []]);
+      clock.advance(Math.floor(random() * 4 * dayMs));
+    }
+  }
 });
