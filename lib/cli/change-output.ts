@@ -1,13 +1,10 @@
 // Responsible for how changes look on stdout: a table for people, CSV, or NDJSON. Not responsible for finding them.
 
 import type { Cell, Column, Dataset, Row } from '../core/ports.ts';
-import { createCsvFormatter } from '../formats/csv.ts';
-import { createRowFormatter } from '../formats/ndjson.ts';
 import type { ChangeCounts } from '../snapshots/changes.ts';
 import { escapeControls, fitLines, formatCount } from './format.ts';
-
-export const changeFormats = ['table', 'csv', 'ndjson'] as const;
-export type ChangeFormat = (typeof changeFormats)[number];
+import { openRowOutput, type RowFormat } from './row-output.ts';
+import { openTable, type TableFormatter } from './text-table.ts';
 
 /** The text before, between and after the changes of each target. */
 export interface ChangeOutput {
@@ -21,27 +18,20 @@ export interface ChangeOutput {
 
 /** `columns`: of a change of this dataset. `width`: of the table, in characters; null: no limit. */
 export function openChangeOutput(
-  format: ChangeFormat,
+  format: RowFormat,
   dataset: Dataset,
   columns: readonly Column[],
   width: number | null,
 ): ChangeOutput {
-  if (format === 'table') return openTable(dataset, columns, width);
-  const csv = format === 'csv' ? createCsvFormatter(columns) : null;
-  const formatRow = csv ? csv.formatRow : createRowFormatter(columns);
-  return {
-    start: csv ? csv.header : '',
-    openTarget: () => '',
-    formatRows: (rows) => rows.map(formatRow).join(''),
-    closeTarget: () => '',
-  };
+  if (format === 'table') return openChangeTable(dataset, columns, width);
+  return { ...openRowOutput(format, columns), openTarget: () => '', closeTarget: () => '' };
 }
 
 /** Longer values are cut in the table. */
 const valueCharsMax = 40;
 
 /** The first rows of a target set the widths of its columns: a table of a million rows is not held. */
-function openTable(
+function openChangeTable(
   { keyColumn, nameColumn }: Dataset,
   columns: readonly Column[],
   width: number | null,
@@ -51,33 +41,23 @@ function openTable(
   const name = indexOf(nameColumn);
   const change = indexOf('change');
   const texts = ['changed_columns', 'before', 'after'].map(indexOf);
-  let widths: number[] = [];
+  let table: TableFormatter | null = null;
 
   function toCells(row: Row): string[] {
     const [names, before, after] = texts.map((index) => parse(row[index] ?? null));
     const details = ((names ?? []) as string[]).map(
       (column) => `${column}: ${showValue(before, column)} → ${showValue(after, column)}`,
     );
-    const id = escapeControls(String(row[key]));
-    return [String(row[change]), id, cut(showCell(row[name])), details.join('; ')];
+    return [String(row[change]), String(row[key]), cut(showCell(row[name])), details.join('; ')];
   }
 
   return {
     start: '',
     openTarget(heading) {
-      widths = [];
+      table = openTable({ columns: width, wrapsLast: true, indent: '  ' });
       return fitLines(`${escapeControls(heading)}\n`, width);
     },
-    formatRows(rows) {
-      const cells = rows.map(toCells);
-      if (widths.length === 0) {
-        widths = [0, 1, 2].map((c) => Math.max(0, ...cells.map((row) => row[c]?.length ?? 0)));
-      }
-      const lines = cells.map((row) =>
-        `  ${row.map((cell, c) => cell.padEnd(widths[c] ?? 0)).join('  ')}`.trimEnd(),
-      );
-      return lines.map((line) => `${fitLines(line, width)}\n`).join('');
-    },
+    formatRows: (rows) => table?.format(rows.map(toCells)) ?? '',
     closeTarget({ added, removed, changed }) {
       const counts = [`${formatCount(added)} added`, `${formatCount(removed)} removed`];
       return `  ${[...counts, `${formatCount(changed)} changed`].join(', ')}\n`;

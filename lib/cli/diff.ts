@@ -1,5 +1,6 @@
 // Responsible for the command `diff`: the rows that differ between two stored snapshots of each target.
 
+import type { Connection } from '../app/connect.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { configFault } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
@@ -14,22 +15,18 @@ import {
   listChanges,
 } from '../snapshots/changes.ts';
 import { openPartRows, type PartRows, type PartRowsOptions } from '../snapshots/part-rows.ts';
-import {
-  type ChangeFormat,
-  type ChangeOutput,
-  changeFormats,
-  openChangeOutput,
-} from './change-output.ts';
+import { type ChangeOutput, openChangeOutput } from './change-output.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
-import { checkFolder, connectStore } from './connection.ts';
 import { describeTarget, formatPlural } from './format.ts';
-import { addBucketOptions, addStoredPickOptions, choice, type StoreOptions } from './options.ts';
+import { choice } from './options.ts';
+import { addReaderOptions, connectPickedTargets, type ReaderOptions } from './picked-targets.ts';
 import type { ProgressState } from './progress.ts';
+import { chooseFormat, openPrinter, type Print, type RowFormat, rowFormats } from './row-output.ts';
 import { type Session, tableColumns } from './session.ts';
 import { choosePair, type Moment, readMoment, type SnapshotPair } from './snapshot-pair.ts';
-import { pickStoredTargets, type StoredPicks, type StoredTarget } from './stored-targets.ts';
+import type { StoredTarget } from './stored-targets.ts';
 
-type DiffOptions = Omit<StoreOptions, 'region'> & StoredPicks & { format?: ChangeFormat };
+type DiffOptions = ReaderOptions & { format?: RowFormat };
 
 export const diffCommand: CommandDefinition<DiffOptions> = {
   name: 'diff',
@@ -42,15 +39,9 @@ export const diffCommand: CommandDefinition<DiffOptions> = {
   ],
   addOptions: (command) =>
     command.addOption(
-      choice('--format <format>', 'format of the output (default: table)', changeFormats),
+      choice('--format <format>', 'format of the output (default: table)', rowFormats),
     ),
-  addTargetOptions(command) {
-    addStoredPickOptions(command);
-    command
-      .optionsGroup('A store without a configuration file. With --store, no file is read:')
-      .option('--store <url>', 'file:./export or obs://bucket/prefix; covers all its targets');
-    addBucketOptions(command);
-  },
+  addTargetOptions: addReaderOptions,
   writes: 'nothing in the store; copies of two parts in the folder for temporary files',
   codes: [0, 1, 2, 3, 4, 5],
   examples: [
@@ -74,42 +65,27 @@ async function runDiff(
   session: Session,
   [a, b]: readonly string[] = [],
 ): Promise<Outcome> {
-  const { json = false, format, store: address } = options;
-  if (json && format !== undefined) {
-    throw configFault('--format', 'cannot be combined with --json', 'Choose one of the two.');
-  }
-  const { account, table, region, project, ...storeOptions } = options;
-  // With --store, the region that is picked is also that of the bucket.
-  const ofBucket = address === undefined ? {} : { region: region?.[0] };
-  const picks = { account, table, region, project };
-  const connection = await connectStore({ ...storeOptions, ...ofBucket }, session);
-  const { store, scratch, targets: configured } = connection;
-  await checkFolder(store, address === undefined ? 'store' : '--store');
+  const format = chooseFormat(session, options.format);
+  const { connection, targets } = await connectPickedTargets(options, session);
+  const { store, scratch } = connection;
   const nowMs = store.nowMs();
   const moments = [
     a === undefined ? null : readMoment('A', a, nowMs),
     b === undefined ? null : readMoment('B', b, nowMs),
   ] as const;
-  const isByFlags = address !== undefined && options.config === undefined;
-  const covered = isByFlags ? null : configured;
-  const stored = await pickStoredTargets(store, covered, picks, session.log);
-  const comparisons = await chooseComparisons(connection, session, stored, moments);
+  const comparisons = await chooseComparisons(connection, session, targets, moments);
   await scratch.removeLeft();
-  const results = await compareAll(connection, session, comparisons, {
-    format: json ? null : (format ?? 'table'),
-  });
+  const results = await compareAll(connection, session, comparisons, { format });
   return {
     exitCode: exitCodes.complete,
-    json: json ? { status: 'ok', store: store.url, targets: results, errors: [] } : null,
+    json: session.json ? { status: 'ok', store: store.url, targets: results, errors: [] } : null,
     text: '',
   };
 }
 
-type Connected = Awaited<ReturnType<typeof connectStore>>;
-
 /** Logs the targets without such a pair. Throws ConfigError if no target has one. */
 async function chooseComparisons(
-  { store }: Connected,
+  { store }: Connection,
   { log }: Session,
   targets: readonly StoredTarget[],
   moments: readonly [Moment | null, Moment | null],
@@ -148,10 +124,10 @@ function scopeOf({ sealed }: SnapshotPair['current']): string {
 
 /** `format`: null: nothing is printed. Throws ConfigError if one output cannot have the columns of all targets. */
 async function compareAll(
-  connection: Connected,
+  connection: Connection,
   session: Session,
   comparisons: readonly Comparison[],
-  { format }: { format: ChangeFormat | null },
+  { format }: { format: RowFormat | null },
 ): Promise<object[]> {
   const names = [...new Set(comparisons.map(({ dataset }) => dataset.name))];
   const [first] = comparisons;
@@ -180,20 +156,8 @@ async function compareAll(
   return results;
 }
 
-/** Resolves when the reader of stdout can take more. False: it has closed the pipe, as `head` does. */
-type Print = (text: string) => Promise<boolean>;
-
-/** A table goes through the scrubber, like all text for people. CSV and NDJSON have the values as they are stored. */
-function openPrinter({ runtime, scrubber }: Session, format: ChangeFormat | null): Print {
-  return async (text) => {
-    if (format === null || text === '') return true;
-    runtime.stdout.write(format === 'table' ? scrubber.scrub(text) : text);
-    return runtime.stdout.drained();
-  };
-}
-
 async function compareOne(
-  { store, scratch }: Connected,
+  { store, scratch }: Connection,
   session: Session,
   { target, dataset, pair }: Comparison,
   { output, print }: { output: ChangeOutput; print: Print },

@@ -9,9 +9,10 @@ import { spanMs } from '../runs/cost.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectValidTargets, withProgress } from './connection.ts';
 import { worstOf } from './exit-code.ts';
-import { formatDuration, formatPlural, formatTable } from './format.ts';
+import { formatDuration, formatPlural } from './format.ts';
 import { addTargetOptions, type TargetOptions } from './options.ts';
 import type { Session } from './session.ts';
+import { formatTable } from './text-table.ts';
 
 export const doctorCommand: CommandDefinition<TargetOptions> = {
   name: 'doctor',

@@ -18,18 +18,17 @@ import type { Part } from '../snapshots/manifest.ts';
 import { describeDifference, partMissing } from '../snapshots/part-difference.ts';
 import { collectEvidence, type Evidence, type KeptObject } from '../verification/evidence-chain.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
-import { checkFolder, connectStore } from './connection.ts';
 import { formatCheck, formatReadme } from './evidence-readme.ts';
 import { describeTarget, formatBytes, formatCount, formatPlural } from './format.ts';
 import { createStreamedFile } from './new-file.ts';
-import { addBucketOptions, addStoredPickOptions, type StoreOptions } from './options.ts';
+import { addReaderOptions, connectPickedTargets, type ReaderOptions } from './picked-targets.ts';
 import type { ProgressState } from './progress.ts';
 import type { Session } from './session.ts';
 import { checkKept } from './snapshot-pair.ts';
-import { pickAllStoredTargets, type StoredPicks, type StoredTarget } from './stored-targets.ts';
+import { pickAllStoredTargets, type StoredTarget } from './stored-targets.ts';
 import { writeZip, type ZipMember } from './zip-file.ts';
 
-type EvidenceOptions = Omit<StoreOptions, 'region'> & StoredPicks & { out?: string };
+type EvidenceOptions = ReaderOptions & { out?: string };
 
 export const evidenceCommand: CommandDefinition<EvidenceOptions> = {
   name: 'evidence',
@@ -39,13 +38,7 @@ export const evidenceCommand: CommandDefinition<EvidenceOptions> = {
   arguments: [['[snapshot]', 'the name of a snapshot, for example 20261124T060000Z']],
   addOptions: (command) =>
     command.option('--out <file>', 'the zip to write; a file that exists is never overwritten'),
-  addTargetOptions(command) {
-    addStoredPickOptions(command);
-    command
-      .optionsGroup('A store without a configuration file. With --store, no file is read:')
-      .option('--store <url>', 'file:./export or obs://bucket/prefix; covers all its targets');
-    addBucketOptions(command);
-  },
+  addTargetOptions: addReaderOptions,
   writes: 'the zip; nothing in the store; copies of manifests in the folder for temporary files',
   codes: [0, 1, 2, 3, 4, 5],
   examples: [
@@ -69,7 +62,7 @@ async function runEvidence(
   session: Session,
   [snapshot]: readonly string[] = [],
 ): Promise<Outcome> {
-  const { out, account, table, region, project, ...storeOptions } = options;
+  const { out, ...readerOptions } = options;
   if (out === undefined) {
     throw configFault('--out', 'is missing', 'Name the zip to write: --out evidence.zip.');
   }
@@ -79,18 +72,16 @@ async function runEvidence(
     const hint = 'Write it like 20261124T060000Z. `cgs-export status` shows the newest ones.';
     throw configFault('snapshot', message, hint);
   }
-  const { store: address, config } = options;
-  // With --store, the region that is picked is also that of the bucket.
-  const ofBucket = address === undefined ? {} : { region: region?.[0] };
-  const { store, scratch, targets } = await connectStore({ ...storeOptions, ...ofBucket }, session);
-  await checkFolder(store, address === undefined ? 'store' : '--store');
-  const configured = address !== undefined && config === undefined ? null : targets;
-  const picks = { account, table, region, project };
-  const picked = await pickAllStoredTargets(store, configured, picks, session.log);
+  const { connection, targets } = await connectPickedTargets(
+    readerOptions,
+    session,
+    pickAllStoredTargets,
+  );
+  const { store, scratch } = connection;
   const file = resolve(session.runtime.cwd, out);
   let found: Found[] = [];
   try {
-    found = await findSnapshot(store, picked, snapshot);
+    found = await findSnapshot(store, targets, snapshot);
     await checkAllKept(store, found);
     await scratch.removeLeft();
     const copies = await scratch.open();

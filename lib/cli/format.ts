@@ -1,30 +1,7 @@
-// Responsible for how numbers, tables and snapshots look in the text that people read.
+// Responsible for how numbers and snapshots look in the text that people read.
 
 import { Help } from 'commander';
 import type { Sealed } from '../snapshots/catalog.ts';
-
-/**
- * Each column is as wide as its widest cell. The last column is not padded. Control characters are escaped. `numeric`: the
- * columns that are aligned to the right, from 0.
- */
-export function formatTable(
-  table: readonly (readonly string[])[],
-  numeric: readonly number[] = [],
-): string {
-  const rows = table.map((row) => row.map(escapeControls));
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [column, cell] of row.entries()) {
-      widths[column] = Math.max(widths[column] ?? 0, cell.length);
-    }
-  }
-  const align = (cell: string, column: number) =>
-    numeric.includes(column)
-      ? cell.padStart(widths[column] ?? 0)
-      : cell.padEnd(widths[column] ?? 0);
-  const lines = rows.map((row) => row.map(align));
-  return lines.map((cells) => cells.join('  ').trimEnd()).join('\n');
-}
 
 /**
  * Breaks lines that are longer than `columns` (null: no limit; under 50: not broken) at spaces. A longer word is not cut. The
@@ -42,10 +19,13 @@ export function fitLines(text: string, columns: number | null): string {
   return text.split('\n').map(fit).join('\n');
 }
 
-/** Control characters as `\u001b`: they could change the terminal or break a line in two. */
+/**
+ * Control characters as `\u001b`: they could change the terminal, break a line in two, or turn the order of the characters of a line
+ * around (bidirectional controls).
+ */
 export function escapeControls(text: string): string {
   return text.replace(
-    /[\p{Cc}\p{Zl}\p{Zp}]/gu,
+    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
@@ -84,6 +64,13 @@ export function formatDuration(durationMs: number): string {
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** `2026-11-24 06:00` in UTC, with seconds if they are not 0. Null: `not known`. */
+export function formatTime(timeMs: number | null): string {
+  if (timeMs === null) return 'not known';
+  const text = new Date(timeMs).toISOString().slice(0, 19).replace('T', ' ');
+  return text.endsWith(':00') ? text.slice(0, 16) : text;
 }
 
 /** `<account> <table> <region> <project>`. Null: not known. */

@@ -17,11 +17,12 @@ import { readStatus, type TargetStatus } from '../runs/target-status.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { connectTargets } from './connection.ts';
 import { worstOf } from './exit-code.ts';
-import { fitLines, formatCount, formatDuration, formatPlural, formatTable } from './format.ts';
+import { fitLines, formatCount, formatDuration, formatPlural } from './format.ts';
 import { addTargetOptions, type TargetOptions } from './options.ts';
 import { probeTargets } from './probing.ts';
 import { type Session, tableColumns } from './session.ts';
 import { formatTargets } from './target-table.ts';
+import { formatTable } from './text-table.ts';
 
 interface PlanOptions extends TargetOptions {
   probe?: boolean;

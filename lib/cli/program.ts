@@ -15,6 +15,7 @@ import { doctorCommand } from './doctor.ts';
 import { evidenceCommand } from './evidence.ts';
 import { exportCommand } from './export.ts';
 import { escapeLines } from './format.ts';
+import { historyCommand } from './history.ts';
 import { initCommand } from './init.ts';
 import { keygenCommand } from './keygen.ts';
 import type { CommonOptions } from './options.ts';
@@ -33,6 +34,7 @@ export const commands: readonly CommandDefinition[] = [
   tickCommand,
   planCommand,
   statusCommand,
+  historyCommand,
   diffCommand,
   verifyCommand,
   evidenceCommand,

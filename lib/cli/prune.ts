@@ -15,10 +15,11 @@ import type { PruneProgress, PruneResult, SnapshotPruning, TargetPruning } from 
 import type { CommandDefinition, Outcome } from './command.ts';
 import { checkFolder, connectStore } from './connection.ts';
 import { worstOf } from './exit-code.ts';
-import { describeTarget, formatBytes, formatCount, formatPlural, formatTable } from './format.ts';
+import { describeTarget, formatBytes, formatCount, formatPlural } from './format.ts';
 import { addPickOptions, type CommonOptions, collectValues, type PickOptions } from './options.ts';
 import { describeWait, type ProgressState } from './progress.ts';
 import type { Session, StateAt } from './session.ts';
+import { formatTable } from './text-table.ts';
 
 interface PruneCommandOptions extends CommonOptions, PickOptions {
   region?: string[];

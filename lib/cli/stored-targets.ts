@@ -21,6 +21,8 @@ export interface StoredTarget extends TargetKey {
   account: string | null;
   /** The list was filtered when the newest snapshot was read. */
   isFiltered: boolean;
+  /** Of the newest snapshot; null: no manifest can be read. */
+  dataset: string | null;
 }
 
 /** A target of the configuration. */
@@ -91,7 +93,8 @@ async function listStoredTargets(store: Store): Promise<StoredTarget[]> {
     const newest = await findNewest(store, target);
     const scope = newest?.manifest.scope;
     const isFiltered = Object.keys(scope?.filters ?? {}).length > 0;
-    return { ...target, account: scope?.account ?? null, isFiltered };
+    const dataset = newest?.manifest.dataset ?? null;
+    return { ...target, account: scope?.account ?? null, isFiltered, dataset };
   });
 }
 

@@ -1,6 +1,6 @@
 // Responsible for a table with one line per target that fits the terminal, if it can. Not responsible for the columns after the names.
 
-import { formatTable } from './format.ts';
+import { formatTable, measureText } from './text-table.ts';
 
 interface Named {
   /** Null: not known. */
@@ -102,16 +102,18 @@ function findShortening(projectIds: readonly string[]): Layout['shorten'] {
 /** `header`: of the last column. */
 function foldLastColumn(text: string, header: string, columns: number): string {
   const lines = text.split('\n');
-  // Only the last column is not padded.
-  const start = (lines[0]?.length ?? 0) - header.length;
+  // Only the last column is not padded. Characters that take two columns are before it.
+  const start = measureText(lines[0] ?? '') - measureText(header);
   return lines
     .map((line) => {
-      if (line.length <= columns) return line;
-      return `${line.slice(0, start).trimEnd()}\n    ${line.slice(start)}`;
+      if (measureText(line) <= columns) return line;
+      let at = Math.min(start, line.length);
+      while (measureText(line.slice(0, at)) > start) at -= 1;
+      return `${line.slice(0, at).trimEnd()}\n    ${line.slice(at)}`;
     })
     .join('\n');
 }
 
 function isWithin(text: string, columns: number): boolean {
-  return text.split('\n').every((line) => line.length <= columns);
+  return text.split('\n').every((line) => measureText(line) <= columns);
 }

@@ -8,7 +8,15 @@ import { parseTime } from '../core/time-text.ts';
  * names `path` for any other text.
  */
 export function readLastMoment(path: string, text: string, nowMs: number): number {
-  const timeMs = parseTime(text, nowMs, 'last');
+  return toMoment(path, text, parseTime(text, nowMs, 'last'));
+}
+
+/** As readLastMoment(), but a date means its first second. */
+export function readFirstMoment(path: string, text: string, nowMs: number): number {
+  return toMoment(path, text, parseTime(text, nowMs, 'first'));
+}
+
+function toMoment(path: string, text: string, timeMs: number | null): number {
   if (timeMs !== null) return timeMs;
   const hint =
     'Write a date (2026-11-24), a time with its zone (2026-11-24T06:00:00Z) or an age (12h, 30d).';

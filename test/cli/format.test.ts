@@ -9,8 +9,8 @@ import {
   formatCount,
   formatDuration,
   formatPlural,
-  formatTable,
 } from '../../lib/cli/format.ts';
+import { formatTable } from '../../lib/cli/text-table.ts';
 import type { Sealed } from '../../lib/snapshots/catalog.ts';
 
 test('aligns the columns of a table', () => {

@@ -23,7 +23,7 @@ async function choose(
     await store.put(key, bytes);
   }
   const moment = (text: string | null) => text && readMoment('A', text, nowMs);
-  const target = { ...someTarget, account: 'prod', isFiltered: false };
+  const target = { ...someTarget, account: 'prod', isFiltered: false, dataset: null };
   const pair = await choosePair(store, target, [moment(a) || null, moment(b) || null]);
   if (typeof pair === 'string') return pair;
   const days = [pair.previous, pair.current].map(({ sealed }) =>
