@@ -20,8 +20,14 @@ import type { CommandDefinition, Outcome } from './command.ts';
 import { describeTarget, formatPlural } from './format.ts';
 import { choice } from './options.ts';
 import { addReaderOptions, connectPickedTargets, type ReaderOptions } from './picked-targets.ts';
-import type { ProgressState } from './progress.ts';
-import { chooseFormat, openPrinter, type Print, type RowFormat, rowFormats } from './row-output.ts';
+import {
+  chooseFormat,
+  describeRead,
+  openPrinter,
+  type Print,
+  type RowFormat,
+  rowFormats,
+} from './row-output.ts';
 import { type Session, tableColumns } from './session.ts';
 import { choosePair, type Moment, readMoment, type SnapshotPair } from './snapshot-pair.ts';
 import type { StoredTarget } from './stored-targets.ts';
@@ -174,7 +180,7 @@ async function compareOne(
   const counter = createChangeCounter(dataset);
   const total = Math.max(before.rows, after.rows);
   let done = 0;
-  const stateAt = () => describeProgress(session, done, total);
+  const stateAt = () => describeRead(session, 'diff', { done, total });
   const options = { store, scratch, decoder: parquetDecoder, columns, keyColumn };
   return session.showProgress(stateAt, () =>
     withRows(pair, options, async (previous, current) => {
@@ -189,13 +195,6 @@ async function compareOne(
       return counter.counts;
     }),
   );
-}
-
-/** Null on a terminal that shows the rows: the bar would be among them. */
-function describeProgress({ runtime }: Session, done: number, total: number): ProgressState | null {
-  if (runtime.stdout.isTerminal) return null;
-  const rest = { perSecond: null, leftMs: null, wait: null, note: '' };
-  return { label: 'diff', unit: 'nodes', done: Math.min(done, total), total, ...rest };
 }
 
 function describePair(target: StoredTarget, { previous, current }: SnapshotPair): string {

@@ -18,6 +18,8 @@ import { escapeLines } from './format.ts';
 import { historyCommand } from './history.ts';
 import { initCommand } from './init.ts';
 import { keygenCommand } from './keygen.ts';
+import { nodeCommand } from './node.ts';
+import { nodesCommand } from './nodes.ts';
 import type { CommonOptions } from './options.ts';
 import { planCommand } from './plan.ts';
 import { pruneCommand } from './prune.ts';
@@ -35,6 +37,8 @@ export const commands: readonly CommandDefinition[] = [
   planCommand,
   statusCommand,
   historyCommand,
+  nodesCommand,
+  nodeCommand,
   diffCommand,
   verifyCommand,
   evidenceCommand,

@@ -8,7 +8,7 @@ import { escapeControls, formatCount, formatDuration } from './format.ts';
 export interface ProgressState {
   /** What is worked on. Empty: not known yet. */
   label: string;
-  unit: 'nodes' | 'manifests' | 'parts' | 'targets';
+  unit: 'nodes' | 'manifests' | 'parts' | 'snapshots' | 'targets';
   done: number;
   /** Null: not known yet. */
   total: number | null;

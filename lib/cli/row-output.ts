@@ -4,6 +4,7 @@ import { configFault } from '../core/errors.ts';
 import type { Column, Row } from '../core/ports.ts';
 import { createCsvFormatter } from '../formats/csv.ts';
 import { createRowFormatter } from '../formats/ndjson.ts';
+import type { ProgressState } from './progress.ts';
 import type { Session } from './session.ts';
 
 export const rowFormats = ['table', 'csv', 'ndjson'] as const;
@@ -45,4 +46,15 @@ export function openPrinter({ runtime, scrubber }: Session, format: RowFormat | 
     runtime.stdout.write(format === 'table' ? scrubber.scrub(text) : text);
     return runtime.stdout.drained();
   };
+}
+
+/** Null on a terminal that shows the rows: the bar would be among them. */
+export function describeRead(
+  { runtime }: Session,
+  label: string,
+  { done, total }: Pick<ProgressState, 'done' | 'total'>,
+): ProgressState | null {
+  if (runtime.stdout.isTerminal) return null;
+  const rest = { perSecond: null, leftMs: null, wait: null, note: '' };
+  return { label, unit: 'nodes', done: Math.min(done, total ?? done), total, ...rest };
 }

@@ -57,8 +57,8 @@ export async function choosePair(
   return { previous: pair.previous, current: pair.current };
 }
 
-/** A string says why there is none. */
-async function findSnapshot(
+/** Null: the newest complete one. A string says why there is none. */
+export async function findSnapshot(
   store: Store,
   target: TargetKey,
   moment: Moment | null,
@@ -74,7 +74,8 @@ async function findSnapshot(
   return `it has no complete snapshot${notAfter === null ? '' : ` up to ${notAfter}`}`;
 }
 
-function toCompared(sealed: Sealed): Compared | null {
+/** Null: it has no rows in Parquet. */
+export function toCompared(sealed: Sealed): Compared | null {
   const part = findRows(sealed);
   return part ? { sealed, part } : null;
 }

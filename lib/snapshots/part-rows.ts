@@ -79,6 +79,16 @@ export async function decodePart(
   return { columns: reader.columns, readBatches: () => readBatches(part, reader, key) };
 }
 
+/** Puts the cells of a row of `columns` into the order of `wanted`. A column that the part lacks is null. */
+export function openCellOrder(
+  wanted: readonly Column[],
+  columns: readonly Column[],
+): (row: Row) => Row {
+  const places = wanted.map(({ name }) => columns.findIndex((column) => column.name === name));
+  const isSame = places.length === columns.length && places.every((place, c) => place === c);
+  return isSame ? (row) => row : (row) => places.map((place) => row[place] ?? null);
+}
+
 /** `key`: the index of the key column. */
 async function* readBatches(
   part: Part,

@@ -1,0 +1,117 @@
+// Responsible for how nodes look on stdout: a table for people, CSV, or NDJSON. Not responsible for finding them.
+
+import type { Cell, Row } from '../core/ports.ts';
+import { containerNodes } from '../datasets/container-nodes.ts';
+import type { Manifest } from '../snapshots/manifest.ts';
+import { isOffline, isUnprotected, type ProtectionCounts } from '../snapshots/protection.ts';
+import {
+  describeTarget,
+  fitLines,
+  formatCount,
+  formatDuration,
+  formatPlural,
+  formatTime,
+} from './format.ts';
+import { openRowOutput, type RowFormat, type RowOutput } from './row-output.ts';
+import type { StoredTarget } from './stored-targets.ts';
+import { openTable } from './text-table.ts';
+
+export interface NodeOutput extends RowOutput {
+  /** Of each target, before all rows. */
+  describeSnapshot(target: StoredTarget, manifest: Manifest, ageMs: number): string;
+  /** After all rows. `rows`: of the snapshots, before they were filtered. */
+  describeEnd(counts: ProtectionCounts, rows: number): string;
+}
+
+export interface NodeTable {
+  /** How wide a line may be; null: no limit. */
+  columns: number | null;
+  /** Milliseconds: up to when ages count. */
+  endMs: number;
+  /** Those in the output: a column of names that all have in common can be left out. */
+  targets: readonly StoredTarget[];
+}
+
+const { columns } = containerNodes;
+
+export function openNodeOutput(format: RowFormat, table: NodeTable): NodeOutput {
+  if (format === 'table') return openNodeTable(table);
+  const nothing = () => '';
+  return { ...openRowOutput(format, columns), describeSnapshot: nothing, describeEnd: nothing };
+}
+
+const header = [
+  ...['account', 'region', 'project', 'host_name', 'host_id'],
+  ...['agent_status', 'protect_status', 'since', 'private_ip'],
+];
+
+function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutput {
+  const isCommon = (read: (target: StoredTarget) => string | null) =>
+    new Set(targets.map(read)).size === 1;
+  const optional = [
+    ...(isCommon(({ projectId }) => projectId) ? [2] : []),
+    ...(isCommon(({ region }) => region) ? [1] : []),
+    ...(isCommon(({ account }) => account) ? [0] : []),
+  ];
+  const table = openTable({ columns: width, optional, indent: '  ' });
+  const names = ['account', 'region', 'project_id', 'host_name', 'host_id'];
+  const cellsBefore = [...names, 'agent_status', 'protect_status'].map(indexOf);
+  let isStarted = false;
+
+  function toCells(row: Row): string[] {
+    return [
+      ...cellsBefore.map((index) => showCell(row[index])),
+      describeSince(row, endMs),
+      showCell(row[indexOf('private_ip')]),
+    ];
+  }
+
+  return {
+    start: '',
+    describeSnapshot(target, { snapshot, rows }, ageMs) {
+      const age = `${formatDuration(ageMs)} old`;
+      const text = `${describeTarget(target)}: ${snapshot}, ${age}, ${formatPlural(rows, 'node')}`;
+      return `${fitLines(text, width)}\n`;
+    },
+    formatRows(rows) {
+      if (rows.length === 0) return '';
+      const head = isStarted ? [] : [header];
+      isStarted = true;
+      return table.format([...head, ...rows.map(toCells)]);
+    },
+    describeEnd({ nodes, unprotected, offline }, rows) {
+      const part = nodes === rows ? '' : ` of ${formatCount(rows)}`;
+      const counts = `${formatCount(unprotected)} unprotected, ${formatCount(offline)} offline`;
+      return `  ${formatPlural(nodes, 'node')}${part}: ${counts}\n`;
+    },
+  };
+}
+
+function indexOf(name: string): number {
+  return columns.findIndex((column) => column.name === name);
+}
+
+function showCell(cell: Cell | undefined): string {
+  if (cell === '') return '""';
+  return cell === null || cell === undefined ? '-' : String(cell);
+}
+
+const [protectStatus, protectSince] = ['protect_status', 'protect_status_since'].map(indexOf);
+const [agentStatus, agentSince] = ['agent_status', 'agent_status_since'].map(indexOf);
+const firstSeen = indexOf('first_seen_at');
+
+/** Since when the node is unprotected or offline, or when it was first seen. */
+function describeSince(row: Row, endMs: number): string {
+  const cellOf = (index: number | undefined) => row[index ?? -1] ?? null;
+  const dated = (word: string, time: Cell) => `${word} ${describeDate(time, endMs)}`;
+  const reasons = [
+    ...(isUnprotected(cellOf(protectStatus)) ? [dated('unprotected', cellOf(protectSince))] : []),
+    ...(isOffline(cellOf(agentStatus)) ? [dated('offline', cellOf(agentSince))] : []),
+  ];
+  return reasons.join('; ') || dated('seen', cellOf(firstSeen));
+}
+
+function describeDate(time: Cell, endMs: number): string {
+  if (typeof time !== 'number') return '(not known)';
+  return `${formatTime(time)} (${formatDuration(Math.max(0, endMs - time))})`;
+}

@@ -1,0 +1,260 @@
+// Responsible for the command `nodes`: the rows of one complete snapshot of each target.
+
+import type { Connection } from '../app/connect.ts';
+import { exitCodes } from '../core/error-policy.ts';
+import { CorruptError, configFault } from '../core/errors.ts';
+import { snapshotName, snapshotTimeMs } from '../core/object-keys.ts';
+import { containerNodes } from '../datasets/container-nodes.ts';
+import { parquetDecoder } from '../formats/parquet-rows.ts';
+import { openCellOrder, openPartRows } from '../snapshots/part-rows.ts';
+import type { ProtectionCounts } from '../snapshots/protection.ts';
+import { readTimeline, type Timeline } from '../snapshots/timeline.ts';
+import type { CommandDefinition, Outcome } from './command.ts';
+import { worstOf } from './exit-code.ts';
+import { describeTarget, formatPlural } from './format.ts';
+import { type NodeFilters, type NodeTests, openNodeTests } from './node-filter.ts';
+import { type NodeOutput, openNodeOutput } from './node-output.ts';
+import { choice, collectValues } from './options.ts';
+import {
+  addReaderOptions,
+  connectPickedTargets,
+  keepContainerNodes,
+  type ReaderOptions,
+} from './picked-targets.ts';
+import {
+  chooseFormat,
+  describeRead,
+  openPrinter,
+  type Print,
+  type RowFormat,
+  rowFormats,
+} from './row-output.ts';
+import { type Session, tableColumns } from './session.ts';
+import { type Compared, checkKept, findSnapshot, toCompared } from './snapshot-pair.ts';
+import type { StoredTarget } from './stored-targets.ts';
+import { readLastMoment } from './time-option.ts';
+
+type NodesOptions = ReaderOptions & NodeFilters & { at?: string; format?: RowFormat };
+
+export const nodesCommand: CommandDefinition<NodesOptions> = {
+  name: 'nodes',
+  summary: 'list the nodes of the newest complete snapshot of every target',
+  description:
+    'Lists the rows of the newest complete snapshot of each target, or with --at of the newest one that is not later. Says which snapshot that is and how old, and warns if newer snapshots drifted or slots were missed since. Sends nothing to the service.',
+  addOptions: (command) =>
+    command
+      .option('--at <t>', 'the state at this time (see below)')
+      .option('--unprotected', 'only nodes whose protect_status is not `opened`, or not known')
+      .option('--offline', 'only nodes whose agent_status is `offline`')
+      .option(
+        '--where <column=value>',
+        'only nodes with this value; repeatable: all must hold',
+        collectValues,
+      )
+      .addOption(choice('--format <format>', 'format of the output (default: table)', rowFormats)),
+  addTargetOptions: addReaderOptions,
+  writes: 'nothing in the store; a copy of one part in the folder for temporary files',
+  codes: [0, 1, 2, 3, 4, 5],
+  examples: [
+    'cgs-export nodes --unprotected',
+    'cgs-export nodes --unprotected --at 2026-11-01 --format csv > unprotected.csv',
+    'cgs-export nodes --where host_status=ACTIVE --where agent_id=null',
+    'cgs-export nodes --store file:./export --format ndjson | jq -r .host_id',
+  ],
+  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 30d. In --where,\n`COLUMN=` means an empty text and `COLUMN=null` no value. CSV and NDJSON have all columns; the table has\nthe most important ones. Its column `since` says since when a node is unprotected or offline, or when it\nwas first seen: the first complete snapshot that shows it, with the time from then on to now (or --at).\nIf retention has deleted the rows, the exit code is 2 (PRUNED), and the nearest snapshot that has its\nrows is named. With --json, only the snapshots and the numbers of nodes are printed.',
+  run: runNodes,
+};
+
+async function runNodes(options: NodesOptions, session: Session): Promise<Outcome> {
+  const format = chooseFormat(session, options.format);
+  const tests = openNodeTests(containerNodes.columns, options);
+  const picked = await connectPickedTargets(options, session);
+  const { connection } = picked;
+  const { store, scratch } = connection;
+  const { at } = options;
+  const asked = at === undefined ? null : readLastMoment('--at', at, store.nowMs());
+  const targets = keepContainerNodes(picked.targets, session.log);
+  const chosen = await chooseSnapshots(connection, session, targets, asked);
+  await scratch.removeLeft();
+  const output = openNodeOutput(format ?? 'table', {
+    columns: tableColumns(session),
+    endMs: endOf(asked, store.nowMs()),
+    targets,
+  });
+  const print = openPrinter(session, format);
+  const counts = await listAll(connection, session, chosen, { tests, output, print });
+  const faults = chosen.flatMap(({ newer }) => newer.faults);
+  const errors = faults.map(({ key, message, hint }) => {
+    return { code: 'CORRUPT', message: `${key}: ${message}`, hint };
+  });
+  return {
+    exitCode: worstOf(errors.length > 0 ? [exitCodes.integrity] : []),
+    json: {
+      status: errors.length > 0 ? 'failed' : 'ok',
+      store: store.url,
+      targets: chosen.map((one, index) => toJson(one, counts[index] ?? noNodes())),
+      errors,
+    },
+    text: '',
+  };
+}
+
+/** Ages count up to this time. */
+function endOf(asked: number | null, nowMs: number): number {
+  return Math.min(asked ?? nowMs, nowMs);
+}
+
+interface Chosen {
+  target: StoredTarget;
+  used: Compared;
+  ageMs: number;
+  /** What followed the snapshot up to the time asked for. */
+  newer: Timeline;
+}
+
+/** `asked`: milliseconds; null: now. Throws ConfigError if no target has such a snapshot, and PrunedError. */
+async function chooseSnapshots(
+  { store }: Connection,
+  { log }: Session,
+  targets: readonly StoredTarget[],
+  asked: number | null,
+): Promise<Chosen[]> {
+  const endMs = endOf(asked, store.nowMs());
+  const moment = asked === null ? null : { notAfter: snapshotName(asked) };
+  const chosen: Chosen[] = [];
+  const reasons: string[] = [];
+  for (const target of targets) {
+    const sealed = await findSnapshot(store, target, moment);
+    const used = typeof sealed === 'string' ? null : toCompared(sealed);
+    if (!used) {
+      const reason = typeof sealed === 'string' ? sealed : 'its snapshot has no Parquet part';
+      reasons.push(`${describeTarget(target)}: ${reason}`);
+      continue;
+    }
+    await checkKept(store, target, used.sealed, used.part);
+    const usedMs = snapshotTimeMs(used.sealed.manifest.snapshot) ?? 0;
+    const untilMs = asked ?? endMs + 86_400_000;
+    const newer = await readTimeline(store, target, { sinceMs: usedMs + 1_000, untilMs });
+    chosen.push({ target, used, ageMs: Math.max(0, endMs - usedMs), newer });
+  }
+  if (chosen.length === 0) {
+    const hint = '`cgs-export history` lists the snapshots of each target.';
+    throw configFault('nodes', `there is nothing to list: ${reasons.join('; ')}`, hint);
+  }
+  for (const reason of reasons) log('warn', `left out: ${reason}`);
+  for (const one of chosen) warnOfNewer(one, log);
+  return chosen;
+}
+
+/** The rows are older than one would think. */
+function warnOfNewer({ target, used, newer }: Chosen, log: Session['log']): void {
+  const { snapshots, gaps } = newer;
+  const newest = snapshots.at(-1)?.manifest;
+  const slots = gaps.reduce((sum, gap) => sum + gap.slots, 0);
+  const reasons = [
+    ...(newest ? [`the newest snapshot ${newest.snapshot} is ${newest.verdict}`] : []),
+    ...(slots > 0 ? [`${formatPlural(slots, 'slot')} missed since`] : []),
+  ];
+  if (reasons.length === 0) return;
+  const { snapshot } = used.sealed.manifest;
+  log(
+    'warn',
+    `${describeTarget(target)}: the rows are those of ${snapshot}: ${reasons.join(', ')}`,
+    {
+      hint: '`cgs-export history` lists all snapshots and gaps, and `cgs-export status` says what is wrong now.',
+    },
+  );
+}
+
+interface Listing {
+  tests: NodeTests;
+  output: NodeOutput;
+  print: Print;
+}
+
+/** Ends quietly if the reader has closed the pipe. */
+async function listAll(
+  connection: Connection,
+  session: Session,
+  chosen: readonly Chosen[],
+  listing: Listing,
+): Promise<ProtectionCounts[]> {
+  const { output, print } = listing;
+  await print(output.start);
+  for (const { target, used, ageMs } of chosen) {
+    await print(output.describeSnapshot(target, used.sealed.manifest, ageMs));
+  }
+  const counts: ProtectionCounts[] = [];
+  for (const one of chosen) {
+    const { isRead, ...found } = await listOne(connection, session, one, listing);
+    counts.push(found);
+    if (!isRead) return counts;
+  }
+  const rows = chosen.reduce((sum, { used }) => sum + used.sealed.manifest.rows, 0);
+  await print(output.describeEnd(addUp(counts), rows));
+  return counts;
+}
+
+async function listOne(
+  { store, scratch }: Connection,
+  session: Session,
+  { target, used }: Chosen,
+  { tests, output, print }: Listing,
+): Promise<ProtectionCounts & { isRead: boolean }> {
+  const { columns, keyColumn } = containerNodes;
+  const counts = noNodes();
+  const total = used.part.rows;
+  let done = 0;
+  const stateAt = () => describeRead(session, 'nodes', { done, total });
+  const options = { store, scratch, decoder: parquetDecoder, columns, keyColumn };
+  return session.showProgress(stateAt, async () => {
+    const rows = await openPartRows(used.part, options).catch(async (error: unknown) => {
+      // Retention may have deleted the part since it was chosen.
+      if (error instanceof CorruptError) await checkKept(store, target, used.sealed, used.part);
+      throw error;
+    });
+    try {
+      const toRow = openCellOrder(columns, rows.columns);
+      for await (const batch of rows.readBatches()) {
+        session.signal.throwIfAborted();
+        const shown = batch.map(toRow).filter(tests.isShown);
+        counts.nodes += shown.length;
+        counts.unprotected += shown.filter(tests.isUnprotected).length;
+        counts.offline += shown.filter(tests.isOffline).length;
+        done += batch.length;
+        if (!(await print(output.formatRows(shown)))) return { ...counts, isRead: false };
+      }
+    } finally {
+      await rows.close();
+    }
+    return { ...counts, isRead: true };
+  });
+}
+
+function noNodes(): ProtectionCounts {
+  return { nodes: 0, unprotected: 0, offline: 0 };
+}
+
+function addUp(counts: readonly ProtectionCounts[]): ProtectionCounts {
+  const sum = noNodes();
+  for (const one of counts) {
+    sum.nodes += one.nodes;
+    sum.unprotected += one.unprotected;
+    sum.offline += one.offline;
+  }
+  return sum;
+}
+
+/** `counts`: of the nodes that are shown. */
+function toJson({ target, used, ageMs, newer }: Chosen, counts: ProtectionCounts): object {
+  const { account, table, region, projectId } = target;
+  const { snapshot, rows } = used.sealed.manifest;
+  return {
+    ...{ account, table, region, projectId, snapshot },
+    ageSeconds: Math.floor(ageMs / 1_000),
+    rows,
+    ...counts,
+    drifted: newer.snapshots.map(({ manifest }) => manifest.snapshot),
+    missedSlots: newer.gaps.reduce((sum, gap) => sum + gap.slots, 0),
+  };
+}
