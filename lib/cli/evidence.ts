@@ -107,7 +107,7 @@ function withHint(cause: CorruptError): CorruptError {
 /** Throws PrunedError if retention has deleted a part. */
 async function checkAllKept(store: Store, found: readonly Found[]): Promise<void> {
   for (const { target, sealed } of found) {
-    for (const part of sealed.manifest.parts) await checkKept(store, target, sealed, part);
+    for (const part of sealed.manifest.parts) await checkKept(store, target, { sealed, part });
   }
 }
 

@@ -61,7 +61,7 @@ export const nodesCommand: CommandDefinition<NodesOptions> = {
     'cgs-export nodes --where host_status=ACTIVE --where agent_id=null',
     'cgs-export nodes --store file:./export --format ndjson | jq -r .host_id',
   ],
-  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 30d. In --where,\n`COLUMN=` means an empty text and `COLUMN=null` no value. CSV and NDJSON have all columns; the table has\nthe most important ones. Its column `since` says since when a node is unprotected or offline, or when it\nwas first seen: the first complete snapshot that shows it, with the time from then on to now (or --at).\nIf retention has deleted the rows, the exit code is 2 (PRUNED), and the nearest snapshot that has its\nrows is named. With --json, only the snapshots and the numbers of nodes are printed.',
+  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 30d. In\n--where, `COLUMN=` means an empty text and `COLUMN=null` no value. CSV and NDJSON have all\ncolumns; the table has the most important ones. Its column `since` says since when a node is\nunprotected or offline, or when it was first seen: the first complete snapshot that shows it, with\nthe time from then on to now (or --at). If retention has deleted the rows, the exit code is 2\n(PRUNED), and the nearest snapshot that has its rows is named. With --json, only the snapshots and\nthe numbers of nodes are printed.',
   run: runNodes,
 };
 
@@ -131,7 +131,7 @@ async function chooseSnapshots(
       reasons.push(`${describeTarget(target)}: ${reason}`);
       continue;
     }
-    await checkKept(store, target, used.sealed, used.part);
+    await checkKept(store, target, used);
     const usedMs = snapshotTimeMs(used.sealed.manifest.snapshot) ?? 0;
     const untilMs = asked ?? endMs + 86_400_000;
     const newer = await readTimeline(store, target, { sinceMs: usedMs + 1_000, untilMs });
@@ -210,7 +210,7 @@ async function listOne(
   return session.showProgress(stateAt, async () => {
     const rows = await openPartRows(used.part, options).catch(async (error: unknown) => {
       // Retention may have deleted the part since it was chosen.
-      if (error instanceof CorruptError) await checkKept(store, target, used.sealed, used.part);
+      if (error instanceof CorruptError) await checkKept(store, target, used);
       throw error;
     });
     try {

@@ -5,6 +5,7 @@ import { snapshotName, snapshotTimeMs, type TargetKey, tombstoneKey } from '../c
 import type { Store } from '../core/ports.ts';
 import { findNewest, listSnapshots, readManifest, type Sealed } from '../snapshots/catalog.ts';
 import type { Part } from '../snapshots/manifest.ts';
+import { isContinued } from '../snapshots/timeline.ts';
 import { describeTarget } from './format.ts';
 import type { StoredTarget } from './stored-targets.ts';
 import { readLastMoment } from './time-option.ts';
@@ -51,9 +52,8 @@ export async function choosePair(
   }
   const pair = { previous: toCompared(previous), current: toCompared(current) };
   if (!pair.previous || !pair.current) return 'a snapshot has no Parquet part';
-  for (const { sealed, part } of [pair.previous, pair.current]) {
-    await checkKept(store, target, sealed, part);
-  }
+  await checkKept(store, target, pair.previous, current);
+  await checkKept(store, target, pair.current, previous);
   return { previous: pair.previous, current: pair.current };
 }
 
@@ -84,22 +84,32 @@ function findRows({ manifest }: Sealed): Part | undefined {
   return manifest.parts.find(({ role, format }) => role === 'rows' && format === 'parquet');
 }
 
-/** Throws PrunedError if retention has deleted the part. */
+/** Throws PrunedError if retention has deleted the part. `other`: the snapshot that it is compared with; null: none. */
 export async function checkKept(
   store: Store,
   target: StoredTarget,
-  { manifest: { snapshot } }: Sealed,
-  part: Part,
+  { sealed, part }: Compared,
+  other: Sealed | null = null,
 ): Promise<void> {
+  const { snapshot } = sealed.manifest;
   const tombstone = await store.get(tombstoneKey(target, snapshot));
   if (tombstone === null || (await exists(store, part.key))) return;
-  const nearest = await findNearestKept(store, target, snapshot);
-  const message = `${describeTarget(target)}: the rows of ${snapshot} were deleted by retention`;
-  const hint =
+  const nearest = await findNearestKept(store, target, snapshot, other);
+  const hints = [
+    ...(other && isContinued(sealed, other) ? [describeKeptChanges(other)] : []),
     nearest === null
       ? 'No snapshot near it has its rows. The changes parts in the store are kept.'
-      : `The nearest snapshot that has its rows is ${nearest}.`;
-  throw new PrunedError('PRUNED', message, hint);
+      : `The nearest snapshot that has its rows is ${nearest}.`,
+  ];
+  const message = `${describeTarget(target)}: the rows of ${snapshot} were deleted by retention`;
+  throw new PrunedError('PRUNED', message, hints.join(' '));
+}
+
+/** `sealed`: it was compared with the pruned snapshot when it was sealed. */
+function describeKeptChanges({ manifest: { snapshot, parts } }: Sealed): string {
+  const part = parts.find(({ role }) => role === 'changes');
+  if (!part) return `Nothing changed between it and ${snapshot}: the manifest says so.`;
+  return `What changed between it and ${snapshot} is kept in the Parquet file ${part.key}.`;
 }
 
 const searchedMax = 100;
@@ -109,12 +119,14 @@ async function findNearestKept(
   store: Store,
   target: TargetKey,
   snapshot: string,
+  other: Sealed | null,
 ): Promise<string | null> {
   const distance = (name: string) =>
     Math.abs((snapshotTimeMs(name) ?? 0) - (snapshotTimeMs(snapshot) ?? 0));
   const names = await listSnapshots(store, target);
   const nearest = names.sort((a, b) => distance(a) - distance(b)).slice(0, searchedMax);
   for (const name of nearest) {
+    if (name === other?.manifest.snapshot) continue;
     const sealed = await readManifest(store, target, name);
     const part = sealed && findRows(sealed);
     if (part && (await exists(store, part.key))) return name;

@@ -7,9 +7,10 @@ import {
   latestPrefix,
   parsePointerKey,
   scheduleKey,
+  type TargetKey,
   targetId,
 } from '../core/object-keys.ts';
-import type { Store } from '../core/ports.ts';
+import type { Log, Store } from '../core/ports.ts';
 import { unresolvedId } from '../runs/projects.ts';
 import { decodeSchedule, emptySchedule, type Schedule } from '../runs/schedule.ts';
 import { readStatus, type StatusTarget, type TargetStatus } from '../runs/target-status.ts';
@@ -18,13 +19,8 @@ import type { CommandDefinition, Outcome } from './command.ts';
 import { checkFolder, connectStore } from './connection.ts';
 import { worstOf } from './exit-code.ts';
 import { fitLines, formatCount, formatDuration, formatPlural } from './format.ts';
-import {
-  addPickOptions,
-  addStoreOptions,
-  choice,
-  type PickOptions,
-  type StoreOptions,
-} from './options.ts';
+import { choice } from './options.ts';
+import { addReaderOptions, type ReaderOptions } from './picked-targets.ts';
 import { formatPrometheus } from './prometheus.ts';
 import { type Session, tableColumns } from './session.ts';
 import {
@@ -33,10 +29,14 @@ import {
   describeSummary,
   summarize,
 } from './status-summary.ts';
+import { logUncovered, type StoredPicks } from './stored-targets.ts';
 import { formatTargets } from './target-table.ts';
 
-type StatusOptions = StoreOptions &
-  PickOptions & { check?: boolean; problems?: boolean; format: 'table' | 'prometheus' };
+type StatusOptions = ReaderOptions & {
+  check?: boolean;
+  problems?: boolean;
+  format: 'table' | 'prometheus';
+};
 
 export const statusCommand: CommandDefinition<StatusOptions> = {
   name: 'status',
@@ -52,10 +52,7 @@ export const statusCommand: CommandDefinition<StatusOptions> = {
           'table',
         ),
       ),
-  addTargetOptions(command) {
-    addPickOptions(command);
-    addStoreOptions(command);
-  },
+  addTargetOptions: addReaderOptions,
   writes: 'nothing',
   codes: [0, 1, 2, 3, 4, 5, 7],
   examples: [
@@ -74,12 +71,21 @@ async function runStatus(options: StatusOptions, session: Session): Promise<Outc
   if (json && format === 'prometheus') {
     throw configFault('--format', 'cannot be combined with --json', 'Choose one of the two.');
   }
-  const { store, scheduleMs, targets } = await connectStore(options, session);
+  const { account, table, region, project, ...storeOptions } = options;
+  const picks = { account, table, region, project };
+  // With --store, the region that is picked is also that of the bucket.
+  const byFile = { ...(account && { account }), ...(table && { table }) };
+  const ofAddress = address === undefined ? byFile : { region: region?.[0] };
+  const connection = await connectStore({ ...storeOptions, ...ofAddress }, session);
+  const { store, scheduleMs, targets } = connection;
   await checkFolder(store, address === undefined ? 'store' : '--store');
-  const statuses =
+  const all =
     address === undefined
       ? await readStatus(store, scheduleMs, targets)
-      : await readStoredStatus(store, options);
+      : await readStatus(store, null, await findStoredTargets(store));
+  if (address === undefined) await logStoredOnly(store, all, picks, session.log);
+  const source = address === undefined ? 'the configuration' : 'the store';
+  const statuses = pickStatuses(all, picks, source);
   const found = statuses.filter(({ problems }) => problems.length > 0);
   const shown = onlyProblems ? found.sort(compareBehind) : statuses;
   // A damaged object is a problem of its target. An object that may not be read is a fault of this call.
@@ -118,22 +124,47 @@ function isDenied({ kind, code }: TargetStatus['problems'][number]): boolean {
   return kind === 'unreadable' && code !== 'CORRUPT';
 }
 
-/** The status of every stored target, or of those that are picked. Throws ConfigError for a name that the store does not have. */
-async function readStoredStatus(store: Store, picks: PickOptions): Promise<TargetStatus[]> {
-  const statuses = await readStatus(store, null, await findStoredTargets(store));
-  for (const name of ['account', 'table'] as const) {
-    const known = [...new Set(statuses.map((status) => status[name] ?? 'unknown'))];
+/** Throws ConfigError for a name that none of the targets has, or if none is picked. `source`: where the targets are from. */
+function pickStatuses(
+  statuses: readonly TargetStatus[],
+  picks: StoredPicks,
+  source: string,
+): TargetStatus[] {
+  const valueIn = {
+    account: ({ account }: TargetStatus) => account ?? 'unknown',
+    table: ({ table }: TargetStatus) => table,
+    region: ({ region }: TargetStatus) => region,
+    project: ({ projectId }: TargetStatus) => projectId ?? 'unknown',
+  };
+  const names = ['account', 'table', 'region', 'project'] as const;
+  for (const name of names) {
+    const known = [...new Set(statuses.map(valueIn[name]))];
     for (const picked of picks[name] ?? []) {
       if (known.includes(picked)) continue;
       const hint = known.length > 0 ? `Choose one of: ${known.join(', ')}.` : 'It has no target.';
-      throw configFault(`--${name}`, `the store has no ${name} "${picked}"`, hint);
+      throw configFault(`--${name}`, `${source} has no ${name} "${picked}"`, hint);
     }
   }
-  const { account: accounts, table: tables } = picks;
-  return statuses.filter(
-    ({ account, table }) =>
-      (accounts?.includes(account ?? 'unknown') ?? true) && (tables?.includes(table) ?? true),
+  return statuses.filter((status) =>
+    names.every((name) => picks[name]?.includes(valueIn[name](status)) ?? true),
   );
+}
+
+/** Says which stored targets the configuration does not have. */
+async function logStoredOnly(
+  store: Store,
+  statuses: readonly TargetStatus[],
+  picks: StoredPicks,
+  log: Log,
+): Promise<void> {
+  const isCovered = ({ table, region, projectId }: TargetKey) =>
+    statuses.some(
+      (one) =>
+        one.table === table &&
+        one.region === region &&
+        (one.projectId === null || one.projectId === projectId),
+    );
+  await logUncovered(store, isCovered, picks, log);
 }
 
 /** Every target that has a manifest, a pointer or an entry in the schedule, each once, sorted by name. */

@@ -51,10 +51,10 @@ export async function pickAllStoredTargets(
   if (stored.length === 0) throw noSnapshot(setting, store);
   const covered = stored.filter((one) => configured === null || isConfigured(one, configured));
   checkPicks(covered, picks);
-  logLeftOut(log, 'stored targets that the configuration does not have are left out', {
-    targets: stored.filter((one) => !covered.includes(one) && isPicked(one, picks)),
-    hint: 'Use --store to cover all targets of the store.',
-  });
+  logNotConfigured(
+    log,
+    stored.filter((one) => !covered.includes(one) && isPicked(one, picks)),
+  );
   const picked = covered.filter((one) => isPicked(one, picks));
   if (picked.length > 0) return picked;
   throw nothingPicked(setting, covered);
@@ -87,9 +87,33 @@ function nothingPicked(setting: string, targets: readonly StoredTarget[]): Confi
   return configFault(setting, 'no target with a snapshot is picked', hint);
 }
 
-async function listStoredTargets(store: Store): Promise<StoredTarget[]> {
-  const targets = await listTargets(store);
-  return mapParallel([...targets.values()], readsMax, async (target) => {
+/** Logs the stored targets that are not covered, as pickAllStoredTargets() does. */
+export async function logUncovered(
+  store: Store,
+  isCovered: (target: TargetKey) => boolean,
+  picks: StoredPicks,
+  log: Log,
+): Promise<void> {
+  const uncovered = await listStoredTargets(store, (target) => !isCovered(target));
+  logNotConfigured(
+    log,
+    uncovered.filter((one) => isPicked(one, picks)),
+  );
+}
+
+function logNotConfigured(log: Log, targets: readonly StoredTarget[]): void {
+  logLeftOut(log, 'stored targets that the configuration does not have are left out', {
+    targets,
+    hint: 'Use --store to cover all targets of the store.',
+  });
+}
+
+async function listStoredTargets(
+  store: Store,
+  isListed: (target: TargetKey) => boolean = () => true,
+): Promise<StoredTarget[]> {
+  const targets = [...(await listTargets(store)).values()].filter(isListed);
+  return mapParallel(targets, readsMax, async (target) => {
     const newest = await findNewest(store, target);
     const scope = newest?.manifest.scope;
     const isFiltered = Object.keys(scope?.filters ?? {}).length > 0;

@@ -43,9 +43,9 @@ describe('--help', () => {
 });
 
 test('commands that only read the store have no options of the API', async () => {
-  for (const name of ['status', 'verify']) {
+  for (const name of ['status', 'history', 'nodes', 'node', 'diff', 'verify']) {
     const { runtime } = await call([name, '--help']);
-    expect(runtime.out()).not.toMatch(/--(project|endpoint|iam-endpoint|api|formats|quota)/);
+    expect(runtime.out()).not.toMatch(/--(endpoint|iam-endpoint|api|formats|quota)/);
   }
 });
 
