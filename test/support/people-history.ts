@@ -52,12 +52,19 @@ const days: (Record<string, SeededNode> | null)[] = [
 ];
 
 /** The last midnight in UTC, at which the newest snapshot is named. */
-export function lastMidnightMs(): number {
+function lastMidnightMs(): number {
   return Math.floor(Date.now() / dayMs) * dayMs;
 }
 
-/** Daily snapshots of two targets. The newest of the first one is drifted; the second one becomes empty. */
-export async function seedPeople() {
+let seeded: ReturnType<typeof seed> | null = null;
+
+/** Daily snapshots of two targets. The newest of the first one is drifted; the second one becomes empty. Sealed once a process. */
+export function seedPeople(): ReturnType<typeof seed> {
+  seeded ??= seed();
+  return seeded;
+}
+
+async function seed() {
   const endMs = lastMidnightMs();
   const timeOf = (day: number) => endMs - (days.length - day) * dayMs;
   const snapshots: SeededSnapshot[] = [

@@ -1,0 +1,164 @@
+// Tests the command `node`: the life of a node against DuckDB over the stored rows, and how it is printed.
+
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { snapshotName } from '../../lib/core/object-keys.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { changeColumns } from '../../lib/snapshots/changes.ts';
+import { openDuck } from '../formats/readers.ts';
+import { projects, seedPeople } from '../support/people-history.ts';
+import { copyToFolder } from '../support/seeded-store.ts';
+import { call, createFolder } from './test-runtime.ts';
+
+async function openPeople() {
+  const { store, timeOf } = await seedPeople();
+  const cwd = createFolder();
+  copyToFolder(store, join(cwd, 'lake'));
+  const node = (...args: string[]) => call(['node', '--store', 'file:./lake', ...args], { cwd });
+  const isoOf = (day: number) => new Date(timeOf(day)).toISOString();
+  const textOf = (day: number) => `${isoOf(day).slice(0, 10)} 00:00`;
+  return { cwd, node, timeOf, isoOf, textOf };
+}
+
+interface Life {
+  host_id: string;
+  names: string[];
+  seen: { from: string; to: string | null }[];
+  events: Record<string, unknown>[];
+  now: Record<string, unknown> | null;
+}
+
+test('periods and names are those of the rows that DuckDB finds', async () => {
+  const { cwd, node, timeOf } = await openPeople();
+  const duck = await openDuck();
+  onTestFinished(() => duck.close());
+  const glob = join(cwd, 'lake/container_nodes/**/*.parquet');
+  const complete = [0, 1, 4, 5, 6].map(timeOf);
+  for (const wanted of ['h1', 'h2', 'h3', 'web-1', 'web-9', '=cmd()', 'k']) {
+    const { code, runtime } = await node(wanted, '--json');
+    expect(code, runtime.err()).toBe(0);
+    const lives = runtime.json().nodes as Life[];
+    const rows = (await duck.query(
+      `WITH every AS (SELECT * FROM read_parquet('${glob}', hive_partitioning = false) WHERE verdict = 'complete')
+       SELECT host_id, snapshot_at, host_name FROM every
+       WHERE host_id IN (SELECT host_id FROM every WHERE host_id = '${wanted}' OR host_name = '${wanted}') ORDER BY 1, 2`,
+    )) as [string, number, string | null][];
+    expect(rows.length).toBeGreaterThan(0);
+    expect(lives.map(({ host_id }) => host_id)).toEqual([...new Set(rows.map(([id]) => id))]);
+    for (const { host_id, names, seen } of lives) {
+      const own = rows.filter(([id]) => id === host_id);
+      expect(names).toEqual([...new Set(own.map(([, , name]) => name))]);
+      const isWithin = (timeMs: number) =>
+        seen.some(
+          ({ from, to }) => Date.parse(from) <= timeMs && (to === null || Date.parse(to) >= timeMs),
+        );
+      expect(complete.filter(isWithin)).toEqual(own.map(([, timeMs]) => timeMs));
+    }
+  }
+});
+
+test('--json has the periods, the events as rows of the changes, and the row of now', async () => {
+  const { node, isoOf } = await openPeople();
+  const { runtime } = await node('web-1', '--json');
+  const { nodes, errors, status } = runtime.json() as { nodes: Life[]; errors: []; status: string };
+  expect([status, errors]).toEqual(['ok', []]);
+  expect(nodes).toMatchObject([
+    {
+      ...{ account: 'prod', region: 'cn-south-4', projectId: projects[0], host_id: 'h1' },
+      names: ['web-1', 'web-9'],
+      seen: [{ from: isoOf(0), to: null }],
+      events: [
+        { snapshot_at: isoOf(1), change: 'changed', protect_status_before: 'opened' },
+        { snapshot_at: isoOf(4), change: 'changed', changed_columns: '["host_name"]' },
+        { snapshot_at: isoOf(6), change: 'changed', protect_status: 'closed' },
+      ],
+      now: { host_id: 'h1', host_name: 'web-9', protect_status_since: isoOf(6) },
+    },
+    { host_id: 'h5', names: ['web-1'], seen: [{ from: isoOf(4), to: null }] },
+  ]);
+  const [first] = nodes as [Life];
+  expect(Object.keys(first)).toEqual([
+    'account',
+    'region',
+    'projectId',
+    'host_id',
+    'names',
+    'seen',
+    'events',
+    'now',
+  ]);
+  expect(Object.keys(first.events[0] ?? {})).toEqual(
+    changeColumns(containerNodes).map(({ name }) => name),
+  );
+  expect(Object.keys(first.now ?? {})).toEqual(containerNodes.columns.map(({ name }) => name));
+  const { runtime: back } = await node('h2', '--json');
+  expect(back.json().nodes).toMatchObject([
+    {
+      seen: [
+        { from: isoOf(0), to: isoOf(0) },
+        { from: isoOf(4), to: isoOf(4) },
+      ],
+      now: null,
+    },
+  ]);
+});
+
+test('the timeline has dates, what changed, and how long a status lasted', async () => {
+  const { node, textOf } = await openPeople();
+  const { runtime } = await node('h1');
+  const lines = runtime.out().split('\n');
+  const shown = lines.slice(0, 8).map((line) => line.replace(/ +/g, ' ').trim());
+  expect(shown.slice(0, 3)).toEqual([
+    'web-9 h1',
+    `prod container_nodes cn-south-4 ${projects[0]}`,
+    'earlier names: web-1',
+  ]);
+  expect(shown[3]).toMatch(
+    new RegExp(`^${textOf(0)} first seen on or before this time; still listed`),
+  );
+  expect(shown.slice(4, 8)).toEqual([
+    `${textOf(1)} changed protect_status: opened → closed after at least 24 h`,
+    `${textOf(4)} changed host_name: web-1 → web-9`,
+    `${textOf(5)} changed protect_status: closed → opened after 4 d 0 h; not compared with the snapshot before (scope)`,
+    `${textOf(6)} changed protect_status: opened → closed after 24 h`,
+  ]);
+  expect(lines.at(-2)).toMatch(/ now +agent_status online since /);
+});
+
+test('says where the life ends, and escapes what could harm a terminal', async () => {
+  const { node, timeOf } = await openPeople();
+  const { runtime } = await node('h4');
+  expect(runtime.out()).toContain('evil\\u001b[2J\\u202eabc  h4');
+  expect(runtime.out()).toContain(
+    `  not in the newest complete snapshot, ${snapshotName(timeOf(6))}`,
+  );
+});
+
+test('a node that no snapshot has: exit 2, with the period that was searched', async () => {
+  const { node, timeOf } = await openPeople();
+  const { code, runtime } = await node('web', '--json', '--project', projects[0]);
+  expect(code).toBe(2);
+  expect(runtime.json().errors).toMatchObject([
+    {
+      message: 'node: no node in the stored history has the host_id or the host_name "web"',
+      hint: expect.stringContaining(`${snapshotName(timeOf(0))} to ${snapshotName(timeOf(6))}`),
+    },
+  ]);
+  expect((await node()).code).toBe(2);
+});
+
+test('an altered changes part: exit 5, and what is known is printed', async () => {
+  const { cwd, node, timeOf, isoOf } = await openPeople();
+  const changes = join(cwd, 'lake/container_nodes_changes');
+  const files = readdirSync(changes, { recursive: true }).map(String);
+  const altered = files.find((name) => name.includes(`${snapshotName(timeOf(4))}-`)) ?? '';
+  writeFileSync(join(changes, altered), 'altered');
+  const { code, runtime } = await node('h1', '--json');
+  expect(code).toBe(5);
+  expect(runtime.json()).toMatchObject({
+    status: 'failed',
+    nodes: [{ names: ['web-1', 'web-9'], seen: [{ from: isoOf(0), to: null }] }],
+    errors: [{ code: 'CORRUPT' }],
+  });
+});

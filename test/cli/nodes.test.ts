@@ -1,0 +1,209 @@
+// Tests the command `nodes`: which snapshot it reads, which nodes it shows, against DuckDB over the same files, and what it refuses.
+
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { runProgram } from '../../lib/cli/program.ts';
+import { snapshotName, tombstoneKey } from '../../lib/core/object-keys.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { openDuck } from '../formats/readers.ts';
+import { dayMs, projects, seedPeople, targetOf } from '../support/people-history.ts';
+import { copyToFolder } from '../support/seeded-store.ts';
+import { call, createFolder, createTestRuntime } from './test-runtime.ts';
+
+async function openPeople() {
+  const { store, timeOf, endMs } = await seedPeople();
+  const cwd = createFolder();
+  copyToFolder(store, join(cwd, 'lake'));
+  const nodes = (...args: string[]) => call(['nodes', '--store', 'file:./lake', ...args], { cwd });
+  const nameOf = (day: number) => snapshotName(timeOf(day));
+  const dateOf = (day: number) => new Date(timeOf(day)).toISOString().slice(0, 10);
+  return { store, cwd, nodes, nameOf, dateOf, timeOf, endMs };
+}
+
+/** Reads the rows of a snapshot with DuckDB. */
+async function openOracle(cwd: string) {
+  const lake = join(cwd, 'lake', 'container_nodes');
+  const files = readdirSync(lake, { recursive: true }).map(String);
+  const duck = await openDuck();
+  onTestFinished(() => duck.close());
+  return (snapshot: string, where = 'true') => {
+    const file = files.find((one) => one.includes(`prj=${projects[0]}/${snapshot}-`)) ?? '';
+    const from = `read_parquet('${join(lake, file)}', hive_partitioning = false)`;
+    return duck.readRows(`${from} WHERE ${where} ORDER BY host_id`);
+  };
+}
+
+function parseLines(text: string): unknown[][] {
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => {
+    const row = JSON.parse(line) as Record<string, unknown>;
+    expect(Object.keys(row)).toEqual(containerNodes.columns.map(({ name }) => name));
+    return containerNodes.columns.map(({ name, type }) => {
+      const value = row[name];
+      return type === 'timestamp' && value !== null ? Date.parse(String(value)) : value;
+    });
+  });
+}
+
+test('without options, the rows of the newest complete snapshot, all columns in order', async () => {
+  const { cwd, nodes, nameOf } = await openPeople();
+  const { code, runtime } = await nodes('--format', 'ndjson');
+  expect(code).toBe(0);
+  const rows = parseLines(runtime.out());
+  expect(rows).toHaveLength(4);
+  const ask = await openOracle(cwd);
+  expect(rows).toEqual(await ask(nameOf(6)));
+});
+
+test('filters show what DuckDB finds', async () => {
+  const { cwd, nodes, nameOf } = await openPeople();
+  const ask = await openOracle(cwd);
+  for (const [args, where, count] of [
+    [['--unprotected'], "protect_status IS DISTINCT FROM 'opened'", 2],
+    [['--offline'], "agent_status = 'offline'", 1],
+    [['--offline', '--unprotected'], 'false', 0],
+    [['--where', 'host_name='], "host_name = ''", 1],
+    [['--where', 'private_ip=null'], 'private_ip IS NULL', 3],
+    [['--where', 'host_name=节点-三', '--where', 'agent_status=offline'], "host_id = 'h3'", 1],
+  ] as const) {
+    const { runtime } = await nodes('--format', 'ndjson', ...args);
+    const rows = parseLines(runtime.out());
+    expect(rows, where).toHaveLength(count);
+    expect(rows).toEqual(await ask(nameOf(6), where));
+  }
+});
+
+test('--at takes the newest complete snapshot that is not later, a date up to its last second', async () => {
+  const { cwd, nodes, nameOf, dateOf, timeOf } = await openPeople();
+  const ask = await openOracle(cwd);
+  for (const [at, day] of [
+    [dateOf(1), 1],
+    [dateOf(3), 1],
+    [dateOf(4), 4],
+    [new Date(timeOf(4) - 1_000).toISOString(), 1],
+    [new Date(timeOf(4)).toISOString(), 4],
+    ['2099-01-01', 6],
+  ] as const) {
+    const { runtime } = await nodes('--format', 'ndjson', '--at', at, '--project', projects[0]);
+    expect(parseLines(runtime.out()), at).toEqual(await ask(nameOf(day)));
+  }
+});
+
+test('warns that the newest snapshot drifted, and that slots were missed', async () => {
+  const { nodes, nameOf, dateOf, endMs } = await openPeople();
+  const warningsOf = async (...args: string[]) =>
+    (await nodes(...args)).runtime.logs().map(({ level, message }) => `${level} ${message}`);
+  const one = `prod container_nodes cn-south-4 ${projects[0]}`;
+  expect(await warningsOf('--project', projects[0])).toEqual([
+    `warn ${one}: the rows are those of ${nameOf(6)}: the newest snapshot ${snapshotName(endMs)} is drifted`,
+  ]);
+  expect(await warningsOf('--project', projects[0], '--at', dateOf(3))).toEqual([
+    `warn ${one}: the rows are those of ${nameOf(1)}: 2 slots missed since`,
+  ]);
+  expect(await warningsOf('--project', projects[0], '--at', dateOf(4))).toEqual([]);
+});
+
+test('the table names each snapshot with its age, and ends with counts', async () => {
+  const { nodes, nameOf } = await openPeople();
+  const { code, runtime } = await nodes();
+  expect(code).toBe(0);
+  const lines = runtime.out().split('\n');
+  const heading = new RegExp(
+    `^prod container_nodes cn-south-4 ${projects[0]}: ${nameOf(6)}, .* old, 4 nodes$`,
+  );
+  expect(lines[0]).toMatch(heading);
+  expect(lines[1]).toContain(`${projects[1]}: ${nameOf(6)}`);
+  expect(lines[1]).toMatch(/, 0 nodes$/);
+  expect(lines[2]?.trim().split(/ +/)).toEqual([
+    ...['account', 'region', 'project', 'host_name', 'host_id'],
+    ...['agent_status', 'protect_status', 'since', 'private_ip'],
+  ]);
+  expect(lines[4]).toMatch(
+    /节点-三 +h3 +offline +opened +offline \d{4}-\d\d-\d\d 00:00 \(.*\) +10/,
+  );
+  expect(lines.slice(-2)).toEqual(['  4 nodes: 2 unprotected, 1 offline', '']);
+  const { runtime: some } = await nodes('--unprotected');
+  expect(some.out()).toContain('  2 nodes of 4: 2 unprotected, 0 offline\n');
+});
+
+test('--json counts the nodes that are shown, for each target', async () => {
+  const { nodes, nameOf, endMs } = await openPeople();
+  const { code, runtime } = await nodes('--json', '--unprotected');
+  expect(code).toBe(0);
+  expect(runtime.json()).toMatchObject({
+    status: 'ok',
+    targets: [
+      {
+        ...{ account: 'prod', projectId: projects[0], snapshot: nameOf(6), rows: 4 },
+        ...{ nodes: 2, unprotected: 2, offline: 0, drifted: [snapshotName(endMs)], missedSlots: 0 },
+      },
+      { projectId: projects[1], rows: 0, nodes: 0 },
+    ],
+    errors: [],
+  });
+});
+
+test('a spreadsheet takes no name for a formula, and a terminal no control characters', async () => {
+  const { nodes, dateOf } = await openPeople();
+  const { runtime: csv } = await nodes('--format', 'csv', '--at', dateOf(4));
+  expect(csv.out().startsWith('\ufeffsnapshot_at,')).toBe(true);
+  expect(csv.out()).toContain(",h2,'=cmd(),");
+  expect(csv.out()).toContain('evil\u001b[2J\u202eabc');
+  const { runtime: table } = await nodes('--at', dateOf(4));
+  expect(table.out()).toContain('evil\\u001b[2J\\u202eabc');
+});
+
+test('rows that retention deleted: exit 2, with the nearest snapshot that has its rows', async () => {
+  const { cwd, nodes, nameOf, dateOf } = await openPeople();
+  const tombstone = join(cwd, 'lake', tombstoneKey(targetOf(projects[0]), nameOf(1)));
+  mkdirSync(dirname(tombstone), { recursive: true });
+  writeFileSync(tombstone, '{}\n');
+  const lake = join(cwd, 'lake', 'container_nodes');
+  const part = readdirSync(lake, { recursive: true })
+    .map(String)
+    .find((one) => one.includes(nameOf(1)));
+  rmSync(join(lake, part ?? ''));
+  const { code, runtime } = await nodes('--at', dateOf(2), '--json', '--project', projects[0]);
+  expect(code).toBe(2);
+  expect(runtime.json().errors).toMatchObject([
+    { code: 'PRUNED', hint: `The nearest snapshot that has its rows is ${nameOf(0)}.` },
+  ]);
+});
+
+test('an unreadable newer manifest is an error, and the rows are printed', async () => {
+  const { cwd, nodes, nameOf, endMs } = await openPeople();
+  const folder = join(cwd, `lake/_manifests/container_nodes/rgn=cn-south-4/prj=${projects[0]}`);
+  writeFileSync(join(folder, `${snapshotName(endMs)}.json`), '{');
+  const { code, runtime } = await nodes('--format', 'ndjson');
+  expect(code).toBe(5);
+  expect(parseLines(runtime.out())[0]?.[0]).toBe(
+    Date.parse(nameOf(6).replace(/(....)(..)(..).*/, '$1-$2-$3')),
+  );
+  expect(runtime.err()).toContain('CORRUPT');
+});
+
+test('refuses what cannot be listed, with the reason', async () => {
+  const { nodes, timeOf } = await openPeople();
+  const messageOf = async (...args: string[]) => {
+    const { code, runtime } = await nodes(...args, '--json');
+    expect(code).toBe(2);
+    return (runtime.json().errors as { message: string }[])[0]?.message;
+  };
+  expect(await messageOf('--where', 'protect_stat=x')).toBe(
+    '--where: there is no column "protect_stat"; did you mean "protect_status"?',
+  );
+  expect(await messageOf('--at', 'soon')).toBe('--at: "soon" is not a point in time');
+  const before = new Date(timeOf(0) - dayMs).toISOString();
+  expect(await messageOf('--at', before)).toContain('it has no complete snapshot up to');
+  expect(await messageOf('--format', 'csv')).toBe('--format: cannot be combined with --json');
+});
+
+test('ends quietly when the reader closes the pipe', async () => {
+  const { cwd } = await openPeople();
+  const runtime = createTestRuntime({ cwd });
+  runtime.stdout.drained = async () => false;
+  const args = ['nodes', '--store', 'file:./lake', '--format', 'ndjson'];
+  expect(await runProgram(args, runtime)).toBe(0);
+  expect(runtime.err()).not.toContain('error');
+});
