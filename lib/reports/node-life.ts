@@ -1,24 +1,19 @@
 // Responsible for the life of single nodes: in which complete snapshots they are, and what changed, over all stored history of a
 // target. Not responsible for how that looks.
 
-import { CorruptError, StoreError } from '../core/errors.ts';
-import { type TargetKey, tombstoneKey } from '../core/object-keys.ts';
-import type { Column, Dataset, Decoder, Row, Scratch, Store } from '../core/ports.ts';
-import { type Fault, readEvidenceOrNull, toFault } from '../snapshots/catalog.ts';
+import type { TargetKey } from '../core/object-keys.ts';
+import type { Column, Dataset, Row } from '../core/ports.ts';
+import type { Fault } from '../snapshots/catalog.ts';
 import { changeColumns } from '../snapshots/changes.ts';
-import { type ChangesNone, type Part, restoreHint } from '../snapshots/manifest.ts';
-import { openCellOrder, openPartRows } from '../snapshots/part-rows.ts';
-import { isContinued, type TimelineSnapshot } from '../snapshots/timeline.ts';
-
-export interface LifePorts {
-  store: Store;
-  scratch: Scratch;
-  dataset: Dataset;
-  /** Of the Parquet parts. */
-  decoder: Decoder;
-  /** Called with the number of complete snapshots that are done, before each batch of rows. May throw to stop. */
-  onProgress: (done: number) => void;
-}
+import type { ChangesNone } from '../snapshots/manifest.ts';
+import type { TimelineSnapshot } from '../snapshots/timeline.ts';
+import {
+  collectRows,
+  type Found,
+  type LifePorts,
+  type LifeSearch,
+  type Segment,
+} from './life-reader.ts';
 
 /** Names of snapshots. */
 export interface SeenPeriod {
@@ -64,29 +59,6 @@ export interface TargetLives {
   unchecked: Fault[];
 }
 
-/** Complete snapshots that follow from each other by their changes, counted in the list of all complete ones, oldest first. */
-interface Segment {
-  start: number;
-  end: number;
-  /** The nodes in the rows of one snapshot, with the cells of their status columns; null: no rows of the segment can be read. */
-  anchor: { index: number; statuses: ReadonlyMap<string, Row> } | null;
-}
-
-interface Found {
-  names: { index: number; name: string }[];
-  events: { index: number; row: Row }[];
-  now: Row | null;
-}
-
-interface Collected {
-  segments: Segment[];
-  byId: Map<string, Found>;
-  /** A name was found in a part after other parts had been read without looking for its node. */
-  isLate: boolean;
-  faults: Fault[];
-  unchecked: Fault[];
-}
-
 /**
  * Finds every node whose host id is `wanted` or that ever had this name, exactly. `snapshots`: oldest first; drifted ones are left
  * out. Each part is read once, or twice if a name is found late. Memory: the manifests, and the rows of the nodes found.
@@ -99,9 +71,9 @@ export async function readNodeLives(
 ): Promise<TargetLives> {
   const complete = snapshots.filter(({ manifest }) => manifest.verdict === 'complete');
   const hostIds = new Set([wanted]);
-  const call: Call = { ports, target, complete, wanted, hostIds };
-  let collected = await collect(call);
-  if (collected.isLate) collected = await collect(call);
+  const search: LifeSearch = { ports, target, complete, wanted, hostIds };
+  let collected = await collectRows(search);
+  if (collected.isLate) collected = await collectRows(search);
   const { segments, byId, faults, unchecked } = collected;
   const nameOf = (index: number) => complete[index]?.manifest.snapshot ?? '';
   const unknown = segments.findIndex(({ anchor }) => anchor === null);
@@ -125,159 +97,6 @@ export async function readNodeLives(
     knownFrom: known ? nameOf(known.start) : null,
     faults,
     unchecked,
-  };
-}
-
-interface Call {
-  ports: LifePorts;
-  target: TargetKey;
-  complete: readonly TimelineSnapshot[];
-  wanted: string;
-  /** Ids of the nodes to collect. Those that are found are added. */
-  hostIds: Set<string>;
-}
-
-/** From the newest snapshot to the oldest. Segments are listed newest first. */
-async function collect(call: Call): Promise<Collected> {
-  const { complete } = call;
-  const result: Collected = {
-    ...{ segments: [], byId: new Map(), isLate: false, faults: [], unchecked: [] },
-  };
-  const reader = openReader(call, result);
-  let end = complete.length - 1;
-  let anchor: Segment['anchor'] = null;
-  for (let index = complete.length - 1; index >= 0; index -= 1) {
-    const snapshot = complete[index] as TimelineSnapshot;
-    anchor ??= await reader.readRows(snapshot, index);
-    const isRead = await reader.readChanges(snapshot, index);
-    const previous = complete[index - 1];
-    if (previous && isRead && isContinued(previous, snapshot)) continue;
-    result.segments.push({ start: index, end, anchor });
-    anchor = null;
-    end = index - 1;
-  }
-  return result;
-}
-
-// Long because: one state, and the steps that share it.
-function openReader({ ports, target, complete, wanted, hostIds }: Call, result: Collected) {
-  const { store, dataset } = ports;
-  const { keyColumn, nameColumn, columns } = dataset;
-  const changes = changeColumns(dataset);
-  let parts = 0;
-
-  function find(hostId: string): Found {
-    const found = result.byId.get(hostId) ?? { names: [], events: [], now: null };
-    result.byId.set(hostId, found);
-    return found;
-  }
-
-  /** True if the node with one of these names is one of those to collect. */
-  function isWanted(hostId: string, names: readonly unknown[]): boolean {
-    if (hostIds.has(hostId)) return true;
-    if (!names.includes(wanted)) return false;
-    hostIds.add(hostId);
-    if (parts > 1) result.isLate = true;
-    return true;
-  }
-
-  /** Calls `take` with each row, its cells in the order of `asked`. False: the part cannot be read, and the reason is noted. */
-  async function read(
-    part: Part,
-    asked: readonly Column[],
-    index: number,
-    take: (row: Row) => void,
-  ): Promise<boolean> {
-    parts += 1;
-    const options = { ...ports, columns: asked, keyColumn };
-    try {
-      const rows = await openPartRows(part, options);
-      try {
-        const toRow = openCellOrder(asked, rows.columns);
-        for await (const batch of rows.readBatches()) {
-          ports.onProgress(complete.length - 1 - index);
-          for (const row of batch) take(toRow(row));
-        }
-      } finally {
-        await rows.close();
-      }
-      return true;
-    } catch (error) {
-      if (error instanceof CorruptError) result.faults.push(toFault(error));
-      else if (error instanceof StoreError && error.code === 'STORE_DENIED') {
-        result.unchecked.push({ key: part.key, message: error.message, hint: error.hint });
-      } else throw error;
-      return false;
-    }
-  }
-
-  return {
-    /** Null: they were pruned or cannot be read. */
-    async readRows(snapshot: TimelineSnapshot, index: number): Promise<Segment['anchor']> {
-      const { manifest, manifestKey, pruned } = snapshot;
-      if (pruned) return null;
-      const part = manifest.parts.find((one) => one.role === 'rows' && one.format === 'parquet');
-      if (!part) {
-        const message = 'names no rows in Parquet';
-        result.faults.push({ key: manifestKey, message, hint: restoreHint });
-        return null;
-      }
-      const isNewest = index === complete.length - 1;
-      const needed = [keyColumn, nameColumn, ...dataset.statusColumns];
-      const asked = isNewest ? columns : columns.filter(({ name }) => needed.includes(name));
-      const [key, name] = [keyColumn, nameColumn].map((one) => indexIn(asked, one)) as [
-        number,
-        number,
-      ];
-      const statuses = dataset.statusColumns.map((one) => indexIn(asked, one));
-      const present = new Map<string, Row>();
-      const faults = result.faults.length;
-      const isRead = await read(part, asked, index, (row) => {
-        const hostId = row[key] as string;
-        if (!isWanted(hostId, [row[name]])) return;
-        present.set(
-          hostId,
-          statuses.map((at) => row[at] ?? null),
-        );
-        const found = find(hostId);
-        if (row[name] !== null) found.names.push({ index, name: row[name] as string });
-        if (isNewest) found.now = row;
-      });
-      if (isRead) return { index, statuses: present };
-      // Retention may have begun to delete them after the tombstones were listed.
-      const tombstone = await readEvidenceOrNull(store, tombstoneKey(target, manifest.snapshot));
-      if (tombstone) result.faults.length = faults;
-      return null;
-    },
-
-    /** False: they cannot be read. */
-    async readChanges(
-      { manifest, manifestKey }: TimelineSnapshot,
-      index: number,
-    ): Promise<boolean> {
-      const counts = manifest.changes;
-      if (!counts || counts.added + counts.removed + counts.changed === 0) return true;
-      const part = manifest.parts.find(({ role }) => role === 'changes');
-      if (!part) {
-        const message = 'names no part with its changes';
-        result.faults.push({ key: manifestKey, message, hint: restoreHint });
-        return false;
-      }
-      const at = Object.fromEntries(changes.map(({ name }, c) => [name, c]));
-      const cellOf = (row: Row, column: string) => row[at[column] as number] as string | null;
-      return read(part, changes, index, (row) => {
-        const hostId = cellOf(row, keyColumn) as string;
-        const name = cellOf(row, nameColumn);
-        const isRenamed = cellOf(row, 'changed_columns')?.includes(JSON.stringify(nameColumn));
-        const before = isRenamed ? JSON.parse(cellOf(row, 'before') ?? '{}')[nameColumn] : null;
-        if (!isWanted(hostId, [name, before])) return;
-        const found = find(hostId);
-        found.events.push({ index, row });
-        const isRemoved = cellOf(row, 'change') === 'removed';
-        if (before !== null) found.names.push({ index: index - 1, name: before });
-        if (name !== null) found.names.push({ index: isRemoved ? index - 1 : index, name });
-      });
-    },
   };
 }
 

@@ -1,7 +1,9 @@
 // Tests which two snapshots of a target are compared.
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { choosePair, readMoment } from '../../lib/cli/snapshot-pair.ts';
+import { PrunedError } from '../../lib/core/errors.ts';
+import { tombstoneKey } from '../../lib/core/object-keys.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { listHistory } from '../support/sealed-history.ts';
 import { someTarget } from '../support/stored-run.ts';
@@ -61,4 +63,40 @@ test.each([
 
 test('a time far back is found behind more snapshots than a search reads', async () => {
   expect(await choose('2026-06-01', null, [], 200)).toBe('01 24');
+});
+
+describe('rows of the predecessor that retention deleted', () => {
+  /** The hint. `days`: which of the days from 20 to 24 November have no rows. */
+  async function hintFor(days: readonly number[], isUnchanged = false) {
+    const store = createMemoryStore({ nowMs: () => nowMs });
+    const moreKinds = isUnchanged ? [] : [{ role: 'changes', format: 'parquet' } as const];
+    const history = listHistory({ count: 5, newestMs, scheduleMs: dayMs, moreKinds });
+    for (const { key, bytes } of history) {
+      const isPruned = days.some((day) => key.includes(`/202611${day}T`));
+      if (/^container_nodes\//.test(key) && isPruned) continue;
+      await store.put(key, bytes);
+      const [, name] = /\/(202611\d\dT060000Z)\.json$/.exec(key) ?? [];
+      if (name && isPruned) await store.put(tombstoneKey(someTarget, name), Buffer.from('{}\n'));
+    }
+    const target = { ...someTarget, account: 'prod', isFiltered: false, dataset: null };
+    const error = await choosePair(store, target, [null, null]).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(PrunedError);
+    return (error as PrunedError).hint;
+  }
+
+  test('the hint names the part with the changes, and never the other compared snapshot', async () => {
+    const hint = await hintFor([20, 21, 22, 23]);
+    expect(hint).toMatch(
+      /^What changed between it and 20261124T060000Z is kept in the Parquet file container_nodes_changes\/dt=2026-11-24\/\S+\.parquet\. No snapshot near it has its rows\./,
+    );
+    expect(await hintFor([22, 23])).toMatch(
+      /parquet\. The nearest snapshot that has its rows is 20261121T060000Z\.$/,
+    );
+  });
+
+  test('without recorded changes the hint is the nearest snapshot alone', async () => {
+    expect(await hintFor([23], true)).toBe(
+      'The nearest snapshot that has its rows is 20261122T060000Z.',
+    );
+  });
 });

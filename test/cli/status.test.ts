@@ -66,6 +66,48 @@ test('with --store, --account and --table pick stored targets, and name the know
   }
 });
 
+test('--region and --project pick too, and unknown ones are refused', async () => {
+  const { cwd, simulator } = await exportSome();
+  const target = `{ region: ${simulator.region}, projectId: ${simulator.projectId} }`;
+  writeFileSync(
+    join(cwd, 'cgs-export.yml'),
+    `store: file:./lake\naccounts: [{ name: default, targets: [${target}] }]\n`,
+  );
+  const bySource = { store: ['--store', 'file:./lake'], configuration: [] };
+  for (const [source, args] of Object.entries(bySource)) {
+    const picked = ['--region', simulator.region, '--project', simulator.projectId];
+    const { runtime } = await call(['status', '--json', ...args, ...picked], { cwd });
+    expect(runtime.json().targets).toHaveLength(1);
+    const unknown = await call(['status', '--json', ...args, '--project', 'p9'], { cwd });
+    expect(unknown.code).toBe(2);
+    expect(unknown.runtime.json().errors).toMatchObject([
+      {
+        message: `--project: the ${source} has no project "p9"`,
+        hint: `Choose one of: ${simulator.projectId}.`,
+      },
+    ]);
+  }
+});
+
+test('says which stored targets the configuration does not have', async () => {
+  const { cwd, simulator } = await exportSome();
+  const configure = (projectId: string) =>
+    writeFileSync(
+      join(cwd, 'cgs-export.yml'),
+      `store: file:./lake\naccounts: [{ name: default, targets: [{ region: ${simulator.region}, projectId: ${projectId} }] }]\n`,
+    );
+  configure(simulator.projectId);
+  expect((await call(['status'], { cwd })).runtime.err()).toBe('');
+  configure('f'.repeat(32));
+  const { runtime } = await call(['status'], { cwd });
+  expect(runtime.logs()).toMatchObject([
+    {
+      message: 'stored targets that the configuration does not have are left out',
+      targets: [`default container_nodes ${simulator.region} ${simulator.projectId}`],
+    },
+  ]);
+});
+
 test('needs no variables that only the API uses; nor does verify, but plan does', async () => {
   const { cwd, simulator } = await exportSome();
   const target = `{ region: ${simulator.region}, projectId: ${simulator.projectId}, endpoint: "\${URL}" }`;

@@ -1,7 +1,7 @@
 // Tests points in time on the command line.
 
 import { expect, test } from 'vitest';
-import { readLastMoment } from '../../lib/cli/time-option.ts';
+import { readFirstMoment, readLastMoment } from '../../lib/cli/time-option.ts';
 
 const nowMs = Date.UTC(2026, 10, 26, 12);
 const read = (text: string) => new Date(readLastMoment('A', text, nowMs)).toISOString();
@@ -33,4 +33,11 @@ test.each([
   '30 d',
 ])('refuses "%s"', (text) => {
   expect(() => read(text)).toThrow(`A: "${text}" is not a point in time`);
+});
+
+test('a date means its first second where a period begins', () => {
+  const first = (text: string) => new Date(readFirstMoment('A', text, nowMs)).toISOString();
+  expect(first('2026-11-24')).toBe('2026-11-24T00:00:00.000Z');
+  expect(first('2026-11-24T06:00:00Z')).toBe('2026-11-24T06:00:00.000Z');
+  expect(() => first('soon')).toThrow('A: "soon" is not a point in time');
 });

@@ -117,7 +117,7 @@ test('without losses, the periods, the names and the ids that had a name are exa
         }
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 
@@ -136,7 +136,7 @@ test('with pruned rows and altered changes, no period is wrong, and from `knownF
       if (nodes.length === 0)
         expect(listing(truth, 'h1').every((name) => name < (knownFrom ?? '9'))).toBe(true);
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 

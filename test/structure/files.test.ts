@@ -44,6 +44,9 @@ const testedElsewhere: Record<string, string> = {
   'lib/sealing/run-pages.ts': 'test/sealing/contents.property.test.ts: positions in the list',
   'lib/sealing/sorted-block.ts': 'test/sealing/row-sorter.property.test.ts, through the sorter',
   'lib/cli/evidence-readme.ts': 'test/e2e/evidence.test.ts: the commands, as an outsider runs them',
+  'lib/cli/row-output.ts': 'test/cli/diff.test.ts and test/cli/nodes.test.ts, by what is printed',
+  'lib/cli/picked-targets.ts': 'test/cli/diff.test.ts and test/cli/history.test.ts, as options',
+  'lib/cli/life-text.ts': 'test/cli/node.test.ts: the timeline',
   'lib/verification/part-check.ts':
     'test/verification/verification.property.test.ts, through verifyStore',
   'lib/snapshots/part-difference.ts':
@@ -59,6 +62,7 @@ const testedElsewhere: Record<string, string> = {
     'test/verification/verification.property.test.ts, through verifyStore',
   'lib/sealing/witness-check.ts': 'test/sealing/chain-end.test.ts, through readChainEnd',
   'lib/reports/figures.ts': 'types only',
+  'lib/reports/life-reader.ts': 'test/reports/node-life.property.test.ts, through readNodeLives',
   'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
   'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
   'lib/runs/lease-wait.ts': 'test/runs/collect.test.ts and test/runs/prune.test.ts',

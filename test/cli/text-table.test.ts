@@ -1,0 +1,88 @@
+// Tests that tables are aligned in columns of the terminal, and fit its width.
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { formatTable, measureText, openTable } from '../../lib/cli/text-table.ts';
+
+const linesOf = (text: string) => text.split('\n').filter((line) => line !== '');
+
+test('aligns columns by what the terminal shows: Chinese and emoji take two columns', () => {
+  const rows = [
+    ['name', 'count', 'note'],
+    ['节点-三', '7', 'x'],
+    ['😀', '1,234', ''],
+  ];
+  expect(formatTable(rows, [1])).toBe(
+    ['name     count  note', '节点-三      7  x', '😀       1,234'].join('\n'),
+  );
+});
+
+test('without a limit nothing is shortened, and later rows can be wider than the first ones', () => {
+  const table = openTable({});
+  expect(table.format([['a', 'b']])).toBe('a  b\n');
+  const long = 'x'.repeat(300);
+  expect(table.format([[long, 'b']])).toBe(`${long}  b\n`);
+  expect(table.format([['c', 'd']])).toBe(`${'c'.padEnd(300)}  d\n`);
+  expect(table.format([])).toBe('');
+});
+
+test('the first rows set the widths; a later cell that is too wide is shortened', () => {
+  const table = openTable({ columns: 40 });
+  expect(table.format([['host', 'value']])).toBe('host  value\n');
+  expect(table.format([['host-with-a-long-name', 'v']])).toBe('hos…  v\n');
+});
+
+test('columns are left out in the given order while the lines are too wide', () => {
+  const rows = [['prod', 'cn-south-4', 'a'.repeat(32), 'host']];
+  const show = (columns: number) =>
+    openTable({ columns, optional: [2, 1] })
+      .format(rows)
+      .trimEnd()
+      .replaceAll(/ +/g, ' ');
+  expect(show(60)).toBe(`prod cn-south-4 ${'a'.repeat(32)} host`);
+  expect(show(50)).toBe('prod cn-south-4 host');
+  expect(show(20)).toBe('prod host');
+});
+
+test('a last cell continues on the next line, at a space', () => {
+  const table = openTable({ columns: 34, wrapsLast: true, indent: '  ' });
+  const lines = linesOf(table.format([['host', 'agent_status: online → offline; asset: 1 → 2']]));
+  expect(lines).toEqual(['  host  agent_status: online →', '        offline; asset: 1 → 2']);
+});
+
+test('an emoji is never cut in half', () => {
+  const table = openTable({ columns: 20 });
+  table.format([['abcdefg', 'abcdefg']]);
+  const text = table.format([['abcde😀😀', 'ab😀😀😀😀']]);
+  expect(text).not.toMatch(/\p{Surrogate}/u);
+  expect(measureText(text.trimEnd())).toBeLessThanOrEqual(16);
+});
+
+const cell = fc.string({
+  unit: fc.constantFrom('a', '-', ' ', '节', '😀', 'é', '\u001b', '\n', 'ع', '\u202e'),
+  maxLength: 40,
+});
+
+test('every line fits, whatever the cells are, and has no control character', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(cell, { minLength: 4, maxLength: 4 }), { minLength: 1, maxLength: 5 }),
+      fc.integer({ min: 40, max: 120 }),
+      (rows, columns) => {
+        const table = openTable({ columns, indent: '  ' });
+        const lines = linesOf(rows.map((row) => table.format([row])).join(''));
+        for (const line of lines) {
+          expect(measureText(line)).toBeLessThanOrEqual(columns);
+          expect(line).not.toMatch(/[\p{Cc}\p{Bidi_Control}\p{Surrogate}]/u);
+        }
+        expect(lines.length).toBeLessThanOrEqual(rows.length);
+      },
+    ),
+  );
+});
+
+test('all rows are drawn in their order, however many', () => {
+  const rows = Array.from({ length: 1_001 }, (_, index) => [`h${index}`, 'x']);
+  const lines = linesOf(openTable({}).format(rows));
+  expect(lines.map((line) => line.split(/ +/)[0])).toEqual(rows.map(([id]) => id));
+});
