@@ -9,7 +9,10 @@ import type { CommandRuntime, Output } from './session.ts';
 
 function openOutput(stream: NodeJS.WriteStream): Output {
   // The reader of a pipe may close it early (`| head`). An export continues nevertheless.
+  let isClosed = false;
   stream.on('error', (error: NodeJS.ErrnoException) => {
+    // Node keeps stdout and stderr open after an error, so `destroyed` does not say it.
+    isClosed = true;
     if (error.code !== 'EPIPE') process.exitCode = 1;
   });
   return {
@@ -23,7 +26,7 @@ function openOutput(stream: NodeJS.WriteStream): Output {
         ended.abort();
         await Promise.allSettled(events);
       }
-      return !stream.destroyed;
+      return !isClosed && !stream.destroyed;
     },
     isTerminal: Boolean(stream.isTTY),
     columns: () => stream.columns || 80,

@@ -172,6 +172,9 @@ interface Listing {
   print: Print;
 }
 
+/** A row group can have tens of thousands of rows: a reader such as `head` wants only the first ones. */
+const rowsPerWrite = 500;
+
 /** Ends quietly if the reader has closed the pipe. */
 async function listAll(
   connection: Connection,
@@ -215,14 +218,17 @@ async function listOne(
     });
     try {
       const toRow = openCellOrder(columns, rows.columns);
-      for await (const batch of rows.readBatches()) {
-        session.signal.throwIfAborted();
-        const shown = batch.map(toRow).filter(tests.isShown);
-        counts.nodes += shown.length;
-        counts.unprotected += shown.filter(tests.isUnprotected).length;
-        counts.offline += shown.filter(tests.isOffline).length;
-        done += batch.length;
-        if (!(await print(output.formatRows(shown)))) return { ...counts, isRead: false };
+      for await (const group of rows.readBatches()) {
+        for (let start = 0; start < group.length; start += rowsPerWrite) {
+          session.signal.throwIfAborted();
+          const batch = group.slice(start, start + rowsPerWrite);
+          const shown = batch.map(toRow).filter(tests.isShown);
+          counts.nodes += shown.length;
+          counts.unprotected += shown.filter(tests.isUnprotected).length;
+          counts.offline += shown.filter(tests.isOffline).length;
+          done += batch.length;
+          if (!(await print(output.formatRows(shown)))) return { ...counts, isRead: false };
+        }
       }
     } finally {
       await rows.close();
