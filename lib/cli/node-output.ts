@@ -1,17 +1,11 @@
 // Responsible for how nodes look on stdout: a table for people, CSV, or NDJSON. Not responsible for finding them.
 
+import { describeDuration } from '../core/duration.ts';
 import type { Cell, Row } from '../core/ports.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import type { Manifest } from '../snapshots/manifest.ts';
 import { isOffline, isUnprotected, type ProtectionCounts } from '../snapshots/protection.ts';
-import {
-  describeTarget,
-  fitLines,
-  formatCount,
-  formatDuration,
-  formatPlural,
-  formatTime,
-} from './format.ts';
+import { describeTarget, fitLines, formatCount, formatDuration, formatPlural } from './format.ts';
 import { openRowOutput, type RowFormat, type RowOutput } from './row-output.ts';
 import type { StoredTarget } from './stored-targets.ts';
 import { openTable } from './text-table.ts';
@@ -53,7 +47,8 @@ function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutpu
     ...(isCommon(({ region }) => region) ? [1] : []),
     ...(isCommon(({ account }) => account) ? [0] : []),
   ];
-  const table = openTable({ columns: width, optional, indent: '  ' });
+  // Project, name and id: their start tells nodes apart.
+  const table = openTable({ columns: width, optional, narrowFirst: [2, 3, 4], indent: '  ' });
   const names = ['account', 'region', 'project_id', 'host_name', 'host_id'];
   const cellsBefore = [...names, 'agent_status', 'protect_status'].map(indexOf);
   let isStarted = false;
@@ -100,18 +95,18 @@ const [protectStatus, protectSince] = ['protect_status', 'protect_status_since']
 const [agentStatus, agentSince] = ['agent_status', 'agent_status_since'].map(indexOf);
 const firstSeen = indexOf('first_seen_at');
 
-/** Since when the node is unprotected or offline, or when it was first seen. */
+/** Since when the node is unprotected or offline, or when it was first seen. The date comes first: a narrow cell is cut at its end. */
 function describeSince(row: Row, endMs: number): string {
   const cellOf = (index: number | undefined) => row[index ?? -1] ?? null;
-  const dated = (word: string, time: Cell) => `${word} ${describeDate(time, endMs)}`;
+  const dated = (word: string, time: Cell) => `${describeDate(time, endMs)} ${word}`;
   const reasons = [
     ...(isUnprotected(cellOf(protectStatus)) ? [dated('unprotected', cellOf(protectSince))] : []),
     ...(isOffline(cellOf(agentStatus)) ? [dated('offline', cellOf(agentSince))] : []),
   ];
-  return reasons.join('; ') || dated('seen', cellOf(firstSeen));
+  return reasons.join('; ') || dated('first seen', cellOf(firstSeen));
 }
 
 function describeDate(time: Cell, endMs: number): string {
   if (typeof time !== 'number') return '(not known)';
-  return `${formatTime(time)} (${formatDuration(Math.max(0, endMs - time))})`;
+  return `${new Date(time).toISOString().slice(0, 10)} (${describeDuration(Math.max(0, endMs - time))})`;
 }

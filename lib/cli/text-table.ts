@@ -14,6 +14,8 @@ export interface TableOptions {
   columns?: number | null;
   /** Columns that are left out while the lines are too wide, in this order. */
   optional?: readonly number[];
+  /** Columns that are narrowed to 12 before any other one is narrowed. */
+  narrowFirst?: readonly number[];
   /** True: the last cell continues on the next line, at a space. It is not shortened. */
   wrapsLast?: boolean;
   indent?: string;
@@ -27,6 +29,8 @@ export interface TableFormatter {
 const gap = '  ';
 /** No column is made narrower. With more columns than fit like this, the lines are too wide. */
 const narrowest = 6;
+/** As `narrowest`, of the columns that are narrowed first, until all columns must be. */
+const narrowFirstTo = 12;
 /** As `narrowest`, of a last column that continues on the next line. */
 const narrowestText = 24;
 /** cli-table3 compares all rows with each other: 1,000 rows at a time take twice as long. */
@@ -52,7 +56,7 @@ export function formatTable(rows: readonly Cells[], numeric: readonly number[] =
  * wider where a later row needs it.
  */
 export function openTable(options: TableOptions): TableFormatter {
-  const { numeric = [], columns = null, optional = [], indent = '' } = options;
+  const { numeric = [], columns = null, optional = [], narrowFirst = [], indent = '' } = options;
   let shown: number[] | null = null;
   let widths: number[] = [];
 
@@ -65,7 +69,9 @@ export function openTable(options: TableOptions): TableFormatter {
       kept = kept.filter((one) => one !== column);
     }
     const keptWidths = kept.map((column) => natural[column] ?? 0);
-    widths = limit === null ? keptWidths : fitWidths(keptWidths, limit, options.wrapsLast === true);
+    const first = narrowFirst.map((column) => kept.indexOf(column));
+    const fit = { first, wrapsLast: options.wrapsLast === true };
+    widths = limit === null ? keptWidths : fitWidths(keptWidths, limit, fit);
     return kept;
   }
 
@@ -103,21 +109,28 @@ function totalOf(widths: readonly number[]): number {
   return widths.reduce((sum, width) => sum + width, gap.length * (widths.length - 1));
 }
 
-/** The widest columns are made narrower first. */
-function fitWidths(natural: readonly number[], limit: number, wrapsLast: boolean): number[] {
+interface Fit {
+  /** Columns that are narrowed before the others; -1: none. */
+  first: readonly number[];
+  wrapsLast: boolean;
+}
+
+/** Of the columns that may be narrowed, the widest one is narrowed first. */
+function fitWidths(natural: readonly number[], limit: number, { first, wrapsLast }: Fit): number[] {
   const widths = [...natural];
-  const last = widths.length - 1;
-  let excess = totalOf(widths) - limit;
-  if (wrapsLast && excess > 0) {
-    const width = widths[last] ?? 0;
-    widths[last] = Math.min(width, Math.max(narrowestText, width - excess));
-    excess = totalOf(widths) - limit;
-  }
-  for (; excess > 0; excess -= 1) {
-    const widest = Math.max(...widths);
-    if (widest <= narrowest) break;
-    widths[widths.lastIndexOf(widest)] = widest - 1;
-  }
+  const all = widths.map((_, column) => column);
+  const narrow = (columns: readonly number[], least: number) => {
+    for (let excess = totalOf(widths) - limit; excess > 0; excess -= 1) {
+      const wide = columns.filter((column) => (widths[column] ?? 0) > least);
+      const widest = Math.max(...wide.map((column) => widths[column] ?? 0));
+      const column = wide.findLast((one) => widths[one] === widest);
+      if (column === undefined) return;
+      widths[column] = widest - 1;
+    }
+  };
+  if (wrapsLast) narrow(all.slice(-1), narrowestText);
+  narrow(first, narrowFirstTo);
+  narrow(all, narrowest);
   return widths;
 }
 

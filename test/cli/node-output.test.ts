@@ -34,16 +34,16 @@ const show = (
 };
 
 test.each([
-  [{}, 'seen 2026-11-22 06:00 (2 d 0 h)'],
-  [{ first_seen_at: null }, 'seen (not known)'],
+  [{}, '2026-11-22 (2 d) first seen'],
+  [{ first_seen_at: null }, '(not known) first seen'],
   [
     { protect_status: 'closed', protect_status_since: endMs - 3 * hourMs },
-    'unprotected 2026-11-24 03:00 (3 h)',
+    '2026-11-24 (3 h) unprotected',
   ],
-  [{ protect_status: null, protect_status_since: null }, 'unprotected (not known)'],
+  [{ protect_status: null, protect_status_since: null }, '(not known) unprotected'],
   [
     { agent_status: 'offline', agent_status_since: endMs - hourMs, protect_status: 'closed' },
-    'unprotected (not known); offline 2026-11-24 05:00 (60 min)',
+    '(not known) unprotected; 2026-11-24 (60 min) offline',
   ],
 ])('since of %j: %s', (cells, expected) => {
   expect(show(cells)[1]).toContain(`  ${expected}  10.0.0.1`);
@@ -56,10 +56,17 @@ test('null is -, an empty name is ""', () => {
 test('on a narrow terminal, what all targets have in common is left out', () => {
   const [header, row] = show({}, 120);
   expect(header).not.toContain('project');
-  expect(row).toContain('2026-11-22 06:00 (2 d 0 h)');
+  expect(row).toContain('2026-11-22 (2 d) first seen');
   const [both] = show({}, 120, [target, other]);
   expect(both).toMatch(/project/);
   expect(show({})[0]).toMatch(/account +region +project +host_name/);
+});
+
+test('at 100 columns, the dates and ages are still shown', () => {
+  const since = { protect_status: 'closed', protect_status_since: endMs - 3 * hourMs };
+  const [, row] = show({ ...since, host_id: 'b'.repeat(36), host_name: 'n'.repeat(30) }, 100);
+  expect(row).toMatch(/ 2026-11-24 \(3 h\)/);
+  expect(row.length).toBeLessThanOrEqual(100);
 });
 
 test('the header is printed once', () => {

@@ -44,6 +44,19 @@ test('columns are left out in the given order while the lines are too wide', () 
   expect(show(20)).toBe('prod host');
 });
 
+test('some columns are narrowed before others, to 12', () => {
+  const rows = [['x'.repeat(30), 'y'.repeat(20), 'z'.repeat(10)]];
+  const widthsOf = (columns: number) =>
+    openTable({ columns, narrowFirst: [1] })
+      .format(rows)
+      .trimEnd()
+      .split(/ +/)
+      .map((text) => text.length);
+  expect(widthsOf(60)).toEqual([30, 16, 10]);
+  expect(widthsOf(50)).toEqual([24, 12, 10]);
+  expect(widthsOf(34)).toEqual([10, 10, 10]);
+});
+
 test('a last cell continues on the next line, at a space', () => {
   const table = openTable({ columns: 34, wrapsLast: true, indent: '  ' });
   const lines = linesOf(table.format([['host', 'agent_status: online → offline; asset: 1 → 2']]));

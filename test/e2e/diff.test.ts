@@ -3,6 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { openDuck } from '../formats/readers.ts';
 import {
   cli,
@@ -89,6 +90,11 @@ test('the changes of a list between two exports', async () => {
     const piped = await startProcess('sh', args, { cwd }).ended;
     expectCode(piped, 0);
     expect([piped.out, piped.err]).toEqual([`${ended.out.split('\n')[0]}\n`, '']);
+    const nodes = 'set -o pipefail; "$0" "$1" nodes --store file:./lake --format csv | head -n 1';
+    const first = await startProcess('bash', ['-c', nodes, process.execPath, cli], { cwd }).ended;
+    expectCode(first, 0);
+    expect(first.err).toBe('');
+    expect(first.out.trimEnd().split(',')).toHaveLength(containerNodes.columns.length);
   } finally {
     duck.close();
   }
