@@ -37,8 +37,9 @@ export function describeLife(
 ): string {
   const { hostId, names, now } = life;
   const newest = lives.searched?.to ?? '';
-  const title = `${names.at(-1) ?? '(no name)'}  ${hostId}`;
-  const before = names.slice(0, -1);
+  const name = findNewestName(life);
+  const title = `${name ?? '(no name)'}  ${hostId}`;
+  const before = names.filter((one) => one !== name);
   const lines = [
     ...describeSeen(life, lives, nowMs),
     ...describeChanges(life, lives),
@@ -63,6 +64,13 @@ export function describeLife(
   const text = (some: readonly string[]) =>
     some.map((line) => `${fitLines(line, columns)}\n`).join('');
   return `${text(head)}${table.format(rows)}${text(notes)}`;
+}
+
+/** The name that it has, or had last: it can have had that one twice. */
+function findNewestName({ now, events, names }: NodeLife): string | null {
+  const event = events.at(-1);
+  const newest = now ? nodeCell(now, 'host_name') : event && changeCell(event, 'host_name');
+  return newest === undefined ? (names.at(-1) ?? null) : (newest as string | null);
 }
 
 function timeOf(name: string): number {

@@ -8,7 +8,7 @@ import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { changeColumns } from '../../lib/snapshots/changes.ts';
 import { openDuck } from '../formats/readers.ts';
 import { projects, seedPeople } from '../support/people-history.ts';
-import { copyToFolder } from '../support/seeded-store.ts';
+import { copyToFolder, seedStore } from '../support/seeded-store.ts';
 import { call, createFolder } from './test-runtime.ts';
 
 async function openPeople() {
@@ -124,6 +124,21 @@ test('the timeline has dates, what changed, and how long a status lasted', async
     `${textOf(6)} changed protect_status: opened → closed after 24 h`,
   ]);
   expect(lines.at(-2)).toMatch(/ now +agent_status online since /);
+});
+
+test('the title is the name of now, also if the node had it before', async () => {
+  const scheduleMs = 3_600_000;
+  const startMs = Math.floor(Date.now() / scheduleMs) * scheduleMs - 4 * scheduleMs;
+  const { store } = await seedStore(
+    ['a', 'b', 'a'].map((host_name, index) => {
+      return { timeMs: startMs + index * scheduleMs, nodes: { h1: { host_name } } };
+    }),
+    scheduleMs,
+  );
+  const cwd = createFolder();
+  copyToFolder(store, cwd);
+  const { runtime } = await call(['node', 'b', '--store', `file:${cwd}`], { cwd });
+  expect(runtime.out()).toMatch(/^a {2}h1\n.*\n {2}earlier names: b\n/);
 });
 
 test('says where the life ends, and escapes what could harm a terminal', async () => {
