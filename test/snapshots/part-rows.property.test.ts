@@ -10,7 +10,7 @@ import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
 import { openScratch } from '../../lib/platform/scratch.ts';
 import type { Part } from '../../lib/snapshots/manifest.ts';
-import { openPartRows } from '../../lib/snapshots/part-rows.ts';
+import { openCellOrder, openPartRows } from '../../lib/snapshots/part-rows.ts';
 import { encodeRows } from '../formats/encoding.ts';
 import { createRows } from '../formats/inventory.ts';
 import { createTempDir, findDifference } from '../formats/readers.ts';
@@ -163,4 +163,11 @@ test('a temporary file that another program changed is a ScratchError', async ()
   } finally {
     folder.remove();
   }
+});
+
+test('a column that a part lacks is null, and the cells are in the order that was asked for', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ name, type: 'string' }) as const);
+  if (!a || !b || !c) throw new Error('not reached');
+  expect(openCellOrder([a, b, c], [c, a])(['of c', 'of a'])).toEqual(['of a', null, 'of c']);
+  expect(openCellOrder([a, b], [a, b])(['of a', 'of b'])).toEqual(['of a', 'of b']);
 });
