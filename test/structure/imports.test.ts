@@ -9,7 +9,16 @@ const core = ['core'];
 const adapters = ['api', 'store', 'formats', 'datasets'];
 const mechanisms = ['reading', 'quota', ...core];
 const evidence = ['verification', 'sealing', 'retention', 'snapshots', ...mechanisms];
-const application = ['app', 'alerts', 'reports', 'runs', 'config', 'platform', ...adapters, ...evidence];
+const application = [
+  'app',
+  'alerts',
+  'reports',
+  'runs',
+  'config',
+  'platform',
+  ...adapters,
+  ...evidence,
+];
 /** Arrows point down only. A folder that is not listed here may not exist. */
 const mayImport: Record<string, readonly string[]> = {
   core: [],
