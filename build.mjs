@@ -7,6 +7,7 @@ import { isBuiltin } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { definePageAssets } from './page-assets.mjs';
 
 /** FunctionGraph documents runtimes from Node 18 to Node 20. Both run code that is built for 18. */
 const target = 'node18';
@@ -67,11 +68,12 @@ async function buildAll(root, only) {
   await mkdir(join(dist, 'meta'), { recursive: true });
   // Node would load these files as ES modules, because the root package.json says so, and they would export nothing.
   await writeFile(join(dist, 'package.json'), '{"type":"commonjs"}\n');
-  await Promise.all(entries.map((entry) => buildEntry(root, dist, version, entry)));
+  const define = { __VERSION__: JSON.stringify(version), ...(await definePageAssets(root)) };
+  await Promise.all(entries.map((entry) => buildEntry(root, dist, define, entry)));
   if (only.length === 0) await chmod(join(dist, 'cli.js'), 0o755);
 }
 
-async function buildEntry(root, dist, version, { name, from, to, banner }) {
+async function buildEntry(root, dist, define, { name, from, to, banner }) {
   const outfile = join(dist, to);
   const { metafile } = await build({
     absWorkingDir: root,
@@ -91,7 +93,7 @@ async function buildEntry(root, dist, version, { name, from, to, banner }) {
     legalComments: 'external',
     banner: { js: banner },
     plugins: [noKeySearch],
-    define: { __VERSION__: JSON.stringify(version) },
+    define,
     // CommonJS has no import.meta, so code that reads it would fail at run time.
     logOverride: { 'empty-import-meta': 'error' },
     logLevel: 'warning',

@@ -1,6 +1,7 @@
 // Responsible for how tests run: one project per kind of test, told apart by the ending of the file name.
 
 import { defineConfig } from 'vitest/config';
+import { definePageAssets } from './page-assets.mjs';
 import { LongestFirst } from './test/support/longest-first.ts';
 
 /** Tests that start built files or other processes. */
@@ -14,6 +15,8 @@ const project = (name: string, test: object) => ({
 });
 
 export default defineConfig({
+  // As in a build: the script and the style of the page of a report.
+  define: await definePageAssets(import.meta.dirname),
   test: {
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
@@ -52,6 +55,8 @@ export default defineConfig({
       }),
       // Thousands of verifications: minutes.
       project('forger', { include: ['test/forger/**/*.forger.ts'], testTimeout: 300_000 }),
+      // In Chromium, which .ci/run installs.
+      project('browser', { include: ['test/browser/**/*.browser.ts'], testTimeout: 60_000 }),
       project('engines', { include: ['test/engines/**/*.engines.ts'], testTimeout: 60_000 }),
     ],
     coverage: {

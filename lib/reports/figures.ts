@@ -20,14 +20,35 @@ export interface ReportFigures {
   targets: TargetFigures[];
   /** All targets together, one entry for each day of the period. */
   days: TotalOfDay[];
-  /** Unprotected or offline in the newest complete snapshot of the period; those for the longest time first. */
+  /**
+   * Unprotected or offline in the newest complete snapshot of the period; those for the longest time first. Targets without a
+   * `knownFrom` count with no node.
+   */
   nodes: { total: number; unprotected: number; offline: number; shown: NodeAtEnd[] };
+  /** The newest first. */
   changes: ChangeTotals & { shown: ShownChange[] };
   /** Counted in all snapshots of the period. */
   quality: QualityFigures;
   integrity: IntegrityFigures;
   /** The files beside the page, without `report.json`. */
   files: { name: string; rows: number; bytes: number; sha256: string }[];
+  /** What the lists above lack so that the page is not too large. Absent: nothing. `nodes` and `changes` have their totals. */
+  leftOut?: LeftOut;
+}
+
+export interface LeftOut {
+  /** Targets, those without missed slots and drifted snapshots first. They count in all sums. */
+  targets: number;
+  /** The oldest gaps of targets. Their slots count in `snapshots.missed`. */
+  gaps: number;
+  /** The oldest of all days together. */
+  days: number;
+  /** Targets in the list whose `days` are empty, those without missed slots and drifted snapshots first. */
+  calendars: number;
+  /** Keys in `integrity.notReached`. */
+  notReached: number;
+  /** Values, fields and columns in `quality`. */
+  quality: number;
 }
 
 export interface TargetName {
@@ -149,7 +170,10 @@ export interface QualityFigures {
 }
 
 export interface IntegrityFigures {
-  /** `notVerified`: the user left the verification out. */
+  /**
+   * `failed`: there is a fault or an object that could not be read, also if it was found without a verification. `notVerified`: the
+   * user left the verification out.
+   */
   status: 'verified' | 'failed' | 'notVerified';
   /** Null: not verified. The words of `cgs-export verify`, in English. */
   proven: string | null;

@@ -86,6 +86,29 @@ const testedElsewhere: Record<string, string> = {
   'functions/collect.ts': 'test/e2e/function.test.ts, as the platform runs it',
   'lib/app/prune-json.ts': 'test/cli/prune.test.ts, through the command',
   'functions/prune.ts': 'test/app/prune-invocation.test.ts, and the plugin calls it',
+  'lib/reports/page-assets.ts': 'test/reports/html-page.test.ts: what a build puts in',
+  ...Object.fromEntries(
+    [
+      'completeness-section',
+      'headline',
+      'integrity-section',
+      'limits-section',
+      'list-sections',
+      'page-limits',
+      'quality-section',
+      'scope-section',
+      'table-markup',
+      'trend-section',
+    ].map((name) => [`lib/reports/page/${name}.ts`, 'test/reports/html-page.test.ts, as a page']),
+  ),
+  'lib/reports/page/strings-en.ts': 'test/reports/page/texts.test.ts, through formatText',
+  'lib/reports/page/strings-zh.ts': 'test/reports/page/texts.test.ts, through formatText',
+  ...Object.fromEntries(
+    ['charts', 'language', 'lists', 'main', 'theme'].map((name) => [
+      `lib/reports/browser/${name}.ts`,
+      'test/browser/page.browser.ts, in Chromium',
+    ]),
+  ),
   'functions/verify.ts': 'test/e2e/verify-function.test.ts, as the platform runs it',
 };
 

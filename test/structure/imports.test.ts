@@ -63,6 +63,21 @@ test('a file imports only its own folder and the folders below it', () => {
   expect(sourceFiles.flatMap((path) => findWrongImports(path, parse(path)))).toEqual([]);
 });
 
+/** The script of the page runs in a browser: it has no Node.js, and what it imports is in every page. */
+test('the script of the page imports only its own folder, the texts of the page, and types', () => {
+  const wrong = sourceFiles.flatMap((path) => {
+    const isBrowser = path.startsWith('lib/reports/browser/');
+    return importsOf(parse(path)).filter((name) => {
+      const to = name.startsWith('.') ? posix.join(dirname(path), name) : name;
+      if (!isBrowser) return to.startsWith('lib/reports/browser/');
+      return !/^(lib\/reports\/(browser|page)\/|lib\/reports\/figures\.ts$|@tanstack\/table-core)/.test(
+        to,
+      );
+    });
+  });
+  expect(wrong).toEqual([]);
+});
+
 test('the import rule detects each kind of import', () => {
   const wrong = (path: string, text: string) => findWrongImports(path, parseText(text)).length;
   expect(wrong('lib/api/a.ts', "import type { A } from '../store/file.ts';")).toBe(1);

@@ -27,6 +27,7 @@ export async function createCheckout(): Promise<Checkout> {
     'lib',
     'functions',
     'build.mjs',
+    'page-assets.mjs',
     'package.json',
     'tsconfig.json',
     'serverless.yml',

@@ -1,0 +1,86 @@
+// Responsible for the top of the page: title, banner, and the figures that answer the first questions. Pure.
+
+import { type Html, html, type Words } from './markup.ts';
+import type { PageFigures } from './page-limits.ts';
+import { describeDays, describeTimes, judgeIntegrity } from './page-summary.ts';
+import type { TextKey } from './strings-en.ts';
+import { formatNumber, formatTime } from './texts.ts';
+import { isKnown } from './trend-chart.ts';
+
+export function formatHeadline(page: PageFigures, words: Words): Html {
+  const { since, until } = page.figures.period;
+  return html`<header>
+<div class="tools" hidden>
+<button type="button" id="language">${words.plain('switchLanguage')}</button>
+<button type="button" id="theme">${words.say('switchTheme')}</button>
+</div>
+<h1>${words.say('title')}</h1>
+<p class="period">${words.say('subtitle', since.slice(0, 10), until.slice(0, 10))}</p>
+</header>
+<section id="summary" aria-labelledby="summary-title">
+<h2 id="summary-title" class="v">${words.say('summary')}</h2>
+${formatBanners(page, words)}${formatTiles(page, words)}</section>
+`;
+}
+
+/** The mark is a shape, so that a banner does not depend on its colour. */
+function formatBanner(kind: 'bad' | 'warn' | 'good', content: Html): Html {
+  return html`<div class="banner ${kind}"><p>${content}</p></div>
+`;
+}
+
+function formatBanners({ figures, left }: PageFigures, words: Words): Html {
+  const { integrity } = figures;
+  const trust = judgeIntegrity(integrity);
+  const more = html` <a href="#integrity">${words.say('bannerMore')}</a>`;
+  const say = (key: TextKey, count = 0) => html`<strong>${words.say(key, count)}</strong>`;
+  const unchecked = integrity.unchecked.total + integrity.notReached.length + left.notReached;
+  const { unproven } = describeDays(figures.targets);
+  const unknown = figures.days.at(-1)?.unknown ?? 0;
+  const integrityBanner = {
+    failed: () => formatBanner('bad', html`${say('bannerFailed', integrity.faults.total)}${more}`),
+    notVerified: () => formatBanner('warn', html`${say('bannerNotVerified')}${more}`),
+    unchecked: () => formatBanner('warn', html`${say('bannerUnchecked', unchecked)}${more}`),
+    consistent: () =>
+      formatBanner('good', html`${say('bannerOk')} ${words.say('bannerOwn')}${more}`),
+    anchored: () =>
+      formatBanner('good', html`${say('bannerOk')} ${words.say('bannerTrusted')}${more}`),
+  }[trust]();
+  const days =
+    unproven === 0
+      ? null
+      : formatBanner(
+          'warn',
+          html`${say('bannerDays', unproven)} <a href="#completeness">${words.say('bannerDaysMore')}</a>`,
+        );
+  const without =
+    unknown === 0 ? null : formatBanner('warn', html`${words.say('bannerNoTarget', unknown)}`);
+  return html`${integrityBanner}${days}${without}`;
+}
+
+function formatTile(title: Html, value: Html | string, detail: Html | null): Html {
+  return html`<div><dt>${title}</dt><dd><b>${value}</b>${detail ? html`<span>${detail}</span>` : null}</dd></div>
+`;
+}
+
+function formatTiles({ figures, left }: PageFigures, words: Words): Html {
+  const known = figures.days.filter(isKnown);
+  const [first, last] = [known[0], known.at(-1)];
+  const share = (count: number) =>
+    last?.nodes ? words.say('tileShare', Math.round((count / last.nodes) * 1_000) / 10) : null;
+  const value = (count: number | undefined) => (count === undefined ? '–' : formatNumber(count));
+  const { unproven, due } = describeDays(figures.targets);
+  const isWhole = left.calendars + left.targets + left.days === 0;
+  const times = describeTimes(figures.targets);
+  const asOf = times
+    ? words.say('asOf', formatRange(times.from, times.to))
+    : words.say('trendNone');
+  return html`<dl class="tiles">
+${formatTile(words.say('tileNodes'), value(last?.nodes), first ? words.say('tileStart', first.nodes, first.date) : null)}${formatTile(words.say('tileUnprotected'), value(last?.unprotected), last ? share(last.unprotected) : null)}${formatTile(words.say('tileOffline'), value(last?.offline), last ? share(last.offline) : null)}${formatTile(words.say('tileDays'), `${isWhole ? '' : '≥ '}${formatNumber(unproven)}`, words.say('tileOfDays', due))}</dl>
+<p class="note">${asOf} ${words.say('words')}</p>
+`;
+}
+
+function formatRange(from: string, to: string): string {
+  return from === to ? `${formatTime(to)} UTC` : `${formatTime(from)} – ${formatTime(to)} UTC`;
+}

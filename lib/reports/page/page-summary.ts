@@ -1,0 +1,75 @@
+// Responsible for the figures of the headline and the days that are not proven, from the figures of a report. Pure.
+
+import type { DayState, IntegrityFigures, TargetFigures } from '../figures.ts';
+
+export interface DayCounts {
+  /** Days on which a snapshot was due for at least one target. */
+  due: number;
+  /** Of these, the days that are drifted or missing for at least one target. */
+  unproven: number;
+}
+
+const isUnproven = (state: DayState) => state === 'drifted' || state === 'missing';
+
+export function describeDays(targets: readonly TargetFigures[]): DayCounts {
+  const due = new Set<string>();
+  const unproven = new Set<string>();
+  for (const { date, state } of targets.flatMap(({ days }) => days)) {
+    if (state !== 'none') due.add(date);
+    if (isUnproven(state)) unproven.add(date);
+  }
+  return { due: due.size, unproven: unproven.size };
+}
+
+/** Times of the oldest and the newest of the snapshots whose figures count, ISO 8601; null: none counts. */
+export function describeTimes(
+  targets: readonly TargetFigures[],
+): { from: string; to: string } | null {
+  const times = targets
+    .flatMap(({ newestComplete }) => newestComplete ?? [])
+    .map(({ snapshot }) => readSnapshotTime(snapshot))
+    .sort();
+  const [from, to] = [times[0], times.at(-1)];
+  return from === undefined || to === undefined ? null : { from, to };
+}
+
+/** `20261125T201552Z` → `2026-11-25T20:15:52Z`. */
+export function readSnapshotTime(snapshot: string): string {
+  return snapshot.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z');
+}
+
+export type Trust = 'failed' | 'notVerified' | 'unchecked' | 'consistent' | 'anchored';
+
+/** `anchored`: verified with keys or pins from outside the store. `consistent`: verified without. */
+export function judgeIntegrity(integrity: IntegrityFigures): Trust {
+  const { status, faults, unchecked, signatures, pinned } = integrity;
+  if (faults.total > 0) return 'failed';
+  if (status === 'notVerified') return 'notVerified';
+  if (unchecked.total > 0 || integrity.notReached.length > 0) return 'unchecked';
+  if (status === 'failed') return 'failed';
+  const isAnchored = signatures.keysFrom === 'given' || (pinned !== null && pinned.targets > 0);
+  return isAnchored ? 'anchored' : 'consistent';
+}
+
+export interface DayRange {
+  from: string;
+  to: string;
+  state: DayState;
+  missed: number;
+}
+
+/** Days that follow each other with the same unproven state are one range. */
+export function listUnprovenDays({ days }: TargetFigures): DayRange[] {
+  const ranges: DayRange[] = [];
+  for (const [index, { date, state, missed }] of days.entries()) {
+    if (!isUnproven(state)) continue;
+    const last = ranges.at(-1);
+    if (last?.state === state && last.to === days[index - 1]?.date) {
+      last.to = date;
+      last.missed += missed;
+    } else {
+      ranges.push({ from: date, to: date, state, missed });
+    }
+  }
+  return ranges;
+}

@@ -1,0 +1,62 @@
+// Responsible for building the script and the style of the page of a report, which build.mjs, the tests and scripts put into it.
+
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+/** Browsers of the last years: those that also know `overflow-wrap: anywhere` and `:is()`. */
+const target = ['chrome100', 'firefox100', 'safari15.4'];
+const folder = 'lib/reports/browser';
+
+/**
+ * `{ script, style }` from the sources in `root`; null if it has none, as a folder of a test. In the script `</` cannot occur:
+ * esbuild escapes it. Throws Error if the sources cannot be built.
+ * @param {string} root
+ * @returns {Promise<{ script: string, style: string } | null>}
+ */
+export async function buildPageAssets(root) {
+  const entry = join(root, folder, 'main.ts');
+  const exists = await access(entry).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) return null;
+  const bundle = async (name, options) => {
+    const { outputFiles } = await build({
+      absWorkingDir: root,
+      entryPoints: [`${folder}/${name}`],
+      bundle: true,
+      minify: true,
+      write: false,
+      target,
+      charset: 'ascii',
+      legalComments: 'none',
+      logLevel: 'warning',
+      ...options,
+    });
+    return outputFiles[0].text.trim();
+  };
+  const [script, style] = await Promise.all([
+    bundle('main.ts', { format: 'iife', charset: 'utf8', banner: { js: licence } }),
+    bundle('page.css', { loader: { '.css': 'css' } }),
+  ]);
+  return { script, style };
+}
+
+/** What the licence of the library asks for. */
+const licence =
+  '/* Contains @tanstack/table-core and @tanstack/store, (c) Tanner Linsley, MIT licence. */';
+
+/**
+ * For `define` of esbuild and Vite: the constants of lib/reports/page-assets.ts.
+ * @param {string} root
+ * @returns {Promise<Record<string, string>>}
+ */
+export async function definePageAssets(root) {
+  const assets = await buildPageAssets(root);
+  if (assets === null) return {};
+  return {
+    __PAGE_SCRIPT__: JSON.stringify(assets.script),
+    __PAGE_STYLE__: JSON.stringify(assets.style),
+  };
+}

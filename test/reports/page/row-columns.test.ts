@@ -1,0 +1,94 @@
+// Tests what the cells of the lists show.
+
+import { expect, test } from 'vitest';
+import type { NodeAtEnd, ShownChange } from '../../../lib/reports/figures.ts';
+import {
+  rowChoices,
+  rowColumns,
+  type Table,
+  type TableRows,
+} from '../../../lib/reports/page/row-columns.ts';
+
+const target = {
+  account: 'prod',
+  table: 'container_nodes',
+  region: 'cn-north-4',
+  projectId: '0f1e',
+};
+const node: NodeAtEnd = {
+  ...target,
+  hostId: 'id-1',
+  hostName: 'web-1',
+  protectStatus: 'closed',
+  agentStatus: 'offline',
+  unprotected: { since: '2026-11-01T06:00:00Z', days: 24.04 },
+  offline: { since: null, days: null },
+};
+const change: ShownChange = {
+  ...target,
+  snapshotAt: '2026-11-02T06:00:00Z',
+  hostId: 'id-1',
+  hostName: null,
+  change: 'changed',
+  columns: ['agent_status', 'version'],
+  protectStatus: ['opened', 'opened'],
+  agentStatus: ['online', null],
+};
+
+function show<Name extends Table>(
+  table: Name,
+  row: TableRows[Name],
+  language: 'en' | 'zh' = 'en',
+): Record<string, string> {
+  return Object.fromEntries(
+    rowColumns[table].map(({ name, cell }) => {
+      const { main, detail } = cell(row, language);
+      return [name, detail === undefined ? main : `${main} | ${detail}`];
+    }),
+  );
+}
+
+test('a node', () => {
+  const row = node;
+  expect(show('nodes', row)).toEqual({
+    node: 'web-1 | id-1',
+    target: 'prod / cn-north-4 | 0f1e',
+    protection: 'closed',
+    unprotectedSince: '2026-11-01 06:00 | 24 days',
+    agent: 'offline',
+    offlineSince: 'not known',
+  });
+  expect(show('nodes', { ...row, protectStatus: null, unprotected: null }, 'zh')).toMatchObject({
+    protection: '无值',
+    unprotectedSince: '',
+    agent: '离线（offline）',
+    offlineSince: '未知',
+  });
+});
+
+test('a change', () => {
+  const row = change;
+  expect(show('changes', row)).toEqual({
+    time: '2026-11-02 06:00',
+    node: 'no name | id-1',
+    target: 'prod / cn-north-4 | 0f1e',
+    change: 'changed',
+    columns: 'agent_status, version',
+    protection: 'opened',
+    agent: 'online → no value',
+  });
+  const added: ShownChange = { ...row, change: 'added', protectStatus: [null, 'closed'] };
+  expect(show('changes', added).protection).toBe('closed');
+});
+
+test('another table is named with its target', () => {
+  const row = { ...node, table: 'prod_nodes' };
+  expect(show('nodes', row).target).toBe('prod / prod_nodes / cn-north-4 | 0f1e');
+});
+
+test('the choices tell unprotected from offline', () => {
+  const matching = (row: NodeAtEnd) =>
+    rowChoices.nodes.filter(({ matches }) => matches(row)).map(({ title }) => title);
+  expect(matching({ ...node, offline: null })).toEqual(['reasonAll', 'reasonUnprotected']);
+  expect(matching({ ...node, unprotected: null })).toEqual(['reasonAll', 'reasonOffline']);
+});
