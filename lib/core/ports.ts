@@ -62,6 +62,17 @@ export interface FileClock {
   nowMs: number;
 }
 
+/** Called with the key of a folder that may not be listed, and why. One folder can be reported more than once. */
+export type OnRefused = (key: string, error: ExportError) => void;
+
+/** What is in the folder of a store but can be no object. */
+export interface IrregularEntry {
+  /** Of a `name`: with `\xff` in place of each byte that is not part of UTF-8 text, so no object has it. */
+  key: string;
+  /** `special`: a link, a pipe, a socket or a device. `name`: its own name or that of a folder above it is not UTF-8. */
+  kind: 'special' | 'name';
+}
+
 /** Whole objects by key. A read sees every earlier write. Of two writes at the same time, the last one wins. */
 export interface Store {
   /** `file:/abs/dir` or `obs://bucket/prefix`, for messages. */
@@ -92,13 +103,16 @@ export interface Store {
    * file may be open. It can iterate once. The memory of a chunk is used again for the next one.
    */
   read(key: string): Promise<AsyncIterable<Uint8Array> | null>;
-  /** Every object whose key starts with `prefix`, in ascending order of the keys' UTF-8 bytes. */
-  list(prefix: string): Promise<StoredObject[]>;
   /**
-   * Only defined on a file system: what is in the store's folder but is neither a file nor a folder, such as links and pipes,
-   * by key. It is never followed or opened. `list` does not return it, but other programs may read it.
+   * Every object whose key starts with `prefix`, in ascending order of the keys' UTF-8 bytes. Throws StoreError if a folder may
+   * not be listed. With `onRefused` it is called for each such folder below the root instead, and the rest is listed.
    */
-  listIrregular?(): Promise<string[]>;
+  list(prefix: string, onRefused?: OnRefused): Promise<StoredObject[]>;
+  /**
+   * Only defined on a file system: what is in the store's folder but can be no object. It is never followed or opened. `list`
+   * does not return it, but other programs may read it. `onRefused` as for `list`.
+   */
+  listIrregular?(onRefused?: OnRefused): Promise<IrregularEntry[]>;
   /** Does nothing if the object does not exist. */
   delete(key: string): Promise<void>;
 }

@@ -60,9 +60,12 @@ export async function checkStoredKeys(
   });
 }
 
-/** Every key that a manifest names must be in the store, so that other programs can check the signature. */
+/**
+ * Every key that a manifest names must be in the store, so that other programs can check the signature. `isHidden`: whether a key
+ * that `keys` lack may exist all the same.
+ */
 export function checkNamedKeys(
-  keys: readonly string[],
+  { keys, isHidden }: { keys: readonly string[]; isHidden: (key: string) => boolean },
   signatures: Iterable<ManifestSignature>,
   notes: Notes,
 ): void {
@@ -71,7 +74,7 @@ export function checkNamedKeys(
   for (const { keyId } of signatures) counts.set(keyId, (counts.get(keyId) ?? 0) + 1);
   for (const [keyId, count] of counts) {
     const key = publicKeyKey(keyId);
-    if (stored.has(key)) continue;
+    if (stored.has(key) || isHidden(key)) continue;
     const message = `is missing: ${count === 1 ? '1 manifest names' : `${count} manifests name`} it as the key of ${count === 1 ? 'its signature' : 'their signatures'}`;
     notes.faults.push({ key, message, hint: missingKeyHint });
   }

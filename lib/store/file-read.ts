@@ -1,8 +1,11 @@
 // Responsible for reading a folder that others can write to: only regular files of a sensible size, never through links.
 
+import { isUtf8 } from 'node:buffer';
 import type { Dirent, Stats } from 'node:fs';
 import { constants, type FileHandle, lstat, open, readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
+import { StoreError } from '../core/errors.ts';
+import type { OnRefused } from '../core/ports.ts';
 import { linkFound, nullIfAbsent, shortened, unusable, withStoreErrors } from './file-errors.ts';
 
 /** Of one chunk of a stream. */
@@ -134,25 +137,74 @@ export async function checkFolders(root: string, key: string): Promise<void> {
   }
 }
 
+/** What a folder of the store has, at any depth. Folders themselves are not entries. */
+export interface FolderEntry {
+  /** Relative to the store's root. Where a name is not UTF-8, its bytes are escaped: no object has this key. */
+  key: string;
+  isFile: boolean;
+  /** False: a name on the way is not UTF-8. */
+  isKey: boolean;
+}
+
+export interface Listing {
+  /** A name at the top of the store that is left out, and is not entered. */
+  except: string;
+  /** Absent: a folder that may not be listed is an error. */
+  onRefused?: OnRefused | undefined;
+}
+
 /**
- * The keys of everything below `folder` that `isWanted` accepts and is no folder: `folderPrefix`, then a path in `folder` that
- * starts with `nameStart`. Links to folders are not entered.
+ * Everything below the folder `root`/`prefix` (`prefix` is empty or ends with `/`) whose path in it starts with `nameStart`. Links
+ * to folders are not entered. Throws StoreError.
  */
-export async function listKeys(
-  folder: string,
-  folderPrefix: string,
+export async function listFolder(
+  root: string,
+  prefix: string,
   nameStart: string,
-  isWanted: (entry: Dirent) => boolean,
-): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(nullIfAbsent);
-  const keys: string[] = [];
-  for (const entry of entries ?? []) {
-    const key = `${folderPrefix}${entry.name}`;
-    if (!entry.name.startsWith(nameStart)) continue;
-    if (entry.isDirectory()) {
-      const below = await listKeys(join(folder, entry.name), `${key}/`, '', isWanted);
-      for (const one of below) keys.push(one);
-    } else if (isWanted(entry)) keys.push(key);
+  listing: Listing,
+): Promise<FolderEntry[]> {
+  const found: FolderEntry[] = [];
+  const start = { path: Buffer.from(join(root, prefix)), key: prefix, isKey: true };
+  for (const folders = [start]; ; ) {
+    const folder = folders.pop();
+    if (!folder) return found;
+    for (const entry of await readFolder(folder, listing)) {
+      const { name } = entry;
+      const isKey = folder.isKey && isUtf8(name);
+      const text = isUtf8(name) ? name.toString() : escapeName(name);
+      const key = `${folder.key}${text}`;
+      if (folder === start && !text.startsWith(nameStart)) continue;
+      if (key === listing.except) continue;
+      if (entry.isDirectory()) {
+        const path = Buffer.concat([folder.path, Buffer.from(sep), name]);
+        folders.push({ path, key: `${key}/`, isKey });
+      } else found.push({ key, isFile: entry.isFile(), isKey });
+    }
   }
-  return keys;
+}
+
+async function readFolder(
+  { path, key }: { path: Buffer; key: string },
+  { onRefused }: Listing,
+): Promise<Dirent<Buffer>[]> {
+  try {
+    const entries = await withStoreErrors('list', path.toString(), () =>
+      readdir(path, { withFileTypes: true, encoding: 'buffer' }).catch(nullIfAbsent),
+    );
+    return entries ?? [];
+  } catch (error) {
+    if (!isRefused(error) || !onRefused || key === '') throw error;
+    onRefused(key.slice(0, -1), error);
+    return [];
+  }
+}
+
+export function isRefused(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.code === 'STORE_DENIED';
+}
+
+/** Each byte that is not ASCII as `\xff`. */
+function escapeName(name: Buffer): string {
+  const toHex = (byte: string) => `\\x${byte.charCodeAt(0).toString(16)}`;
+  return name.toString('latin1').replaceAll(/[\u0080-\u00ff]/g, toHex);
 }

@@ -5,14 +5,15 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { StoreError, UnusableObjectError } from '../core/errors.ts';
 import { objectBytesMax } from '../core/object-keys.ts';
 import { mapParallel } from '../core/parallel.ts';
-import type { Clock, FileClock, Store, StoredObject } from '../core/ports.ts';
+import type { Clock, FileClock, OnRefused, Store, StoredObject } from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { findClockKind } from './file-clock.ts';
 import { codeOf, nullIfAbsent, withStoreErrors } from './file-errors.ts';
 import {
   checkFolders,
   checkRoot,
-  listKeys,
+  isRefused,
+  listFolder,
   readRegularFile,
   streamRegularFile,
 } from './file-read.ts';
@@ -120,13 +121,19 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
 
     read: (key) => openObject(key, streamRegularFile),
 
-    list: (prefix) => listObjects(root, prefix),
+    list: (prefix, onRefused) => listObjects(root, prefix, onRefused),
 
-    async listIrregular() {
+    async listIrregular(onRefused) {
       return withStoreErrors('list', root, async () => {
         if ((await checkRoot(root)) === 'absent') return [];
-        const keys = await listKeys(root, '', '', (entry) => !entry.isFile());
-        return keys.filter((key) => key.split('/')[0] !== temporaryFolder).sort(compareUtf8);
+        const found = await listFolder(root, '', '', { except: temporaryFolder, onRefused });
+        return found
+          .filter(({ isFile, isKey }) => !isFile || !isKey)
+          .map(({ key, isKey }) => ({
+            key,
+            kind: isKey ? ('special' as const) : ('name' as const),
+          }))
+          .sort((a, b) => compareUtf8(a.key, b.key));
       });
     },
 
@@ -156,7 +163,11 @@ async function nameObject<T>(key: string, open: () => Promise<T>): Promise<T> {
   }
 }
 
-async function listObjects(root: string, prefix: string): Promise<StoredObject[]> {
+async function listObjects(
+  root: string,
+  prefix: string,
+  onRefused: OnRefused | undefined,
+): Promise<StoredObject[]> {
   if (prefix.startsWith(`${temporaryFolder}/`)) return [];
   const folderPrefix = prefix.slice(0, prefix.lastIndexOf('/') + 1);
   if (folderPrefix !== '') checkFileKey(folderPrefix.slice(0, -1));
@@ -165,9 +176,10 @@ async function listObjects(root: string, prefix: string): Promise<StoredObject[]
     if ((await checkRoot(root)) === 'absent') return [];
     await checkFolders(root, folderPrefix);
     const nameStart = prefix.slice(folderPrefix.length);
-    const found = await listKeys(folder, folderPrefix, nameStart, (entry) => entry.isFile());
-    const keys = found.filter((key) => !key.startsWith(`${temporaryFolder}/`));
-    const describe = (key: string) => describeObject(root, key);
+    const listing = { except: temporaryFolder, onRefused };
+    const found = await listFolder(root, folderPrefix, nameStart, listing);
+    const keys = found.filter(({ isFile, isKey }) => isFile && isKey).map(({ key }) => key);
+    const describe = (key: string) => describeOrRefuse(root, key, onRefused);
     const described = await mapParallel(keys.sort(compareUtf8), describedMax, describe);
     return described.filter((object) => object !== null);
   });
@@ -181,6 +193,21 @@ async function linkIfAbsent(temporaryPath: string, path: string): Promise<boolea
   } catch (error) {
     if (codeOf(error) !== 'EEXIST' || (await lstat(path)).isDirectory()) throw error;
     return false;
+  }
+}
+
+/** As describeObject(), but `onRefused` is called with the folder of a file that may not be looked at. */
+async function describeOrRefuse(
+  root: string,
+  key: string,
+  onRefused: OnRefused | undefined,
+): Promise<StoredObject | null> {
+  try {
+    return await withStoreErrors('list', join(root, key), () => describeObject(root, key));
+  } catch (error) {
+    if (!isRefused(error) || !onRefused || !key.includes('/')) throw error;
+    onRefused(dirname(key), error);
+    return null;
   }
 }
 

@@ -29,6 +29,7 @@ import {
   readOrNote,
   readsMax,
 } from '../snapshots/read-note.ts';
+import type { StoreList } from './store-list.ts';
 
 export interface VerifyProgress {
   unit: 'manifests' | 'parts';
@@ -67,23 +68,24 @@ export interface EvidenceSource {
   findKey: KeyFinder;
 }
 
-/** Of each target, by its id. `irregular`: keys of what is neither a file nor a folder. */
+/** Of each target, by its id. */
 export async function readChains(
   { store, findKey }: EvidenceSource,
-  irregular: readonly string[],
+  { irregular, onRefused }: Pick<StoreList, 'irregular' | 'onRefused'>,
   notes: Notes,
   onProgress: OnProgress,
 ): Promise<ReadonlyMap<string, TargetChain>> {
-  const special = irregular.filter((key) => key.startsWith(manifestsPrefix));
+  const others = irregular.filter(({ key }) => key.startsWith(manifestsPrefix));
   const listed = [
-    ...(await store.list(manifestsPrefix)),
-    ...special.map((key) => ({ key, bytes: 0 })),
+    ...(await store.list(manifestsPrefix, onRefused)).map((object) => ({ ...object, isKey: true })),
+    ...others.map(({ key, kind }) => ({ key, bytes: 0, isKey: kind !== 'name' })),
   ];
-  const objects = listed
-    .filter(({ key }) => parseManifestKey(key) !== null)
-    .sort((a, b) => compareUtf8(a.key, b.key));
-  for (const { key } of listed) {
-    if (parseManifestKey(key) !== null || !key.endsWith('.json')) continue;
+  const isManifest = ({ key, isKey }: { key: string; isKey: boolean }) =>
+    isKey && parseManifestKey(key) !== null;
+  const objects = listed.filter(isManifest).sort((a, b) => compareUtf8(a.key, b.key));
+  for (const one of listed) {
+    const { key } = one;
+    if (isManifest(one) || !key.endsWith('.json')) continue;
     const hint = 'Find out which program wrote it, then delete it: it counts for nothing.';
     notes.faults.push({ key, message: 'is no manifest of its key', hint });
   }

@@ -26,7 +26,7 @@ import {
   tombstonesPrefix,
   workPrefix,
 } from '../core/object-keys.ts';
-import type { Store, StoredObject } from '../core/ports.ts';
+import type { IrregularEntry, Store, StoredObject } from '../core/ports.ts';
 import { isLeaseKey } from '../quota/lease.ts';
 import { isLedgerKey } from '../quota/ledger-entry.ts';
 import { isPrunable } from '../retention/tombstone.ts';
@@ -39,12 +39,13 @@ import type { Fault } from '../snapshots/catalog.ts';
 import { checkChain, type TargetChain } from '../snapshots/chain.ts';
 import { type Previous, pointerHint, restoreHint } from '../snapshots/manifest.ts';
 import { checkNamedKeys, checkStoredKeys, openKeys } from '../snapshots/manifest-signature.ts';
-import type { Notes } from '../snapshots/read-note.ts';
+import { type Notes, readOrNote } from '../snapshots/read-note.ts';
 import type { PublicKey } from '../snapshots/signature.ts';
 import type { NamedPart } from './part-check.ts';
 import { checkPins, type Pin } from './pins.ts';
 import { checkPointers, type StoredPointer } from './pointer-check.ts';
 import { checkCounts } from './stated-rows.ts';
+import { listStore, type StoreList } from './store-list.ts';
 import { type OnProgress, readChains, readPointers } from './stored-evidence.ts';
 import { checkTrustedKeys } from './trusted-keys.ts';
 import { openSealsUnderWay, type SealsUnderWay } from './under-way.ts';
@@ -62,6 +63,12 @@ interface Findings extends Notes {
   underWay: string[];
 }
 
+interface UnnamedData {
+  key: string;
+  /** Null: an object. Otherwise other programs may read it, but this one does not. */
+  irregular: IrregularEntry['kind'] | null;
+}
+
 export interface Survey extends Findings {
   chains: Chains;
   /** Keys of the manifests whose rows a tombstone allows to be missing. */
@@ -72,8 +79,8 @@ export interface Survey extends Findings {
   named: ReadonlyMap<string, NamedPart>;
   /** Objects that no manifest names, outside `_*`. */
   unnamed: readonly string[];
-  /** Those of them that are in a data directory. `isIrregular`: a link, a pipe or a device, which other programs may read. */
-  unnamedData: readonly { key: string; isIrregular: boolean }[];
+  /** Those of them that are in a data directory. */
+  unnamedData: readonly UnnamedData[];
   /** Objects under `_*` that cgs-export did not write. */
   foreign: readonly string[];
   /** How many manifests are older than the first one of their target with the signature of a trusted key. */
@@ -99,27 +106,26 @@ export async function readSurvey(
   const findings: Findings = { faults: [], unchecked: [], underWay: [] };
   // This order makes the result right while another process seals: the parts that are listed here are in a seal record or in a
   // manifest that is read later, and the pointers name manifests that are read later.
-  const objects = await store.list('');
-  const irregular = (await store.listIrregular?.()) ?? [];
-  const keys = [...objects.map(({ key }) => key), ...irregular];
+  const list = await listStore(store);
+  const { objects, keys } = list;
   const pointers = await readPointers(store, keys, findings);
   await checkStoredKeys(store, keys, findings);
   const source = { store, findKey: openKeys(store, publicKeys) };
-  const chains = await readChains(source, irregular, findings, onProgress);
+  const chains = await readChains(source, list, findings, onProgress);
   const report = (fault: Fault) => void findings.faults.push(fault);
   for (const chain of chains.values()) {
     checkChain(chain, report);
     for (const sealed of chain.sealed.values()) findings.faults.push(...checkCounts(sealed));
   }
   const signatures = [...chains.values()].flatMap((chain) => [...chain.signatures.values()]);
-  checkNamedKeys(keys, signatures, findings);
+  checkNamedKeys(list, signatures, findings);
   const trusted = new Set(publicKeys.map(({ keyId }) => keyId));
   const tombstones = openTombstones({ ...source, trusted, chains });
   const pruned = await checkTombstones(tombstones, keys, findings);
   const named = listParts({ chains, pruned, keys: new Set(keys) }, objects, findings);
   const lastSealed = remembered.filter(({ snapshot }) => !isFutureName(snapshot, store.nowMs()));
   const underWay = openSealsUnderWay(store, (target) => findRemembered(lastSealed, target));
-  const context: Context = { store, chains, pointers, underWay, findings };
+  const context: Context = { store, list, chains, pointers, underWay, findings };
   await checkTargets(context);
   checkRemembered(lastSealed, context);
   await checkSignatureKeys(keys, context);
@@ -130,23 +136,40 @@ export async function readSurvey(
     ...lastSealed.flatMap(({ target }) => dataDirectories(target.table)),
     ...[...chains.values()].flatMap(({ target }) => dataDirectories(target.table)),
   ]);
-  const isUnnamed = (key: string) => !key.startsWith('_') && !named.has(key);
+  const unnamed = await listUnnamed(named, directories, context);
+  const misnamed = list.irregular.filter(({ key, kind }) => kind === 'name' && key.startsWith('_'));
+  const foreign = [...keys.filter(isForeign), ...misnamed.map(({ key }) => key)];
+  const { underWay: sealing, unchecked } = findings;
+  return {
+    ...{ chains, pruned, tombstones, named, ...unnamed, foreign, covered, underWay: sealing },
+    faults: findings.faults.filter(({ key }) => !list.isTargetHidden(key)),
+    unchecked: [...list.listRefused(), ...unchecked],
+  };
+}
+
+/** What is outside `_*` and is no part that a manifest names. */
+async function listUnnamed(
+  named: ReadonlyMap<string, NamedPart>,
+  directories: ReadonlySet<string>,
+  context: Context,
+): Promise<Pick<Survey, 'unnamed' | 'unnamedData'>> {
+  const { objects, irregular } = context.list;
+  const isNamed = (key: string) => key.startsWith('_') || named.has(key);
   const isData = (key: string) =>
     key.includes('/') && directories.has(key.slice(0, key.indexOf('/')));
   const unnamed: string[] = [];
-  const unnamedData: { key: string; isIrregular: boolean }[] = [];
-  for (const { key } of objects.filter((object) => isUnnamed(object.key))) {
+  const unnamedData: UnnamedData[] = [];
+  for (const { key } of objects.filter((object) => !isNamed(object.key))) {
     if (isData(key) && (await explainPart(key, context))) continue;
     unnamed.push(key);
-    if (isData(key)) unnamedData.push({ key, isIrregular: false });
+    if (isData(key)) unnamedData.push({ key, irregular: null });
   }
-  for (const key of irregular.filter(isUnnamed)) {
+  for (const { key, kind } of irregular) {
+    if (kind === 'special' ? isNamed(key) : key.startsWith('_')) continue;
     unnamed.push(key);
-    if (isData(key) || directories.has(key)) unnamedData.push({ key, isIrregular: true });
+    if (isData(key) || directories.has(key)) unnamedData.push({ key, irregular: kind });
   }
-  const foreign = keys.filter(isForeign);
-  const seen = { unnamed, unnamedData, foreign, covered };
-  return { chains, pruned, tombstones, named, ...seen, ...findings };
+  return { unnamed, unnamedData };
 }
 
 /** Whether an object exists under `_*` that the exporter would not write there. */
@@ -194,19 +217,15 @@ function listParts(
 
 interface Context {
   store: Store;
+  list: StoreList;
   chains: Chains;
   pointers: ReadonlyMap<string, Uint8Array>;
   underWay: SealsUnderWay;
   findings: Findings;
 }
 
-async function checkTargets({
-  store,
-  chains,
-  pointers,
-  underWay,
-  findings,
-}: Context): Promise<void> {
+async function checkTargets(context: Context): Promise<void> {
+  const { store, list, chains, pointers, findings } = context;
   const { faults, unchecked } = findings;
   const nowMs = store.nowMs();
   const isNoted = new Set([...faults, ...unchecked].map(({ key }) => key));
@@ -216,11 +235,13 @@ async function checkTargets({
     const { target } = chain;
     const keys = [headKey(target), latestKey(target)] as const;
     for (const key of keys) checked.add(key);
-    if (keys.some((key) => isNoted.has(key))) continue;
+    if (keys.some((key) => isNoted.has(key) || list.isHidden(key))) continue;
     const [head, latest] = [toPointer(keys[0]), toPointer(keys[1])];
     const result = checkPointers(chain, { head, latest }, nowMs);
     const { ifUnderWay } = result;
-    if (ifUnderWay && (await underWay.partsOf(target, ifUnderWay.snapshot)).length > 0) {
+    const lists = ifUnderWay && (await findSeals(keys[0], target, ifUnderWay.snapshot, context));
+    if (ifUnderWay && lists === null) continue;
+    if (ifUnderWay && lists && lists.length > 0) {
       findings.underWay.push(manifestKey(target, ifUnderWay.snapshot));
       faults.push(...ifUnderWay.faults);
     } else faults.push(...result.faults);
@@ -229,6 +250,23 @@ async function checkTargets({
     if (checked.has(key)) continue;
     faults.push({ key, message: 'names a target that has no manifest', hint: pointerHint(key) });
   }
+}
+
+/**
+ * The part keys in each record of a seal of this snapshot that is under way. Null: the records may not be read, which is noted for
+ * the object `key`.
+ */
+async function findSeals(
+  key: string,
+  target: TargetKey,
+  snapshot: string,
+  { underWay, findings }: Context,
+): Promise<(readonly string[])[] | null> {
+  const { value, unchecked } = await readOrNote(key, () => underWay.partsOf(target, snapshot));
+  if (!unchecked) return value ?? [];
+  const message = `may belong to a seal that is under way: ${unchecked.message}`;
+  findings.unchecked.push({ ...unchecked, message });
+  return null;
 }
 
 /** A signature needs its manifest, and that manifest must say that it is signed, unless a seal is under way. */
@@ -252,7 +290,9 @@ async function checkSignatureKeys(keys: readonly string[], context: Context): Pr
       snapshot,
       pointers.get(headKey(target)) ?? null,
     );
-    if (isNewer && (await underWay.partsOf(target, snapshot)).length > 0) {
+    const lists = isNewer ? await findSeals(key, target, snapshot, context) : [];
+    if (lists === null) continue;
+    if (lists.length > 0) {
       findings.underWay.push(key);
       continue;
     }
@@ -298,24 +338,23 @@ function checkRemembered(
 }
 
 /** Whether the object needs no manifest that names it: a seal is under way, or its manifest cannot be read. */
-async function explainPart(
-  key: string,
-  { chains, pointers, underWay, findings }: Context,
-): Promise<boolean> {
+async function explainPart(key: string, context: Context): Promise<boolean> {
+  const { list, chains, pointers, underWay, findings } = context;
   const part = parsePartKey(key);
   if (!part) return false;
   const { target, snapshot } = part;
   const found = chains.get(targetId(target))?.found;
-  if (found?.get(manifestKey(target, snapshot)) === null) {
+  if (list.isTargetHidden(key) || found?.get(manifestKey(target, snapshot)) === null) {
     const message = 'its manifest cannot be read';
-    const reason = findings.unchecked[0] ?? findings.faults[0];
+    const reason = [...list.listRefused(), ...findings.unchecked, ...findings.faults][0];
     findings.unchecked.push({ key, message, hint: reason?.hint ?? '' });
     return true;
   }
   // Once `_head` names the snapshot or a newer one, its seal is over.
   if (!underWay.isNewerThanHead(target, snapshot, pointers.get(headKey(target)) ?? null))
     return false;
-  const lists = await underWay.partsOf(target, snapshot);
+  const lists = await findSeals(key, target, snapshot, context);
+  if (lists === null) return true;
   if (!lists.some((parts) => parts.includes(key))) return false;
   findings.underWay.push(key);
   return true;

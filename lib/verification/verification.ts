@@ -205,8 +205,13 @@ function countSignatures(
   };
 }
 
-function describeUnnamed({ key, isIrregular }: Survey['unnamedData'][number]): Fault {
-  if (isIrregular) {
+function describeUnnamed({ key, irregular }: Survey['unnamedData'][number]): Fault {
+  if (irregular === 'name') {
+    const message =
+      'is in a data directory, and its name is not UTF-8: no object of cgs-export has such a name, but other programs may read it';
+    return { key, message, hint: misnamedHint };
+  }
+  if (irregular === 'special') {
     const message =
       'is a link, a pipe or a device in a data directory: cgs-export does not read it, but other programs may';
     return { key, message, hint: irregularHint };
@@ -227,6 +232,9 @@ function describeUnnamed({ key, isIrregular }: Survey['unnamedData'][number]): F
     hint: 'Programs that read the whole directory read this object too. Find out which program wrote it, then move it away. cgs-export deletes only what its own seal records name. --allow-unnamed makes this a warning.',
   };
 }
+
+const misnamedHint =
+  'The bytes of the name are shown as \\xff. Find out which program wrote it, then move it away. --allow-unnamed makes this a warning.';
 
 function listMissed(sealed: readonly SealedSummary[], nowMs: number): Missed[] {
   const present = sealed.filter(({ manifest }) => !isFutureName(manifest.snapshot, nowMs));

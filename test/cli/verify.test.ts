@@ -10,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../lib/cli/program.ts';
 import { describeProgress } from '../../lib/cli/verify.ts';
@@ -18,6 +18,7 @@ import { probedSizesKey } from '../../lib/core/object-keys.ts';
 import { sha256 } from '../../lib/core/state.ts';
 import type { TargetStatus } from '../../lib/runs/target-status.ts';
 import { createKeyPair } from '../support/signing-keys.ts';
+import { withoutRights } from '../support/without-rights.ts';
 import { call, createTestRuntime, exportSome, flagsFor } from './test-runtime.ts';
 
 const verify = ['verify', '--store', 'file:./lake'];
@@ -178,6 +179,92 @@ test('lists nothing that plan --probe has stored or a killed doctor has left', a
   const { code, runtime } = await call(['verify', '--json', '--store', 'file:./lake'], { cwd });
   expect(existsSync(join(cwd, 'lake', probedSizesKey))).toBe(true);
   expect([code, runtime.json().foreign]).toEqual([0, []]);
+});
+
+describe('a name that is not UTF-8', () => {
+  /** `key`: each `?` is a byte that no UTF-8 text has. */
+  function place(cwd: string, key: string): void {
+    const bytes = (text: string) =>
+      Buffer.from([...Buffer.from(text)].map((byte) => (byte === 0x3f ? 0xff : byte)));
+    const path = join(cwd, 'lake', key);
+    mkdirSync(bytes(dirname(path)), { recursive: true });
+    writeFileSync(bytes(path), 'x');
+  }
+
+  test.each(['container_nodes/dt=2026-01-01/bad?.parquet', 'container_nodes/rgn=?/a.parquet'])(
+    'in a data directory is a fault, and a warning with --allow-unnamed: %s',
+    async (name) => {
+      const { cwd, env, simulator } = await exportSome();
+      place(cwd, name);
+      const key = name.replace('?', '\\xff');
+      const { code, runtime } = await call([...verify, '--json'], { cwd });
+      expect([code, runtime.json()]).toMatchObject([5, { faults: [{ key }], unnamed: [key] }]);
+      const allowed = await call([...verify, '--allow-unnamed', '--json'], { cwd });
+      expect([allowed.code, allowed.runtime.json().unnamed]).toEqual([0, [key]]);
+      const again = await call(['export', '--json', ...flagsFor(simulator)], { cwd, env });
+      expect([again.code, again.runtime.json().errors]).toEqual([0, []]);
+    },
+  );
+
+  test('is a fault under _manifests, foreign under _runs, and listed elsewhere', async () => {
+    const { cwd } = await exportSome();
+    const manifest = '_manifests/t/rgn=?/prj=p/20260101T000000Z.json';
+    for (const name of [manifest, '_runs/?', 'notes?.txt']) place(cwd, name);
+    const { code, runtime } = await call([...verify, '--json'], { cwd });
+    expect([code, runtime.json()]).toMatchObject([
+      5,
+      {
+        faults: [{ key: manifest.replace('?', '\\xff'), message: 'is no manifest of its key' }],
+        unnamed: ['notes\\xff.txt'],
+        foreign: expect.arrayContaining(['_runs/\\xff']),
+      },
+    ]);
+  });
+});
+
+describe('a folder that may not be listed', () => {
+  test('is not checked, exit code 3, and the rest is verified', async () => {
+    const { cwd } = await exportSome(2);
+    const secret = join(cwd, 'lake', 'container_nodes', 'secret');
+    mkdirSync(secret);
+    const args = [...verify, '--json', '--pins', 'pins.jsonl'];
+    const { code, runtime } = await withoutRights(cwd, [secret], () => call(args, { cwd }));
+    expect([code, runtime.json()]).toMatchObject([
+      3,
+      {
+        ...{ status: 'failed', manifests: 2, parts: 4, faults: [] },
+        unchecked: [{ key: 'container_nodes/secret', hint: expect.stringContaining('permission') }],
+        errors: [{ code: 'STORE_DENIED' }],
+      },
+    ]);
+    expect(existsSync(join(cwd, 'pins.jsonl'))).toBe(false);
+  });
+
+  test.each([
+    ['_manifests', []],
+    ['_manifests/container_nodes', []],
+    ['_head', []],
+    ['_runs', []],
+    ['container_nodes', ['.parquet']],
+  ])('hides no fault and makes none: %s', async (name, notRead) => {
+    const { cwd } = await exportSome(2);
+    expect((await call([...verify, '--pins', 'pins.jsonl'], { cwd })).code).toBe(0);
+    const part = findFile(join(cwd, 'lake', 'container_nodes_ndjson'), '.gz');
+    const args = [...verify, '--json', '--pins', 'pins.jsonl'];
+    const secret = join(cwd, 'lake', name);
+    const { code, runtime } = await withoutRights(cwd, [secret], () => call(args, { cwd }));
+    const result = runtime.json() as { unchecked: { key: string }[]; faults: object[] };
+    expect([code, result.faults]).toEqual([3, []]);
+    expect(result.unchecked[0]?.key).toBe(name);
+    for (const ending of notRead) {
+      const keys = result.unchecked.slice(1).map(({ key }) => key);
+      expect([keys.length, keys.every((key) => key.endsWith(ending))]).toEqual([2, true]);
+    }
+    if (name.startsWith('_manifests')) return;
+    writeFileSync(part, 'x');
+    const altered = await withoutRights(cwd, [secret], () => call(args, { cwd }));
+    expect([altered.code, altered.runtime.json().faults]).toMatchObject([5, [{}]]);
+  });
 });
 
 describe('a link, a pipe or a folder', () => {

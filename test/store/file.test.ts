@@ -25,6 +25,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { openFileStore } from '../../lib/store/file.ts';
 import { withStoreErrors } from '../../lib/store/file-errors.ts';
 import { errorOf } from '../support/store-errors.ts';
+import { withoutRights } from '../support/without-rights.ts';
 import { describeStore } from './contract.ts';
 import { makeLocalFile } from './local-files.ts';
 
@@ -137,7 +138,7 @@ describe('files on the disk', () => {
        import { syncBuiltinESMExports } from 'node:module';
        const read = [];
        const { readdir } = fs;
-       fs.readdir = (path, ...rest) => (read.push(path), readdir(path, ...rest));
+       fs.readdir = (path, ...rest) => (read.push(String(path)), readdir(path, ...rest));
        syncBuiltinESMExports();
        const { openFileStore } = await import(${JSON.stringify(storeModule)});
        await openFileStore({ root: ${JSON.stringify(root)}, clock: { nowMs: Date.now } }).list('_quota/1');
@@ -253,8 +254,54 @@ describe('what is no object', () => {
         (await store.list('')).map(({ key }) => key),
         name,
       ).toEqual(['a']);
-      expect(await store.listIrregular?.(), name).toEqual(['_head/t']);
+      expect(await store.listIrregular?.(), name).toEqual([{ key: '_head/t', kind: 'special' }]);
     }
+  });
+
+  test('a name that is not UTF-8 is no object: listed apart, with its bytes escaped', async () => {
+    const { store, root } = await createStore(async (path) => mkdir(path));
+    const badFolder = Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0x66, 0xff])]);
+    await mkdir(badFolder);
+    await writeFile(Buffer.concat([badFolder, utf8('/b.parquet')]), 'x');
+    // The first byte of a character without the second.
+    await writeFile(Buffer.concat([utf8(`${root}/_head/`), Buffer.from([0xc3])]), 'x');
+    await writeFile(join(root, 'é�'), 'x');
+    expect((await store.list('')).map(({ key }) => key)).toEqual(['a', 'é�']);
+    expect((await store.list('_head/')).map(({ key }) => key)).toEqual([]);
+    expect(await store.listIrregular?.()).toEqual([
+      { key: '_head/\\xc3', kind: 'name' },
+      { key: 'f\\xff/b.parquet', kind: 'name' },
+    ]);
+  });
+
+  test('a folder that may not be listed is an error, or noted while the rest is listed', async () => {
+    const { store, folder, root } = await createStore(async (path) => mkdir(path));
+    const secret = join(root, 'x', 'secret');
+    await mkdir(secret, { recursive: true });
+    await writeFile(join(secret, 'b'), 'y');
+    await withoutRights(folder, [secret], async () => {
+      for (const act of [
+        () => store.list(''),
+        () => store.list('x/'),
+        () => store.listIrregular?.(),
+      ]) {
+        expect(await errorOf(Promise.resolve(act()))).toMatchObject({ code: 'STORE_DENIED' });
+      }
+      const refused: string[] = [];
+      const onRefused = (key: string) => void refused.push(key);
+      expect((await store.list('', onRefused)).map(({ key }) => key)).toEqual(['a']);
+      expect(await store.list('x/s', onRefused)).toEqual([]);
+      await store.listIrregular?.(onRefused);
+      expect(refused).toEqual(['x/secret', 'x/secret', 'x/secret']);
+    });
+  });
+
+  test('the folder of temporary files is not listed: it may belong to another user', async () => {
+    const { store, folder, root } = await createStore(async (path) => mkdir(path));
+    await withoutRights(folder, [join(root, '.cgs-export-tmp')], async () => {
+      expect((await store.list('')).map(({ key }) => key)).toEqual(['a']);
+      expect(await store.listIrregular?.()).toEqual([]);
+    });
   });
 
   test('a folder behind a link is neither listed nor read nor written', async () => {
@@ -266,7 +313,11 @@ describe('what is no object', () => {
     await symlink('/', join(root, 'slash'));
     await symlink('.', join(root, 'loop'));
     expect((await store.list('')).map(({ key }) => key)).toEqual(['a']);
-    expect(await store.listIrregular?.()).toEqual(['linked', 'loop', 'slash']);
+    expect((await store.listIrregular?.())?.map(({ key }) => key)).toEqual([
+      'linked',
+      'loop',
+      'slash',
+    ]);
     for (const act of [
       () => store.list('linked/'),
       () => store.list('slash/etc/host'),

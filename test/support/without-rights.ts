@@ -1,0 +1,27 @@
+// Responsible for running code as a user who lacks rights. Root has every right, so root becomes the user nobody for a while.
+
+import { execFileSync } from 'node:child_process';
+import { chmodSync } from 'node:fs';
+
+const nobody = 65_534;
+
+/** `folder` belongs to this user during `work`, but not what is in `forbidden`: no file or folder that `work` may list or enter. */
+export async function withoutRights<T>(
+  folder: string,
+  forbidden: readonly string[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) execFileSync('chown', ['-R', String(nobody), folder]);
+  for (const path of forbidden) {
+    if (isRoot) execFileSync('chown', ['0', path]);
+    chmodSync(path, 0o600);
+  }
+  if (isRoot) process.seteuid?.(nobody);
+  try {
+    return await work();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    for (const path of forbidden) chmodSync(path, 0o700);
+  }
+}
