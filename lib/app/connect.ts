@@ -217,8 +217,15 @@ const baseDecoder: Decoder = {
   },
 };
 
+/** The folder of the pins is not only for cgs-export. */
 function openPins({ pins }: VerifyConfig, open: (place: StoreConfig) => Store): PinPlace | null {
-  return pins && { ...pins, store: open(pins.store) };
+  if (!pins) return null;
+  const { store } = pins;
+  const opened =
+    store.kind === 'file'
+      ? openFileStore({ ...store, isShared: true, clock: systemClock })
+      : open(store);
+  return { ...pins, store: opened };
 }
 
 /** Before the first request, because the pages of a long list take hours. */

@@ -1,7 +1,7 @@
 // Responsible for reading and writing the pins, in a file or in a bucket outside the store. Not responsible for what they
 // prove (snapshots/pins.ts).
 
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { configFault } from '../core/errors.ts';
 import type { Store } from '../core/ports.ts';
@@ -55,6 +55,15 @@ export async function updatePins(
     if (isCurrent || writes === writesMax) return writes > 0;
     await place.store.put(place.key, bytes);
   }
+}
+
+/** Throws ConfigError if a folder has the name of the file. */
+export async function requireNoFolder({ name, store, key }: PinPlace): Promise<void> {
+  if (!store.url.startsWith('file:')) return;
+  const path = join(store.url.slice('file:'.length), key);
+  const found = await stat(path).catch(() => null);
+  if (!found?.isDirectory()) return;
+  throw configFault(name, `${path} is a folder`, 'Name a file, as in /safe/pins.jsonl.');
 }
 
 /** Throws ConfigError if the file is inside the folder of the store, also through links. */

@@ -48,7 +48,7 @@ async function verify(
     },
   });
   if (isEmpty(run.verification)) throw noSnapshot('store', store);
-  const alert = describeFindings(run) ?? describeLate(run);
+  const alert = describeFindings(run) ?? run.pinsError ?? describeLate(run);
   const { notReached, notHashed } = run.verification;
   if (notReached.length > 0) {
     log('warn', 'the time did not suffice to hash all parts', {
@@ -65,7 +65,7 @@ function describeFindings({ verification, json }: VerifyRun): ExportError | null
   const { faults, unchecked, manifests, parts } = verification;
   const { errors, store } = json;
   const [first] = errors;
-  if (!first) return null;
+  if (!first || faults.length + unchecked.length === 0) return null;
   const left = errors.length - namedMax;
   const message = [
     `${store}: ${count(faults.length, 'fault')}, ${count(unchecked.length, 'object')} that could not be read (${count(manifests, 'manifest')} and ${count(parts, 'part')} were read)`,

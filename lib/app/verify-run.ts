@@ -1,21 +1,28 @@
 // Responsible for one verification of the connected store: keys and pins, the check, the pins afterwards, and the result for
 // programs. Not responsible for its words for people (cli/verify.ts) and for alerts (verify-invocation.ts).
 
-import { type ExitCode, exitCodes } from '../core/error-policy.ts';
-import { ExportError } from '../core/errors.ts';
+import { type ExitCode, exitCodes, policyOf } from '../core/error-policy.ts';
+import { ExportError, messageWithSubject } from '../core/errors.ts';
 import { scheduleKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { decodeSchedule, listLastSealed } from '../runs/schedule.ts';
 import { describeProof } from '../verification/proof.ts';
 import type { OnProgress } from '../verification/stored-evidence.ts';
-import type { LastSealed } from '../verification/survey.ts';
+import type { LastSealed, Survey } from '../verification/survey.ts';
 import {
   type Verification,
   type VerifyOptions,
   verifyWithChains,
 } from '../verification/verification.ts';
 import type { Connection } from './connect.ts';
-import { describePlace, readPins, requireOutside, updatePins } from './pin-file.ts';
+import {
+  describePlace,
+  type PinPlace,
+  readPins,
+  requireNoFolder,
+  requireOutside,
+  updatePins,
+} from './pin-file.ts';
 import { readPublicKeys } from './public-keys.ts';
 
 export interface VerifyRunOptions
@@ -37,13 +44,17 @@ export type VerifyRun = Awaited<ReturnType<typeof runVerification>>;
 /** Keys in `notReached` of the result: with more, it would be too long for a log line or an answer. */
 const notReachedMax = 1_000;
 
-/** The pins are brought up to date only if nothing is wrong. Throws ConfigError if the keys or the pins cannot be used. */
+/**
+ * The pins are brought up to date only if nothing is wrong. If they cannot be written, the result says so. Throws ConfigError if the
+ * keys or the pins cannot be used.
+ */
 export async function runVerification(
   connection: Pick<Connection, 'store' | 'scratch' | 'rowCheck' | 'pins' | 'verify'>,
   { onProgress, ...options }: VerifyRunOptions,
 ) {
   const { store, scratch, rowCheck, pins: place, verify } = connection;
   if (place) await requireOutside(place, store);
+  if (place) await requireNoFolder(place);
   const publicKeys = await readPublicKeys(verify.publicKeys);
   const pins = place && (await readPins(place));
   // Of runs that were killed.
@@ -55,31 +66,56 @@ export async function runVerification(
     pins: place && (pins ?? []),
     publicKeys,
   });
-  const exitCode = exitCodeOf(verification);
-  const isGood = exitCode === exitCodes.complete;
+  const isGood = exitCodeOf(verification) === exitCodes.complete;
+  // Of a store without snapshots there is nothing to pin.
+  const written =
+    place && isGood && verification.manifests > 0
+      ? await tryUpdate(place, chains, store.nowMs())
+      : { isUpdated: false, error: null };
+  const { isUpdated, error: pinsError } = written;
   const pinsResult: PinsResult | null = place && {
     file: describePlace(place),
     checked: pins?.length ?? 0,
-    // Of a store without snapshots there is nothing to pin.
-    isCreated: isGood && pins === null && verification.manifests > 0,
-    isUpdated:
-      isGood && verification.manifests > 0 && (await updatePins(place, chains, store.nowMs())),
+    isCreated: isUpdated && pins === null,
+    isUpdated,
   };
   const { notReached } = verification;
   return {
-    exitCode,
+    exitCode: pinsError ? policyOf(pinsError).exitCode : exitCodeOf(verification),
     verification,
     pins: pinsResult,
+    /** Null: the pins were written, or need not be. */
+    pinsError,
     json: {
-      status: isGood ? ('verified' as const) : ('failed' as const),
+      status: isGood && !pinsError ? ('verified' as const) : ('failed' as const),
       store: store.url,
       ...verification,
       notReached: notReached.slice(0, notReachedMax),
       pins: pinsResult,
       ...describeProof(verification),
-      errors: listErrors(verification),
+      errors: [...listErrors(verification), ...(pinsError ? [toJson(pinsError)] : [])],
     },
   };
+}
+
+/** `error`: why the pins could not be written. The verification counts all the same. */
+async function tryUpdate(
+  place: PinPlace,
+  chains: Survey['chains'],
+  nowMs: number,
+): Promise<{ isUpdated: boolean; error: ExportError | null }> {
+  try {
+    return { isUpdated: await updatePins(place, chains, nowMs), error: null };
+  } catch (error) {
+    if (!(error instanceof ExportError)) throw error;
+    error.subject = `no fault was found, but the pins in ${describePlace(place)} could not be brought up to date`;
+    return { isUpdated: false, error };
+  }
+}
+
+function toJson(error: ExportError) {
+  const { code, hint } = error;
+  return { code, message: messageWithSubject(error), hint };
 }
 
 export function exitCodeOf({ faults, unchecked }: Verification): ExitCode {

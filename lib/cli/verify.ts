@@ -66,13 +66,15 @@ async function runVerify(options: VerifyCommandOptions, session: Session): Promi
   // With --store alone, the target is a placeholder.
   const isByFlags = options.store !== undefined && options.config === undefined;
   const hashSinceMs = readHashSince(options, verify, session);
-  const { exitCode, verification, pins, json } = await showVerifyProgress(session, (onProgress) =>
-    runVerification(connection, {
-      tables: isByFlags ? [] : targets.map(({ table }) => table),
-      allowsUnnamed: options.allowUnnamed ?? false,
-      hashSinceMs,
-      onProgress,
-    }),
+  const { exitCode, verification, pins, pinsError, json } = await showVerifyProgress(
+    session,
+    (onProgress) =>
+      runVerification(connection, {
+        tables: isByFlags ? [] : targets.map(({ table }) => table),
+        allowsUnnamed: options.allowUnnamed ?? false,
+        hashSinceMs,
+        onProgress,
+      }),
   );
   if (isEmpty(verification)) {
     throw noSnapshot(options.store === undefined ? 'store' : '--store', store);
@@ -82,7 +84,8 @@ async function runVerify(options: VerifyCommandOptions, session: Session): Promi
     const count = unnamed.length;
     session.log('warn', 'the store holds objects that no manifest names', { count });
   }
-  const text = describeVerification(verification, store.url) + describePinsResult(pins);
+  const text =
+    describeVerification(verification, store.url) + describePinsResult(pins, pinsError !== null);
   return { exitCode, json, text };
 }
 
@@ -98,9 +101,12 @@ function readHashSince(
   throw configFault('--since', message, 'Give only one of them.');
 }
 
-function describePinsResult(result: PinsResult | null): string {
+function describePinsResult(result: PinsResult | null, hasFailed: boolean): string {
   if (!result) return '';
   const { file, checked, isCreated, isUpdated } = result;
+  if (hasFailed) {
+    return `pins: ${showKey(file)} ${formatPlural(checked, 'pin')} checked, but the file could not be written: they are as before\n`;
+  }
   const what = isCreated
     ? 'created: from now on it pins the history up to the newest manifests'
     : `${formatPlural(checked, 'pin')} checked, ${isUpdated ? 'brought up to date' : 'not changed'}`;

@@ -1,7 +1,17 @@
 // Responsible for files that appear whole: written under a temporary name, synced to disk, then renamed or linked.
 
 import { randomUUID } from 'node:crypto';
-import { chmod, type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import {
+  chmod,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rmdir,
+  stat,
+  unlink,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf } from './file-errors.ts';
 
@@ -13,19 +23,25 @@ const placementsMax = 50;
 /** What a file gets. The function is called for each attempt, and opens the bytes from the start. */
 export type Content = Uint8Array | (() => AsyncIterable<Uint8Array>);
 
-/**
- * `temporaryFolder`: an absolute path, on the same file system as all files that are written. `fileMode`: the permissions
- * of new files, whatever the umask; new folders can be entered by all who may read them.
- */
-export function createAtomicWriter(temporaryFolder: string, fileMode: number) {
+export interface AtomicWriterOptions {
+  /** Of half-written files: an absolute path, on the same file system as all files that are written. */
+  folder: string;
+  /** The permissions of new files, whatever the umask. New folders can be entered by all who may read them. */
+  fileMode: number;
+  /** True: a file that is replaced keeps its permissions, and `folder` is removed after each write. */
+  isShared: boolean;
+}
+
+export function createAtomicWriter(options: AtomicWriterOptions) {
+  const { folder: temporaryFolder, fileMode, isShared } = options;
   let isTidied = false;
   const folderMode = fileMode | ((fileMode & 0o444) >> 2);
 
   /** Creates a temporary file, with its bytes on disk if there are any. Resolves its path, and when the file system made it. */
-  async function createTemporary(content: Content | null) {
+  async function createTemporary(content: Content | null, mode = fileMode) {
     await makeFolder(temporaryFolder, folderMode);
     const path = join(temporaryFolder, `${randomUUID()}.tmp`);
-    const createdMs = await createSynced(path, content, fileMode);
+    const createdMs = await createSynced(path, content, mode);
     if (!isTidied) {
       isTidied = true;
       await removeOldTemporaries(temporaryFolder, createdMs);
@@ -43,22 +59,27 @@ export function createAtomicWriter(temporaryFolder: string, fileMode: number) {
     content: Content,
     commit: (temporaryPath: string) => Promise<T>,
   ): Promise<T> {
-    for (let placement = 1; ; placement += 1) {
-      const temporary = await createTemporary(content);
-      let result: T;
+    // Another delete() or write() can remove an empty folder, and another process the temporary file, because its clock is wrong.
+    const result = await repeatIfGone(async () => {
+      const temporary = await createTemporary(content, isShared ? await modeOf(path) : fileMode);
       try {
         await makeFolder(dirname(path), folderMode);
-        result = await commit(temporary.path);
+        return await commit(temporary.path);
       } catch (error) {
         await removeQuietly(temporary.path);
-        // Another delete() removed the empty folder, or another process the temporary file, because its clock is wrong.
-        if (codeOf(error) === 'ENOENT' && placement < placementsMax) continue;
         throw error;
       }
-      // Not in the try block: after the commit nothing may be undone.
-      await syncFolder(dirname(path));
-      return result;
-    }
+    });
+    // After the commit nothing may be undone.
+    await syncFolder(dirname(path));
+    if (isShared) await rmdir(temporaryFolder).catch(() => {});
+    return result;
+  }
+
+  /** The permissions of the file, if there is one. */
+  async function modeOf(path: string): Promise<number> {
+    const found = await lstat(path).catch(() => null);
+    return found?.isFile() ? found.mode & 0o777 : fileMode;
   }
 
   return {
@@ -70,6 +91,17 @@ export function createAtomicWriter(temporaryFolder: string, fileMode: number) {
       return createdMs;
     },
   };
+}
+
+/** Repeats `act` if another process removed a folder or a file while it ran. */
+async function repeatIfGone<T>(act: () => Promise<T>): Promise<T> {
+  for (let placement = 1; ; placement += 1) {
+    try {
+      return await act();
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || placement === placementsMax) throw error;
+    }
+  }
 }
 
 /**

@@ -37,6 +37,11 @@ export interface FileStoreOptions {
   clock: Pick<Clock, 'nowMs'>;
   /** Permissions of new files; default 0600. */
   fileMode?: number;
+  /**
+   * True: the folder is not only for this store. A file that is replaced keeps its permissions, and no folder for half-written
+   * files remains.
+   */
+  isShared?: boolean;
 }
 
 /**
@@ -46,7 +51,8 @@ export interface FileStoreOptions {
 // Long because: one adapter, each method a few lines.
 export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStoreOptions): Store {
   const root = resolve(options.root);
-  const writer = createAtomicWriter(join(root, temporaryFolder), fileMode);
+  const { isShared = false } = options;
+  const writer = createAtomicWriter({ folder: join(root, temporaryFolder), fileMode, isShared });
   let kind: FileClock['kind'] | null = null;
   let skewMs = 0;
 

@@ -1,6 +1,15 @@
 // Tests where pins are read and written, and that two verifications at once lose no newer one.
 
-import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -38,6 +47,26 @@ test('a missing file is created, and changed only if there is something new', as
   expect(readFileSync(join(root, key))).toEqual(bytesOf(newer));
   expect(await updatePins(place, older, nowMs)).toBe(false);
   expect(readFileSync(join(root, key))).toEqual(bytesOf(newer));
+});
+
+test('a file that is replaced keeps its permissions, and nothing else is left beside it', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'pins-'));
+  const place = { name, store: openFileStore({ root, isShared: true, clock: systemClock }), key };
+  await updatePins(place, older, nowMs);
+  const modeOf = () => (statSync(join(root, key)).mode & 0o777).toString(8);
+  expect(modeOf()).toBe('600');
+  chmodSync(join(root, key), 0o444);
+  expect(await updatePins(place, newer, nowMs)).toBe(true);
+  expect([modeOf(), readdirSync(root)]).toEqual(['444', [key]]);
+});
+
+test('many writers of one file do not disturb each other', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'pins-'));
+  const stores = Array.from({ length: 8 }, () =>
+    openFileStore({ root, isShared: true, clock: systemClock }),
+  );
+  await Promise.all(stores.map((store) => updatePins({ name, store, key }, newer, nowMs)));
+  expect(readdirSync(root)).toEqual([key]);
 });
 
 test('a newer pin that was lost to a write at the same time is written again', async () => {

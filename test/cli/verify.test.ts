@@ -228,7 +228,9 @@ describe('a folder that may not be listed', () => {
     const secret = join(cwd, 'lake', 'container_nodes', 'secret');
     mkdirSync(secret);
     const args = [...verify, '--json', '--pins', 'pins.jsonl'];
-    const { code, runtime } = await withoutRights(cwd, [secret], () => call(args, { cwd }));
+    const { code, runtime } = await withoutRights(cwd, { [secret]: 0o600 }, () =>
+      call(args, { cwd }),
+    );
     expect([code, runtime.json()]).toMatchObject([
       3,
       {
@@ -252,7 +254,9 @@ describe('a folder that may not be listed', () => {
     const part = findFile(join(cwd, 'lake', 'container_nodes_ndjson'), '.gz');
     const args = [...verify, '--json', '--pins', 'pins.jsonl'];
     const secret = join(cwd, 'lake', name);
-    const { code, runtime } = await withoutRights(cwd, [secret], () => call(args, { cwd }));
+    const { code, runtime } = await withoutRights(cwd, { [secret]: 0o600 }, () =>
+      call(args, { cwd }),
+    );
     const result = runtime.json() as { unchecked: { key: string }[]; faults: object[] };
     expect([code, result.faults]).toEqual([3, []]);
     expect(result.unchecked[0]?.key).toBe(name);
@@ -262,7 +266,7 @@ describe('a folder that may not be listed', () => {
     }
     if (name.startsWith('_manifests')) return;
     writeFileSync(part, 'x');
-    const altered = await withoutRights(cwd, [secret], () => call(args, { cwd }));
+    const altered = await withoutRights(cwd, { [secret]: 0o600 }, () => call(args, { cwd }));
     expect([altered.code, altered.runtime.json().faults]).toMatchObject([5, [{}]]);
   });
 });
@@ -420,6 +424,40 @@ describe('--pins', () => {
     rmSync(join(cwd, 'pins.jsonl'));
     const again = await call(pinned, { cwd });
     expect(again.runtime.out()).toContain('pins.jsonl created: from now on it pins the history');
+  });
+
+  test('that cannot be written do not hide the result: exit code 3', async () => {
+    const { cwd } = await exportSome();
+    const safe = join(cwd, 'safe');
+    mkdirSync(safe);
+    const args = [...verify, '--pins', 'safe/pins.jsonl'];
+    const run = (more: string[]) =>
+      withoutRights(cwd, { [safe]: 0o555 }, () => call([...args, ...more], { cwd }));
+    const asJson = await run(['--json']);
+    expect([asJson.code, asJson.runtime.json()]).toMatchObject([
+      3,
+      {
+        ...{ status: 'failed', manifests: 1, parts: 2, faults: [] },
+        pins: { isCreated: false, isUpdated: false },
+        errors: [
+          { code: 'STORE_DENIED', message: expect.stringMatching(/^no fault was found, but/) },
+        ],
+      },
+    ]);
+    const forPeople = await run([]);
+    expect(forPeople.code).toBe(3);
+    expect(forPeople.runtime.out()).toContain('verified: 1 manifest');
+    expect(forPeople.runtime.out()).toContain('0 pins checked, but the file could not be written');
+  });
+
+  test('in the place of a folder are refused before the store is read', async () => {
+    const { cwd } = await exportSome();
+    mkdirSync(join(cwd, 'pins.jsonl'));
+    const { code, runtime } = await call([...pinned, '--json'], { cwd });
+    expect(code).toBe(2);
+    expect(runtime.json()).toMatchObject({
+      errors: [{ message: `--pins: ${cwd}/pins.jsonl is a folder` }],
+    });
   });
 
   test('finds a store that was set back with its pointers, and does not move the pins', async () => {

@@ -279,7 +279,7 @@ describe('what is no object', () => {
     const secret = join(root, 'x', 'secret');
     await mkdir(secret, { recursive: true });
     await writeFile(join(secret, 'b'), 'y');
-    await withoutRights(folder, [secret], async () => {
+    await withoutRights(folder, { [secret]: 0o600 }, async () => {
       for (const act of [
         () => store.list(''),
         () => store.list('x/'),
@@ -298,7 +298,7 @@ describe('what is no object', () => {
 
   test('the folder of temporary files is not listed: it may belong to another user', async () => {
     const { store, folder, root } = await createStore(async (path) => mkdir(path));
-    await withoutRights(folder, [join(root, '.cgs-export-tmp')], async () => {
+    await withoutRights(folder, { [join(root, '.cgs-export-tmp')]: 0o600 }, async () => {
       expect((await store.list('')).map(({ key }) => key)).toEqual(['a']);
       expect(await store.listIrregular?.()).toEqual([]);
     });
