@@ -3,6 +3,7 @@
 import { CorruptError, StoreError } from '../core/errors.ts';
 import { scheduleKey, targetId } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
+import { readState } from '../core/state.ts';
 import { describeHold, describeLift } from '../runs/holds.ts';
 import { knownProjectId, unresolvedId } from '../runs/projects.ts';
 import { decodeSchedule, type Schedule, targetStateOf } from '../runs/schedule.ts';
@@ -16,7 +17,7 @@ export async function checkHolds(
 ): Promise<Check[]> {
   let schedule: Schedule;
   try {
-    schedule = decodeSchedule(await store.get(scheduleKey));
+    schedule = decodeSchedule(await readState(store, scheduleKey));
   } catch (error) {
     if (error instanceof CorruptError) return [failed({ check: 'hold' }, error)];
     if (!(error instanceof StoreError)) throw error;

@@ -5,6 +5,7 @@ import { type ExitCode, exitCodes, policyOf } from '../core/error-policy.ts';
 import { ExportError, messageWithSubject } from '../core/errors.ts';
 import { scheduleKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
+import { readState } from '../core/state.ts';
 import { decodeSchedule, listLastSealed } from '../runs/schedule.ts';
 import { describeProof } from '../verification/proof.ts';
 import type { OnProgress } from '../verification/stored-evidence.ts';
@@ -142,7 +143,7 @@ export function isEmpty({ manifests, faults, unchecked }: Verification): boolean
 /** Empty if the schedule is damaged, may not be read, or does not exist: it is working state, which not every copy has. */
 async function readLastSealed(store: Store): Promise<LastSealed[]> {
   try {
-    return listLastSealed(decodeSchedule(await store.get(scheduleKey)));
+    return listLastSealed(decodeSchedule(await readState(store, scheduleKey)));
   } catch (error) {
     if (
       error instanceof ExportError &&

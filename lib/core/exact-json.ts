@@ -42,20 +42,57 @@ export function isDeeper(text: string, levels: number): boolean {
   // Also counts those in strings, which is quick, and enough for most texts.
   if (countUpTo(levels + 1, text, '[') + countUpTo(levels + 1, text, '{') <= levels) return false;
   let depth = 0;
+  return someMark(text, (mark) => {
+    if (mark === ']' || mark === '}') depth -= 1;
+    else if (mark !== ',') depth += 1;
+    return depth > levels;
+  });
+}
+
+/** Whether `isWanted` accepts one of the characters `[]{},` outside of strings. */
+function someMark(text: string, isWanted: (mark: string) => boolean): boolean {
   let isInString = false;
   for (let index = 0; index < text.length; index += 1) {
-    const character = text[index];
+    const character = text[index] as string;
     if (isInString) {
       if (character === '\\') index += 1;
       else if (character === '"') isInString = false;
     } else if (character === '"') isInString = true;
-    else if (character === ']' || character === '}') depth -= 1;
-    else if (character === '[' || character === '{') {
-      depth += 1;
-      if (depth > levels) return true;
-    }
+    else if ('[]{},'.includes(character) && isWanted(character)) return true;
   }
   return false;
+}
+
+/**
+ * More values are rejected: JSON.parse takes up to 60 bytes of memory for a value of 3 bytes. A page of 200 nodes has 10,000 values, a
+ * schedule about 30 a target.
+ */
+export const valuesMax = 1_000_000;
+
+/** True if the text has more than `values` arrays, objects, members and elements. To be called before JSON.parse. */
+function hasMore(text: string, values: number): boolean {
+  if (text.length <= values) return false;
+  const marks = [',', '[', '{'];
+  // Also counts those in strings, which is quick, and enough for most texts.
+  const count = marks.reduce((sum, mark) => sum + countUpTo(values + 1, text, mark), 0);
+  if (count <= values) return false;
+  let seen = 0;
+  return someMark(text, (mark) => {
+    if (mark !== ']' && mark !== '}') seen += 1;
+    return seen > values;
+  });
+}
+
+/** Throws SyntaxError for text that would take too much memory. */
+function requireBounded(text: string): void {
+  if (isDeeper(text, depthMax)) throw new SyntaxError(`it has more than ${depthMax} levels`);
+  if (hasMore(text, valuesMax)) throw new SyntaxError(`it has more than ${valuesMax} values`);
+}
+
+/** Like JSON.parse, for text that another program may have written. Throws SyntaxError also for more than 500 levels or a million values. */
+export function parseBounded(text: string): unknown {
+  requireBounded(text);
+  return JSON.parse(text);
 }
 
 /** How often the text has the character; `max` if it has more. */
@@ -71,10 +108,10 @@ function countUpTo(max: number, text: string, character: string): number {
 
 /**
  * Like JSON.parse, but a number that Number() cannot write back as the same text becomes a RawNumber.
- * Throws SyntaxError like JSON.parse, and for more than 500 levels.
+ * Throws SyntaxError as parseBounded().
  */
 export function parseExact(text: string): unknown {
-  if (isDeeper(text, depthMax)) throw new SyntaxError(`JSON has more than ${depthMax} levels`);
+  requireBounded(text);
   // Parse before the scan. In a string without an end, the scan would start again at every escaped quote: quadratic time.
   const plain: unknown = JSON.parse(text);
   if (!hasInexact(text)) return plain;

@@ -292,8 +292,10 @@ export function objectBytesMax(key: string): number {
   ) {
     return mebibyte;
   }
-  // A manifest has a few kilobytes. A schedule has some hundred bytes a target.
-  if (folder === '_manifests' || key === scheduleKey) return 16 * mebibyte;
+  // A few kilobytes. The names in it have at most 200,000 characters (lib/sealing/statistics.ts), which JSON can write twice, escaped.
+  if (folder === '_manifests') return 4 * mebibyte;
+  // Some hundred bytes a target.
+  if (key === scheduleKey) return 16 * mebibyte;
   // Checkpoints, seal records and segments hold up to ten pages of 0.5 MiB together, or one page of 8 MiB.
   if (folder === '_runs') return 64 * mebibyte;
   // Parts: 2,000,200 nodes are about 150 MB. Node.js cannot read larger files at once.

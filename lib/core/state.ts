@@ -1,7 +1,9 @@
 // Responsible for the form of private working state: JSON that contains its own hash and, where a signing key is set, a MAC.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { CorruptError, OtherKeyError, OtherVersionError } from './errors.ts';
+import { CorruptError, OtherKeyError, OtherVersionError, UnusableObjectError } from './errors.ts';
+import { parseBounded } from './exact-json.ts';
+import type { Store } from './ports.ts';
 
 /** Bare lower-case hex. */
 export function sha256(bytes: Uint8Array | string): string {
@@ -78,7 +80,7 @@ export function decodeState<T>(kind: string, version: number, key: string, bytes
   if (start !== `${beforeHash}${sha256(hashed)}${afterHash}`) {
     throw corruptState(key, 'does not match its own hash: it was truncated or changed');
   }
-  const found = JSON.parse(`{${Buffer.from(hashed).toString('utf8')}`) as Record<string, unknown>;
+  const found = parseHashed(key, hashed);
   if (found.kind !== kind) throw corruptState(key, `is not a ${kind} but a ${found.kind}`);
   if (found.version !== version) {
     throw new OtherVersionError(
@@ -90,9 +92,32 @@ export function decodeState<T>(kind: string, version: number, key: string, bytes
   return found.value as T;
 }
 
+/** The hash is right, but another program can calculate it too. */
+function parseHashed(key: string, hashed: Uint8Array): Record<string, unknown> {
+  try {
+    const text = `{${Buffer.from(hashed).toString('utf8')}`;
+    return parseBounded(text) as Record<string, unknown>;
+  } catch (cause) {
+    throw corruptState(key, `cannot be parsed: ${(cause as Error).message}`, cause);
+  }
+}
+
+/** Null: it does not exist. Throws CorruptError if a link, a pipe, a device or a file that is too large is in its place. */
+export async function readState(
+  store: Pick<Store, 'get'>,
+  key: string,
+): Promise<Uint8Array | null> {
+  try {
+    return await store.get(key);
+  } catch (cause) {
+    if (!(cause instanceof UnusableObjectError)) throw cause;
+    throw corruptState(key, `cannot be read: ${cause.message}`, cause);
+  }
+}
+
 /** The error for damaged working state. `message`: what is wrong with the object `key`. */
-export function corruptState(key: string, message: string): CorruptError {
+export function corruptState(key: string, message: string, cause?: unknown): CorruptError {
   const hint =
     'It is working state: sealed snapshots are not affected. The export keeps its bytes under another name in _runs/ and starts this state again. To continue the open run instead, restore the object before the next export.';
-  return new CorruptError(key, message, hint);
+  return new CorruptError(key, message, hint, { cause });
 }

@@ -3,6 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { parseBounded } from '../core/exact-json.ts';
 import type { ByteSource, Cell, Column, Decoder, Row } from '../core/ports.ts';
 
 /** The file is read in pieces of this size. */
@@ -45,7 +46,7 @@ async function readFirst(source: ByteSource): Promise<Line | null> {
 }
 
 function parseLine(text: string, line: number): Line {
-  const value: unknown = JSON.parse(text);
+  const value: unknown = parseBounded(text);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Line;
   throw new Error(`line ${line} is not a JSON object`);
 }

@@ -4,8 +4,10 @@
 // docs/design/decisions/pages-in-checkpoint.md explains the bounds.
 
 import { CorruptError } from '../core/errors.ts';
+import { parseBounded } from '../core/exact-json.ts';
 import { checkpointKey, segmentKey } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
+import { readState } from '../core/state.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { decodePage, pageHash, pageHint, type StoredPage } from './page.ts';
 
@@ -166,7 +168,7 @@ function decodeSegment(key: string, name: string, bytes: Uint8Array | null): Seg
     throw new CorruptError(key, message, pageHint);
   }
   const end = bytes.indexOf(10);
-  const header = JSON.parse(Buffer.from(bytes.subarray(0, end)).toString()) as SegmentHeader;
+  const header = parseBounded(Buffer.from(bytes.subarray(0, end)).toString()) as SegmentHeader;
   let from = end + 1;
   const pages = header.pages.map((length) => {
     from += length;
@@ -183,7 +185,7 @@ function openSegments({ store, prefix, keepAlive }: PageStoreOptions) {
 
   async function request(name: string): Promise<Segment> {
     const key = segmentKey(prefix, name);
-    const bytes = memory.get(name) ?? (await store.get(key));
+    const bytes = memory.get(name) ?? (await readState(store, key));
     const segment = decodeSegment(key, name, bytes);
     remember(name, bytes);
     return segment;

@@ -2,7 +2,7 @@
 
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { CorruptError } from '../core/errors.ts';
-import { parseExact, stringifyExact } from '../core/exact-json.ts';
+import { parseBounded, parseExact, stringifyExact } from '../core/exact-json.ts';
 import type { Dataset, PageBody } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
 import type { Join } from './sequence.ts';
@@ -49,6 +49,9 @@ export function pageHash(bytes: Uint8Array): string {
   return sha256(bytes).slice(0, 32);
 }
 
+/** An answer has at most 8 MiB. Bytes that are not UTF-8 were stored as a character of three bytes. */
+const pageBytesMax = 2 ** 25;
+
 /** The hint of a CorruptError about stored pages. */
 export const pageHint =
   'Nothing was overwritten. Restore the object from a version of the bucket, or delete the folder of this run: the run then starts again from its first page.';
@@ -56,11 +59,11 @@ export const pageHint =
 /** Throws CorruptError naming `key`, the object that holds the page, if the bytes are not a page. */
 export function decodePage(dataset: Dataset, key: string, bytes: Uint8Array): StoredPage {
   try {
-    const text = gunzipSync(bytes).toString('utf8');
+    const text = gunzipSync(bytes, { maxOutputLength: pageBytesMax }).toString('utf8');
     const end = text.indexOf('\n');
     const body = dataset.parsePage(parseExact(text.slice(end + 1)));
     if (typeof body === 'string') throw new Error(body);
-    const { from, ...header } = JSON.parse(text.slice(0, end)) as PageHeader & { from: Join };
+    const { from, ...header } = parseBounded(text.slice(0, end)) as PageHeader & { from: Join };
     return { header, from, body };
   } catch (cause) {
     throw new CorruptError(key, 'contains a page that cannot be read', pageHint, { cause });

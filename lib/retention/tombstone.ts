@@ -3,6 +3,7 @@
 
 import * as v from 'valibot';
 import { CorruptError } from '../core/errors.ts';
+import { parseBounded } from '../core/exact-json.ts';
 import {
   snapshotTimeMs,
   type TargetKey,
@@ -62,7 +63,7 @@ export function decodeTombstone(target: TargetKey, snapshot: string, bytes: Uint
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     if (!text.endsWith('\n')) throw new SyntaxError('no line feed at the end');
-    parsed = JSON.parse(text);
+    parsed = parseBounded(text);
   } catch (cause) {
     const message = 'does not parse as a tombstone: it was truncated or altered';
     throw new CorruptError(key, message, tombstoneHint, { cause });

@@ -10,6 +10,7 @@ import {
   StoppedError,
 } from '../core/errors.ts';
 import { damagedScheduleKey, scheduleKey } from '../core/object-keys.ts';
+import { readState } from '../core/state.ts';
 import { checkAskedWait } from '../quota/budget.ts';
 import type { Lease } from '../quota/lease.ts';
 import { openLedger } from '../quota/ledger.ts';
@@ -98,8 +99,8 @@ async function viewScheduleOrNull({ viewSchedule }: CollectPorts): Promise<Sched
  */
 async function openSchedule({ policy, ports, result }: Collecting): Promise<Schedule> {
   const { store, log } = ports;
-  const bytes = await store.get(scheduleKey);
   try {
+    const bytes = await readState(store, scheduleKey);
     return decodeSchedule(bytes);
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;

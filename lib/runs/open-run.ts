@@ -12,7 +12,7 @@ import {
   type TargetKey,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import type { StateKey } from '../core/state.ts';
+import { readState, type StateKey } from '../core/state.ts';
 import {
   type Checkpoint,
   decodeCheckpoint,
@@ -155,7 +155,7 @@ export async function readCheckpoint(
   signing: StateKey | null = null,
 ): Promise<Checkpoint | null> {
   const objectKey = checkpointKey(runPrefix(key, open.snapshot, open.run));
-  const bytes = await store.get(objectKey);
+  const bytes = await readState(store, objectKey);
   return bytes ? decodeCheckpoint(objectKey, bytes, signing) : null;
 }
 

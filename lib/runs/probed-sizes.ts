@@ -4,7 +4,7 @@
 import { CorruptError } from '../core/errors.ts';
 import { probedSizesKey } from '../core/object-keys.ts';
 import type { Log, Store } from '../core/ports.ts';
-import { decodeState, encodeState } from '../core/state.ts';
+import { decodeState, encodeState, readState } from '../core/state.ts';
 
 export interface ProbedSize {
   /** The total that the service stated. */
@@ -31,8 +31,8 @@ export function probedName(target: {
 
 /** Empty if there are none, or if they are damaged. */
 export async function readProbedSizes(store: Store, log: Log): Promise<ProbedSizes> {
-  const bytes = await store.get(probedSizesKey);
   try {
+    const bytes = await readState(store, probedSizesKey);
     return bytes
       ? decodeState<ProbedSizes>('probed sizes', sizesVersion, probedSizesKey, bytes)
       : {};

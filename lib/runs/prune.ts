@@ -4,6 +4,7 @@
 import { CorruptError, ExportError, StoppedError } from '../core/errors.ts';
 import { scheduleKey, type TargetKey, targetId } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
+import { readState } from '../core/state.ts';
 import type { Lease } from '../quota/lease.ts';
 import {
   carryOut,
@@ -155,7 +156,7 @@ async function listCovered(
 /** The schedule only names projects that are not configured. `status` reports one that is damaged. */
 async function readScheduleOrEmpty(store: Store): Promise<Schedule> {
   try {
-    return decodeSchedule(await store.get(scheduleKey));
+    return decodeSchedule(await readState(store, scheduleKey));
   } catch (error) {
     if (error instanceof CorruptError) return emptySchedule();
     throw error;

@@ -3,6 +3,7 @@
 
 import { scheduleKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
+import { readState } from '../core/state.ts';
 import type { ScheduleView, Target } from './invocation.ts';
 import { listTasks } from './projects.ts';
 import { decodeSchedule } from './schedule.ts';
@@ -14,7 +15,7 @@ export function openScheduleView(
 ): () => Promise<ScheduleView> {
   let seen: { bytes: Uint8Array; view: ScheduleView } | null = null;
   return async () => {
-    const bytes = await store.get(scheduleKey);
+    const bytes = await readState(store, scheduleKey);
     if (seen && bytes && Buffer.compare(bytes, seen.bytes) === 0) return seen.view;
     const schedule = decodeSchedule(bytes);
     const view = { schedule, tasks: listTasks({ targets, schedule }) };

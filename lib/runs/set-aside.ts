@@ -1,13 +1,24 @@
 // Responsible for damaged working state: it is kept under another key and reported once, and the export starts it again. Sealed
 // snapshots do not depend on it.
 
-import { type CorruptError, EvidenceError, OtherVersionError } from '../core/errors.ts';
+import {
+  type CorruptError,
+  EvidenceError,
+  OtherVersionError,
+  UnusableObjectError,
+} from '../core/errors.ts';
 import type { Log, Store } from '../core/ports.ts';
 import { toFault } from '../snapshots/catalog.ts';
 
-/** Copies the object to `asideKey`, which has room for one copy: an earlier one is replaced. The object itself remains. */
+/**
+ * Copies the object to `asideKey`, which has room for one copy: an earlier one is replaced. The object itself remains. If its bytes
+ * cannot be read, because it is too large or no file, the copy says so instead.
+ */
 export async function setAside(store: Store, key: string, asideKey: string): Promise<void> {
-  const bytes = await store.get(key);
+  const bytes = await store.get(key).catch((error: unknown) => {
+    if (!(error instanceof UnusableObjectError)) throw error;
+    return Buffer.from(`not kept: ${error.message}\n`);
+  });
   if (bytes) await store.put(asideKey, bytes);
 }
 
@@ -23,7 +34,9 @@ export function describeSetAside(
     error instanceof OtherVersionError
       ? 'Nothing is damaged: another version of cgs-export wrote it.'
       : 'Find out what changed it: a full or failing disk, or another program.';
-  const hint = `It is working state: no sealed snapshot is affected. Its bytes are kept as ${asideKey}. ${cause}`;
+  const isKept = !(error.cause instanceof UnusableObjectError);
+  const kept = isKept ? `Its bytes are kept as ${asideKey}.` : 'Its bytes were not kept.';
+  const hint = `It is working state: no sealed snapshot is affected. ${kept} ${cause}`;
   const reported = new EvidenceError(key, `${message}. It was set aside and started again`, hint);
   log('error', reported.message, { code: reported.code, hint, ...fields });
   return reported;

@@ -13,6 +13,7 @@ import {
   targetId,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
+import { readState } from '../core/state.ts';
 import { findRivals } from '../sealing/seal-turn.ts';
 import { readNames } from '../sealing/snapshot-names.ts';
 import {
@@ -138,8 +139,9 @@ export async function readStatus(
   targets: readonly StatusTarget[],
 ): Promise<TargetStatus[]> {
   const scheduleFaults: ExportError[] = [];
-  const bytes = await store.get(scheduleKey);
-  const decoded = await noteFault(scheduleFaults, async () => decodeSchedule(bytes));
+  const decoded = await noteFault(scheduleFaults, async () =>
+    decodeSchedule(await readState(store, scheduleKey)),
+  );
   const schedule = decoded ?? emptySchedule();
   const reading: Reading = { store, schedule, scheduleMs, scheduleFaults };
   const statuses: TargetStatus[] = [];

@@ -12,7 +12,7 @@ import {
   targetId,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { decodeState, encodeState, type StateKey } from '../core/state.ts';
+import { decodeState, encodeState, readState, type StateKey } from '../core/state.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import {
   type Fault,
@@ -70,8 +70,8 @@ export async function readSealRecord(
   { snapshot, run }: RunName,
 ): Promise<SealRecord | null> {
   const key = sealRecordKey(target, snapshot, run);
-  const bytes = await store.get(key);
   try {
+    const bytes = await readState(store, key);
     return bytes && decodeSealRecord(key, bytes);
   } catch (error) {
     if (error instanceof CorruptError) return null;

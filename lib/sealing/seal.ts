@@ -12,7 +12,7 @@ import {
   type TargetKey,
 } from '../core/object-keys.ts';
 import type { Dataset, Store } from '../core/ports.ts';
-import { requireMac } from '../core/state.ts';
+import { readState, requireMac } from '../core/state.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import { type Fault, readEvidenceOrNull, readManifest, toFault } from '../snapshots/catalog.ts';
 import {
@@ -285,9 +285,9 @@ async function readRecordOrFault(
   key: string,
   signing: SigningKey | null,
 ): Promise<{ stored: SealRecord | null; isUsable: boolean; fault: Fault | null }> {
-  const bytes = await store.get(key);
   let stored: SealRecord | null = null;
   try {
+    const bytes = await readState(store, key);
     stored = bytes && decodeSealRecord(key, bytes);
     // Otherwise it is replaced in any case.
     if (bytes && signing && stored?.keyId === signing.keyId) requireMac(key, bytes, signing);

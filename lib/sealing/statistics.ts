@@ -7,7 +7,16 @@ import type { Manifest } from '../snapshots/manifest.ts';
 
 export type Statistics = Pick<Manifest, 'values' | 'unknownValues' | 'unknownFields' | 'mistyped'>;
 
-/** Counts rows. The result depends on them alone, so that sealing again gives the same manifest. Nulls are not counted. */
+/** What the manifest has in place of names for which it has no room. */
+export const othersName = '(others)';
+/** Of all names in a manifest, characters, with 10 for each name: a manifest that grew without limit could not be read again. */
+const namesMax = 200_000;
+const perName = 10;
+
+/**
+ * Counts rows. The result depends on them and their order alone, so that sealing again gives the same manifest. Nulls are not counted.
+ * Names for which there is no room are counted together, as `othersName`.
+ */
 export function createCounter(dataset: Dataset) {
   const { countedColumns, knownValues, fields } = dataset;
   const columnIndex = new Map(dataset.columns.map(({ name }, index) => [name, index]));
@@ -16,23 +25,35 @@ export function createCounter(dataset: Dataset) {
   );
   const counted = [...valueCounts].map(([name, counts]) => ({
     counts,
+    known: knownValues[name] ?? [],
     index: columnIndex.get(name) ?? -1,
   }));
   const unknownFields = new Set<string>();
   const mistyped = new Map<string, number>();
+  let room = namesMax;
   const extraIndex = columnIndex.get(dataset.extraColumn) ?? -1;
 
+  /** `name`, or `othersName` if it is new and there is no room for it. */
+  function admit(name: string, isKnown: boolean): string {
+    if (isKnown) return name;
+    if (name.length + perName > room) return othersName;
+    room -= name.length + perName;
+    return name;
+  }
+
   function addRow(row: Row): void {
-    for (const { counts, index } of counted) {
+    for (const { counts, known, index } of counted) {
       const value = row[index];
-      if (value !== null && value !== undefined) increment(counts, String(value));
+      if (value === null || value === undefined) continue;
+      const name = String(value);
+      increment(counts, admit(name, counts.has(name) || known.includes(name)));
     }
     const extra = row[extraIndex];
     if (typeof extra !== 'string') return;
     // The extra column holds unknown fields, and known fields whose value had the wrong type.
     for (const field of Object.keys(parseExact(extra) as object)) {
       if (fields.has(field)) increment(mistyped, field);
-      else unknownFields.add(field);
+      else unknownFields.add(admit(field, unknownFields.has(field)));
     }
   }
 

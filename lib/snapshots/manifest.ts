@@ -2,6 +2,7 @@
 
 import * as v from 'valibot';
 import { CorruptError } from '../core/errors.ts';
+import { parseBounded } from '../core/exact-json.ts';
 import {
   headsPrefix,
   manifestKey,
@@ -213,7 +214,7 @@ function decode<S extends v.GenericSchema>(
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     // Encoding ends with a line feed. JSON.parse alone would not notice that this last byte is missing.
     if (!text.endsWith('\n')) throw new SyntaxError('no line feed at the end');
-    parsed = JSON.parse(text);
+    parsed = parseBounded(text);
   } catch (cause) {
     throw new CorruptError(key, `does not parse as a ${name}: it was truncated or altered`, hint, {
       cause,

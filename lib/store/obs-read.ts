@@ -3,6 +3,8 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { StoreError, UnusableObjectError } from '../core/errors.ts';
+import { objectBytesMax } from '../core/object-keys.ts';
 import { checkKey } from './key-check.ts';
 import {
   describeChanged,
@@ -17,11 +19,11 @@ import type { Try } from './obs-operation.ts';
 
 /** What `read` holds in memory at once. */
 const chunkBytesMax = 2 * 2 ** 20;
-/** No object of this program is longer: a buffer cannot hold it. */
-const objectBytesMax = 2 ** 31;
+/** No answer of this program is longer: a buffer cannot hold it. */
+const answerBytesMax = 2 ** 31;
 
 export async function getObject(location: Location, key: string): Promise<Uint8Array | null> {
-  return (await readStart(location, key, objectBytesMax))?.bytes ?? null;
+  return (await readStart(location, key, answerBytesMax))?.bytes ?? null;
 }
 
 /**
@@ -57,7 +59,10 @@ interface ObjectStart {
   etag: string | undefined;
 }
 
-/** The first bytes of an object, at most `bytesMax`; null if it does not exist. If these are all, their MD5 is checked. */
+/**
+ * The first bytes of an object, at most `bytesMax`; null if it does not exist. If these are all, their MD5 is checked. Throws
+ * UnusableObjectError if the object is larger than one of its kind can be.
+ */
 async function readStart(
   location: Location,
   key: string,
@@ -72,6 +77,7 @@ async function readStart(
       const command = new s3.GetObjectCommand(location.addressOf(key));
       const answer = await client.send(command, sendOptions);
       const { ContentLength: totalBytes = 0, ETag: etag, Metadata } = answer;
+      requireSize(location, key, answer);
       const read = await readBody(attempt, answer, Math.min(totalBytes, bytesMax));
       if ('failure' in read) return read;
       const bytes = read.value;
@@ -89,6 +95,20 @@ async function readStart(
       throw error;
     }
   });
+}
+
+function requireSize(
+  location: Location,
+  key: string,
+  { ContentLength = 0, Body }: GetObjectCommandOutput,
+): void {
+  const bytesMax = objectBytesMax(key);
+  if (ContentLength <= bytesMax) return;
+  (Body as Readable).destroy();
+  const message = `${location.urlOf(key)} has ${ContentLength} bytes, but an object of this kind has at most ${bytesMax}`;
+  const hint =
+    'cgs-export did not write it: find out which program did, then restore the object from an earlier version or a backup.';
+  throw new UnusableObjectError(key, new StoreError('STORE_UNUSABLE', message, hint));
 }
 
 interface Range extends Omit<ObjectStart, 'bytes'> {
@@ -142,7 +162,7 @@ async function readBody(
     body.destroy();
     return { failure: describeOtherServer(operation) };
   }
-  if (ContentLength === undefined || ContentLength > objectBytesMax) {
+  if (ContentLength === undefined || ContentLength > answerBytesMax) {
     body.destroy();
     const reason = `the answer has ${ContentLength ?? 'no stated number of'} bytes`;
     return { failure: describeMismatch(operation, reason) };

@@ -3,6 +3,7 @@
 
 import * as v from 'valibot';
 import { CorruptError } from '../core/errors.ts';
+import { parseBounded } from '../core/exact-json.ts';
 import {
   headKey,
   isFutureName,
@@ -218,7 +219,7 @@ const tombstoneShape = v.object({
 function readTombstoneText(key: string, bytes: Uint8Array) {
   try {
     const text = Buffer.from(bytes).toString();
-    const { manifestSha256, signing } = v.parse(tombstoneShape, JSON.parse(text));
+    const { manifestSha256, signing } = v.parse(tombstoneShape, parseBounded(text));
     return { namedSha256: manifestSha256, keyId: signing?.keyId ?? null };
   } catch {
     throw corrupt(key, 'is not a valid tombstone: it was truncated or altered');

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -345,6 +346,53 @@ describe('a link, a pipe or a folder', () => {
       },
     );
   }
+});
+
+test.each([
+  ['a manifest', '_manifests', 'manifest'],
+  ['a pointer', '_head', 'pointer to a manifest'],
+])(
+  '%s of nested or very many values is a fault at once, with little memory',
+  async (_, top, name) => {
+    const { cwd } = await exportSome();
+    const path = findFile(join(cwd, 'lake', top), '.json');
+    const text = readFileSync(path, 'utf8').trimEnd().slice(0, -1);
+    const room = (top === '_head' ? 2 ** 20 : 2 ** 22) - text.length - 100;
+    const half = Math.floor(room / 2);
+    for (const bulk of ['['.repeat(half) + ']'.repeat(half), `[${'{},'.repeat(room / 3)}{}]`]) {
+      if (top === '_head' && bulk.includes('{}')) continue;
+      writeFileSync(path, `${text},"x":${bulk}}\n`);
+      const before = process.memoryUsage().heapTotal;
+      const { code, runtime } = await call([...verify, '--json'], { cwd });
+      expect([code, runtime.json().faults]).toMatchObject([5, expect.any(Array)]);
+      expect(JSON.stringify(runtime.json().faults)).toContain(`does not parse as a ${name}`);
+      expect(process.memoryUsage().heapTotal - before).toBeLessThan(100 * 2 ** 20);
+    }
+  },
+);
+
+test.each([
+  ['of 200 MB', (path: string) => truncateSync(path, 200_000_000)],
+  [
+    'that is a pipe',
+    (path: string) => {
+      rmSync(path);
+      execFileSync('mkfifo', [path]);
+    },
+  ],
+])('a schedule %s is set aside and reported once; an export seals', async (_, damage) => {
+  const { cwd, env, simulator } = await exportSome();
+  damage(join(cwd, 'lake', '_runs', 'schedule.json'));
+  const args = ['export', '--json', ...flagsFor(simulator)];
+  const first = await call(args, { cwd, env });
+  expect([first.code, first.runtime.json()]).toMatchObject([
+    5,
+    { status: 'sealed', errors: [{ code: 'CORRUPT', message: expect.stringMatching(/schedule/) }] },
+  ]);
+  const kept = readFileSync(join(cwd, 'lake', '_runs', 'schedule-damaged.json'), 'utf8');
+  expect(kept).toMatch(/^not kept: .*schedule\.json/);
+  const second = await call(args, { cwd, env });
+  expect([second.code, second.runtime.json().errors]).toEqual([0, []]);
 });
 
 test('one manifest that names a path outside the store is one fault among all', async () => {

@@ -4,10 +4,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  parseBounded,
   parseExact,
   RawNumber,
   stringifyCanonical,
   stringifyExact,
+  valuesMax,
 } from '../../lib/core/exact-json.ts';
 
 const oddNumbers = [
@@ -160,6 +162,17 @@ describe('parseExact', () => {
       expect(() => parseExact(deep(100_000, core))).toThrow(SyntaxError);
     }
     expect(() => parseExact('['.repeat(100_000))).toThrow(SyntaxError);
+  });
+
+  test.each([parseExact, parseBounded])('rejects more than a million values: %o', (parse) => {
+    const list = (count: number, one: string) => `[${Array(count).fill(one).join(',')}]`;
+    expect(parse(list(valuesMax / 2 - 1, '{}'))).toHaveLength(valuesMax / 2 - 1);
+    for (const one of ['{}', '[]', '1', '""', '{"a":1}']) {
+      expect(() => parse(list(valuesMax + 1, one)), one).toThrow('values');
+    }
+    // Characters of a string are no values, however it is escaped.
+    const text = JSON.stringify([',[{'.repeat(valuesMax / 2), `\\"${','.repeat(valuesMax)}`]);
+    expect(parse(text)).toEqual(JSON.parse(text));
   });
 });
 

@@ -269,7 +269,7 @@ test.each([
   ['_head/t/rgn=a/prj=b.json', 2 ** 20],
   ['_lease/000000000001', 2 ** 20],
   ['_quota/x', 2 ** 20],
-  ['_manifests/t/rgn=a/prj=b/20261124T060000Z.json', 2 ** 24],
+  ['_manifests/t/rgn=a/prj=b/20261124T060000Z.json', 2 ** 22],
   ['_runs/schedule.json', 2 ** 24],
   ['_runs/t/rgn=a/prj=b/20261124T060000Z-0123456789ab/checkpoint.json', 2 ** 26],
   ['t/dt=2026-11-24/rgn=a/prj=b/20261124T060000Z-0123456789ab.parquet', 2 ** 31 - 1],

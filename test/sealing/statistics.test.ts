@@ -1,8 +1,9 @@
 // Tests the counts in a manifest. Each test seals a run, because the counts must describe the sealed rows.
 
 import { expect, test } from 'vitest';
-import { manifestKey } from '../../lib/core/object-keys.ts';
+import { manifestKey, objectBytesMax } from '../../lib/core/object-keys.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { othersName } from '../../lib/sealing/statistics.ts';
 import type { Manifest } from '../../lib/snapshots/manifest.ts';
 import { first, seal } from '../support/sealed-run.ts';
 import { nodeText, someTarget } from '../support/stored-run.ts';
@@ -73,4 +74,24 @@ test('counts sealed rows, not the records that were read', async () => {
   expect(manifest.rows).toBe(2);
   expect(manifest.values.agent_status).toEqual({ offline: 1, online: 1 });
   expect(manifest.unknownValues).toEqual({});
+});
+
+test('has bounded room for names: the rest is counted together, and known values always have room', async () => {
+  const long = 'ü'.repeat(20_000);
+  const unknown = Array.from({ length: 12 }, (_, index) =>
+    nodeText(`a${String(index).padStart(2, '0')}`, {
+      agent_status: `${long}${index}`,
+      [`${long}${index}`]: 1,
+    }),
+  );
+  const records = [...unknown, nodeText('b', { agent_status: 'online', protect_status: 'opened' })];
+  const { manifest, store } = await seal({ snapshot: first, pages: [{ records }] });
+  const counts = Object.entries(manifest.values.agent_status ?? {});
+  expect(counts.reduce((sum, [, count]) => sum + count, 0)).toBe(13);
+  expect(manifest.values.agent_status).toMatchObject({ [othersName]: 7, online: 1 });
+  expect(manifest.unknownValues.agent_status).toMatchObject({ [othersName]: 7 });
+  expect(manifest.values.protect_status).toEqual({ opened: 1 });
+  expect(manifest.unknownFields).toContain(othersName);
+  const key = manifestKey(someTarget, first);
+  expect(store.dump().get(key)?.bytes.length).toBeLessThan(objectBytesMax(key));
 });

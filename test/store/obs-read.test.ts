@@ -41,6 +41,17 @@ describe('get', () => {
   });
 });
 
+test('an object that is larger than one of its kind can be is not read: STORE_UNUSABLE', async () => {
+  const key = '_manifests/t/rgn=a/prj=b/20261124T060000Z.json';
+  for (const act of ['get', 'read'] as const) {
+    const { store, requests } = await openScriptedStore([{ body: 'x'.repeat(2 ** 22 + 1) }]);
+    const error = await errorOf(store[act](key));
+    expect(error).toMatchObject({ name: 'UnusableObjectError', code: 'STORE_UNUSABLE', key });
+    expect(error.message).toContain('has 4194305 bytes, but');
+    expect(requests).toHaveLength(1);
+  }
+});
+
 describe('read', () => {
   const chunkBytes = 2 * 2 ** 20;
   const text = 'a node, '.repeat((2 * chunkBytes) / 8 + 100);
