@@ -2,18 +2,24 @@
 
 import { once } from 'node:events';
 import { basename, relative } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { exitCodes } from '../core/error-policy.ts';
+import { ExportError } from '../core/errors.ts';
 import { allowSlowConnections } from '../platform/connections.ts';
 import { saveMemory } from '../platform/memory.ts';
 import { reportCrash, runProgram } from './program.ts';
 import type { CommandRuntime, Output } from './session.ts';
 
+/** The first error of each stream whose output is lost. The command ends all the same. */
+const lost = new Map<NodeJS.WriteStream, Error>();
+
 function openOutput(stream: NodeJS.WriteStream): Output {
-  // The reader of a pipe may close it early (`| head`). An export continues nevertheless.
   let isClosed = false;
+  // Without a listener, an error would end the process. Not an error: the reader of a pipe closed it early (`| head`).
   stream.on('error', (error: NodeJS.ErrnoException) => {
     // Node keeps stdout and stderr open after an error, so `destroyed` does not say it.
     isClosed = true;
-    if (error.code !== 'EPIPE') process.exitCode = 1;
+    if (error.code !== 'EPIPE') lost.set(stream, error);
   });
   return {
     write: (text) => void stream.write(text),
@@ -66,15 +72,33 @@ const runtime: CommandRuntime = {
   exit: (code) => process.exit(code),
 };
 
-/** Ends the process after both streams are flushed: process.exit() alone would lose output to a slow pipe. */
+/**
+ * Ends the process after both streams are flushed: process.exit() alone would lose output to a slow pipe. The exit code is 1 if
+ * output was lost, because a result that nothing can read is no success.
+ */
 async function end(code: number): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) {
+  await flush(process.stdout);
+  const error = lost.get(process.stdout);
+  const endCode = error ? reportCrash(args, runtime, outputFailed(error)) : code;
+  await flush(process.stderr);
+  process.exit(lost.has(process.stderr) ? exitCodes.fault : endCode);
+}
+
+async function flush(stream: NodeJS.WriteStream): Promise<void> {
+  if (!stream.destroyed && stream.writableLength > 0) {
     await new Promise<void>((resolve) => {
-      if (stream.destroyed || stream.writableLength === 0) resolve();
-      else stream.write('', () => resolve());
+      stream.write('', () => resolve());
     });
   }
-  process.exit(process.exitCode === 1 ? 1 : code);
+  // A stream reports an error only after the write that failed has returned.
+  await setImmediate();
+}
+
+function outputFailed(cause: Error): ExportError {
+  const message = `stdout cannot be written: ${cause.message}`;
+  const hint =
+    'The command ended, but its output is lost or cut. Make room where stdout is written to, or write it to another place, then run the command again.';
+  return new ExportError('OUTPUT_FAILED', message, hint, { cause });
 }
 
 saveMemory();

@@ -1,7 +1,7 @@
 // Tests the built file as a process: exit codes, signals and pipes.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createFolder, flagsFor, keyOf, simulate } from './test-runtime.ts';
@@ -95,6 +95,33 @@ describe('signals', () => {
     expect(code).toBe(0);
     expect(Object.keys(JSON.parse(out))).toEqual(['url', 'ak', 'sk', 'projectId']);
     expect(err).toContain('"simulator stopped"');
+  });
+});
+
+describe('a full disk under stdout', () => {
+  test.each([
+    ['keygen', []],
+    ['keygen', ['--json']],
+    ['schema', []],
+    ['verify', ['--store', 'file:./lake', '--help']],
+    ['--version', []],
+  ])('is exit code 1 with a message on stderr: %s %j', (command, args) => {
+    const { PATH = '' } = process.env;
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [cli, command, ...args], {
+      cwd: createFolder(),
+      env: { PATH },
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(full);
+    expect(status).toBe(1);
+    const [line, ...more] = stderr.trim().split('\n');
+    expect(more).toEqual([]);
+    expect(JSON.parse(line ?? '')).toMatchObject({
+      code: 'OUTPUT_FAILED',
+      message: expect.stringContaining('ENOSPC'),
+    });
   });
 });
 
