@@ -347,8 +347,23 @@ export interface RowReader {
 /** Reads what the Encoder of the same format wrote. Holds one row group, or one line and the lines of one piece, in memory. */
 export interface Decoder {
   readonly format: 'parquet' | 'ndjson';
-  /** Throws Error, here or while reading, if the bytes are not such an object or a column has another type; and what the source throws. */
-  open(source: ByteSource, wanted: readonly Column[]): Promise<RowReader>;
+  /**
+   * Reads the columns `wanted`. Throws Error, here or while reading, if the bytes are not such an object, a column has another type,
+   * or a row group is larger than the Encoder makes it; and what the source throws.
+   */
+  open(
+    source: ByteSource,
+    wanted: readonly Column[],
+    expected?: ExpectedContent,
+  ): Promise<RowReader>;
+}
+
+/** What another program cannot have written, if the object is what it should be. */
+export interface ExpectedContent {
+  /** All columns that the object may have: they are checked although they are not read. */
+  known: readonly Column[];
+  /** The most bytes that the texts of one row can have. */
+  rowBytesMax: number;
 }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';

@@ -46,9 +46,19 @@ async function readFirst(source: ByteSource): Promise<Line | null> {
 }
 
 function parseLine(text: string, line: number): Line {
-  const value: unknown = parseBounded(text);
+  const value = tryParse(text);
+  if (value === undefined) throw new Error(`line ${line} is not JSON, or has too many values`);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Line;
   throw new Error(`line ${line} is not a JSON object`);
+}
+
+/** Undefined: it cannot be parsed. The words of the engine would quote the line. */
+function tryParse(text: string): unknown {
+  try {
+    return parseBounded(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Without their line feeds, in batches. Throws Error if a line is too long, is not UTF-8 or does not end. */

@@ -11,13 +11,13 @@ import {
 } from 'hyparquet';
 import type { ByteSource, Cell, Column, Decoder, Row } from '../core/ports.ts';
 import { physicalTypes } from './parquet.ts';
-import { checkPages, pageBytesMax } from './parquet-pages.ts';
+import { checkPages, groupBytesMax, otherRowsBytesMax } from './parquet-pages.ts';
 import { rowsPerGroup } from './row-groups.ts';
 
 /** A page never becomes larger than its header says. */
 const compressors = {
   GZIP: (page: Uint8Array, length: number) =>
-    gunzipSync(page, { maxOutputLength: Math.min(Math.max(1, length), pageBytesMax) }),
+    gunzipSync(page, { maxOutputLength: Math.min(Math.max(1, length), groupBytesMax) }),
 };
 
 /** All texts of a page are in one buffer: a Buffer for each of them would take a tenth more CPU. */
@@ -37,9 +37,14 @@ const parsers = {
 
 export const parquetDecoder: Decoder = {
   format: 'parquet',
-  async open(source, wanted) {
+  async open(
+    source,
+    wanted,
+    { known, rowBytesMax } = { known: wanted, rowBytesMax: groupBytesMax },
+  ) {
     const file = toAsyncBuffer(source);
     const metadata = await parquetMetadataAsync(file);
+    findColumns(metadata, known);
     const columns = findColumns(metadata, wanted);
     return {
       columns,
@@ -49,7 +54,8 @@ export const parquetDecoder: Decoder = {
           // Checked before the rows get memory: another program may have written the file.
           const { num_rows: count } = group;
           if (count > rowsPerGroup) throw new Error(`a row group has ${count} rows`);
-          await checkGroup(source, group, metadata, columns);
+          const bytesMax = Math.min(groupBytesMax, otherRowsBytesMax + rowBytesMax);
+          await checkGroup(source, group, metadata, { columns, known, bytesMax });
           const rowEnd = rowStart + Number(count);
           yield await readGroup({ file, metadata, rowStart, rowEnd }, columns);
           rowStart = rowEnd;
@@ -85,22 +91,35 @@ function findColumns({ schema }: FileMetaData, wanted: readonly Column[]): Colum
   return columns;
 }
 
+interface GroupCheck {
+  /** Those that are read. */
+  columns: readonly Column[];
+  known: readonly Column[];
+  /** Of all pages, decompressed. */
+  bytesMax: number;
+}
+
 async function checkGroup(
   source: ByteSource,
   group: RowGroup,
   { schema }: FileMetaData,
-  columns: readonly Column[],
+  { columns, known, bytesMax }: GroupCheck,
 ): Promise<void> {
+  let bytesLeft = bytesMax;
   for (const { meta_data: column } of group.columns) {
     const name = column?.path_in_schema[0];
-    const wanted = columns.find((one) => one.name === name);
-    if (!column || !wanted) continue;
-    if (column.type !== physicalTypes[wanted.type].type || column.path_in_schema.length > 1) {
+    if (!column) throw new Error('a column has no description');
+    const expected = known.find((one) => one.name === name);
+    const type = expected ? physicalTypes[expected.type].type : column.type;
+    if (column.type !== type || column.path_in_schema.length > 1) {
       throw new Error(`column ${name} has another type than its schema says`);
     }
     const element = schema.find((one) => one.name === name);
     const isOptional = element?.repetition_type === 'OPTIONAL';
-    await checkPages(source, { column, rows: Number(group.num_rows), isOptional });
+    const isRead = columns.some((one) => one.name === name);
+    const rows = Number(group.num_rows);
+    const chunk = { column, rows, isOptional, isRead, bytesMax: bytesLeft };
+    bytesLeft -= await checkPages(source, chunk);
   }
 }
 

@@ -16,6 +16,8 @@ export interface PartRowsOptions {
   decoder: Decoder;
   /** The columns to read. */
   columns: readonly Column[];
+  /** All that the part may have, which are checked too. Default: `columns`. */
+  known?: readonly Column[];
   /** One of `columns`, by which the rows ascend. */
   keyColumn: string;
 }
@@ -67,13 +69,22 @@ async function copyPart(store: Store, part: Part, copy: PartCopy): Promise<ByteS
   return source;
 }
 
+const mebibyte = 2 ** 20;
+/**
+ * The most bytes that the texts of one row can have. A row is a record of an answer of at most 8 MiB (lib/api/send.ts); one of its
+ * fields is in two columns, as the service sent it and normalized. In a row of changes these can be there before and after,
+ * and all of it once more each as JSON in JSON, which at most doubles it.
+ */
+const rowBytesMax = { rows: 17 * mebibyte, rejects: 17 * mebibyte, changes: 96 * mebibyte };
+
 /** The rows of a part whose bytes match its manifest. Throws CorruptError if they cannot be decoded, and what the source throws. */
 export async function decodePart(
   part: Part,
   source: ByteSource,
-  { decoder, columns, keyColumn }: Pick<PartRowsOptions, 'decoder' | 'columns' | 'keyColumn'>,
+  { decoder, columns, known, keyColumn }: Omit<PartRowsOptions, 'store' | 'scratch'>,
 ): Promise<Omit<PartRows, 'close'>> {
-  const reader = await decodeOrFail(part, () => decoder.open(source, columns));
+  const expected = { known: known ?? columns, rowBytesMax: rowBytesMax[part.role] };
+  const reader = await decodeOrFail(part, () => decoder.open(source, columns, expected));
   const key = reader.columns.findIndex(({ name }) => name === keyColumn);
   if (key === -1) throw sealedWrong(part, `has no column ${keyColumn}`);
   return { columns: reader.columns, readBatches: () => readBatches(part, reader, key) };
@@ -134,9 +145,18 @@ async function decodeOrFail<T>(part: Part, read: () => Promise<T>): Promise<T> {
     return await read();
   } catch (cause) {
     if (cause instanceof ExportError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = describeCause(cause);
     throw sealedWrong(part, `cannot be read as ${part.format}: ${reason}`, cause);
   }
+}
+
+/** The words of the engine about its own values (TypeError, RangeError) say nothing about the file. */
+function describeCause(cause: unknown): string {
+  const isOfEngine =
+    !(cause instanceof Error) || cause instanceof TypeError || cause instanceof RangeError;
+  return isOfEngine
+    ? 'its footer or a page is cut or damaged, or it is a file of another kind'
+    : cause.message;
 }
 
 /** The fault of a part whose bytes match its manifest. */

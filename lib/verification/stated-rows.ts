@@ -57,7 +57,9 @@ export async function compareRows(
   const all = part.role === 'changes' ? changeColumns(dataset) : dataset.columns;
   const wanted = all.filter(({ name }) => name === keyColumn || stated.has(name));
   try {
-    const rows = await decodePart(part, source, { decoder, columns: wanted, keyColumn });
+    const rows = await decodePart(part, source, {
+      ...{ decoder, columns: wanted, known: all, keyColumn },
+    });
     const found = rows.columns.map(({ name }) => name);
     const missing = wanted.find(({ name }) => !found.includes(name));
     if (missing) throw sealedWrong(part, `has no column ${missing.name}`);

@@ -1,6 +1,7 @@
 // Tests that parts whose rows contradict their manifest are found although every hash, pointer and key matches: a forger who
 // calculated the whole chain again, or a fault of the writer.
 
+import { parquetMetadata } from 'hyparquet';
 import { describe, expect, test } from 'vitest';
 import { manifestKey, type PartKind, partKey } from '../../lib/core/object-keys.ts';
 import type { Encoder, Row } from '../../lib/core/ports.ts';
@@ -122,6 +123,53 @@ test('rows that match are not a fault, and every part with rows is counted', asy
   expect(faults).toEqual([]);
   expect(rowParts).toEqual({ compared: 2, notCompared: 0 });
   expect(scratch.left()).toBe(0);
+});
+
+describe('what diff could not read is a fault for verify too, also in a column that it does not compare', () => {
+  /** One byte of a compressed page of the column is changed. */
+  async function damagePage(format: Part['format'], rows: readonly Row[]): Promise<Uint8Array> {
+    const bytes = Buffer.from(await encodeRows(encoders[format], rows));
+    if (format === 'ndjson') return bytes;
+    const { row_groups, schema } = parquetMetadata(Uint8Array.from(bytes).buffer);
+    const c = schema.findIndex(({ name }) => name === 'host_name') - 1;
+    const meta = row_groups[0]?.columns[c]?.meta_data;
+    if (!meta) throw new Error('no column');
+    const end =
+      Number(meta.dictionary_page_offset || meta.data_page_offset) +
+      Number(meta.total_compressed_size);
+    // In the length that ends the data of gzip.
+    bytes[end - 3] = (bytes[end - 3] ?? 0) ^ 1;
+    return bytes;
+  }
+
+  test('a damaged page', async () => {
+    const { faults } = await verifyForged({ encode: damagePage });
+    expect(faults).toMatchObject([
+      { message: expect.stringContaining('cannot be read as parquet: ') },
+    ]);
+  });
+
+  test('a text that is longer than any row can be', async () => {
+    const [a, b, c] = goodRows as [Row, Row, Row];
+    const long = rowOf('😀', { extra: JSON.stringify({ a: 'x'.repeat(60 * 2 ** 20) }) });
+    const rowsOf = (format: Part['format']) => (format === 'parquet' ? [a, b, c, long] : goodRows);
+    const { faults } = await verifyForged({ rowsOf });
+    expect(faults).toMatchObject([
+      { message: expect.stringContaining('a row group of too many bytes') },
+    ]);
+  });
+
+  test('a file that is cut: the words are about the file', async () => {
+    const encode = async (format: Part['format'], rows: readonly Row[]) => {
+      const bytes = await encodeRows(encoders[format], rows);
+      const empty = Buffer.from('PAR1\0\0\0\0PAR1');
+      return format === 'parquet' ? empty : Buffer.concat([bytes.subarray(0, 20)]);
+    };
+    const { faults } = await verifyForged({ encode });
+    const said = faults.map(({ message }) => message).join('\n');
+    expect(said).toContain('its footer or a page is cut or damaged');
+    expect(said).not.toMatch(/undefined|DataView|reading '/);
+  });
 });
 
 describe.each(formats)('in %s, a fault that names the object and the row', (format) => {
