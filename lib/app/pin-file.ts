@@ -1,12 +1,13 @@
 // Responsible for reading and writing the pins, in a file or in a bucket outside the store. Not responsible for what they
 // prove (snapshots/pins.ts).
 
-import { realpath, stat } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { configFault } from '../core/errors.ts';
 import type { Store } from '../core/ports.ts';
 import { advancePins, decodePins, encodePins, type Pin } from '../verification/pins.ts';
 import type { Survey } from '../verification/survey.ts';
+import { requireOutsideStore } from './outside-store.ts';
 
 /** The object with the pins: `store` is its folder or bucket. `name`: the setting or option that names it, for messages. */
 export interface PinPlace {
@@ -71,25 +72,10 @@ export async function requireOutside(
   { name, store, key }: PinPlace,
   audited: Store,
 ): Promise<void> {
-  if (!store.url.startsWith('file:') || !audited.url.startsWith('file:')) return;
-  const [path, root] = await Promise.all([
-    findRealPath(join(store.url.slice('file:'.length), key)),
-    findRealPath(audited.url.slice('file:'.length)),
-  ]);
-  if (path !== root && !path.startsWith(root.endsWith(sep) ? root : root + sep)) return;
-  throw configFault(
-    name,
-    `${path} is inside the store ${root}: a person who changes the store could change the pins too`,
-    'Choose a place that people who can change the store cannot change: another host, another account, or a bucket of its own.',
-  );
-}
-
-/** Without links. What does not exist yet keeps its name. */
-async function findRealPath(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(await findRealPath(parent), path.slice(parent.length));
-  }
+  if (!store.url.startsWith('file:')) return;
+  const path = join(store.url.slice('file:'.length), key);
+  const reason = 'a person who changes the store could change the pins too';
+  const hint =
+    'Choose a place that people who can change the store cannot change: another host, another account, or a bucket of its own.';
+  await requireOutsideStore({ name, path, reason, hint }, audited);
 }

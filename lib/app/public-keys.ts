@@ -3,10 +3,10 @@
 import { readFile } from 'node:fs/promises';
 import type { PublicKeySource } from '../config/model.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
-import { type PublicKey, readPublicKey } from '../snapshots/signature.ts';
+import { type PublicKey, readPublicKeyList } from '../snapshots/signature.ts';
 
 const hint =
-  'Give an Ed25519 public key: PEM ("BEGIN PUBLIC KEY") or its base64 in one line. The exporter writes its own to _keys/ in the store; get the key from a person whom you trust instead.';
+  'Give an Ed25519 public key: PEM ("BEGIN PUBLIC KEY") or its base64 in one line; a file can have several. The exporter writes its own to _keys/ in the store; get the key from a person whom you trust instead.';
 
 /** Throws ConfigError with every source that has no public key. */
 export async function readPublicKeys(sources: readonly PublicKeySource[]): Promise<PublicKey[]> {
@@ -15,22 +15,24 @@ export async function readPublicKeys(sources: readonly PublicKeySource[]): Promi
   for (const source of sources) {
     const read = await readSource(source);
     if (typeof read === 'string') issues.push({ path: source.name, message: read, hint });
-    else keys.push(read);
+    else keys.push(...read);
   }
   if (issues.length > 0) throw new ConfigError(issues);
   return keys;
 }
 
-/** The key, or what is wrong. The text is in no message: it may be a private key. */
-async function readSource(source: PublicKeySource): Promise<PublicKey | string> {
-  if (source.kind === 'text') return readPublicKey(source.text) ?? 'is not an Ed25519 public key';
+/** The keys, or what is wrong. The text is in no message: it may be a private key. */
+async function readSource(source: PublicKeySource): Promise<readonly PublicKey[] | string> {
+  if (source.kind === 'text') {
+    return readPublicKeyList(source.text) ?? 'is not an Ed25519 public key';
+  }
   const { path, text, code } = await readFirst(source.paths);
   if (text === null) return `cannot read ${path} (${code})`;
-  const key = readPublicKey(text);
-  if (key) return key;
+  const keys = readPublicKeyList(text);
+  if (keys) return keys;
   return text.includes('PRIVATE KEY')
     ? `${path} is a private key: give only its public half to those who verify`
-    : `${path} is not an Ed25519 public key`;
+    : `${path} is not an Ed25519 public key, or not only such keys`;
 }
 
 /** The first file that exists. `text` null: it cannot be read, or there is none; then `path` is the last one. */

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
+import { requireOutsideStore } from '../app/outside-store.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { CorruptError, configFault, UnusableObjectError } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
@@ -79,6 +80,13 @@ async function runEvidence(
   );
   const { store, scratch } = connection;
   const file = resolve(session.runtime.cwd, out);
+  await requireOutsideStore(
+    {
+      ...{ name: '--out', path: file, hint: 'Choose a folder outside the store.' },
+      reason: '`verify` and other programs would take the zip for a stored object',
+    },
+    store,
+  );
   let found: Found[] = [];
   try {
     found = await findSnapshot(store, targets, snapshot);

@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { type ResultJson, toFailureJson } from '../app/result-json.ts';
 import { exitCodes, policyOf } from '../core/error-policy.ts';
+import { ConfigError } from '../core/errors.ts';
 import type { Scrubber } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { createScrubber } from '../platform/scrubber.ts';
@@ -145,6 +146,7 @@ async function runCommand(
   args: readonly string[],
 ): Promise<void> {
   call.options = options;
+  requireValues(options);
   const session = openSession(call.runtime, call.scrubber, options);
   try {
     const outcome = await command.run(options, session, args);
@@ -155,6 +157,18 @@ async function runCommand(
   } finally {
     session.close();
   }
+}
+
+/** Throws ConfigError for options with an empty value, as from a variable of the shell that is not set. */
+function requireValues(options: CommonOptions): void {
+  const isEmpty = (value: unknown) => value === '' || (Array.isArray(value) && value.includes(''));
+  const names = Object.entries(options).filter(([, value]) => isEmpty(value));
+  const hint = 'Give it a value, or leave it out. A variable of the shell may not be set.';
+  const issues = names.map(([name]) => {
+    const path = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    return { path, message: 'is empty', hint };
+  });
+  if (issues.length > 0) throw new ConfigError(issues);
 }
 
 /** --help and --version end here too, with exit code 0. */

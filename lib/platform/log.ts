@@ -153,7 +153,7 @@ function formatValue(value: unknown): string {
   return clean(isPlain ? value : JSON.stringify(value));
 }
 
-/** Control characters could change the terminal or break the line in two. */
+/** Control characters and changes of the direction of text could change what the terminal shows. */
 function clean(text: string): string {
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim();
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_C}]+/gu, ' ').trim();
 }

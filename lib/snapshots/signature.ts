@@ -58,6 +58,20 @@ export function readSigningKey(text: string): SigningKey | null {
   }
 }
 
+/**
+ * One key or several: PEM blocks, or one base64 of a DER in each line. Null: there is none, or one of them is not an Ed25519 public
+ * key (SPKI).
+ */
+export function readPublicKeyList(text: string): PublicKey[] | null {
+  const lines = text.replaceAll('\\n', '\n');
+  const blocks = lines.match(/-----BEGIN [^-]+-----[\s\S]*?-----END [^-]+-----/g);
+  const texts = blocks ?? lines.split('\n').filter((line) => line.trim() !== '');
+  // Also counts a block without an end.
+  const count = lines.match(/-----BEGIN /g)?.length ?? texts.length;
+  const keys = texts.map(readPublicKey).filter((key) => key !== null);
+  return keys.length > 0 && keys.length === count ? keys : null;
+}
+
 /** Null: the text is not an Ed25519 public key (SPKI). A private key is not accepted in its place. */
 export function readPublicKey(text: string): PublicKey | null {
   if (text.includes('PRIVATE KEY')) return null;

@@ -8,6 +8,7 @@ import { readPublicKeys } from '../../lib/app/public-keys.ts';
 import { createKeyPair } from '../support/signing-keys.ts';
 
 const { signer, privatePem } = createKeyPair();
+const { signer: other } = createKeyPair();
 const base64 = signer.publicPem.replaceAll(/-----.*-----|\n/g, '');
 
 function fileOf(text: string): string {
@@ -23,6 +24,19 @@ test('reads PEM and base64 from files, and PEM from the configuration', async ()
     { name: 'verify.publicKeys.0', kind: 'text', text: signer.publicPem },
   ]);
   expect(keys.map(({ keyId }) => keyId)).toEqual([signer.keyId, signer.keyId, signer.keyId]);
+});
+
+test.each([
+  ['PEM', signer.publicPem, other.publicPem],
+  ['base64', `${base64}\n`, other.publicPem.replaceAll(/-----.*-----|\n/g, '')],
+])('reads all keys of one file: %s', async (_, first, second) => {
+  const source = (text: string) =>
+    ({ name: '--public-key', kind: 'file', paths: [fileOf(text)] }) as const;
+  const keys = await readPublicKeys([source(`${first}${second}\n`)]);
+  expect(keys.map(({ keyId }) => keyId)).toEqual([signer.keyId, other.keyId]);
+  for (const bad of [`${first}${privatePem}`, `${first}x\n${second.slice(0, -20)}`]) {
+    await expect(readPublicKeys([source(bad)])).rejects.toMatchObject({ code: 'CONFIG' });
+  }
 });
 
 test('reports every source without a key, and shows no private key', async () => {

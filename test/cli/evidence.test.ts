@@ -1,7 +1,15 @@
 // Tests the command `evidence`: which targets and snapshots it packs, what it prints, and what it refuses. That the zip can be checked
 // by others: test/e2e/evidence.test.ts.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -62,6 +70,19 @@ async function listZip(path: string): Promise<string[]> {
 
 /** A manifest that was changed has another hash than `_head` says: the chain of the filtered target ends before it. */
 const unfiltered = ['--table', 'container_nodes'];
+
+test('a zip inside the store is refused, also through a link: exit code 2', async () => {
+  const cwd = createStore();
+  symlinkSync(join(cwd, 'lake'), join(cwd, 'link'));
+  for (const out of ['lake/e.zip', 'lake/container_nodes/e.zip', 'link/e.zip']) {
+    const args = ['evidence', newest, '--store', 'file:./lake', '--out', out, '--json'];
+    const { code, runtime } = await call(args, { cwd });
+    expect([code, runtime.json().errors]).toMatchObject([
+      2,
+      [{ message: expect.stringMatching(/^--out: .* is inside the store/) }],
+    ]);
+  }
+});
 
 test('packs the snapshot of every target that has it, and says what was packed', async () => {
   const cwd = createStore();

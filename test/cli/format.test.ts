@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import {
   describeSnapshots,
   describeTarget,
+  escapeControls,
   fitLines,
   formatBytes,
   formatCount,
@@ -33,6 +34,16 @@ test('breaks long lines at spaces, indents the rest of a line, and loses no word
     '    some words some words end',
   ]);
   expect(lines.slice(4)).toEqual(['', word, '  y', '']);
+});
+
+test('escapes the characters that change the direction of text', () => {
+  const marks = ['\u061c', '\u200e', '\u200f', '\u202a', '\u202e', '\u2066', '\u2069'];
+  for (const mark of marks) {
+    const escaped = `a\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}b`;
+    expect(escapeControls(`a${mark}b`)).toBe(escaped);
+  }
+  // Letters of scripts that are written from right to left stay, and so does what joins an emoji.
+  for (const text of ['שלום', 'سلام', '👩\u200d💻']) expect(escapeControls(text)).toBe(text);
 });
 
 test('escapes control characters in a table and in the name of a target', () => {

@@ -42,6 +42,20 @@ describe('--help', () => {
   });
 });
 
+test.each([
+  [['verify', '--public-key', ''], '--public-key'],
+  [['verify', '--pins='], '--pins'],
+  [['evidence', '20261124T060000Z', '--out', ''], '--out'],
+  [['keygen', '--out', ''], '--out'],
+  [['export', '--store', ''], '--store'],
+])('an option with an empty value is an error of usage: %j', async (args, name) => {
+  const { code, runtime } = await call([...args, '--json']);
+  expect([code, runtime.json().errors]).toMatchObject([
+    2,
+    [{ code: 'CONFIG', message: `${name}: is empty` }],
+  ]);
+});
+
 test('commands that only read the store have no options of the API', async () => {
   for (const name of ['status', 'history', 'nodes', 'node', 'diff', 'verify']) {
     const { runtime } = await call([name, '--help']);
