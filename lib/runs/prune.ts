@@ -2,8 +2,8 @@
 // responsible for what is deleted (snapshots/pruning.ts).
 
 import { CorruptError, ExportError, StoppedError } from '../core/errors.ts';
-import { scheduleKey, type TargetKey, targetId } from '../core/object-keys.ts';
-import type { Store } from '../core/ports.ts';
+import { scheduleKey, snapshotTimeMs, type TargetKey, targetId } from '../core/object-keys.ts';
+import type { Log, Store } from '../core/ports.ts';
 import { readState } from '../core/state.ts';
 import type { Lease } from '../quota/lease.ts';
 import {
@@ -107,7 +107,7 @@ async function pruneTargets(
   { pick, onProgress }: PruneOptions,
   { lease, result }: { lease: Lease | null; result: PruneResult },
 ): Promise<void> {
-  const { store, retention, signingKey, budget } = ports;
+  const { store, retention, signingKey, budget, log } = ports;
   const keepAlive = async () => {
     budget.signal.throwIfAborted();
     await lease?.renew();
@@ -118,6 +118,7 @@ async function pruneTargets(
   // Of a file store, nowMs() follows its clock only once that was read, which is a write.
   if (lease) await store.readClock?.();
   const nowMs = store.nowMs();
+  if (!lease && store.readClock) warnOfClock(picked, nowMs, log);
   for (const [done, stored] of picked.entries()) {
     onProgress?.({ done, total: picked.length, deletedParts: result.parts });
     await keepAlive();
@@ -133,6 +134,27 @@ async function pruneTargets(
     }
   }
 }
+
+const clockDoubtMs = 5 * 60_000;
+
+/** A dry run on a file store has only the clock of this host. It warns if that does not fit the newest names in the store. */
+function warnOfClock(stored: readonly StoredTarget[], nowMs: number, log: Log): void {
+  const toMs = (name: string | undefined) => snapshotTimeMs(name ?? '') ?? 0;
+  const pairs = stored.map(({ snapshots }) => [toMs(snapshots.at(-1)), toMs(snapshots.at(-2))]);
+  const [newestMs = 0, beforeMs = 0] = pairs.sort(([a = 0], [b = 0]) => b - a)[0] ?? [];
+  const isBehind = newestMs > nowMs + clockDoubtMs;
+  // More than one snapshot is missing. A single snapshot shows no interval.
+  const isAhead = beforeMs > 0 && nowMs - newestMs > 2 * (newestMs - beforeMs) + clockDoubtMs;
+  if (!isBehind && !isAhead) return;
+  const newest = new Date(newestMs).toISOString();
+  const message = isBehind
+    ? 'the newest snapshot is later than the time of this host: the ages in this dry run are too small'
+    : 'the newest snapshot is old by the clock of this host: if that clock is ahead, this dry run shows too much as pruned';
+  log('warn', message, { newest, host: new Date(nowMs).toISOString(), hint: clockHint });
+}
+
+const clockHint =
+  'A dry run writes nothing, so it cannot ask the file system for its time, as `prune` does. Compare the clock of this host with the right time. If it is right, the exporter has not run since: see `cgs-export status`.';
 
 /** The stored targets that the configuration covers. The others are noted in `result`. */
 async function listCovered(

@@ -5,7 +5,14 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { StoreError, UnusableObjectError } from '../core/errors.ts';
 import { objectBytesMax } from '../core/object-keys.ts';
 import { mapParallel } from '../core/parallel.ts';
-import type { Clock, FileClock, OnRefused, Store, StoredObject } from '../core/ports.ts';
+import type {
+  Clock,
+  FileClock,
+  IrregularEntry,
+  OnRefused,
+  Store,
+  StoredObject,
+} from '../core/ports.ts';
 import { compareUtf8 } from '../core/utf8-order.ts';
 import { findClockKind } from './file-clock.ts';
 import { codeOf, nullIfAbsent, withStoreErrors } from './file-errors.ts';
@@ -129,19 +136,7 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
 
     list: (prefix, onRefused) => listObjects(root, prefix, onRefused),
 
-    async listIrregular(onRefused) {
-      return withStoreErrors('list', root, async () => {
-        if ((await checkRoot(root)) === 'absent') return [];
-        const found = await listFolder(root, '', '', { except: temporaryFolder, onRefused });
-        return found
-          .filter(({ isFile, isKey }) => !isFile || !isKey)
-          .map(({ key, isKey }) => ({
-            key,
-            kind: isKey ? ('special' as const) : ('name' as const),
-          }))
-          .sort((a, b) => compareUtf8(a.key, b.key));
-      });
-    },
+    listIrregular: (onRefused) => listIrregular(root, onRefused),
 
     async delete(key) {
       const path = pathOf(key);
@@ -188,6 +183,20 @@ async function listObjects(
     const describe = (key: string) => describeOrRefuse(root, key, onRefused);
     const described = await mapParallel(keys.sort(compareUtf8), describedMax, describe);
     return described.filter((object) => object !== null);
+  });
+}
+
+async function listIrregular(
+  root: string,
+  onRefused: OnRefused | undefined,
+): Promise<IrregularEntry[]> {
+  return withStoreErrors('list', root, async () => {
+    if ((await checkRoot(root)) === 'absent') return [];
+    const found = await listFolder(root, '', '', { except: temporaryFolder, onRefused });
+    return found
+      .filter(({ isFile, isKey }) => !isFile || !isKey)
+      .map(({ key, isKey }) => ({ key, kind: isKey ? ('special' as const) : ('name' as const) }))
+      .sort((a, b) => compareUtf8(a.key, b.key));
   });
 }
 

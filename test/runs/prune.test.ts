@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { configFault, StoppedError, StoreError } from '../../lib/core/errors.ts';
 import { latestKey, manifestKey, snapshotName, tombstoneKey } from '../../lib/core/object-keys.ts';
-import type { Store } from '../../lib/core/ports.ts';
+import type { Log, Store } from '../../lib/core/ports.ts';
 import { takeLease } from '../../lib/quota/lease.ts';
 import { encodeTombstone } from '../../lib/retention/tombstone.ts';
 import { decodeSealed, encodePointer, pointerTo } from '../../lib/snapshots/manifest.ts';
@@ -57,6 +57,25 @@ test('a dry run shows the same and writes nothing, no lease either', async () =>
   const real = await prune();
   expect(writes).toBeGreaterThan(20);
   expect(planned.targets).toEqual(real.targets);
+});
+
+test('a dry run on a file store warns if the clock of this host does not fit the newest snapshot', async () => {
+  const { prune, store, clock } = await createPruningWorld();
+  const warnings = async (offMs: number, call: Partial<Parameters<typeof prune>[0]> = {}) => {
+    const seen: string[] = [];
+    const log: Log = (level, message) => void (level === 'warn' && seen.push(message));
+    const readClock = async () => ({ kind: 'host' as const, nowMs: clock.nowMs() });
+    const offStore = { ...store, nowMs: () => clock.nowMs() + offMs, readClock };
+    await prune({ isDryRun: true, store: offStore, log, ...call });
+    return seen;
+  };
+  expect(await warnings(0)).toEqual([]);
+  expect(await warnings(1.5 * dayMs)).toEqual([]);
+  expect(await warnings(10 * dayMs)).toEqual([expect.stringContaining('is old by the clock')]);
+  expect(await warnings(-2 * 3_600_000)).toEqual([expect.stringContaining('is later than')]);
+  // The real one asks the file system. A bucket has a clock of its own.
+  expect(await warnings(10 * dayMs, { isDryRun: false })).toEqual([]);
+  expect(await warnings(0, { store })).toEqual([]);
 });
 
 describe('deletes nothing of a snapshot', () => {

@@ -1,7 +1,7 @@
 // Responsible for a store in memory with a sealed history, and for pruning it in tests.
 
 import type { TargetKey } from '../../lib/core/object-keys.ts';
-import type { Store } from '../../lib/core/ports.ts';
+import type { Log, Store } from '../../lib/core/ports.ts';
 import { unlimitedBudget } from '../../lib/quota/budget.ts';
 import type { Retention } from '../../lib/retention/pruning.ts';
 import { type PruneOptions, type PruneResult, prune } from '../../lib/runs/prune.ts';
@@ -21,6 +21,7 @@ export interface PruneCall extends Partial<PruneOptions> {
   targets?: readonly TargetKey[];
   store?: Store;
   signal?: AbortSignal;
+  log?: Log;
 }
 
 /** One snapshot a day, the newest an hour ago. `histories`: default one of six snapshots with all kinds of parts. */
@@ -51,7 +52,7 @@ export async function createPruningWorld(
       const { waitsForOthers = true } = call;
       seconds += 1;
       const ports = {
-        ...{ store: call.store ?? store, clock, log: () => {}, random: Math.random },
+        ...{ store: call.store ?? store, clock, log: call.log ?? (() => {}), random: Math.random },
         host: {
           ...{ identity: `process-${seconds}`, name: 'host', boot: null },
           isGone: () => false,
