@@ -11,6 +11,7 @@ import {
   targetId,
 } from '../core/object-keys.ts';
 import type { Log, Store } from '../core/ports.ts';
+import { readState } from '../core/state.ts';
 import { unresolvedId } from '../runs/projects.ts';
 import { decodeSchedule, emptySchedule, type Schedule } from '../runs/schedule.ts';
 import { readStatus, type StatusTarget, type TargetStatus } from '../runs/target-status.ts';
@@ -197,7 +198,7 @@ export async function findStoredTargets(store: Store): Promise<StatusTarget[]> {
 /** A damaged schedule is reported with each target. If there is no other target, this throws CorruptError. */
 async function readScheduleOrEmpty(store: Store, hasTargets: boolean): Promise<Schedule> {
   try {
-    return decodeSchedule(await store.get(scheduleKey));
+    return decodeSchedule(await readState(store, scheduleKey));
   } catch (error) {
     if (!hasTargets || !(error instanceof CorruptError)) throw error;
     return emptySchedule();

@@ -131,10 +131,9 @@ async function readPart(
 /** Null: they were pruned or cannot be read. */
 async function readRows(
   reading: Reading,
-  { manifest, manifestKey, pruned }: TimelineSnapshot,
+  { manifest, manifestKey }: TimelineSnapshot,
   index: number,
 ): Promise<Segment['anchor']> {
-  if (pruned) return null;
   const { search, result } = reading;
   const { store, dataset } = search.ports;
   const { keyColumn, nameColumn, statusColumns, columns } = dataset;
@@ -159,7 +158,7 @@ async function readRows(
     if (isNewest) found.now = row;
   });
   if (isRead) return { index, statuses };
-  // Retention may have begun to delete them after the tombstones were listed.
+  // A tombstone explains rows that are missing. It does not hide rows that exist: another program may have written it.
   const tombstone = await readEvidenceOrNull(store, tombstoneKey(search.target, manifest.snapshot));
   if (tombstone) result.faults.length = faults;
   return null;
