@@ -1,0 +1,30 @@
+// Responsible for the forms of times and durations in a report. Pure.
+
+import { snapshotTimeMs } from '../core/object-keys.ts';
+
+export const dayMs = 86_400_000;
+
+/** ISO 8601 in UTC, to the second. */
+export function formatTime(timeMs: number): string {
+  return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
+}
+
+/** The time in the name of a snapshot, as formatTime() writes it. */
+export function timeOfName(snapshot: string): string {
+  return formatTime(nameMs(snapshot));
+}
+
+/** `snapshot`: a valid name. Milliseconds. */
+export function nameMs(snapshot: string): number {
+  return snapshotTimeMs(snapshot) ?? 0;
+}
+
+/** The day in UTC: `2026-11-24`. */
+export function dateOf(timeMs: number): string {
+  return new Date(timeMs).toISOString().slice(0, 10);
+}
+
+/** With up to two decimals. */
+export function daysBetween(fromMs: number, toMs: number): number {
+  return Math.round(((toMs - fromMs) / dayMs) * 100) / 100;
+}
