@@ -29,6 +29,8 @@ import { readPublicKeys } from './public-keys.ts';
 export interface VerifyRunOptions
   extends Pick<VerifyOptions, 'tables' | 'allowsUnnamed' | 'hashSinceMs' | 'isTimeUp'> {
   onProgress: OnProgress;
+  /** False: the pins are checked, but not brought up to date. Default: true. */
+  updatesPins?: boolean;
 }
 
 export interface PinsResult {
@@ -51,7 +53,7 @@ const notReachedMax = 1_000;
  */
 export async function runVerification(
   connection: Pick<Connection, 'store' | 'scratch' | 'rowCheck' | 'pins' | 'verify'>,
-  { onProgress, ...options }: VerifyRunOptions,
+  { onProgress, updatesPins = true, ...options }: VerifyRunOptions,
 ) {
   const { store, scratch, rowCheck, pins: place, verify } = connection;
   if (place) await requireOutside(place, store);
@@ -70,7 +72,7 @@ export async function runVerification(
   const isGood = exitCodeOf(verification) === exitCodes.complete;
   // Of a store without snapshots there is nothing to pin.
   const written =
-    place && isGood && verification.manifests > 0
+    place && updatesPins && isGood && verification.manifests > 0
       ? await tryUpdate(place, chains, store.nowMs())
       : { isUpdated: false, error: null };
   const { isUpdated, error: pinsError } = written;
@@ -119,12 +121,15 @@ function toJson(error: ExportError) {
   return { code, message: messageWithSubject(error), hint };
 }
 
-export function exitCodeOf({ faults, unchecked }: Verification): ExitCode {
+type Findings = Pick<Verification, 'faults' | 'unchecked'>;
+
+export function exitCodeOf({ faults, unchecked }: Findings): ExitCode {
   if (faults.length > 0) return exitCodes.integrity;
   return unchecked.length > 0 ? exitCodes.denied : exitCodes.complete;
 }
 
-function listErrors({ faults, unchecked }: Verification) {
+/** As errors of the result for programs. */
+export function listErrors({ faults, unchecked }: Findings) {
   return [
     ...faults.map(({ key, message, hint }) => ({
       ...{ code: 'CORRUPT', message: `${key}: ${message}`, hint },

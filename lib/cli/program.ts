@@ -24,6 +24,7 @@ import { nodesCommand } from './nodes.ts';
 import type { CommonOptions } from './options.ts';
 import { planCommand } from './plan.ts';
 import { pruneCommand } from './prune.ts';
+import { reportCommand } from './report.ts';
 import { schemaCommand } from './schema.ts';
 import { type CommandRuntime, openSession, type Session } from './session.ts';
 import { simulateCommand } from './simulate.ts';
@@ -41,6 +42,7 @@ export const commands: readonly CommandDefinition[] = [
   nodesCommand,
   nodeCommand,
   diffCommand,
+  reportCommand,
   verifyCommand,
   evidenceCommand,
   pruneCommand,

@@ -1,12 +1,18 @@
 // Responsible for which stored targets a command is about: those of the configuration or of the whole store, as its options pick.
 
+import {
+  type ConfiguredTarget,
+  isConfigured,
+  listStoredTargets,
+  type StoredTarget,
+} from '../app/covered-targets.ts';
 import { noSnapshot } from '../app/store-check.ts';
 import { type ConfigError, configFault } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
-import { mapParallel } from '../core/parallel.ts';
 import type { Log, Store } from '../core/ports.ts';
-import { findNewest, listTargets } from '../snapshots/catalog.ts';
 import { describeTarget } from './format.ts';
+
+export type { StoredTarget } from '../app/covered-targets.ts';
 
 /** Each list has the values of a repeatable option. Absent: any. */
 export interface StoredPicks {
@@ -15,26 +21,6 @@ export interface StoredPicks {
   region?: string[] | undefined;
   project?: string[] | undefined;
 }
-
-export interface StoredTarget extends TargetKey {
-  /** Of the newest snapshot; null: no manifest can be read. */
-  account: string | null;
-  /** The list was filtered when the newest snapshot was read. */
-  isFiltered: boolean;
-  /** Of the newest snapshot; null: no manifest can be read. */
-  dataset: string | null;
-}
-
-/** A target of the configuration. */
-export interface ConfiguredTarget {
-  account: string;
-  table: string;
-  region: string;
-  /** Null: IAM is asked for it. */
-  projectId: string | null;
-}
-
-const readsMax = 8;
 
 /**
  * The picked targets that have a snapshot, by name. `configured`: null for all targets of the store. Logs the stored targets that the
@@ -106,29 +92,6 @@ function logNotConfigured(log: Log, targets: readonly StoredTarget[]): void {
     targets,
     hint: 'Use --store to cover all targets of the store.',
   });
-}
-
-async function listStoredTargets(
-  store: Store,
-  isListed: (target: TargetKey) => boolean = () => true,
-): Promise<StoredTarget[]> {
-  const targets = [...(await listTargets(store)).values()].filter(isListed);
-  return mapParallel(targets, readsMax, async (target) => {
-    const newest = await findNewest(store, target);
-    const scope = newest?.manifest.scope;
-    const isFiltered = Object.keys(scope?.filters ?? {}).length > 0;
-    const dataset = newest?.manifest.dataset ?? null;
-    return { ...target, account: scope?.account ?? null, isFiltered, dataset };
-  });
-}
-
-function isConfigured(stored: StoredTarget, configured: readonly ConfiguredTarget[]): boolean {
-  return configured.some(
-    ({ account, table, region, projectId }) =>
-      table === stored.table &&
-      region === stored.region &&
-      (projectId === null ? account === stored.account : projectId === stored.projectId),
-  );
 }
 
 const valueIn: { [name in keyof StoredPicks]-?: (target: StoredTarget) => string } = {

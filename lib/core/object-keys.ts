@@ -188,6 +188,18 @@ export function parseTombstoneKey(
   return target && { target, snapshot, isSignature: extension === 'sig' };
 }
 
+export const reportsPrefix = '_reports/';
+
+/** A file of the report that was made on `date`, such as `2026-11-24`. */
+export function reportKey(date: string, name: string): string {
+  return `${reportsPrefix}${date}/${name}`;
+}
+
+/** True for the key of a file of a report. */
+export function isReportKey(key: string): boolean {
+  return /^_reports\/\d{4}-\d\d-\d\d\/[a-z]+\.(?:html|csv|json)$/.test(key);
+}
+
 export const latestPrefix = '_latest/';
 export const headsPrefix = '_head/';
 

@@ -32,7 +32,7 @@ import { readLocalFile } from './local-file.ts';
  * The folder of half-written files. It is in the store's root, so that it is on the same file system as every object and
  * the globs of readers do not match it. The leading dot hides it from Spark and Hive. No key may start with it.
  */
-const temporaryFolder = '.cgs-export-tmp';
+export const temporaryFolder = '.cgs-export-tmp';
 /** The kernel stamps files up to one tick late, milliseconds. A smaller difference is no other clock. */
 const stampDoubtMs = 20;
 

@@ -8,6 +8,7 @@ import {
   isFutureName,
   isPartOf,
   isPointerKey,
+  isReportKey,
   isWorkKey,
   keysPrefix,
   latestKey,
@@ -19,6 +20,7 @@ import {
   parseSignatureKey,
   parseTombstoneKey,
   quotaPrefix,
+  reportsPrefix,
   scheduleKey,
   signaturesPrefix,
   type TargetKey,
@@ -181,6 +183,7 @@ function isForeign(key: string): boolean {
   if (key.startsWith(leasePrefix)) return !isLeaseKey(key);
   if (key.startsWith(tombstonesPrefix)) return parseTombstoneKey(key) === null;
   if (key.startsWith(workPrefix)) return !isWorkKey(key);
+  if (key.startsWith(reportsPrefix)) return !isReportKey(key);
   if (key.startsWith(signaturesPrefix)) return parseSignatureKey(key) === null;
   // checkStoredKeys() reports a *.pem that is not a public key.
   if (key.startsWith(keysPrefix)) return !key.endsWith('.pem');

@@ -94,7 +94,7 @@ export async function createReportWorld(options: WorldOptions): Promise<ReportWo
     { length: nodes },
     (_, index) => pick(random, ['a', 'Z', 'é', '\u{1f680}']) + index,
   );
-  const states = targets.map(() => ({ list: change(random, [], [...known, ...known]), filter: 0 }));
+  const states = targets.map(() => ({ list: change(random, [], [...known, ...known]), eps: 0 }));
   for (let slot = 0; slot < slots; slot += 1) {
     for (const [index, target] of targets.entries()) {
       const state = states[index] as (typeof states)[number];
@@ -102,8 +102,8 @@ export async function createReportWorld(options: WorldOptions): Promise<ReportWo
       // An empty list once in a while.
       if (random() < 0.03) state.list = [];
       if (random() < oddShare) continue;
-      if (random() < oddShare) state.filter += 1;
-      const filters = state.filter === 0 ? {} : { hostName: `f${state.filter}` };
+      if (random() < oddShare) state.eps += 1;
+      const enterpriseProjectId = `eps-${state.eps}`;
       const verdict = random() < oddShare ? 'drifted' : 'complete';
       const records = state.list.map((node) => JSON.stringify(node));
       const [first] = state.list;
@@ -113,7 +113,7 @@ export async function createReportWorld(options: WorldOptions): Promise<ReportWo
       const run = await storeRun(store, {
         ...{ target: key, snapshot: snapshotName(clock.nowMs()), verdict },
         pages: [{ records: [...twice, ...records], fetchedAtMs: clock.nowMs() + 1_000 }],
-        scope: { account, filters },
+        scope: { account, enterpriseProjectId },
         startedAtMs: clock.nowMs(),
       });
       const ports = createSealPorts(store, clock, { scheduleMs: slotMs });
