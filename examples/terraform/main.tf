@@ -34,6 +34,12 @@ variable "prune_agency" {
   default     = "cgs-export"
 }
 
+variable "report_agency" {
+  type        = string
+  description = "The IAM agency of the function report: better one that may only read the bucket and put below _reports/."
+  default     = "cgs-export"
+}
+
 variable "verify_agency" {
   type        = string
   description = "The IAM agency of the function verify: better one that may only read the bucket and write the pins."
@@ -55,6 +61,13 @@ variable "secrets" {
 variable "prune_secrets" {
   type        = map(string)
   description = "The same for the function prune: only the keys of the bucket, and the signing key if there is one."
+  default     = {}
+  sensitive   = true
+}
+
+variable "report_secrets" {
+  type        = map(string)
+  description = "The same for the function report: only the keys of the bucket and of the pins."
   default     = {}
   sensitive   = true
 }
@@ -145,6 +158,47 @@ resource "huaweicloud_fgs_function_trigger" "prune_every_day" {
 
 resource "huaweicloud_fgs_async_invoke_configuration" "prune" {
   function_urn                   = huaweicloud_fgs_function.prune.urn
+  max_async_event_age_in_seconds = 3600
+  max_async_retry_attempts       = 0
+
+  on_failure {
+    destination = "SMN"
+    param       = jsonencode({ topic_urn = var.failure_topic_urn })
+  }
+}
+
+resource "huaweicloud_fgs_function" "report" {
+  name                  = "cgs-export-report"
+  app                   = "default"
+  description           = "Writes a report about the last 30 days into the store."
+  functiongraph_version = "v2"
+  runtime               = "Node.js20.15"
+  handler               = "index.handler"
+  memory_size           = 256
+  timeout               = 900
+  agency                = var.report_agency
+  max_instance_num      = "1"
+  code_type             = "zip"
+  code_filename         = "report.zip"
+  func_code             = filebase64("${var.zips}/report.zip")
+  encrypted_user_data   = length(var.report_secrets) > 0 ? jsonencode(var.report_secrets) : null
+}
+
+resource "huaweicloud_fgs_function_trigger" "report_every_week" {
+  function_urn = huaweicloud_fgs_function.report.urn
+  type         = "TIMER"
+  status       = "ACTIVE"
+  event_data = jsonencode({
+    name          = "every-week"
+    schedule_type = "Rate"
+    schedule      = "7d"
+  })
+
+  depends_on = [huaweicloud_fgs_async_invoke_configuration.report]
+}
+
+resource "huaweicloud_fgs_async_invoke_configuration" "report" {
+  function_urn                   = huaweicloud_fgs_function.report.urn
   max_async_event_age_in_seconds = 3600
   max_async_retry_attempts       = 0
 

@@ -7,6 +7,7 @@ export type FunctionNeeds = Required<Pick<ConfigOptions, 'needs' | 'signs'>>;
 export const functionNeeds = {
   collect: { needs: 'service', signs: true },
   prune: { needs: 'store', signs: true },
+  report: { needs: 'store', signs: false },
   verify: { needs: 'store', signs: false },
 } as const satisfies Record<string, FunctionNeeds>;
 

@@ -6,14 +6,13 @@ import type { Log } from '../core/ports.ts';
 import { parseTime } from '../core/time-text.ts';
 import type { VerifyProgress } from '../verification/stored-evidence.ts';
 import type { Connection } from './connect.ts';
+import { count, describeFindings } from './finding-alert.ts';
 import type { Invocation, Outcome } from './function-instance.ts';
 import { noSnapshot } from './store-check.ts';
-import { isEmpty, runVerification, type VerifyRun } from './verify-run.ts';
+import { isEmpty, listErrors, runVerification, type VerifyRun } from './verify-run.ts';
 
 /** Kept for the pins and the result, milliseconds: no further part is hashed then. */
 const reserveMs = 5_000;
-/** Findings in the message that is thrown. It is sent to people, and topics limit its length. */
-const namedMax = 10;
 
 type Json = VerifyRun['json'];
 
@@ -48,7 +47,7 @@ async function verify(
     },
   });
   if (isEmpty(run.verification)) throw noSnapshot('store', store);
-  const alert = describeFindings(run) ?? run.pinsError ?? describeLate(run);
+  const alert = describeFaults(run) ?? run.pinsError ?? describeLate(run);
   const { notReached, notHashed } = run.verification;
   if (notReached.length > 0) {
     log('warn', 'the time did not suffice to hash all parts', {
@@ -61,23 +60,13 @@ async function verify(
 }
 
 /** Null: nothing is wrong. */
-function describeFindings({ verification, json }: VerifyRun): ExportError | null {
+function describeFaults({ verification, json }: VerifyRun): ExportError | null {
   const { faults, unchecked, manifests, parts } = verification;
-  const { errors, store } = json;
-  const [first] = errors;
-  if (!first || faults.length + unchecked.length === 0) return null;
-  const left = errors.length - namedMax;
-  const message = [
-    `${store}: ${count(faults.length, 'fault')}, ${count(unchecked.length, 'object')} that could not be read (${count(manifests, 'manifest')} and ${count(parts, 'part')} were read)`,
-    ...errors.slice(0, namedMax).map((error) => `- ${error.message}`),
-    ...(left > 0 ? [`and ${left} more`] : []),
-  ].join('\n');
-  const hint = `${first.hint} Run \`cgs-export verify\`: it lists every finding with what to do. The pins were not changed.`;
-  return new ExportError(first.code, message, hint);
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+  const read = `${count(manifests, 'manifest')} and ${count(parts, 'part')} were read`;
+  const head = `${json.store}: ${count(faults.length, 'fault')}, ${count(unchecked.length, 'object')} that could not be read (${read})`;
+  const advice =
+    'Run `cgs-export verify`: it lists every finding with what to do. The pins were not changed.';
+  return describeFindings(listErrors(verification), head, advice);
 }
 
 /** If not even the newest parts were reached, the function does not do what it is for. */

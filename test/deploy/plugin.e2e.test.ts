@@ -88,7 +88,7 @@ describe('package', () => {
     expect(packed.exitCode).toBe(1);
   });
 
-  test('adds the configuration if it exists, and public keys for verify; another checkout gives the same bytes', async () => {
+  test('adds the configuration if it exists, and public keys for verify and report; another checkout gives the same bytes', async () => {
     const config = `${writeConfig(simulator, folder, quota)}verify: { publicKeys: [auditor.pem] }\n`;
     const other = await createCheckout();
     for (const one of [checkout, other]) {
@@ -103,9 +103,10 @@ describe('package', () => {
     for (const name of functionNames) {
       const bytes = await zip(name);
       expect(bytes.equals(await zip(name, other))).toBe(true);
+      const verifies = ['report', 'verify'];
       const entries = new Map(readArchive(bytes).map(({ path, bytes }) => [path, String(bytes)]));
       expect(entries.get('cgs-export.yml')).toBe(config);
-      expect(entries.get('auditor.pem')).toBe(name === 'verify' ? publicPem : undefined);
+      expect(entries.get('auditor.pem')).toBe(verifies.includes(name) ? publicPem : undefined);
     }
     await other.remove();
   });
@@ -258,6 +259,10 @@ describe('from deploy to remove', () => {
     const [pruned, verified] = await double.fireTimers('every-day');
     expect(pruned?.result).toMatchObject({ status: 'idle' });
     expect(verified?.result).toMatchObject({ status: 'verified', manifests: 1, parts: 2 });
+    const [reported] = await double.fireTimers('every-week');
+    expect(reported?.result).toMatchObject({ status: 'written', targets: 1, errors: [] });
+    const { page } = (reported?.result ?? {}) as { page?: string };
+    expect(await readFile(join(folder, page ?? ''), 'utf8')).toContain('<!doctype html>');
     expect(double.delivered).toEqual([]);
   });
 

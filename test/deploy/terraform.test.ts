@@ -67,7 +67,7 @@ test.each(Object.entries(functions))(
       code_type: 'zip',
       func_code: `\${filebase64("\${var.zips}/${key}.zip")}`,
     });
-    for (const name of ['agency', 'prune_agency', 'verify_agency']) {
+    for (const name of ['agency', 'prune_agency', 'report_agency', 'verify_agency']) {
       expect(parsed.variable[name]?.[0]?.default).toBe(provider.agencyName);
     }
     expect(parsed.variable.zips?.[0]?.default).toBe('../../.serverless');

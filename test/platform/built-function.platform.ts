@@ -22,7 +22,8 @@ beforeAll(async () => {
   if (exitCode !== 0) throw new Error(output);
   const read = (name: string) => readFile(join(checkout.root, `.serverless/${name}.zip`));
   zip = await read('collect');
-  laterZips = { verify: await read('verify'), prune: await read('prune') };
+  laterZips = {};
+  for (const one of ['verify', 'prune', 'report']) laterZips[one] = await read(one);
 });
 afterAll(() => checkout.remove());
 
@@ -44,6 +45,7 @@ describe.each(binaries)('on Node %s', (version, name) => {
     expect(later).toMatchObject({
       verify: { ok: true, node: version, result: { status: 'verified', parts: 2, errors: [] } },
       prune: { ok: true, node: version, result: { status: 'idle' } },
+      report: { ok: true, node: version, result: { status: 'written', errors: [] } },
     });
     // If the kernel enforces the limit, a process above it would have been killed.
     const peak = Math.max(...invocations.map(({ peakBytes }) => peakBytes)) / 2 ** 20;
