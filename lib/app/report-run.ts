@@ -14,8 +14,8 @@ import type {
   TargetFigures,
   TargetName,
 } from '../reports/figures.ts';
+import { renderPage } from '../reports/html-page.ts';
 import { describeIntegrity, type Findings, mergeFindings } from '../reports/integrity.ts';
-import { renderPage } from '../reports/page.ts';
 import { createTextFile, type ReportFile } from '../reports/report-files.ts';
 import { type ReadingProgress, type ReportReading, readReport } from '../reports/report-reading.ts';
 import { formatTime } from '../reports/report-times.ts';

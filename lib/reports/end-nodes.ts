@@ -4,8 +4,8 @@ import { isOffline, isUnprotected } from '../snapshots/protection.ts';
 import { type NodeAtEnd, nodesShownMax, type SinceTime, type TargetName } from './figures.ts';
 import type { Interval } from './node-states.ts';
 import { daysBetween, formatTime, nameMs } from './report-times.ts';
-import type { EndRow } from './target-walk.ts';
 import { openTopList } from './top-list.ts';
+import type { EndRow } from './walk-parts.ts';
 
 export interface EndNodes {
   /** Rows of the newest complete snapshot of a target. */

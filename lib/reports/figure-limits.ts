@@ -1,5 +1,6 @@
 // Responsible for the size of `report.json`, and so of the page: lists are cut, and what is left out is counted. Pure.
 
+import { targetId } from '../core/object-keys.ts';
 import type { LeftOut, QualityFigures, ReportFigures, TargetFigures } from './figures.ts';
 
 /** Bytes of `report.json`. The page has them, its program and the first rows as tables, in at most 1,048,576 bytes. */
@@ -7,16 +8,17 @@ export const figuresBytesMax = 600_000;
 
 /** Bytes of each list if all together are too long. The days of the targets get what is left. */
 const limits = {
-  targets: 120_000,
+  targets: 150_000,
   /** Of one target. */
   gaps: 4_000,
   days: 80_000,
-  nodes: 120_000,
-  changes: 120_000,
-  findings: 30_000,
-  notReached: 15_000,
-  /** Of the values or fields of one kind. */
-  quality: 8_000,
+  nodes: 75_000,
+  changes: 75_000,
+  findings: 20_000,
+  notReached: 8_000,
+  /** Of the columns with unknown values, the values of one of them, the fields, the mistyped columns. */
+  unknownValues: 10_000,
+  quality: 4_000,
 };
 /** Longer texts are cut: nothing limits the names of columns and values that a service sends. */
 const textCharactersMax = 200;
@@ -28,14 +30,15 @@ export function limitFigures(figures: ReportFigures): ReportFigures {
 
 function cutLists(figures: ReportFigures): ReportFigures {
   const { integrity, nodes, changes } = figures;
-  const targets = figures.targets.map((target) => ({
-    ...target,
-    gaps: takeLast(target.gaps, limits.gaps),
-    days: [] as TargetFigures['days'],
-  }));
+  const ranked = figures.targets
+    .map((target): TargetFigures => {
+      return { ...target, gaps: takeLast(target.gaps, limits.gaps), days: [] };
+    })
+    .sort((a, b) => troublesOf(b) - troublesOf(a));
+  const kept = new Set(take(ranked, limits.targets).map(targetId));
   const limited: ReportFigures = {
     ...figures,
-    targets: take(targets, limits.targets),
+    targets: ranked.filter((target) => kept.has(targetId(target))),
     days: takeLast(figures.days, limits.days),
     nodes: { ...nodes, shown: take(nodes.shown, limits.nodes) },
     changes: { ...changes, shown: take(changes.shown, limits.changes) },
@@ -49,43 +52,47 @@ function cutLists(figures: ReportFigures): ReportFigures {
   };
   const leftOut: LeftOut = {
     targets: figures.targets.length - limited.targets.length,
-    gaps:
-      sum(figures.targets, ({ gaps }) => gaps.length) -
-      sum(limited.targets, ({ gaps }) => gaps.length),
+    gaps: sumGaps(figures) - sumGaps(limited),
     days: figures.days.length - limited.days.length,
-    calendars: 0,
+    calendars: limited.targets.length,
     notReached: integrity.notReached.length - limited.integrity.notReached.length,
     quality: countQuality(figures.quality) - countQuality(limited.quality),
   };
-  const withDays = addCalendars(limited, figures.targets, {
-    ...leftOut,
-    calendars: figures.targets.length,
-  });
-  leftOut.calendars = sum(withDays, ({ days }) => Number(days.length === 0));
+  const calendars = takeCalendars(
+    figures,
+    limited,
+    figuresBytesMax - bytesOf({ ...limited, leftOut }),
+  );
+  leftOut.calendars -= calendars.size;
   const isCut = Object.values(leftOut).some((count) => count > 0);
-  return { ...limited, targets: withDays, ...(isCut ? { leftOut } : {}) };
+  const targets = figures.targets.flatMap((target) => {
+    const one = limited.targets.find((other) => targetId(other) === targetId(target));
+    return one ? { ...one, days: calendars.has(targetId(one)) ? target.days : [] } : [];
+  });
+  return { ...limited, targets, ...(isCut ? { leftOut } : {}) };
 }
 
-/** Targets with missed slots and drifted snapshots first: the calendar of the others says less. */
-function addCalendars(
-  limited: ReportFigures,
-  all: readonly TargetFigures[],
-  leftOut: LeftOut,
-): TargetFigures[] {
-  let left = figuresBytesMax - bytesOf({ ...limited, leftOut });
-  const targets = [...limited.targets];
-  const troubles = ({ snapshots: { missed, drifted } }: TargetFigures) => missed + drifted;
-  const order = [...targets.keys()].sort(
-    (a, b) => troubles(all[b] as TargetFigures) - troubles(all[a] as TargetFigures),
-  );
-  for (const index of order) {
-    const { days } = all[index] as TargetFigures;
-    const bytes = bytesOf(days);
+/** The targets that keep their days, by id: in the order of `limited`, as far as the bytes suffice. */
+function takeCalendars(all: ReportFigures, limited: ReportFigures, bytesMax: number): Set<string> {
+  const days = new Map(all.targets.map((target) => [targetId(target), target.days]));
+  const taken = new Set<string>();
+  let left = bytesMax;
+  for (const id of limited.targets.map(targetId)) {
+    const bytes = bytesOf(days.get(id));
     if (bytes > left) continue;
     left -= bytes;
-    targets[index] = { ...(targets[index] as TargetFigures), days };
+    taken.add(id);
   }
-  return targets;
+  return taken;
+}
+
+/** Targets with missed slots and drifted snapshots come first: what is left out of the others says less. */
+function troublesOf({ snapshots: { missed, drifted } }: TargetFigures): number {
+  return missed + drifted;
+}
+
+function sumGaps({ targets }: ReportFigures): number {
+  return targets.reduce((sum, { gaps }) => sum + gaps.length, 0);
 }
 
 function limitQuality(quality: QualityFigures): QualityFigures {
@@ -95,7 +102,7 @@ function limitQuality(quality: QualityFigures): QualityFigures {
   );
   return {
     ...quality,
-    unknownValues: Object.fromEntries(take(columns, 4 * limits.quality)),
+    unknownValues: Object.fromEntries(take(columns, limits.unknownValues)),
     unknownFields: take(unknownFields.map(cutText), limits.quality),
     mistyped: limitCounts(mistyped),
   };
@@ -107,8 +114,8 @@ function limitCounts(counts: Record<string, number>): Record<string, number> {
 }
 
 function countQuality({ unknownValues, unknownFields, mistyped }: QualityFigures): number {
-  const values = sum(Object.values(unknownValues), (counts) => Object.keys(counts).length);
-  return values + unknownFields.length + Object.keys(mistyped).length;
+  const values = Object.values(unknownValues).flatMap((counts) => Object.keys(counts));
+  return values.length + unknownFields.length + Object.keys(mistyped).length;
 }
 
 type Findings = ReportFigures['integrity']['faults'];
@@ -121,10 +128,6 @@ function cutText(text: string): string {
   const characters = [...text];
   if (characters.length <= textCharactersMax) return text;
   return `${characters.slice(0, textCharactersMax - 1).join('')}…`;
-}
-
-function sum<T>(items: readonly T[], of: (item: T) => number): number {
-  return items.reduce((total, item) => total + of(item), 0);
 }
 
 /** The first items that have at most so many bytes together. */

@@ -59,6 +59,7 @@ export interface NodeStates {
 }
 
 /** Memory: the nodes that are listed in one snapshot. */
+// Long because: one state, and the functions that share it.
 export function openNodeStates(): NodeStates {
   const nodes = new Map<string, Node>();
   let reading = 0;

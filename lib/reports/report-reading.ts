@@ -29,7 +29,8 @@ import {
   snapshotColumns,
   toIntervalRow,
 } from './report-tables.ts';
-import { type WalkListener, type WalkPorts, walkTarget } from './target-walk.ts';
+import { type WalkListener, walkTarget } from './target-walk.ts';
+import type { WalkPorts } from './walk-parts.ts';
 
 export interface ReadingProgress {
   /** The number of the target, from 1, and how many there are. */
@@ -53,8 +54,7 @@ export interface ReportReading
   /** Objects of the period that are not as they were sealed, and those that may not be read. */
   faults: Fault[];
   unchecked: Fault[];
-  /** What was read of the parts. */
-  parts: number;
+  /** Of the parts that were read. */
   bytes: number;
 }
 
@@ -75,7 +75,7 @@ export async function readReport(
   const quality = openQuality();
   const columns = changeColumns(ports.dataset);
   const summary = openChangeSummary(columns);
-  const sum = { parts: 0, bytes: 0, faults: [] as Fault[], unchecked: [] as Fault[] };
+  const sum = { bytes: 0, faults: [] as Fault[], unchecked: [] as Fault[] };
   const figures: TargetFigures[] = [];
   const intervals = openSortedTableFile(scratch, 'unprotected.csv', openFormat(intervalColumns));
   const changes = openSectionedTableFile(scratch, 'changes.csv', openFormat(columns));
@@ -116,7 +116,6 @@ export async function readReport(
     const days = describeDays(timeline, dates);
     totals.add(days, timeline.snapshots);
     figures.push({ ...describeTarget(target, timeline), knownFrom: walk.knownFrom, days });
-    sum.parts += walk.parts;
     sum.bytes += walk.bytes;
     sum.faults.push(...timeline.faults, ...walk.faults);
     sum.unchecked.push(...walk.unchecked);

@@ -63,6 +63,22 @@ const testedElsewhere: Record<string, string> = {
   'lib/sealing/witness-check.ts': 'test/sealing/chain-end.test.ts, through readChainEnd',
   'lib/reports/figures.ts': 'types only',
   'lib/reports/life-reader.ts': 'test/reports/node-life.property.test.ts, through readNodeLives',
+  'lib/reports/figures.ts':
+    'limits; test/reports/report-reading.test.ts compares the figures with SQL',
+  'lib/reports/target-walk.ts': 'test/reports/report-reading.test.ts, through readReport',
+  'lib/reports/walk-parts.ts': 'test/reports/report-reading.test.ts, through readReport',
+  'lib/reports/end-nodes.ts': 'test/reports/report-reading.test.ts, through readReport',
+  'lib/reports/change-summary.ts': 'test/reports/report-reading.test.ts, through readReport',
+  'lib/reports/quality.ts': 'test/reports/report-reading.test.ts, through readReport',
+  'lib/reports/report-tables.ts': 'test/reports/report-reading.test.ts, through readReport',
+  'lib/reports/report-times.ts': 'test/reports/report-reading.test.ts, through readReport',
+  'lib/app/report-run.ts': 'test/cli/report.test.ts, through the command',
+  'lib/app/finding-alert.ts':
+    'test/app/verify-invocation.test.ts and test/app/report-invocation.test.ts',
+  'lib/app/covered-targets.ts':
+    'test/cli/stored-targets.test.ts, through the commands that pick targets',
+  'functions/report.ts':
+    'test/app/report-invocation.test.ts, and test/deploy/plugin.e2e.test.ts runs it',
   'lib/runs/policy.ts': 'test/runs/collect.test.ts: how a timer and a command differ',
   'lib/runs/work.ts': 'test/runs/collect.test.ts, through collect',
   'lib/runs/lease-wait.ts': 'test/runs/collect.test.ts and test/runs/prune.test.ts',
