@@ -240,6 +240,16 @@ function toJson(run: ReportRun, folder: string) {
   };
 }
 
+/** Empty: the states of the target's nodes are known in the whole period. */
+function describeKnown(target: TargetFigures): string[] {
+  const { knownFrom, newestComplete, days } = target;
+  const first = days.find(({ counts }) => counts !== null)?.date.replaceAll('-', '') ?? '';
+  if (!newestComplete || (knownFrom !== null && knownFrom.slice(0, 8) <= first)) return [];
+  const which = knownFrom === null ? '' : ` before ${knownFrom}`;
+  const reason = 'the rows that are needed were pruned or cannot be read';
+  return [`not known: which nodes of ${describeTarget(target)} were so${which}: ${reason}`];
+}
+
 function describeRun(run: ReportRun, folder: string): string {
   const { exitCode, figures, targets, findings, files } = run;
   const { period, changes, integrity } = figures;
@@ -265,6 +275,7 @@ function describeRun(run: ReportRun, folder: string): string {
     `snapshots: ${count(snapshots.complete)} complete, ${count(snapshots.drifted)} drifted, ${count(snapshots.pruned)} pruned; ${formatPlural(snapshots.missed, 'missed slot')}`,
     `at the end: ${formatPlural(end.nodes, 'node')}, ${count(end.unprotected)} unprotected, ${count(end.offline)} offline`,
     `changes: ${count(changes.added)} added, ${count(changes.removed)} removed, ${count(changes.changed)} changed`,
+    ...targets.flatMap(describeKnown),
     ...(integrity.proven === null
       ? ['integrity: not verified']
       : [`proven: ${integrity.proven}`, `not proven: ${integrity.notProven}`]),

@@ -55,7 +55,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     signing: {
       text: 'The key that signs every manifest. Without it manifests are not signed. Commands that only read the store do not need it.',
     },
-    verify: { text: 'Defaults of the command `verify`.' },
+    verify: { text: 'Defaults of the commands `verify` and `report`, which does not use `since`.' },
     retention: {
       text: 'How long `prune` keeps the rows of snapshots. Changes and manifests are always kept, and so are the newest complete snapshot and everything after it.',
       defaultText: 'nothing is pruned',
@@ -83,7 +83,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       defaultText: 'that of the store, if it is a bucket too',
     },
     publicKeys: {
-      text: 'Public keys that must have signed the newest manifest of every target. Relative file names start at the folder of this file. `serverless package` puts the files into the zip of the function `verify`. `--public-key` replaces the list.',
+      text: 'Public keys that must have signed the newest manifest of every target. Relative file names start at the folder of this file. `serverless package` puts the files into the zips of the functions `verify` and `report`. `--public-key` replaces the list.',
       defaultText: 'signatures are checked with the keys that the store holds itself',
     },
     since: {

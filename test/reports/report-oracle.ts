@@ -16,8 +16,6 @@ export interface OracleInput {
   slotSeconds: number;
 }
 
-export type Oracle = Awaited<ReturnType<typeof openOracle>>;
-
 const day = 86_400;
 const seconds = (name: string) => `epoch(strptime(${name}, '%Y%m%dT%H%M%SZ'))`;
 const iso = (expression: string) =>

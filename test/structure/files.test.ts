@@ -61,7 +61,6 @@ const testedElsewhere: Record<string, string> = {
   'lib/verification/under-way.ts':
     'test/verification/verification.property.test.ts, through verifyStore',
   'lib/sealing/witness-check.ts': 'test/sealing/chain-end.test.ts, through readChainEnd',
-  'lib/reports/figures.ts': 'types only',
   'lib/reports/life-reader.ts': 'test/reports/node-life.property.test.ts, through readNodeLives',
   'lib/reports/figures.ts':
     'limits; test/reports/report-reading.test.ts compares the figures with SQL',
