@@ -54,8 +54,6 @@ export interface ReportRun {
   targets: readonly TargetFigures[];
   /** All that were found; the figures have the first of them. */
   findings: Findings;
-  /** Null: the store was not verified. */
-  verification: Verification | null;
   /** All of them, in the order in which they were stored. */
   files: { name: string; bytes: number }[];
   /** Bytes of the parts that were read for the figures. */
@@ -92,8 +90,7 @@ export async function runReport(source: Source, options: ReportRunOptions): Prom
     for (const file of made) await file.put(place.store, place.keyOf(file.name));
     return {
       exitCode: exitCodeOf(findings),
-      ...{ figures, targets: reading.targets, findings, verification },
-      bytesRead: reading.bytes,
+      ...{ figures, targets: reading.targets, findings, bytesRead: reading.bytes },
       files: made.map(({ name, bytes }) => ({ name, bytes })),
     };
   } finally {

@@ -2,6 +2,7 @@
 
 import { lstat, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { requireOutsideStore } from '../app/outside-store.ts';
 import {
   type ReportLanguage,
   type ReportRun,
@@ -44,6 +45,8 @@ type ReportOptions = Omit<StoreOptions, 'region'> &
   StoredPicks & { until?: string; lang?: ReportLanguage; verify?: boolean; out?: string };
 
 const defaultSince = '30d';
+const outsideReason = 'programs that read the store would find the files';
+const outsideHint = 'Name a folder outside the store.';
 
 export const reportCommand: CommandDefinition<ReportOptions> = {
   name: 'report',
@@ -101,8 +104,13 @@ async function report(options: ReportOptions, session: Session): Promise<Outcome
   const picks = { account, table, region, project };
   const stored = await pickStoredTargets(store, isByFlags ? null : configured, picks, session.log);
   const targets = toTargets(stored, session);
+  await requireOutsideStore(
+    { name: '--out', path: folder, reason: outsideReason, hint: outsideHint },
+    store,
+  );
   // New files get the permissions of the store's default: only the user can read them.
-  const place = { store: openFileStore({ root: folder, clock: systemClock }), keyOf };
+  const output = openFileStore({ root: folder, clock: systemClock });
+  const place = { store: output, keyOf: (name: string) => name };
   const run = await showReportProgress(session, ({ onReading, onProgress }) =>
     runReport(connection, {
       ...{ targets, period, lang: lang ?? 'en', onReading, place },
@@ -119,10 +127,6 @@ async function report(options: ReportOptions, session: Session): Promise<Outcome
     json: toJson(run, folder),
     text: describeRun(run, folder),
   };
-}
-
-function keyOf(name: string): string {
-  return name;
 }
 
 /** Throws ConfigError if it has no time. */
