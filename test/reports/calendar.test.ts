@@ -1,7 +1,8 @@
 // Tests which days a period has, and at which days missed slots count.
 
 import { expect, test } from 'vitest';
-import { listDates, listMissedSlots } from '../../lib/reports/calendar.ts';
+import { listDates, listMissedSlots, openDayTotals } from '../../lib/reports/calendar.ts';
+import type { DayOfTarget } from '../../lib/reports/figures.ts';
 
 const at = (text: string) => Date.parse(text);
 
@@ -22,5 +23,27 @@ test('the slots of a gap are as far apart as its ends say', () => {
   expect(listMissedSlots({ gaps }).map((slotMs) => new Date(slotMs).toISOString())).toEqual([
     ...['2026-11-01T18:00:00.000Z', '2026-11-02T00:00:00.000Z', '2026-11-02T06:00:00.000Z'],
     '2026-11-04T00:00:00.000Z',
+  ]);
+});
+
+test('on a day without a complete snapshot, a target counts with its newest one before, and before its first with none', () => {
+  const dates = ['2026-11-01', '2026-11-02', '2026-11-03'];
+  const totals = openDayTotals(dates);
+  const toDays = (nodes: readonly (number | null)[]) =>
+    nodes.map((count, day): DayOfTarget => {
+      const counts = count === null ? null : { nodes: count, unprotected: 1, offline: 0 };
+      const rest = { state: 'none', complete: 0, drifted: 0, missed: 0 } as const;
+      return { date: dates[day] ?? '', ...rest, counts };
+    });
+  totals.add(toDays([null, 5, null]), []);
+  totals.add(toDays([7, null, 0]), []);
+  totals.add(toDays([null, null, null]), []);
+  const found = totals
+    .list()
+    .map((one) => [one.nodes, one.unprotected, one.current, one.carried, one.unknown]);
+  expect(found).toEqual([
+    [7, 1, 1, 0, 2],
+    [12, 2, 1, 1, 1],
+    [5, 2, 1, 1, 1],
   ]);
 });
