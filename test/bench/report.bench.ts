@@ -1,6 +1,6 @@
 // Measures `report` with the built CLI over a store with a long history, without and with the verification: CPU, peak memory,
 // temporary files, bytes of parts that were read, and the size of report.json.
-// Run: npm run build && npx tsx test/bench/report.bench.ts [--snapshots 90] [--targets 6] [--nodes 10000] [--changed 0.02] [--no-verify]
+// Run: npm run bench:report -- [--snapshots 90] [--targets 6] [--nodes 10000] [--changed 0.02] [--no-verify]
 // `changed`: the share of the nodes whose agent goes offline or comes back in each snapshot. Each target has one break: its scope
 // changes in the middle. Rows are stored as Parquet only.
 
