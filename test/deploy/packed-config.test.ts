@@ -30,6 +30,7 @@ async function check(key: string, text: string, secrets: Record<string, string>,
 test('each function needs only its own variables', async () => {
   const of = { OBS_SK: 'x'.repeat(20), PINS_SK: 'x'.repeat(20) };
   await check('verify', config(ownKey), of);
+  await check('report', config(ownKey), of);
   const ofCollect = { OBS_SK: of.OBS_SK, PROD_SK: of.OBS_SK, SIGNING_KEY: privatePem };
   await check('collect', config(ownKey), ofCollect);
   await check('prune', config(ownKey), { OBS_SK: of.OBS_SK, SIGNING_KEY: privatePem });
