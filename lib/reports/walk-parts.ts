@@ -6,6 +6,7 @@ import type { Cell, Column, Dataset, Decoder, Row, Scratch, Store } from '../cor
 import { type Fault, readEvidenceOrNull, toFault } from '../snapshots/catalog.ts';
 import { changeColumns } from '../snapshots/changes.ts';
 import { type Part, restoreHint } from '../snapshots/manifest.ts';
+import { partMissing } from '../snapshots/part-difference.ts';
 import { openPartRows, type PartRows } from '../snapshots/part-rows.ts';
 import type { TimelineSnapshot } from '../snapshots/timeline.ts';
 import type { NodeState } from './node-states.ts';
@@ -85,8 +86,7 @@ export function openWalkParts({ onProgress, ...source }: WalkPorts, target: Targ
   }
 
   return {
-    async readRows({ manifest, manifestKey, pruned }, work) {
-      if (pruned) return false;
+    async readRows({ manifest, manifestKey }, work) {
       const part = manifest.parts.find((one) => one.role === 'rows' && one.format === 'parquet');
       if (!part) return noteMissing(manifestKey, 'names no rows in Parquet');
       const before = faults.length;
@@ -98,9 +98,10 @@ export function openWalkParts({ onProgress, ...source }: WalkPorts, target: Targ
         }
       });
       if (isRead) return true;
-      // Retention may have begun to delete them after the tombstones were listed.
-      const tombstone = await readEvidenceOrNull(store, tombstoneKey(target, manifest.snapshot));
-      if (tombstone) faults.length = before;
+      // A tombstone explains rows that are missing. Rows that exist count, whatever tombstone there is.
+      const isMissing = faults[before]?.message === partMissing;
+      const tombstone = tombstoneKey(target, manifest.snapshot);
+      if (isMissing && (await readEvidenceOrNull(store, tombstone))) faults.length = before;
       return false;
     },
 

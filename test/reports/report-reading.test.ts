@@ -184,6 +184,22 @@ test('knows the states only after a snapshot whose rows are pruned and whose cha
   ).toBe(true);
 });
 
+test('uses rows that exist in spite of a tombstone, and reports them if they were altered', async () => {
+  const { world, damage, report, names } = await createLine();
+  await damage(3, 'changes');
+  const before = world.sealed[2] as (typeof world.sealed)[number];
+  const rows = before.manifest.parts.find(({ role }) => role === 'rows')?.key ?? '';
+  const bytes = (await world.store.get(rows)) as Uint8Array;
+  await world.prune(before);
+  await world.store.put(rows, bytes);
+  const found = await report();
+  expect(found.targets[0]).toMatchObject({ knownFrom: names[0], snapshots: { pruned: 1 } });
+  await damage(2, 'rows');
+  const altered = await report();
+  expect(altered.targets[0]?.knownFrom).toBe(names[3]);
+  expect(altered.faults.map(({ key }) => key)).toContain(rows);
+});
+
 test('knows no state if the newest rows were altered, and still has the changes', async () => {
   const { damage, report } = await createLine();
   const key = await damage(5, 'rows');
