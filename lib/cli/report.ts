@@ -78,13 +78,12 @@ export const reportCommand: CommandDefinition<ReportOptions> = {
       .option('--store <url>', 'file:./export or obs://bucket/prefix; covers all its targets');
     addBucketOptions(command);
   },
-  writes:
-    'the folder of --out; copies of parts and the tables in the folder for temporary files. Nothing in the store',
+  writes: 'the folder of --out, nothing in the store; copies in the folder for temporary files',
   codes: [0, 1, 2, 3, 4, 5],
   examples: [
     'cgs-export report --out ./report',
     'cgs-export report --since 2026-10-01 --until 2026-12-31 --lang zh --out ./q4',
-    'cgs-export report --store file:./export --public-key auditor.pem --pins /safe/pins.jsonl --out ./report',
+    'cgs-export report --store file:./export --pins /safe/pins.jsonl --out ./report',
   ],
   note: 'A date means its first second in --since and its last second in --until, in UTC. The verification\ncovers the whole store, and hashes the files of snapshots from the start of the period on.',
   run: report,
