@@ -7,6 +7,7 @@ import { VERSION } from '../core/version.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import { createCsvFormatter } from '../formats/csv.ts';
 import { parquetDecoder } from '../formats/parquet-rows.ts';
+import { markFaultyDays } from '../reports/calendar.ts';
 import { limitFigures } from '../reports/figure-limits.ts';
 import type {
   IntegrityFigures,
@@ -81,7 +82,9 @@ export async function runReport(source: Source, options: ReportRunOptions): Prom
     const verification = verify && (await verifyPeriod(source, period, verify));
     const findings = mergeFindings(verification, reading);
     const integrity = describeIntegrity(verification, findings);
-    const figures = limitFigures(toFigures(source, options, reading, integrity));
+    const faultyKeys = findings.faults.map(({ key }) => key);
+    const marked = { ...reading, targets: markFaultyDays(reading.targets, faultyKeys) };
+    const figures = limitFigures(toFigures(source, options, marked, integrity));
     const texts = [
       ['report.json', `${JSON.stringify(figures)}\n`],
       ['report.html', renderPage(figures, options.lang)],

@@ -1,10 +1,13 @@
 // Responsible for the command `demo`: exports made-up nodes from the local endpoint, verifies them and shows what to do next.
 
 import { join, relative, resolve, sep } from 'node:path';
-import { connect } from '../app/connect.ts';
+import { type Connection, connect } from '../app/connect.ts';
+import { runReport } from '../app/report-run.ts';
 import { toResultJson } from '../app/result-json.ts';
 import { exitCodeOf } from '../app/verify-run.ts';
 import { configFromFlags } from '../config/flags.ts';
+import { snapshotTimeMs } from '../core/object-keys.ts';
+import type { CollectResult } from '../runs/invocation.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import { verifyStore } from '../verification/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
@@ -21,7 +24,10 @@ interface DemoOptions extends CommonOptions {
 
 /** Few enough to finish in seconds, and enough for several pages and one wait for the quota. */
 const nodes = 640;
-const quota = { requests: 3, windowSeconds: 2 };
+const quota = { requests: 5, windowSeconds: 2 };
+/** One shows the nodes, two show changes, and with three a node can be seen to change and to change back. */
+const snapshots = 3;
+const dayMs = 86_400_000;
 
 export const demoCommand: CommandDefinition<DemoOptions> = {
   name: 'demo',
@@ -43,7 +49,10 @@ async function runDemo(options: DemoOptions, session: Session): Promise<Outcome>
     quota,
     // More inserts than deletes: with a constant total, nodes that change places look like a list out of order.
     // With a fixed seed, the demo always gives the figures that README.md shows. With this one, a page must be read again.
-    drift: { insertsPerRequest: 2, deletesPerRequest: 1, seed: 2 },
+    drift: {
+      ...{ insertsPerRequest: 2, deletesPerRequest: 1, seed: 2 },
+      ...{ offlinePerRequest: 1, onlinePerRequest: 1, closedPerRequest: 2, openedPerRequest: 2 },
+    },
     odd: { unknownValues: 2, unknownFields: 2, mistyped: 1 },
   });
   try {
@@ -61,7 +70,7 @@ async function exportAndVerify(
   const { runtime, log, scrubber } = session;
   const root = resolve(runtime.cwd, out);
   const connection = connect(configOf(simulator, root), { log, scrubber });
-  const result = await exportTargets(connection, session);
+  const result = await exportRepeatedly(connection, session);
   const json = toResultJson(result, scrubber);
   const exported = exitCodeOfResult(result, 'command');
   if (result.status !== 'sealed') return { exitCode: exported, json, text: '' };
@@ -69,19 +78,55 @@ async function exportAndVerify(
     verifyStore(connection.store, onProgress, { rowCheck: connection.rowCheck }),
   );
   const verified = exitCodeOf(verification);
+  await writeReport(connection, result);
   const folder = showPath(root, runtime.cwd);
   const queries = listQueries(folder, runtime.program);
   return {
     exitCode: worstOf([exported, verified]),
-    json: { ...json, out: root, verification, queries },
+    json: { ...json, out: root, verification, queries, report: join(root, 'report.html') },
     text: [
-      describeSnapshots(result.snapshots, connection.store.url),
+      describeSnapshots(result.snapshots.slice(-1), connection.store.url),
       describeVerification(verification, connection.store.url),
       describePlaces(folder),
       'Try next:',
       ...Object.values(queries).map((query) => `  ${query}`),
+      `  open ${quoteForShell(join(folder, 'report.html'))}`,
       '',
     ].join('\n'),
+  };
+}
+
+/** About the days of the new snapshots. The files are in the folder of the store, but in none of its data directories. */
+async function writeReport(
+  { store, ...connection }: Connection,
+  { snapshots: sealed }: CollectResult,
+): Promise<void> {
+  const [first] = sealed.map(({ manifest }) => snapshotTimeMs(manifest.snapshot) ?? 0);
+  const untilMs = store.nowMs();
+  await runReport(
+    { store, ...connection },
+    {
+      targets: sealed.slice(-1).map(({ manifest: { table, scope } }) => ({ table, ...scope })),
+      period: { sinceMs: (first ?? untilMs) - ((first ?? untilMs) % dayMs), untilMs },
+      lang: 'en',
+      verify: { tables: [], onProgress: () => {} },
+      onReading: () => {},
+      place: { store, keyOf: (name) => name },
+    },
+  );
+}
+
+/** One snapshot after the other, until one is not sealed. Returns what they have in common. */
+async function exportRepeatedly(connection: Connection, session: Session): Promise<CollectResult> {
+  const results: CollectResult[] = [];
+  do results.push(await exportTargets(connection, session));
+  while (results.length < snapshots && results.at(-1)?.status === 'sealed');
+  const last = results.at(-1) as CollectResult;
+  return {
+    ...last,
+    snapshots: results.flatMap((one) => one.snapshots),
+    requests: results.reduce((sum, one) => sum + one.requests, 0),
+    errors: results.flatMap((one) => one.errors),
   };
 }
 

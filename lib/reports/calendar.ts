@@ -1,8 +1,14 @@
 // Responsible for the days of a report: the state of each target on each day, and all targets together. A day is one in UTC. Pure.
 
+import {
+  parseManifestKey,
+  parsePartKey,
+  parseSignatureKey,
+  targetId,
+} from '../core/object-keys.ts';
 import { countProtection, type ProtectionCounts } from '../snapshots/protection.ts';
 import type { Period, Timeline, TimelineSnapshot } from '../snapshots/timeline.ts';
-import type { DayOfTarget, DayState, TotalOfDay } from './figures.ts';
+import type { DayOfTarget, DayState, TargetFigures, TotalOfDay } from './figures.ts';
 import { dateOf, dayMs, nameMs } from './report-times.ts';
 
 /** The days that the period touches, oldest first. */
@@ -17,6 +23,24 @@ export function describeDays(timeline: Timeline, dates: readonly string[]): DayO
   const snapshots = groupByDate(timeline.snapshots, ({ manifest }) => nameMs(manifest.snapshot));
   const missed = groupByDate(listMissedSlots(timeline), (slotMs) => slotMs);
   return dates.map((date) => describeDay(date, snapshots.get(date) ?? [], missed.get(date) ?? []));
+}
+
+/** Days with a snapshot that has one of the objects `faultyKeys` are faulty. */
+export function markFaultyDays(
+  targets: readonly TargetFigures[],
+  faultyKeys: readonly string[],
+): TargetFigures[] {
+  const faulty = new Set<string>();
+  for (const key of faultyKeys) {
+    const found = parsePartKey(key) ?? parseManifestKey(key) ?? parseSignatureKey(key);
+    if (found) faulty.add(`${targetId(found.target)} ${dateOf(nameMs(found.snapshot))}`);
+  }
+  return targets.map((target) => ({
+    ...target,
+    days: target.days.map((day) =>
+      faulty.has(`${targetId(target)} ${day.date}`) ? { ...day, state: 'faulty' } : day,
+    ),
+  }));
 }
 
 function groupByDate<T>(items: readonly T[], timeOf: (item: T) => number): Map<string, T[]> {

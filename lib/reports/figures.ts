@@ -85,10 +85,10 @@ export interface SnapshotFigures {
 
 /**
  * `complete`: the day has a complete snapshot with its rows. `pruned`: it has complete ones, but the rows of all were deleted; their
- * counts and changes are kept. `drifted`: it has only drifted ones. `missing`: it has none, and a slot was missed. `none`: none was
+ * counts and changes are kept. `faulty`: an object of one of its snapshots is missing or altered, whatever else it has. `drifted`: it has only drifted ones. `missing`: it has none, and a slot was missed. `none`: none was
  * due, or the target had no snapshot yet.
  */
-export type DayState = 'complete' | 'pruned' | 'drifted' | 'missing' | 'none';
+export type DayState = 'complete' | 'pruned' | 'faulty' | 'drifted' | 'missing' | 'none';
 
 export interface DayOfTarget {
   date: string;

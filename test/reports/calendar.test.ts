@@ -1,8 +1,14 @@
 // Tests which days a period has, and at which days missed slots count.
 
-import { expect, test } from 'vitest';
-import { listDates, listMissedSlots, openDayTotals } from '../../lib/reports/calendar.ts';
-import type { DayOfTarget } from '../../lib/reports/figures.ts';
+import { describe, expect, test } from 'vitest';
+import { headKey, manifestKey, partKey, signatureKey } from '../../lib/core/object-keys.ts';
+import {
+  listDates,
+  listMissedSlots,
+  markFaultyDays,
+  openDayTotals,
+} from '../../lib/reports/calendar.ts';
+import type { DayOfTarget, TargetFigures } from '../../lib/reports/figures.ts';
 
 const at = (text: string) => Date.parse(text);
 
@@ -46,4 +52,31 @@ test('on a day without a complete snapshot, a target counts with its newest one 
     [12, 2, 1, 1, 1],
     [5, 2, 1, 1, 1],
   ]);
+});
+
+describe('a day is faulty', () => {
+  const target = { table: 'container_nodes', region: 'cn-south-4', projectId: 'p1' };
+  const day = { complete: 1, drifted: 0, missed: 0, counts: null };
+  const days: DayOfTarget[] = [
+    { ...day, date: '2026-11-01', state: 'complete' },
+    { ...day, date: '2026-11-02', state: 'pruned' },
+  ];
+  const statesWith = (key: string) =>
+    markFaultyDays([{ ...target, days } as TargetFigures], [key])[0]?.days.map(
+      ({ state }) => state,
+    );
+
+  test.each([
+    manifestKey(target, '20261101T060000Z'),
+    signatureKey(target, '20261101T060000Z'),
+    partKey(target, { role: 'rows', format: 'parquet' }, '20261101T060000Z', 'a'.repeat(64)),
+  ])('if %s is', (key) => {
+    expect(statesWith(key)).toEqual(['faulty', 'pruned']);
+  });
+
+  test('but not because of another target, or of a pointer', () => {
+    const other = manifestKey({ ...target, projectId: 'p2' }, '20261101T060000Z');
+    expect(statesWith(other)).toEqual(['complete', 'pruned']);
+    expect(statesWith(headKey(target))).toEqual(['complete', 'pruned']);
+  });
 });

@@ -13,6 +13,7 @@ import { formatNumber, formatTime } from './texts.ts';
 export const stateWords: Record<DayState, { word: TextKey; meaning: TextKey }> = {
   complete: { word: 'stateComplete', meaning: 'meansComplete' },
   pruned: { word: 'statePruned', meaning: 'meansPruned' },
+  faulty: { word: 'stateFaulty', meaning: 'meansFaulty' },
   drifted: { word: 'stateDrifted', meaning: 'meansDrifted' },
   missing: { word: 'stateMissing', meaning: 'meansMissing' },
   none: { word: 'stateNone', meaning: 'meansNone' },
@@ -65,6 +66,7 @@ function formatCalendar(target: TargetFigures, words: Words): Html {
     count('pruned'),
     count('drifted'),
     count('missing'),
+    count('faulty'),
   );
   return html`<tbody><tr><th scope="rowgroup" colspan="32">${formatTarget(target)} <small>${counts}</small></th></tr>
 ${months.map((month) => formatMonth(month, byDate, words))}</tbody>

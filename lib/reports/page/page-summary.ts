@@ -5,11 +5,11 @@ import type { DayState, IntegrityFigures, TargetFigures } from '../figures.ts';
 export interface DayCounts {
   /** Days on which a snapshot was due for at least one target. */
   due: number;
-  /** Of these, the days that are drifted or missing for at least one target. */
+  /** Of these, the days that are faulty, drifted or missing for at least one target. */
   unproven: number;
 }
 
-const isUnproven = (state: DayState) => state === 'drifted' || state === 'missing';
+const isUnproven = (state: DayState) => ['faulty', 'drifted', 'missing'].includes(state);
 
 export function describeDays(targets: readonly TargetFigures[]): DayCounts {
   const due = new Set<string>();

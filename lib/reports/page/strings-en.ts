@@ -63,17 +63,19 @@ export const english = {
   completenessText: 'Each cell is a day in UTC: what the snapshots of that day prove.',
   stateComplete: 'complete',
   statePruned: 'pruned',
+  stateFaulty: 'faulty',
   stateDrifted: 'drifted',
   stateMissing: 'missing',
   stateNone: 'none due',
   meansComplete: 'a complete snapshot with its rows',
   meansPruned: 'a complete snapshot; its rows were deleted, its counts and changes are kept',
+  meansFaulty: 'an object of a snapshot is missing or altered: see Integrity',
   meansDrifted: 'only drifted snapshots: a node may be missing',
   meansMissing: 'no snapshot, although one was due',
   meansNone: 'no snapshot was due',
   month: 'Month',
   calendarOf: 'Completeness of each day, by target',
-  targetDays: 'Days: {0} complete, {1} pruned, {2} drifted, {3} missing',
+  targetDays: 'Days: {0} complete, {1} pruned, {2} drifted, {3} missing, {4} faulty',
   leftCalendars: 'The calendars of {0} more {0|target|targets} are left out: see the list below.',
   leftDays:
     'The first {0} {0|day|days} of the period are left out to keep the page small: see snapshots.csv.',
@@ -241,7 +243,7 @@ export const english = {
   limitService:
     'The report shows what the service answered. No check proves that the answer was true, or that a host that is not in the list does not exist.',
   limitDay:
-    'A day is a day in UTC. A day that is drifted or missing is not proven: the figures of an earlier day stand in its place.',
+    'A day is a day in UTC. A day that is faulty, drifted or missing is not proven. Where it has no complete snapshot, the totals count an earlier one.',
   limitSince:
     '“Since” is the time of the first snapshot that shows it. The real time is between this snapshot and the one before.',
   limitPruned: 'Of a pruned day, counts and changes are kept. Its rows can no longer be checked.',

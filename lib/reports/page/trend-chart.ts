@@ -61,8 +61,17 @@ export function drawTrend(
       .defined(isKnown)
       .x((_day, index) => round(x(index)))
       .y((day) => round(y(day[name])));
-    return html`<path class="line ${name}" d="${draw(days as TotalOfDay[]) ?? ''}"/>
+    // A line of one day would not be seen.
+    const alone = days.map((day, index) => {
+      const isSeen =
+        !isKnown(day) || [days[index - 1], days[index + 1]].some((one) => one && isKnown(one));
+      return isSeen
+        ? null
+        : html`<circle class="line ${name}" cx="${round(x(index))}" cy="${round(y(day[name]))}" r="2"/>
 `;
+    });
+    return html`<path class="line ${name}" d="${draw(days as TotalOfDay[]) ?? ''}"/>
+${alone}`;
   });
   return html`<svg class="${width}" viewBox="0 0 ${box.width} ${box.height}" role="img" ${label} data-left="${margin.left}" data-right="${box.width - margin.right}">
 ${carried}${grid}${drawDates(days, (index) => x(index), box)}${lines}<line class="cursor" y1="${margin.top}" y2="${box.height - margin.bottom}" x1="-9" x2="-9"/>

@@ -37,6 +37,13 @@ test('a line stops where no target is known, and that day is grey', () => {
   expect(drawing.match(/class="carried"/g)).toHaveLength(1);
 });
 
+test('a day that has no known day beside it is a dot, because a line of one point is not seen', () => {
+  const dots = (days: readonly TotalOfDay[]) => draw(days).match(/<circle/g)?.length ?? 0;
+  expect(dots([day(0, 7)])).toBe(1);
+  expect(dots([day(0, 7), day(1, 0, false), day(2, 7), day(3, 8)])).toBe(1);
+  expect(dots([day(0, 7), day(1, 8)])).toBe(0);
+});
+
 test.each([
   ['one day', [day(0, 7)]],
   ['no nodes', [day(0, 0), day(1, 0)]],
