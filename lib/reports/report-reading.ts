@@ -29,6 +29,7 @@ import {
   snapshotColumns,
   toIntervalRow,
 } from './report-tables.ts';
+import { dayMs } from './report-times.ts';
 import { type WalkListener, walkTarget } from './target-walk.ts';
 import type { WalkPorts } from './walk-parts.ts';
 
@@ -82,7 +83,9 @@ export async function readReport(
   const snapshots = openTableFile(scratch, 'snapshots.csv', openFormat(snapshotColumns));
 
   async function readTarget(target: TargetName, index: number): Promise<void> {
-    const timeline = selectDataset(await readTimeline(store, target, period), ports.dataset);
+    const readSnapshots = async (of: Period) =>
+      selectDataset(await readTimeline(store, target, of), ports.dataset);
+    const timeline = await readSnapshots(period);
     const order = String(index).padStart(6, '0');
     const listener: WalkListener = {
       onEndRows: (rows) => nodes.addRows(rows),
@@ -106,7 +109,12 @@ export async function readReport(
       if (isPart) done = Math.min(done + 1, total);
       ports.onProgress({ ...place, done, total });
     };
-    const walk = await walkTarget({ ...ports, onProgress }, target, timeline.snapshots, listener);
+    const after = { sinceMs: period.untilMs + 1_000, untilMs: store.nowMs() + dayMs };
+    const walked = {
+      snapshots: timeline.snapshots,
+      readLater: async () => (await readSnapshots(after)).snapshots,
+    };
+    const walk = await walkTarget({ ...ports, onProgress }, target, walked, listener);
     nodes.endTarget(target, walk.knownFrom !== null);
     for (const { manifest } of timeline.snapshots) {
       quality.add(manifest);

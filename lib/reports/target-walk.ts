@@ -6,12 +6,13 @@ import type { TargetKey } from '../core/object-keys.ts';
 import type { Row } from '../core/ports.ts';
 import type { Fault } from '../snapshots/catalog.ts';
 import { isContinued, type TimelineSnapshot } from '../snapshots/timeline.ts';
+import { restoreRows } from './later-rows.ts';
 import { type Interval, type NodeStates, openNodeStates } from './node-states.ts';
 import { type EndRow, openWalkParts, type WalkParts, type WalkPorts } from './walk-parts.ts';
 
 /** What the walk finds, newest first. */
 export interface WalkListener {
-  /** Rows of the newest snapshot, some at a time. */
+  /** Rows of the newest snapshot, some at a time. If they were pruned, as later snapshots restore them. */
   onEndRows(rows: readonly EndRow[]): void;
   /** Rows of changeColumns(), some at a time. */
   onChanges(snapshot: TimelineSnapshot, rows: readonly Row[]): Promise<void>;
@@ -38,21 +39,35 @@ interface Walk {
   listener: WalkListener;
 }
 
+export interface WalkedSnapshots {
+  /** Of the period, oldest first. */
+  snapshots: readonly TimelineSnapshot[];
+  /** Reads those after the period, oldest first. Called only if the rows of the newest one of the period were pruned. */
+  readLater: () => Promise<readonly TimelineSnapshot[]>;
+}
+
 /**
- * `snapshots`: oldest first; those that are not complete are left out. Each part is read once. Memory: the nodes of one snapshot, one
+ * Snapshots that are not complete are left out. Each part is read once. Memory: the nodes of one snapshot, one
  * row group. Throws StoreError and ScratchError.
  */
 export async function walkTarget(
   ports: WalkPorts,
   target: TargetKey,
-  snapshots: readonly TimelineSnapshot[],
+  { snapshots, readLater }: WalkedSnapshots,
   listener: WalkListener,
 ): Promise<WalkResult> {
-  const complete = snapshots.filter(({ manifest }) => manifest.verdict === 'complete').reverse();
+  const isComplete = ({ manifest }: TimelineSnapshot) => manifest.verdict === 'complete';
+  const complete = snapshots.filter(isComplete).reverse();
   const parts = openWalkParts(ports, target);
   const states = openNodeStates();
   const walk: Walk = { parts, states, listener };
-  let isKnown = await readNewest(walk, complete[0]);
+  const newest = complete[0];
+  let isKnown = newest !== undefined && (await readNewest(walk, newest));
+  if (newest?.pruned && !isKnown) {
+    const rows = await restoreRows(parts, newest, (await readLater()).filter(isComplete));
+    isKnown = rows !== null;
+    if (rows) beginWith(walk, rows);
+  }
   let knownFrom: string | null = null;
   for (const [index, snapshot] of complete.entries()) {
     const previous = complete[index + 1];
@@ -70,18 +85,16 @@ export async function walkTarget(
   return { knownFrom, ...parts.findings() };
 }
 
-/** False: there is none, or its rows were pruned or cannot be read. */
-async function readNewest(
-  { parts, states, listener }: Walk,
-  newest: TimelineSnapshot | undefined,
-): Promise<boolean> {
-  if (!newest) return false;
-  const isRead = await parts.readRows(newest, (rows) => {
-    for (const row of rows) states.begin(row.hostId, row);
-    listener.onEndRows(rows);
-  });
-  if (!isRead) states.clear();
+/** False: its rows were pruned or cannot be read. */
+async function readNewest(walk: Walk, newest: TimelineSnapshot): Promise<boolean> {
+  const isRead = await walk.parts.readRows(newest, (rows) => beginWith(walk, rows));
+  if (!isRead) walk.states.clear();
   return isRead;
+}
+
+function beginWith({ states, listener }: Walk, rows: readonly EndRow[]): void {
+  for (const row of rows) states.begin(row.hostId, row);
+  listener.onEndRows(rows);
 }
 
 /** False: they cannot be read. `isApplied`: the states before the snapshot follow from them. */

@@ -1,17 +1,17 @@
 // Tests that a report about 60 days, of which a month is pruned, says of every day and node what is true.
 
 import { expect, test } from 'vitest';
-import { snapshotTimeMs } from '../../lib/core/object-keys.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
 import { readReport } from '../../lib/reports/report-reading.ts';
-import { createSixtyDays } from '../support/sixty-days.ts';
+import { formatTime, nameMs } from '../../lib/reports/report-times.ts';
+import { createSixtyDays, type SixtyDays } from '../support/sixty-days.ts';
 import { createTestScratch } from '../support/test-scratch.ts';
 
 const lastDayMs = Date.UTC(2026, 10, 24);
 
-test('a store of 60 days: which nodes were unprotected and offline on each day, and since when', async () => {
-  const world = await createSixtyDays(lastDayMs);
+/** The report about the days from 1 to `lastDay`, and the rows of its unprotected.csv. */
+async function readDays(world: SixtyDays, lastDay: number) {
   const { store, targets, dayName } = world;
   const rows: unknown[][] = [];
   const report = await readReport(
@@ -27,12 +27,17 @@ test('a store of 60 days: which nodes were unprotected and offline on each day, 
       onProgress: () => {},
     },
     targets,
-    { sinceMs: snapshotTimeMs(dayName(1)) ?? 0, untilMs: store.nowMs() },
+    { sinceMs: nameMs(dayName(1)), untilMs: nameMs(dayName(lastDay)) + 1_000 },
   );
-  const timeOf = (day: number) =>
-    `${new Date(snapshotTimeMs(dayName(day)) ?? 0).toISOString().slice(0, 19)}Z`;
-  for (const [t, { region, projectId }] of targets.entries()) {
-    for (let day = 1; day <= 60; day += 1) {
+  return { report, rows };
+}
+
+/** Compares each day with a complete snapshot with the nodes that the service had on that day. */
+function checkDays(world: SixtyDays, { report, rows }: Awaited<ReturnType<typeof readDays>>): void {
+  const timeOf = (day: number) => formatTime(nameMs(world.dayName(day)));
+  for (const [t, { region, projectId }] of world.targets.entries()) {
+    for (const [index, { counts }] of (report.targets[t]?.days ?? []).entries()) {
+      const day = index + 1;
       if (world.verdictOf(t, day) !== 'complete') continue;
       const at = timeOf(day);
       const listed = (reason: string) =>
@@ -48,11 +53,18 @@ test('a store of 60 days: which nodes were unprotected and offline on each day, 
       const ids = (of: readonly { hostId: string }[]) => of.map(({ hostId }) => hostId).sort();
       expect(listed('unprotected'), `${region} day ${day}`).toEqual(ids(unprotected));
       expect(listed('offline'), `${region} day ${day}`).toEqual(ids(offline));
-      expect(report.targets[t]?.days[day - 1]?.counts).toEqual({
+      expect(counts).toEqual({
         ...{ nodes: nodes.length, unprotected: unprotected.length, offline: offline.length },
       });
     }
   }
+}
+
+test('a store of 60 days: which nodes were unprotected and offline on each day, and since when', async () => {
+  const world = await createSixtyDays(lastDayMs);
+  const days = await readDays(world, 60);
+  checkDays(world, days);
+  const { report } = days;
   const statesOf = (t: number) => report.targets[t]?.days.map(({ state }) => state);
   expect(statesOf(0)?.indexOf('drifted')).toBe(21);
   expect(statesOf(1)?.slice(31, 36)).toEqual([
@@ -60,4 +72,15 @@ test('a store of 60 days: which nodes were unprotected and offline on each day, 
   ]);
   expect(statesOf(2)?.filter((state) => state === 'pruned')).toHaveLength(30);
   expect(report.faults).toEqual([]);
+
+  // All rows of the first 25 days were pruned: the rows of day 31 and the changes in between lead back to them.
+  const pruned = await readDays(world, 25);
+  checkDays(world, pruned);
+  expect(pruned.report.targets.map(({ knownFrom }) => knownFrom)).toEqual(
+    world.targets.map(() => world.dayName(1)),
+  );
+  const unprotected = world.targets.flatMap((_target, t) =>
+    world.nodesOf(t, 25).filter(({ protectStatus }) => protectStatus !== 'opened'),
+  );
+  expect(pruned.report.nodes.unprotected).toBe(unprotected.length);
 });
