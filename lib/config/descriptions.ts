@@ -131,7 +131,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     },
   },
   'alerts.webhook': {
-    url: { text: 'Address of the server. The whole address is a secret.' },
+    url: { text: 'Address of the server.' },
     secret: {
       text: 'Key of the HMAC in the header `X-Cgs-Export-Signature`, which proves that an alert is from this exporter.',
     },

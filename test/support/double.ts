@@ -11,6 +11,7 @@ import { agency, writeConfig } from './exporting-config.ts';
 import { startFunctionGraph } from './function-graph.ts';
 
 const nodes = Number(process.argv[2] ?? 3_000);
+if (!Number.isInteger(nodes) || nodes < 0) throw new Error('usage: npm run double [-- NODES]');
 /** The service's quota, twelve times as fast. The timers are faster by the same factor. */
 const quota = { requests: 5, windowSeconds: 5 };
 
