@@ -53,6 +53,7 @@ async function report(
   const date = dateOf(nowMs);
   const run = await runReport(connection, {
     targets: await listTargetNames(store, configured),
+    configured,
     period: { sinceMs: nowMs - periodMs, untilMs: nowMs },
     lang: 'en',
     verify: {

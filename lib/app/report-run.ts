@@ -2,6 +2,7 @@
 // Not responsible for which targets and which period it covers, or for its words for people (cli/report.ts).
 
 import type { ExitCode } from '../core/error-policy.ts';
+import { targetId } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
@@ -9,11 +10,13 @@ import { createCsvFormatter } from '../formats/csv.ts';
 import { parquetDecoder } from '../formats/parquet-rows.ts';
 import { markFaultyDays } from '../reports/calendar.ts';
 import { limitFigures } from '../reports/figure-limits.ts';
-import type {
-  IntegrityFigures,
-  ReportFigures,
-  TargetFigures,
-  TargetName,
+import {
+  type CoverageFigures,
+  type IntegrityFigures,
+  type ReportFigures,
+  type TargetFigures,
+  type TargetName,
+  uncoveredShownMax,
 } from '../reports/figures.ts';
 import { renderPage } from '../reports/html-page.ts';
 import { describeIntegrity, type Findings, mergeFindings } from '../reports/integrity.ts';
@@ -24,6 +27,7 @@ import type { Period } from '../snapshots/timeline.ts';
 import type { OnProgress } from '../verification/stored-evidence.ts';
 import type { Verification } from '../verification/verification.ts';
 import type { Connection } from './connect.ts';
+import { type ConfiguredTarget, isConfigured, listStoredTargets } from './covered-targets.ts';
 import { exitCodeOf, runVerification } from './verify-run.ts';
 
 export type ReportLanguage = 'en' | 'zh';
@@ -31,6 +35,8 @@ export const reportLanguages: readonly ReportLanguage[] = ['en', 'zh'];
 
 export interface ReportRunOptions {
   targets: readonly TargetName[];
+  /** Targets of the configuration; empty: there is none. */
+  configured: readonly ConfiguredTarget[];
   /** `untilMs`: at most the time of the store. */
   period: Period;
   lang: ReportLanguage;
@@ -79,12 +85,16 @@ export async function runReport(source: Source, options: ReportRunOptions): Prom
   );
   const made: ReportFile[] = [...reading.files];
   try {
+    const coverage = await describeCoverage(store, options);
     const verification = verify && (await verifyPeriod(source, period, verify));
     const findings = mergeFindings(verification, reading);
     const integrity = describeIntegrity(verification, findings);
     const faultyKeys = findings.faults.map(({ key }) => key);
     const marked = { ...reading, targets: markFaultyDays(reading.targets, faultyKeys) };
-    const figures = limitFigures(toFigures(source, options, marked, integrity));
+    const figures = limitFigures({
+      ...toFigures(source, options, marked, integrity),
+      coverage,
+    });
     const texts = [
       ['report.json', `${JSON.stringify(figures)}\n`],
       ['report.html', renderPage(figures, options.lang)],
@@ -99,6 +109,26 @@ export async function runReport(source: Source, options: ReportRunOptions): Prom
   } finally {
     for (const file of made) await file.remove();
   }
+}
+
+async function describeCoverage(
+  store: Store,
+  { targets, configured }: ReportRunOptions,
+): Promise<CoverageFigures> {
+  const stored = await listStoredTargets(store);
+  const covered = new Set(targets.map(targetId));
+  const neverSealed = configured
+    .filter((one) => !stored.some((other) => isConfigured(other, [one])))
+    .map(({ account, table, region, projectId }) => ({ account, table, region, projectId }));
+  const notCovered = stored
+    .filter((one) => !covered.has(targetId(one)))
+    .map(({ account, table, region, projectId }) => {
+      return { account: account ?? 'unknown', table, region, projectId };
+    });
+  const limit = <T>(all: readonly T[]) => {
+    return { total: all.length, shown: all.slice(0, uncoveredShownMax) };
+  };
+  return { neverSealed: limit(neverSealed), notCovered: limit(notCovered) };
 }
 
 async function verifyPeriod(

@@ -107,6 +107,7 @@ async function writeReport(
     { store, ...connection },
     {
       targets: sealed.slice(-1).map(({ manifest: { table, scope } }) => ({ table, ...scope })),
+      configured: [],
       period: { sinceMs: (first ?? untilMs) - ((first ?? untilMs) % dayMs), untilMs },
       lang: 'en',
       verify: { tables: [], onProgress: () => {} },

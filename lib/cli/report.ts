@@ -112,7 +112,14 @@ async function report(options: ReportOptions, session: Session): Promise<Outcome
   const place = { store: output, keyOf: (name: string) => name };
   const run = await showReportProgress(session, ({ onReading, onProgress }) =>
     runReport(connection, {
-      ...{ targets, period, lang: lang ?? 'en', onReading, place },
+      ...{
+        targets,
+        configured: isByFlags ? [] : configured,
+        period,
+        lang: lang ?? 'en',
+        onReading,
+        place,
+      },
       verify:
         verify === false
           ? null
@@ -253,6 +260,20 @@ function describeKnown(target: TargetFigures): string[] {
   return [`not known: which nodes of ${describeTarget(target)} were so${which}: ${reason}`];
 }
 
+function describeCoverage({ coverage }: ReportRun['figures']): string[] {
+  const { neverSealed, notCovered } = coverage ?? {};
+  return [
+    ...(neverSealed?.shown ?? []).map(
+      (one) => `not in the report: ${describeTarget(one)} has no snapshot`,
+    ),
+    ...(notCovered && notCovered.total > 0
+      ? [
+          `not in the report: ${formatPlural(notCovered.total, 'other stored target')}; the page names them`,
+        ]
+      : []),
+  ];
+}
+
 function describeRun(run: ReportRun, folder: string): string {
   const { exitCode, figures, targets, findings, files } = run;
   const { period, changes, integrity } = figures;
@@ -279,6 +300,7 @@ function describeRun(run: ReportRun, folder: string): string {
     `at the end: ${formatPlural(end.nodes, 'node')}, ${count(end.unprotected)} unprotected, ${count(end.offline)} offline`,
     `changes: ${count(changes.added)} added, ${count(changes.removed)} removed, ${count(changes.changed)} changed`,
     ...targets.flatMap(describeKnown),
+    ...describeCoverage(figures),
     ...(integrity.proven === null
       ? ['integrity: not verified']
       : [`proven: ${integrity.proven}`, `not proven: ${integrity.notProven}`]),

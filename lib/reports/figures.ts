@@ -7,6 +7,7 @@ import type { ProtectionCounts } from '../snapshots/protection.ts';
 export const nodesShownMax = 500;
 export const changesShownMax = 500;
 export const faultsShownMax = 100;
+export const uncoveredShownMax = 100;
 
 export interface ReportFigures {
   reportVersion: 1;
@@ -18,6 +19,7 @@ export interface ReportFigures {
   /** Bounds are inclusive; `until` is at most the time of the report. */
   period: { since: string; until: string };
   targets: TargetFigures[];
+  coverage?: CoverageFigures;
   /** All targets together, one entry for each day of the period. */
   days: TotalOfDay[];
   /**
@@ -49,6 +51,17 @@ export interface LeftOut {
   notReached: number;
   /** Values, fields and columns in `quality`. */
   quality: number;
+}
+
+/** What the report says nothing about, at most `uncoveredShownMax` of each kind. */
+export interface CoverageFigures {
+  /** Targets of the configuration without a snapshot. `projectId` null: IAM was not asked for it yet. */
+  neverSealed: {
+    total: number;
+    shown: (Omit<TargetName, 'projectId'> & { projectId: string | null })[];
+  };
+  /** Stored targets: the configuration does not have them, their list is filtered, they have other rows, or they were not picked. */
+  notCovered: { total: number; shown: TargetName[] };
 }
 
 export interface TargetName {

@@ -143,3 +143,29 @@ test('checks the pins and never writes them', async () => {
   await run('--pins', 'pins.jsonl');
   expect(readFileSync(join(cwd, 'pins.jsonl'), 'utf8')).toBe(other);
 });
+
+test('says which configured targets have no snapshot, and which stored targets it leaves out', async () => {
+  const { cwd, figures } = await createStore();
+  const target = 'region: cn-south-4, projectId: p1';
+  writeFileSync(
+    join(cwd, 'cgs-export.yml'),
+    `store: file:./lake\naccounts:\n  - { name: prod, targets: [{ ${target} }, { region: cn-east-3, projectId: p3 }] }\n`,
+  );
+  const args = ['report', '--out', 'out', '--since', '2026-10-01', '--until', '2026-10-03'];
+  const { code, runtime } = await call(args, { cwd });
+  expect(code).toBe(0);
+  const { coverage } = figures();
+  const table = 'container_nodes';
+  expect(coverage?.neverSealed).toEqual({
+    total: 1,
+    shown: [{ account: 'prod', table, region: 'cn-east-3', projectId: 'p3' }],
+  });
+  expect(coverage?.notCovered).toEqual({
+    total: 1,
+    shown: [{ account: 'test', table, region: 'cn-north-1', projectId: 'p2' }],
+  });
+  expect(runtime.out()).toContain('prod container_nodes cn-east-3 p3 has no snapshot');
+  expect(runtime.out()).toContain('1 other stored target;');
+  const page = readFileSync(join(cwd, 'out', 'report.html'), 'utf8');
+  expect(page).toContain('prod container_nodes cn-east-3 p3');
+});

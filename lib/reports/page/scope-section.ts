@@ -1,10 +1,11 @@
 // Responsible for the section about scope: targets, period, newest manifests with their hashes, and the files of the report. Pure.
 
-import type { ReportFigures, TargetFigures } from '../figures.ts';
+import type { CoverageFigures, ReportFigures, TargetFigures } from '../figures.ts';
 import { code, type Html, html, name, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
 import { readSnapshotTime } from './page-summary.ts';
 import { showTarget } from './row-columns.ts';
+import type { TextKey } from './strings-en.ts';
 import { formatPairs, formatTable, scroll } from './table-markup.ts';
 import { formatNumber, formatTime } from './texts.ts';
 
@@ -31,9 +32,28 @@ ${formatPairs([
   [words.say('accounts'), list(figures.targets.map(({ account }) => account))],
   [words.say('regions'), list(figures.targets.map(({ region }) => region))],
 ])}<h3>${words.say('newestTitle')}</h3>
-${formatNewest(figures, words)}${left.targets > 0 ? html`<p class="note">${words.say('leftTargets', left.targets)}</p>` : null}</section>
+${formatNewest(figures, words)}${left.targets > 0 ? html`<p class="note">${words.say('leftTargets', left.targets)}</p>` : null}${formatCoverage(figures, words)}</section>
 `;
 }
+
+/** What the report says nothing about. */
+function formatCoverage({ coverage }: ReportFigures, words: Words): Html | null {
+  if (!coverage) return null;
+  const { neverSealed, notCovered } = coverage;
+  const list = (text: TextKey, { total, shown }: { total: number; shown: readonly Uncovered[] }) =>
+    total === 0
+      ? null
+      : html`<p class="note">${words.say(text, total)} ${shown.map(
+          ({ account, table, region, projectId }, index) => [
+            index > 0 ? '; ' : null,
+            name([account, table, region, projectId ?? ''].join(' ').trim()),
+          ],
+        )}${total > shown.length ? '; …' : null}</p>
+`;
+  return html`${list('neverSealed', neverSealed)}${list('notCovered', notCovered)}`;
+}
+
+type Uncovered = CoverageFigures['neverSealed']['shown'][number];
 
 function formatNewest({ targets }: ReportFigures, words: Words): Html {
   return scroll(

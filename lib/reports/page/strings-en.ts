@@ -57,6 +57,9 @@ export const english = {
   newestComplete: 'Newest complete one: {0}',
   verdictComplete: 'complete',
   verdictDrifted: 'drifted',
+  neverSealed:
+    'Not in this report, because there is no snapshot of them yet: {0} configured {0|target|targets}:',
+  notCovered: 'Not in this report: {0} other stored {0|target|targets}:',
   leftTargets: '{0} more {0|target is|targets are} not shown: see snapshots.csv.',
 
   completeness: 'Completeness',

@@ -56,6 +56,8 @@ export const chinese: Texts = {
   newestComplete: '最新的完整快照：{0}',
   verdictComplete: '完整',
   verdictDrifted: '漂移',
+  neverSealed: '本报告不包含 {0} 个已配置但还没有快照的目标：',
+  notCovered: '本报告不包含另外 {0} 个已存储的目标：',
   leftTargets: '另有 {0} 个目标未显示：见 snapshots.csv。',
 
   completeness: '完备性',
