@@ -250,3 +250,48 @@ test('the commands that check the report name its files and manifests', () => {
     `-sigfile '${manifest.replace('_manifests', '_signatures').replace('.json', '.sig')}'`,
   );
 });
+
+describe('single nodes that are not known', () => {
+  const sectionOf = (figures: ReportFigures) =>
+    /<section id="at-end".*?<\/section>/s.exec(renderPage(figures, 'en'))?.[0] ?? '';
+  const top = (figures: ReportFigures) =>
+    visibleText(renderPage(figures, 'en')).split('Scope and statement')[0] ?? '';
+  const withUnknown = (unknown: number): ReportFigures => ({
+    ...usual,
+    targets: usual.targets.map((target, index) =>
+      index < unknown ? { ...target, knownFrom: null } : target,
+    ),
+    ...(unknown === 4
+      ? { nodes: { ...usual.nodes, total: 0, unprotected: 0, offline: 0, shown: [] } }
+      : {}),
+  });
+
+  test('of all targets: the counts, and never "0 nodes" or "None"', () => {
+    const figures = withUnknown(4);
+    const { unprotected, offline } = figures.days.at(-1) ?? {};
+    const text = visibleText(sectionOf(figures));
+    expect(text).toContain('Not known for 4 of 4 targets');
+    expect(text).toContain(`${unprotected} unprotected and ${offline} offline`);
+    expect(text).not.toMatch(/\b0 nodes|None\./);
+    expect(top(figures)).toContain('not known for 4 of 4 targets: there are only counts');
+  });
+
+  test('of one target: what is said about the others', () => {
+    const text = visibleText(sectionOf(withUnknown(1)));
+    expect(text).toContain('Not known for 1 of 4 targets');
+    expect(text).toContain(`Of the other targets, ${usual.nodes.total} nodes are`);
+    expect(text).toContain('List of unprotected or offline nodes');
+  });
+
+  test('before a day of the period', () => {
+    const [first, ...others] = usual.targets;
+    if (!first) throw new Error('no target');
+    const figures = {
+      ...usual,
+      targets: [{ ...first, knownFrom: '20261110T180000Z' }, ...others],
+    };
+    expect(visibleText(sectionOf(figures))).toContain('For 1 of 4 targets, single nodes are known');
+    expect(top(figures)).toContain('known only for a part of the period');
+    expect(top(usual)).not.toContain('single nodes');
+  });
+});

@@ -1,8 +1,14 @@
 // Responsible for the top of the page: title, banner, and the figures that answer the first questions. Pure.
 
+import type { TargetFigures } from '../figures.ts';
 import { type Html, html, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
-import { describeDays, describeTimes, judgeIntegrity } from './page-summary.ts';
+import {
+  describeDays,
+  describeTimes,
+  describeUnknownNodes,
+  judgeIntegrity,
+} from './page-summary.ts';
 import type { TextKey } from './strings-en.ts';
 import { formatNumber, formatTime } from './texts.ts';
 import { isKnown } from './trend-chart.ts';
@@ -55,7 +61,17 @@ function formatBanners({ figures, left }: PageFigures, words: Words): Html {
         );
   const without =
     unknown === 0 ? null : formatBanner('warn', html`${words.say('bannerNoTarget', unknown)}`);
-  return html`${integrityBanner}${days}${without}`;
+  return html`${integrityBanner}${days}${without}${formatUnknownNodes(figures.targets, words)}`;
+}
+
+function formatUnknownNodes(targets: readonly TargetFigures[], words: Words): Html | null {
+  const { never, late, targets: all } = describeUnknownNodes(targets);
+  const texts = [
+    never > 0 ? html`${words.say('bannerNodesUnknown', never, all)} ` : null,
+    late > 0 ? html`${words.say('bannerNodesLate', late, all)} ` : null,
+  ];
+  if (never + late === 0) return null;
+  return formatBanner('warn', html`${texts}<a href="#at-end">${words.say('bannerNodesMore')}</a>`);
 }
 
 function formatTile(title: Html, value: Html | string, detail: Html | null): Html {

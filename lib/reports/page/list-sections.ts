@@ -3,6 +3,7 @@
 
 import { type Html, html, name, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
+import { describeUnknownNodes } from './page-summary.ts';
 import { type Cell, pageSizes, rowColumns, type Table, type TableRows } from './row-columns.ts';
 import type { TextKey } from './strings-en.ts';
 import { formatPairs, formatTable, scroll } from './table-markup.ts';
@@ -10,11 +11,22 @@ import { formatNumber } from './texts.ts';
 
 export function formatAtEnd({ figures }: PageFigures, words: Words): Html {
   const { nodes } = figures;
+  const { targets, never, late, unprotected, offline } = describeUnknownNodes(figures.targets);
+  const texts = [
+    never > 0 ? words.say('atEndUnknown', never, targets, unprotected, offline) : null,
+    targets > never ? words.say(never > 0 ? 'atEndOthers' : 'atEndText', nodes.total) : null,
+    targets === 0 ? words.say('trendNone') : null,
+    late > 0 ? words.say('atEndLate', late, targets) : null,
+  ].flatMap((text) => (text === null ? [] : html`${text} `));
+  const list =
+    nodes.shown.length === 0 && (never > 0 || targets === 0)
+      ? null
+      : formatList('nodes', 'nodeList', nodes.shown, words);
   return html`<section id="at-end" aria-labelledby="at-end-title">
 <h2 id="at-end-title">${words.say('atEnd')}</h2>
-<p>${words.say('atEndText', nodes.total)} ${sayShown('atEndShown', nodes.shown, nodes.total, words)}${sayFile('atEndCsv', 'unprotected.csv', figures, words)}</p>
+<p>${texts}${sayShown('atEndShown', nodes.shown, nodes.total, words)}${sayFile('atEndCsv', 'unprotected.csv', figures, words)}</p>
 <p class="note">${words.say('sinceText')}</p>
-${formatList('nodes', 'nodeList', nodes.shown, words)}</section>
+${list}</section>
 `;
 }
 

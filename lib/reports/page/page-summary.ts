@@ -21,6 +21,40 @@ export function describeDays(targets: readonly TargetFigures[]): DayCounts {
   return { due: due.size, unproven: unproven.size };
 }
 
+export interface UnknownNodes {
+  /** Targets with a complete snapshot in the period. */
+  targets: number;
+  /** Of these, those of which no single node is known; their counts are known. */
+  never: number;
+  unprotected: number;
+  offline: number;
+  /** Of these, those of which single nodes are known only from a later day on than the counts. */
+  late: number;
+}
+
+export function describeUnknownNodes(targets: readonly TargetFigures[]): UnknownNodes {
+  const counted = targets.flatMap((target) =>
+    target.newestComplete ? { ...target, counts: target.newestComplete } : [],
+  );
+  const never = counted.filter(({ knownFrom }) => knownFrom === null);
+  const sum = (name: 'unprotected' | 'offline') =>
+    never.reduce((total, { counts }) => total + counts[name], 0);
+  return {
+    targets: counted.length,
+    never: never.length,
+    ...{ unprotected: sum('unprotected'), offline: sum('offline') },
+    late: counted.filter((target) => findLateStart(target) !== null).length,
+  };
+}
+
+/** Since when single nodes are known, ISO 8601, if that is a later day than that of the first counts. Otherwise null. */
+export function findLateStart({ knownFrom, days }: TargetFigures): string | null {
+  const counted = days.find(({ counts }) => counts !== null)?.date;
+  if (counted === undefined || knownFrom === null) return null;
+  const known = readSnapshotTime(knownFrom);
+  return known.slice(0, 10) > counted ? known : null;
+}
+
 /** Times of the oldest and the newest of the snapshots whose figures count, ISO 8601; null: none counts. */
 export function describeTimes(
   targets: readonly TargetFigures[],

@@ -3,7 +3,7 @@
 import type { CoverageFigures, ReportFigures, TargetFigures } from '../figures.ts';
 import { code, type Html, html, name, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
-import { readSnapshotTime } from './page-summary.ts';
+import { findLateStart } from './page-summary.ts';
 import { showTarget } from './row-columns.ts';
 import type { TextKey } from './strings-en.ts';
 import { formatPairs, formatTable, scroll } from './table-markup.ts';
@@ -81,14 +81,12 @@ export function formatTarget(target: TargetFigures): Html {
 }
 
 /** Says so if the rows of the first snapshots with counts are not there any more. */
-function sayKnownFrom({ knownFrom, days }: TargetFigures, words: Words): Html | null {
-  const counted = days.find(({ counts }) => counts !== null)?.date;
-  if (counted === undefined) return null;
+function sayKnownFrom(target: TargetFigures, words: Words): Html | null {
+  const { knownFrom, newestComplete } = target;
+  if (newestComplete === null) return null;
   if (knownFrom === null) return html` <small>${words.say('knownNever')}</small>`;
-  const known = formatTime(readSnapshotTime(knownFrom));
-  return known.slice(0, 10) > counted
-    ? html` <small>${words.say('knownFrom', known)}</small>`
-    : null;
+  const late = findLateStart(target);
+  return late === null ? null : html` <small>${words.say('knownFrom', formatTime(late))}</small>`;
 }
 
 function formatSnapshot(target: TargetFigures, words: Words): Html[] {

@@ -22,6 +22,11 @@ export const english = {
   bannerDaysMore: 'See Completeness.',
   bannerNoTarget:
     '{0} {0|target has|targets have} no complete snapshot in the period and {0|is|are} not in the figures.',
+  bannerNodesUnknown:
+    'Which nodes are unprotected or offline is not known for {0} of {1} {1|target|targets}: there are only counts.',
+  bannerNodesLate:
+    'For {0} of {1} {1|target|targets}, single nodes are known only for a part of the period.',
+  bannerNodesMore: 'See Unprotected or offline at the end.',
   tileNodes: 'Nodes',
   tileUnprotected: 'Unprotected',
   tileOffline: 'Offline',
@@ -124,6 +129,11 @@ export const english = {
 
   atEnd: 'Unprotected or offline at the end',
   atEndText: '{0} {0|node is|nodes are} unprotected or offline in the newest complete snapshots.',
+  atEndUnknown:
+    'Not known for {0} of {1} {1|target|targets}: the rows were pruned or cannot be read. The counts of {0|it|these} are {2} unprotected and {3} offline.',
+  atEndOthers: 'Of the other targets, {0} {0|node is|nodes are} unprotected or offline.',
+  atEndLate:
+    'For {0} of {1} {1|target|targets}, single nodes are known only from a later snapshot on than the counts: what was before it is in no list.',
   atEndCsv:
     'Every interval of the period, also those that ended: unprotected.csv ({0} {0|row|rows}).',
   atEndShown: 'The page has the first {0}: those for the longest time.',

@@ -21,6 +21,9 @@ export const chinese: Texts = {
   bannerDays: '有 {0} 天并非对每个目标都得到证明。',
   bannerDaysMore: '见“完备性”。',
   bannerNoTarget: '{0} 个目标在此期间没有完整快照，未计入数字。',
+  bannerNodesUnknown: '{1} 个目标中有 {0} 个不知道是哪些节点未防护或离线：只有计数。',
+  bannerNodesLate: '{1} 个目标中有 {0} 个，单个节点的状态只在期间的一部分内已知。',
+  bannerNodesMore: '见“期末未防护或离线的节点”。',
   tileNodes: '节点',
   tileUnprotected: '未防护',
   tileOffline: '离线',
@@ -117,6 +120,11 @@ export const chinese: Texts = {
 
   atEnd: '期末未防护或离线的节点',
   atEndText: '在最新的完整快照中，有 {0} 个节点未防护或离线。',
+  atEndUnknown:
+    '{1} 个目标中有 {0} 个不知道是哪些节点：行数据已清理或无法读取。这些目标的计数为未防护 {2}，离线 {3}。',
+  atEndOthers: '在其余目标中，有 {0} 个节点未防护或离线。',
+  atEndLate:
+    '{1} 个目标中有 {0} 个，单个节点的状态在计数之后的某个快照起才已知：此前的不在任何列表中。',
   atEndCsv: '此期间的全部区间（包括已结束的）：unprotected.csv（{0} 行）。',
   atEndShown: '页面中有前 {0} 个：持续时间最长的在前。',
   sinceText:
