@@ -12,9 +12,17 @@ export interface EndNodes {
   addRows(rows: readonly EndRow[]): void;
   /** Of the same target. */
   addIntervals(intervals: readonly Interval[]): void;
-  /** All rows and intervals of the target were added. `isKnown` false: its rows could not be read, and none of them counts. */
-  endTarget(target: TargetName, isKnown: boolean): void;
+  /** All rows and intervals of the target were added. */
+  endTarget(target: TargetName, start: TargetStart): void;
   figures(): { total: number; unprotected: number; offline: number; shown: NodeAtEnd[] };
+}
+
+/** Names of snapshots. */
+export interface TargetStart {
+  /** The first one of which single nodes are known. Null: the rows could not be read, and none of them counts. */
+  knownFrom: string | null;
+  /** Those that were compared with none before them: what they show can have begun earlier. */
+  withoutBefore: readonly string[];
 }
 
 type Starts = Record<'unprotected' | 'offline', number | null>;
@@ -28,12 +36,17 @@ export function openEndNodes(untilMs: number): EndNodes {
   const shown = openTopList<NodeAtEnd>(nodesShownMax, (a, b) => longest(b) - longest(a));
 
   /** The start in the period can be later than what the row says, or earlier: the list was changed in between. */
-  function toSince(isSo: boolean, times: readonly (number | null)[]): SinceTime | null {
-    if (!isSo) return null;
-    const known = times.filter((time) => time !== null);
-    if (known.length === 0) return { since: null, days: null };
+  function toSince(
+    [inPeriod, inRow]: readonly [number | null, number | null],
+    { knownFrom, withoutBefore }: TargetStart,
+  ): SinceTime {
+    const known = [inPeriod, inRow].filter((time) => time !== null);
+    if (known.length === 0) return { since: null, days: null, onOrBefore: false };
     const sinceMs = Math.min(...known);
-    return { since: formatTime(sinceMs), days: daysBetween(sinceMs, untilMs) };
+    // The walk saw no state before `knownFrom`. A row of that time or earlier knows the one before it.
+    const isCut = knownFrom !== null && sinceMs === nameMs(knownFrom) && inRow !== sinceMs;
+    const onOrBefore = isCut || withoutBefore.some((name) => nameMs(name) === sinceMs);
+    return { since: formatTime(sinceMs), days: daysBetween(sinceMs, untilMs), onOrBefore };
   }
 
   return {
@@ -49,8 +62,8 @@ export function openEndNodes(untilMs: number): EndNodes {
         if (node) node.starts[reason] = nameMs(from);
       }
     },
-    endTarget(target, isKnown) {
-      for (const { row, starts } of isKnown ? nodes.values() : []) {
+    endTarget(target, start) {
+      for (const { row, starts } of start.knownFrom === null ? [] : nodes.values()) {
         const { hostId, hostName, protectStatus, agentStatus, protectSinceMs, agentSinceMs } = row;
         const [isOpen, isOff] = [isUnprotected(protectStatus), isOffline(agentStatus)];
         totals.total += 1;
@@ -62,8 +75,8 @@ export function openEndNodes(untilMs: number): EndNodes {
           hostName: hostName as string | null,
           protectStatus: protectStatus as string | null,
           agentStatus: agentStatus as string | null,
-          unprotected: toSince(isOpen, [starts.unprotected, protectSinceMs]),
-          offline: toSince(isOff, [starts.offline, agentSinceMs]),
+          unprotected: isOpen ? toSince([starts.unprotected, protectSinceMs], start) : null,
+          offline: isOff ? toSince([starts.offline, agentSinceMs], start) : null,
         });
       }
       nodes = new Map();

@@ -142,6 +142,11 @@ export interface SinceTime {
   since: string | null;
   /** From `since` to the end of the period, with up to two decimals. */
   days: number | null;
+  /**
+   * True: `since` is the first snapshot that can show it, so it began at that time or before it. It is the first snapshot of the
+   * target or of a scope, or the first of which single nodes are known.
+   */
+  onOrBefore: boolean;
 }
 
 export interface ChangeTotals {

@@ -115,7 +115,10 @@ export async function readReport(
       readLater: async () => (await readSnapshots(after)).snapshots,
     };
     const walk = await walkTarget({ ...ports, onProgress }, target, walked, listener);
-    nodes.endTarget(target, walk.knownFrom !== null);
+    nodes.endTarget(target, {
+      knownFrom: walk.knownFrom,
+      withoutBefore: listWithoutBefore(timeline),
+    });
     for (const { manifest } of timeline.snapshots) {
       quality.add(manifest);
       if (manifest.changes) summary.addCounts(manifest.changes);
@@ -146,6 +149,14 @@ export async function readReport(
 function selectDataset(timeline: Timeline, { name }: Dataset): Timeline {
   const snapshots = timeline.snapshots.filter(({ manifest }) => manifest.dataset === name);
   return { ...timeline, snapshots };
+}
+
+/** Snapshots that were compared with none before them, as far as the period has them. */
+function listWithoutBefore({ firstStored, snapshots }: Timeline): string[] {
+  const first = snapshots.filter(({ manifest }) =>
+    ['first', 'scope'].includes(manifest.changesNone ?? ''),
+  );
+  return [firstStored ?? [], first.map(({ manifest }) => manifest.snapshot)].flat();
 }
 
 function describeTarget(

@@ -26,6 +26,8 @@ export interface TimelineSnapshot extends Sealed {
 }
 
 export interface Timeline {
+  /** The name of the first stored snapshot of the target, also if it is before the period. Null: there is none. */
+  firstStored: string | null;
   /** Oldest first. */
   snapshots: TimelineSnapshot[];
   /** Slots that began in the period and are over. */
@@ -63,6 +65,7 @@ export async function readTimeline(
     ...(after === undefined ? [] : [{ snapshot: after, scheduleSeconds: 0 }]),
   ];
   return {
+    firstStored: names[0] ?? null,
     snapshots,
     gaps: findGaps(scheduled, nowMs, { sinceMs, untilMs }),
     faults: found.flatMap(({ fault }) => fault ?? []),

@@ -40,7 +40,7 @@ function makeTarget(index: number, days: number, missed: number): TargetFigures 
 
 function makeFigures(targets: TargetFigures[], days: number, text: string): ReportFigures {
   const name = { account: 'a', table: 'container_nodes', region: 'r', projectId: 'p' };
-  const since = { since: '2026-11-24T06:00:00Z', days: 30.25 };
+  const since = { since: '2026-11-24T06:00:00Z', days: 30.25, onOrBefore: false };
   const node: NodeAtEnd = {
     ...{ ...name, hostId: text, hostName: text, protectStatus: 'closed', agentStatus: 'offline' },
     ...{ unprotected: since, offline: since },

@@ -5,13 +5,13 @@ import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
 import { readReport } from '../../lib/reports/report-reading.ts';
 import { formatTime, nameMs } from '../../lib/reports/report-times.ts';
-import { createSixtyDays, type SixtyDays } from '../support/sixty-days.ts';
+import { createSixtyDays, type SixtyDays, type TrueNode } from '../support/sixty-days.ts';
 import { createTestScratch } from '../support/test-scratch.ts';
 
 const lastDayMs = Date.UTC(2026, 10, 24);
 
-/** The report about the days from 1 to `lastDay`, and the rows of its unprotected.csv. */
-async function readDays(world: SixtyDays, lastDay: number) {
+/** The report about the days from `firstDay` to `lastDay`, and the rows of its unprotected.csv. */
+async function readDays(world: SixtyDays, lastDay: number, firstDay = 1) {
   const { store, targets, dayName } = world;
   const rows: unknown[][] = [];
   const report = await readReport(
@@ -27,7 +27,7 @@ async function readDays(world: SixtyDays, lastDay: number) {
       onProgress: () => {},
     },
     targets,
-    { sinceMs: nameMs(dayName(1)), untilMs: nameMs(dayName(lastDay)) + 1_000 },
+    { sinceMs: nameMs(dayName(firstDay)), untilMs: nameMs(dayName(lastDay)) + 1_000 },
   );
   return { report, rows };
 }
@@ -84,3 +84,39 @@ test('a store of 60 days: which nodes were unprotected and offline on each day, 
   );
   expect(pruned.report.nodes.unprotected).toBe(unprotected.length);
 });
+
+/** The first day of those up to day 60 on which every complete snapshot has the node in this state. */
+function firstDayOf(world: SixtyDays, t: number, isSo: (node: TrueNode) => boolean, id: string) {
+  let first = 60;
+  for (let day = 60; day >= 1; day -= 1) {
+    if (world.verdictOf(t, day) !== 'complete') continue;
+    const node = world.nodesOf(t, day).find(({ hostId }) => hostId === id);
+    if (!node || !isSo(node)) break;
+    first = day;
+  }
+  return first;
+}
+
+test.each([1, 40])(
+  'a state that the first snapshot has is since that time or before: from day %i on',
+  async (firstDay) => {
+    const world = await createSixtyDays(lastDayMs);
+    const { report } = await readDays(world, 60, firstDay);
+    const found = { cut: 0, exact: 0 };
+    for (const node of report.nodes.shown) {
+      const t = world.targets.findIndex(({ projectId }) => projectId === node.projectId);
+      for (const [state, isSo] of [
+        [node.unprotected, (one: TrueNode) => one.protectStatus !== 'opened'],
+        [node.offline, (one: TrueNode) => one.agentStatus === 'offline'],
+      ] as const) {
+        if (state === null) continue;
+        const day = firstDayOf(world, t, isSo, node.hostId);
+        expect(state.since).toBe(formatTime(nameMs(world.dayName(day))));
+        expect(state.onOrBefore, `${node.hostId} since day ${day}`).toBe(day === 1);
+        found[state.onOrBefore ? 'cut' : 'exact'] += 1;
+      }
+    }
+    expect(found.cut).toBeGreaterThan(0);
+    expect(found.exact).toBeGreaterThan(0);
+  },
+);

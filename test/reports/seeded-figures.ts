@@ -249,6 +249,7 @@ function makeNodes(
     const since = {
       since: new Date(lastDayMs - days * dayMs).toISOString().slice(0, 19).concat('Z'),
       days,
+      onOrBefore: days > 25,
     };
     return {
       account,
@@ -260,7 +261,12 @@ function makeNodes(
       protectStatus: kind < 0.5 ? pick(['closed', 'closed', 'closed', null], random) : 'opened',
       agentStatus: kind > 0.4 ? 'offline' : 'online',
       unprotected: kind < 0.5 ? since : null,
-      offline: kind > 0.4 ? (random() < 0.03 ? { since: null, days: null } : since) : null,
+      offline:
+        kind > 0.4
+          ? random() < 0.03
+            ? { since: null, days: null, onOrBefore: false }
+            : since
+          : null,
     };
   });
   const longest = ({ unprotected, offline }: NodeAtEnd) =>

@@ -29,7 +29,9 @@ describe('the snapshots of a period', () => {
       '20261123T000000Z',
     ]);
     const within = { sinceMs: newestMs - 3 * day + 1, untilMs: newestMs - day - 1 };
-    expect(namesOf(await readTimeline(store, someTarget, within))).toEqual(['20261122T000000Z']);
+    const timeline = await readTimeline(store, someTarget, within);
+    expect(namesOf(timeline)).toEqual(['20261122T000000Z']);
+    expect(timeline.firstStored).toBe('20261120T000000Z');
   });
 
   test('are pruned if they have a tombstone', async () => {

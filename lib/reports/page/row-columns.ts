@@ -72,9 +72,13 @@ function describeSince(name: 'unprotected' | 'offline', title: TextKey): RowColu
       if (found === null) return { main: '' };
       if (found.since === null) return { main: formatText(language, 'notKnown') };
       const days = found.days === null ? null : Math.round(found.days * 10) / 10;
+      const { onOrBefore } = found;
+      const time = formatTime(found.since);
       return {
-        main: formatTime(found.since),
-        ...(days === null ? {} : { detail: formatText(language, 'forDays', [days]) }),
+        main: onOrBefore ? formatText(language, 'onOrBefore', [time]) : time,
+        ...(days === null
+          ? {}
+          : { detail: formatText(language, onOrBefore ? 'atLeastDays' : 'forDays', [days]) }),
       };
     },
   };

@@ -138,7 +138,7 @@ export const english = {
     'Every interval of the period, also those that ended: unprotected.csv ({0} {0|row|rows}).',
   atEndShown: 'The page has the first {0}: those for the longest time.',
   sinceText:
-    'Since: the first complete snapshot since which it is so. “Not known” if neither the rows nor the period show it. Days: until the end of the period.',
+    'Since: the first complete snapshot since which it is so. “On or before”: no snapshot before it shows whether it was so earlier. “Not known” if neither the rows nor the period show it. Days: until the end of the period.',
   nodeList: 'List of unprotected or offline nodes',
   node: 'Node',
   protection: 'Protection status',
@@ -146,6 +146,8 @@ export const english = {
   unprotectedSince: 'Unprotected since',
   offlineSince: 'Offline since',
   forDays: '{0} {0|day|days}',
+  onOrBefore: 'on or before {0}',
+  atLeastDays: 'at least {0} {0|day|days}',
   notKnown: 'not known',
   noValue: 'no value',
   noName: 'no name',
@@ -258,7 +260,7 @@ export const english = {
   limitDay:
     'A day is a day in UTC. A day that is faulty, drifted or missing is not proven. Where it has no complete snapshot, the totals count an earlier one.',
   limitSince:
-    '“Since” is the time of the first snapshot that shows it. The real time is between this snapshot and the one before.',
+    '“Since” is the time of the first snapshot that shows it. The real time is between this snapshot and the one before. If there is none before, it is “on or before” that time. The CSV files do not have this mark: an interval in unprotected.csv that begins with the first snapshot of the period can have begun earlier.',
   limitPruned: 'Of a pruned day, counts and changes are kept. Its rows can no longer be checked.',
   limitRewrite:
     'Without a public key or a pin from outside the store, it cannot be excluded that the whole store was rewritten.',

@@ -128,7 +128,7 @@ export const chinese: Texts = {
   atEndCsv: '此期间的全部区间（包括已结束的）：unprotected.csv（{0} 行）。',
   atEndShown: '页面中有前 {0} 个：持续时间最长的在前。',
   sinceText:
-    '自何时起：首个显示该状态的完整快照。行数据和期间都无法表明时为“未知”。天数：截至期间结束。',
+    '自何时起：首个显示该状态的完整快照。“或更早”：没有更早的快照能表明此前是否如此。行数据和期间都无法表明时为“未知”。天数：截至期间结束。',
   nodeList: '未防护或离线节点的列表',
   node: '节点',
   protection: '防护状态',
@@ -136,6 +136,8 @@ export const chinese: Texts = {
   unprotectedSince: '未防护，自',
   offlineSince: '离线，自',
   forDays: '{0} 天',
+  onOrBefore: '{0} 或更早',
+  atLeastDays: '至少 {0} 天',
   notKnown: '未知',
   noValue: '无值',
   noName: '无名称',
@@ -241,7 +243,8 @@ export const chinese: Texts = {
   limitService: '报告显示服务的应答。没有任何检查能证明应答属实，或证明不在列表中的主机不存在。',
   limitDay:
     '一天指 UTC 的一天。有误、漂移或缺失的日期未得到证明。没有完整快照时，合计采用更早的快照。',
-  limitSince: '“自”是首个显示该状态的快照的时间。真实时间在该快照与前一个快照之间。',
+  limitSince:
+    '“自”是首个显示该状态的快照的时间。真实时间在该快照与前一个快照之间。如果没有前一个快照，则为该时间“或更早”。CSV 文件没有此标记：unprotected.csv 中从期间首个快照开始的区间可能开始得更早。',
   limitPruned: '已清理的日期保留计数和变更，其行数据不能再校验。',
   limitRewrite: '如果没有来自存储之外的公钥或固定值（pin），不能排除整个存储被重写。',
   limitLists: '页面中的列表可能不全。CSV 文件包含全部行。',

@@ -21,8 +21,8 @@ const node: NodeAtEnd = {
   hostName: 'web-1',
   protectStatus: 'closed',
   agentStatus: 'offline',
-  unprotected: { since: '2026-11-01T06:00:00Z', days: 24.04 },
-  offline: { since: null, days: null },
+  unprotected: { since: '2026-11-01T06:00:00Z', days: 24.04, onOrBefore: false },
+  offline: { since: null, days: null, onOrBefore: false },
 };
 const change: ShownChange = {
   ...target,
@@ -64,6 +64,16 @@ test('a node', () => {
     agent: '离线（offline）',
     offlineSince: '未知',
   });
+});
+
+test('a state that can have begun before the first snapshot', () => {
+  const unprotected = { since: '2026-09-28T00:00:00Z', days: 59.58, onOrBefore: true };
+  expect(show('nodes', { ...node, unprotected }).unprotectedSince).toBe(
+    'on or before 2026-09-28 00:00 | at least 59.6 days',
+  );
+  expect(show('nodes', { ...node, unprotected }, 'zh').unprotectedSince).toBe(
+    '2026-09-28 00:00 或更早 | 至少 59.6 天',
+  );
 });
 
 test('a change', () => {
