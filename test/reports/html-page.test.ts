@@ -244,8 +244,8 @@ test('the charts have the same figures in a table', () => {
 test('the commands that check the report name its files and manifests', () => {
   const text = visibleText(renderPage(usual, 'en'));
   for (const { name, sha256 } of usual.files) expect(text).toContain(`${sha256}  ${name}`);
-  const { manifest = '' } = usual.targets[0]?.newest ?? {};
-  expect(text).toContain(`sha256sum '${manifest}'`);
+  const { manifest = '', manifestSha256 } = usual.targets[0]?.newest ?? {};
+  expect(text).toContain(`${manifestSha256}  ${manifest}\n`);
   expect(text).toContain(
     `-sigfile '${manifest.replace('_manifests', '_signatures').replace('.json', '.sig')}'`,
   );

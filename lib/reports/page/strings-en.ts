@@ -236,17 +236,22 @@ export const english = {
 
   checkTitle: 'How to check it without this tool',
   checkText:
-    'You need a copy of the objects of the store, sha256sum and OpenSSL 3. Run the commands in the folder of the copy.',
+    'You need a copy of the objects of the store, a shell with GNU coreutils (sha256sum) and OpenSSL 3. Run the commands in the folder of the copy.',
   checkFiles:
     'The files beside this page are those that belong to it. Run this in the folder of the report:',
-  checkManifest: 'A manifest has the hash in “Scope and statement”:',
+  checkManifest: 'The newest manifests have the hashes in “Scope and statement”:',
+  checkPrevious:
+    'Each manifest names the hash of the one before it (previous.manifestSha256). This prints the manifests that have another hash, or nothing:',
   checkParts:
-    'The manifest (JSON) names the SHA-256 of each data file in parts[].sha256, and of the manifest before it in previous.manifestSha256. Compare both:',
+    'Each manifest names the hash of its data files (parts[].sha256). This prints the data files of all manifests that have another content, or nothing:',
+  checkMissing:
+    'This prints the data files that are missing, or nothing. Those that were pruned are missing too, and left out: a tombstone in _pruned/ names each of them.',
   checkSignature:
     'The signature of a manifest is valid. Get the public key from the person who signs, not from the store:',
   checkEvidence:
     'One snapshot can be proven to others with a zip. The operator makes it; the receiver runs check.sh in it, which uses only sha256sum and OpenSSL:',
-  checkStore: 'A whole copy of the store can be checked with the Python program of the project:',
+  checkStore:
+    'A whole copy of the store can be checked with a Python program, which needs no other package. Run it in the folder of the installed package cgs-export, or of its sources:',
   checkKnown:
     'Compare a key id or the hash of a manifest with one that you received in another way, for example in an earlier report. Otherwise the checks only show that the files fit together.',
 

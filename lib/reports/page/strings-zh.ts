@@ -225,15 +225,21 @@ export const chinese: Texts = {
   whatToDo: '处理方法',
 
   checkTitle: '如何不用本工具进行校验',
-  checkText: '需要存储中对象的副本、sha256sum 和 OpenSSL 3。请在副本所在的文件夹中运行这些命令。',
+  checkText:
+    '需要存储中对象的副本、带有 GNU coreutils（sha256sum）的 shell 和 OpenSSL 3。请在副本所在的文件夹中运行这些命令。',
   checkFiles: '本页旁边的文件确实属于本报告。请在报告的文件夹中运行：',
-  checkManifest: '清单的哈希与“范围与声明”中的一致：',
+  checkManifest: '最新的清单具有“范围与声明”中的哈希：',
+  checkPrevious:
+    '每个清单给出前一个清单的哈希（previous.manifestSha256）。以下命令只输出哈希不同的清单，否则无输出：',
   checkParts:
-    '清单（JSON）在 parts[].sha256 中给出每个数据文件的 SHA-256，在 previous.manifestSha256 中给出前一个清单的 SHA-256。请比较两者：',
+    '每个清单给出其数据文件的哈希（parts[].sha256）。以下命令只输出全部清单中内容不同的数据文件，否则无输出：',
+  checkMissing:
+    '以下命令只输出缺失的数据文件，否则无输出。已清理的数据文件也不存在，但不列出：_pruned/ 中的墓碑列出了它们。',
   checkSignature: '清单的签名有效。请从签名人处取得公钥，而不是从存储中取得：',
   checkEvidence:
     '可以用一个 zip 向他人证明一个快照。由运维人员生成；接收者在其中运行 check.sh，只需 sha256sum 和 OpenSSL：',
-  checkStore: '整个存储的副本可用本项目的 Python 程序校验：',
+  checkStore:
+    '整个存储的副本可用一个 Python 程序校验，它不需要其他软件包。请在已安装的 cgs-export 包或其源代码的文件夹中运行：',
   checkKnown:
     '请将公钥 id 或清单的哈希与您通过其他途径得到的值比较，例如较早的报告。否则这些检查只能说明文件彼此一致。',
 
