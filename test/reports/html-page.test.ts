@@ -168,7 +168,7 @@ describe('the headline', () => {
     expect(text).toContain(`Unprotected${unprotected}`);
     expect(text).toContain(`Offline${offline}`);
     expect(text).toContain('Days not proven3of 30 days');
-    expect(text).toContain('3 days are not proven for every target.');
+    expect(text).toContain('On 3 of 30 days at least one target is not proven.');
   });
 
   test('starts with a failed integrity check', () => {
@@ -182,6 +182,20 @@ describe('the headline', () => {
     expect(page.indexOf('class="banner bad"')).toBeLessThan(page.indexOf('class="tiles"'));
     expect(visibleText(page)).toContain('container_nodes/x.parquet');
     expect(visibleText(page)).toContain('1 more row is not shown');
+  });
+
+  test('says if all faults are of snapshots outside the period', () => {
+    const { manifest = '' } = usual.targets[0]?.newest ?? {};
+    const faultOf = (key: string) => ({ ...fault, key });
+    const before = faultOf(manifest.replace('20261125', '20260101'));
+    const after = faultOf(manifest.replace('20261125', '20270101'));
+    const outside = 'All faults are of snapshots outside the period.';
+    const say = (total: number, ...shown: (typeof fault)[]) =>
+      withIntegrity({ status: 'failed', faults: { total, shown } });
+    expect(say(2, before, after)).toContain(outside);
+    expect(say(2, before, faultOf(manifest))).not.toContain(outside);
+    expect(say(2, before, faultOf('_latest/x'))).not.toContain(outside);
+    expect(say(3, before, after)).not.toContain(outside);
   });
 
   test.each([

@@ -1,16 +1,17 @@
 // Responsible for the top of the page: title, banner, and the figures that answer the first questions. Pure.
 
-import type { TargetFigures } from '../figures.ts';
+import type { LeftOut, TargetFigures } from '../figures.ts';
 import { type Html, html, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
 import {
+  areFaultsOutside,
   describeDays,
   describeTimes,
   describeUnknownNodes,
   judgeIntegrity,
 } from './page-summary.ts';
 import type { TextKey } from './strings-en.ts';
-import { formatNumber, formatTime } from './texts.ts';
+import { formatNumber, formatTime, type Parameter } from './texts.ts';
 import { isKnown } from './trend-chart.ts';
 
 export function formatHeadline(page: PageFigures, words: Words): Html {
@@ -39,12 +40,15 @@ function formatBanners({ figures, left }: PageFigures, words: Words): Html {
   const { integrity } = figures;
   const trust = judgeIntegrity(integrity);
   const more = html` <a href="#integrity">${words.say('bannerMore')}</a>`;
-  const say = (key: TextKey, count = 0) => html`<strong>${words.say(key, count)}</strong>`;
+  const say = (key: TextKey, ...counts: Parameter[]) =>
+    html`<strong>${words.say(key, ...counts)}</strong>`;
+  const outside = areFaultsOutside(figures) ? html` ${words.say('bannerOutside')}` : null;
   const unchecked = integrity.unchecked.total + integrity.notReached.length + left.notReached;
-  const { unproven } = describeDays(figures.targets);
+  const { unproven, due } = describeDays(figures.targets);
   const unknown = figures.days.at(-1)?.unknown ?? 0;
   const integrityBanner = {
-    failed: () => formatBanner('bad', html`${say('bannerFailed', integrity.faults.total)}${more}`),
+    failed: () =>
+      formatBanner('bad', html`${say('bannerFailed', integrity.faults.total)}${outside}${more}`),
     notVerified: () => formatBanner('warn', html`${say('bannerNotVerified')}${more}`),
     unchecked: () => formatBanner('warn', html`${say('bannerUnchecked', unchecked)}${more}`),
     consistent: () =>
@@ -57,7 +61,7 @@ function formatBanners({ figures, left }: PageFigures, words: Words): Html {
       ? null
       : formatBanner(
           'warn',
-          html`${say('bannerDays', unproven)} <a href="#completeness">${words.say('bannerDaysMore')}</a>`,
+          html`${say('bannerDays', formatAtLeast(unproven, left), due)} <a href="#completeness">${words.say('bannerDaysMore')}</a>`,
         );
   const without =
     unknown === 0 ? null : formatBanner('warn', html`${words.say('bannerNoTarget', unknown)}`);
@@ -86,15 +90,19 @@ function formatTiles({ figures, left }: PageFigures, words: Words): Html {
     last?.nodes ? words.say('tileShare', Math.round((count / last.nodes) * 1_000) / 10) : null;
   const value = (count: number | undefined) => (count === undefined ? '–' : formatNumber(count));
   const { unproven, due } = describeDays(figures.targets);
-  const isWhole = left.calendars + left.targets + left.days === 0;
   const times = describeTimes(figures.targets);
   const asOf = times
     ? words.say('asOf', formatRange(times.from, times.to))
     : words.say('trendNone');
   return html`<dl class="tiles">
-${formatTile(words.say('tileNodes'), value(last?.nodes), first ? words.say('tileStart', first.nodes, first.date) : null)}${formatTile(words.say('tileUnprotected'), value(last?.unprotected), last ? share(last.unprotected) : null)}${formatTile(words.say('tileOffline'), value(last?.offline), last ? share(last.offline) : null)}${formatTile(words.say('tileDays'), `${isWhole ? '' : '≥ '}${formatNumber(unproven)}`, words.say('tileOfDays', due))}</dl>
+${formatTile(words.say('tileNodes'), value(last?.nodes), first ? words.say('tileStart', first.nodes, first.date) : null)}${formatTile(words.say('tileUnprotected'), value(last?.unprotected), last ? share(last.unprotected) : null)}${formatTile(words.say('tileOffline'), value(last?.offline), last ? share(last.offline) : null)}${formatTile(words.say('tileDays'), formatAtLeast(unproven, left), words.say('tileOfDays', due))}</dl>
 <p class="note">${asOf} ${words.say('words')}</p>
 `;
+}
+
+/** Days of targets that are left out are not counted. */
+function formatAtLeast(count: number, { calendars, targets, days }: LeftOut): string {
+  return `${calendars + targets + days === 0 ? '' : '≥ '}${formatNumber(count)}`;
 }
 
 function formatRange(from: string, to: string): string {

@@ -1,6 +1,12 @@
 // Responsible for the figures of the headline and the days that are not proven, from the figures of a report. Pure.
 
-import type { DayState, IntegrityFigures, TargetFigures } from '../figures.ts';
+import {
+  parseManifestKey,
+  parsePartKey,
+  parseSignatureKey,
+  parseTombstoneKey,
+} from '../../core/object-keys.ts';
+import type { DayState, IntegrityFigures, ReportFigures, TargetFigures } from '../figures.ts';
 
 export interface DayCounts {
   /** Days on which a snapshot was due for at least one target. */
@@ -83,6 +89,22 @@ export function judgeIntegrity(integrity: IntegrityFigures): Trust {
   if (status === 'failed') return 'failed';
   const isAnchored = signatures.keysFrom === 'given' || (pinned !== null && pinned.targets > 0);
   return isAnchored ? 'anchored' : 'consistent';
+}
+
+/** True if there are faults and every one of them is of a snapshot outside the period. */
+export function areFaultsOutside({ integrity, period }: ReportFigures): boolean {
+  const { total, shown } = integrity.faults;
+  const isOutside = (key: string) => {
+    const parsed =
+      parsePartKey(key) ??
+      parseManifestKey(key) ??
+      parseSignatureKey(key) ??
+      parseTombstoneKey(key);
+    if (!parsed) return false;
+    const time = readSnapshotTime(parsed.snapshot);
+    return time < period.since || time > period.until;
+  };
+  return total > 0 && total === shown.length && shown.every(({ key }) => isOutside(key));
 }
 
 export interface DayRange {

@@ -18,7 +18,8 @@ export const english = {
   bannerOwn:
     'It used no keys or pins from outside the store: a rewrite of the whole store cannot be excluded.',
   bannerMore: 'See Integrity.',
-  bannerDays: '{0} {0|day is|days are} not proven for every target.',
+  bannerOutside: 'All faults are of snapshots outside the period.',
+  bannerDays: 'On {0} of {1} {1|day|days} at least one target is not proven.',
   bannerDaysMore: 'See Completeness.',
   bannerNoTarget:
     '{0} {0|target has|targets have} no complete snapshot in the period and {0|is|are} not in the figures.',
@@ -33,7 +34,7 @@ export const english = {
   tileDays: 'Days not proven',
   tileShare: '{0} % of all nodes',
   tileStart: '{0} on {1}',
-  tileOfDays: 'of {0} {0|day|days}',
+  tileOfDays: 'of {0} {0|day|days} on which a snapshot was due',
   asOf: 'Nodes, unprotected and offline: in the newest complete snapshot of each target, {0}.',
   words:
     'Unprotected: the protection status is not “opened”, or the service gave none. Offline: the agent status is “offline”.',

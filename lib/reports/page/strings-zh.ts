@@ -18,7 +18,8 @@ export const chinese: Texts = {
   bannerTrusted: '校验使用了由存储之外提供的公钥或固定值（pin）。',
   bannerOwn: '校验未使用存储之外的公钥或固定值（pin）：不能排除整个存储被重写。',
   bannerMore: '见“完整性”。',
-  bannerDays: '有 {0} 天并非对每个目标都得到证明。',
+  bannerOutside: '全部错误都在期间之外的快照中。',
+  bannerDays: '{1} 天中有 {0} 天，至少一个目标未得到证明。',
   bannerDaysMore: '见“完备性”。',
   bannerNoTarget: '{0} 个目标在此期间没有完整快照，未计入数字。',
   bannerNodesUnknown: '{1} 个目标中有 {0} 个不知道是哪些节点未防护或离线：只有计数。',
@@ -30,7 +31,7 @@ export const chinese: Texts = {
   tileDays: '未证明的天数',
   tileShare: '占全部节点的 {0} %',
   tileStart: '{1} 为 {0}',
-  tileOfDays: '共 {0} 天',
+  tileOfDays: '应有快照的日期共 {0} 天',
   asOf: '节点、未防护和离线的数字取自每个目标最新的完整快照，{0}。',
   words:
     '未防护：防护状态不是“opened”（开启），或服务未给出状态。离线：Agent状态为“offline”（离线）。',
