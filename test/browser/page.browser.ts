@@ -119,9 +119,11 @@ test.each(['en', 'zh'] as const)('fits a phone of 390 px in %s', async (lang) =>
 });
 
 test('is a document in print: no controls, the figures by day, nothing cut', async () => {
-  const page = await open(makeFigures({ accounts: ['a'.repeat(64), 'b'] }), {
-    colorScheme: 'dark',
-  });
+  const shown = makeFigures({ accounts: ['a'.repeat(64), 'b'] });
+  const page = await open(shown, { colorScheme: 'dark' });
+  await page.getByRole('button', { name: 'Next page' }).first().click();
+  const status = await page.locator('[role=status]').first().textContent();
+  expect(status).toContain('Rows 21 to 40');
   await page.emulateMedia({ media: 'print' });
   await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
   // The width of A4 without its margins.
@@ -129,7 +131,20 @@ test('is a document in print: no controls, the figures by day, nothing cut', asy
   expect(
     await page.locator('button:visible, input:visible, select:visible, nav:visible').count(),
   ).toBe(0);
-  expect(await page.locator('details:not(.single) table').first().isVisible()).toBe(true);
+  const tables = await page.locator('details table').count();
+  expect(tables).toBeGreaterThan(4);
+  expect(await page.locator('details table:visible').count()).toBe(tables);
+  const rowsOf = (list: string) => page.locator(`[data-list=${list}] tbody tr`).count();
+  expect([await rowsOf('nodes'), await rowsOf('changes')]).toEqual([
+    shown.nodes.shown.length,
+    shown.changes.shown.length,
+  ]);
+  const broken = await page
+    .locator('.hash')
+    .evaluateAll((hashes) =>
+      hashes.filter((one) => one.getClientRects().length !== 1).map((one) => one.textContent),
+    );
+  expect(broken).toEqual([]);
   const found = await page.evaluate(() => ({
     width: document.documentElement.scrollWidth,
     cut: [...document.querySelectorAll('main *')].filter(
@@ -143,6 +158,9 @@ test('is a document in print: no controls, the figures by day, nothing cut', asy
   expect(found.background).toBe('rgb(255, 255, 255)');
   const pdf = await page.pdf({ preferCSSPageSize: true });
   expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
+  await page.evaluate(() => dispatchEvent(new Event('afterprint')));
+  expect(await page.locator('[role=status]').first().textContent()).toBe(status);
+  expect(await page.locator('details[open]').count()).toBe(0);
 });
 
 test('shows names as text, whatever they contain', async () => {

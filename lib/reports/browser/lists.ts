@@ -16,6 +16,9 @@ import { createRowTable, type RowTable } from './row-table.ts';
 
 export interface Lists {
   show(language: Language): void;
+  /** All rows that match the filter on one page, for print; then the page of before. */
+  showAll(): void;
+  showPage(): void;
 }
 
 export function startLists(figures: ReportFigures, start: Language): Lists {
@@ -26,6 +29,12 @@ export function startLists(figures: ReportFigures, start: Language): Lists {
   return {
     show(language) {
       for (const list of lists) list?.show(language);
+    },
+    showAll() {
+      for (const list of lists) list?.showAll();
+    },
+    showPage() {
+      for (const list of lists) list?.showPage();
     },
   };
 }
@@ -89,7 +98,17 @@ function startList<Name extends Table>(
   list.append(createFoot(status, pager.element));
   pager.onPage(change);
   show();
+  let before: { pageIndex: number; pageSize: number } | null = null;
   return {
+    showAll() {
+      before ??= { ...table.store.state.pagination };
+      change(() => table.setPagination({ pageIndex: 0, pageSize: Math.max(1, rows.length) }));
+    },
+    showPage() {
+      const pagination = before;
+      before = null;
+      if (pagination) change(() => table.setPagination(pagination));
+    },
     show(chosen) {
       language = chosen;
       const filter = list.querySelector<HTMLInputElement>('input[type=search]');

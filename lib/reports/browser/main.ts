@@ -21,4 +21,6 @@ startLanguage(start, (chosen) => {
 });
 startTheme();
 openBeforePrint();
+addEventListener('beforeprint', lists.showAll);
+addEventListener('afterprint', lists.showPage);
 for (const hidden of document.querySelectorAll<HTMLElement>('.tools, .day')) hidden.hidden = false;

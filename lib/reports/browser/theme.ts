@@ -9,13 +9,11 @@ export function startTheme(): void {
   });
 }
 
-/** The figures by day of all targets together are printed. Those of single targets only if they are open. */
+/** The figures by day are printed, also those of single targets. */
 export function openBeforePrint(): void {
   const closed = new Set<HTMLDetailsElement>();
   addEventListener('beforeprint', () => {
-    for (const details of document.querySelectorAll<HTMLDetailsElement>(
-      'details:not(.single):not([open])',
-    )) {
+    for (const details of document.querySelectorAll<HTMLDetailsElement>('details:not([open])')) {
       details.open = true;
       closed.add(details);
     }

@@ -1,6 +1,6 @@
 // Responsible for the end of the page: what the report does not prove, and the files that belong to it. Pure.
 
-import { code, type Html, html, name, type Words } from './markup.ts';
+import { type Html, hash, html, name, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
 import type { TextKey } from './strings-en.ts';
 import { formatTable, scroll } from './table-markup.ts';
@@ -46,7 +46,7 @@ ${scroll(
       name(file),
       html`${formatNumber(rows)}`,
       html`${formatNumber(bytes)}`,
-      code(sha256),
+      hash(sha256),
     ]),
   ),
 )}`;

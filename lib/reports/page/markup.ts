@@ -64,9 +64,14 @@ export function name(text: string): Html {
   return html`<bdi>${showName(text)}</bdi>`;
 }
 
-/** Text that may break at any place: hashes and keys. */
+/** Text that may break at any place: keys and addresses. */
 export function code(text: string): Html {
   return html`<code dir="ltr">${showName(text)}</code>`;
+}
+
+/** A hash, which is printed in one line. */
+export function hash(text: string): Html {
+  return html`<code dir="ltr" class="hash">${showName(text)}</code>`;
 }
 
 /** Says a text in the language of the page, in elements that the script can say again in the other one. */

@@ -1,7 +1,7 @@
 // Responsible for the section about scope: targets, period, newest manifests with their hashes, and the files of the report. Pure.
 
 import type { CoverageFigures, ReportFigures, TargetFigures } from '../figures.ts';
-import { code, type Html, html, name, type Words } from './markup.ts';
+import { code, type Html, hash, html, name, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
 import { findLateStart } from './page-summary.ts';
 import { showTarget } from './row-columns.ts';
@@ -102,6 +102,6 @@ function formatSnapshot(target: TargetFigures, words: Words): Html[] {
     html`<span class="t">${newest.snapshot}</span>${older}${sayKnownFrom(target, words)}`,
     words.say(newest.verdict === 'complete' ? 'verdictComplete' : 'verdictDrifted'),
     html`${formatNumber(newest.rows)}`,
-    html`${code(newest.manifest)} <small>${code(newest.manifestSha256)}</small> <small>${signed}</small>`,
+    html`${code(newest.manifest)} <small>${hash(newest.manifestSha256)}</small> <small>${signed}</small>`,
   ];
 }
