@@ -27,7 +27,7 @@ export function openChangeSummary(columns: readonly Column[]): ChangeSummary {
     indexOf('change'),
     indexOf('changed_columns'),
   ];
-  const [hostId, hostName] = [indexOf('host_id'), indexOf('host_name')];
+  const [hostId, hostName, before] = [indexOf('host_id'), indexOf('host_name'), indexOf('before')];
   const pairOf = (name: string) => [indexOf(`${name}_before`), indexOf(name)] as const;
   const [protect, agent] = [pairOf('protect_status'), pairOf('agent_status')];
   const totals: ChangeTotals = {
@@ -48,14 +48,16 @@ export function openChangeSummary(columns: readonly Column[]): ChangeSummary {
 
   function toShown(target: TargetName, row: Row): ShownChange {
     const text = (index: number) => (row[index] ?? null) as string | null;
-    const columnNames = text(names);
+    const changed = JSON.parse(text(names) ?? '[]') as string[];
+    const isRenamed = changed.includes('host_name');
     return {
       ...target,
       snapshotAt: formatTime(row[at] as number),
       hostId: text(hostId) ?? '',
       hostName: text(hostName),
       change: text(change) as ShownChange['change'],
-      columns: columnNames === null ? [] : (JSON.parse(columnNames) as string[]),
+      ...(isRenamed ? { hostNameBefore: JSON.parse(text(before) ?? '{}').host_name ?? null } : {}),
+      columns: changed,
       protectStatus: [text(protect[0]), text(protect[1])],
       agentStatus: [text(agent[0]), text(agent[1])],
     };

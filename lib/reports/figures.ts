@@ -164,6 +164,8 @@ export interface ShownChange extends TargetName {
   snapshotAt: string;
   hostId: string;
   hostName: string | null;
+  /** Absent: the name did not change. */
+  hostNameBefore?: string | null;
   change: 'added' | 'removed' | 'changed';
   /** Names of the changed columns; empty unless `changed`. */
   columns: string[];

@@ -72,6 +72,13 @@ test('a store of 60 days: which nodes were unprotected and offline on each day, 
   ]);
   expect(statesOf(2)?.filter((state) => state === 'pruned')).toHaveLength(30);
   expect(report.faults).toEqual([]);
+  const renamed = report.changes.shown.filter(({ columns }) => columns.includes('host_name'));
+  expect(renamed.length).toBeGreaterThan(0);
+  for (const one of report.changes.shown) {
+    const isRenamed = renamed.includes(one);
+    expect('hostNameBefore' in one).toBe(isRenamed);
+    if (isRenamed) expect(one.hostName).toBe(`${one.hostNameBefore}-v2`);
+  }
 
   // All rows of the first 25 days were pruned: the rows of day 31 and the changes in between lead back to them.
   const pruned = await readDays(world, 25);

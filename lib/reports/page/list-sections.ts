@@ -48,6 +48,7 @@ export function formatChanges({ figures }: PageFigures, words: Words): Html {
     count('becameOffline', changes.offline),
     count('becameNotOffline', changes.notOffline),
   ])}</div>
+<p class="note">${words.say('changesStates')}</p>
 ${formatChangeDays(figures, words)}<h3>${words.say('changesList')}</h3>
 <p>${sayShown('changesShown', changes.shown, total, words)}${sayFile('changesCsv', 'changes.csv', figures, words)}</p>
 ${formatList('changes', 'changesList', changes.shown, words)}</section>

@@ -61,6 +61,13 @@ function showNode(
     : { main: showName(hostName), isData: true, detail };
 }
 
+function showChangedNode(row: ShownChange, language: Language): Cell {
+  const cell = showNode(row, language);
+  if (row.hostNameBefore === undefined) return cell;
+  const before = showNode({ ...row, hostName: row.hostNameBefore }, language);
+  return { ...cell, main: `${before.main} → ${cell.main}`, isData: true };
+}
+
 function describeSince(name: 'unprotected' | 'offline', title: TextKey): RowColumn<NodeAtEnd> {
   return {
     name: `${name}Since`,
@@ -145,7 +152,7 @@ const changeColumns: RowColumn<ShownChange>[] = [
     title: 'node',
     kind: 'name',
     value: (row) => row.hostName ?? undefined,
-    cell: showNode,
+    cell: showChangedNode,
   },
   { name: 'target', title: 'target', kind: 'target', value: targetText, cell: showTarget },
   {

@@ -172,6 +172,8 @@ export const english = {
   changes: 'Changes',
   changesText:
     'What complete snapshots show, each compared with the complete one before it. What changed and changed back between two snapshots is not seen.',
+  changesStates:
+    '“Became unprotected” and “went offline” count nodes that changed while they were listed. Nodes that were so when they were added count as added only.',
   added: 'Added',
   removed: 'Removed',
   changed: 'Changed',

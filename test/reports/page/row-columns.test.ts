@@ -89,6 +89,11 @@ test('a change', () => {
   });
   const added: ShownChange = { ...row, change: 'added', protectStatus: [null, 'closed'] };
   expect(show('changes', added).protection).toBe('closed');
+  const renamed: ShownChange = { ...row, hostName: 'web-1-v2', hostNameBefore: 'web-1' };
+  expect(show('changes', renamed).node).toBe('web-1 → web-1-v2 | id-1');
+  expect(show('changes', { ...renamed, hostNameBefore: null }).node).toBe(
+    'no name → web-1-v2 | id-1',
+  );
 });
 
 test('another table is named with its target', () => {
