@@ -22,12 +22,9 @@ export interface ChangeSummary {
 /** `columns`: those of a change. */
 export function openChangeSummary(columns: readonly Column[]): ChangeSummary {
   const indexOf = (name: string) => columns.findIndex((column) => column.name === name);
-  const [at, change, names] = [
-    indexOf('snapshot_at'),
-    indexOf('change'),
-    indexOf('changed_columns'),
-  ];
-  const [hostId, hostName, before] = [indexOf('host_id'), indexOf('host_name'), indexOf('before')];
+  const [at, change] = [indexOf('snapshot_at'), indexOf('change')];
+  const [names, before] = [indexOf('changed_columns'), indexOf('before')];
+  const [hostId, hostName] = [indexOf('host_id'), indexOf('host_name')];
   const pairOf = (name: string) => [indexOf(`${name}_before`), indexOf(name)] as const;
   const [protect, agent] = [pairOf('protect_status'), pairOf('agent_status')];
   const totals: ChangeTotals = {

@@ -67,7 +67,6 @@ const testedElsewhere: Record<string, string> = {
   'lib/reports/later-rows.ts': 'test/reports/report-reading.property.test.ts: only pruned days',
   'lib/reports/target-walk.ts': 'test/reports/report-reading.test.ts, through readReport',
   'lib/reports/walk-parts.ts': 'test/reports/report-reading.test.ts, through readReport',
-  'lib/reports/end-nodes.ts': 'test/reports/report-reading.test.ts, through readReport',
   'lib/reports/change-summary.ts': 'test/reports/report-reading.test.ts, through readReport',
   'lib/reports/quality.ts': 'test/reports/report-reading.test.ts, through readReport',
   'lib/reports/report-tables.ts': 'test/reports/report-reading.test.ts, through readReport',

@@ -98,22 +98,32 @@ function startList<Name extends Table>(
   list.append(createFoot(status, pager.element));
   pager.onPage(change);
   show();
-  let before: { pageIndex: number; pageSize: number } | null = null;
   return {
-    showAll() {
-      before ??= { ...table.store.state.pagination };
-      change(() => table.setPagination({ pageIndex: 0, pageSize: Math.max(1, rows.length) }));
-    },
-    showPage() {
-      const pagination = before;
-      before = null;
-      if (pagination) change(() => table.setPagination(pagination));
-    },
+    ...openPrint(table, change),
     show(chosen) {
       language = chosen;
       const filter = list.querySelector<HTMLInputElement>('input[type=search]');
       if (filter) filter.placeholder = formatText(language, 'filterHint');
       show();
+    },
+  };
+}
+
+function openPrint<Row extends object>(
+  table: RowTable<Row>,
+  change: Change,
+): Pick<Lists, 'showAll' | 'showPage'> {
+  let before: { pageIndex: number; pageSize: number } | null = null;
+  return {
+    showAll() {
+      before ??= { ...table.store.state.pagination };
+      const pageSize = Math.max(1, table.getFilteredRowModel().rows.length);
+      change(() => table.setPagination({ pageIndex: 0, pageSize }));
+    },
+    showPage() {
+      const pagination = before;
+      before = null;
+      if (pagination) change(() => table.setPagination(pagination));
     },
   };
 }
