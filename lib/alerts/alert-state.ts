@@ -1,9 +1,10 @@
 // Responsible for the stored state of alerts: what the rules have seen of each target, and which alerts are not delivered yet.
 // Pure. Losing it repeats alerts that still apply.
 
+import * as v from 'valibot';
 import { backoffMs } from '../core/error-policy.ts';
-import { alertsKey } from '../core/object-keys.ts';
-import { decodeState, encodeState } from '../core/state.ts';
+import { alertsKey, snapshotTimeMs } from '../core/object-keys.ts';
+import { corruptState, decodeState, encodeState } from '../core/state.ts';
 import type { Alert } from './alert.ts';
 import type { Seen } from './due-alerts.ts';
 
@@ -37,10 +38,38 @@ export function encodeAlertState(state: AlertState): Uint8Array {
   return encodeState('alerts', alertStateVersion, state);
 }
 
-/** Null: an empty state. Throws CorruptError. */
+const snapshotShape = v.pipe(
+  v.string(),
+  v.check((name) => snapshotTimeMs(name) !== null, 'is not a snapshot name'),
+);
+const nullableText = v.nullable(v.string());
+const seenShape = v.object({
+  snapshot: v.optional(v.nullable(snapshotShape)),
+  drifted: v.number(),
+  firing: v.record(v.string(), v.string()),
+});
+const alertTargetShape = v.object({
+  ...{ account: v.string(), table: v.string(), region: v.string(), projectId: nullableText },
+});
+const alertShape = v.object({
+  ...{ id: v.string(), rule: v.string(), state: v.string(), noticedAt: v.string() },
+  ...{ message: v.string(), hint: v.string(), snapshot: nullableText },
+  ...{ target: v.nullable(alertTargetShape), values: v.record(v.string(), v.unknown()) },
+});
+const destinationShape = v.picklist(['webhook', 'smn']);
+const refusedShape = v.optional(v.object({ times: v.number(), untilMs: v.number() }));
+const stateShape = v.object({
+  targets: v.record(v.string(), seenShape),
+  queue: v.array(v.object({ alert: alertShape, to: v.array(destinationShape) })),
+  refused: v.object({ webhook: refusedShape, smn: refusedShape }),
+});
+
+/** Null: an empty state. Throws CorruptError, also if another program wrote another shape with the right hash. */
 export function decodeAlertState(bytes: Uint8Array | null): AlertState {
   if (bytes === null) return emptyAlertState();
-  return decodeState<AlertState>('alerts', alertStateVersion, alertsKey, bytes);
+  const state = decodeState<AlertState>('alerts', alertStateVersion, alertsKey, bytes);
+  if (!v.is(stateShape, state)) throw corruptState(alertsKey, 'has another shape');
+  return state;
 }
 
 /** Removes the oldest alerts of a queue that is too long, and returns how many. */

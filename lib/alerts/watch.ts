@@ -3,8 +3,9 @@
 
 import type { AlertRules } from '../core/alert-rules.ts';
 import { AuthError, CorruptError, ExportError, ProtocolError, StoreError } from '../core/errors.ts';
-import { alertsKey, isFutureName, type TargetKey } from '../core/object-keys.ts';
+import { alertsKey, isFutureName, spareAlertsKey, type TargetKey } from '../core/object-keys.ts';
 import type { Log, Store } from '../core/ports.ts';
+import { readState } from '../core/state.ts';
 import { listSnapshots, readManifestOrFault, type Sealed } from '../snapshots/catalog.ts';
 import { type Alert, type AlertTarget, describeTarget } from './alert.ts';
 import {
@@ -67,9 +68,9 @@ export async function noteChanges(
   let isWaiting = true;
   await shield(ports, message, async () => {
     if (ports.timeLeftMs() < noteMsMin) return;
-    const { store, log, destinations, configured } = ports;
-    const before = await store.get(alertsKey);
-    const state = decodeOrStartAgain(before, log);
+    const { destinations, configured } = ports;
+    const stored = await readOrStartAgain(ports);
+    const { state } = stored;
     for (const id of Object.keys(state.targets)) {
       if (!configured.has(id)) delete state.targets[id];
     }
@@ -86,7 +87,7 @@ export async function noteChanges(
       }
       if (ports.timeLeftMs() < noteMsMin) break;
     }
-    await save(ports, state, before);
+    await save(ports, stored);
     isWaiting = state.queue.length > 0;
   });
   return isWaiting;
@@ -107,8 +108,8 @@ export async function deliverAlerts(
   { ignoresRefusals }: { ignoresRefusals: boolean },
 ): Promise<void> {
   await shield(ports, 'alerts were not delivered; the next invocation does it', async () => {
-    const { store, log, destinations, monotonicMs, timeLeftMs } = ports;
-    const state = decodeOrStartAgain(await store.get(alertsKey), log);
+    const { store, destinations, monotonicMs, timeLeftMs } = ports;
+    const { state } = await readOrStartAgain(ports);
     const endsAtMs = monotonicMs() + Math.min(deliveryMs, timeLeftMs() - endMs);
     const outcomes = await Promise.all(
       destinations
@@ -117,8 +118,8 @@ export async function deliverAlerts(
     );
     if (outcomes.every(({ delivered, error }) => delivered.size === 0 && !error)) return;
     // Read again: another invocation can have added alerts meanwhile.
-    const bytes = await store.get(alertsKey);
-    const newest = decodeOrStartAgain(bytes, log);
+    const stored = await readOrStartAgain(ports);
+    const newest = stored.state;
     newest.queue = withoutDelivered(
       newest.queue,
       new Map(outcomes.map(({ name, delivered }) => [name, delivered])),
@@ -127,7 +128,7 @@ export async function deliverAlerts(
       if (error instanceof AuthError && name === 'smn') noteRefusal(newest, name, store.nowMs());
       else if (delivered.size > 0) delete newest.refused[name];
     }
-    await save(ports, newest, bytes);
+    await save(ports, stored);
   });
 }
 
@@ -145,23 +146,32 @@ async function shield(
   }
 }
 
-function decodeOrStartAgain(bytes: Uint8Array | null, log: Log): AlertState {
+interface StoredState {
+  state: AlertState;
+  /** As stored; null: nothing is stored that can be read. */
+  before: Uint8Array | null;
+  /** True: it was read from `spareAlertsKey`. */
+  isSpare: boolean;
+}
+
+/** Damaged state is replaced by the next save(). Throws StoreError. */
+async function readOrStartAgain({ store, log }: WatchPorts): Promise<StoredState> {
   try {
-    return decodeAlertState(bytes);
+    const bytes = await readState(store, alertsKey);
+    const spare = bytes === null ? await readState(store, spareAlertsKey) : null;
+    const before = bytes ?? spare;
+    return { state: decodeAlertState(before), before, isSpare: spare !== null };
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
     const message = `${error.message}. It is started again, so alerts that still apply are sent again`;
     log('warn', message, { code: error.code });
-    return emptyAlertState();
+    return { state: emptyAlertState(), before: null, isSpare: false };
   }
 }
 
-/** Writes nothing if nothing changed. `before`: as stored. */
-async function save(
-  { store, log, destinations }: WatchPorts,
-  state: AlertState,
-  before: Uint8Array | null,
-): Promise<void> {
+/** Writes nothing if nothing changed. */
+async function save(ports: WatchPorts, { state, before, isSpare }: StoredState): Promise<void> {
+  const { log, destinations } = ports;
   const known = destinations.map(({ name }) => name);
   state.queue = state.queue
     .map(({ alert, to }) => ({ alert, to: to.filter((name) => known.includes(name)) }))
@@ -169,11 +179,28 @@ async function save(
   const dropped = shortenQueue(state);
   const bytes = encodeAlertState(state);
   if (before !== null && Buffer.compare(before, bytes) === 0) return;
-  await store.put(alertsKey, bytes, { durability: 'acknowledged' });
+  await write(ports, bytes, isSpare);
   if (dropped === 0) return;
-  const message = `The ${dropped} oldest alerts were dropped: too many could not be delivered.`;
+  const what = dropped === 1 ? 'The oldest alert was' : `The ${dropped} oldest alerts were`;
+  const message = `${what} dropped: too many could not be delivered.`;
   const hint = 'Run `cgs-export alerts test`: it says why alerts cannot be delivered.';
   log('error', message, { code: 'ALERTS_DROPPED', hint, dropped });
+}
+
+/** `isSpare`: the spare object is in use. It is warned of once, when it comes into use. */
+async function write({ store, log }: WatchPorts, bytes: Uint8Array, isSpare: boolean) {
+  const options = { durability: 'acknowledged' } as const;
+  try {
+    await store.put(alertsKey, bytes, options);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'STORE_UNUSABLE') throw error;
+    await store.put(spareAlertsKey, bytes, options);
+    if (isSpare) return;
+    const { code, hint, message } = error;
+    log('warn', `${message}. The state of alerts is kept in ${spareAlertsKey}`, { code, hint });
+    return;
+  }
+  if (isSpare) await store.delete(spareAlertsKey);
 }
 
 async function judgeTarget(ports: WatchPorts, scheduled: ScheduledTarget, before = nothingSeen) {

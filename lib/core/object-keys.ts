@@ -227,6 +227,8 @@ export const workPrefix = '_runs/';
 export const scheduleKey = '_runs/schedule.json';
 /** What the rules of alerts have seen, and the alerts that are not delivered yet. */
 export const alertsKey = '_runs/alerts.json';
+/** Has that state while a folder is in its place, which a file cannot replace. */
+export const spareAlertsKey = '_runs/alerts-spare.json';
 /** What `plan --probe` has learned. */
 export const probedSizesKey = '_runs/probed-sizes.json';
 /** The newest damaged schedule that was set aside. */
@@ -265,7 +267,9 @@ export function isRunKey(key: string): boolean {
 
 /** True for the key of an object under `_runs/` that the exporter writes. */
 export function isWorkKey(key: string): boolean {
-  const isShared = [scheduleKey, damagedScheduleKey, alertsKey, probedSizesKey].includes(key);
+  const isShared = [
+    ...[scheduleKey, damagedScheduleKey, alertsKey, spareAlertsKey, probedSizesKey],
+  ].includes(key);
   const isOfDoctor = /^_runs\/_doctor\/[0-9a-f]{12}(?:-lease)?$/.test(key);
   return isShared || isOfDoctor || isRunKey(key);
 }

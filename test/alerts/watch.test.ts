@@ -1,5 +1,9 @@
 // Tests alerts in one invocation: what is new for a target, the time that deliveries take, refusals, and damaged state.
 
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Alert } from '../../lib/alerts/alert.ts';
 import { decodeAlertState, encodeAlertState } from '../../lib/alerts/alert-state.ts';
@@ -17,7 +21,10 @@ import {
   StoreError,
   TransientError,
 } from '../../lib/core/errors.ts';
-import { alertsKey, snapshotName } from '../../lib/core/object-keys.ts';
+import { alertsKey, snapshotName, spareAlertsKey } from '../../lib/core/object-keys.ts';
+import { encodeState } from '../../lib/core/state.ts';
+import { systemClock } from '../../lib/platform/clock.ts';
+import { openFileStore } from '../../lib/store/file.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { someTarget } from '../support/stored-run.ts';
 import { type Sketch, sealedOf } from './stored-manifests.ts';
@@ -70,7 +77,8 @@ function createWorld() {
       await store.put(one.manifestKey, one.bytes);
       sealed = one.manifest.snapshot;
     },
-    note: (changes: Partial<ScheduledTarget> = {}) => noteChanges(ports, [scheduled(changes)]),
+    note: (changes: Partial<ScheduledTarget> = {}, more: Partial<WatchPorts> = {}) =>
+      noteChanges({ ...ports, ...more }, [scheduled(changes)]),
     deliver: (ignoresRefusals = false, more: Partial<WatchPorts> = {}) =>
       deliverAlerts({ ...ports, ...more }, { ignoresRefusals }),
     answerWith(next: typeof answer, ms = 0) {
@@ -225,6 +233,81 @@ test('damaged state is started again: alerts that still apply are repeated, with
     world.logs.some(({ level, message }) => level === 'warn' && /started again/.test(message)),
   ).toBe(true);
 });
+
+const emptyState = { targets: {}, queue: [], refused: {} };
+const otherShapes = [
+  null,
+  'text',
+  {},
+  { ...emptyState, targets: { id: null } },
+  { ...emptyState, targets: { id: { snapshot: 'zzzz', drifted: 0, firing: {} } } },
+  { ...emptyState, targets: { id: { snapshot: null, drifted: 0 } } },
+  { ...emptyState, queue: {} },
+  { ...emptyState, queue: [{ alert: { id: 'a' }, to: ['webhook'] }] },
+  { ...emptyState, queue: [{ to: 'webhook' }] },
+  { ...emptyState, refused: null },
+  { ...emptyState, refused: { smn: 'ever' } },
+];
+
+test.each(otherShapes)(
+  'state of another shape with the right hash is started again: %j',
+  async (value) => {
+    const world = createWorld();
+    await world.seal();
+    await world.store.put(alertsKey, encodeState('alerts', 1, value as object));
+    await world.note();
+    await world.deliver();
+    expect(world.received.webhook).toEqual(['onSnapshot event']);
+    expect(world.logs.filter(({ level }) => level === 'warn')).toMatchObject([
+      { message: expect.stringContaining(alertsKey), fields: { code: 'CORRUPT' } },
+    ]);
+  },
+);
+
+function writeLarge(path: string): void {
+  writeFileSync(path, '');
+  truncateSync(path, 65 * 2 ** 20);
+}
+
+test.each([
+  ['a file that is too large', writeLarge],
+  ['a folder', (path: string) => mkdirSync(join(path, 'more'), { recursive: true })],
+  ['a pipe', (path: string) => execFileSync('mkfifo', [path])],
+  ['a link', (path: string) => symlinkSync('/dev/null', path)],
+])(
+  'with %s in place of the state, alerts are sent once, and one warning names it',
+  async (what, put) => {
+    const root = mkdtempSync(join(tmpdir(), 'alerts-'));
+    const path = join(root, alertsKey);
+    mkdirSync(dirname(path));
+    put(path);
+    const world = createWorld();
+    const files = openFileStore({ root, fileMode: 0o600, clock: systemClock });
+    const { get, put: write, delete: remove } = files;
+    const more = { store: { ...world.store, get: getEither, put: write, delete: remove } };
+    async function getEither(key: string) {
+      return key.startsWith('_runs/') ? get(key) : world.store.get(key);
+    }
+    await world.seal();
+    for (let count = 0; count < 3; count += 1) {
+      await world.note({}, more);
+      await world.deliver(false, more);
+    }
+    expect(world.received.webhook).toEqual(['onSnapshot event']);
+    expect(world.logs.filter(({ level }) => level === 'warn')).toMatchObject([
+      { message: expect.stringContaining(alertsKey) },
+    ]);
+    if (what !== 'a folder') return;
+    // Once the folder is moved away, the state goes back to its place.
+    rmSync(path, { recursive: true });
+    await world.seal();
+    await world.note({}, more);
+    await world.deliver(false, more);
+    expect(world.received.webhook).toEqual(['onSnapshot event', 'onSnapshot event']);
+    expect(await get(spareAlertsKey)).toBeNull();
+    expect(decodeAlertState(await get(alertsKey)).queue).toEqual([]);
+  },
+);
 
 test('the oldest alerts of a queue that is too long are dropped, and the log says so', async () => {
   const world = createWorld();

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  alertsKey,
   checkpointKey,
   damagedScheduleKey,
   dataDirectories,
@@ -39,6 +40,7 @@ import {
   signatureKey,
   snapshotName,
   snapshotTimeMs,
+  spareAlertsKey,
   targetId,
   tombstoneKey,
   tombstoneSignatureKey,
@@ -229,6 +231,7 @@ describe('keys', () => {
     const run = runPrefix(target, snapshot, '0123456789ab');
     const own = [
       ...[scheduleKey, damagedScheduleKey, probedSizesKey, `${doctorPrefix}0123456789ab`],
+      ...[alertsKey, spareAlertsKey],
       `${doctorPrefix}0123456789ab-lease`,
       ...[checkpointKey(run), sealRecordKey(target, snapshot, '0123456789ab')],
     ];
