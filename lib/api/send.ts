@@ -28,6 +28,8 @@ export interface HttpRequest {
   body?: string;
   /** The only status that is a success. */
   okStatus: number;
+  /** False: only the status and the headers are wanted. The body is not waited for, and empty in the answer. Default: true. */
+  readsBody?: boolean;
   /** Limited to `requestTimeoutMs`. */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
@@ -66,7 +68,7 @@ export async function sendRequest(peer: Peer, request: HttpRequest): Promise<Out
 /** The request and its whole answer. Throws if there is no complete answer. */
 async function exchange(peer: Peer, request: HttpRequest, signal: AbortSignal): Promise<Outcome> {
   const { clock } = peer;
-  const { url, method, headers, body, okStatus } = request;
+  const { url, method, headers, body, okStatus, readsBody = true } = request;
   let sentMonotonicMs: number | null = null;
   const response = await peer.fetch(url, {
     method,
@@ -81,7 +83,8 @@ async function exchange(peer: Peer, request: HttpRequest, signal: AbortSignal): 
   const isOk = response.status === okStatus;
   const answer: Answer = { status: response.status, headers: response.headers, body: '' };
   try {
-    answer.body = await readBody(response, peer, isOk);
+    if (readsBody) answer.body = await readBody(response, peer, isOk);
+    else response.body?.destroy?.();
   } catch (error) {
     if (request.signal?.aborted) throw error;
     // Any other status is enough to know: a rejected key must not be retried because its error text was truncated.
@@ -127,8 +130,9 @@ function explainFailure(
     return { error: value instanceof ExportError ? value : stopped, thrown: { value } };
   }
   if (timedOutMs !== false) {
-    const message = `${peer.name} did not answer within ${timedOutMs / 1000} s`;
-    const brief = `no answer within ${timedOutMs / 1000} s`;
+    const seconds = `${Math.round(timedOutMs / 10) / 100} s`;
+    const message = `${peer.name} did not answer within ${seconds}`;
+    const brief = `no answer within ${seconds}`;
     return {
       error: new TransientError('TIMEOUT', message, timeoutHint, { brief }),
       thrown: null,

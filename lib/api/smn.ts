@@ -1,12 +1,19 @@
-// Responsible for publishing one message to a topic of Simple Message Notification (SMN), signed as every other request.
+// Responsible for publishing one message to a topic of Simple Message Notification (SMN), signed as every other request. Of
+// the answer only the status is used: it decides, and a body that arrives slowly must not keep the next message back.
 
 import { ExportError } from '../core/errors.ts';
 import type { Clock, Scrubber } from '../core/ports.ts';
+import { type Answer, classifyAnswer, type Peer } from './answers.ts';
 import { isTransient, retry } from './retry.ts';
 import { type HttpRequest, sendRequest } from './send.ts';
 import { type CredentialsProvider, signRequest } from './sign.ts';
 import type { Fetch } from './transport.ts';
-import { type DeliveryLimits, deliveryBackoffMs, deliveryTriesMax } from './webhook.ts';
+import {
+  type DeliveryLimits,
+  deliveryBackoffMs,
+  deliveryTriesMax,
+  withDeliveryHint,
+} from './webhook.ts';
 
 export interface TopicOptions {
   topicUrn: string;
@@ -39,7 +46,7 @@ export async function publishToTopic(
   const url = `${endpoint}/v2/${projectId}/notifications/topics/${topicUrn}/publish`;
   const body = JSON.stringify({ ...message, subject: cutSubject(message.subject) });
   const peer = {
-    ...{ fetch, clock, scrub: scrubber.scrub, name: 'SMN', settings: 'alerts.smn' },
+    ...{ fetch, clock, scrub: scrubber.scrub, name: 'SMN', settings },
     identityHint: "Check the first account's credentials: alerts to SMN are sent with them.",
     permissionHint: `Grant the identity smn:topic:publish in project ${projectId} in region ${region}, and check alerts.smn.topicUrn.`,
     windowMs: 60_000,
@@ -47,14 +54,16 @@ export async function publishToTopic(
   async function tryOnce() {
     const headers = await authorize(options, url, body);
     const request: HttpRequest = {
-      ...{ method: 'POST', url, headers, body, okStatus: 200 },
+      ...{ method: 'POST', url, headers, body, okStatus: 200, readsBody: false },
       timeoutMs: endMs - clock.monotonicMs(),
       signal,
     };
     const { answer, error } = await sendRequest(peer, request);
-    // The reference names 200; gateways also use other 2xx. The service has taken the message then.
-    const isTaken = answer !== null && answer.status >= 200 && answer.status < 300;
-    return error === null || isTaken ? { value: null } : { error };
+    const failure =
+      answer === null
+        ? withDeliveryHint(error as ExportError, settings)
+        : judge(peer, answer, describeTopic(options));
+    return failure === null ? { value: null } : { error: failure };
   }
   try {
     return await retry(tryOnce, {
@@ -69,6 +78,41 @@ export async function publishToTopic(
     if (error instanceof ExportError) return error;
     throw error;
   }
+}
+
+const settings = 'alerts.smn';
+
+function describeTopic({ topicUrn, projectId, region }: TopicOptions): string {
+  return `the topic ${topicUrn} exists in project ${projectId} in region ${region}`;
+}
+
+/** Null for a success. The reference names 200; gateways also use other 2xx, and the service has taken the message then. */
+function judge(peer: Peer, { status, headers }: Answer, topic: string): ExportError | null {
+  if (status >= 200 && status < 300) return null;
+  const kept = ['date', 'retry-after'].flatMap((name) => {
+    const value = headers.get(name);
+    return value === null ? [] : [[name, value] as [string, string]];
+  });
+  const answer = { status, headers: new Headers(kept), body: '' };
+  const error = classifyAnswer(peer, answer, peer.clock.nowMs());
+  if (status === 401 || status === 403 || status === 407) return error;
+  return Object.assign(error, { hint: hintOf(status, topic) });
+}
+
+function hintOf(status: number, topic: string): string {
+  if (status === 404) {
+    return `Check alerts.smn.topicUrn: whether ${topic}. If alerts.smn.endpoint is set, check it too.`;
+  }
+  if (status === 429) {
+    return 'SMN limits how many messages an account, a project and a topic may send: wait some minutes. If it persists, turn some of alerts.rules off, or ask for a higher quota of SMN.';
+  }
+  if (status >= 500 || status === 408 || status === 409 || status === 425) {
+    return 'This can pass by itself. If it persists, look at the state of SMN in its console, and check alerts.smn.endpoint.';
+  }
+  if (status >= 300 && status < 400) {
+    return 'Redirects are not followed: correct alerts.smn.endpoint, and check the proxy.';
+  }
+  return `Check alerts.smn.topicUrn: whether ${topic}.`;
 }
 
 /** The headers of a request, for a key or a sign-in. Throws the errors of a sign-in. */

@@ -19,7 +19,8 @@ export interface WireRequest {
 export interface WireAnswer {
   status: number;
   headers: Headers;
-  body: AsyncIterable<Uint8Array> | null;
+  /** `destroy`: ends the connection, so that nothing more of the body arrives. */
+  body: (AsyncIterable<Uint8Array> & { destroy?(): void }) | null;
 }
 
 /** The part of Node's fetch that requests use. */

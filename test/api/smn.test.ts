@@ -71,15 +71,41 @@ test('a sign-in sends its token', async () => {
 });
 
 test.each([
-  [201, null],
-  [403, 'NOT_PERMITTED'],
-  [404, 'NOT_FOUND'],
-  [500, 'SERVER'],
-])('an answer of %i', async (status, code) => {
-  const { url, received } = await startServer((response) =>
-    sendJson(response, status, { code: 'SMN.00011', message: 'no' }),
-  );
-  const error = await publish(url, { kind: 'aksk', ...key });
-  expect(error?.code ?? null).toBe(code);
-  expect(received.length).toBe(status === 500 ? 2 : 1);
+  [201, null, ''],
+  [400, 'REQUEST_REFUSED', 'alerts.smn.topicUrn'],
+  [403, 'NOT_PERMITTED', 'smn:topic:publish'],
+  [404, 'NOT_FOUND', 'the topic urn:smn:r-1:0f1e:alerts exists in project 0f1e in region r-1'],
+  [429, 'RATE_LIMITED', 'SMN limits'],
+  [500, 'SERVER', 'can pass by itself'],
+])(
+  'an answer of %i: only its status is shown, with a hint about SMN',
+  async (status, code, hint) => {
+    const { url, received } = await startServer((response) => {
+      response.setHeader('x-request-id', 'text-of-smn');
+      sendJson(response, status, { code: 'SMN.00011', message: 'text-of-smn' });
+    });
+    const error = await publish(url, { kind: 'aksk', ...key });
+    expect(error?.code ?? null).toBe(code);
+    expect(received.length).toBe(status === 500 ? 2 : 1);
+    if (error === null) return;
+    expect(error.message).toMatch(new RegExp(`^SMN answered ${status}( and asked|$)`));
+    expect(error.hint).toContain(hint);
+    expect(`${error.message} ${error.hint}`).not.toMatch(
+      /text-of-smn|tries again|An export|quota\.req/,
+    );
+  },
+);
+
+test.each([200, 404])('a body of %i that does not end costs no time', async (status) => {
+  const { url, received } = await startServer((response) => {
+    response.writeHead(status);
+    response.write('{');
+  });
+  const startMs = performance.now();
+  for (let count = 0; count < 3; count += 1) {
+    const error = await publish(url, { kind: 'aksk', ...key });
+    expect(error?.code).toBe(status === 200 ? undefined : 'NOT_FOUND');
+  }
+  expect(performance.now() - startMs).toBeLessThan(1_500);
+  expect(received).toHaveLength(3);
 });

@@ -82,6 +82,29 @@ test('an answer of 1 GB is not read', async () => {
   expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
 });
 
+test('a body that does not end costs no time: the status decides', async () => {
+  const receiver = await start();
+  receiver.behave('drip');
+  const startMs = performance.now();
+  for (let count = 0; count < 3; count += 1)
+    expect(await post(receiver, limits(10_000))).toBeNull();
+  expect(performance.now() - startMs).toBeLessThan(3_000);
+  expect(receiver.accepted).toHaveLength(3);
+});
+
+test('a hint fits a test too, which nothing repeats; seconds are rounded', async () => {
+  const receiver = await start();
+  const hints: (string | undefined)[] = [];
+  for (const behaviour of [503, 'hang', 'close'] as const) {
+    receiver.behave(behaviour);
+    const error = await post(receiver, limits(399.457));
+    hints.push(error?.hint);
+    if (behaviour === 'hang')
+      expect(error?.message).toBe('the webhook did not answer within 0.4 s');
+  }
+  expect(hints.join('\n')).not.toMatch(/tries again|An export|invocation/);
+});
+
 test('the signal ends it', async () => {
   const receiver = await start();
   receiver.behave('hang');

@@ -197,8 +197,8 @@ test('the function sends alerts too, and throws what it threw without them', asy
 test('a kill after the delivery and before its record repeats the alert, with the same id', async () => {
   const project = createProject({ rules: '{ onSnapshot: true }' });
   receiver.accepted.length = 0;
-  // It has the alert, but its answer does not end.
-  receiver.behave('drip');
+  // It has the alert, but does not answer.
+  receiver.behave('silent');
   const { child, ended } = startCli(['export'], project);
   await until(() => receiver.accepted.length > 0, 'the first delivery');
   child.kill('SIGKILL');
@@ -214,18 +214,19 @@ test('a kill after the delivery and before its record repeats the alert, with th
 const misbehaviours = [
   // With a limit of 8 s, as a function that ends soon: the 10 s that deliveries may take are longer.
   ['hang', ['--time-limit', '8']],
-  ['drip', ['--time-limit', '8']],
+  ['drip', []],
   ['redirect', []],
   [500, []],
   ['close', []],
   ['huge', []],
 ] as const;
 
-// At the same time, because two of them wait for seconds.
+// At the same time, because some of them wait for seconds.
 describe.concurrent('a receiver that misbehaves changes neither result nor exit code, and takes bounded time', () => {
   test.each(misbehaviours)('%s', async (behaviour, limit) => {
     const own = await startAlertReceiver(endpoint.script);
-    const project = createProject({ rules: '{ onSnapshot: true }', receiver: own });
+    const rules = '{ unprotectedShareAbove: 0, onSnapshot: true }';
+    const project = createProject({ rules, receiver: own });
     own.behave(behaviour);
     const startMs = performance.now();
     const first = await project.run('tick', '--json', ...limit);
@@ -242,8 +243,8 @@ describe.concurrent('a receiver that misbehaves changes neither result nor exit 
     expectCode(second, 0);
     expect(readJson(second)).toMatchObject({ status: 'idle' });
     // What was taken is not sent again; what was not arrives with the next invocation.
-    expect(acceptedBefore).toBe(behaviour === 'huge' || behaviour === 'drip' ? 1 : 0);
-    expect(own.accepted.map(brief)).toEqual(['onSnapshot event']);
+    expect(acceptedBefore).toBe(behaviour === 'huge' || behaviour === 'drip' ? 2 : 0);
+    expect(own.accepted.map(brief)).toEqual(['unprotectedShareAbove firing', 'onSnapshot event']);
     expect(own.others).toEqual([]);
     expectNoSecret(project, own);
     await own.close();

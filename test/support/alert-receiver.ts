@@ -7,8 +7,11 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { findSignatureFault } from './plain-signature.ts';
 
-/** What the webhook does with a request. A number is the status that it answers. `huge`: 1 GB with status 200. */
-export type Behaviour = number | 'hang' | 'close' | 'redirect' | 'huge' | 'drip';
+/**
+ * What the webhook does with a request. A number is the status that it answers. `huge`: 1 GB with status 200. `drip`: status 200
+ * with a body that does not end. `silent`: it takes the alert, but does not answer.
+ */
+export type Behaviour = number | 'hang' | 'close' | 'redirect' | 'huge' | 'drip' | 'silent';
 
 export interface ReceivedAlert {
   id: string;
@@ -86,6 +89,7 @@ export async function startAlertReceiver(key: { ak: string; sk: string }): Promi
     }
     const status = typeof behaviour === 'number' ? behaviour : 200;
     if (status === 200) receiver.accepted.push(JSON.parse(String(body)) as ReceivedAlert);
+    if (behaviour === 'silent') return;
     response.writeHead(status, { 'content-type': 'text/plain' });
     if (behaviour === 'huge') sendMuch(response);
     else if (behaviour === 'drip') response.write('.');
