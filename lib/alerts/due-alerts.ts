@@ -5,7 +5,7 @@ import type { AlertRules } from '../core/alert-rules.ts';
 import { describeDuration } from '../core/duration.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
 import type { Sealed } from '../snapshots/manifest.ts';
-import { countProtection } from '../snapshots/protection.ts';
+import { findProtection } from '../snapshots/protection.ts';
 import { type Alert, type AlertTarget, alertId, describeTarget, type Rule } from './alert.ts';
 
 /** Rules that fire and resolve. The others are events. */
@@ -190,13 +190,14 @@ function judgeVerdict(judging: Judging, { manifest }: Sealed): void {
   });
 }
 
-/** Only of complete snapshots: a drifted one can lack nodes. */
+/** Only of complete snapshots of container nodes: a drifted one can lack nodes. */
 function judgeProtection(judging: Judging, { manifest }: Sealed): void {
   const { rules, watched } = judging;
   const limit = rules.unprotectedShareAbove;
-  if (limit === null) return;
+  const counts = findProtection(manifest);
+  if (limit === null || counts === null) return;
   const { snapshot } = manifest;
-  const { nodes, unprotected } = countProtection(manifest);
+  const { nodes, unprotected } = counts;
   const share = nodes === 0 ? 0 : unprotected / nodes;
   const rounded = Math.round(share * 10_000) / 10_000;
   const name = describeTarget(watched.target);

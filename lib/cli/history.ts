@@ -4,8 +4,7 @@ import { exitCodes } from '../core/error-policy.ts';
 import { configFault } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
 import type { Column, Row, Store } from '../core/ports.ts';
-import { containerNodes } from '../datasets/container-nodes.ts';
-import { countProtection } from '../snapshots/protection.ts';
+import { findProtection } from '../snapshots/protection.ts';
 import {
   type Period,
   readTimeline,
@@ -158,18 +157,13 @@ function toRow({ account, table, region, projectId }: StoredTarget, entry: Entry
   }
   const { manifest, pruned } = entry.snapshot;
   const { snapshot, verdict, rows, values } = manifest;
-  const counts = countNodes(entry.snapshot);
+  const counts = findProtection(entry.snapshot.manifest);
   return [
     ...place,
     ...[snapshot, snapshotTimeMs(snapshot), verdict, rows],
     ...[counts?.unprotected ?? null, counts?.offline ?? null],
     ...[pruned, JSON.stringify(values), null, null, null],
   ];
-}
-
-/** Null: the rows are not container nodes. */
-function countNodes({ manifest }: TimelineSnapshot) {
-  return manifest.dataset === containerNodes.name ? countProtection(manifest) : null;
 }
 
 interface Shown {
@@ -180,7 +174,7 @@ interface Shown {
 
 function describeTimeline(target: StoredTarget, timeline: Timeline, shown: Shown): string {
   const entries = listEntries(timeline);
-  const isOfNodes = timeline.snapshots.some((one) => countNodes(one) !== null);
+  const isOfNodes = timeline.snapshots.some((one) => findProtection(one.manifest) !== null);
   const header = [
     ...['snapshot', 'age', 'verdict', 'rows'],
     ...(isOfNodes ? ['unprotected', 'offline'] : []),
@@ -208,7 +202,7 @@ function describeEntry({ snapshot: one, gap }: Entry, nowMs: number) {
     return { name: from, age: ageOf(from), verdict: 'missed', rows: '', counts: ['', ''], values };
   }
   const { snapshot, verdict, rows, values } = one.manifest;
-  const counts = countNodes(one);
+  const counts = findProtection(one.manifest);
   return {
     name: snapshot,
     age: ageOf(snapshot),

@@ -25,7 +25,7 @@ import {
   searchedMax,
 } from '../snapshots/catalog.ts';
 import { decodePointer } from '../snapshots/manifest.ts';
-import { countProtection } from '../snapshots/protection.ts';
+import { findProtection } from '../snapshots/protection.ts';
 import { describeHold, describeLift } from './holds.ts';
 import type { Hold, Target } from './invocation.ts';
 import { readCheckpoint } from './open-run.ts';
@@ -57,9 +57,9 @@ export interface TargetStatus extends Hold {
     snapshot: string;
     verdict: string;
     rows: number;
-    /** Nodes in it that are unprotected, and that are offline. */
-    unprotected: number;
-    offline: number;
+    /** Nodes in it that are unprotected, and that are offline. Null: its rows are not container nodes. */
+    unprotected: number | null;
+    offline: number | null;
     sealedAt: string;
     ageSeconds: number;
     /** True: the manifest is not the one that `_head` names, so these figures prove nothing. */
@@ -247,7 +247,7 @@ function describeLast({ manifest }: Sealed, nowMs: number, altered: boolean): Ta
   const ageMs = nowMs - (snapshotTimeMs(snapshot) ?? nowMs);
   // A name can be a little ahead of the store's time.
   const ageSeconds = Math.max(0, Math.round(ageMs / 1_000));
-  const { unprotected, offline } = countProtection(manifest);
+  const { unprotected = null, offline = null } = findProtection(manifest) ?? {};
   return { snapshot, verdict, rows, unprotected, offline, sealedAt, ageSeconds, altered };
 }
 

@@ -26,3 +26,13 @@ export function countProtection({
   const opened = values.protect_status?.opened ?? 0;
   return { nodes: rows, unprotected: rows - opened, offline: values.agent_status?.offline ?? 0 };
 }
+
+/** The dataset whose columns protect_status and agent_status are. */
+const nodesDataset = 'container_nodes';
+
+/** As countProtection(), of a snapshot of any dataset. Null: its rows are not container nodes. */
+export function findProtection(
+  manifest: Pick<Manifest, 'dataset' | 'rows' | 'values'>,
+): ProtectionCounts | null {
+  return manifest.dataset === nodesDataset ? countProtection(manifest) : null;
+}

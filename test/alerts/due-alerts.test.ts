@@ -110,6 +110,15 @@ test('unprotectedShareAbove looks at complete snapshots only, and needs more tha
   expect(all[0]?.message).toContain('6 of 100 nodes are unprotected');
 });
 
+test('unprotectedShareAbove is silent about a table of another dataset', () => {
+  const step = sealed(20, { opened: 0 });
+  const [snapshot] = step.snapshots ?? [];
+  const manifest = { ...snapshot?.sealed.manifest, dataset: 'container_clusters' };
+  const other = { ...snapshot, sealed: { ...snapshot?.sealed, manifest } } as NewSnapshot;
+  const { texts } = judgeSteps({ unprotectedShareAbove: 0.05 }, [{ ...step, snapshots: [other] }]);
+  expect(texts).toEqual([[]]);
+});
+
 test('driftedInARow counts drifted snapshots in a row', () => {
   const { texts } = judgeSteps({ driftedInARow: 2 }, [
     sealed(20, { verdict: 'drifted' }),

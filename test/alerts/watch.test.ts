@@ -234,6 +234,31 @@ test('damaged state is started again: alerts that still apply are repeated, with
   ).toBe(true);
 });
 
+test('snapshots that were sealed while alerts were off are judged once they are on again, in order', async () => {
+  const world = createWorld();
+  const about: (string | null)[] = [];
+  world.answerWith((name, { rule, snapshot }) => {
+    if (name === 'webhook' && rule === 'onSnapshot') about.push(snapshot);
+    return null;
+  });
+  const names: (string | null)[] = [];
+  for (let count = 0; count < 4; count += 1) {
+    await world.seal();
+    names.push(world.scheduled().sealed);
+    if (count === 1 || count === 2) continue;
+    await world.note();
+    await world.deliver();
+  }
+  expect(about).toEqual(names);
+  // Without the state, only the newest one is judged.
+  await world.seal();
+  await world.store.delete(alertsKey);
+  await world.seal();
+  await world.note();
+  await world.deliver();
+  expect(about).toEqual([...names, world.scheduled().sealed]);
+});
+
 const emptyState = { targets: {}, queue: [], refused: {} };
 const otherShapes = [
   null,
@@ -332,6 +357,24 @@ test('the oldest alerts of a queue that is too long are dropped, and the log say
   const dropped = world.logs.filter(({ fields }) => fields.code === 'ALERTS_DROPPED');
   expect(dropped.length).toBeGreaterThan(0);
   expect(dropped[0]).toMatchObject({ level: 'error', fields: { dropped: expect.any(Number) } });
+});
+
+test.each([
+  [1, 'The oldest alert was dropped: too many could not be delivered.'],
+  [2, 'The 2 oldest alerts were dropped: too many could not be delivered.'],
+])('with %i alerts too many, the log says so in words', async (more, message) => {
+  const world = createWorld();
+  await world.seal();
+  await world.note();
+  const state = await world.state();
+  const [queued] = state.queue;
+  if (!queued) throw new Error('no alert is in the queue');
+  state.queue = Array.from({ length: 1_000 + more }, (_, index) => {
+    return { ...queued, alert: { ...queued.alert, id: String(index) } };
+  });
+  await world.store.put(alertsKey, encodeAlertState(state));
+  await world.note();
+  expect(world.logs.at(-1)).toMatchObject({ message, fields: { dropped: more } });
 });
 
 test('targets and destinations that left the configuration are forgotten', async () => {

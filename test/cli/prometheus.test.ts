@@ -102,6 +102,16 @@ function valuesOf(text: string, projectId: string): Record<string, number> {
   return Object.fromEntries(own.map(({ name, value }) => [name.replace('cgs_export_', ''), value]));
 }
 
+test('a table of another dataset has no samples of unprotected and offline nodes', () => {
+  const other = { ...sealed, projectId: 'p2', table: 'container_clusters' };
+  const last = sealed.last && { ...sealed.last, unprotected: null, offline: null };
+  const text = formatPrometheus([sealed, { ...other, last }]);
+  expect(valuesOf(text, 'p1')).toMatchObject({ last_snapshot_unprotected: 21 });
+  const names = Object.keys(valuesOf(text, 'p2'));
+  expect(names).toContain('last_snapshot_rows');
+  expect(names.filter((name) => /unprotected|offline/.test(name))).toEqual([]);
+});
+
 test('a sealed target has every metric', () => {
   const text = formatPrometheus([sealed, neverSealed]);
   expect(valuesOf(text, 'p1')).toEqual({

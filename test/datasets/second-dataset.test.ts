@@ -7,6 +7,7 @@ import type { Column, Dataset } from '../../lib/core/ports.ts';
 import { defineRecords, readListPage } from '../../lib/datasets/api-records.ts';
 import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
+import { readStatus } from '../../lib/runs/target-status.ts';
 import { changeColumns } from '../../lib/snapshots/changes.ts';
 import { openPartRows } from '../../lib/snapshots/part-rows.ts';
 import { createTestExporter } from '../support/test-exporter.ts';
@@ -101,6 +102,8 @@ test('seals every cluster, with the columns of the dataset', async () => {
     unknownValues: { status: { Creating: 1 } },
     unknownFields: ['new_field'],
   });
+  const [state] = await readStatus(store, null, [target]);
+  expect(state?.last).toMatchObject({ rows: 7, unprotected: null, offline: null });
   const part = manifest?.parts.find(({ format }) => format === 'ndjson');
   const lines = gunzipSync(store.dump().get(part?.key ?? '')?.bytes ?? new Uint8Array());
   const rows = lines

@@ -1,7 +1,13 @@
 // Tests what counts as unprotected and as offline.
 
 import { expect, test } from 'vitest';
-import { countProtection, isOffline, isUnprotected } from '../../lib/snapshots/protection.ts';
+import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import {
+  countProtection,
+  findProtection,
+  isOffline,
+  isUnprotected,
+} from '../../lib/snapshots/protection.ts';
 
 test('every protect_status but opened is unprotected, null too', () => {
   expect(['opened', 'closed', 'new_status', '', null].map(isUnprotected)).toEqual([
@@ -30,4 +36,10 @@ test('the counts of a manifest include nodes without a status, which it does not
     unprotected: 2,
     offline: 0,
   });
+});
+
+test('a snapshot of another dataset has no such counts', () => {
+  const some = { rows: 2, values: { protect_status: { opened: 1 } } };
+  expect(findProtection({ dataset: containerNodes.name, ...some })).toEqual(countProtection(some));
+  expect(findProtection({ dataset: 'container_clusters', ...some })).toBeNull();
 });
