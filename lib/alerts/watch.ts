@@ -150,8 +150,8 @@ interface StoredState {
   state: AlertState;
   /** As stored; null: nothing is stored that can be read. */
   before: Uint8Array | null;
-  /** True: it was read from `spareAlertsKey`. */
-  isSpare: boolean;
+  /** True: `spareAlertsKey` is or may be stored. */
+  hasSpare: boolean;
 }
 
 /** Damaged state is replaced by the next save(). Throws StoreError. */
@@ -160,17 +160,17 @@ async function readOrStartAgain({ store, log }: WatchPorts): Promise<StoredState
     const bytes = await readState(store, alertsKey);
     const spare = bytes === null ? await readState(store, spareAlertsKey) : null;
     const before = bytes ?? spare;
-    return { state: decodeAlertState(before), before, isSpare: spare !== null };
+    return { state: decodeAlertState(before), before, hasSpare: spare !== null };
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
     const message = `${error.message}. It is started again, so alerts that still apply are sent again`;
     log('warn', message, { code: error.code });
-    return { state: emptyAlertState(), before: null, isSpare: false };
+    return { state: emptyAlertState(), before: null, hasSpare: true };
   }
 }
 
 /** Writes nothing if nothing changed. */
-async function save(ports: WatchPorts, { state, before, isSpare }: StoredState): Promise<void> {
+async function save(ports: WatchPorts, { state, before, hasSpare }: StoredState): Promise<void> {
   const { log, destinations } = ports;
   const known = destinations.map(({ name }) => name);
   state.queue = state.queue
@@ -179,7 +179,7 @@ async function save(ports: WatchPorts, { state, before, isSpare }: StoredState):
   const dropped = shortenQueue(state);
   const bytes = encodeAlertState(state);
   if (before !== null && Buffer.compare(before, bytes) === 0) return;
-  await write(ports, bytes, isSpare);
+  await write(ports, bytes, hasSpare);
   if (dropped === 0) return;
   const what = dropped === 1 ? 'The oldest alert was' : `The ${dropped} oldest alerts were`;
   const message = `${what} dropped: too many could not be delivered.`;
@@ -187,20 +187,20 @@ async function save(ports: WatchPorts, { state, before, isSpare }: StoredState):
   log('error', message, { code: 'ALERTS_DROPPED', hint, dropped });
 }
 
-/** `isSpare`: the spare object is in use. It is warned of once, when it comes into use. */
-async function write({ store, log }: WatchPorts, bytes: Uint8Array, isSpare: boolean) {
+/** `hasSpare`: as in `StoredState`. The warning about the spare object comes once, when it comes into use. */
+async function write({ store, log }: WatchPorts, bytes: Uint8Array, hasSpare: boolean) {
   const options = { durability: 'acknowledged' } as const;
   try {
     await store.put(alertsKey, bytes, options);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'STORE_UNUSABLE') throw error;
     await store.put(spareAlertsKey, bytes, options);
-    if (isSpare) return;
+    if (hasSpare) return;
     const { code, hint, message } = error;
     log('warn', `${message}. The state of alerts is kept in ${spareAlertsKey}`, { code, hint });
     return;
   }
-  if (isSpare) await store.delete(spareAlertsKey);
+  if (hasSpare) await store.delete(spareAlertsKey);
 }
 
 async function judgeTarget(ports: WatchPorts, scheduled: ScheduledTarget, before = nothingSeen) {

@@ -225,8 +225,11 @@ test('damaged state is started again: alerts that still apply are repeated, with
   await world.note();
   await world.deliver();
   await world.store.put(alertsKey, Buffer.from('{"half"'));
+  // From an earlier time at which a folder was in its place.
+  await world.store.put(spareAlertsKey, Buffer.from('{"half"'));
   await world.note();
   await world.deliver();
+  expect(await world.store.get(spareAlertsKey)).toBeNull();
   expect(ids).toHaveLength(2);
   expect(new Set(ids).size).toBe(1);
   expect(
