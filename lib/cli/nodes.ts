@@ -6,6 +6,7 @@ import { CorruptError, configFault } from '../core/errors.ts';
 import { snapshotName, snapshotTimeMs } from '../core/object-keys.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import { parquetDecoder } from '../formats/parquet-rows.ts';
+import type { Fault } from '../snapshots/catalog.ts';
 import { openCellOrder, openPartRows } from '../snapshots/part-rows.ts';
 import type { ProtectionCounts } from '../snapshots/protection.ts';
 import { readTimeline, type Timeline } from '../snapshots/timeline.ts';
@@ -74,7 +75,7 @@ async function runNodes(options: NodesOptions, session: Session): Promise<Outcom
   const { at } = options;
   const asked = at === undefined ? null : readLastMoment('--at', at, store.nowMs());
   const targets = keepContainerNodes(picked.targets, session.log);
-  const chosen = await chooseSnapshots(connection, session, targets, asked);
+  const { chosen, faults } = await chooseSnapshots(connection, session, targets, asked);
   await scratch.removeLeft();
   const output = openNodeOutput(format ?? 'table', {
     columns: tableColumns(session),
@@ -83,7 +84,6 @@ async function runNodes(options: NodesOptions, session: Session): Promise<Outcom
   });
   const print = openPrinter(session, format);
   const counts = await listAll(connection, session, chosen, { tests, output, print });
-  const faults = chosen.flatMap(({ newer }) => newer.faults);
   const errors = faults.map(({ key, message, hint }) => {
     return { code: 'CORRUPT', message: `${key}: ${message}`, hint };
   });
@@ -112,23 +112,26 @@ interface Chosen {
   newer: Timeline;
 }
 
-/** `asked`: milliseconds; null: now. Throws ConfigError if no target has such a snapshot, and PrunedError. */
+/** `asked`: milliseconds; null: now. `faults`: manifests that would have been chosen. Throws ConfigError, or CorruptError, if no target has such a snapshot, and PrunedError. */
 async function chooseSnapshots(
   { store }: Connection,
   { log }: Session,
   targets: readonly StoredTarget[],
   asked: number | null,
-): Promise<Chosen[]> {
+): Promise<{ chosen: Chosen[]; faults: Fault[] }> {
   const endMs = endOf(asked, store.nowMs());
   const moment = asked === null ? null : { notAfter: snapshotName(asked) };
   const chosen: Chosen[] = [];
   const reasons: string[] = [];
+  const faults: Fault[] = [];
   for (const target of targets) {
     const sealed = await findSnapshot(store, target, moment);
     const used = typeof sealed === 'string' ? null : toCompared(sealed);
     if (!used) {
       const reason = typeof sealed === 'string' ? sealed : 'its snapshot has no Parquet part';
       reasons.push(`${describeTarget(target)}: ${reason}`);
+      const period = { sinceMs: 0, untilMs: asked ?? endMs + 86_400_000 };
+      faults.push(...(await readTimeline(store, target, period)).faults);
       continue;
     }
     await checkKept(store, target, used);
@@ -137,13 +140,15 @@ async function chooseSnapshots(
     const newer = await readTimeline(store, target, { sinceMs: usedMs + 1_000, untilMs });
     chosen.push({ target, used, ageMs: Math.max(0, endMs - usedMs), newer });
   }
+  const [fault] = faults;
+  if (chosen.length === 0 && fault) throw new CorruptError(fault.key, fault.message, fault.hint);
   if (chosen.length === 0) {
     const hint = '`cgs-export history` lists the snapshots of each target.';
     throw configFault('nodes', `there is nothing to list: ${reasons.join('; ')}`, hint);
   }
   for (const reason of reasons) log('warn', `left out: ${reason}`);
   for (const one of chosen) warnOfNewer(one, log);
-  return chosen;
+  return { chosen, faults: [...faults, ...chosen.flatMap(({ newer }) => newer.faults)] };
 }
 
 /** The rows are older than one would think. */

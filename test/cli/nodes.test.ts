@@ -181,6 +181,28 @@ test('an unreadable newer manifest is an error, and the rows are printed', async
   expect(runtime.err()).toContain('CORRUPT');
 });
 
+test('a newest manifest that is gone is an error in nodes, node and history, and the rest is printed', async () => {
+  const { cwd, nameOf, endMs } = await openPeople();
+  const folder = `_manifests/container_nodes/rgn=cn-south-4/prj=${projects[0]}`;
+  rmSync(join(cwd, 'lake', folder, `${snapshotName(endMs)}.json`));
+  for (const args of [['nodes'], ['node', 'h1'], ['history']]) {
+    const { code, runtime } = await call([...args, '--store', 'file:./lake'], { cwd });
+    expect(code, args[0]).toBe(5);
+    expect(runtime.out()).toContain(args[0] === 'node' ? 'still listed' : nameOf(6));
+    expect(runtime.err()).toContain(`${folder}/${snapshotName(endMs)}.json: is missing: _head/`);
+  }
+});
+
+test('no manifest that can be read: exit 5, with its key', async () => {
+  const { cwd, nodes } = await openPeople();
+  const folder = join(cwd, `lake/_manifests/container_nodes/rgn=cn-south-4/prj=${projects[1]}`);
+  for (const name of readdirSync(folder)) writeFileSync(join(folder, name), '{');
+  const { code, runtime } = await nodes('--project', projects[1]);
+  expect(code).toBe(5);
+  expect(runtime.err()).toContain(`prj=${projects[1]}/`);
+  expect((await nodes()).code).toBe(5);
+});
+
 test('refuses what cannot be listed, with the reason', async () => {
   const { nodes, timeOf } = await openPeople();
   const messageOf = async (...args: string[]) => {

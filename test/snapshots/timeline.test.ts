@@ -1,7 +1,7 @@
 // Tests which snapshots and which missed slots of a target belong to a period.
 
 import { describe, expect, test } from 'vitest';
-import { manifestKey, tombstoneKey } from '../../lib/core/object-keys.ts';
+import { headKey, manifestKey, tombstoneKey } from '../../lib/core/object-keys.ts';
 import { isContinued, readTimeline, type Timeline } from '../../lib/snapshots/timeline.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { listHistory } from '../support/sealed-history.ts';
@@ -49,6 +49,50 @@ describe('the snapshots of a period', () => {
     expect(namesOf(timeline)).toHaveLength(4);
     expect(timeline.faults.map((fault) => fault.key)).toEqual([key]);
   });
+});
+
+describe('a manifest that is gone', () => {
+  const nameOf = (date: number) => `202611${date}T000000Z`;
+  const openWithout = async (date: number) => {
+    const store = await openHistory();
+    await store.delete(manifestKey(someTarget, nameOf(date)));
+    return store;
+  };
+  const all = { sinceMs: 0, untilMs: newestMs };
+
+  test.each([
+    ['the next manifest', 22, manifestKey(someTarget, nameOf(23))],
+    ['_head', 24, headKey(someTarget)],
+  ])('is a fault and no missed slot if %s names it', async (_, date, by) => {
+    const store = await openWithout(date);
+    const { faults, gaps } = await readTimeline(store, someTarget, all);
+    const key = manifestKey(someTarget, nameOf(date));
+    expect(faults).toMatchObject([{ key, message: `is missing: ${by} names it` }]);
+    expect(gaps).toEqual([]);
+  });
+
+  test('is a fault only of a period that has it, also if the manifest after the period names it', async () => {
+    const store = await openWithout(22);
+    const keysOf = async (sinceMs: number, untilMs: number) =>
+      (await readTimeline(store, someTarget, { sinceMs, untilMs })).faults.map(({ key }) => key);
+    expect(await keysOf(0, newestMs - 2 * day)).toEqual([manifestKey(someTarget, nameOf(22))]);
+    expect(await keysOf(newestMs - day, newestMs)).toEqual([]);
+  });
+
+  test('is no fault if its name is in the future', async () => {
+    const store = await openHistory(newestMs - 2 * day);
+    await store.delete(manifestKey(someTarget, nameOf(24)));
+    const { faults } = await readTimeline(store, someTarget, all);
+    expect(faults).toEqual([]);
+  });
+});
+
+test('a manifest that cannot be read is no missed slot', async () => {
+  const store = await openHistory();
+  await store.put(manifestKey(someTarget, '20261122T000000Z'), Buffer.from('{'));
+  expect((await readTimeline(store, someTarget, { sinceMs: 0, untilMs: newestMs })).gaps).toEqual(
+    [],
+  );
 });
 
 describe('the gaps of a period', () => {
