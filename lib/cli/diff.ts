@@ -2,11 +2,12 @@
 
 import type { Connection } from '../app/connect.ts';
 import { exitCodes } from '../core/error-policy.ts';
-import { configFault } from '../core/errors.ts';
+import { CorruptError, configFault } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
 import type { Dataset } from '../core/ports.ts';
 import { datasets } from '../datasets/index.ts';
 import { parquetDecoder } from '../formats/parquet-rows.ts';
+import type { Fault } from '../snapshots/catalog.ts';
 import {
   type ChangeCounts,
   type ComparedRows,
@@ -79,32 +80,47 @@ async function runDiff(
     a === undefined ? null : readMoment('A', a, nowMs),
     b === undefined ? null : readMoment('B', b, nowMs),
   ] as const;
-  const comparisons = await chooseComparisons(connection, session, targets, moments);
+  const { comparisons, faults } = await chooseComparisons(connection, session, targets, moments);
   await scratch.removeLeft();
   const results = await compareAll(connection, session, comparisons, { format });
+  const errors = faults.map(({ key, message, hint }) => {
+    return { code: 'CORRUPT', message: `${key}: ${message}`, hint };
+  });
   return {
-    exitCode: exitCodes.complete,
-    json: session.json ? { status: 'ok', store: store.url, targets: results, errors: [] } : null,
+    exitCode: errors.length > 0 ? exitCodes.integrity : exitCodes.complete,
+    json: {
+      status: errors.length > 0 ? 'failed' : 'ok',
+      store: store.url,
+      targets: results,
+      errors,
+    },
     text: '',
   };
 }
 
-/** Logs the targets without such a pair. Throws ConfigError if no target has one. */
+/** Logs the targets without such a pair. `faults`: manifests that could have been chosen. Throws ConfigError, or CorruptError, if no target has one. */
 async function chooseComparisons(
   { store }: Connection,
   { log }: Session,
   targets: readonly StoredTarget[],
   moments: readonly [Moment | null, Moment | null],
-): Promise<Comparison[]> {
+): Promise<{ comparisons: Comparison[]; faults: Fault[] }> {
   const comparisons: Comparison[] = [];
+  const noted: Fault[] = [];
   const reasons: string[] = [];
   for (const target of targets) {
-    const pair = await choosePair(store, target, moments);
+    const pair = await choosePair(store, target, moments, noted);
     const name = typeof pair === 'string' ? '' : pair.current.sealed.manifest.dataset;
     const dataset = datasets.find((one) => one.name === name);
     if (typeof pair === 'string') reasons.push(`${describeTarget(target)}: ${pair}`);
     else if (dataset) comparisons.push({ target, dataset, pair });
     else reasons.push(`${describeTarget(target)}: this version does not know the dataset ${name}`);
+  }
+  // Both snapshots of a pair can have passed over the same manifest.
+  const faults = [...new Map(noted.map((fault) => [fault.key, fault])).values()];
+  const [fault] = faults;
+  if (comparisons.length === 0 && fault) {
+    throw new CorruptError(fault.key, fault.message, fault.hint);
   }
   if (comparisons.length === 0) {
     const hint =
@@ -119,7 +135,7 @@ async function chooseComparisons(
     const message = 'the two snapshots are of different lists: API, enterprise project or filters';
     log('warn', `${describeTarget(target)}: ${message}`, { hint });
   }
-  return comparisons;
+  return { comparisons, faults };
 }
 
 /** What must be equal in both snapshots for them to be of the same list. */

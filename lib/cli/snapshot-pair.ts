@@ -1,11 +1,18 @@
 // Responsible for choosing the two snapshots that `diff` compares.
 
-import { PrunedError } from '../core/errors.ts';
+import { CorruptError, PrunedError } from '../core/errors.ts';
 import { snapshotName, snapshotTimeMs, type TargetKey, tombstoneKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { findNewest, listSnapshots, readManifest, type Sealed } from '../snapshots/catalog.ts';
+import {
+  type Fault,
+  findNewest,
+  listSnapshots,
+  readManifest,
+  readManifestOrFault,
+  type Sealed,
+} from '../snapshots/catalog.ts';
 import type { Part } from '../snapshots/manifest.ts';
-import { isContinued } from '../snapshots/timeline.ts';
+import { isContinued, readTimeline } from '../snapshots/timeline.ts';
 import { describeTarget } from './format.ts';
 import type { StoredTarget } from './stored-targets.ts';
 import { readLastMoment } from './time-option.ts';
@@ -32,17 +39,20 @@ export function readMoment(path: string, text: string, nowMs: number): Moment {
 
 /**
  * `moments`: of the earlier snapshot and of the later one; null: the last complete one, and for the earlier one the complete one
- * before the later one. A string says why the target has no such pair. Throws PrunedError if the rows of one of them were deleted.
+ * before the later one. A string says why the target has no such pair. Adds to `faults` the manifests that were passed
+ * over because they are missing or cannot be read. Throws PrunedError if the rows of one of them were deleted.
  */
 export async function choosePair(
   store: Store,
   target: StoredTarget,
   moments: readonly [Moment | null, Moment | null],
+  faults: Fault[],
 ): Promise<SnapshotPair | string> {
-  const current = await findSnapshot(store, target, moments[1] ?? null);
+  const current = await findOrNote(store, target, moments[1] ?? null, faults);
   if (typeof current === 'string') return current;
   const before = snapshotName((snapshotTimeMs(current.manifest.snapshot) ?? 0) - 1_000);
-  const previous = await findSnapshot(store, target, moments[0] ?? { notAfter: before });
+  const moment = moments[0] ?? { notAfter: before };
+  const previous = await findOrNote(store, target, moment, faults);
   if (typeof previous === 'string') {
     if (moments[0] !== null) return previous;
     return `it has only one complete snapshot up to ${current.manifest.snapshot}`;
@@ -55,6 +65,32 @@ export async function choosePair(
   await checkKept(store, target, pair.previous, current);
   await checkKept(store, target, pair.current, previous);
   return { previous: pair.previous, current: pair.current };
+}
+
+/** As findSnapshot(), but adds to `faults` the manifests that could have been chosen and cannot be read. */
+async function findOrNote(
+  store: Store,
+  target: TargetKey,
+  moment: Moment | null,
+  faults: Fault[],
+): Promise<Sealed | string> {
+  const found = await findSnapshot(store, target, moment).catch((error: unknown) => {
+    if (error instanceof CorruptError) return 'its manifest cannot be read';
+    throw error;
+  });
+  const isNamed = moment !== null && 'snapshot' in moment;
+  if (isNamed && typeof found !== 'string') return found;
+  const timeOf = (name: string) => snapshotTimeMs(name) ?? 0;
+  const untilMs =
+    moment === null
+      ? store.nowMs() + 86_400_000
+      : timeOf(isNamed ? moment.snapshot : moment.notAfter);
+  let sinceMs = 0;
+  if (isNamed) sinceMs = untilMs;
+  else if (typeof found !== 'string') sinceMs = timeOf(found.manifest.snapshot) + 1_000;
+  if (sinceMs > untilMs) return found;
+  faults.push(...(await readTimeline(store, target, { sinceMs, untilMs })).faults);
+  return found;
 }
 
 /** Null: the newest complete one. A string says why there is none. */
@@ -127,7 +163,7 @@ async function findNearestKept(
   const nearest = names.sort((a, b) => distance(a) - distance(b)).slice(0, searchedMax);
   for (const name of nearest) {
     if (name === other?.manifest.snapshot) continue;
-    const sealed = await readManifest(store, target, name);
+    const { sealed } = await readManifestOrFault(store, target, name);
     const part = sealed && findRows(sealed);
     if (part && (await exists(store, part.key))) return name;
   }

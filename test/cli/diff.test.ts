@@ -101,6 +101,30 @@ test('one snapshot alone, an empty store and a missing folder are refused', asyn
   expect(empty.runtime.err()).toContain('there is no snapshot in');
 });
 
+test('a manifest that is gone or cannot be read is an error, and the others are compared', async () => {
+  const { diff, cwd, names, simulator } = await exportThree();
+  const [first, second, third] = names;
+  const folder = `_manifests/container_nodes/rgn=${simulator.region}/prj=${simulator.projectId}`;
+  const pathOf = (name: string) => join(cwd, 'lake', folder, `${name}.json`);
+  rmSync(pathOf(third));
+  const gone = await diff('--json');
+  expect(gone.code).toBe(5);
+  expect(gone.runtime.json()).toMatchObject({
+    status: 'failed',
+    targets: [{ previous: first, snapshot: second }],
+    errors: [
+      { code: 'CORRUPT', message: expect.stringContaining(`${folder}/${third}.json: is missing`) },
+    ],
+  });
+  expect((await diff()).runtime.err()).toContain(`${third}.json: is missing`);
+  expect((await diff(first, second)).code).toBe(0);
+  expect((await diff(first, third)).runtime.err()).toContain(`${third}.json: is missing`);
+  writeFileSync(pathOf(second), '{');
+  const none = await diff();
+  expect(none.code).toBe(5);
+  expect(none.runtime.err()).toContain(`${folder}/`);
+});
+
 test('an altered part is an integrity fault, and none of its rows is shown', async () => {
   const { diff, cwd, names } = await exportThree();
   const path = findPart(cwd, names[2]);

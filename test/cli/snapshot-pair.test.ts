@@ -26,7 +26,7 @@ async function choose(
   }
   const moment = (text: string | null) => text && readMoment('A', text, nowMs);
   const target = { ...someTarget, account: 'prod', isFiltered: false, dataset: null };
-  const pair = await choosePair(store, target, [moment(a) || null, moment(b) || null]);
+  const pair = await choosePair(store, target, [moment(a) || null, moment(b) || null], []);
   if (typeof pair === 'string') return pair;
   const days = [pair.previous, pair.current].map(({ sealed }) =>
     sealed.manifest.snapshot.slice(6, 8),
@@ -79,7 +79,9 @@ describe('rows of the predecessor that retention deleted', () => {
       if (name && isPruned) await store.put(tombstoneKey(someTarget, name), Buffer.from('{}\n'));
     }
     const target = { ...someTarget, account: 'prod', isFiltered: false, dataset: null };
-    const error = await choosePair(store, target, [null, null]).catch((cause: unknown) => cause);
+    const error = await choosePair(store, target, [null, null], []).catch(
+      (cause: unknown) => cause,
+    );
     expect(error).toBeInstanceOf(PrunedError);
     return (error as PrunedError).hint;
   }
