@@ -17,6 +17,7 @@ import {
 } from '../snapshots/catalog.ts';
 import type { Part } from '../snapshots/manifest.ts';
 import { describeDifference, partMissing } from '../snapshots/part-difference.ts';
+import { readTimeline } from '../snapshots/timeline.ts';
 import { collectEvidence, type Evidence, type KeptObject } from '../verification/evidence-chain.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { formatCheck, formatReadme } from './evidence-readme.ts';
@@ -129,12 +130,21 @@ async function findSnapshot(
   for (const target of targets) {
     const sealed = await readManifest(store, target, snapshot);
     if (sealed) found.push({ target, sealed });
+    else await requireNotGone(store, target, snapshot);
   }
   if (found.length > 0) return found;
   const names = await Promise.all(targets.map((target) => listSnapshots(store, target)));
   const nearest = listNearest(names.flat(), snapshot);
   const hint = `The nearest snapshots are ${nearest.join(', ')}.`;
   throw configFault('snapshot', `no picked target has the snapshot ${snapshot}`, hint);
+}
+
+/** Throws CorruptError if another object names the snapshot, although it has no manifest. */
+async function requireNotGone(store: Store, target: StoredTarget, snapshot: string): Promise<void> {
+  const timeMs = snapshotTimeMs(snapshot) ?? 0;
+  const { faults } = await readTimeline(store, target, { sinceMs: timeMs, untilMs: timeMs });
+  const [fault] = faults;
+  if (fault) throw new CorruptError(fault.key, fault.message, fault.hint);
 }
 
 const nearestMax = 3;

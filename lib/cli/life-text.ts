@@ -35,7 +35,7 @@ export function describeLife(
   life: NodeLife,
   { target, lives, nowMs, columns }: LifeContext,
 ): string {
-  const { hostId, names, now } = life;
+  const { hostId, names, now, isNowKnown } = life;
   const newest = lives.searched?.to ?? '';
   const name = findNewestName(life);
   const title = `${name ?? '(no name)'}  ${hostId}`;
@@ -48,7 +48,7 @@ export function describeLife(
   const table = openTable({ columns, wrapsLast: true, indent: '  ' });
   const { searched, knownFrom } = lives;
   const notes = [
-    ...(now ? [] : [`  not in the newest complete snapshot, ${newest}`]),
+    ...(now ? [] : [`  ${describeNoRow(isNowKnown, newest)}`]),
     ...(searched && knownFrom !== searched.from
       ? [
           `  before ${knownFrom ?? newest} not everything is known: rows were pruned or cannot be read`,
@@ -64,6 +64,11 @@ export function describeLife(
   const text = (some: readonly string[]) =>
     some.map((line) => `${fitLines(line, columns)}\n`).join('');
   return `${text(head)}${table.format(rows)}${text(notes)}`;
+}
+
+function describeNoRow(isKnown: boolean, newest: string): string {
+  if (isKnown) return `not in the newest complete snapshot, ${newest}`;
+  return `now: not known: the rows of the newest complete snapshot, ${newest}, cannot be read`;
 }
 
 /** The name that it has, or had last: it can have had that one twice. */
@@ -152,17 +157,23 @@ function describeEvent(row: Row, timeMs: number, clock: StatusClock): Line[] {
 
 /** Nothing if neither snapshot has the node. */
 function describeBreak(
-  { before, after, changesNone }: LifeBreak,
+  { before, after, changesNone, isUnread, renamed }: LifeBreak,
   timeMs: number,
   clock: StatusClock,
 ): Line[] {
   if (!before && !after) return [];
   const reason = changesNone === null ? '' : ` (${changesNone})`;
-  const note = `not compared with the snapshot before${reason}`;
+  const note = isUnread
+    ? 'its changes since the snapshot before cannot be read'
+    : `not compared with the snapshot before${reason}`;
+  const naming = renamed
+    ? [`host_name: ${showCell(renamed.before)} → ${showCell(renamed.after)}`]
+    : [];
   if (!before || !after) {
     clock.restart();
-    const details = after ? `${note}; ${describeStatuses(after)}` : note;
-    return [{ timeMs, event: after ? 'listed' : 'not listed', details }];
+    const event = after ? 'listed' : 'not listed';
+    const statuses = after ? [describeStatuses(after)] : [];
+    return [{ timeMs, event, details: [...naming, note, ...statuses].join('; ') }];
   }
   const differing = statusColumns.flatMap((name, index) => {
     if (before[index] === after[index]) return [];
@@ -172,8 +183,8 @@ function describeBreak(
   return [
     {
       timeMs,
-      event: differing.length > 0 ? 'changed' : 'listed',
-      details: [...differing, note].join('; '),
+      event: differing.length + naming.length > 0 ? 'changed' : 'listed',
+      details: [...differing, ...naming, note].join('; '),
     },
   ];
 }

@@ -172,12 +172,13 @@ function openFormatter(columns: readonly Column[]): (row: Row) => object {
 }
 
 function toJson({ account, region, projectId }: StoredTarget, life: NodeLife): object {
-  const { hostId, names, seen, events, now } = life;
+  const { hostId, names, seen, events, now, isNowKnown } = life;
   return {
     ...{ account, region, projectId, host_id: hostId, names },
     seen: seen.map(({ from, to }) => ({ from: toIso(from), to: to && toIso(to) })),
     events: events.map(formatChange),
     now: now && formatNode(now),
+    nowKnown: isNowKnown,
   };
 }
 

@@ -6,7 +6,7 @@ import type { Column, Dataset, Row } from '../core/ports.ts';
 import type { Fault } from '../snapshots/catalog.ts';
 import { changeColumns } from '../snapshots/changes.ts';
 import type { ChangesNone } from '../snapshots/manifest.ts';
-import type { TimelineSnapshot } from '../snapshots/timeline.ts';
+import { isContinued, type TimelineSnapshot } from '../snapshots/timeline.ts';
 import {
   collectRows,
   type Found,
@@ -22,11 +22,15 @@ export interface SeenPeriod {
   to: string | null;
 }
 
-/** A snapshot that was not compared with the complete one before it: there are no events of what changed between them. */
+/** A snapshot without readable changes since the complete one before it: there are no events of what changed between them. */
 export interface LifeBreak {
   snapshot: string;
-  /** As in its manifest; null: the changes are missing or altered, or the manifest does not say it. */
+  /** As in its manifest; null: the manifest does not say it, or it was compared. */
   changesNone: ChangesNone | null;
+  /** It was compared, but the part with the changes is missing, altered or may not be read. */
+  isUnread: boolean;
+  /** The names of the node in both snapshots; null: they are equal, or one of them is not known. */
+  renamed: { before: string; after: string } | null;
   /** The cells of the dataset's status columns in both snapshots; null: it does not have the node, or that is not known. */
   before: Row | null;
   after: Row | null;
@@ -42,8 +46,10 @@ export interface NodeLife {
   events: Row[];
   /** Oldest first. */
   breaks: LifeBreak[];
-  /** A row of the dataset's columns; null: the newest complete snapshot does not have it. */
+  /** A row of the dataset's columns; null: the newest complete snapshot does not have the node, or it is not known. */
   now: Row | null;
+  /** False: the rows of the newest complete snapshot cannot be read, and nothing else says that it does not have the node. */
+  isNowKnown: boolean;
 }
 
 export interface TargetLives {
@@ -91,6 +97,7 @@ export async function readNodeLives(
           events: found.events.sort((a, b) => a.index - b.index).map(({ row }) => row),
           breaks: listBreaks(hostId, found, segments, { complete, dataset }),
           now: found.now,
+          isNowKnown: found.now !== null || presence.at(-1) === false,
         };
       }),
     searched: complete.length === 0 ? null : { from: nameOf(0), to: nameOf(complete.length - 1) },
@@ -138,7 +145,7 @@ function findPresence(
 
 function listBreaks(
   hostId: string,
-  { events }: Found,
+  { events, names }: Found,
   segments: readonly Segment[],
   { complete, dataset }: Shape,
 ): LifeBreak[] {
@@ -164,14 +171,25 @@ function listBreaks(
     return segment.anchor?.statuses.get(hostId) ?? null;
   }
 
+  function findRenaming(previous: Segment, segment: Segment): LifeBreak['renamed'] {
+    const namesIn = ({ start, end }: Segment) =>
+      names.filter(({ index }) => index >= start && index <= end).map(({ name }) => name);
+    const [before, after] = [namesIn(previous).at(-1), namesIn(segment)[0]];
+    if (before === undefined || after === undefined || before === after) return null;
+    return { before, after };
+  }
+
   return segments
     .slice(0, -1)
     .map((segment, index) => {
       const previous = segments[index + 1] as Segment;
-      const manifest = complete[segment.start]?.manifest;
+      const current = complete[segment.start] as TimelineSnapshot;
+      const { snapshot, changesNone } = current.manifest;
       return {
-        snapshot: manifest?.snapshot ?? '',
-        changesNone: manifest?.changesNone ?? null,
+        snapshot,
+        changesNone,
+        isUnread: isContinued(complete[segment.start - 1] as TimelineSnapshot, current),
+        renamed: findRenaming(previous, segment),
         before: atEnd(previous),
         after: atStart(segment),
       };

@@ -84,6 +84,19 @@ test('a zip inside the store is refused, also through a link: exit code 2', asyn
   }
 });
 
+test('a manifest that is gone, but that _head names, is an integrity fault', async () => {
+  const cwd = createStore();
+  const key = manifestKey(
+    { table: 'container_nodes', region: 'cn-south-4', projectId: 'p2' },
+    newest,
+  );
+  rmSync(join(cwd, 'lake', key));
+  expect(await errorOf(cwd, newest, ...unfiltered)).toMatchObject({
+    exitCode: 5,
+    message: expect.stringContaining(`${key}: is missing: _head/`),
+  });
+});
+
 test('packs the snapshot of every target that has it, and says what was packed', async () => {
   const cwd = createStore();
   const { code, runtime } = await evidence(cwd, newest, ...unfiltered, '--json');

@@ -87,6 +87,7 @@ test('--json has the periods, the events as rows of the changes, and the row of 
     'seen',
     'events',
     'now',
+    'nowKnown',
   ]);
   expect(Object.keys(first.events[0] ?? {})).toEqual(
     changeColumns(containerNodes).map(({ name }) => name),
@@ -176,4 +177,43 @@ test('an altered changes part: exit 5, and what is known is printed', async () =
     nodes: [{ names: ['web-1', 'web-9'], seen: [{ from: isoOf(0), to: null }] }],
     errors: [{ code: 'CORRUPT' }],
   });
+});
+
+/** Overwrites the part of the snapshot in this folder of the first project. */
+function alterPart(cwd: string, folder: string, snapshot: string): void {
+  const parts = join(cwd, 'lake', folder);
+  const files = readdirSync(parts, { recursive: true }).map(String);
+  const path = files.find((one) => one.includes(`prj=${projects[0]}/${snapshot}-`)) ?? '';
+  writeFileSync(join(parts, path), 'altered');
+}
+
+test('says that now is not known if the newest rows cannot be read', async () => {
+  const { cwd, node, timeOf } = await openPeople();
+  alterPart(cwd, 'container_nodes', snapshotName(timeOf(6)));
+  const { code, runtime } = await node('h1', '--json');
+  expect(code).toBe(5);
+  expect(runtime.json()).toMatchObject({ nodes: [{ now: null, nowKnown: false }] });
+  const { runtime: text } = await node('h1');
+  expect(text.out()).toContain('now: not known: the rows of the newest complete snapshot');
+  expect(text.out()).not.toContain('not in the newest');
+  // h2 was not in the snapshot before, and the changes do not have it.
+  const { runtime: gone } = await node('h2', '--json');
+  expect(gone.json()).toMatchObject({ nodes: [{ now: null, nowKnown: true }] });
+});
+
+test('changes that cannot be read: the rows of both sides give name and statuses', async () => {
+  const { cwd, node, timeOf } = await openPeople();
+  alterPart(cwd, 'container_nodes_changes', snapshotName(timeOf(4)));
+  const { code, runtime } = await node('h1');
+  expect(code).toBe(5);
+  const lines = runtime
+    .out()
+    .split('\n')
+    .map((line) => line.replace(/ +/g, ' ').trim());
+  expect(lines).toContainEqual(
+    expect.stringMatching(
+      / changed host_name: web-1 → web-9; its changes since the snapshot before cannot be read$/,
+    ),
+  );
+  expect(runtime.out()).not.toMatch(/not compared with the snapshot before$/m);
 });
