@@ -93,6 +93,9 @@ async function runNodes(options: NodesOptions, session: Session): Promise<Outcom
       status: errors.length > 0 ? 'failed' : 'ok',
       store: store.url,
       targets: chosen.map((one, index) => toJson(one, counts[index] ?? noNodes())),
+      withoutSnapshot: picked.withoutSnapshot.map(({ account, table, region, projectId }) => {
+        return { account, table, region, projectId };
+      }),
       errors,
     },
     text: '',

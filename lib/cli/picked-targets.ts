@@ -9,7 +9,12 @@ import { checkFolder, connectStore } from './connection.ts';
 import { describeTarget } from './format.ts';
 import { addBucketOptions, addStoredPickOptions, type StoreOptions } from './options.ts';
 import type { Session } from './session.ts';
-import { pickStoredTargets, type StoredPicks, type StoredTarget } from './stored-targets.ts';
+import {
+  type PickedStored,
+  pickStoredTargets,
+  type StoredPicks,
+  type StoredTarget,
+} from './stored-targets.ts';
 
 export type ReaderOptions = Omit<StoreOptions, 'region'> & StoredPicks;
 
@@ -24,6 +29,8 @@ export function addReaderOptions(command: Command): void {
 export interface PickedTargets {
   connection: Connection;
   targets: StoredTarget[];
+  /** Targets of the configuration that the options pick and that have no snapshot. */
+  withoutSnapshot: PickedStored['withoutSnapshot'];
 }
 
 /** `pick`: which of the stored targets. Throws ConfigError; also if none is picked. */
@@ -41,7 +48,7 @@ export async function connectPickedTargets(
   await checkFolder(store, address === undefined ? 'store' : '--store');
   const covered = address !== undefined && config === undefined ? null : configured;
   const picks = { account, table, region, project };
-  return { connection, targets: await pick(store, covered, picks, session.log) };
+  return { connection, ...(await pick(store, covered, picks, session.log)) };
 }
 
 /** Logs the targets of other datasets. Throws ConfigError if all are of others. */

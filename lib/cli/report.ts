@@ -101,8 +101,9 @@ async function report(options: ReportOptions, session: Session): Promise<Outcome
   const folder = await resolveFolder(session.runtime.cwd, out ?? '');
   const isByFlags = address !== undefined && options.config === undefined;
   const picks = { account, table, region, project };
-  const stored = await pickStoredTargets(store, isByFlags ? null : configured, picks, session.log);
-  const targets = toTargets(stored, session);
+  const covered = isByFlags ? null : configured;
+  const stored = await pickStoredTargets(store, covered, picks, session.log);
+  const targets = toTargets(stored.targets, session);
   await requireOutsideStore(
     { name: '--out', path: folder, reason: outsideReason, hint: outsideHint },
     store,

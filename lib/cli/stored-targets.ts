@@ -22,8 +22,15 @@ export interface StoredPicks {
   project?: string[] | undefined;
 }
 
+export interface PickedStored {
+  /** Those with a snapshot, by name. */
+  targets: StoredTarget[];
+  /** Targets of the configuration that the options pick and that have no snapshot. */
+  withoutSnapshot: ConfiguredTarget[];
+}
+
 /**
- * The picked targets that have a snapshot, by name. `configured`: null for all targets of the store. Logs the stored targets that the
+ * The picked targets. `configured`: null for all targets of the store. Logs the stored targets that the
  * configuration does not have. Throws ConfigError for a name that no target has, and if none is left.
  */
 export async function pickAllStoredTargets(
@@ -31,7 +38,7 @@ export async function pickAllStoredTargets(
   configured: readonly ConfiguredTarget[] | null,
   picks: StoredPicks,
   log: Log,
-): Promise<StoredTarget[]> {
+): Promise<PickedStored> {
   const setting = settingOf(configured);
   const stored = await listStoredTargets(store);
   if (stored.length === 0) throw noSnapshot(setting, store);
@@ -42,25 +49,38 @@ export async function pickAllStoredTargets(
     stored.filter((one) => !covered.includes(one) && isPicked(one, picks)),
   );
   const picked = covered.filter((one) => isPicked(one, picks));
-  if (picked.length > 0) return picked;
+  const withoutSnapshot = (configured ?? []).filter(
+    (one) => isPicked(one, picks) && !stored.some((other) => isConfigured(other, [one])),
+  );
+  if (picked.length > 0) return { targets: picked, withoutSnapshot };
   throw nothingPicked(setting, covered);
 }
 
-/** As pickAllStoredTargets(), but without the targets of filtered tables that are not named. Logs them. */
+/**
+ * As pickAllStoredTargets(), but without the targets of filtered tables that are not named. Logs them, and the targets of the
+ * configuration that have no snapshot.
+ */
 export async function pickStoredTargets(
   store: Store,
   configured: readonly ConfiguredTarget[] | null,
   picks: StoredPicks,
   log: Log,
-): Promise<StoredTarget[]> {
-  const picked = await pickAllStoredTargets(store, configured, picks, log);
+): Promise<PickedStored> {
+  const found = await pickAllStoredTargets(store, configured, picks, log);
+  const { targets: picked, withoutSnapshot } = found;
+  if (withoutSnapshot.length > 0) {
+    log('warn', 'targets of the configuration have no snapshot yet', {
+      targets: withoutSnapshot.map(describeTarget),
+      hint: '`cgs-export status` says what each of them waits for.',
+    });
+  }
   // A filtered list is a part of another one: its rows would be shown twice.
   const shown = picked.filter(({ isFiltered }) => !isFiltered || picks.table !== undefined);
   logLeftOut(log, 'targets of filtered tables are left out', {
     targets: picked.filter((one) => !shown.includes(one)),
     hint: 'Name such a table with --table.',
   });
-  if (shown.length > 0) return shown;
+  if (shown.length > 0) return { targets: shown, withoutSnapshot };
   throw nothingPicked(settingOf(configured), picked);
 }
 
@@ -94,15 +114,17 @@ function logNotConfigured(log: Log, targets: readonly StoredTarget[]): void {
   });
 }
 
-const valueIn: { [name in keyof StoredPicks]-?: (target: StoredTarget) => string } = {
+type Pickable = Pick<StoredTarget, 'account' | 'table' | 'region'> & { projectId: string | null };
+
+const valueIn: { [name in keyof StoredPicks]-?: (target: Pickable) => string } = {
   account: ({ account }) => account ?? 'unknown',
   table: ({ table }) => table,
   region: ({ region }) => region,
-  project: ({ projectId }) => projectId,
+  project: ({ projectId }) => projectId ?? 'unknown',
 };
 const pickNames = ['account', 'table', 'region', 'project'] as const;
 
-function isPicked(target: StoredTarget, picks: StoredPicks): boolean {
+function isPicked(target: Pickable, picks: StoredPicks): boolean {
   return pickNames.every((name) => picks[name]?.includes(valueIn[name](target)) ?? true);
 }
 

@@ -138,6 +138,7 @@ test('--json counts the nodes that are shown, for each target', async () => {
       },
       { projectId: projects[1], rows: 0, nodes: 0 },
     ],
+    withoutSnapshot: [],
     errors: [],
   });
 });

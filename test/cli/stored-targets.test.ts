@@ -35,8 +35,17 @@ async function pick(
 ) {
   const logged: unknown[] = [];
   const log = (_: string, message: string, fields = {}) => void logged.push({ message, ...fields });
-  const found = await pickStoredTargets(await createStore(), configured, picks, log);
-  return { found: found.map(({ table, projectId }) => `${table} ${projectId}`), logged };
+  const { targets: found, withoutSnapshot } = await pickStoredTargets(
+    await createStore(),
+    configured,
+    picks,
+    log,
+  );
+  return {
+    found: found.map(({ table, projectId }) => `${table} ${projectId}`),
+    logged,
+    withoutSnapshot,
+  };
 }
 
 test('covers all targets but filtered ones, which it names', async () => {
@@ -88,4 +97,21 @@ test('covers the targets of the configuration, and names the stored ones that it
   await expect(pick({}, [{ ...one, projectId: null, account: 'other' }])).rejects.toThrow(
     'store: no target with a snapshot is picked',
   );
+});
+
+test('names the targets of the configuration that have no snapshot, if the options pick them', async () => {
+  const one = { account: 'prod', table: 'container_nodes', region: 'cn-south-4', projectId: 'p1' };
+  const never = { ...one, projectId: 'p9' };
+  const asked = { ...one, account: 'other', projectId: null };
+  const { withoutSnapshot, logged } = await pick({}, [one, never, asked]);
+  expect(withoutSnapshot).toEqual([never, asked]);
+  expect(logged).toContainEqual({
+    message: 'targets of the configuration have no snapshot yet',
+    targets: [
+      'prod container_nodes cn-south-4 p9',
+      'other container_nodes cn-south-4 (project not known)',
+    ],
+    hint: '`cgs-export status` says what each of them waits for.',
+  });
+  expect((await pick({ project: ['p1'] }, [one, never, asked])).withoutSnapshot).toEqual([]);
 });
