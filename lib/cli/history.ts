@@ -94,6 +94,9 @@ function readPeriod({ since, until }: HistoryOptions, nowMs: number): Period {
   const sinceMs = since === undefined ? 0 : readFirstMoment('--since', since, nowMs);
   const untilMs =
     until === undefined ? nowMs + 86_400_000 : readLastMoment('--until', until, nowMs);
+  if (until === undefined && sinceMs > nowMs) {
+    throw configFault('--since', `"${since}" is in the future`, 'Give a time that has passed.');
+  }
   if (sinceMs <= untilMs) return { sinceMs, untilMs };
   const hint = 'Give --since a time that is not after --until.';
   throw configFault('--since', `"${since}" is after --until`, hint);
@@ -188,6 +191,9 @@ function describeTimeline(target: StoredTarget, timeline: Timeline, shown: Shown
     numeric: isOfNodes ? [1, 3, 4, 5] : [1, 3],
     columns: shown.columns,
     wrapsLast: true,
+    linesMax: 2,
+    // The name of a snapshot is never cut.
+    least: { 0: 16 },
     indent: '  ',
   });
   const lines = entries.length === 0 ? '' : table.format([header, ...entries.map(toCells)]);

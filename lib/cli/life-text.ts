@@ -43,7 +43,7 @@ export function describeLife(
   const lines = [
     ...describeSeen(life, lives, nowMs),
     ...describeChanges(life, lives),
-    ...(now ? [describeNow(now, newest, nowMs)] : []),
+    ...(now ? [describeNow(now, lives, nowMs)] : []),
   ].sort((a, b) => a.timeMs - b.timeMs);
   const table = openTable({ columns, wrapsLast: true, indent: '  ' });
   const { searched, knownFrom } = lives;
@@ -200,16 +200,18 @@ function describeOthers(row: Row, names: readonly string[]): string[] {
   return names.map((name) => `${name}: ${showCell(before?.[name])} → ${showCell(after?.[name])}`);
 }
 
-function describeNow(row: Row, newest: string, nowMs: number): Line {
+/** A status that the first snapshot already shows may have begun before it. */
+function describeNow(row: Row, { searched }: TargetLives, nowMs: number): Line {
+  const [oldestMs, newestMs] = [timeOf(searched?.from ?? ''), timeOf(searched?.to ?? '')];
   const details = statusColumns.map((name) => {
     const sinceMs = nodeCell(row, containerNodes.sinceColumns[name] ?? '');
     const age =
       typeof sinceMs === 'number'
-        ? ` since ${formatTime(sinceMs)} (${formatDuration(Math.max(0, nowMs - sinceMs))})`
+        ? ` since ${sinceMs <= oldestMs ? 'at least ' : ''}${formatTime(sinceMs)} (${formatDuration(Math.max(0, nowMs - sinceMs))})`
         : '';
     return `${name} ${showCell(nodeCell(row, name))}${age}`;
   });
-  return { timeMs: timeOf(newest), event: 'now', details: details.join(', ') };
+  return { timeMs: newestMs, event: 'now', details: details.join(', ') };
 }
 
 function showCell(value: unknown): string {

@@ -48,7 +48,12 @@ function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutpu
     ...(isCommon(({ account }) => account) ? [0] : []),
   ];
   // Project, name and id: their start tells nodes apart.
-  const table = openTable({ columns: width, optional, narrowFirst: [2, 3, 4], indent: '  ' });
+  const table = openTable({
+    ...{ columns: width, optional, narrowFirst: [2, 3, 4], hasHeader: true, indent: '  ' },
+    // Of the id, 8 characters. Of `since`, the date and the age, such as `2026-09-28 (60 d)`, each with its ellipsis.
+    least: { 4: 9, 7: 20 },
+    expendable: [8, 2, 1],
+  });
   const names = ['account', 'region', 'project_id', 'host_name', 'host_id'];
   const cellsBefore = [...names, 'agent_status', 'protect_status'].map(indexOf);
   let isStarted = false;

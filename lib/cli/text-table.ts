@@ -16,8 +16,16 @@ export interface TableOptions {
   optional?: readonly number[];
   /** Columns that are narrowed to 12 before any other one is narrowed. */
   narrowFirst?: readonly number[];
+  /** No column is narrower than this, by column. Default: 6. */
+  least?: Readonly<Record<number, number>>;
+  /** True: the first row is a header. Columns that are empty, or `-`, in all other rows are left out before `optional`. */
+  hasHeader?: boolean;
+  /** Columns that are left out, in this order, if the lines are too wide with every column at its narrowest. */
+  expendable?: readonly number[];
   /** True: the last cell continues on the next line, at a space. It is not shortened. */
   wrapsLast?: boolean;
+  /** With `wrapsLast`: how many lines the last cell has at most; the last one is cut. Default: no limit. */
+  linesMax?: number;
   indent?: string;
 }
 
@@ -60,18 +68,30 @@ export function openTable(options: TableOptions): TableFormatter {
   let shown: number[] | null = null;
   let widths: number[] = [];
 
+  const leastOf = (column: number) => options.least?.[column] ?? narrowest;
+
   /** From the first rows. */
-  function layOut(natural: readonly number[]): number[] {
-    const limit = columns === null ? null : columns - indent.length;
-    let kept = natural.map((_, column) => column);
-    for (const column of optional) {
-      if (limit === null || totalOf(kept.map((one) => natural[one] ?? 0)) <= limit) break;
-      kept = kept.filter((one) => one !== column);
+  function layOut(rows: readonly Cells[]): number[] {
+    const needed = widthsOf(rows);
+    if (columns === null) {
+      widths = needed;
+      return needed.map((_, column) => column);
     }
-    const keptWidths = kept.map((column) => natural[column] ?? 0);
-    const first = narrowFirst.map((column) => kept.indexOf(column));
-    const fit = { first, wrapsLast: options.wrapsLast === true };
-    widths = limit === null ? keptWidths : fitWidths(keptWidths, limit, fit);
+    const limit = columns - indent.length;
+    const natural = needed.map((width, column) => Math.max(width, options.least?.[column] ?? 0));
+    const empty = options.hasHeader === true ? listEmpty(rows) : [];
+    const all = natural.map((_, column) => column);
+    const naturalOf = (column: number) => natural[column] ?? 0;
+    const some = leaveOut(all, [...empty, ...optional], { limit, widthOf: naturalOf });
+    const kept = leaveOut(some, options.expendable ?? [], {
+      limit,
+      widthOf: (column) => Math.min(naturalOf(column), leastOf(column)),
+    });
+    widths = fitWidths(kept.map(naturalOf), limit, {
+      first: narrowFirst.map((column) => kept.indexOf(column)),
+      least: kept.map(leastOf),
+      wrapsLast: options.wrapsLast === true,
+    });
     return kept;
   }
 
@@ -79,7 +99,7 @@ export function openTable(options: TableOptions): TableFormatter {
     format(rows) {
       if (rows.length === 0) return '';
       const escaped = rows.map((row) => row.map(escapeControls));
-      if (shown === null) shown = layOut(widthsOf(escaped));
+      if (shown === null) shown = layOut(escaped);
       const kept = shown;
       const cells = escaped.map((row) => kept.map((column) => row[column] ?? ''));
       if (columns === null) {
@@ -88,11 +108,33 @@ export function openTable(options: TableOptions): TableFormatter {
       }
       const aligns = kept.map((column) => (numeric.includes(column) ? 'right' : 'left'));
       const wrapped = options.wrapsLast === true && columns !== null ? kept.length - 1 : -1;
-      return draw(cells, { widths, aligns, wrapped })
+      return draw(cells, { widths, aligns, wrapped, linesMax: options.linesMax ?? Infinity })
         .map((line) => `${indent}${line}`.trimEnd().concat('\n'))
         .join('');
     },
   };
+}
+
+/** Columns whose cells, but for the header, say nothing. Nothing if there is only a header. */
+function listEmpty([header = [], ...rows]: readonly Cells[]): number[] {
+  if (rows.length === 0) return [];
+  return header.flatMap((_, column) =>
+    rows.every((row) => ['', '-'].includes(row[column] ?? '')) ? column : [],
+  );
+}
+
+/** Leaves out `columns`, in their order, while the rest is too wide. */
+function leaveOut(
+  all: readonly number[],
+  columns: readonly number[],
+  { limit, widthOf }: { limit: number; widthOf: (column: number) => number },
+): number[] {
+  let kept = [...all];
+  for (const column of columns) {
+    if (totalOf(kept.map(widthOf)) <= limit) break;
+    kept = kept.filter((one) => one !== column);
+  }
+  return kept;
 }
 
 function widthsOf(rows: readonly Cells[]): number[] {
@@ -112,16 +154,24 @@ function totalOf(widths: readonly number[]): number {
 interface Fit {
   /** Columns that are narrowed before the others; -1: none. */
   first: readonly number[];
+  /** How narrow each column can become. */
+  least: readonly number[];
   wrapsLast: boolean;
 }
 
 /** Of the columns that may be narrowed, the widest one is narrowed first. */
-function fitWidths(natural: readonly number[], limit: number, { first, wrapsLast }: Fit): number[] {
+function fitWidths(
+  natural: readonly number[],
+  limit: number,
+  { first, least, wrapsLast }: Fit,
+): number[] {
   const widths = [...natural];
   const all = widths.map((_, column) => column);
-  const narrow = (columns: readonly number[], least: number) => {
+  const narrow = (columns: readonly number[], floor: number) => {
     for (let excess = totalOf(widths) - limit; excess > 0; excess -= 1) {
-      const wide = columns.filter((column) => (widths[column] ?? 0) > least);
+      const wide = columns.filter(
+        (column) => (widths[column] ?? 0) > Math.max(floor, least[column] ?? 0),
+      );
       const widest = Math.max(...wide.map((column) => widths[column] ?? 0));
       const column = wide.findLast((one) => widths[one] === widest);
       if (column === undefined) return;
@@ -130,7 +180,7 @@ function fitWidths(natural: readonly number[], limit: number, { first, wrapsLast
   };
   if (wrapsLast) narrow(all.slice(-1), narrowestText);
   narrow(first, narrowFirstTo);
-  narrow(all, narrowest);
+  narrow(all, 0);
   return widths;
 }
 
@@ -139,9 +189,11 @@ interface Drawing {
   aligns: readonly ('left' | 'right')[];
   /** The column whose cells continue on the next line; -1: none. */
   wrapped: number;
+  /** Of the column that is wrapped. */
+  linesMax: number;
 }
 
-function draw(rows: readonly Cells[], { widths, aligns, wrapped }: Drawing): string[] {
+function draw(rows: readonly Cells[], { widths, aligns, wrapped, linesMax }: Drawing): string[] {
   const lines: string[] = [];
   for (let start = 0; start < rows.length; start += rowsAtATime) {
     const table = new Table({
@@ -152,11 +204,29 @@ function draw(rows: readonly Cells[], { widths, aligns, wrapped }: Drawing): str
     });
     for (const row of rows.slice(start, start + rowsAtATime)) {
       const toCell = (content: string, column: number) =>
-        column === wrapped ? { content, wordWrap: true } : content;
+        column === wrapped
+          ? { content: cutLines(content, widths[column] ?? 0, linesMax), wordWrap: true }
+          : content;
       table.push(row.map(toCell));
     }
     lines.push(...table.toString().split('\n'));
   }
   // cli-table3 can cut an emoji in half. Its first half takes one column.
   return lines.map((line) => line.replace(/\p{Surrogate}…/gu, '… '));
+}
+
+/** The start of `text` that, wrapped at spaces, takes at most `linesMax` lines; it ends with an ellipsis if that is not all. */
+function cutLines(text: string, width: number, linesMax: number): string {
+  let [lines, used] = [1, 0];
+  const words = text.split(' ');
+  for (const [index, word] of words.entries()) {
+    const needed = measureText(word);
+    const isLast = index === words.length - 1;
+    const room = lines === linesMax && !isLast ? width - 2 : width;
+    if (index > 0 && used + 1 + needed <= room) used += 1 + needed;
+    else if (index === 0) used = needed;
+    else if (lines < linesMax) [lines, used] = [lines + 1, needed];
+    else return `${words.slice(0, index).join(' ')} …`;
+  }
+  return text;
 }

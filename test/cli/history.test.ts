@@ -143,6 +143,15 @@ test('--since and --until are inclusive; a date means its first and its last sec
   ]);
 });
 
+test('--since in the future is refused', async () => {
+  const { history } = await openPeople();
+  const { code, runtime } = await history('--since', '2999-01-01', '--json');
+  expect(code).toBe(2);
+  expect(runtime.json().errors).toMatchObject([
+    { message: '--since: "2999-01-01" is in the future' },
+  ]);
+});
+
 test('a manifest that cannot be read: exit 5, the others are listed', async () => {
   const { history, nameOf, put } = await openPeople();
   const key = manifestKey(targetOf(projects[0]), nameOf(4));

@@ -69,6 +69,22 @@ test('at 100 columns, the dates and ages are still shown', () => {
   expect(row.length).toBeLessThanOrEqual(100);
 });
 
+test.each([
+  [80, [target]],
+  [80, [target, { ...other, account: 'test', region: 'cn-north-4' }]],
+  [100, [target, { ...other, account: 'test', region: 'cn-north-4' }]],
+])('at %i columns, the start of the id, the date and the age are whole', (columns, targets) => {
+  const since = { protect_status: 'closed', protect_status_since: endMs - 60 * 24 * hourMs };
+  const ids = { host_id: '0f6a1c5e-77aa-4b62-9d1f-0a53c9a0f1d2', host_name: 'n'.repeat(30) };
+  for (const private_ip of [null, '192.168.100.200']) {
+    const [header, row] = show({ ...since, ...ids, private_ip }, columns, targets);
+    expect(row).toContain(' 0f6a1c5e');
+    expect(row).toContain(' 2026-09-25 (60 d)');
+    expect(row.length).toBeLessThanOrEqual(columns);
+    if (private_ip === null) expect(header).not.toContain('private_ip');
+  }
+});
+
 test('the header is printed once', () => {
   const output = openNodeOutput('table', { columns: null, endMs, targets: [target] });
   expect(output.formatRows([])).toBe('');

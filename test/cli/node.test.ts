@@ -217,3 +217,19 @@ test('changes that cannot be read: the rows of both sides give name and statuses
   );
   expect(runtime.out()).not.toMatch(/not compared with the snapshot before$/m);
 });
+
+test('a status that the first snapshot has is known since at least then', async () => {
+  const startMs = Math.floor(Date.now() / 3_600_000) * 3_600_000 - 7_200_000;
+  const opened = { host_name: 'a', protect_status: 'opened', agent_status: 'online' };
+  const { store } = await seedStore(
+    [opened, { ...opened, agent_status: 'offline' }].map((node, index) => {
+      return { timeMs: startMs + index * 3_600_000, nodes: { h1: node } };
+    }),
+    3_600_000,
+  );
+  const cwd = createFolder();
+  copyToFolder(store, cwd);
+  const { runtime } = await call(['node', 'h1', '--store', `file:${cwd}`], { cwd });
+  const now = runtime.out().trimEnd().split('\n').at(-1);
+  expect(now).toMatch(/agent_status offline since 2.*, protect_status opened since at least 2/);
+});

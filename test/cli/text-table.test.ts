@@ -99,3 +99,36 @@ test('all rows are drawn in their order, however many', () => {
   const lines = linesOf(openTable({}).format(rows));
   expect(lines.map((line) => line.split(/ +/)[0])).toEqual(rows.map(([id]) => id));
 });
+
+test('a column keeps its least width, and others are left out for it', () => {
+  const rows = [
+    ['host_id', 'empty', 'other'],
+    ['0f6a1c5e-77aa-4b62', '-', 'x'.repeat(30)],
+  ];
+  const show = (columns: number, expendable: number[] = []) =>
+    openTable({ columns, hasHeader: true, least: { 0: 9 }, expendable }).format(rows);
+  expect(show(80)).toContain('empty');
+  expect(show(24)).toBe(`host_id      other\n0f6a1c5e-7…  ${'x'.repeat(10)}…\n`);
+  expect(show(12, [2])).toBe('host_id\n0f6a1c5e-77…\n');
+  for (const line of linesOf(show(17))) expect(measureText(line)).toBeLessThanOrEqual(17);
+  expect(show(17)).toContain('0f6a1c5e…');
+});
+
+test('the last cell has at most linesMax lines, none wider than the table', () => {
+  const table = (text: string) =>
+    linesOf(openTable({ columns: 20, wrapsLast: true, linesMax: 2 }).format([['name', text]]));
+  const long = table('one two three four five six seven');
+  expect(long).toHaveLength(2);
+  expect(long[1]).toMatch(/ …$/);
+  expect(table('one two three').join(' ')).not.toContain('…');
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ minLength: 1, maxLength: 30 }), { maxLength: 12 }),
+      (words) => {
+        const lines = table(words.join(' ').replace(/\s+/g, ' '));
+        expect(lines.length).toBeLessThanOrEqual(2);
+        for (const line of lines) expect(measureText(line)).toBeLessThanOrEqual(20);
+      },
+    ),
+  );
+});
