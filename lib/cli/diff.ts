@@ -128,6 +128,9 @@ async function chooseComparisons(
     throw configFault('diff', `there is nothing to compare: ${reasons.join('; ')}`, hint);
   }
   for (const reason of reasons) log('warn', `not compared: ${reason}`);
+  if (comparisons.some(({ pair }) => pair.isSwapped)) {
+    log('warn', 'A is later than B: what changed from B to A is shown');
+  }
   for (const { target, pair } of comparisons) {
     if (scopeOf(pair.previous) === scopeOf(pair.current)) continue;
     const hint =

@@ -24,8 +24,11 @@ export interface Compared {
 }
 
 export interface SnapshotPair {
+  /** The earlier one. */
   previous: Compared;
   current: Compared;
+  /** The arguments named the later one first. */
+  isSwapped: boolean;
 }
 
 /** What an argument of the command names. */
@@ -60,11 +63,13 @@ export async function choosePair(
   if (previous.manifestKey === current.manifestKey) {
     return `both arguments mean the snapshot ${current.manifest.snapshot}`;
   }
-  const pair = { previous: toCompared(previous), current: toCompared(current) };
+  const isSwapped = previous.manifest.snapshot > current.manifest.snapshot;
+  const [earlier, later] = isSwapped ? [current, previous] : [previous, current];
+  const pair = { previous: toCompared(earlier), current: toCompared(later) };
   if (!pair.previous || !pair.current) return 'a snapshot has no Parquet part';
-  await checkKept(store, target, pair.previous, current);
-  await checkKept(store, target, pair.current, previous);
-  return { previous: pair.previous, current: pair.current };
+  await checkKept(store, target, pair.previous, later);
+  await checkKept(store, target, pair.current, earlier);
+  return { previous: pair.previous, current: pair.current, isSwapped };
 }
 
 /** As findSnapshot(), but adds to `faults` the manifests that could have been chosen and cannot be read. */

@@ -29,7 +29,11 @@ test('compares the last two complete snapshots, or those that are named', async 
   expect(await pairsOf(await diff('--json'))).toEqual([[second, third]]);
   expect(await pairsOf(await diff(first, '--json'))).toEqual([[first, third]]);
   expect(await pairsOf(await diff(first, second, '--json'))).toEqual([[first, second]]);
-  expect(await pairsOf(await diff(third, first, '--json'))).toEqual([[third, first]]);
+  const swapped = await diff(third, first, '--json');
+  expect(await pairsOf(swapped)).toEqual([[first, third]]);
+  expect(swapped.runtime.logs()).toMatchObject([
+    { message: expect.stringContaining('A is later') },
+  ]);
   const asTime = (name: string) => name.replace(/(....)(..)(..T..)(..)(..Z)/, '$1-$2-$3:$4:$5');
   expect(await pairsOf(await diff(asTime(first), asTime(second), '--json'))).toEqual([
     [first, second],
