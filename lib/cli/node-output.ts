@@ -13,6 +13,8 @@ import { openTable } from './text-table.ts';
 export interface NodeOutput extends RowOutput {
   /** Of each target, before all rows. */
   describeSnapshot(target: StoredTarget, manifest: Manifest, ageMs: number): string;
+  /** `firstMs`: the time of the target's first stored snapshot. What it already shows began then or before: `≤`. */
+  formatRows(rows: readonly Row[], firstMs?: number): string;
   /** After all rows. `rows`: of the snapshots, before they were filtered. */
   describeEnd(counts: ProtectionCounts, rows: number): string;
 }
@@ -50,7 +52,7 @@ function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutpu
   // Project, name and id: their start tells nodes apart.
   const table = openTable({
     ...{ columns: width, optional, narrowFirst: [2, 3, 4], hasHeader: true, indent: '  ' },
-    // Of the id, 8 characters. Of `since`, the date and the age, such as `2026-09-28 (60 d)`, each with its ellipsis.
+    // Of the id, 8 characters. Of `since`, the date and the age, such as `≤ 2026-09-28 (60 d)`, each with its ellipsis.
     least: { 4: 9, 7: 20 },
     expendable: [8, 2, 1],
   });
@@ -58,10 +60,10 @@ function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutpu
   const cellsBefore = [...names, 'agent_status', 'protect_status'].map(indexOf);
   let isStarted = false;
 
-  function toCells(row: Row): string[] {
+  function toCells(row: Row, firstMs: number): string[] {
     return [
       ...cellsBefore.map((index) => showCell(row[index])),
-      describeSince(row, endMs),
+      describeSince(row, endMs, firstMs),
       showCell(row[indexOf('private_ip')]),
     ];
   }
@@ -73,11 +75,11 @@ function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutpu
       const text = `${describeTarget(target)}: ${snapshot}, ${age}, ${formatPlural(rows, 'node')}`;
       return `${fitLines(text, width)}\n`;
     },
-    formatRows(rows) {
+    formatRows(rows, firstMs = -Infinity) {
       if (rows.length === 0) return '';
       const head = isStarted ? [] : [header];
       isStarted = true;
-      return table.format([...head, ...rows.map(toCells)]);
+      return table.format([...head, ...rows.map((row) => toCells(row, firstMs))]);
     },
     describeEnd({ nodes, unprotected, offline }, rows) {
       const part = nodes === rows ? '' : ` of ${formatCount(rows)}`;
@@ -101,9 +103,12 @@ const [agentStatus, agentSince] = ['agent_status', 'agent_status_since'].map(ind
 const firstSeen = indexOf('first_seen_at');
 
 /** Since when the node is unprotected or offline, or when it was first seen. The date comes first: a narrow cell is cut at its end. */
-function describeSince(row: Row, endMs: number): string {
+function describeSince(row: Row, endMs: number, firstMs: number): string {
   const cellOf = (index: number | undefined) => row[index ?? -1] ?? null;
-  const dated = (word: string, time: Cell) => `${describeDate(time, endMs)} ${word}`;
+  const dated = (word: string, time: Cell) => {
+    const bound = typeof time === 'number' && time <= firstMs ? '≤ ' : '';
+    return `${bound}${describeDate(time, endMs)} ${word}`;
+  };
   const reasons = [
     ...(isUnprotected(cellOf(protectStatus)) ? [dated('unprotected', cellOf(protectSince))] : []),
     ...(isOffline(cellOf(agentStatus)) ? [dated('offline', cellOf(agentSince))] : []),

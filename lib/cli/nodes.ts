@@ -209,11 +209,12 @@ async function listAll(
 async function listOne(
   { store, scratch }: Connection,
   session: Session,
-  { target, used }: Chosen,
+  { target, used, newer }: Chosen,
   { tests, output, print }: Listing,
 ): Promise<ProtectionCounts & { isRead: boolean }> {
   const { columns, keyColumn } = containerNodes;
   const counts = noNodes();
+  const firstMs = snapshotTimeMs(newer.firstStored ?? '') ?? -Infinity;
   const total = used.part.rows;
   let done = 0;
   const stateAt = () => describeRead(session, 'nodes', { done, total });
@@ -235,7 +236,8 @@ async function listOne(
           counts.unprotected += shown.filter(tests.isUnprotected).length;
           counts.offline += shown.filter(tests.isOffline).length;
           done += batch.length;
-          if (!(await print(output.formatRows(shown)))) return { ...counts, isRead: false };
+          if (!(await print(output.formatRows(shown, firstMs))))
+            return { ...counts, isRead: false };
         }
       }
     } finally {

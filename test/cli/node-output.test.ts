@@ -91,3 +91,10 @@ test('the header is printed once', () => {
   expect(output.formatRows([rowOf({})])).toContain('host_name');
   expect(output.formatRows([rowOf({})])).not.toContain('host_name');
 });
+
+test('what the first stored snapshot already shows began on or before it', () => {
+  const output = openNodeOutput('table', { columns: null, endMs, targets: [target] });
+  const since = endMs - 48 * hourMs;
+  expect(output.formatRows([rowOf({})], since)).toContain('  ≤ 2026-11-22 (2 d) first seen  ');
+  expect(output.formatRows([rowOf({})], since - 1)).toContain('  2026-11-22 (2 d) first seen  ');
+});
