@@ -39,12 +39,19 @@ function nodesIn(rows: readonly unknown[][]): number {
   return rows.reduce((sum, row) => sum + Number(row[3]), 0);
 }
 
-test('exports and verifies, prints queries that work, and adds a snapshot in a second run', async () => {
+/** In the folder of the store, but in none of its data directories. */
+const reportFiles = [
+  ...['changes.csv', 'report.html', 'report.json', 'snapshots.csv', 'unprotected.csv'],
+];
+
+test('exports and verifies, prints queries that work, and writes a report, and adds snapshots in a second run', async () => {
   const cwd = createFolder();
   const first = await call(['demo'], { cwd });
   expect(first.code).toBe(0);
   const text = first.runtime.out();
-  expect(text).toContain('verified: 1 manifest, 2 parts');
+  expect(text).toContain('verified: 3 manifests, 8 parts');
+  expect(text).toMatch(/\n {2}open demo-out\/report\.html\n$/);
+  expect(readdirSync(join(cwd, 'demo-out'))).toEqual(expect.arrayContaining(reportFiles));
   expect(text).toMatch(/Parquet +demo-out\/container_nodes\n/);
   const second = await call(['demo', '--json'], { cwd });
   expect(second.code).toBe(0);
@@ -53,14 +60,15 @@ test('exports and verifies, prints queries that work, and adds a snapshot in a s
     snapshots: { rows: number; manifest: string; snapshot: string }[];
   } & Record<string, unknown>;
   expect({ status, out }).toEqual({ status: 'sealed', out: join(cwd, 'demo-out') });
-  expect(verification).toMatchObject({ manifests: 2, parts: 4, faults: [] });
+  expect(snapshots).toHaveLength(3);
+  expect(verification).toMatchObject({ manifests: 6, parts: 17, faults: [], unnamed: reportFiles });
   for (const query of Object.values(queries)) expect(text).toContain(query);
 
-  // The newest snapshot only, not both.
+  // The newest snapshot only, not all.
   const duckdb = queries.duckdb ?? '';
   const counts = await runDuckdb(duckdb, cwd);
   expect(new Set(counts.map(([region]) => region))).toEqual(new Set(['cn-south-4']));
-  expect(nodesIn(counts)).toBe(snapshots[0]?.rows);
+  expect(nodesIn(counts)).toBe(snapshots.at(-1)?.rows);
 
   // So do the shell commands.
   const offline = counts.filter(([, , status]) => status !== 'online');

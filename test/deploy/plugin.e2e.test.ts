@@ -262,7 +262,7 @@ describe('from deploy to remove', () => {
     const [reported] = await double.fireTimers('every-week');
     expect(reported?.result).toMatchObject({ status: 'written', targets: 1, errors: [] });
     const { page } = (reported?.result ?? {}) as { page?: string };
-    expect(await readFile(join(folder, page ?? ''), 'utf8')).toContain('<!doctype html>');
+    expect(await readFile(join(folder, page ?? ''), 'utf8')).toContain('<!DOCTYPE html>');
     expect(double.delivered).toEqual([]);
   });
 

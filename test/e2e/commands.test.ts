@@ -233,16 +233,17 @@ accounts: [{ name: prod, targets: [${target}] }]
     expectCode(await runCli(['status'], { cwd }), 0);
   });
 
-  test('demo exports, verifies and shows how to query', async () => {
+  test('demo exports three times, verifies, writes a report and shows how to query', async () => {
     const cwd = createFolder();
     const ended = await runCli(['demo', '--json'], { cwd });
     expectCode(ended, 0);
     const output = readJson<Output & { out: string; queries: Record<string, string> }>(ended);
     expect(output).toMatchObject({ status: 'sealed', out: join(cwd, 'demo-out') });
+    expect(readFileSync(join(cwd, 'demo-out', 'report.html'), 'utf8')).toContain('<!DOCTYPE html>');
     expect(Object.keys(output.queries)).toEqual(['duckdb', 'jq', 'verify', 'status']);
     const verified = await runCli(['verify', '--store', 'file:./demo-out'], { cwd });
     expectCode(verified, 0);
-    expect(verified.out).toContain('verified: 1 manifest');
+    expect(verified.out).toContain('verified: 3 manifests');
     const plain = await runCli(['demo'], { cwd });
     expectCode(plain, 0);
     expect(plain.out).toContain('Try next:');

@@ -278,7 +278,8 @@ export const english = {
   size: 'Bytes',
   hash: 'SHA-256',
   fileRows: 'Rows',
-  cutNote: 'This page was cut to stay below 1 MiB. The CSV files and report.json have everything.',
+  cutNote:
+    'This page was cut to stay below 1 MiB. The CSV files have all intervals, changes and snapshots; report.json has more than the page.',
 };
 
 export type TextKey = keyof typeof english;

@@ -262,5 +262,6 @@ export const chinese: Texts = {
   size: '字节',
   hash: 'SHA-256',
   fileRows: '行数',
-  cutNote: '为使页面小于 1 MiB，内容有删减。CSV 文件和 report.json 包含全部内容。',
+  cutNote:
+    '为使页面小于 1 MiB，内容有删减。CSV 文件包含全部时段、变更和快照；report.json 的内容多于本页面。',
 };
