@@ -59,6 +59,8 @@ async function createWorld(signerOf: (age: number) => KeyPair | null = () => own
   };
 }
 
+type World = Awaited<ReturnType<typeof createWorld>>;
+
 test('prunes an honest chain: the key proves each snapshot', async () => {
   const { names, store, prune, kept, verify } = await createWorld();
   expect(await findProven(store, someTarget, names, own.publicKey)).toEqual({
@@ -68,6 +70,18 @@ test('prunes an honest chain: the key proves each snapshot', async () => {
   expect(await prune()).toMatchObject({ errors: [] });
   expect(kept().length).toBeLessThan(6);
   expect((await verify()).faults).toEqual([]);
+});
+
+test.each([
+  ['is damaged', async (world: World, key: string) => world.store.put(key, Buffer.from('{}\n'))],
+  ['is gone', async (world: World, key: string) => world.store.delete(key)],
+])('a manifest that %s ends what the key proves', async (_what, damage) => {
+  const world = await createWorld();
+  const { names, store } = world;
+  await damage(world, manifestKey(someTarget, names[4] ?? ''));
+  expect(await findProven(store, someTarget, names, own.publicKey)).toMatchObject({
+    snapshots: new Set(names.slice(5)),
+  });
 });
 
 describe('prunes as without a signing key', () => {

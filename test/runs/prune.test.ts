@@ -78,6 +78,19 @@ test('a dry run on a file store warns if the clock of this host does not fit the
   expect(await warnings(0, { store })).toEqual([]);
 });
 
+test('the newest snapshot of all targets counts for the clock of a dry run', async () => {
+  const other = { ...someTarget, projectId: 'p2' };
+  const { prune, store, clock } = await createPruningWorld({
+    histories: [{}, { target: other, newestMs: Date.UTC(2026, 0, 1) }],
+  });
+  const seen: string[] = [];
+  const log: Log = (level, message) => void (level === 'warn' && seen.push(message));
+  const readClock = async () => ({ kind: 'host' as const, nowMs: clock.nowMs() });
+  const offStore = { ...store, readClock };
+  await prune({ isDryRun: true, store: offStore, log, targets: [someTarget, other] });
+  expect(seen).toEqual([]);
+});
+
 describe('deletes nothing of a snapshot', () => {
   test('whose tombstone does not fit, or is of a snapshot that is always kept', async () => {
     const { prune, prunable, store, clock } = await createPruningWorld();
