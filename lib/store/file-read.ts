@@ -103,11 +103,12 @@ export async function checkRoot(root: string): Promise<'exists' | 'absent'> {
   const hint = 'Name a folder as the store, or one that does not exist yet.';
   if (found?.isDirectory()) return 'exists';
   if (found) throw unusable(root, 'is not a folder', hint);
-  const isLink = await lstat(root).then(
-    () => true,
-    () => false,
-  );
-  if (isLink) throw unusable(root, 'is a link to a folder that does not exist', hint);
+  const entry = await lstat(root).catch(nullIfAbsent);
+  if (entry?.isSymbolicLink()) {
+    throw unusable(root, 'is a link to a folder that does not exist', hint);
+  }
+  // Another process has created it since.
+  if (entry) return checkRoot(root);
   await checkParents(root, hint);
   return 'absent';
 }

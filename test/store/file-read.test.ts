@@ -1,10 +1,10 @@
 // Tests reading of single files beyond file.test.ts, which tests what is no object.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { readRegularFile } from '../../lib/store/file-read.ts';
+import { checkRoot, readRegularFile } from '../../lib/store/file-read.ts';
 
 test('reads a file of exactly the largest size, and an empty one', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'file-read-'));
@@ -18,4 +18,17 @@ test('reads a file of exactly the largest size, and an empty one', async () => {
   expect(await readRegularFile(path, 10)).toHaveLength(0);
   expect(await readRegularFile(join(folder, 'b'), 10)).toBeNull();
   expect(await readRegularFile(folder, 10)).toBeNull();
+});
+
+test('a folder that another process creates during the check is no broken link', async () => {
+  const parent = await mkdtemp(join(tmpdir(), 'root-'));
+  onTestFinished(() => rm(parent, { recursive: true, force: true }));
+  const results = await Promise.allSettled(
+    Array.from({ length: 300 }, async (_, index) => {
+      const root = join(parent, String(index));
+      const [found] = await Promise.all([checkRoot(root), mkdir(root)]);
+      return found;
+    }),
+  );
+  expect(results.filter(({ status }) => status === 'rejected')).toEqual([]);
 });
