@@ -1,4 +1,4 @@
-// Responsible for what an alert is, and for its id. Pure. Not responsible for when one is sent (rules.ts).
+// Responsible for what an alert is, and for its id. Pure. Not responsible for when one is due (due-alerts.ts).
 
 import { sha256 } from '../core/state.ts';
 

@@ -1,20 +1,13 @@
 // Responsible for publishing one message to a topic of Simple Message Notification (SMN), signed as every other request. Of
 // the answer only the status is used: it decides, and a body that arrives slowly must not keep the next message back.
 
-import { ExportError } from '../core/errors.ts';
+import type { ExportError } from '../core/errors.ts';
 import type { Clock, Scrubber } from '../core/ports.ts';
 import { type Answer, classifyAnswer, type Peer } from './answers.ts';
-import { isTransient, retry } from './retry.ts';
+import { type DeliveryLimits, deliver, withDeliveryHint } from './delivery.ts';
 import { type HttpRequest, sendRequest } from './send.ts';
 import { type CredentialsProvider, signRequest } from './sign.ts';
 import type { Fetch } from './transport.ts';
-import {
-  type DeliveryLimits,
-  deliveryBackoffMs,
-  deliveryTriesMax,
-  withDeliveryHint,
-} from './webhook.ts';
-
 export interface TopicOptions {
   topicUrn: string;
   /** Those of the URN. */
@@ -38,10 +31,9 @@ const subjectBytesMax = 512;
 export async function publishToTopic(
   options: TopicOptions,
   message: { subject: string; message: string },
-  { timeoutMs, signal }: DeliveryLimits,
+  limits: DeliveryLimits,
 ): Promise<ExportError | null> {
   const { region, projectId, topicUrn, endpoint, clock, fetch, scrubber } = options;
-  const endMs = clock.monotonicMs() + timeoutMs;
   // Not escaped: the signer escapes each part itself, and a path may contain colons.
   const url = `${endpoint}/v2/${projectId}/notifications/topics/${topicUrn}/publish`;
   const body = JSON.stringify({ ...message, subject: cutSubject(message.subject) });
@@ -51,33 +43,17 @@ export async function publishToTopic(
     permissionHint: `Grant the identity smn:topic:publish in project ${projectId} in region ${region}, and check alerts.smn.topicUrn.`,
     windowMs: 60_000,
   };
-  async function tryOnce() {
+  return deliver(clock, limits, async (left) => {
     const headers = await authorize(options, url, body);
     const request: HttpRequest = {
       ...{ method: 'POST', url, headers, body, okStatus: 200, readsBody: false },
-      timeoutMs: endMs - clock.monotonicMs(),
-      signal,
+      ...left(),
     };
     const { answer, error } = await sendRequest(peer, request);
-    const failure =
-      answer === null
-        ? withDeliveryHint(error as ExportError, settings)
-        : judge(peer, answer, describeTopic(options));
-    return failure === null ? { value: null } : { error: failure };
-  }
-  try {
-    return await retry(tryOnce, {
-      triesMax: deliveryTriesMax,
-      backoffMs: deliveryBackoffMs,
-      clock,
-      signal,
-      isRetryable: isTransient,
-      mayWait: (delayMs) => clock.monotonicMs() + delayMs < endMs,
-    });
-  } catch (error) {
-    if (error instanceof ExportError) return error;
-    throw error;
-  }
+    return answer === null
+      ? withDeliveryHint(error as ExportError, settings)
+      : judge(peer, answer, describeTopic(options));
+  });
 }
 
 const settings = 'alerts.smn';

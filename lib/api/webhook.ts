@@ -2,9 +2,9 @@
 // answer but its status is ever in an error: the address is a secret, and the answer can be anything.
 
 import { createHmac } from 'node:crypto';
-import { AuthError, ExportError, ProtocolError, TransientError } from '../core/errors.ts';
+import { AuthError, type ExportError, ProtocolError, TransientError } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
-import { isTransient, retry } from './retry.ts';
+import { type DeliveryLimits, deliver, withDeliveryHint } from './delivery.ts';
 import { sendRequest } from './send.ts';
 import type { Fetch } from './transport.ts';
 
@@ -14,22 +14,6 @@ export interface WebhookOptions {
   secret: string;
   fetch: Fetch;
   clock: Clock;
-}
-
-/** How long all tries of one delivery together may take, and what stops them. */
-export interface DeliveryLimits {
-  timeoutMs: number;
-  signal: AbortSignal;
-}
-
-/** Tries of one delivery in one invocation. The next invocation tries again. */
-export const deliveryTriesMax = 2;
-export const deliveryBackoffMs = 500;
-/** For an error without an answer: its own hint can be about an export, which a test of alerts is not. */
-export function withDeliveryHint(error: ExportError, settings: string): ExportError {
-  if (error.code !== 'TIMEOUT' && error.code !== 'NETWORK') return error;
-  const hint = `This can pass by itself. If it persists, check ${settings}, the network and the proxy.`;
-  return Object.assign(error, { hint });
 }
 
 const name = 'the webhook';
@@ -43,12 +27,11 @@ const settings = 'alerts.webhook.url';
 export async function postToWebhook(
   { url, secret, fetch, clock }: WebhookOptions,
   bodyAt: (nowMs: number) => string,
-  { timeoutMs, signal }: DeliveryLimits,
+  limits: DeliveryLimits,
 ): Promise<ExportError | null> {
-  const endMs = clock.monotonicMs() + timeoutMs;
   // Texts of the answer are not used, so there is nothing to scrub in them.
   const peer = { fetch, clock, scrub: () => '', name, settings, ...noHints };
-  async function tryOnce() {
+  return deliver(clock, limits, async (left) => {
     const body = bodyAt(clock.nowMs());
     const { answer, error } = await sendRequest(peer, {
       method: 'POST',
@@ -60,28 +43,12 @@ export async function postToWebhook(
       body,
       okStatus: 200,
       readsBody: false,
-      timeoutMs: endMs - clock.monotonicMs(),
-      signal,
+      ...left(),
     });
-    const failure =
-      answer === null
-        ? hideAddress(withDeliveryHint(error as ExportError, settings), url)
-        : judge(answer.status);
-    return failure === null ? { value: null } : { error: failure };
-  }
-  try {
-    return await retry(tryOnce, {
-      triesMax: deliveryTriesMax,
-      backoffMs: deliveryBackoffMs,
-      clock,
-      signal,
-      isRetryable: isTransient,
-      mayWait: (delayMs) => clock.monotonicMs() + delayMs < endMs,
-    });
-  } catch (error) {
-    if (error instanceof ExportError) return error;
-    throw error;
-  }
+    return answer === null
+      ? hideAddress(withDeliveryHint(error as ExportError, settings), url)
+      : judge(answer.status);
+  });
 }
 
 const noHints = { identityHint: '', permissionHint: '', windowMs: 0 };

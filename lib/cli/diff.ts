@@ -1,6 +1,7 @@
 // Responsible for the command `diff`: the rows that differ between two stored snapshots of each target.
 
 import type { Connection } from '../app/connect.ts';
+import { listErrors } from '../app/verify-run.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { CorruptError, configFault } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
@@ -83,9 +84,7 @@ async function runDiff(
   const { comparisons, faults } = await chooseComparisons(connection, session, targets, moments);
   await scratch.removeLeft();
   const results = await compareAll(connection, session, comparisons, { format });
-  const errors = faults.map(({ key, message, hint }) => {
-    return { code: 'CORRUPT', message: `${key}: ${message}`, hint };
-  });
+  const errors = listErrors({ faults, unchecked: [] });
   return {
     exitCode: errors.length > 0 ? exitCodes.integrity : exitCodes.complete,
     json: {

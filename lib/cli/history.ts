@@ -1,5 +1,6 @@
 // Responsible for the command `history`: the snapshots and the missed slots of each stored target.
 
+import { listErrors } from '../app/verify-run.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { configFault } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
@@ -74,9 +75,7 @@ async function runHistory(options: HistoryOptions, session: Session): Promise<Ou
       : describeTimeline(target, timeline, { store, columns: tableColumns(session) });
     if (isRead) isRead = await print(text);
   }
-  const errors = faults.map(({ key, message, hint }) => {
-    return { code: 'CORRUPT', message: `${key}: ${message}`, hint };
-  });
+  const errors = listErrors({ faults, unchecked: [] });
   return {
     exitCode: worstOf(errors.length > 0 ? [exitCodes.integrity] : []),
     json: {

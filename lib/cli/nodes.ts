@@ -1,6 +1,7 @@
 // Responsible for the command `nodes`: the rows of one complete snapshot of each target.
 
 import type { Connection } from '../app/connect.ts';
+import { listErrors } from '../app/verify-run.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { CorruptError, configFault } from '../core/errors.ts';
 import { snapshotName, snapshotTimeMs } from '../core/object-keys.ts';
@@ -84,9 +85,7 @@ async function runNodes(options: NodesOptions, session: Session): Promise<Outcom
   });
   const print = openPrinter(session, format);
   const counts = await listAll(connection, session, chosen, { tests, output, print });
-  const errors = faults.map(({ key, message, hint }) => {
-    return { code: 'CORRUPT', message: `${key}: ${message}`, hint };
-  });
+  const errors = listErrors({ faults, unchecked: [] });
   return {
     exitCode: worstOf(errors.length > 0 ? [exitCodes.integrity] : []),
     json: {

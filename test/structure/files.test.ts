@@ -64,6 +64,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/reports/life-reader.ts': 'test/reports/node-life.property.test.ts, through readNodeLives',
   'lib/reports/figures.ts':
     'limits; test/reports/report-reading.test.ts compares the figures with SQL',
+  'lib/api/delivery.ts': 'test/api/webhook.test.ts and test/api/smn.test.ts, through both',
   'lib/reports/later-rows.ts': 'test/reports/report-reading.property.test.ts: only pruned days',
   'lib/reports/target-walk.ts': 'test/reports/report-reading.test.ts, through readReport',
   'lib/reports/walk-parts.ts': 'test/reports/report-reading.test.ts, through readReport',
