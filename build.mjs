@@ -41,24 +41,8 @@ async function buildAll(root, only) {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
   const names = await readdir(join(root, 'functions')).catch(() => []);
   const functions = names.filter((name) => /^[a-z][a-z0-9-]*\.ts$/.test(name));
-  const all = [
-    {
-      name: 'cli',
-      from: 'lib/cli/main.ts',
-      to: 'cli.js',
-      banner: `#!/usr/bin/env node\n${quietSdk}`,
-    },
-    ...functions.map((file) => {
-      const name = basename(file, '.ts');
-      return {
-        name,
-        from: `functions/${file}`,
-        to: `functions/${name}/index.js`,
-        banner: quietSdk,
-      };
-    }),
-  ];
-  const entries = only.length === 0 ? all : all.filter(({ name }) => only.includes(name));
+  const all = functions.map((file) => basename(file, '.ts'));
+  const named = only.length === 0 ? all : all.filter((name) => only.includes(name));
   await readFile(join(root, 'lib/cli/main.ts')).catch(() => {
     throw new Error('lib/cli/main.ts is missing, so there is nothing to build');
   });
@@ -69,16 +53,28 @@ async function buildAll(root, only) {
   // Node would load these files as ES modules, because the root package.json says so, and they would export nothing.
   await writeFile(join(dist, 'package.json'), '{"type":"commonjs"}\n');
   const define = { __VERSION__: JSON.stringify(version), ...(await definePageAssets(root)) };
-  await Promise.all(entries.map((entry) => buildEntry(root, dist, define, entry)));
-  if (only.length === 0) await chmod(join(dist, 'cli.js'), 0o755);
+  const paths = named.map((name) => ({
+    in: `functions/${name}.ts`,
+    out: `functions/${name}/index`,
+  }));
+  await buildBundles({ root, define, entryPoints: paths, banner: quietSdk });
+  if (only.length > 0) return;
+  await buildBundles({
+    root,
+    define,
+    entryPoints: [{ in: 'lib/cli/main.ts', out: 'cli' }],
+    banner: `#!/usr/bin/env node\n${quietSdk}`,
+  });
+  await chmod(join(dist, 'cli.js'), 0o755);
 }
 
-async function buildEntry(root, dist, define, { name, from, to, banner }) {
-  const outfile = join(dist, to);
+/** All bundles in one call, because esbuild then reads each module once. */
+async function buildBundles({ root, define, entryPoints, banner }) {
+  const dist = join(root, 'dist');
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: [from],
-    outfile,
+    entryPoints,
+    outdir: dist,
     bundle: true,
     platform: 'node',
     format: 'cjs',
@@ -99,15 +95,23 @@ async function buildEntry(root, dist, define, { name, from, to, banner }) {
     logLevel: 'warning',
     metafile: true,
   });
-  const missing = Object.values(metafile.outputs)
-    .flatMap((output) => output.imports)
-    .filter(({ external, path }) => external && !isBuiltin(path))
-    .map(({ path }) => path);
-  if (missing.length > 0) {
-    await rm(outfile, { force: true });
-    throw new Error(`${from} would need ${[...new Set(missing)].join(', ')} at run time`);
+  for (const [path, output] of Object.entries(metafile.outputs)) {
+    if (output.entryPoint !== undefined) await finishBundle(root, metafile, path, output);
   }
-  await writeFile(join(dist, 'meta', `${name}.json`), `${JSON.stringify(metafile)}\n`);
+}
+
+/** Writes dist/meta/NAME.json, which states what the bundle at `path` contains. Throws Error if it needs a package at run time. */
+async function finishBundle(root, { inputs }, path, output) {
+  const missing = output.imports.filter(({ external, path }) => external && !isBuiltin(path));
+  if (missing.length > 0) {
+    await rm(join(root, path), { force: true });
+    const packages = [...new Set(missing.map(({ path }) => path))].join(', ');
+    throw new Error(`${output.entryPoint} would need ${packages} at run time`);
+  }
+  const own = Object.entries(inputs).filter(([input]) => input in output.inputs);
+  const meta = { inputs: Object.fromEntries(own), outputs: { [path]: output } };
+  const name = path === 'dist/cli.js' ? 'cli' : basename(dirname(path));
+  await writeFile(join(root, 'dist/meta', `${name}.json`), `${JSON.stringify(meta)}\n`);
 }
 
 const ownFolder = dirname(fileURLToPath(import.meta.url));
