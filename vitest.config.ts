@@ -6,6 +6,8 @@ import { LongestFirst } from './test/support/longest-first.ts';
 
 /** Tests that start built files or other processes. */
 const endToEnd = ['test/e2e/**/*.test.ts', 'test/**/*.e2e.test.ts'];
+/** Tests that package and deploy with Serverless, a command of seconds: dozens of times. */
+const deployment = ['test/deploy/*.e2e.test.ts'];
 /** Tests with many seeded cases: seconds each. */
 const property = ['test/**/*.property.test.ts'];
 
@@ -41,7 +43,8 @@ export default defineConfig({
         isolate: false,
       }),
       project('property', { include: property, isolate: false }),
-      project('e2e', { include: endToEnd }),
+      project('e2e', { include: endToEnd, exclude: deployment }),
+      project('deploy', { include: deployment }),
       // These need more than npm packages; .ci/run installs it. Run them with --no-file-parallelism: they share one server.
       project('radosgw', {
         include: ['test/rgw/**/*.rgw.ts'],

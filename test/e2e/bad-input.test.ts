@@ -6,7 +6,7 @@ import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { caseStep } from '../support/cases.ts';
+import { someCases } from '../support/cases.ts';
 import type { Script } from '../support/plain-endpoint.ts';
 import {
   ampleQuota,
@@ -320,7 +320,7 @@ describe.concurrent('a damaged or unusable store', () => {
       },
     ],
   ];
-  const someDamages = damages.filter((_damage, index) => index % caseStep === 0);
+  const someDamages = someCases(damages);
   const casesOf = (objects: typeof workingState, of = someDamages) =>
     objects.flatMap(([object, pattern]) =>
       of
@@ -357,7 +357,7 @@ describe.concurrent('a damaged or unusable store', () => {
   // The tests beside the modules damage them in more ways.
   const twoDamages = damages.filter(([damage]) => damage === 'empty' || damage === 'altered');
 
-  test.each(casesOf(restarted, twoDamages))(
+  test.each(someCases(casesOf(restarted, twoDamages)))(
     '$object, $damage: is kept aside, exits with 5 and seals; the export after it exits with 0',
     async ({ pattern, change }) => {
       const { endpoint, cwd: from } = await stopped;
@@ -378,7 +378,7 @@ describe.concurrent('a damaged or unusable store', () => {
     },
   );
 
-  test.each(casesOf(evidence, twoDamages))(
+  test.each(someCases(casesOf(evidence, twoDamages)))(
     '$object, $damage: seals the next snapshot, exits with 5 and names the object; the one after exits with 0',
     async ({ pattern, change }) => {
       const { endpoint, cwd: from } = await sealed;

@@ -1,4 +1,4 @@
-// Tests 200 targets of 50 accounts (with a third of the cases: 68 of 17) in one configuration through the built CLI: export,
+// Tests 200 targets of 50 accounts (without CASES=all: a quarter of both) in one configuration through the built CLI: export,
 // status, plan and metrics.
 
 import { writeFileSync } from 'node:fs';

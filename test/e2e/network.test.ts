@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { pipeline, Readable } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { sendJson, startServer } from '../api/answering-server.ts';
-import { caseStep } from '../support/cases.ts';
+import { someCases } from '../support/cases.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import { type Certificate, caFile, startTlsServer } from '../support/tls-server.ts';
 import {
@@ -53,7 +53,7 @@ const services = {
 };
 const serviceNames = Object.keys(services) as (keyof typeof services)[];
 
-describe.each(serviceNames.filter((_name, index) => index % caseStep === 0))(
+describe.each(someCases(serviceNames))(
   '%s: a connection that needs a person fails once, exit 3',
   (service) => {
     test.each([

@@ -112,7 +112,7 @@ export function expectCode(ended: Ended, code: number): void {
 
 /** Asks a process less often than a folder, because each question takes CPU time of both. */
 export async function until(isTrue: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const endMs = performance.now() + 20_000;
+  const endMs = performance.now() + 60_000;
   for (let answer = isTrue(); !(await answer); answer = isTrue()) {
     if (performance.now() > endMs) throw new Error(`timed out waiting for ${what}`);
     await delay(answer instanceof Promise ? 20 : 5);
