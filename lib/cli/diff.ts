@@ -31,7 +31,13 @@ import {
   rowFormats,
 } from './row-output.ts';
 import { type Session, tableColumns } from './session.ts';
-import { choosePair, type Moment, readMoment, type SnapshotPair } from './snapshot-pair.ts';
+import {
+  chooseForEach,
+  choosePair,
+  type Moment,
+  readMoment,
+  type SnapshotPair,
+} from './snapshot-pair.ts';
 import type { StoredTarget } from './stored-targets.ts';
 
 type DiffOptions = ReaderOptions & { format?: RowFormat };
@@ -107,14 +113,14 @@ async function chooseComparisons(
   const comparisons: Comparison[] = [];
   const noted: Fault[] = [];
   const reasons: string[] = [];
-  for (const target of targets) {
+  await chooseForEach(targets, async (target) => {
     const pair = await choosePair(store, target, moments, noted);
     const name = typeof pair === 'string' ? '' : pair.current.sealed.manifest.dataset;
     const dataset = datasets.find((one) => one.name === name);
     if (typeof pair === 'string') reasons.push(`${describeTarget(target)}: ${pair}`);
     else if (dataset) comparisons.push({ target, dataset, pair });
     else reasons.push(`${describeTarget(target)}: this version does not know the dataset ${name}`);
-  }
+  });
   // Both snapshots of a pair can have passed over the same manifest.
   const faults = [...new Map(noted.map((fault) => [fault.key, fault])).values()];
   const [fault] = faults;

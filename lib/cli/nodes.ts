@@ -32,7 +32,13 @@ import {
   rowFormats,
 } from './row-output.ts';
 import { type Session, tableColumns } from './session.ts';
-import { type Compared, checkKept, findSnapshot, toCompared } from './snapshot-pair.ts';
+import {
+  type Compared,
+  checkKept,
+  chooseForEach,
+  findSnapshot,
+  toCompared,
+} from './snapshot-pair.ts';
 import type { StoredTarget } from './stored-targets.ts';
 import { readLastMoment } from './time-option.ts';
 
@@ -126,7 +132,7 @@ async function chooseSnapshots(
   const chosen: Chosen[] = [];
   const reasons: string[] = [];
   const faults: Fault[] = [];
-  for (const target of targets) {
+  await chooseForEach(targets, async (target) => {
     const sealed = await findSnapshot(store, target, moment);
     const used = typeof sealed === 'string' ? null : toCompared(sealed);
     if (!used) {
@@ -134,14 +140,14 @@ async function chooseSnapshots(
       reasons.push(`${describeTarget(target)}: ${reason}`);
       const period = { sinceMs: 0, untilMs: asked ?? endMs + 86_400_000 };
       faults.push(...(await readTimeline(store, target, period)).faults);
-      continue;
+      return;
     }
     await checkKept(store, target, used);
     const usedMs = snapshotTimeMs(used.sealed.manifest.snapshot) ?? 0;
     const untilMs = asked ?? endMs + 86_400_000;
     const newer = await readTimeline(store, target, { sinceMs: usedMs + 1_000, untilMs });
     chosen.push({ target, used, ageMs: Math.max(0, endMs - usedMs), newer });
-  }
+  });
   const [fault] = faults;
   if (chosen.length === 0 && fault) throw new CorruptError(fault.key, fault.message, fault.hint);
   if (chosen.length === 0) {

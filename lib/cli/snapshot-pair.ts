@@ -146,6 +146,26 @@ export async function checkKept(
   throw new PrunedError('PRUNED', message, hints.join(' '));
 }
 
+/** Calls `choose` for each target. Throws one PrunedError for all targets for which it threw one. */
+export async function chooseForEach(
+  targets: readonly StoredTarget[],
+  choose: (target: StoredTarget) => Promise<void>,
+): Promise<void> {
+  const pruned: { target: StoredTarget; error: PrunedError }[] = [];
+  for (const target of targets) {
+    await choose(target).catch((error: unknown) => {
+      if (!(error instanceof PrunedError)) throw error;
+      pruned.push({ target, error });
+    });
+  }
+  const [first] = pruned;
+  if (first && pruned.length === 1) throw first.error;
+  if (!first) return;
+  const message = pruned.map(({ error }) => error.message).join('; ');
+  const hints = pruned.map(({ target, error }) => `${describeTarget(target)}: ${error.hint}`);
+  throw new PrunedError('PRUNED', message, hints.join(' '));
+}
+
 /** `sealed`: it was compared with the pruned snapshot when it was sealed. */
 function describeKeptChanges({ manifest: { snapshot, parts } }: Sealed): string {
   const part = parts.find(({ role }) => role === 'changes');

@@ -153,21 +153,32 @@ test('a spreadsheet takes no name for a formula, and a terminal no control chara
   expect(table.out()).toContain('evil\\u001b[2J\\u202eabc');
 });
 
-test('rows that retention deleted: exit 2, with the nearest snapshot that has its rows', async () => {
+test('rows that retention deleted: exit 2, with the nearest snapshot that has its rows, of each target', async () => {
   const { cwd, nodes, nameOf, dateOf } = await openPeople();
-  const tombstone = join(cwd, 'lake', tombstoneKey(targetOf(projects[0]), nameOf(1)));
-  mkdirSync(dirname(tombstone), { recursive: true });
-  writeFileSync(tombstone, '{}\n');
   const lake = join(cwd, 'lake', 'container_nodes');
-  const part = readdirSync(lake, { recursive: true })
-    .map(String)
-    .find((one) => one.includes(nameOf(1)));
-  rmSync(join(lake, part ?? ''));
-  const { code, runtime } = await nodes('--at', dateOf(2), '--json', '--project', projects[0]);
-  expect(code).toBe(2);
-  expect(runtime.json().errors).toMatchObject([
-    { code: 'PRUNED', hint: `The nearest snapshot that has its rows is ${nameOf(0)}.` },
-  ]);
+  const deleted = [
+    { project: projects[0], name: nameOf(1) },
+    ...projects.map((project) => ({ project, name: nameOf(5) })),
+  ];
+  for (const { project, name } of deleted) {
+    const part = readdirSync(lake, { recursive: true, encoding: 'utf8' }).find(
+      (path) => path.includes(`prj=${project}/${name}-`) && path.endsWith('.parquet'),
+    );
+    rmSync(join(lake, part ?? ''));
+    const tombstone = join(cwd, 'lake', tombstoneKey(targetOf(project), name));
+    mkdirSync(dirname(tombstone), { recursive: true });
+    writeFileSync(tombstone, '{}\n');
+  }
+  const nearest = (day: number) => `The nearest snapshot that has its rows is ${nameOf(day)}.`;
+  const one = await nodes('--at', dateOf(2), '--json', '--project', projects[0]);
+  expect(one.code).toBe(2);
+  expect(one.runtime.json().errors).toMatchObject([{ code: 'PRUNED', hint: nearest(0) }]);
+  const both = await nodes('--at', dateOf(5), '--json');
+  expect(both.code).toBe(2);
+  const ofBoth = projects.map((project, index) => {
+    return `prod container_nodes cn-south-4 ${project}: ${nearest([4, 6][index] ?? 0)}`;
+  });
+  expect(both.runtime.json().errors).toMatchObject([{ code: 'PRUNED', hint: ofBoth.join(' ') }]);
 });
 
 test('an unreadable newer manifest is an error, and the rows are printed', async () => {
