@@ -1,5 +1,5 @@
-// Responsible for running the built CLI in a process of its own, and for measuring it from outside: memory, CPU time, bytes
-// written and temporary files. Linux only: reads /proc.
+// Responsible for running the built CLI, or another program, in a process of its own, and for measuring it from outside:
+// memory, CPU time, bytes written and temporary files. Linux only: reads /proc.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
@@ -75,22 +75,41 @@ function sizeOfDeleted(pid: number, folder: string): number {
   return bytes;
 }
 
+export interface Ended extends Finished {
+  /** The end of what it wrote to stderr. */
+  errors: string;
+  /** Null: it was killed. */
+  code: number | null;
+}
+
 /**
- * Runs one command to its end. `temporary`: a folder for its temporary files, made and removed here. `observe` gets every
- * sample. Throws Error with the output if the exit code is not 0.
+ * Runs one command of the built CLI to its end. `temporary`: a folder for its temporary files, made and removed here.
+ * `observe` gets every sample. Throws Error with the output if the exit code is not 0.
  */
 export async function runWatched(
   args: readonly string[],
-  options: {
-    temporary: string;
-    env?: Record<string, string>;
-    program?: string;
-    observe?: (sample: Sample) => void | Promise<void>;
-  },
+  options: WatchOptions & { program?: string },
 ): Promise<Finished> {
-  const { temporary, env = {}, program = cli, observe } = options;
+  const { program = cli, ...rest } = options;
+  const ended = await watchProcess([process.execPath, program, ...args], rest);
+  const { code, output, errors } = ended;
+  if (code !== 0) throw new Error(`${args[0]} exited with ${code}: ${output}\n${errors}`);
+  return ended;
+}
+
+interface WatchOptions {
+  temporary: string;
+  env?: Record<string, string>;
+  observe?: (sample: Sample, kill: () => void) => void | Promise<void>;
+}
+
+/** Runs any command to its end, whatever its exit code is. `kill` of `observe` is kill -9. */
+export async function watchProcess(
+  [command = '', ...args]: readonly string[],
+  { temporary, env = {}, observe }: WatchOptions,
+): Promise<Ended> {
   mkdirSync(temporary, { recursive: true });
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(command, args, {
     env: { PATH: process.env.PATH, TMPDIR: temporary, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -121,7 +140,7 @@ export async function runWatched(
           temporaryBytes,
           sizeOf(temporary) + sizeOfDeleted(pid, temporary),
         );
-        await observe?.(sample);
+        await observe?.(sample, () => void child.kill('SIGKILL'));
       }
       await Promise.race([ended, sleep(sampleMs)]);
     }
@@ -129,8 +148,7 @@ export async function runWatched(
     child.kill();
     rmSync(temporary, { recursive: true, force: true });
   }
-  if (code !== 0) throw new Error(`${args[0]} exited with ${code}: ${output}\n${errors}`);
-  return { ...last, output, temporaryBytes };
+  return { ...last, output, errors, code: code ?? null, temporaryBytes };
 }
 
 export interface Endpoint {
