@@ -1,5 +1,6 @@
 // Responsible for how changes look on stdout: a table for people, CSV, or NDJSON. Not responsible for finding them.
 
+import { parseExact, RawNumber, stringifyExact } from '../core/exact-json.ts';
 import type { Cell, Column, Dataset, Row } from '../core/ports.ts';
 import type { ChangeCounts } from '../snapshots/changes.ts';
 import { escapeControls, fitLines, formatCount } from './format.ts';
@@ -66,7 +67,7 @@ function openChangeTable(
 }
 
 function parse(cell: Cell): unknown {
-  return cell === null ? null : JSON.parse(cell as string);
+  return cell === null ? null : parseExact(cell as string);
 }
 
 /** `record`: the object in `before` or `after`. */
@@ -76,6 +77,7 @@ function showValue(record: unknown, column: string): string {
 }
 
 function showCell(value: unknown): string {
+  if (value instanceof RawNumber) return stringifyExact(value);
   return value === null ? 'null' : escapeControls(String(value));
 }
 

@@ -65,12 +65,14 @@ const forms = {
   string: /^/,
   boolean: /^(true|false)$/,
   int32: /^-?\d{1,10}$/,
+  int64: /^(?:0|-?[1-9]\d{0,18})$/,
   timestamp: /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z$/,
 } as const;
 const examples = {
   string: '',
   boolean: 'true or false',
   int32: 'a whole number',
+  int64: 'a whole number',
   timestamp: 'a time such as 2026-11-24T06:00:00Z',
 } as const;
 

@@ -200,14 +200,14 @@ export interface Source {
   ): Promise<FetchedPage | 'paused'>;
 }
 
-export type ColumnType = 'string' | 'boolean' | 'int32' | 'timestamp';
+export type ColumnType = 'string' | 'boolean' | 'int32' | 'int64' | 'timestamp';
 export interface Column {
   name: string;
   type: ColumnType;
   /** True: never null. */
   required?: boolean;
 }
-/** A timestamp is milliseconds since the epoch, UTC. */
+/** A timestamp is milliseconds since the epoch, UTC. An int64 is the text of its decimal digits: a double cannot hold all of them. */
 export type Cell = string | number | boolean | null;
 /** One cell per column of the dataset, in its order. */
 export type Row = readonly Cell[];

@@ -3,7 +3,7 @@
 
 import { RawNumber, stringifyExact } from '../core/exact-json.ts';
 import type { Cell, Column, PageBody, RowContext } from '../core/ports.ts';
-import { isInt32, isWellFormed } from '../core/value-shape.ts';
+import { isInt32, isInt64Text, isTimestampMs, isWellFormed } from '../core/value-shape.ts';
 
 /**
  * The page in a parsed body whose records are the array `listName`. A string says why the body is not a page; it quotes
@@ -35,7 +35,8 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 /** One field of a record, named as the API names it; its column has the same name. */
 export interface ApiField {
   name: string;
-  type: 'string' | 'boolean' | 'int32';
+  /** `timestampMs`: a number of milliseconds since 1970-01-01T00:00:00Z; its column is a timestamp. */
+  type: 'string' | 'boolean' | 'int32' | 'int64' | 'timestampMs';
   /** True if most records have a value of their own: sharing equal strings would cost time and save no memory. */
   isUnique?: boolean;
 }
@@ -75,7 +76,8 @@ export function defineRecords(
   const dates = [firstSeenColumn, ...Object.values(sinceColumns)];
   const columns: Column[] = [
     ...contextColumns,
-    ...apiFields.flatMap(({ name, type }): Column[] => {
+    ...apiFields.flatMap(({ name, type: given }): Column[] => {
+      const type = given === 'timestampMs' ? 'timestamp' : given;
       const column: Column = name === keyField ? { name, type, required: true } : { name, type };
       const added = addedAfter[name];
       return added ? [column, added] : [column];
@@ -161,18 +163,33 @@ function toCell(
     return typeof value === 'string' && isWellFormed(value) ? (share?.(value) ?? value) : undefined;
   }
   if (type === 'boolean') return typeof value === 'boolean' ? value : undefined;
-  const number = value instanceof RawNumber ? Number(value.text) : value;
-  if (typeof number !== 'number' || !isInt32(number)) return undefined;
-  if (value instanceof RawNumber && !isWhole(value.text)) return undefined;
+  if (type === 'int64') {
+    const digits = readWhole(value);
+    return digits !== null && isInt64Text(digits) ? digits : undefined;
+  }
+  const number = value instanceof RawNumber ? Number(readWhole(value) ?? Number.NaN) : value;
+  if (typeof number !== 'number') return undefined;
+  if (!(type === 'int32' ? isInt32(number) : isTimestampMs(number))) return undefined;
   return number + 0; // -0 becomes 0
 }
 
-/** `5.0` and `1e2` are whole. 5.00000000000000000001 is not, although Number() rounds it to 5. */
-function isWhole(text: string): boolean {
-  const [, whole = '', fraction = '', exponent = '0'] =
-    /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
+/** More digits than any column holds. It bounds what a large exponent can cost. */
+const digitsMax = 30;
+
+/**
+ * The digits of a whole number, with `-` if it is below 0; null: it is none, or has too many digits. `5.0` and `1e2` are whole.
+ * 5.00000000000000000001 is not, although Number() rounds it to 5.
+ */
+function readWhole(value: unknown): string | null {
+  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : null;
+  if (!(value instanceof RawNumber)) return null;
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(value.text) ?? [];
   const significant = `${whole}${fraction}`.replace(/0+$/, '');
-  return significant.length <= whole.length + Number(exponent) || significant === '';
+  if (significant === '') return '0';
+  const length = whole.length + Number(exponent);
+  if (significant.length > length || length > digitsMax) return null;
+  return sign + significant.padEnd(length, '0').replace(/^0+/, '');
 }
 
 /** Null if the record has a usable key, else what is wrong with it. */

@@ -14,19 +14,18 @@ export interface CsvFormatter {
 
 /** Null is an empty cell. Timestamps are ISO 8601 in UTC with milliseconds. */
 export function createCsvFormatter(columns: readonly Column[]): CsvFormatter {
-  const isTimestamp = columns.map(({ type }) => type === 'timestamp');
   const names = columns.map(({ name }) => formatText(name));
   return {
     header: `${byteOrderMark}${names.join(',')}${lineEnd}`,
     formatRow: (row) =>
-      `${columns.map((_, c) => formatCell(row[c] ?? null, isTimestamp[c] === true)).join(',')}${lineEnd}`,
+      `${columns.map(({ type }, c) => formatCell(row[c] ?? null, type)).join(',')}${lineEnd}`,
   };
 }
 
-function formatCell(cell: Cell, isTimestamp: boolean): string {
+function formatCell(cell: Cell, type: Column['type']): string {
   if (cell === null) return '';
-  if (isTimestamp) return new Date(cell as number).toISOString();
-  return typeof cell === 'string' ? formatText(cell) : String(cell);
+  if (type === 'timestamp') return new Date(cell as number).toISOString();
+  return type === 'string' ? formatText(String(cell)) : String(cell);
 }
 
 /**

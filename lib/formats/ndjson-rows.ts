@@ -3,8 +3,9 @@
 import { isUtf8 } from 'node:buffer';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { parseBounded } from '../core/exact-json.ts';
+import { parseBounded, parseExact, RawNumber } from '../core/exact-json.ts';
 import type { ByteSource, Cell, Column, Decoder, Row } from '../core/ports.ts';
+import { isInt64Text } from '../core/value-shape.ts';
 
 /** The file is read in pieces of this size. */
 const pieceBytes = 2 ** 18;
@@ -19,6 +20,8 @@ export const ndjsonDecoder: Decoder = {
   async open(source, wanted) {
     const first = await readFirst(source);
     const columns = wanted.filter(({ name }) => first === null || Object.hasOwn(first, name));
+    // Only an int64 can have more digits than a double. To keep them takes longer.
+    const parse = columns.some(({ type }) => type === 'int64') ? parseExact : parseBounded;
     return {
       columns,
       async *readGroups() {
@@ -27,7 +30,7 @@ export const ndjsonDecoder: Decoder = {
         for await (const texts of readLines(source)) {
           yield texts.map((text) => {
             lines += 1;
-            return toRow(parseLine(text, lines), lines);
+            return toRow(parseLine(text, lines, parse), lines);
           });
         }
       },
@@ -45,17 +48,17 @@ async function readFirst(source: ByteSource): Promise<Line | null> {
   return null;
 }
 
-function parseLine(text: string, line: number): Line {
-  const value = tryParse(text);
+function parseLine(text: string, line: number, parse = parseBounded): Line {
+  const value = tryParse(text, parse);
   if (value === undefined) throw new Error(`line ${line} is not JSON, or has too many values`);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Line;
   throw new Error(`line ${line} is not a JSON object`);
 }
 
 /** Undefined: it cannot be parsed. The words of the engine would quote the line. */
-function tryParse(text: string): unknown {
+function tryParse(text: string, parse: (text: string) => unknown): unknown {
   try {
-    return parseBounded(text);
+    return parse(text);
   } catch {
     return undefined;
   }
@@ -109,8 +112,14 @@ function createRowReader(columns: readonly Column[]): (values: Line, line: numbe
 /** The reader returns undefined for a value of another type. */
 function createCellReader(type: Column['type']): (value: unknown) => Cell | undefined {
   if (type === 'timestamp') return createTimestampReader();
+  if (type === 'int64') return readDigits;
   const expected = type === 'int32' ? 'number' : type;
   return (value) => (typeof value === expected ? (value as Cell) : undefined);
+}
+
+function readDigits(value: unknown): string | undefined {
+  const text = value instanceof RawNumber ? value.text : typeof value === 'number' && `${value}`;
+  return text && isInt64Text(text) ? text : undefined;
 }
 
 /** Many rows have the same time. */

@@ -8,6 +8,7 @@ import {
   parquetMetadataAsync,
   parquetRead,
   type RowGroup,
+  type SchemaElement,
 } from 'hyparquet';
 import type { ByteSource, Cell, Column, Decoder, Row } from '../core/ports.ts';
 import { physicalTypes } from './parquet.ts';
@@ -77,18 +78,27 @@ function toAsyncBuffer(source: ByteSource): AsyncBuffer {
 
 /** Throws Error if a name is there twice, or a column has another type than wanted or is a list. */
 function findColumns({ schema }: FileMetaData, wanted: readonly Column[]): Column[] {
-  const types = new Map(schema.map(({ name, type }) => [name, type]));
-  if (types.size !== schema.length) throw new Error('two columns have the same name');
+  const elements = new Map(schema.map((element) => [element.name, element]));
+  if (elements.size !== schema.length) throw new Error('two columns have the same name');
   const list = schema.find((element) => element.repetition_type === 'REPEATED');
   if (list) throw new Error(`column ${list.name} is a list`);
-  const columns = wanted.filter(({ name }) => types.has(name));
+  const columns = wanted.filter(({ name }) => elements.has(name));
   for (const { name, type } of columns) {
-    const found = types.get(name);
+    const element = elements.get(name);
+    const found = element?.type;
     const expected = physicalTypes[type].type;
     if (found !== expected)
       throw new Error(`column ${name} has the type ${found}, not ${expected}`);
+    // Both are stored as INT64, and have cells of different types.
+    if (expected === 'INT64' && isTime(element) !== (type === 'timestamp'))
+      throw new Error(`column ${name} is not the ${type} that it should be`);
   }
   return columns;
+}
+
+function isTime(element: SchemaElement | undefined): boolean {
+  const { converted_type: converted, logical_type: logical } = element ?? {};
+  return converted?.startsWith('TIMESTAMP') === true || logical?.type === 'TIMESTAMP';
 }
 
 interface GroupCheck {
@@ -138,6 +148,7 @@ async function readGroup(range: Range, columns: readonly Column[]): Promise<Row[
     new Array<Cell>(columns.length).fill(null),
   );
   const index = new Map(columns.map(({ name }, c) => [name, c]));
+  const isDigits = columns.map(({ type }) => type === 'int64');
   await parquetRead({
     ...range,
     columns: columns.map(({ name }) => name),
@@ -145,10 +156,17 @@ async function readGroup(range: Range, columns: readonly Column[]): Promise<Row[
     parsers,
     onChunk({ columnName, columnData, rowStart: chunkStart }) {
       const c = index.get(columnName);
-      if (c !== undefined) fillColumn(rows, c, columnData, chunkStart - rowStart);
+      if (c === undefined) return;
+      fillColumn(rows, c, isDigits[c] ? toDigits(columnData) : columnData, chunkStart - rowStart);
     },
   });
   return rows;
+}
+
+function toDigits(values: DecodedArray): (string | null)[] {
+  return Array.from(values as ArrayLike<bigint | null | undefined>, (value) =>
+    value === null || value === undefined ? null : String(value),
+  );
 }
 
 /** `from`: the row of the first value. */

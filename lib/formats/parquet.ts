@@ -90,6 +90,7 @@ export const physicalTypes: Record<ColumnType, Omit<SchemaElement, 'name'>> = {
   string: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
   boolean: { type: 'BOOLEAN' },
   int32: { type: 'INT32' },
+  int64: { type: 'INT64' },
   timestamp: {
     type: 'INT64',
     converted_type: 'TIMESTAMP_MICROS',
@@ -113,6 +114,9 @@ function toSchema(columns: readonly Column[]): SchemaElement[] {
 function toColumnSource({ name, type }: Column, c: number, group: readonly Row[]): ColumnSource {
   const cells = group.map((row) => row[c] as Cell);
   if (type === 'timestamp') return { name, data: toMicros(cells) };
+  if (type === 'int64') {
+    return { name, data: cells.map((cell) => (cell === null ? null : BigInt(cell))) };
+  }
   // Not the writer's default RLE, which fewer readers support and which is not smaller after gzip.
   if (type === 'boolean') return { name, data: cells, encoding: 'PLAIN' };
   return { name, data: cells };

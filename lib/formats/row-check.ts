@@ -2,11 +2,7 @@
 
 import { ExportError } from '../core/errors.ts';
 import type { Cell, Column, Row } from '../core/ports.ts';
-import { isInt32, isWellFormed } from '../core/value-shape.ts';
-
-/** 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z. Readers reject years of more than 4 digits. */
-const timestampMinMs = -62_167_219_200_000;
-const timestampMaxMs = 253_402_300_799_999;
+import { isInt32, isInt64Text, isTimestampMs, isWellFormed } from '../core/value-shape.ts';
 
 /**
  * Throws ROW_INVALID for the first cell that does not have its column's type. The message names the row and the column, but
@@ -45,9 +41,12 @@ function findFault(cell: Cell | undefined, type: Column['type'], required: boole
     case 'int32':
       if (typeof cell !== 'number') return `a ${typeof cell}, not an int32`;
       return isInt32(cell) ? null : 'not an int32';
+    case 'int64':
+      if (typeof cell !== 'string') return `a ${typeof cell}, not the digits of an int64`;
+      return isInt64Text(cell) ? null : 'not the digits of an int64';
     case 'timestamp':
       if (typeof cell !== 'number') return `a ${typeof cell}, not a timestamp`;
-      return Number.isInteger(cell) && cell >= timestampMinMs && cell <= timestampMaxMs
+      return isTimestampMs(cell)
         ? null
         : 'not whole milliseconds between the years 0000 and 9999';
   }

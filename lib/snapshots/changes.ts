@@ -258,14 +258,15 @@ function pickCells(columns: readonly SharedColumn[], side: 'before' | 'after', r
   );
 }
 
-/** As in NDJSON: a timestamp is ISO 8601 in UTC with milliseconds. */
+/** As in NDJSON: a timestamp is ISO 8601 in UTC with milliseconds, and an int64 has all its digits. */
 function toJson(columns: readonly Column[], row: Row): string {
   let text = '';
   for (let c = 0; c < columns.length; c++) {
     const { name, type } = columns[c] as Column;
     const cell = cellOf(row[c]);
     const value = type === 'timestamp' && cell !== null ? new Date(cell as number) : cell;
-    text += `${c === 0 ? '{' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`;
+    const written = type === 'int64' ? String(cell) : JSON.stringify(value);
+    text += `${c === 0 ? '{' : ','}${JSON.stringify(name)}:${written}`;
   }
   return `${text}}`;
 }
