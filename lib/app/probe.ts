@@ -30,7 +30,10 @@ export async function probeSize(
   options: ProbeOptions,
 ): Promise<number> {
   const { signal, progress } = options;
-  const ledger = openProbeLedger(connection, options, Number.POSITIVE_INFINITY);
+  const ledger = openProbeLedger(connection, options, {
+    list: target.dataset.name,
+    waitMsMax: Number.POSITIVE_INFINITY,
+  });
   const projectId = target.projectId ?? (await target.findProjectId(unlimitedBudget(signal)));
   try {
     const size = await readSize(target.openSource(projectId), {
@@ -55,17 +58,18 @@ export async function readSize(source: Source, gate: RequestGate): Promise<numbe
   return page === 'paused' ? page : page.page.totalNum;
 }
 
-/** The quota ledger of a command that only asks. Refuses a single wait that is longer than `waitMsMax`; throws
+/** The quota ledger of a command that only asks one list. Refuses a single wait that is longer than `waitMsMax`; throws
  * RateLimitedError if the service asked for it. */
 export function openProbeLedger(
   { store, quota, host }: Pick<Connection, 'store' | 'quota' | 'host'>,
   { log, signal, progress }: ProbeOptions,
-  waitMsMax: number,
+  { list, waitMsMax }: { list: string; waitMsMax: number },
 ): Ledger {
   return openLedger({
     store,
     quota,
     log,
+    list,
     clock: systemClock,
     host,
     random: Math.random,

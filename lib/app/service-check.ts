@@ -5,7 +5,10 @@ import { refusesKey } from '../core/error-policy.ts';
 import { AuthError, ExportError } from '../core/errors.ts';
 import { targetId } from '../core/object-keys.ts';
 import type { RequestGate } from '../core/ports.ts';
+import { containerNodes } from '../datasets/container-nodes.ts';
 import { unlimitedBudget } from '../quota/budget.ts';
+import type { Ledger } from '../quota/ledger.ts';
+import { openLedgers } from '../quota/ledgers.ts';
 import { type Check, type CheckName, failed, ok, type Subject, skipped } from './check-result.ts';
 import type { Connection } from './connect.ts';
 import { judgeContainerNode, judgeCount, judgeTotal } from './judgement.ts';
@@ -36,8 +39,9 @@ export function countRequests(targets: readonly ServiceTarget[]): number {
   return targets.reduce((sum, target) => sum + 1 + variantsOf(target) + countsOf(target), 0);
 }
 
-function variantsOf({ config }: ServiceTarget): number {
-  return config.api === 'hss' && config.filters.containerNode === undefined ? 2 : 0;
+function variantsOf({ config, dataset }: ServiceTarget): number {
+  if (dataset !== containerNodes || config.api !== 'hss') return 0;
+  return config.filters.containerNode === undefined ? 2 : 0;
 }
 
 function countsOf({ config, countRecords }: ServiceTarget): number {
@@ -51,9 +55,10 @@ export async function checkService(
 ): Promise<Check[]> {
   const { targets, quota } = connection;
   // A wait for others is bounded: two windows, and what a killed process may still hold.
-  const ledger = openProbeLedger(connection, options, 2 * quota.windowMs + 60_000);
+  const waitMsMax = 2 * quota.windowMs + 60_000;
+  const ledgers = openLedgers((list) => openProbeLedger(connection, options, { list, waitMsMax }));
   const left = countRequests(targets);
-  const context: Context = { ledger, options, left, keys: new Map(), projects: new Map() };
+  const context: Context = { ledgers, options, left, keys: new Map(), projects: new Map() };
   const examined = targets.map((target): Examined => {
     return { target, projectId: target.projectId, total: null, checks: [] };
   });
@@ -66,7 +71,7 @@ export async function checkService(
   }
   const checks = [...describeKeys(targets, context.keys), ...examined.flatMap((one) => one.checks)];
   try {
-    await ledger.release();
+    await ledgers.release();
   } catch (error) {
     if (!(error instanceof ExportError)) throw error;
     checks.push(failed({ check: 'doctor' }, error));
@@ -75,7 +80,7 @@ export async function checkService(
 }
 
 interface Context {
-  ledger: ReturnType<typeof openProbeLedger>;
+  ledgers: ReturnType<typeof openLedgers<Ledger>>;
   options: ServiceCheckOptions;
   /** How many requests may still follow. */
   left: number;
@@ -210,10 +215,11 @@ async function compare(
 /** One request, without a retry: the quota is scarce, and a person waits. Throws its error. */
 async function askOnce(
   context: Context,
-  { user }: ServiceTarget,
+  { user, dataset }: ServiceTarget,
   send: (gate: RequestGate) => Promise<number | 'paused'>,
 ): Promise<number | 'paused'> {
-  const { ledger, options } = context;
+  const { ledgers, options } = context;
+  const ledger = ledgers.of(dataset.name);
   let isAdmitted = false;
   let error: ExportError | null = null;
   const result = await send({

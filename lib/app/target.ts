@@ -7,7 +7,7 @@ import { type CredentialsProvider, fingerprintOf } from '../api/sign.ts';
 import type { Account, Target as TargetConfig } from '../config/model.ts';
 import { ConfigError, ProtocolError } from '../core/errors.ts';
 import type { ListScope, Log, RequestGate, Source } from '../core/ports.ts';
-import { defaultDataset } from '../datasets/index.ts';
+import { datasetOf } from '../datasets/index.ts';
 import type { Budget } from '../quota/budget.ts';
 import type { Target } from '../runs/invocation.ts';
 import { type AgencyKey, createCredentials, identityOf } from './credentials.ts';
@@ -41,7 +41,7 @@ export function createTarget(
   const named = { account: account.name, table: config.table, region };
   const log: Log = (level, message, fields) => shared.log(level, message, { ...named, ...fields });
   const client = { ...shared, log };
-  const dataset = defaultDataset;
+  const dataset = datasetOf(config.dataset);
   const credentials = createCredentials(account, config, client, agencyKey);
   const user = fingerprintOf(identityOf(account));
   const { ownCount } = dataset;

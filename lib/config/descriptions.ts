@@ -213,9 +213,12 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       text: 'Exports only the nodes that match all filters. The target must name its own table.',
       defaultText: 'all nodes',
     },
+    datasets: {
+      text: 'What is exported, each into a table of its own: `container_nodes`, the nodes; `container_clusters`, the clusters (only for the hss API).',
+    },
     table: {
-      text: 'Table that the rows belong to: the first part of every object key.',
-      defaultText: '`container_nodes`, the name of the dataset',
+      text: 'Table that the rows belong to: the first part of every object key. With more than one dataset, the tables are `<table>_<dataset>`.',
+      defaultText: 'the name of the dataset',
     },
   },
   'accounts.*.targets.*.filters': {

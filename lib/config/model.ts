@@ -45,7 +45,10 @@ export interface Series {
   projectId: string | null;
 }
 
+/** Each dataset of a target of the file is a target of its own. */
 export interface Target extends Series {
+  /** The name of one of the datasets. */
+  dataset: string;
   /** Origins: scheme, host, port. */
   endpoint: string;
   iamEndpoint: string;

@@ -7,7 +7,7 @@ import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import { isLoopback } from '../core/network-host.ts';
 import type { Environment } from '../core/ports.ts';
 import type { NodeFilters } from '../datasets/container-nodes.ts';
-import { defaultDataset } from '../datasets/index.ts';
+import { datasetOf, datasets } from '../datasets/index.ts';
 import { type CheckedShape, checkShape } from './check.ts';
 import { keyHint, type Report, readDefaultKey, readLogLevel, readProxy } from './environment.ts';
 import type {
@@ -29,7 +29,12 @@ import { packedKeyPath } from './packed-key.ts';
 import { hostOf } from './regional-host.ts';
 import type { About, ConfigShape } from './schema.ts';
 import { listAbove } from './setting-list.ts';
-import { findForeignHosts, findOddIds, findUnknownToCgs } from './target-checks.ts';
+import {
+  findForeignHosts,
+  findOddIds,
+  findTableFaults,
+  findUnknownToCgs,
+} from './target-checks.ts';
 import type { ConfigValues } from './text.ts';
 
 const dayMs = 24 * 60 * 60 * 1_000;
@@ -305,14 +310,16 @@ function toAccounts(draft: Draft): Account[] {
       targets: targets.flatMap((target, targetIndex) => {
         if (target?.region === undefined) return [];
         const { region } = target;
-        return [toTarget({ ...target, region }, name, `${path}.targets.${targetIndex}`, draft)];
+        return toTargets({ ...target, region }, name, `${path}.targets.${targetIndex}`, draft);
       }),
     };
   });
   // A target that is not fully known cannot be compared with others.
   const isKnown = ({ account, path }: Target) =>
     account !== '' &&
-    !['projectId', 'table', 'filters'].some((name) => draft.isFaulty(`${path}.${name}`));
+    !['projectId', 'table', 'datasets', 'filters'].some((name) =>
+      draft.isFaulty(`${path}.${name}`),
+    );
   const targets = accounts.flatMap((account) => account.targets).filter(isKnown);
   draft.issues.push(
     ...findRepeatedNames(accounts),
@@ -372,7 +379,8 @@ function toCredentials(shape: CredentialsShape): Credentials | undefined {
 
 type TargetShape = NonNullable<NonNullable<AccountShape['targets']>[number]> & { region: string };
 
-function toTarget(shape: TargetShape, account: string, path: string, draft: Draft): Target {
+/** One for each dataset. */
+function toTargets(shape: TargetShape, account: string, path: string, draft: Draft): Target[] {
   const { region, projectId = null } = shape;
   // The 2021 reference, table 1-1, lists this one region for the old service.
   const endpoint = shape.endpoint ?? hostOf(region === 'cn-south-4' ? 'cgs' : 'hss', region);
@@ -384,18 +392,32 @@ function toTarget(shape: TargetShape, account: string, path: string, draft: Draf
   }
   draft.issues.push(...findForeignHosts(shape, path));
   if (draft.needs !== 'store') draft.warnings.push(...findOddIds(shape, hostname, path));
-  const needsTable = Object.keys(filters).length > 0 && shape.table === undefined;
-  if (needsTable && !draft.isFaulty(`${path}.table`)) {
+  const isFaulty = (name: string) => draft.isFaulty(`${path}.${name}`);
+  const given = isFaulty('datasets') ? undefined : shape.datasets;
+  const names = given?.filter((name) => name !== undefined) ?? [datasets[0].name];
+  const tableOf = (dataset: string) =>
+    names.length > 1 && shape.table !== undefined
+      ? `${shape.table}_${dataset}`
+      : (shape.table ?? dataset);
+  draft.issues.push(
+    ...findTableFaults({ ...shape, filters, datasets: names, tableOf }, path).filter(
+      ({ path: at }) => !draft.isFaulty(at),
+    ),
+  );
+  const hasApi = !isFaulty('endpoint') && !isFaulty('api');
+  const lacking = names.filter((name) => !datasetOf(name).apis.includes(api));
+  if (hasApi && lacking.length > 0) {
     draft.report(
-      `${path}.table`,
-      'is missing: a filtered target must name its own table',
-      'Add one, as in `table: web_nodes`. Then no reader takes some of the nodes for all of them.',
+      `${path}.datasets`,
+      `has ${lacking.join(', ')}, which the ${api} API does not list`,
+      'Set `api: hss` with an hss endpoint, as in `endpoint: https://hss.cn-south-4.myhuaweicloud.com`, or remove it from the list.',
     );
   }
-  return {
+  return names.map((dataset) => ({
     path,
     account,
-    table: shape.table ?? defaultDataset.name,
+    dataset,
+    table: tableOf(dataset),
     region,
     projectId,
     endpoint,
@@ -404,7 +426,7 @@ function toTarget(shape: TargetShape, account: string, path: string, draft: Draf
     api,
     enterpriseProjectId: api === 'hss' ? (shape.enterpriseProjectId ?? 'all_granted_eps') : null,
     filters,
-  };
+  }));
 }
 
 function toStore(draft: Draft, first: Account | undefined): StoreConfig {
@@ -547,11 +569,19 @@ export function findRepeatedTargets(targets: readonly Series[]): ConfigIssue[] {
   });
 }
 
-/** In one table all targets must have the same filters: otherwise a reader takes some of the nodes for all. */
+/** In one table all targets must have the same dataset and filters: otherwise a reader takes some of the nodes for all. */
 function findMixedTables(targets: readonly Target[]): ConfigIssue[] {
   const tables = targets.map(({ table }) => table);
   const filters = targets.map((target) => JSON.stringify(Object.entries(target.filters).sort()));
-  return targets.flatMap(({ path, table }, index) => {
+  return targets.flatMap(({ path, table, dataset }, index) => {
+    const first = targets[tables.indexOf(table)];
+    if (first && first.dataset !== dataset) {
+      return {
+        path: `${path}.table`,
+        message: `is the table ${table}, which has ${first.dataset} in ${first.path}`,
+        hint: `Give ${dataset} a table of its own: the columns differ.`,
+      };
+    }
     if (filters[index] === filters[tables.indexOf(table)]) return [];
     return {
       path: `${path}.filters`,

@@ -4,6 +4,7 @@
 
 import * as v from 'valibot';
 import { protectionEditions } from '../datasets/container-nodes.ts';
+import { datasets } from '../datasets/index.ts';
 import { suggest } from './suggest.ts';
 import {
   age,
@@ -111,6 +112,12 @@ const filters = section({
   containerNode: optional(flag, { hint: flagHint }),
 });
 
+const datasetNames = datasets.map(({ name }) => name);
+const datasetList = v.pipe(
+  listOf(oneOf(datasetNames)),
+  v.checkItems((item, index, all) => all.indexOf(item) === index, 'is in the list twice'),
+);
+
 const target = section({
   region: required(name(64, /^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'is not a valid region name'), {
     hint: 'Write the name of a region, as in cn-south-4.',
@@ -129,6 +136,10 @@ const target = section({
   ),
   api: optional(oneOf(['cgs', 'hss']), { isApiOnly: true }),
   filters: optional(filters, { isApiOnly: true }),
+  datasets: optional(datasetList, {
+    hint: `Write names of datasets, as in \`[${datasetNames.join(', ')}]\`.`,
+    default: [datasets[0].name],
+  }),
   table: optional(table, {
     hint: 'Write at most 63 lower-case letters, digits and _, a letter first. The endings `_ndjson`, `_rejects`, `_changes`, `_snapshots`, `_latest` and `_coverage` are reserved.',
   }),

@@ -2,6 +2,7 @@
 // defaults, and for comparing targets.
 
 import type { ConfigIssue } from '../core/errors.ts';
+import { containerNodes } from '../datasets/container-nodes.ts';
 import { isServiceHost, regionOf } from './regional-host.ts';
 
 interface GivenTarget {
@@ -81,4 +82,46 @@ export function findUnknownToCgs(
   const message = 'is not a value of the cgs API';
   const hint = `One of: ${cgsAgentStatuses.join(', ')}.`;
   return [...unknown, { path: `${path}.filters.agentStatus`, message, hint }];
+}
+
+interface TableChoice {
+  table?: string | undefined;
+  filters: object;
+  datasets: readonly string[];
+  tableOf: (dataset: string) => string;
+}
+
+/** As the setting `table`. */
+const tableLengthMax = 63;
+
+/** Filters without a table of their own or with a list that they cannot filter, and a table whose name becomes too long. */
+export function findTableFaults(
+  { table, filters, datasets, tableOf }: TableChoice,
+  path: string,
+): ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  const isFiltered = Object.keys(filters).length > 0;
+  const others = datasets.filter((name) => name !== containerNodes.name);
+  if (isFiltered && others.length > 0) {
+    issues.push({
+      path: `${path}.filters`,
+      message: `cannot filter ${others.join(', ')}: the filters are those of ${containerNodes.name}`,
+      hint: `Remove the filters, or give ${others.join(', ')} a target of its own without filters.`,
+    });
+  } else if (isFiltered && table === undefined) {
+    issues.push({
+      path: `${path}.table`,
+      message: 'is missing: a filtered target must name its own table',
+      hint: 'Add one, as in `table: web_nodes`. Then no reader takes some of the nodes for all of them.',
+    });
+  }
+  const longest = datasets.map(tableOf).find((name) => name.length > tableLengthMax);
+  if (longest !== undefined) {
+    issues.push({
+      path: `${path}.table`,
+      message: `is too long: with its dataset it becomes ${longest}`,
+      hint: `With several datasets, a table and its dataset have at most ${tableLengthMax} characters together.`,
+    });
+  }
+  return issues;
 }

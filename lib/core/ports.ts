@@ -241,6 +241,8 @@ export interface Dataset {
   readonly noun: string;
   /** What an identity needs to read the list, for hints. */
   readonly permission: string;
+  /** The APIs that have this list. */
+  readonly apis: readonly ListScope['api'][];
   readonly schemaVersion: number;
   /** Records requested per page: the most that the API returns. */
   readonly limit: number;

@@ -95,6 +95,7 @@ export const containerNodes: Dataset = {
   name: 'container_nodes',
   noun: 'container nodes',
   permission: 'hss:containers:list (HSS ReadOnlyAccess)',
+  apis: ['cgs', 'hss'],
   schemaVersion: 1,
   limit: 200,
   offsetMax: 2_000_000,

@@ -82,7 +82,7 @@ export function createRowFormatter(columns: readonly Column[]): (row: Row) => st
       const cell = row[c] as Cell;
       if (cell !== cells[c]) {
         cells[c] = cell;
-        texts[c] = prefixes[c] + (cell === null ? 'null' : formats[c]?.(cell));
+        texts[c] = `${prefixes[c]}${cell === null ? 'null' : formats[c]?.(cell)}`;
       }
       line += texts[c];
     }

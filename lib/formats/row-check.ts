@@ -46,9 +46,7 @@ function findFault(cell: Cell | undefined, type: Column['type'], required: boole
       return isInt64Text(cell) ? null : 'not the digits of an int64';
     case 'timestamp':
       if (typeof cell !== 'number') return `a ${typeof cell}, not a timestamp`;
-      return isTimestampMs(cell)
-        ? null
-        : 'not whole milliseconds between the years 0000 and 9999';
+      return isTimestampMs(cell) ? null : 'not whole milliseconds between the years 0000 and 9999';
   }
 }
 

@@ -34,16 +34,22 @@ const agesPattern = /^([0-9a-f]{12})-(\d{1,4})-(\d+(?:\.\d+)*)$/;
 const throttledPattern = /^429-(\d{1,13})-([0-9a-f]{12})$/;
 const processPattern = /^(\d{1,15})-(([0-9a-f]{12})\.\d+\.\d+\.\d+)$/;
 
-/** What a writer knows of the time. `writer` as in Stamp. */
+/** Of the ledger of one list. `list`: the name of its dataset. */
+export function ledgerPrefix(list: string): string {
+  return `${quotaPrefix}${list}/`;
+}
+
+/** What a writer knows of the time, and in which ledger it writes. `writer` as in Stamp. */
 export type WriterStamp = Pick<Stamp, 'writtenMs'> & {
+  list: string;
   writer: { identity: string; monotonicMs: number } | null;
 };
 
 /** `<time>-<content>`, and on a file system `@<monotonic time>-<identity>`. Times are rounded up, so that no slot is free early. */
-function keyOf({ writtenMs, writer }: WriterStamp, content: string): string {
+function keyOf({ list, writtenMs, writer }: WriterStamp, content: string): string {
   const time = String(Math.ceil(writtenMs)).padStart(13, '0');
   const suffix = writer ? `@${Math.ceil(writer.monotonicMs)}-${writer.identity}` : '';
-  return `${quotaPrefix}${time}-${content}${suffix}`;
+  return `${ledgerPrefix(list)}${time}-${content}${suffix}`;
 }
 
 export function reservedKey(stamp: WriterStamp, token: string, slots: number): string {
@@ -73,7 +79,11 @@ const entryLike = /^(?:\d{13}(?:-|$)|429-\d)[0-9a-f.@-]*$/i;
 
 /** False for a name that cannot be an entry, for example a file that a network file system left behind. */
 export function isLedgerKey(key: string): boolean {
-  return entryLike.test(key.slice(quotaPrefix.length));
+  return entryLike.test(nameIn(key));
+}
+
+function nameIn(key: string): string {
+  return key.slice(key.lastIndexOf('/') + 1);
 }
 
 /** Null for an object that the ledger did not write. Throws CorruptError for an entry that was truncated or altered. */
@@ -92,7 +102,7 @@ export function parseLedgerEntry(object: StoredObject): StoredEntry | null {
 }
 
 function parseKey({ key, modifiedMs }: StoredObject): StoredEntry | null {
-  const [text = '', suffix, ...more] = key.slice(quotaPrefix.length).split('@');
+  const [text = '', suffix, ...more] = nameIn(key).split('@');
   if (more.length > 0) return null;
   const [, time] = stampPattern.exec(text.slice(0, 13)) ?? [];
   const written = suffix === undefined ? [] : processPattern.exec(suffix);

@@ -12,12 +12,12 @@
 // - stampNow(): the time stamp of an entry. The store's clock is known only as an interval.
 
 import { RateLimitedError } from '../core/errors.ts';
-import { quotaPrefix } from '../core/object-keys.ts';
 import type { Clock, FileClock, Host, Log, Sent, Store } from '../core/ports.ts';
 import { newToken } from '../core/state.ts';
 import { ageOf, type Reader } from './entry-age.ts';
 import {
   ledgerBytes,
+  ledgerPrefix,
   parseLedgerEntry,
   reservedKey,
   type StoredEntry,
@@ -57,6 +57,8 @@ export interface LedgerPorts {
   log: Log;
   quota: Quota;
   requestTimeoutMs: number;
+  /** The name of the dataset: each list has a ledger of its own. */
+  list: string;
   /**
    * From when a sent request holds its slot: from the end of its answer (commands) or from its departure (timers).
    * Why: docs/design/decisions/quota-slot-start.md.
@@ -267,7 +269,7 @@ async function readLedger(
   ignoreToken: string | null,
 ): Promise<LedgerSummary> {
   const { store, clock, host, log, quota, requestTimeoutMs } = ports;
-  const objects = await store.list(quotaPrefix);
+  const objects = await store.list(ledgerPrefix(ports.list));
   const nowMs = clock.monotonicMs();
   const { fileClock } = memory;
   const reader: Omit<Reader, 'knownSinceMs'> = {
@@ -328,9 +330,9 @@ async function settleForGone(
  * The latest that the store's time can be now: nowMs() may be behind it by doubtMs(). An entry with an earlier time would
  * free its slot too early. On a file system also the monotonic time, if the processes of this host share it.
  */
-function stampNow({ store, clock, host }: LedgerPorts): WriterStamp {
+function stampNow({ store, clock, host, list }: LedgerPorts): WriterStamp {
   const { identity, boot } = host;
   const writer =
     store.readClock && boot !== null ? { identity, monotonicMs: clock.monotonicMs() } : null;
-  return { writtenMs: Math.ceil(store.nowMs() + (store.doubtMs?.() ?? 0)), writer };
+  return { list, writtenMs: Math.ceil(store.nowMs() + (store.doubtMs?.() ?? 0)), writer };
 }

@@ -14,6 +14,7 @@ import { readState } from '../core/state.ts';
 import { checkAskedWait } from '../quota/budget.ts';
 import type { Lease } from '../quota/lease.ts';
 import { openLedger } from '../quota/ledger.ts';
+import { openLedgers } from '../quota/ledgers.ts';
 import { listFailures } from './holds.ts';
 import type {
   CollectPorts,
@@ -148,7 +149,7 @@ async function workUnderLease(collecting: Collecting, view: ScheduleView | null)
 async function workWithLease(collecting: Collecting, lease: Lease): Promise<'finished' | 'paused'> {
   const { policy, ports, result, done } = collecting;
   const { store, log } = ports;
-  const ledger = openInvocationLedger(policy, ports, lease);
+  const ledgers = openLedgers((list) => openInvocationLedger(policy, ports, { lease, list }));
   try {
     const schedule = await openSchedule(collecting);
     const invocation: Invocation = {
@@ -156,7 +157,7 @@ async function workWithLease(collecting: Collecting, lease: Lease): Promise<'fin
       policy,
       schedule,
       lease,
-      ledger,
+      ledgerOf: ({ dataset }) => ledgers.of(dataset.name),
       result,
       async saveSchedule() {
         await lease.renew();
@@ -171,7 +172,7 @@ async function workWithLease(collecting: Collecting, lease: Lease): Promise<'fin
     }
     return outcome;
   } finally {
-    await ledger.release().catch((error: unknown) => {
+    await ledgers.release().catch((error: unknown) => {
       log('warn', 'the reserved quota was not released; it expires by itself', { error });
     });
     await lease.release();
@@ -188,11 +189,16 @@ function statusOf(result: CollectResult, isPaused: boolean): CollectResult['stat
 }
 
 /** The quota ledger, with waits that are charged to the budget, shown as progress, and keep the lease alive. */
-function openInvocationLedger(policy: Policy, ports: CollectPorts, lease: Lease): InvocationLedger {
+function openInvocationLedger(
+  policy: Policy,
+  ports: CollectPorts,
+  { lease, list }: { lease: Lease; list: string },
+): InvocationLedger {
   const { clock, budget, log, progress } = ports;
   let refused: RefusedWait | null = null;
   const ledger = openLedger({
     ...ports,
+    list,
     heldFrom: policy.quotaHeldFrom,
     async wait(delayMs, reason) {
       checkAskedWait(delayMs, reason, ports.store.nowMs());

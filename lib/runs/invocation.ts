@@ -80,7 +80,8 @@ export interface Agenda extends CollectPorts {
 /** One invocation that holds the lease. */
 export interface Invocation extends Agenda {
   lease: Lease;
-  ledger: InvocationLedger;
+  /** The quota ledger of the target's list. */
+  ledgerOf: (target: Target) => InvocationLedger;
   result: CollectResult;
   /** Renews the lease first. Throws StoppedError if the lease is lost. */
   saveSchedule: () => Promise<void>;

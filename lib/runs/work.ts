@@ -36,12 +36,12 @@ const taskTimeMinMs = 3_000;
 interface WorkState {
   /** Targets that this invocation does not try again. */
   done: Set<Target>;
-  /** Users (key hashes) that the service throttles. */
-  throttledUsers: Set<string>;
+  /** Users (key hashes) that the service throttles, with the list: by `throttleName`. */
+  throttled: Set<string>;
   /** Users whose key the service refused, and why. Only for a command: the schedule holds the key for a timer. */
   refusals: Map<string, AuthError>;
-  /** The exporter's own quota, or the time, is used up: only projects can still be resolved. */
-  isQuotaUsedUp: boolean;
+  /** Names of the datasets for whose list the exporter's own quota, or the time, is used up. */
+  usedUp: Set<string>;
   /** Nothing was tried yet. */
   isFirst: boolean;
   isPaused: boolean;
@@ -61,9 +61,9 @@ export async function workThrough(
   }
   const state: WorkState = {
     done,
-    throttledUsers: new Set(),
+    throttled: new Set(),
     refusals: new Map(),
-    isQuotaUsedUp: false,
+    usedUp: new Set(),
     isFirst: true,
     isPaused: false,
   };
@@ -105,9 +105,16 @@ async function noteHeldTargets(invocation: Invocation, tasks: readonly Task[]): 
   }
 }
 
-function isOver({ done, isQuotaUsedUp, throttledUsers }: WorkState, { target, projectId }: Task) {
+/** Without quota, projects can still be resolved. */
+function isOver({ done, usedUp, throttled }: WorkState, { target, projectId }: Task) {
   if (done.has(target)) return true;
-  return projectId !== null && (isQuotaUsedUp || throttledUsers.has(target.user));
+  if (projectId === null) return false;
+  return usedUp.has(target.dataset.name) || throttled.has(throttleName(target));
+}
+
+/** The service throttles a user for each list apart. */
+function throttleName({ dataset, user }: Target): string {
+  return `${dataset.name} ${user}`;
 }
 
 function hasErrorToReportOnce({ errors, snapshots }: CollectResult): boolean {
@@ -153,6 +160,7 @@ async function advance(
       ...invocation,
       first: state.isFirst,
       dataset: target.dataset,
+      ledger: invocation.ledgerOf(target),
       user: target.user,
       source: target.openSource(projectId),
       remembered: targetStateOf(invocation.schedule, id).lastSealed ?? null,
@@ -215,13 +223,13 @@ async function notePaused(
   attempt: Attempt<ResolvedTask>,
   wasFirst: boolean,
 ): Promise<void> {
-  const { ledger, store, schedule, result, saveSchedule } = invocation;
+  const { store, schedule, result, saveSchedule } = invocation;
   const { task, checkpoint, gotPage, newestError } = attempt;
-  const waitsFor = ledger.refusedWait();
+  const waitsFor = invocation.ledgerOf(task.target).refusedWait();
   const isThrottled = waitsFor?.reason === 'throttled';
   state.isPaused = true;
-  if (isThrottled) state.throttledUsers.add(task.target.user);
-  else state.isQuotaUsedUp = true;
+  if (isThrottled) state.throttled.add(throttleName(task.target));
+  else state.usedUp.add(task.target.dataset.name);
   // A target that only found the quota used up by the targets before it is not stalled.
   if (!gotPage && (wasFirst || isThrottled)) await noteStall(invocation, attempt);
   if (checkpoint && (gotPage || !newestError)) {
@@ -260,7 +268,7 @@ async function handleFailure(
   }
   if (!(await noteFailure(invocation, attempt, error))) return false;
   if (error instanceof RateLimitedError && checkpoint && policy.selects === 'due') {
-    state.throttledUsers.add(task.target.user);
+    state.throttled.add(throttleName(task.target));
   }
   const wasTried = checkpoint !== null || task.projectId === null;
   // A long wait was just reported: it is not a stall.

@@ -13,6 +13,7 @@ const duckTypes = {
   string: 'VARCHAR',
   boolean: 'BOOLEAN',
   int32: 'INTEGER',
+  int64: 'BIGINT',
   timestamp: 'TIMESTAMP',
 };
 /** The columns that come from a field of the API. */

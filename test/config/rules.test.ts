@@ -34,6 +34,7 @@ describe('defaults', () => {
             {
               path: 'accounts.0.targets.0',
               account: 'a',
+              dataset: 'container_nodes',
               table: 'container_nodes',
               region: 'cn-north-4',
               projectId: null,
@@ -290,6 +291,81 @@ describe('what settings mean together', () => {
     expect(await faultsOf(pair('filters: { hostName: a }', 'projectId: p'))).toEqual([
       'accounts.0.targets.1.filters: differs from the filters of other targets of the table t',
     ]);
+  });
+
+  describe('datasets', () => {
+    const tablesOf = async (target: string) => {
+      const { accounts } = await load(withTarget(target));
+      return accounts[0]?.targets.map(({ dataset, table }) => `${dataset} in ${table}`);
+    };
+    const both = 'datasets: [container_nodes, container_clusters]';
+
+    test('are the nodes by default, and each dataset is a target with a table of its own', async () => {
+      expect(await tablesOf('{ region: x }')).toEqual(['container_nodes in container_nodes']);
+      expect(await tablesOf('{ region: x, datasets: [container_clusters] }')).toEqual([
+        'container_clusters in container_clusters',
+      ]);
+      expect(await tablesOf('{ region: x, datasets: [container_clusters], table: t }')).toEqual([
+        'container_clusters in t',
+      ]);
+      expect(await tablesOf(`{ region: x, ${both} }`)).toEqual([
+        'container_nodes in container_nodes',
+        'container_clusters in container_clusters',
+      ]);
+      expect(await tablesOf(`{ region: x, ${both}, table: t }`)).toEqual([
+        'container_nodes in t_container_nodes',
+        'container_clusters in t_container_clusters',
+      ]);
+    });
+
+    test.each([
+      ['datasets: []', 'datasets: is an empty list'],
+      ['datasets: container_nodes', 'datasets: must be a list, not text'],
+      ['datasets: [container_nodes, container_nodes]', 'datasets.1: is in the list twice'],
+      ['datasets: [container_cluster]', 'datasets.0: is not a known value'],
+      [
+        `${both}, table: t, filters: { hostName: web }`,
+        'filters: cannot filter container_clusters: the filters are those of container_nodes',
+      ],
+      [
+        'datasets: [container_clusters], filters: { hostName: web }',
+        'filters: cannot filter container_clusters: the filters are those of container_nodes',
+      ],
+      [
+        `${both}, table: ${'t'.repeat(50)}`,
+        `table: is too long: with its dataset it becomes ${'t'.repeat(50)}_container_nodes`,
+      ],
+      [`${both}, api: cgs`, 'datasets: has container_clusters, which the cgs API does not list'],
+    ])('%s is a fault', async (setting, fault) => {
+      expect(await faultsOf(withTarget(`{ region: x, ${setting} }`))).toEqual([
+        `accounts.0.targets.0.${fault}`,
+      ]);
+    });
+
+    test('a misspelled one gets a suggestion', async () => {
+      const { issues } = await failureOf(() =>
+        load(withTarget('{ region: x, datasets: [container_cluster] }')),
+      );
+      expect(issues[0]?.hint).toBe(
+        'Did you mean "container_clusters"? One of: container_nodes, container_clusters.',
+      );
+    });
+
+    test('the default endpoint of cn-south-4 has no clusters; an hss endpoint there has', async () => {
+      expect(await faultsOf(withTarget(`{ region: cn-south-4, ${both} }`))).toEqual([
+        'accounts.0.targets.0.datasets: has container_clusters, which the cgs API does not list',
+      ]);
+      const endpoint = 'endpoint: "https://hss.cn-south-4.myhuaweicloud.com"';
+      expect(await tablesOf(`{ region: cn-south-4, ${both}, ${endpoint} }`)).toHaveLength(2);
+    });
+
+    test('one table cannot have two datasets', async () => {
+      const pair =
+        '{ region: x, table: t }, { region: y, table: t, datasets: [container_clusters] }';
+      expect(await faultsOf(withTarget(pair))).toEqual([
+        'accounts.0.targets.1.table: is the table t, which has container_nodes in accounts.0.targets.0',
+      ]);
+    });
   });
 
   test('rejects two targets of one series, also once IAM has named their projects', async () => {

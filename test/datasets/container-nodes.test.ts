@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { parseExact, RawNumber, stringifyExact } from '../../lib/core/exact-json.ts';
 import type { Cell, RowContext } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
-import { datasets, defaultDataset } from '../../lib/datasets/index.ts';
+import { datasetOf, datasets } from '../../lib/datasets/index.ts';
 
 const context: RowContext = {
   snapshotAtMs: Date.UTC(2026, 10, 24, 6),
@@ -344,8 +344,9 @@ describe('the request', () => {
   });
 
   test('is the default dataset, and every dataset has its own name', () => {
-    expect(defaultDataset).toBe(containerNodes);
+    expect(datasets[0]).toBe(containerNodes);
     expect(new Set(datasets.map(({ name }) => name)).size).toBe(datasets.length);
-    expect(datasets).toContain(defaultDataset);
+    for (const one of datasets) expect(datasetOf(one.name)).toBe(one);
+    expect(() => datasetOf('pods')).toThrow('there is no dataset pods');
   });
 });

@@ -205,7 +205,7 @@ describe('what the documents say of the code', () => {
   });
 
   test('the Spark statement declares all columns and the partition keys, in order', () => {
-    const sqlTypes = { string: 'STRING', boolean: 'BOOLEAN', int32: 'INT', timestamp: 'TIMESTAMP' };
+    const sqlTypes = { string: 'STRING', boolean: 'BOOLEAN', int32: 'INT', int64: 'BIGINT', timestamp: 'TIMESTAMP' };
     const spark = pageOf('docs/query.md').blocks.filter(({ info }) => info === 'sql spark');
     expect(spark).toHaveLength(1);
     const declared = /CREATE TABLE \w+ \(([^)]*)\)/.exec(spark[0]?.text ?? '')?.[1] ?? '';

@@ -298,7 +298,7 @@ describe.concurrent('a damaged or unusable store', () => {
   ];
   const workingState: [name: string, pattern: RegExp][] = [
     ['pages', /^_runs\/.*\/pages\/000000-/],
-    ['an entry of the ledger', /^_quota\/\d/],
+    ['an entry of the ledger', /^_quota\/container_nodes\/\d/],
   ];
   const evidence: [name: string, pattern: RegExp][] = [
     ['a manifest', /^_manifests\//],
@@ -427,7 +427,7 @@ describe.concurrent('a damaged or unusable store', () => {
     const foreign = [
       '_lease/.nfs0001',
       '_manifests/notes.txt',
-      '_quota/.nfs0001',
+      '_quota/container_nodes/.nfs0001',
       '_quota/notes.txt',
     ];
     for (const key of foreign) {

@@ -8,8 +8,18 @@ export const everyType: Column[] = [
   { name: 'text', type: 'string' },
   { name: 'flag', type: 'boolean' },
   { name: 'count', type: 'int32' },
+  { name: 'total', type: 'int64' },
   { name: 'at', type: 'timestamp' },
 ];
+
+/** Often at the limits of an int64 and of a double. */
+const anyInt64 = fc
+  .oneof(
+    fc.constantFrom(...[-(2n ** 63n), 2n ** 63n - 1n, 2n ** 53n + 1n, -(2n ** 53n) - 1n, 0n]),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+    fc.bigInt({ min: -9n, max: 9n }),
+  )
+  .map(String);
 
 /** A row of `everyType`. `cellText`: of the second column. */
 export function anyRow(
@@ -22,6 +32,7 @@ export function anyRow(
     nullable(cellText),
     nullable(fc.boolean()),
     nullable(fc.integer()),
+    nullable(anyInt64),
     nullable(fc.integer({ min: -62_167_219_200_000, max: 253_402_300_799_999 })),
   );
 }

@@ -13,6 +13,7 @@ const columns: Column[] = [
   { name: 'count', type: 'int32' },
   { name: 'flag', type: 'boolean' },
 ];
+const digits: Column[] = [{ name: 'total', type: 'int64' }];
 const csv = createCsvFormatter(columns);
 
 test('starts with a byte order mark and the names of the columns', () => {
@@ -22,6 +23,12 @@ test('starts with a byte order mark and the names of the columns', () => {
 test('writes each type, and null as an empty cell', () => {
   expect(csv.formatRow(['a', 0, -5, true])).toBe('a,1970-01-01T00:00:00.000Z,-5,true\r\n');
   expect(csv.formatRow([null, null, null, null])).toBe(',,,\r\n');
+});
+
+test('writes all digits of an int64, without an apostrophe before a minus sign', () => {
+  const format = createCsvFormatter(digits).formatRow;
+  expect(format(['-9223372036854775808'])).toBe('-9223372036854775808\r\n');
+  expect(format([null])).toBe('\r\n');
 });
 
 test.each([

@@ -1,6 +1,7 @@
 // Tests that rows are read from NDJSON as they were written, and that text which another program wrote is refused.
 
 import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ByteSource, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
@@ -8,6 +9,7 @@ import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { ndjsonDecoder } from '../../lib/formats/ndjson-rows.ts';
 import { countCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
+import { anyRow, everyType } from './any-rows.ts';
 import { encodeRows } from './encoding.ts';
 import { createRows } from './inventory.ts';
 import { findDifference } from './readers.ts';
@@ -30,6 +32,18 @@ test.each([0, 1, 777, 20_001])('reads %i rows in stored order', async (count) =>
   const found = await readAll(await encodeRows(ndjsonEncoder, rows));
   expect(findDifference(found.rows, rows)).toBeNull();
   expect(found.columns).toEqual(columns);
+});
+
+test('reads any value of any type, with all digits of an int64', async () => {
+  const row = anyRow(fc.string({ unit: 'binary', maxLength: 60 }));
+  await fc.assert(
+    fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 40 }), async (rows) => {
+      const options = { columns: everyType, sortedBy: 'id' };
+      const bytes = await encodeRows(ndjsonEncoder, rows, options);
+      expect((await readAll(bytes, everyType)).rows).toEqual(rows);
+    }),
+    { numRuns: countCases(150) },
+  );
 });
 
 const seeds = countCases(40);
@@ -72,11 +86,12 @@ describe('refuses', () => {
     { name: 'at', type: 'timestamp' },
     { name: 'n', type: 'int32' },
     { name: 'b', type: 'boolean' },
+    { name: 'm', type: 'int64' },
   ];
-  const good = '{"key":"a","at":"2026-11-24T06:00:00.000Z","n":1,"b":true}\n';
+  const good = '{"key":"a","at":"2026-11-24T06:00:00.000Z","n":1,"b":true,"m":-2}\n';
   test('nothing of a good line', async () => {
     const { rows } = await readAll(gzipSync(good), wanted);
-    expect(rows).toEqual([['a', Date.UTC(2026, 10, 24, 6), 1, true]]);
+    expect(rows).toEqual([['a', Date.UTC(2026, 10, 24, 6), 1, true, '-2']]);
   });
   test.each([
     [
@@ -86,7 +101,14 @@ describe('refuses', () => {
     ],
     ['null in a required column', good.replace('"a"', 'null'), 'no string in the column key'],
     ['a time in another form', good.replace('.000Z', 'Z'), 'no timestamp in the column at'],
-    ['a line that lacks a column', good.replace('"n"', '"m"'), 'no int32 in the column n'],
+    ['a line that lacks a column', good.replace('"n"', '"other"'), 'no int32 in the column n'],
+    ['an int64 that is text', good.replace(':-2', ':"-2"'), 'no int64 in the column m'],
+    [
+      'an int64 that is too large',
+      good.replace(':-2', ':9223372036854775808'),
+      'no int64 in the column m',
+    ],
+    ['an int64 with a fraction', good.replace(':-2', ':2.5'), 'no int64 in the column m'],
     ['a list', '[1]\n', 'line 2 is not a JSON object'],
     ['a line without its line feed', good.trim(), 'the last line has no line feed'],
     ['an empty line', '\n', 'JSON'],

@@ -2,10 +2,13 @@
 
 import { writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Cell, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
+import { countCases } from '../support/cases.ts';
+import { anyRow, everyType } from './any-rows.ts';
 import { useDuck } from './duck.ts';
 import { encodeRows } from './encoding.ts';
 import { createRows, unusualNames } from './inventory.ts';
@@ -71,6 +74,7 @@ const duckTypes = {
   string: 'VARCHAR',
   boolean: 'BOOLEAN',
   int32: 'INTEGER',
+  int64: 'BIGINT',
   timestamp: 'TIMESTAMPTZ',
 };
 test.each([
@@ -85,6 +89,22 @@ test.each([
     `read_json('${path}', format = 'newline_delimited', columns = {${types}})`,
   );
   expect(findDifference(read, rows)).toBeNull();
+});
+
+test('any values of every type, read with DuckDB', async () => {
+  const text = fc.string({ unit: fc.constantFrom('a', '节', '🚀', '"'), maxLength: 9 });
+  let n = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyRow(text), { minLength: 1, maxLength: 40 }), async (rows) => {
+      const path = temp.path(`any-${n++}.ndjson.gz`);
+      const options = { columns: everyType, sortedBy: 'id' };
+      writeFileSync(path, await encodeRows(ndjsonEncoder, rows, options));
+      const types = everyType.map(({ name, type }) => `"${name}": '${duckTypes[type]}'`).join(', ');
+      const from = `read_json('${path}', format = 'newline_delimited', columns = {${types}})`;
+      expect(findDifference(await duck.readRows(from, everyType), rows, everyType)).toBeNull();
+    }),
+    { numRuns: countCases(40) },
+  );
 });
 
 test('equal rows give equal bytes', async () => {

@@ -90,6 +90,18 @@ test('refuses a column of another type, and bytes that are not Parquet', async (
   await expect(decode(Buffer.from('not Parquet, but long enough'))).rejects.toThrow(/parquet/);
 });
 
+test('refuses a time in place of an int64, and an int64 in place of a time', async () => {
+  const options = { columns: everyType, sortedBy: 'id' };
+  const bytes = await encodeRows(parquetEncoder, [['a', 'x', true, 1, '5', 0]], options);
+  for (const [name, type] of [
+    ['at', 'int64'],
+    ['total', 'timestamp'],
+  ] as const) {
+    const message = `column ${name} is not the ${type} that it should be`;
+    await expect(decode(bytes, [{ name, type }])).rejects.toThrow(message);
+  }
+});
+
 test('refuses a row group that is larger than those of the encoder', async () => {
   const data = Array.from({ length: 10_001 }, (_, index) => `n${index}`);
   const columnData = [{ name: 'host_id', data, type: 'STRING' as const }];

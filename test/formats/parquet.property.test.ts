@@ -120,6 +120,7 @@ describe('metadata', () => {
     string: 'VARCHAR',
     boolean: 'BOOLEAN',
     int32: 'INTEGER',
+    int64: 'BIGINT',
     timestamp: 'TIMESTAMP WITH TIME ZONE',
   };
 
@@ -133,6 +134,24 @@ describe('metadata', () => {
       );
     },
   );
+
+  test('the columns of every type have the types that they should have', async () => {
+    const path = temp.path('every-type.parquet');
+    const options = { columns: everyType, sortedBy: 'id' };
+    const digits = ['-9223372036854775808', '9223372036854775807', '9007199254740993', null];
+    const rows = digits.map((total, i): Row => [`${i}`, null, null, null, total, null]);
+    writeFileSync(path, await encodeRows(parquetEncoder, rows, options));
+    const described = await duck.query(`DESCRIBE SELECT * FROM '${path}'`);
+    expect(described.map(([name, type]) => [name, type])).toEqual(
+      everyType.map(({ name, type }) => [name, duckTypes[type]]),
+    );
+    const [statistics] = await duck.query(
+      `SELECT stats_min_value, stats_max_value, stats_null_count FROM parquet_metadata('${path}') WHERE path_in_schema = 'total'`,
+    );
+    expect(statistics).toEqual([digits[0], digits[1], 1]);
+    const found = await duck.query(`SELECT id FROM '${path}' WHERE total = 9007199254740993`);
+    expect(found).toEqual([['2']]);
+  });
 
   test('only host_id is required; timestamps are UTC microseconds', async () => {
     const path = await writeTemp('schema.parquet', createRows(1));

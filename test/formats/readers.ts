@@ -30,12 +30,14 @@ export async function openDuck(): Promise<Duck> {
     async readRows(from, columns = containerNodes.columns) {
       // Each text gets a leading character, because the client's decoder removes a leading byte order mark.
       const list = columns.map(({ name, type }) =>
-        type === 'string' ? `'=' || "${name}"` : `"${name}"`,
+        type === 'string' || type === 'int64' ? `'=' || "${name}"` : `"${name}"`,
       );
       const rows = await query(`SELECT ${list.join(', ')} FROM ${from}`);
       return rows.map((row) =>
         row.map((cell, c) =>
-          columns[c]?.type === 'string' && cell !== null ? String(cell).slice(1) : cell,
+          ['string', 'int64'].includes(columns[c]?.type ?? '') && cell !== null
+            ? String(cell).slice(1)
+            : cell,
         ),
       );
     },
@@ -151,6 +153,7 @@ export async function writeParquetjs(
     string: 'UTF8',
     boolean: 'BOOLEAN',
     int32: 'INT32',
+    int64: 'INT64',
     timestamp: 'TIMESTAMP_MICROS',
   };
   const schema = new parquetjs.ParquetSchema(

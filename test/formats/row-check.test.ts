@@ -40,6 +40,25 @@ const faults: [column: string, cell: unknown, fault: string][] = [
   ['fetched_at', '2026-11-24T06:00:00Z', 'a string, not a timestamp'],
 ];
 
+test.each(['0', '-1', '9223372036854775807', '-9223372036854775808', null])(
+  'accepts %s as an int64',
+  (cell) => {
+    expect(() => checkRows([[cell]], [{ name: 'n', type: 'int64' }])).not.toThrow();
+  },
+);
+
+test.each([
+  [5, 'a number, not the digits of an int64'],
+  [true, 'a boolean, not the digits of an int64'],
+  ...['', '-0', '01', '+1', '1.0', '1e3', ' 1', '9223372036854775808', '-9223372036854775809'].map(
+    (text) => [text, 'not the digits of an int64'] as const,
+  ),
+] as const)('rejects %j as an int64', (cell, fault) => {
+  expect(() => checkRows([[cell]], [{ name: 'n', type: 'int64' }])).toThrow(
+    `row 0, column n: ${fault}`,
+  );
+});
+
 describe.each([parquetEncoder, ndjsonEncoder])('$format', (encoder) => {
   test.each(faults)('rejects %s = %j and names its row and column', async (name, cell, fault) => {
     const error = await encodeRows(encoder, createFaulty(name, cell)).then(

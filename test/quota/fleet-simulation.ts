@@ -33,6 +33,7 @@ export function openTestLedger(
     log: () => {},
     quota: wholeQuota(5, 60),
     requestTimeoutMs: 5_000,
+    list: 'container_nodes',
     heldFrom: 'answer',
     random: createRandom(seed),
     wait: async (delayMs) => {

@@ -16,8 +16,9 @@ const token = '0123456789ab';
 const user = 'aaaaaaaaaaaa';
 const nowMs = Date.UTC(2026, 10, 24, 6);
 const identity = '4f825330a6d6.4026531836.4711.987654';
-const byStore = { writtenMs: nowMs, writer: null };
-const byHost = { writtenMs: nowMs, writer: { identity, monotonicMs: 987_654_321.25 } };
+const list = 'container_nodes';
+const byStore = { list, writtenMs: nowMs, writer: null };
+const byHost = { list, writtenMs: nowMs, writer: { identity, monotonicMs: 987_654_321.25 } };
 
 function parse(key: string, modifiedMs = nowMs + 3) {
   return parseLedgerEntry({ key, bytes: ledgerBytes(key).length, modifiedMs });
@@ -27,13 +28,13 @@ describe('an entry', () => {
   test('is read from its key alone', () => {
     const stamp = { writtenMs: nowMs, modifiedMs: nowMs + 3, writer: null };
     const reserved = reservedKey(byStore, token, 5);
-    expect(reserved).toBe(`_quota/${nowMs}-${token}-5`);
+    expect(reserved).toBe(`_quota/container_nodes/${nowMs}-${token}-5`);
     expect(parse(reserved)).toEqual({ kind: 'reserved', key: reserved, stamp, token, slots: 5 });
     const sent = sentKey(byStore, token, [40, 0]);
-    expect(sent).toBe(`_quota/${nowMs}-${token}-2-40.0`);
+    expect(sent).toBe(`_quota/container_nodes/${nowMs}-${token}-2-40.0`);
     expect(parse(sent)).toEqual({ kind: 'sent', key: sent, stamp, token, agesMs: [40, 0] });
     const throttled = throttledKey(byStore, 30_000, user);
-    expect(throttled).toBe(`_quota/${nowMs}-429-30000-${user}`);
+    expect(throttled).toBe(`_quota/container_nodes/${nowMs}-429-30000-${user}`);
     expect(parse(throttled)).toEqual({
       kind: 'throttled',
       key: throttled,
@@ -57,7 +58,7 @@ describe('an entry', () => {
 
   test('of 20 requests has a name that every file system accepts', () => {
     const key = sentKey(byHost, token, Array(20).fill(99_999));
-    expect(key.length - '_quota/'.length).toBeLessThan(255);
+    expect(key.length - '_quota/container_nodes/'.length).toBeLessThan(255);
   });
 
   test('is never written earlier, and its requests were never sent earlier, than they were', () => {
@@ -65,7 +66,7 @@ describe('an entry', () => {
     fc.assert(
       fc.property(time, fc.array(time, { minLength: 1, maxLength: 20 }), (start, agesMs) => {
         const writtenMs = nowMs + start;
-        const entry = parse(sentKey({ writtenMs, writer: null }, token, agesMs));
+        const entry = parse(sentKey({ list, writtenMs, writer: null }, token, agesMs));
         if (entry?.kind !== 'sent') throw new Error(entry?.kind);
         expect(entry.stamp.writtenMs).toBeGreaterThanOrEqual(writtenMs);
         expect(entry.stamp.writtenMs).toBeLessThan(writtenMs + 1);
@@ -102,7 +103,7 @@ describe('an entry', () => {
     `${nowMs}-${token}-5@12-0a.1.2.3`,
     `${nowMs}-${token}-5@12-${identity}@12-${identity}`,
   ])('cannot have the name %j; the error contains the key', (name) => {
-    const key = `_quota/${name}`;
+    const key = `_quota/container_nodes/${name}`;
     // It looks like an entry, so it is never ignored: that could exceed the quota.
     expect(isLedgerKey(key)).toBe(true);
     expect(() => parse(key)).toThrow(CorruptError);
@@ -123,7 +124,7 @@ describe('an entry', () => {
     `${nowMs}-${token}-5 (copy)`,
     `.${nowMs}-${token}-5.swp`,
   ])('is not what %j can be: such a name is ignored', (name) => {
-    expect(isLedgerKey(`_quota/${name}`)).toBe(false);
-    expect(parse(`_quota/${name}`)).toBeNull();
+    expect(isLedgerKey(`_quota/container_nodes/${name}`)).toBe(false);
+    expect(parse(`_quota/container_nodes/${name}`)).toBeNull();
   });
 });

@@ -209,7 +209,10 @@ describe('one exporter', () => {
     const { clock, store, ledger, keys } = createProcess({
       log: (level, message, fields) => said.push([level, message, fields]),
     });
-    const foreign = ['_quota/.nfs0000000000c8f1a20000001d', '_quota/junk'];
+    const foreign = [
+      '_quota/container_nodes/.nfs0000000000c8f1a20000001d',
+      '_quota/container_nodes/junk',
+    ];
     for (const key of foreign) await store.put(key, Buffer.from('junk'));
     expect(await clock.run(ledger.admit(user, 1))).toBe(true);
     await ledger.release();
@@ -217,13 +220,13 @@ describe('one exporter', () => {
     expect(said).toContainEqual([
       'debug',
       'ignored an object that is no entry of the quota ledger',
-      { key: '_quota/junk' },
+      { key: '_quota/container_nodes/junk' },
     ]);
   });
 
   test('a damaged entry of the ledger: the error names it, no request is sent, nothing is written', async () => {
     const { clock, store, ledger, keys } = createProcess();
-    const key = '_quota/1764100805123-0a1b2c3d4e5f-';
+    const key = '_quota/container_nodes/1764100805123-0a1b2c3d4e5f-';
     await store.put(key, Buffer.from(key));
     const admitted = clock.run(ledger.admit(user, 1));
     await expect(admitted).rejects.toThrow(CorruptError);
@@ -354,9 +357,30 @@ describe('a 429', () => {
 test('an entry of a process whose clock is ahead counts from its own time', async () => {
   const { clock, store, ledger } = createProcess({ quota: wholeQuota(1, 60) });
   const ahead = clock.nowMs() + 10_000;
-  const key = sentKey({ writtenMs: ahead, writer: null }, '0123456789ab', [0]);
+  const key = sentKey(
+    { list: 'container_nodes', writtenMs: ahead, writer: null },
+    '0123456789ab',
+    [0],
+  );
   await store.put(key, Buffer.from(key));
   const startMs = clock.monotonicMs();
   await clock.run(ledger.admit(user, 1));
   expect(clock.monotonicMs() - startMs).toBe(70_000 + guardMinMs);
+});
+
+test('each list has a quota of its own, also in one store', async () => {
+  const { clock, store, ledger } = createProcess({ quota: wholeQuota(1, 60) });
+  const other = openTestLedger(clock, store, {
+    quota: wholeQuota(1, 60),
+    list: 'container_clusters',
+  });
+  const send = async (one: typeof ledger) => {
+    const startMs = clock.monotonicMs();
+    expect(await clock.run(one.admit(user, 1))).toBe(true);
+    await one.sent(user, { atMonotonicMs: clock.monotonicMs(), error: null });
+    return clock.monotonicMs() - startMs;
+  };
+  expect(await send(ledger)).toBe(0);
+  expect(await send(other)).toBe(0);
+  expect(await send(ledger)).toBeGreaterThanOrEqual(60_000);
 });

@@ -67,6 +67,7 @@ function createPair(seed: number): [Row[], Row[]] {
       string: ['', 'other', unusualNames[below(unusualNames.length)] ?? ''],
       boolean: [true, false],
       int32: [0, -1, 2 ** 31 - 1],
+      int64: ['0', '-1', '9223372036854775807'],
       timestamp: [0, 1_790_000_000_001],
     };
     const values: Cell[] = [null, ...others[type]];

@@ -1,10 +1,14 @@
-// Tests that a dataset with another envelope needs only its own definition: its list is fetched, read, stored and sealed.
+// Tests the columns of a cluster, and that a dataset with another envelope needs only its own definition: its list is
+// fetched, read, stored and sealed.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createSource } from '../../lib/api/pages.ts';
-import type { Column, Dataset } from '../../lib/core/ports.ts';
-import { defineRecords, readListPage } from '../../lib/datasets/api-records.ts';
+import { parseExact } from '../../lib/core/exact-json.ts';
+import type { Cell, Column, Dataset, RowContext } from '../../lib/core/ports.ts';
+import { containerClusters as wholeDataset } from '../../lib/datasets/container-clusters.ts';
 import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { readStatus } from '../../lib/runs/target-status.ts';
@@ -13,34 +17,8 @@ import { openPartRows } from '../../lib/snapshots/part-rows.ts';
 import { createTestExporter } from '../support/test-exporter.ts';
 import { createTestScratch } from '../support/test-scratch.ts';
 
-/** A file in lib/datasets would look like this. Fields: huaweicloudsdkhss 3.1.219, ListClusterProtect (read 2026-11-25). */
-const containerClusters: Dataset = {
-  ...defineRecords(
-    [
-      { name: 'id', type: 'string', isUnique: true },
-      { name: 'cluster_name', type: 'string', isUnique: true },
-      { name: 'cluster_type', type: 'string' },
-      { name: 'status', type: 'string' },
-      { name: 'total_nodes_number', type: 'int32' },
-    ],
-    'id',
-    { datedStatuses: ['status'] },
-  ),
-  name: 'container_clusters',
-  noun: 'container clusters',
-  permission: 'hss:containers:list',
-  schemaVersion: 1,
-  limit: 3,
-  offsetMax: 2_000_000,
-  nameColumn: 'cluster_name',
-  statusColumns: ['status'],
-  countedColumns: ['status'],
-  knownValues: { status: ['Available', 'Unavailable'] },
-  path: (projectId) => `/v5/${projectId}/kubernetes/clusters`,
-  query: ({ enterpriseProjectId }) =>
-    enterpriseProjectId === null ? {} : { enterprise_project_id: enterpriseProjectId },
-  parsePage: (body) => readListPage(body, 'cluster_info_list'),
-};
+/** Three records a page, so that a list has several pages. */
+const containerClusters: Dataset = { ...wholeDataset, limit: 3 };
 
 function createClusterWorld(answer: (offset: number, limit: number) => object) {
   const world = createTestExporter();
@@ -79,7 +57,7 @@ test('seals every cluster, with the columns of the dataset', async () => {
   const clusters = Array.from({ length: 7 }, (_, index) => ({
     id: `c${index}`,
     cluster_name: `name ${index}`,
-    status: index === 6 ? 'Creating' : 'Available',
+    status: index === 6 ? 'Sleeping' : 'Available',
     total_nodes_number: index,
     new_field: true,
   }));
@@ -91,15 +69,19 @@ test('seals every cluster, with the columns of the dataset', async () => {
   const { status, errors, snapshots } = await exportNow({ targets: [target] });
   expect({ status, errors }).toEqual({ status: 'sealed', errors: [] });
   expect(requested[1]).toBe(
-    '/v5/p1/kubernetes/clusters?enterprise_project_id=all_granted_eps&limit=3&offset=2',
+    '/v5/p1/kubernetes/clusters?load_agent_info=true&enterprise_project_id=all_granted_eps&limit=3&offset=2',
   );
   const manifest = snapshots[0]?.manifest;
   expect(manifest).toMatchObject({
     table: 'container_clusters',
     verdict: 'complete',
     rows: 7,
-    values: { status: { Available: 6, Creating: 1 } },
-    unknownValues: { status: { Creating: 1 } },
+    values: {
+      status: { Available: 6, Sleeping: 1 },
+      agent_ds_install_status: {},
+      cluster_type: {},
+    },
+    unknownValues: { status: { Sleeping: 1 } },
     unknownFields: ['new_field'],
   });
   const [state] = await readStatus(store, null, [target]);
@@ -187,4 +169,131 @@ test('names its own records in the error about a body that is not a page', async
         'total_num, data_list: total_num is 1 without cluster_info_list',
     },
   ]);
+});
+
+const context: RowContext = {
+  snapshotAtMs: Date.UTC(2026, 10, 24, 6),
+  fetchedAtMs: Date.UTC(2026, 10, 24, 6, 0, 13, 5),
+  verdict: 'complete',
+  account: 'prod',
+  region: 'cn-south-4',
+  projectId: '0f1e2d3c4b5a69788796a5b4c3d2e1f0',
+};
+
+/** The cells that are not null, by column. */
+function normalize(record: unknown): Record<string, Cell> {
+  const row = wholeDataset.normalize(record as Record<string, unknown>, context);
+  expect(row).toHaveLength(wholeDataset.columns.length);
+  const cells = wholeDataset.columns.map(({ name }, c) => [name, row[c] as Cell] as const);
+  return Object.fromEntries(cells.filter(([, cell]) => cell !== null));
+}
+
+test('the columns have the specified names, order and types', () => {
+  const line = ({ name, type, required }: Column) =>
+    `${name} ${type}${required ? ' required' : ''}`;
+  expect(wholeDataset.columns.map(line)).toEqual([
+    ...['snapshot_at timestamp', 'fetched_at timestamp', 'verdict string'],
+    ...['account string', 'region string', 'project_id string'],
+    ...['id string required', 'cluster_name string', 'cluster_id string', 'cluster_type string'],
+    ...['status string', 'version string', 'total_nodes_number int64', 'active_nodes_number int64'],
+    ...['creation_timestamp timestamp', 'agent_installed_num int64'],
+    ...['agent_install_failed_num int64', 'agent_not_install_num int64'],
+    ...['agent_ds_install_status string', 'agent_ds_failed_reason string'],
+    ...['last_operate_timestamp timestamp', 'last_scan_time timestamp'],
+    ...['sys_vul_num int64', 'app_vul_num int64', 'emg_vul_num int64'],
+    ...['risk_assess_num int64', 'sec_comp_num int64'],
+    ...['first_seen_at timestamp', 'status_since timestamp'],
+    ...['agent_ds_install_status_since timestamp', 'extra string'],
+  ]);
+});
+
+test('reads the fixture, with all digits of its numbers', () => {
+  const text = readFileSync(
+    join(import.meta.dirname, '../fixtures/container-clusters.json'),
+    'utf8',
+  );
+  const { body } = parseExact(text) as { body: unknown };
+  const page = wholeDataset.parsePage(body);
+  if (typeof page === 'string') throw new Error(page);
+  const [first, second] = page.records.map(normalize);
+  expect(page.totalNum).toBe(2);
+  expect(first).toMatchObject({
+    id: '5c2f0b1e-3d7a-4a54-8f7e-0c6f3a9d1b22',
+    cluster_name: 'cce-生产',
+    total_nodes_number: '12',
+    creation_timestamp: 1_735_689_600_123,
+    last_scan_time: 1_764_050_400_000,
+    app_vul_num: '9007199254740993',
+    agent_ds_failed_reason: '',
+  });
+  expect(first).not.toHaveProperty('extra');
+  expect(Object.keys(second ?? {}).slice(6)).toEqual(['id', 'cluster_name']);
+});
+
+describe('a whole number of 64 bits', () => {
+  test.each([
+    ['0', '0'],
+    ['-0', '0'],
+    ['-1', '-1'],
+    ['5.0', '5'],
+    ['1e2', '100'],
+    ['12.50e1', '125'],
+    ['120e-1', '12'],
+    ['0.0e-999', '0'],
+    ['9007199254740992', '9007199254740992'],
+    ['9007199254740993', '9007199254740993'],
+    ['-9007199254740993', '-9007199254740993'],
+    ['9223372036854775807', '9223372036854775807'],
+    ['-9223372036854775808', '-9223372036854775808'],
+    ['9.223372036854775807e18', '9223372036854775807'],
+    ['9223372036854775808', undefined],
+    ['-9223372036854775809', undefined],
+    ['12345678901234567890123456789012345678901234567890', undefined],
+    ['1e19', undefined],
+    ['1e400', undefined],
+    ['1e999999999', undefined],
+    ['5.5', undefined],
+    ['9007199254740993.5', undefined],
+    ['5.00000000000000000000001', undefined],
+    ['1e-400', undefined],
+    ['"5"', undefined],
+    ['true', undefined],
+    ['[5]', undefined],
+  ])('%s', (json, digits) => {
+    const cells = normalize(parseExact(`{"sec_comp_num":${json}}`));
+    expect(cells.sec_comp_num).toBe(digits);
+    expect(cells.extra).toBe(digits === undefined ? `{"sec_comp_num":${json}}` : undefined);
+  });
+});
+
+test.each([
+  ['0', 0],
+  ['-1', -1],
+  ['1764050400000', 1_764_050_400_000],
+  ['1764050400000.0', 1_764_050_400_000],
+  ['253402300799999', 253_402_300_799_999],
+  ['-62167219200000', -62_167_219_200_000],
+  ['253402300800000', undefined],
+  ['-62167219200001', undefined],
+  ['1764050400000.5', undefined],
+  ['9223372036854775807', undefined],
+  ['"1764050400000"', undefined],
+  ['"2025-11-25T06:00:00Z"', undefined],
+  ['true', undefined],
+])('reads %s as a time', (json, timeMs) => {
+  const cells = normalize(parseExact(`{"last_scan_time":${json}}`));
+  expect(cells.last_scan_time).toBe(timeMs);
+  expect(cells.extra).toBe(timeMs === undefined ? `{"last_scan_time":${json}}` : undefined);
+});
+
+test('the request loads what agents say, and covers the enterprise project', () => {
+  expect(wholeDataset.path('a/b')).toBe('/v5/a%2Fb/kubernetes/clusters');
+  const scope = { api: 'hss', filters: {} } as const;
+  expect(wholeDataset.query({ ...scope, enterpriseProjectId: null })).toEqual({
+    load_agent_info: 'true',
+  });
+  expect(wholeDataset.query({ ...scope, enterpriseProjectId: '0' })).toEqual({
+    load_agent_info: 'true',
+    enterprise_project_id: '0',
+  });
 });
