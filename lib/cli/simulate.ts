@@ -17,6 +17,7 @@ import { buildConfiguration, writeConfiguration } from './simulated-config.ts';
 interface SimulateOptions extends CommonOptions {
   port: string;
   nodes: string;
+  clusters: string;
   flavour: 'cgs' | 'hss';
   /** False: --no-quota was given. */
   quota: boolean;
@@ -58,6 +59,7 @@ export const simulateCommand: CommandDefinition<SimulateOptions> = {
     '  GET /simulator/statistics  counts of requests, pages and changes; the nodes of each project',
     '  GET /simulator/changes     each change of a list: one line of JSON; the newest 100000',
     '  GET /simulator/nodes       the list as it is now: one line of JSON for each node',
+    '  GET /simulator/clusters    the same for the clusters. --fault and --quota-* count their requests apart',
   ].join('\n'),
   run: runSimulate,
 };
@@ -75,6 +77,7 @@ function addOptions(command: Command): void {
       'how many nodes each project has; with commas, as in 300,5000: the projects in turn',
       '300',
     )
+    .option('--clusters <n>', 'how many clusters each project has; only hss lists them', '20')
     .addOption(choice('--flavour <name>', flavourHelp, ['cgs', 'hss']).default('hss'))
     .option('--seed <n>', 'seed of the made-up nodes', '1')
     .optionsGroup('Quota of the endpoint:')
@@ -135,6 +138,7 @@ function toSimulatorOptions(options: SimulateOptions): SimulatorOptions {
   return {
     port: readNumber('--port', options.port, 0),
     nodes: options.nodes.split(',').map((count) => readNumber('--nodes', count, 0)),
+    clusters: readNumber('--clusters', options.clusters, 0),
     accounts: readNumber('--accounts', options.accounts, 1),
     ...(projects === undefined ? {} : { projects: readNumber('--projects', projects, 1) }),
     seed: readNumber('--seed', options.seed, 0),

@@ -1,4 +1,4 @@
-// Responsible for drift: random changes of the node list between two requests.
+// Responsible for drift: random changes of a list between two requests.
 
 import { ConfigError } from '../core/errors.ts';
 import type { NodeList } from './node-list.ts';
@@ -27,7 +27,7 @@ export type ChangeKind = 'inserted' | 'deleted' | 'reordered' | StatusKind;
 /** One change of the list. */
 export interface Change {
   kind: ChangeKind;
-  /** The host_id of the node. */
+  /** The host_id of the node, or the id of the cluster. */
   hostId: string;
   /** Only if a status changed: its value before and after. */
   before?: string;
@@ -35,7 +35,15 @@ export interface Change {
 }
 
 /** The field that each kind changes, the values from which it can change, and the fields after it. */
-const statusChanges = {
+export type StatusChanges = {
+  [kind in StatusKind]?: {
+    field: string;
+    from: readonly string[];
+    fields: Readonly<Record<string, string>>;
+  };
+};
+
+export const nodeStatusChanges: StatusChanges = {
   offline: { field: 'agent_status', from: ['online'], fields: { agent_status: 'offline' } },
   online: {
     field: 'agent_status',
@@ -44,14 +52,28 @@ const statusChanges = {
   },
   closed: { field: 'protect_status', from: ['opened'], fields: { protect_status: 'closed' } },
   opened: { field: 'protect_status', from: ['closed'], fields: { protect_status: 'opened' } },
-} as const;
+};
+
+/** What the records of a list are called and how their status changes. */
+export interface DriftingRecords {
+  keyField: string;
+  statusChanges: StatusChanges;
+}
+
+const nodeRecords: DriftingRecords = { keyField: 'host_id', statusChanges: nodeStatusChanges };
 
 /** How many nodes are looked at to find one whose status can change. */
 const searchMax = 1_000;
 
 /** Changes `list` in place, and returns the changes in order. */
-export function applyDrift(list: NodeList, drift: Drift, random: Random): Change[] {
+export function applyDrift(
+  list: NodeList,
+  drift: Drift,
+  random: Random,
+  { keyField, statusChanges }: DriftingRecords = nodeRecords,
+): Change[] {
   const changes: Change[] = [];
+  const keyAt = (position: number) => String(list.at(position)[keyField]);
   const repeat = (rate: number | undefined, change: () => Change | null) => {
     for (let left = drawCount(random, rate ?? 0); left > 0; left -= 1) {
       const made = change();
@@ -61,13 +83,14 @@ export function applyDrift(list: NodeList, drift: Drift, random: Random): Change
   repeat(drift.deletesPerRequest, () => {
     if (list.length === 0) return null;
     const position = drawInteger(random, 0, list.length - 1);
-    const hostId = hostIdAt(list, position);
+    const hostId = keyAt(position);
     list.remove(position);
     return { kind: 'deleted', hostId };
   });
   repeat(drift.insertsPerRequest, () => {
-    const { host_id } = list.insert(drawInteger(random, 0, list.length));
-    return { kind: 'inserted', hostId: String(host_id) };
+    const position = drawInteger(random, 0, list.length);
+    list.insert(position);
+    return { kind: 'inserted', hostId: keyAt(position) };
   });
   repeat(drift.reordersPerRequest, () => {
     if (list.length < 2) return null;
@@ -75,29 +98,36 @@ export function applyDrift(list: NodeList, drift: Drift, random: Random): Change
     // Always another place: a move to the same place would change nothing.
     const to = (from + drawInteger(random, 1, list.length - 1)) % list.length;
     list.move(from, to);
-    return { kind: 'reordered', hostId: hostIdAt(list, to) };
+    return { kind: 'reordered', hostId: keyAt(to) };
   });
   for (const kind of ['offline', 'online', 'closed', 'opened'] as const) {
-    repeat(drift[`${kind}PerRequest`], () => changeStatus(list, kind, random));
+    const change = statusChanges[kind];
+    if (!change) continue;
+    repeat(drift[`${kind}PerRequest`], () => {
+      const found = changeStatus(list, change, random);
+      if (!found) return null;
+      const { position, before } = found;
+      const after = String(change.fields[change.field]);
+      return { kind, hostId: keyAt(position), before, after };
+    });
   }
   return changes;
 }
 
-function hostIdAt(list: NodeList, position: number): string {
-  return String(list.at(position).host_id);
-}
-
-/** Changes the first node from a random place on, also past the end, that can change. Null: none was found. */
-function changeStatus(list: NodeList, kind: StatusKind, random: Random): Change | null {
+/** Changes the first record from a random place on, also past the end, that can change. Null: none was found. */
+function changeStatus(
+  list: NodeList,
+  { field, from, fields }: NonNullable<StatusChanges[StatusKind]>,
+  random: Random,
+): { position: number; before: string } | null {
   if (list.length === 0) return null;
-  const { field, from, fields } = statusChanges[kind];
   const start = drawInteger(random, 0, list.length - 1);
   for (let tried = 0; tried < Math.min(searchMax, list.length); tried += 1) {
     const position = (start + tried) % list.length;
     const before = list.at(position)[field];
     if (!(from as readonly unknown[]).includes(before)) continue;
     list.change(position, fields);
-    return { kind, hostId: hostIdAt(list, position), before: String(before), after: kind };
+    return { position, before: String(before) };
   }
   return null;
 }

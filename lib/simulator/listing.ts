@@ -62,7 +62,8 @@ export function parseListing(query: URLSearchParams, flavour: Flavour): Listing 
   return { limit, offset, filter: isOpen ? null : { name, matches } };
 }
 
-function parseWhole(text: string, min: number, max: number): number | null {
+/** Null: not a whole number from `min` to `max`. */
+export function parseWhole(text: string, min: number, max: number): number | null {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : -1;
   return value >= min && value <= max ? value : null;
 }
@@ -114,11 +115,17 @@ export function countNodes(list: NodeList, query: URLSearchParams): string {
 }
 
 /** The response body. */
-export function renderPage(list: NodeList, { limit, offset, filter }: Listing): string {
-  if (!filter) {
-    const page = list.slice(offset, offset + limit);
-    return JSON.stringify({ total_num: list.length, data_list: page });
-  }
+export function renderPage(list: NodeList, listing: Listing): string {
+  const { total, page } = renderList(list, listing);
+  return JSON.stringify({ total_num: total, data_list: page });
+}
+
+/** `total`: how many records match the filter. */
+export function renderList(
+  list: NodeList,
+  { limit, offset, filter }: Listing,
+): { total: number; page: NodeRecord[] } {
+  if (!filter) return { total: list.length, page: list.slice(offset, offset + limit) };
   const [matching, other] = [1, 2];
   const page: NodeRecord[] = [];
   let total = 0;
@@ -128,5 +135,5 @@ export function renderPage(list: NodeList, { limit, offset, filter }: Listing): 
     if (total >= offset && total < offset + limit) page.push(list.read(ordinal));
     total += 1;
   });
-  return JSON.stringify({ total_num: total, data_list: page });
+  return { total, page };
 }

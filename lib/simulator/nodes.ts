@@ -49,7 +49,7 @@ export function enterpriseProjectIdOf(name: unknown): string {
   return formatUuid(createHash('sha256').update(name).digest('hex'));
 }
 
-function formatUuid(hex: string): string {
+export function formatUuid(hex: string): string {
   const at = (from: number, to: number) => hex.slice(from, to);
   return `${at(0, 8)}-${at(8, 12)}-4${at(13, 16)}-a${at(17, 20)}-${at(20, 32)}`;
 }
@@ -58,14 +58,14 @@ function formatUuid(hex: string): string {
 const hexBytes = Buffer.alloc(32);
 
 /** `digits`: a multiple of 8, at most 64. */
-function drawHex(random: Random, digits: number): string {
+export function drawHex(random: Random, digits: number): string {
   const length = digits / 2;
   for (let at = 0; at < length; at += 4) hexBytes.writeUInt32BE(random() * 2 ** 32, at);
   return hexBytes.toString('hex', 0, length);
 }
 
 /** Sometimes null, '' or a missing field instead of the value, as in the service. */
-function setGappy(record: NodeRecord, random: Random, name: string, value: unknown): void {
+export function setGappy(record: NodeRecord, random: Random, name: string, value: unknown): void {
   const roll = random();
   if (roll < 0.05) record[name] = null;
   else if (roll < 0.1 && typeof value === 'string') record[name] = '';

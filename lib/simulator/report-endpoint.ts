@@ -10,6 +10,7 @@ interface Reported {
   accounts: readonly Account[];
   counts: () => object;
   listOf: (projectId: string) => NodeList;
+  clustersOf: (projectId: string) => NodeList;
   changes: { kept: () => readonly LoggedChange[]; dropped: () => number };
 }
 
@@ -17,7 +18,7 @@ interface Reported {
 const nodesPerPiece = 500;
 
 /** Null: not a path of the reports. A project is chosen with `?project_id=`; default: the first one, or all of them. */
-export function createReportEndpoint({ accounts, counts, listOf, changes }: Reported) {
+export function createReportEndpoint({ accounts, counts, listOf, clustersOf, changes }: Reported) {
   const projects = accounts.flatMap((account) =>
     account.projects.map((project) => ({ account, ...project })),
   );
@@ -57,6 +58,9 @@ export function createReportEndpoint({ accounts, counts, listOf, changes }: Repo
     const headers = { 'Content-Type': 'application/x-ndjson' };
     if (report === 'changes') return { status: 200, headers, body: listChanges(wanted) };
     if (report === 'nodes') return { status: 200, headers, body: listNodes(listOf(project.id)) };
+    if (report === 'clusters') {
+      return { status: 200, headers, body: listNodes(clustersOf(project.id)) };
+    }
     return null;
   };
 }

@@ -23,6 +23,8 @@ export interface SimulatorOptions extends Partial<Identity> {
   flavour?: Flavour;
   /** How many nodes each project has at the start. A list: the projects have these numbers in turn. Default 300. */
   nodes?: number | readonly number[];
+  /** How many clusters each project has at the start. Default 20. The flavour cgs has no list of clusters. */
+  clusters?: number;
   /** How many accounts there are, each with a key of its own. Default 1. */
   accounts?: number;
   /** The regions of each account's projects, in turn. Default: `region` only. */
@@ -63,6 +65,7 @@ const defaults = {
   port: 0,
   flavour: 'hss' as Flavour,
   nodes: 300 as number | readonly number[],
+  clusters: 20,
   accounts: 1,
   regions: null as readonly string[] | null,
   projects: null as number | null,
@@ -101,7 +104,7 @@ export function completeOptions(options: SimulatorOptions) {
 type Plan = Omit<typeof defaults, keyof AccountPlan> & AccountPlan;
 
 function findIssues(plan: Plan): ConfigIssue[] {
-  const { port, nodes, quota, latencyMs, faults, accounts, projects, regions } = plan;
+  const { port, nodes, clusters, quota, latencyMs, faults, accounts, projects, regions } = plan;
   const issues: ConfigIssue[] = [];
   const report = (path: string, message: string, hint: string) =>
     issues.push({ path, message, hint });
@@ -112,6 +115,10 @@ function findIssues(plan: Plan): ConfigIssue[] {
   if (wrongNodes.length > 0) {
     const message = `${wrongNodes.join(', ')} is not a valid number of nodes`;
     report('--nodes', message, 'Use a whole number, 0 or more.');
+  }
+  if (!Number.isInteger(clusters) || clusters < 0) {
+    const message = `${clusters} is not a valid number of clusters`;
+    report('--clusters', message, 'Use a whole number, 0 or more.');
   }
   for (const [path, count] of Object.entries({ '--accounts': accounts, '--projects': projects })) {
     if (Number.isInteger(count) && count >= 1 && count <= numberMax) continue;

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Account, Project } from './accounts.ts';
 import { host, listen, receive, sendResponse } from './http-transport.ts';
 import { createIamEndpoint } from './iam-endpoint.ts';
-import { createNodeEndpoint } from './node-endpoint.ts';
+import { createClusterEndpoint, createNodeEndpoint } from './list-endpoint.ts';
 import type { NodeRecord } from './nodes.ts';
 import { createRandom } from './random.ts';
 import { createReportEndpoint } from './report-endpoint.ts';
@@ -25,7 +25,7 @@ export async function startSimulator(options: SimulatorOptions = {}) {
   const [first] = accounts as [Account];
   const [firstProject] = first.projects as [Project];
   const { ak, sk, iamUser, iamPassword, iamDomain } = first;
-  const { handle, counts, nodeEndpoint } = createRequestHandler(settings);
+  const { handle, counts, nodeEndpoint, clusterEndpoint } = createRequestHandler(settings);
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
       // A closed connection is not a failure. Any other error must not look like a simulated one.
@@ -46,7 +46,7 @@ export async function startSimulator(options: SimulatorOptions = {}) {
     /** The address of both CGS and IAM: `http://127.0.0.1:port`. */
     url: `http://${host}:${port}`,
     port,
-    stats: () => ({ ...counts, ...nodeEndpoint.counts() }),
+    stats: counts,
     /** Every request for nodes in order of arrival. A fault rule calls the first one number 1. */
     requests: () => nodeEndpoint.log.map((entry) => ({ ...entry })),
     /** The changes of the lists in order; the newest 100,000. */
@@ -54,6 +54,13 @@ export async function startSimulator(options: SimulatorOptions = {}) {
     /** The current list of a project. */
     nodes(ofProject = firstProject.id): NodeRecord[] {
       const list = nodeEndpoint.listOf(ofProject);
+      return list.slice(0, list.length);
+    },
+    /** As `requests`, of the list of clusters: its requests are numbered apart from those for nodes. */
+    clusterRequests: () => clusterEndpoint.log.map((entry) => ({ ...entry })),
+    /** The current clusters of a project. */
+    clusters(ofProject = firstProject.id): NodeRecord[] {
+      const list = clusterEndpoint.listOf(ofProject);
       return list.slice(0, list.length);
     },
     /** Closes every connection at once. Safe to call twice. */
@@ -69,6 +76,7 @@ function createRequestHandler(settings: SimulatorSettings) {
   const { clock, latencyMs } = settings;
   const iamEndpoint = createIamEndpoint(settings);
   const nodeEndpoint = createNodeEndpoint(settings, iamEndpoint.authenticate);
+  const clusterEndpoint = createClusterEndpoint(settings, iamEndpoint.authenticate);
   const acceptCount = createStatisticsEndpoint(
     settings,
     iamEndpoint.authenticate,
@@ -76,10 +84,16 @@ function createRequestHandler(settings: SimulatorSettings) {
   );
   const latencyRandom = createRandom(settings.seed);
   /** Requests and 401 responses on all paths. */
-  const counts = { requests: 0, unauthenticated: 0, tokensIssued: 0 };
+  const seen = { requests: 0, unauthenticated: 0, tokensIssued: 0 };
+  const counts = () => ({
+    ...seen,
+    ...{ nodeRequests: nodeEndpoint.log.length, ...nodeEndpoint.counts() },
+    /** Of the list of clusters; the other counts of requests, pages and changes are those of the nodes. */
+    ofClusters: { requests: clusterEndpoint.log.length, ...clusterEndpoint.counts() },
+  });
   const answerReport = createReportEndpoint({
     ...{ accounts: settings.accounts, changes: nodeEndpoint.changes, listOf: nodeEndpoint.listOf },
-    counts: () => ({ ...counts, ...nodeEndpoint.counts() }),
+    ...{ clustersOf: clusterEndpoint.listOf, counts },
   });
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -88,18 +102,20 @@ function createRequestHandler(settings: SimulatorSettings) {
     const url = new URL(`http://${host}:${request.socket.localPort}${request.url ?? '/'}`);
     const report = answerReport(request.method, url);
     if (report) return void sendResponse(response, report, {});
-    counts.requests += 1;
+    seen.requests += 1;
     const requestId = randomBytes(16).toString('hex');
     const closed = new AbortController();
     response.once('close', () => closed.abort());
     // Before the body is read, so that the log is in order of arrival.
-    const nodeRequest = nodeEndpoint.accept(request.method, url, atMs);
+    const listRequest =
+      nodeEndpoint.accept(request.method, url, atMs) ??
+      clusterEndpoint.accept(request.method, url, atMs);
     const count = acceptCount(request.method, url, atMs);
-    const answer = nodeRequest?.answer ?? count ?? iamEndpoint.answer;
+    const answer = listRequest?.answer ?? count ?? iamEndpoint.answer;
     const content = answer({ received: await receive(request), url, requestId });
-    if (content.status === 401) counts.unauthenticated += 1;
+    if (content.status === 401) seen.unauthenticated += 1;
     // Only a new token is answered with 201.
-    if (content.status === 201) counts.tokensIssued += 1;
+    if (content.status === 201) seen.tokensIssued += 1;
 
     const slowMs = content.fault?.kind === 'slow' ? (content.fault.slowMs ?? 60_000) : 0;
     const delayMs = latencyMs.min + latencyRandom() * (latencyMs.max - latencyMs.min) + slowMs;
@@ -108,8 +124,8 @@ function createRequestHandler(settings: SimulatorSettings) {
     if (response.destroyed) return;
     const date = new Date(clock.nowMs()).toUTCString();
     const status = sendResponse(response, content, { 'X-Request-Id': requestId, Date: date });
-    if (nodeRequest) nodeRequest.entry.status = status;
+    if (listRequest) listRequest.entry.status = status;
   }
 
-  return { handle, counts, nodeEndpoint };
+  return { handle, counts, nodeEndpoint, clusterEndpoint };
 }

@@ -32,7 +32,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/simulator/iam-endpoint.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/gateway-check.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/statistics-endpoint.ts': 'test/simulator/simulator.test.ts, by its answers',
-  'lib/simulator/node-endpoint.ts': 'test/simulator/simulator.test.ts, by its answers',
+  'lib/simulator/list-endpoint.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/listing.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/simulator-options.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/http-transport.ts': 'test/simulator/simulator.test.ts, by its answers',

@@ -1,15 +1,21 @@
-// Responsible for requests to the node list: their log, the quota, faults, pages and drift. Not responsible for HTTP.
+// Responsible for requests to one list of the service: their log, the quota, faults, pages and drift. Not responsible for HTTP.
 
 import type { Project } from './accounts.ts';
 import { createChangeLog } from './change-log.ts';
-import { applyDrift } from './drift.ts';
+import {
+  clusterStatusChanges,
+  createClusterMaker,
+  parseClusterListing,
+  renderClusters,
+} from './clusters.ts';
+import { applyDrift, type DriftingRecords, nodeStatusChanges } from './drift.ts';
 import { createFaultPlan, type FaultKind } from './faults.ts';
 import { createGatewayCheck } from './gateway-check.ts';
 import type { Exchange } from './http-transport.ts';
 import type { Authenticate } from './iam-endpoint.ts';
 import { parseListing, renderPage } from './listing.ts';
 import { createNodeList, type NodeList } from './node-list.ts';
-import { createNodeMaker, type NodeRecord } from './nodes.ts';
+import { createNodeMaker, type NodeMaker, type NodeRecord } from './nodes.ts';
 import { createRandom } from './random.ts';
 import {
   buildFaultResponse,
@@ -19,7 +25,7 @@ import {
 } from './response-bodies.ts';
 import type { SimulatorSettings } from './simulator-options.ts';
 
-export interface NodeRequest {
+export interface ListRequest {
   /** When the request's headers arrived, on the monotonic clock (by default performance.now()). */
   atMs: number;
   /** Null: the offset in the query is not a whole number. */
@@ -29,12 +35,61 @@ export interface NodeRequest {
   fault: FaultKind | null;
 }
 
-const nodesPath = /^\/v5\/([^/]+)\/container\/nodes\/?$/;
+/** What one list has of its own. */
+interface Listed extends DriftingRecords {
+  /** Its group: the project. */
+  path: RegExp;
+  /** How many records a project has at the start. */
+  count: (project: Project) => number;
+  createMaker: (seed: number, project: Project) => NodeMaker;
+  /** Reads the query. Null: a parameter is invalid. Returns the offset, and what makes the body. */
+  parse: (query: URLSearchParams) => { offset: number; render: (list: NodeList) => string } | null;
+  beforePage: SimulatorSettings['beforePage'];
+}
 
 export function createNodeEndpoint(settings: SimulatorSettings, authenticate: Authenticate) {
+  const { flavour, odd, beforePage } = settings;
+  return createListEndpoint(settings, authenticate, {
+    path: /^\/v5\/([^/]+)\/container\/nodes\/?$/,
+    keyField: 'host_id',
+    statusChanges: nodeStatusChanges,
+    count: ({ nodes }) => nodes,
+    createMaker: (seed, { nodes }) => createNodeMaker({ seed, flavour, nodes, odd }),
+    parse(query) {
+      const listing = parseListing(query, flavour);
+      return listing && { ...listing, render: (list) => renderPage(list, listing) };
+    },
+    beforePage,
+  });
+}
+
+/** The API of 2021 does not have this list. */
+export function createClusterEndpoint(settings: SimulatorSettings, authenticate: Authenticate) {
+  const { clusters, clock, flavour } = settings;
+  return createListEndpoint(settings, authenticate, {
+    path: flavour === 'hss' ? /^\/v5\/([^/]+)\/kubernetes\/clusters\/?$/ : /^$/,
+    keyField: 'id',
+    statusChanges: clusterStatusChanges,
+    count: () => clusters,
+    createMaker: createClusterMaker,
+    parse(query) {
+      const listing = parseClusterListing(query);
+      return (
+        listing && { ...listing, render: (list) => renderClusters(list, listing, clock.nowMs()) }
+      );
+    },
+    beforePage: null,
+  });
+}
+
+function createListEndpoint(
+  settings: SimulatorSettings,
+  authenticate: Authenticate,
+  listed: Listed,
+) {
   /** In order of arrival. */
-  const log: NodeRequest[] = [];
-  const lists = createLists(settings);
+  const log: ListRequest[] = [];
+  const lists = createLists(settings, listed);
   const planFault = createFaultPlan(settings.faults);
   const gateway = createGatewayCheck(settings, authenticate);
   const { quotaText } = gateway;
@@ -42,14 +97,14 @@ export function createNodeEndpoint(settings: SimulatorSettings, authenticate: Au
 
   /**
    * Adds the request to the log. Call it as soon as the headers have arrived, so that request numbers follow the
-   * order of arrival. Null: not a request for nodes.
+   * order of arrival. Null: not a request for this list.
    */
   function accept(method: string | undefined, url: URL, atMs: number) {
-    const [, projectId] = (method === 'GET' && nodesPath.exec(url.pathname)) || [];
+    const [, projectId] = (method === 'GET' && listed.path.exec(url.pathname)) || [];
     if (projectId === undefined) return null;
     const offsetText = url.searchParams.get('offset') ?? '0';
     const offset = /^\d+$/.test(offsetText) ? Number(offsetText) : null;
-    const entry: NodeRequest = { atMs, offset, status: null, fault: null };
+    const entry: ListRequest = { atMs, offset, status: null, fault: null };
     // Planned for every request, also for one that is rejected, so that faults follow the request numbers.
     const number = log.push(entry);
     const fault = planFault(number);
@@ -80,14 +135,14 @@ export function createNodeEndpoint(settings: SimulatorSettings, authenticate: Au
     accept,
     /** `throttled`: because of the quota, not because of a planned fault. */
     counts: () => ({
-      ...{ nodeRequests: log.length, pages: lists.pages(), ...lists.changes.counts },
+      ...{ pages: lists.pages(), ...lists.changes.counts },
       ...{ throttled: gateway.throttled(), faults },
     }),
   };
 }
 
 /** The service's lists, one per project, which drift and tests change in place. */
-function createLists(settings: SimulatorSettings) {
+function createLists(settings: SimulatorSettings, listed: Listed) {
   const projects = settings.accounts.flatMap((account) => account.projects);
   const byId = new Map(projects.map((project) => [project.id, project]));
   const opened = new Map<string, ReturnType<typeof createProjectList>>();
@@ -97,7 +152,7 @@ function createLists(settings: SimulatorSettings) {
   function open(projectId: string) {
     const known = opened.get(projectId);
     if (known) return known;
-    const created = createProjectList(settings, byId.get(projectId) as Project);
+    const created = createProjectList(settings, listed, byId.get(projectId) as Project);
     opened.set(projectId, created);
     return created;
   }
@@ -107,34 +162,32 @@ function createLists(settings: SimulatorSettings) {
     changes,
     pages: () => pages,
     buildPage(projectId: string, url: URL, requestId: string): ResponseContent {
-      const listing = parseListing(url.searchParams, settings.flavour);
+      const listing = listed.parse(url.searchParams);
       if (!listing) {
         const error = { status: 400, code: 'HSS.0001', message: 'invalid param error' };
         return buildGatewayError(error, requestId);
       }
       const { list } = open(projectId);
-      const { beforePage } = settings;
+      const { beforePage } = listed;
       if (beforePage)
         callHook(list, { index: pages, offset: listing.offset, projectId }, beforePage);
       pages += 1;
-      return buildJson(200, renderPage(list, listing));
+      return buildJson(200, listing.render(list));
     },
     /** `request`: the number of the request after which the list changes. */
     drift(projectId: string, request: number) {
       const { list, driftRandom } = open(projectId);
-      const made = applyDrift(list, settings.drift, driftRandom);
+      const made = applyDrift(list, settings.drift, driftRandom, listed);
       changes.add(made, { projectId, request, atMs: settings.clock.nowMs() });
     },
   };
 }
 
 /** Projects differ in their seeds. The first one has the seeds of the options. */
-function createProjectList(settings: SimulatorSettings, { index, nodes }: Project) {
-  const { flavour, odd, drift } = settings;
-  const seedOf = (seed: number) => seed + index * 1_000_003;
-  const makeNode = createNodeMaker({ seed: seedOf(settings.seed), flavour, nodes, odd });
+function createProjectList({ seed, drift }: SimulatorSettings, listed: Listed, project: Project) {
+  const seedOf = (start: number) => start + project.index * 1_000_003;
   return {
-    list: createNodeList(nodes, makeNode),
+    list: createNodeList(listed.count(project), listed.createMaker(seedOf(seed), project)),
     driftRandom: createRandom(seedOf(drift.seed ?? 1)),
   };
 }
