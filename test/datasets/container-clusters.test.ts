@@ -188,25 +188,6 @@ function normalize(record: unknown): Record<string, Cell> {
   return Object.fromEntries(cells.filter(([, cell]) => cell !== null));
 }
 
-test('the columns have the specified names, order and types', () => {
-  const line = ({ name, type, required }: Column) =>
-    `${name} ${type}${required ? ' required' : ''}`;
-  expect(wholeDataset.columns.map(line)).toEqual([
-    ...['snapshot_at timestamp', 'fetched_at timestamp', 'verdict string'],
-    ...['account string', 'region string', 'project_id string'],
-    ...['id string required', 'cluster_name string', 'cluster_id string', 'cluster_type string'],
-    ...['status string', 'version string', 'total_nodes_number int64', 'active_nodes_number int64'],
-    ...['creation_timestamp timestamp', 'agent_installed_num int64'],
-    ...['agent_install_failed_num int64', 'agent_not_install_num int64'],
-    ...['agent_ds_install_status string', 'agent_ds_failed_reason string'],
-    ...['last_operate_timestamp timestamp', 'last_scan_time timestamp'],
-    ...['sys_vul_num int64', 'app_vul_num int64', 'emg_vul_num int64'],
-    ...['risk_assess_num int64', 'sec_comp_num int64'],
-    ...['first_seen_at timestamp', 'status_since timestamp'],
-    ...['agent_ds_install_status_since timestamp', 'extra string'],
-  ]);
-});
-
 test('reads the fixture, with all digits of its numbers', () => {
   const text = readFileSync(
     join(import.meta.dirname, '../fixtures/container-clusters.json'),
