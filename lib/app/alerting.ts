@@ -15,6 +15,7 @@ import type { AlertsConfig, Config } from '../config/model.ts';
 import { ExportError, StoreError } from '../core/errors.ts';
 import { targetId } from '../core/object-keys.ts';
 import type { Decoder, Log, Scratch, Store } from '../core/ports.ts';
+import { containerNodes } from '../datasets/container-nodes.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { Budget } from '../quota/budget.ts';
 import { describeHold } from '../runs/holds.ts';
@@ -131,8 +132,11 @@ function listScheduled(
       target: { account, table, region, projectId: task.projectId },
       sealed: plausibleName(targetStateOf(schedule, task.id).sealed, nowMs),
       trouble: findTrouble(schedule, task, nowMs),
-      readGone: ({ manifest }) =>
-        readGoneNodes(manifest, { ...{ store, scratch, decoder, dataset, log } }),
+      // The rule is about nodes: other datasets have none.
+      readGone: async ({ manifest }) =>
+        dataset.name === containerNodes.name
+          ? readGoneNodes(manifest, { ...{ store, scratch, decoder, dataset, log } })
+          : null,
     };
   });
 }

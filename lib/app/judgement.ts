@@ -84,11 +84,11 @@ export function judgeRegion(
 }
 
 /** The size of a list. An empty one usually means a wrong scope. */
-export function judgeTotal(subject: Subject, total: number): Check {
-  const message = `the list can be read and has ${total} nodes`;
+/** `noun`: what the list has, in the plural. */
+export function judgeTotal(subject: Subject, total: number, noun: string): Check {
+  const message = `the list can be read and has ${total} ${noun}`;
   if (total > 0) return ok(subject, message);
-  const hint =
-    'If there should be nodes, check region, projectId, enterpriseProjectId and filters.';
+  const hint = `If there should be ${noun}, check region, projectId, enterpriseProjectId and filters.`;
   return warning(subject, message, hint);
 }
 

@@ -110,7 +110,7 @@ async function examine(context: Context, examined: Examined): Promise<void> {
     if (total === 'paused') return skip(noQuotaText);
     keys.set(target.user, { kind: 'accepted' });
     examined.total = total;
-    checks.push(judgeTotal(subjectOf(examined, 'permission'), total));
+    checks.push(judgeTotal(subjectOf(examined, 'permission'), total, target.dataset.noun));
   } catch (error) {
     noteFailure(context, examined, 'permission', error);
   }

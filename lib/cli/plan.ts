@@ -298,7 +298,7 @@ function describePlan(plan: Plan, connection: Connection, columns: number | null
   const notes = plan.warnings.map((warning) => `warning: ${warning}\n`).join('');
   const { targets } = plan;
   const more = {
-    header: ['nodes', 'from', 'requests', 'time', 'share'],
+    header: ['rows', 'from', 'requests', 'time', 'share'],
     rows: targets.map((target) => [
       target.rows === null ? 'unknown' : formatCount(target.rows),
       target.rowsFrom?.replace('last ', '') ?? '-',

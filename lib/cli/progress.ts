@@ -8,7 +8,7 @@ import { escapeControls, formatCount, formatDuration } from './format.ts';
 export interface ProgressState {
   /** What is worked on. Empty: not known yet. */
   label: string;
-  unit: 'nodes' | 'manifests' | 'parts' | 'snapshots' | 'targets';
+  unit: 'nodes' | 'rows' | 'manifests' | 'parts' | 'snapshots' | 'targets';
   done: number;
   /** Null: not known yet. */
   total: number | null;
@@ -114,7 +114,7 @@ export function createTracker(quota: Quota, pageLimit: number) {
       const wait = waiting && waitMs ? describeWait(waiting.event, waitMs) : null;
       if (label === '' && wait === null) return null;
       const leftMs = note === 'sealing' ? null : estimateLeftMs(nowMs, perSecond, waitMs);
-      return { label, unit: 'nodes', done, total, perSecond, leftMs, wait, note };
+      return { label, unit: 'rows', done, total, perSecond, leftMs, wait, note };
     },
   };
 }

@@ -59,7 +59,8 @@ export const simulateCommand: CommandDefinition<SimulateOptions> = {
     '  GET /simulator/statistics  counts of requests, pages and changes; the nodes of each project',
     '  GET /simulator/changes     each change of a list: one line of JSON; the newest 100000',
     '  GET /simulator/nodes       the list as it is now: one line of JSON for each node',
-    '  GET /simulator/clusters    the same for the clusters. --fault and --quota-* count their requests apart',
+    '  GET /simulator/clusters    the same for the clusters',
+    'Requests for clusters are numbered apart: --fault, --drift and the quota apply to each list alone.',
   ].join('\n'),
   run: runSimulate,
 };

@@ -82,8 +82,8 @@ describe('the scope', () => {
   });
 
   test('an empty list is a warning', () => {
-    expect(judgeTotal(subject, 1).status).toBe('ok');
-    expect(judgeTotal(subject, 0)).toMatchObject({
+    expect(judgeTotal(subject, 1, 'container nodes').status).toBe('ok');
+    expect(judgeTotal(subject, 0, 'container nodes')).toMatchObject({
       status: 'warning',
       hint: expect.stringContaining('enterpriseProjectId'),
     });

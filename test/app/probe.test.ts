@@ -31,6 +31,8 @@ test('returns the number of nodes with one request within the quota', async () =
   // The store holds only the ledger entry of this request.
   const keys = (await connection.store.list('')).map(({ key }) => key);
   expect(keys).toEqual([
-    expect.stringMatching(/^_quota\/container_nodes\/\d{13}-[0-9a-f]{12}-1-\d+@\d+-[0-9a-f]{12}[\d.]+$/),
+    expect.stringMatching(
+      /^_quota\/container_nodes\/\d{13}-[0-9a-f]{12}-1-\d+@\d+-[0-9a-f]{12}[\d.]+$/,
+    ),
   ]);
 });

@@ -142,5 +142,5 @@ test('shows the progress of an export on a terminal', async () => {
     },
   });
   expect(code).toBe(0);
-  expect(runtime.err()).toMatch(/\/450 nodes/);
+  expect(runtime.err()).toMatch(/\/450 rows/);
 });

@@ -5,7 +5,10 @@ import { join, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checkNames } from '../../lib/app/check-result.ts';
 import { commands } from '../../lib/cli/program.ts';
+import type { Dataset } from '../../lib/core/ports.ts';
+import { containerClusters } from '../../lib/datasets/container-clusters.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
+import { datasets } from '../../lib/datasets/index.ts';
 import { pageOf, pages, parsePage, root, slugOf, tableRows } from './pages.ts';
 
 /** Pages longer than two screens need a table of contents. */
@@ -189,23 +192,44 @@ describe('what the documents say of the code', () => {
     expect(listed).toEqual(commands.map(({ name }) => name));
   });
 
-  test('docs/format.md lists the columns of the dataset, in order and with their types', () => {
-    const [, ...rows] = tableRows(pageOf('docs/format.md'), 'columns');
-    const listed = rows.map(([name = '', type]) => ({ name: name.replaceAll('`', ''), type }));
-    expect(listed).toEqual(containerNodes.columns.map(({ name, type }) => ({ name, type })));
+  const sections: [string, Dataset][] = [
+    ['columns', containerNodes],
+    ['columns-of-clusters', containerClusters],
+  ];
+
+  test('docs/format.md has a section for each dataset', () => {
+    expect(sections.map(([, dataset]) => dataset)).toEqual(datasets);
   });
 
-  test('the documented values of a column are those that the dataset knows', () => {
-    const [, ...rows] = tableRows(pageOf('docs/format.md'), 'columns');
-    for (const [column, known] of Object.entries(containerNodes.knownValues)) {
-      const meaning = rows.find(([name]) => name === `\`${column}\``)?.[2] ?? '';
-      const values = [...meaning.matchAll(/`([^`]+)`/g)].map(([, value]) => value);
-      expect(values.sort(), column).toEqual([...known].sort());
-    }
-  });
+  test.each(sections)(
+    'docs/format.md, %s: the columns, in order and with types',
+    (section, dataset) => {
+      const [, ...rows] = tableRows(pageOf('docs/format.md'), section);
+      const listed = rows.map(([name = '', type]) => ({ name: name.replaceAll('`', ''), type }));
+      expect(listed).toEqual(dataset.columns.map(({ name, type }) => ({ name, type })));
+    },
+  );
+
+  test.each(sections)(
+    'docs/format.md, %s: the values that the dataset knows',
+    (section, dataset) => {
+      const [, ...rows] = tableRows(pageOf('docs/format.md'), section);
+      for (const [column, known] of Object.entries(dataset.knownValues)) {
+        const meaning = rows.find(([name]) => name === `\`${column}\``)?.[2] ?? '';
+        const values = [...meaning.matchAll(/`([^`]+)`/g)].map(([, value]) => value);
+        expect(values.sort(), column).toEqual([...known].sort());
+      }
+    },
+  );
 
   test('the Spark statement declares all columns and the partition keys, in order', () => {
-    const sqlTypes = { string: 'STRING', boolean: 'BOOLEAN', int32: 'INT', int64: 'BIGINT', timestamp: 'TIMESTAMP' };
+    const sqlTypes = {
+      string: 'STRING',
+      boolean: 'BOOLEAN',
+      int32: 'INT',
+      int64: 'BIGINT',
+      timestamp: 'TIMESTAMP',
+    };
     const spark = pageOf('docs/query.md').blocks.filter(({ info }) => info === 'sql spark');
     expect(spark).toHaveLength(1);
     const declared = /CREATE TABLE \w+ \(([^)]*)\)/.exec(spark[0]?.text ?? '')?.[1] ?? '';
