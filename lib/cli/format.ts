@@ -1,6 +1,7 @@
 // Responsible for how numbers and snapshots look in the text that people read.
 
 import { Help } from 'commander';
+import { containerNodes } from '../datasets/container-nodes.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
 
 /**
@@ -90,21 +91,22 @@ export function describeTarget(target: {
   return names.map(escapeControls).join(' ');
 }
 
-const verdicts: Readonly<Record<string, string>> = {
-  complete: 'complete: every node that existed from the first page to the last is in it once',
-  drifted:
-    'drifted: the list moved while it was read, or has fewer nodes than it states, so completeness cannot be proven',
-};
+function explainVerdict({ verdict, dataset }: Sealed['manifest']): string {
+  const record = dataset === containerNodes.name ? 'node' : 'record';
+  return verdict === 'complete'
+    ? `complete: every ${record} that existed from the first page to the last is in it once`
+    : `drifted: the list moved while it was read, or has fewer ${record}s than it states, so completeness cannot be proven`;
+}
 
 /** A few lines per snapshot. The keys in them are relative to `storeUrl`. Empty if there is no snapshot. */
 export function describeSnapshots(snapshots: readonly Sealed[], storeUrl: string): string {
   const blocks = snapshots.map(({ manifest, manifestKey, manifestSha256 }) => {
-    const { table, snapshot, scope, rows, rejects, verdict, evidence, parts } = manifest;
+    const { table, snapshot, scope, rows, rejects, evidence, parts } = manifest;
     const rejected = rejects === 0 ? '' : `, ${formatPlural(rejects, 'reject')}`;
     return [
       `${escapeControls(scope.account)} ${table} ${snapshot}  ${scope.region} ${scope.projectId}`,
       `  ${formatPlural(rows, 'row')}${rejected}  (${formatPlural(evidence.pages, 'page')}, ${formatPlural(evidence.requests, 'request')})`,
-      `  ${verdicts[verdict] ?? verdict}`,
+      `  ${explainVerdict(manifest)}`,
       ...parts.map(
         ({ role, format, key, bytes }) =>
           `  ${(role === 'rows' ? format : role).padEnd(8)}  ${key}  ${formatBytes(bytes)}`,
