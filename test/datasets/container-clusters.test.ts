@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { createSource } from '../../lib/api/pages.ts';
+import { openChangeOutput } from '../../lib/cli/change-output.ts';
 import { parseExact } from '../../lib/core/exact-json.ts';
-import type { Cell, Column, Dataset, RowContext } from '../../lib/core/ports.ts';
+import type { Cell, Column, Dataset, Row, RowContext } from '../../lib/core/ports.ts';
 import { containerClusters as wholeDataset } from '../../lib/datasets/container-clusters.ts';
 import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
 import { readStatus } from '../../lib/runs/target-status.ts';
-import { changeColumns } from '../../lib/snapshots/changes.ts';
+import { changeColumns, listChanges } from '../../lib/snapshots/changes.ts';
 import { openPartRows } from '../../lib/snapshots/part-rows.ts';
 import { createTestExporter } from '../support/test-exporter.ts';
 import { createTestScratch } from '../support/test-scratch.ts';
@@ -277,4 +278,41 @@ test('the request loads what agents say, and covers the enterprise project', () 
     load_agent_info: 'true',
     enterprise_project_id: '0',
   });
+});
+
+test('a change of a number that a double cannot hold has all its digits, in JSON and in the table', async () => {
+  const rowOf = (digits: string) =>
+    wholeDataset.normalize(
+      parseExact(`{"id":"c1","cluster_name":"n","app_vul_num":${digits}}`) as Record<
+        string,
+        unknown
+      >,
+      context,
+    );
+  const { columns } = wholeDataset;
+  const toRows = (digits: string) => ({
+    columns,
+    batches: (async function* () {
+      yield [rowOf(digits)];
+    })(),
+  });
+  const { snapshotAtMs, account, region, projectId } = context;
+  const place = { snapshotAtMs, previousSnapshotAtMs: 0, account, region, projectId };
+  const found: Row[] = [];
+  const compared = listChanges(
+    wholeDataset,
+    toRows('9007199254740993'),
+    toRows('9007199254740992'),
+    place,
+  );
+  for await (const { changes } of compared) found.push(...changes);
+  const all = changeColumns(wholeDataset);
+  const indexOf = (name: string) => all.findIndex((column) => column.name === name);
+  expect(['before', 'after'].map((name) => found[0]?.[indexOf(name)])).toEqual([
+    '{"app_vul_num":9007199254740993}',
+    '{"app_vul_num":9007199254740992}',
+  ]);
+  const output = openChangeOutput('table', wholeDataset, all, null);
+  output.openTarget('');
+  expect(output.formatRows(found)).toContain('app_vul_num: 9007199254740993 → 9007199254740992');
 });
