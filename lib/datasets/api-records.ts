@@ -187,9 +187,10 @@ function readWhole(value: unknown): string | null {
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(value.text) ?? [];
   const significant = `${whole}${fraction}`.replace(/0+$/, '');
   if (significant === '') return '0';
-  const length = whole.length + Number(exponent);
-  if (significant.length > length || length > digitsMax) return null;
-  return sign + significant.padEnd(length, '0').replace(/^0+/, '');
+  const digits = significant.replace(/^0+/, '');
+  const length = whole.length + Number(exponent) - (significant.length - digits.length);
+  if (digits.length > length || length > digitsMax) return null;
+  return sign + digits.padEnd(length, '0');
 }
 
 /** Null if the record has a usable key, else what is wrong with it. */
