@@ -1,0 +1,236 @@
+// Responsible for the SQL of DuckDB: views that read the files of the store. They stay right in a database file that is opened again.
+
+import type { Column } from '../core/ports.ts';
+import { asOfExample, type Dialect, type StoreAddress } from './dialect.ts';
+import {
+  coverageColumns,
+  type LakeTable,
+  type Measure,
+  partFields,
+  partitionKeys,
+  snapshotColumns,
+  type ViewColumn,
+} from './lake-table.ts';
+
+const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
+  string: 'VARCHAR',
+  boolean: 'BOOLEAN',
+  int32: 'INTEGER',
+  int64: 'BIGINT',
+  timestamp: 'TIMESTAMPTZ',
+};
+
+export const duckdb: Dialect = {
+  engine: 'duckdb',
+  title: 'DuckDB (run on 1.5.6 and 2.0.1)',
+  isRun: true,
+  locate(store) {
+    if (store.kind === 'file') return store.path;
+    return ['s3:/', store.bucket, ...(store.prefix === '' ? [] : [store.prefix])].join('/');
+  },
+  findFault(root) {
+    return root.includes('\\') ? 'DuckDB reads a backslash in a path as an escape character' : null;
+  },
+  explain: explainAccess,
+  prepare: () => [],
+  write(table) {
+    const { table: name } = table;
+    const view = (suffix: string) => `CREATE OR REPLACE VIEW ${quoteName(`${name}${suffix}`)} AS`;
+    return {
+      create: [
+        {
+          comment: `All rows of all snapshots of ${name}.`,
+          sql: `${view('')}\n${selectRows(table, name, table.columns)}`,
+        },
+        {
+          comment: 'What changed between compared snapshots, one row a change.',
+          sql: `${view('_changes')}\n${selectRows(table, `${name}_changes`, table.changeColumns)}`,
+        },
+        {
+          comment: 'The manifests, one row a snapshot.',
+          sql: `${view('_snapshots')}\n${selectSnapshots(table)}`,
+        },
+        {
+          comment: 'The rows of the newest complete snapshot of each region and project.',
+          sql: `${view('_latest')}\n${selectNewest(table, "now() + INTERVAL '24' HOUR")}`,
+        },
+        {
+          comment: 'One row a snapshot, empty and drifted ones too.',
+          sql: `${view('_coverage')}\n${selectCoverage(table)}`,
+        },
+      ],
+      refresh: [],
+      asOf: selectNewest(table, `TIMESTAMPTZ '${asOfExample}'`),
+    };
+  },
+};
+
+function explainAccess(root: string, store: StoreAddress | null): string[] {
+  if (!/^[a-z0-9]+:\/\//.test(root)) return [];
+  const isObs = store?.kind === 'obs';
+  const endpoint = isObs ? store.endpoint.replace(/^https?:\/\//, '') : '<endpoint>';
+  const style = isObs && store.pathStyle ? 'path' : 'vhost';
+  return [
+    'Before: give DuckDB the key that may read the bucket.',
+    '  INSTALL httpfs; LOAD httpfs;',
+    `  CREATE SECRET (TYPE s3, KEY_ID '<access key>', SECRET '<secret key>', ENDPOINT ${quoteText(endpoint)}, URL_STYLE '${style}');`,
+  ];
+}
+
+/**
+ * Selects the columns and partition keys of all files in a folder. The pattern ends with `*`, because DuckDB creates no view of
+ * a folder without files: while there are no changes, it still finds the files of the rows. DuckDB opens only files that meet
+ * the condition.
+ */
+function selectRows(
+  { table, root }: LakeTable,
+  folder: string,
+  columns: readonly Column[],
+): string {
+  const names = columns.map(({ name }) => quoteName(name));
+  const keys = partitionKeys.map(
+    (key) => `regexp_extract(filename, '/${key}=([^/]*)/', 1) AS ${key}`,
+  );
+  return [
+    'SELECT',
+    ...wrap([...names, ...keys]),
+    `FROM ${readParquet(root, table, columns)}`,
+    `WHERE regexp_matches(filename, '/${folder}/dt=[^/]*/rgn=[^/]*/prj=[^/]*/[^/]*$')`,
+  ].join('\n');
+}
+
+/** Declares every column: those that a file lacks are null, and others are ignored. */
+function readParquet(root: string, table: string, columns: readonly Column[]): string {
+  const schema = columns.map(({ name, type }) => {
+    const text = quoteText(name);
+    return `${text}: {name: ${text}, type: '${types[type]}', default_value: NULL}`;
+  });
+  return [
+    `read_parquet(${quoteText(`${escapeGlob(root)}/${table}*/dt=*/rgn=*/prj=*/*.parquet`)}, filename = true, schema = MAP {`,
+    ...wrap(schema),
+    '})',
+  ].join('\n');
+}
+
+function selectSnapshots(table: LakeTable): string {
+  const { measures, root, table: name } = table;
+  const sources: Record<string, string> = {
+    account: 'scope.account',
+    region: 'scope.region',
+    project_id: 'scope."projectId"',
+    snapshot_at: "strptime(snapshot || '+00', '%Y%m%dT%H%M%SZ%z')",
+    started_at: '"startedAt"',
+    sealed_at: '"sealedAt"',
+    schema_version: '"schemaVersion"',
+    added: 'changes.added',
+    removed: 'changes.removed',
+    changed: 'changes.changed',
+    is_pruned: `regexp_extract(filename, '[^/]*/[^/]*/[^/]*$') IN (SELECT regexp_extract(file, '[^/]*/[^/]*/[^/]*$') FROM glob(${quoteText(`${escapeGlob(root)}/_pruned/${name}/*/*/*.json`)}))`,
+    previous_snapshot: 'previous.snapshot',
+    ...Object.fromEntries(measures.map((measure) => [measure.name, countMeasure(measure)])),
+  };
+  const columns = snapshotColumns(table).map(({ name: column }) => {
+    const source = sources[column];
+    return source ? `${source} AS ${quoteName(column)}` : quoteName(column);
+  });
+  return [
+    'SELECT',
+    ...columns.map((column, index) => `  ${column}${index < columns.length - 1 ? ',' : ''}`),
+    `FROM read_json(${quoteText(`${escapeGlob(root)}/_manifests/${name}/rgn=*/prj=*/*.json`)}, filename = true, hive_partitioning = false, columns = {`,
+    ...wrap(describeManifest(measures)),
+    '})',
+    // A copy in the wrong place counts for nothing.
+    `WHERE ends_with(filename, concat('/rgn=', scope.region, '/prj=', scope."projectId", '/', snapshot, '.json'))`,
+  ].join('\n');
+}
+
+function countMeasure({ counted, value, isRest }: Measure): string {
+  const count = `coalesce("values".${quoteName(counted)}.${quoteName(value)}, 0)`;
+  return isRest ? `"rows" - ${count}` : count;
+}
+
+function describeManifest(measures: readonly Measure[]): string[] {
+  const struct = (fields: readonly string[]) => `STRUCT(${fields.join(', ')})`;
+  const parts = partFields.map(({ name, type }) =>
+    type === 'array<part>' ? '' : `${quoteName(name)} ${types[type]}`,
+  );
+  const members: Record<string, string> = {
+    snapshot: 'VARCHAR',
+    startedAt: 'TIMESTAMPTZ',
+    sealedAt: 'TIMESTAMPTZ',
+    verdict: 'VARCHAR',
+    rows: 'BIGINT',
+    rejects: 'BIGINT',
+    schemaVersion: 'BIGINT',
+    scope: struct(['account VARCHAR', 'region VARCHAR', '"projectId" VARCHAR']),
+    changes: struct(['added BIGINT', 'removed BIGINT', 'changed BIGINT']),
+    previous: struct(['snapshot VARCHAR']),
+    parts: `${struct(parts)}[]`,
+  };
+  if (measures.length > 0) {
+    members.values = struct(
+      measures.map(
+        ({ counted, value }) => `${quoteName(counted)} ${struct([`${quoteName(value)} BIGINT`])}`,
+      ),
+    );
+  }
+  return Object.entries(members).map(([name, type]) => `${quoteName(name)}: ${quoteText(type)}`);
+}
+
+/** Selects the rows of the newest complete snapshots up to a time. `until`: an expression. */
+function selectNewest({ table, root, columns }: LakeTable, until: string): string {
+  const names = columns.map(({ name }) => quoteName(name));
+  const key = "regexp_extract(filename, '[^/]*/dt=[^/]*/rgn=[^/]*/prj=[^/]*/[^/]*$')";
+  return [
+    'SELECT',
+    ...wrap([
+      ...names,
+      ...partitionKeys.map((one) => `regexp_extract(filename, '/${one}=([^/]*)/', 1) AS ${one}`),
+    ]),
+    `FROM ${readParquet(root, table, columns)}`,
+    `WHERE regexp_matches(filename, '/${table}/dt=[^/]*/rgn=[^/]*/prj=[^/]*/[^/]*$')`,
+    `AND ${key} IN (`,
+    `  SELECT part.part."key" FROM (`,
+    `    SELECT parts FROM ${quoteName(`${table}_snapshots`)}`,
+    `    WHERE verdict = 'complete' AND snapshot_at <= ${until}`,
+    '    QUALIFY row_number() OVER (PARTITION BY region, project_id ORDER BY snapshot DESC) = 1',
+    '  ) AS newest, unnest(newest.parts) AS part(part)',
+    `  WHERE part.part."role" = 'rows' AND part.part."format" = 'parquet'`,
+    ')',
+  ].join('\n');
+}
+
+function selectCoverage(table: LakeTable): string {
+  const columns = coverageColumns(table).map(({ name, from }) =>
+    name === from ? quoteName(name) : `${quoteName(from)} AS ${quoteName(name)}`,
+  );
+  return ['SELECT', ...wrap(columns), `FROM ${quoteName(`${table.table}_snapshots`)}`].join('\n');
+}
+
+function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** `[x]` matches the character x. */
+function escapeGlob(path: string): string {
+  return path.replaceAll(/[[*?]/g, '[$&]');
+}
+
+/** Items with commas, in lines of about 110 characters. */
+function wrap(items: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const [index, item] of items.entries()) {
+    const text = index < items.length - 1 ? `${item},` : item;
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + text.length < 110) {
+      lines[lines.length - 1] = `${last} ${text}`;
+    } else {
+      lines.push(`  ${text}`);
+    }
+  }
+  return lines;
+}
