@@ -11,6 +11,7 @@ import {
   snapshotColumns,
   type ViewColumn,
 } from './lake-table.ts';
+import { wrap } from './sql-layout.ts';
 
 const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
   string: 'VARCHAR',
@@ -77,6 +78,9 @@ function explainAccess(root: string, store: StoreAddress | null): string[] {
   ];
 }
 
+/** The end of the name of a file with rows or changes. */
+const keyPattern = 'dt=[^/]*/rgn=[^/]*/prj=[^/]*/[^/]*$';
+
 /**
  * Selects the columns and partition keys of all files in a folder. The pattern ends with `*`, because DuckDB creates no view of
  * a folder without files: while there are no changes, it still finds the files of the rows. DuckDB opens only files that meet
@@ -88,14 +92,15 @@ function selectRows(
   columns: readonly Column[],
 ): string {
   const names = columns.map(({ name }) => quoteName(name));
-  const keys = partitionKeys.map(
-    (key) => `regexp_extract(filename, '/${key}=([^/]*)/', 1) AS ${key}`,
-  );
+  const keys = partitionKeys.map((key) => {
+    const place = keyPattern.replace(`${key}=[^/]*`, `${key}=([^/]*)`);
+    return `regexp_extract(filename, '/${place}', 1) AS ${key}`;
+  });
   return [
     'SELECT',
     ...wrap([...names, ...keys]),
     `FROM ${readParquet(root, table, columns)}`,
-    `WHERE regexp_matches(filename, '/${folder}/dt=[^/]*/rgn=[^/]*/prj=[^/]*/[^/]*$')`,
+    `WHERE regexp_matches(filename, '/${folder}/${keyPattern}')`,
   ].join('\n');
 }
 
@@ -178,24 +183,17 @@ function describeManifest(measures: readonly Measure[]): string[] {
 }
 
 /** Selects the rows of the newest complete snapshots up to a time. `until`: an expression. */
-function selectNewest({ table, root, columns }: LakeTable, until: string): string {
-  const names = columns.map(({ name }) => quoteName(name));
-  const key = "regexp_extract(filename, '[^/]*/dt=[^/]*/rgn=[^/]*/prj=[^/]*/[^/]*$')";
+function selectNewest(lakeTable: LakeTable, until: string): string {
+  const { table, columns } = lakeTable;
   return [
-    'SELECT',
-    ...wrap([
-      ...names,
-      ...partitionKeys.map((one) => `regexp_extract(filename, '/${one}=([^/]*)/', 1) AS ${one}`),
-    ]),
-    `FROM ${readParquet(root, table, columns)}`,
-    `WHERE regexp_matches(filename, '/${table}/dt=[^/]*/rgn=[^/]*/prj=[^/]*/[^/]*$')`,
-    `AND ${key} IN (`,
-    `  SELECT part.part."key" FROM (`,
+    selectRows(lakeTable, table, columns),
+    `AND regexp_extract(filename, '[^/]*/${keyPattern}') IN (`,
+    '  SELECT one.part."key" FROM (',
     `    SELECT parts FROM ${quoteName(`${table}_snapshots`)}`,
     `    WHERE verdict = 'complete' AND snapshot_at <= ${until}`,
     '    QUALIFY row_number() OVER (PARTITION BY region, project_id ORDER BY snapshot DESC) = 1',
-    '  ) AS newest, unnest(newest.parts) AS part(part)',
-    `  WHERE part.part."role" = 'rows' AND part.part."format" = 'parquet'`,
+    '  ) AS newest, unnest(newest.parts) AS one(part)',
+    `  WHERE one.part."role" = 'rows' AND one.part."format" = 'parquet'`,
     ')',
   ].join('\n');
 }
@@ -218,19 +216,4 @@ function quoteText(text: string): string {
 /** `[x]` matches the character x. */
 function escapeGlob(path: string): string {
   return path.replaceAll(/[[*?]/g, '[$&]');
-}
-
-/** Items with commas, in lines of about 110 characters. */
-function wrap(items: readonly string[]): string[] {
-  const lines: string[] = [];
-  for (const [index, item] of items.entries()) {
-    const text = index < items.length - 1 ? `${item},` : item;
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + text.length < 110) {
-      lines[lines.length - 1] = `${last} ${text}`;
-    } else {
-      lines.push(`  ${text}`);
-    }
-  }
-  return lines;
 }
