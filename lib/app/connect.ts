@@ -64,6 +64,8 @@ export interface CollectOptions {
 
 export interface Connection {
   store: Store;
+  /** Where the store is. It can have the keys of a bucket. */
+  place: StoreConfig;
   host: Host;
   scratch: ProcessScratch;
   /** For the verification of rows. */
@@ -130,7 +132,7 @@ export function connect(config: Config, options: ConnectOptions): Connection {
   };
   const alerting = openAlerts(config, { ...ports, client, agencyKey });
   return {
-    ...{ store, host, scratch, quota, targets },
+    ...{ store, place: config.store, host, scratch, quota, targets },
     rowCheck: { scratch, datasets, decoders: [parquetDecoder, ndjsonDecoder] },
     scheduleMs: config.scheduleMs,
     verify: config.verify,

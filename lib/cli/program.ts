@@ -10,6 +10,7 @@ import { VERSION } from '../core/version.ts';
 import { createScrubber } from '../platform/scrubber.ts';
 import { alertsCommand } from './alerts.ts';
 import { type CommandDefinition, createCommand, type Outcome } from './command.ts';
+import { ddlCommand } from './ddl.ts';
 import { demoCommand } from './demo.ts';
 import { diffCommand } from './diff.ts';
 import { doctorCommand } from './doctor.ts';
@@ -42,6 +43,7 @@ export const commands: readonly CommandDefinition[] = [
   nodesCommand,
   nodeCommand,
   diffCommand,
+  ddlCommand,
   reportCommand,
   verifyCommand,
   evidenceCommand,

@@ -30,7 +30,9 @@ export function writeScript(
     ...scripts.flatMap(({ create }) => create.map(toText)),
     ...(refresh.length > 0
       ? refresh.map(toText)
-      : [toComment(['New partitions and files: each query finds them. Nothing has to run again.'])]),
+      : [
+          toComment(['New partitions and files: each query finds them. Nothing has to run again.']),
+        ]),
     ...scripts.map(({ table, asOf }) =>
       toComment([
         `${table.table} as of a time: remove the comment marks and replace the time, which is UTC.`,

@@ -36,3 +36,12 @@ export function findProtection(
 ): ProtectionCounts | null {
   return manifest.dataset === nodesDataset ? countProtection(manifest) : null;
 }
+
+/** The counts of countProtection() for programs that read `values` of a manifest themselves. None for other datasets. */
+export function listProtectionMeasures(dataset: string) {
+  if (dataset !== nodesDataset) return [];
+  return [
+    { name: 'unprotected', counted: 'protect_status', value: 'opened', isRest: true },
+    { name: 'offline', counted: 'agent_status', value: 'offline', isRest: false },
+  ];
+}

@@ -27,6 +27,7 @@ const mayImport: Record<string, readonly string[]> = {
   reading: core,
   platform: core,
   simulator: core,
+  ddl: core,
   snapshots: ['reading', ...core],
   retention: ['snapshots', ...core],
   sealing: ['retention', 'snapshots', ...mechanisms],
@@ -36,7 +37,7 @@ const mayImport: Record<string, readonly string[]> = {
   alerts: evidence,
   reports: evidence,
   app: ['alerts', 'reports', 'runs', 'config', 'platform', ...adapters, ...evidence],
-  cli: [...application, 'simulator'],
+  cli: [...application, 'simulator', 'ddl'],
   functions: application,
   deploy: application,
 };
