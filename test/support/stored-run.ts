@@ -52,6 +52,8 @@ export interface RunToStore {
   /** Default: that of scopeOf(). */
   scope?: Partial<Scope>;
   startedAtMs?: number;
+  /** Default: that of container_nodes. */
+  schemaVersion?: number;
 }
 
 /** The record of one node as JSON text. */
@@ -77,7 +79,7 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
   const { target = someTarget, snapshot, verdict = 'complete', atRest = false } = run;
   const start = startCheckpoint({
     target,
-    schemaVersion: containerNodes.schemaVersion,
+    schemaVersion: run.schemaVersion ?? containerNodes.schemaVersion,
     snapshot,
     scope: { ...scopeOf(target), ...run.scope },
     startedAtMs: run.startedAtMs ?? Date.UTC(2026, 10, 24, 6),

@@ -1,0 +1,167 @@
+// Tests that DuckDB runs the SQL of `ddl` as it is and answers like the oracle, in new sessions and as the store grows.
+
+import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type DuckDBConnection, DuckDBInstance, DuckDBTimestampTZValue } from '@duckdb/node-api';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { duckdb } from '../../lib/ddl/duckdb.ts';
+import type { Script } from '../../lib/ddl/script.ts';
+import { createTempDir } from '../formats/readers.ts';
+import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
+import { type Answer, listQuestions } from '../support/lake-oracle.ts';
+import { createLakeWorld, type LakeWorld, reservedTable } from '../support/lake-world.ts';
+
+const temp = createTempDir();
+/** What SQL and patterns of file names give a meaning. */
+const lake = temp.path("it's a [lake]* ?");
+let world: LakeWorld;
+let script: Script;
+beforeAll(async () => {
+  world = await createLakeWorld();
+  world.writeTo(lake);
+  script = writeNodesScript(duckdb, world.tables, lake);
+});
+afterAll(() => temp.remove());
+
+/** Runs `work` in a session of its own. The zone is not UTC, so that a local time causes a difference. */
+async function inSession<T>(
+  database: string,
+  work: (connection: DuckDBConnection) => Promise<T>,
+): Promise<T> {
+  const instance = await DuckDBInstance.create(database, { threads: '2' });
+  const connection = await instance.connect();
+  try {
+    await connection.run("SET TimeZone = 'Asia/Shanghai'");
+    return await work(connection);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+async function read(connection: DuckDBConnection, sql: string): Promise<Answer[][]> {
+  const result = await connection.runAndReadAll(sql);
+  return result.getRows().map((row) =>
+    row.map((cell) => {
+      if (cell instanceof DuckDBTimestampTZValue) {
+        return new Date(Number(cell.micros / 1000n)).toISOString();
+      }
+      return typeof cell === 'bigint' ? Number(cell) : (cell as Answer);
+    }),
+  );
+}
+
+async function findWrongAnswers(connection: DuckDBConnection, asked = script) {
+  const wrong = [];
+  for (const question of listQuestions(world, Date.now())) {
+    const found = await read(connection, readQuestion(question, asked));
+    wrong.push(findWrongAnswer(question, found));
+  }
+  return wrong.filter((one) => one !== null);
+}
+
+describe('DuckDB', () => {
+  test('answers all questions, and the same after the script has run again', async () => {
+    await inSession(':memory:', async (connection) => {
+      await connection.run(script.text);
+      expect(await findWrongAnswers(connection)).toEqual([]);
+      for (const statement of script.statements) await connection.run(statement);
+      expect(await findWrongAnswers(connection)).toEqual([]);
+    });
+  });
+
+  test('answers in a new session on the same database file', async () => {
+    const database = temp.path('lake.duckdb');
+    await inSession(database, (connection) => connection.run(script.text));
+    await inSession(database, async (connection) => {
+      expect(await findWrongAnswers(connection)).toEqual([]);
+    });
+  });
+
+  test('declares each column, and partition keys as text', async () => {
+    const types = await inSession(':memory:', async (connection) => {
+      await connection.run(script.text);
+      return read(connection, 'SELECT column_name, column_type FROM (DESCRIBE container_nodes)');
+    });
+    expect(types.slice(-4)).toEqual([
+      ['extra', 'VARCHAR'],
+      ['dt', 'VARCHAR'],
+      ['rgn', 'VARCHAR'],
+      ['prj', 'VARCHAR'],
+    ]);
+    expect(types).toContainEqual(['snapshot_at', 'TIMESTAMP WITH TIME ZONE']);
+    expect(types).toContainEqual(['asset', 'INTEGER']);
+    expect(types).not.toContainEqual(['zone_2027', expect.anything()]);
+  });
+
+  test('finds the first changes and new snapshots without running anything again', async () => {
+    const grown = temp.path('grown');
+    world.writeTo(grown);
+    const later = temp.path('later');
+    // As the store was before: without the newest day, and without changes.
+    mkdirSync(later);
+    const isLater = (path: string) => /dt=2026-01-0[67]|_changes|\/2026010[67]T|\/2099/.test(path);
+    const moved = listFiles(grown).filter(isLater);
+    for (const path of moved) {
+      cpSync(join(grown, path), join(later, path));
+      rmSync(join(grown, path));
+    }
+    // DuckDB creates views of a table only if it has rows.
+    const [table = ''] = world.tables;
+    await inSession(temp.path('grown.duckdb'), async (connection) => {
+      await connection.run(writeNodesScript(duckdb, [table], grown).text);
+      expect(await read(connection, 'SELECT count(*) FROM container_nodes_changes')).toEqual([[0]]);
+      expect(await read(connection, 'SELECT count(*) FROM container_nodes_coverage')).not.toEqual([
+        [0],
+      ]);
+      cpSync(later, grown, { recursive: true });
+      const asked = writeNodesScript(duckdb, world.tables, grown);
+      await connection.run(writeNodesScript(duckdb, [reservedTable], grown).text);
+      expect(await findWrongAnswers(connection, asked)).toEqual([]);
+    });
+  });
+
+  test('opens only the files that a condition on the partition keys leaves', async () => {
+    const [[, plan = '']] = (await inSession(':memory:', async (connection) => {
+      await connection.run(script.text);
+      return read(
+        connection,
+        "EXPLAIN ANALYZE SELECT count(host_name) FROM container_nodes WHERE dt = '2026-01-07'",
+      );
+    })) as [string[]];
+    // One file of each of the three targets with a snapshot on that day.
+    expect(plan).toMatch(/Total Files Read:\s*3\b/);
+  });
+
+  test('cannot create views of a table without snapshots', async () => {
+    await inSession(':memory:', async (connection) => {
+      const run = connection.run(writeNodesScript(duckdb, ['nodes'], lake).text);
+      await expect(run).rejects.toThrow('No files found');
+    });
+  });
+
+  test('refuses a location with a backslash, which it would read as another path', () => {
+    expect(duckdb.findFault('/data/a\\b')).not.toBeNull();
+    expect(duckdb.findFault(lake)).toBeNull();
+  });
+});
+
+describe('a bucket', () => {
+  const store = {
+    ...({ kind: 'obs', bucket: 'lake', prefix: 'cgs', pathStyle: false } as const),
+    endpoint: 'https://obs.cn-south-4.myhuaweicloud.com',
+  };
+
+  test('is read by its s3:// address, with a secret that the user creates', () => {
+    expect(duckdb.locate(store)).toBe('s3://lake/cgs');
+    expect(duckdb.locate({ ...store, prefix: '' })).toBe('s3://lake');
+    const lines = duckdb.explain('s3://lake/cgs', store).join('\n');
+    expect(lines).toContain("ENDPOINT 'obs.cn-south-4.myhuaweicloud.com', URL_STYLE 'vhost'");
+  });
+});
+
+function listFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8', withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length));
+}
