@@ -1,0 +1,59 @@
+// Tests that ClickHouse and DuckDB from PyPI run the SQL of `ddl` as it is and answer like the oracle.
+
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clickhouse } from '../../lib/ddl/clickhouse.ts';
+import type { Dialect } from '../../lib/ddl/dialect.ts';
+import { duckdb } from '../../lib/ddl/duckdb.ts';
+import { createTempDir } from '../formats/readers.ts';
+import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
+import { listQuestions } from '../support/lake-oracle.ts';
+import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
+import { askPython } from './python-engine.ts';
+
+const temp = createTempDir();
+const lake = temp.path("it's a [lake]");
+let world: LakeWorld;
+beforeAll(async () => {
+  world = await createLakeWorld();
+  world.writeTo(lake);
+});
+afterAll(() => temp.remove());
+
+const engines: [string, Dialect][] = [
+  ['chdb', clickhouse],
+  ['duckdb', duckdb],
+];
+
+describe.each(engines)('%s', (engine, dialect) => {
+  test('answers all questions', () => {
+    const script = writeNodesScript(dialect, world.tables, lake);
+    const questions = listQuestions(world, Date.now());
+    const queries = questions.map((question) => readQuestion(question, script));
+    const answers = askPython(engine, script.statements, queries);
+    const wrong = questions.map((question, q) => findWrongAnswer(question, answers[q]?.rows ?? []));
+    expect(wrong.filter((one) => one !== null)).toEqual([]);
+  });
+
+  test('shows no changes as long as none are stored', () => {
+    const unchanged = temp.path(`unchanged-${engine}`);
+    cpSync(lake, unchanged, { recursive: true });
+    rmSync(join(unchanged, 'container_nodes_changes'), { recursive: true });
+    const { statements } = writeNodesScript(dialect, world.tables, unchanged);
+    const count = (table: string) => `SELECT count(*) FROM ${table}`;
+    const [changes, snapshots] = askPython(engine, statements, [
+      count('container_nodes_changes'),
+      count('container_nodes_snapshots'),
+    ]);
+    expect([changes?.rows, snapshots?.rows]).toEqual([[[0]], [[15]]]);
+  });
+});
+
+test('ClickHouse creates the views of a table without snapshots, and they are empty', () => {
+  const { statements } = writeNodesScript(clickhouse, ['nodes'], lake);
+  const names = ['', '_changes', '_snapshots', '_latest', '_coverage'];
+  const queries = names.map((suffix) => `SELECT count(*) FROM nodes${suffix}`);
+  const answers = askPython('chdb', statements, queries);
+  expect(answers.map(({ rows }) => rows)).toEqual(names.map(() => [[0]]));
+});

@@ -1,0 +1,29 @@
+// Responsible for asking an engine that runs in Python, in a process of its own.
+
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { Answer } from '../support/lake-oracle.ts';
+
+export interface Asked {
+  rows: Answer[][];
+  ms: number;
+}
+
+/** Runs the statements twice, then the queries. `engine`: as ask.py names it. Throws Error if one of them fails. */
+export function askPython(
+  engine: string,
+  statements: readonly string[],
+  queries: readonly string[],
+): Asked[] {
+  const python = join(import.meta.dirname, '../../coverage/python/bin/python');
+  const ended = spawnSync(python, [join(import.meta.dirname, 'ask.py'), engine], {
+    ...{ input: JSON.stringify({ statements, queries }), encoding: 'utf8' },
+    maxBuffer: 2 ** 28,
+  });
+  if (ended.status !== 0) throw new Error(ended.stderr);
+  const answers: (Asked | { rows: { error: string } })[] = JSON.parse(ended.stdout);
+  return answers.map((answer, index) => {
+    if (Array.isArray(answer.rows)) return answer as Asked;
+    throw new Error(`${queries[index]}\n${answer.rows.error}`);
+  });
+}
