@@ -193,6 +193,34 @@ function listStored(all: readonly TrueSnapshot[]): Placed[] {
   });
 }
 
+/** The columns of listRows(). */
+export const readColumns = [
+  ...[
+    'dt',
+    'rgn',
+    'prj',
+    'snapshot_at',
+    'fetched_at',
+    'verdict',
+    'region',
+    'project_id',
+    'agent_status',
+  ],
+  ...[...fields, 'first_seen_at', 'protect_status_since', 'public_ip'],
+];
+
+/** All stored rows of a table with readColumns. */
+export function listRows(world: LakeWorld, table: string): Answer[][] {
+  const all = tellTruth(world).filter(({ served }) => served.target.table === table);
+  return listStored(all).map(({ one, row }) => {
+    const { target, timeMs, verdict } = one.served;
+    const { region, projectId } = target;
+    const place = { dt: isoOf(timeMs).slice(0, 10), rgn: region, prj: projectId };
+    const cells: OracleRow = { ...row, ...place, verdict, region, project_id: projectId };
+    return readColumns.map((name) => cells[name] ?? null);
+  });
+}
+
 const hourMs = 3_600_000;
 
 /** `nowMs`: when the engine will answer. */
