@@ -33,6 +33,8 @@ export const clickhouse: Dialect = {
     return prefix === '' ? place : `${place}/${prefix}`;
   },
   findFault(root) {
+    if (root.startsWith('obs://'))
+      return 'ClickHouse reads a bucket as https://bucket.endpoint/prefix';
     const found = /[*?{}]|::/.exec(root);
     return found && `ClickHouse gives "${found[0]}" in a path a meaning and cannot escape it`;
   },

@@ -30,7 +30,8 @@ export const duckdb: Dialect = {
     return ['s3:/', store.bucket, ...(store.prefix === '' ? [] : [store.prefix])].join('/');
   },
   findFault(root) {
-    return root.includes('\\') ? 'DuckDB reads a backslash in a path as an escape character' : null;
+    if (root.includes('\\')) return 'DuckDB reads a backslash in a path as an escape character';
+    return root.startsWith('obs://') ? 'DuckDB reads a bucket as s3://bucket/prefix' : null;
   },
   explain: explainAccess,
   prepare: () => [],

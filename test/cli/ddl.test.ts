@@ -1,0 +1,129 @@
+// Tests the command `ddl`: which tables, the location, and that stdout is SQL which DuckDB runs.
+
+import { symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openDuck } from '../formats/readers.ts';
+import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
+import { call, createFolder } from './test-runtime.ts';
+
+let world: LakeWorld;
+beforeAll(async () => {
+  world = await createLakeWorld();
+});
+
+function createLake(name = 'lake'): string {
+  const cwd = createFolder();
+  world.writeTo(join(cwd, name));
+  return cwd;
+}
+
+function writeConfig(cwd: string, store: string, tables = ['container_nodes']): void {
+  const targets = tables.map((table) => ({ region: 'cn-south-4', projectId: 'p1', table }));
+  const credentials = { ak: 'DDLKEYEXAMPLE', sk: 'ddl-secret-example' };
+  const account = { name: 'prod', credentials, targets };
+  writeFileSync(join(cwd, 'cgs-export.yml'), JSON.stringify({ store, accounts: [account] }));
+}
+
+const ddl = (cwd: string, ...args: string[]) =>
+  call(['ddl', '--engine', 'duckdb', ...args], { cwd });
+
+describe('with --store', () => {
+  test('prints SQL for all stored tables that DuckDB runs as it is, and nothing else', async () => {
+    const cwd = createLake("it's here");
+    const { code, runtime } = await ddl(cwd, '--store', "file:./it's here");
+    expect([code, runtime.err()]).toEqual([0, '']);
+    const duck = await openDuck();
+    try {
+      await duck.query(runtime.out());
+      const [[nodes], [order]] = [
+        await duck.query('SELECT DISTINCT region FROM container_nodes_latest ORDER BY 1'),
+        await duck.query('SELECT count(*) FROM order_snapshots'),
+      ] as [[unknown[]], [unknown[]]];
+      expect([nodes, order]).toEqual([['cn-south-4'], [1]]);
+    } finally {
+      duck.close();
+    }
+  });
+
+  test('--json: engine, location, tables and statements', async () => {
+    const cwd = createLake();
+    const args = ['--store', 'file:./lake', '--table', 'order'];
+    const { code, runtime } = await ddl(cwd, ...args, '--json');
+    expect(code).toBe(0);
+    const { sql, statements, ...rest } = runtime.json();
+    expect(rest).toEqual({
+      ...{ status: 'printed', engine: 'duckdb', location: join(cwd, 'lake') },
+      ...{ tables: ['order'], errors: [] },
+    });
+    expect(statements).toHaveLength(5);
+    expect((await ddl(cwd, ...args)).runtime.out()).toBe(sql);
+  });
+
+  test.each([
+    [['--store', 'file:./lake', '--table', 'pods'], 'has no snapshot of a table "pods"'],
+    [['--store', 'file:./other'], 'does not exist'],
+    [['--store', 'file:.'], 'there is no snapshot'],
+    [['--store', 'file:./lake', '--location', '/a\\b'], 'cannot be used: DuckDB'],
+    [['--store', 'file:./lake', '--location', '/a\tb'], 'control character'],
+    [['--store', 'file:./lake', '--location', 'obs://lake/cgs'], 'cannot be used: DuckDB'],
+  ])('%j is an error that says what to do', async (args, message) => {
+    const { code, runtime } = await ddl(createLake(), ...args, '--json');
+    const [error] = runtime.json().errors as { code: string; message: string; hint: string }[];
+    expect([code, error?.code]).toEqual([2, 'CONFIG']);
+    expect(error?.message).toContain(message);
+    expect(error?.hint).not.toBe('');
+  });
+
+  test('an engine that does not exist is an error with the list of engines', async () => {
+    const { code, runtime } = await call(['ddl', '--engine', 'oracle', '--store', 'file:./lake']);
+    expect(code).toBe(2);
+    expect(runtime.err()).toContain('Allowed choices are duckdb,');
+  });
+});
+
+describe('with a configuration file', () => {
+  test('prints the tables of the configuration, also those without a snapshot', async () => {
+    const cwd = createLake();
+    writeConfig(cwd, 'file:./lake', ['container_nodes', 'pods']);
+    const { code, runtime } = await ddl(cwd, '--json');
+    expect(code).toBe(0);
+    expect(runtime.json().tables).toEqual(['container_nodes', 'pods']);
+    const { runtime: picked } = await ddl(cwd, '--json', '--table', 'pods');
+    expect(picked.json().tables).toEqual(['pods']);
+    expect((await ddl(cwd, '--table', 'order')).code).toBe(2);
+  });
+
+  test('a bucket: its address for the engine, and no key', async () => {
+    const cwd = createFolder();
+    writeConfig(cwd, 'obs://audit-lake/cgs');
+    const { code, runtime } = await ddl(cwd);
+    expect(code).toBe(0);
+    expect(runtime.out()).toContain("read_json('s3://audit-lake/cgs/_manifests/");
+    expect(runtime.out()).toContain("ENDPOINT 'obs.cn-south-4.myhuaweicloud.com'");
+    expect(runtime.out()).not.toMatch(/DDLKEY|ddl-secret/);
+  });
+});
+
+describe('--location', () => {
+  test.each([
+    ['./copy', 'copy'],
+    ['file:./copy/', 'copy'],
+    ['copy', 'copy'],
+  ])('%s is a folder, from the working directory', async (location, name) => {
+    const cwd = createLake();
+    symlinkSync(join(cwd, 'lake'), join(cwd, 'copy'));
+    const args = ['--store', 'file:./lake', '--location', location, '--json'];
+    expect((await ddl(cwd, ...args)).runtime.json().location).toBe(join(cwd, name));
+  });
+
+  test.each([
+    ['s3://other/cgs/', 's3://other/cgs'],
+    ['file:///data/lake', '/data/lake'],
+    ['file:/data/lake', '/data/lake'],
+    ['/data/lake/', '/data/lake'],
+  ])('%s is used as %s', async (location, root) => {
+    const args = ['--store', 'file:./lake', '--location', location, '--json'];
+    expect((await ddl(createLake(), ...args)).runtime.json().location).toBe(root);
+  });
+});
