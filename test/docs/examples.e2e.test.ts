@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { DuckDBInstance } from '@duckdb/node-api';
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import { type Block, pageOf, pages, root, tableRows } from './pages.ts';
@@ -59,6 +59,7 @@ interface StoredManifest {
   snapshot: string;
   verdict: string;
   rows: number;
+  values: Record<string, Record<string, number>>;
   scope: { account: string; region: string; projectId: string };
   parts: { key: string }[];
 }
@@ -121,9 +122,9 @@ function countBy(rows: readonly StoredRow[], names: readonly string[], count: st
 const documentedTime = '20261124T120000Z';
 
 /** Queries that look for what a good store need not have. */
-const mayBeEmpty = ['added', 'check', 'drifted'];
+const mayBeEmpty = ['changes', 'check', 'drifted'];
 
-/** What a query must return, by the name after `sql duckdb=`. */
+/** What a query must return, by the name after `sql duckdb=` or `sql question=`. */
 const checks: Record<string, (store: string, time: string) => Record<string, unknown>[]> = {
   unprotected(store) {
     const names = ['region', 'snapshot_at', 'is_container_node'];
@@ -151,44 +152,78 @@ const checks: Record<string, (store: string, time: string) => Record<string, unk
   editions(store) {
     return countBy(readNewest(store), ['account', 'is_container_node', 'version'], 'nodes');
   },
-  snapshots(store) {
-    return readStore(store).manifests.map(describeManifest);
-  },
   drifted(store) {
     const drifted = readStore(store).manifests.filter(({ verdict }) => verdict === 'drifted');
-    return drifted.map(describeManifest).map(({ verdict: _verdict, ...named }) => named);
+    return drifted.map((one) => ({ ...nameSnapshot(one), nodes: one.rows }));
   },
-  check() {
-    return [];
-  },
-  ages(store) {
-    const newest = listComplete(readStore(store).manifests).flatMap((series) => series.slice(0, 1));
-    return newest
-      .map(describeManifest)
-      .map(({ verdict: _verdict, rows: _rows, ...named }) => named);
+  check(store) {
+    const { manifests } = readStore(store);
+    const ahead = manifests.find(({ snapshot }) => snapshot.startsWith('2099'));
+    if (!ahead) return [];
+    // damageStore() made two copies of the rows of its oldest snapshot, one of them for a snapshot of the future.
+    const own = manifests.filter(({ scope }) => scope.projectId === ahead.scope.projectId);
+    const oldest = own.sort((a, b) => (a.snapshot < b.snapshot ? -1 : 1))[0] as StoredManifest;
+    const { rows } = oldest;
+    return [
+      { ...nameSnapshot(oldest), rows, rows_read: 3 * rows },
+      { ...nameSnapshot(ahead), rows, rows_read: 0 },
+    ];
   },
   'as-of'(store, time) {
     return listComplete(readStore(store).manifests).flatMap((series) => {
       const found = series.find(({ snapshot }) => snapshot <= time);
-      if (!found) return [];
-      const { region, project_id, snapshot } = describeManifest(found);
-      return [{ region, project_id, snapshot }];
+      return found ? [nameSnapshot(found)] : [];
     });
   },
-  added(store) {
+  coverage(store) {
+    return readStore(store).manifests.map((one) => ({
+      account: one.scope.account,
+      ...nameSnapshot(one),
+      ...{ verdict: one.verdict, nodes: one.rows },
+      unprotected: one.rows - (one.values.protect_status?.opened ?? 0),
+      offline: one.values.agent_status?.offline ?? 0,
+    }));
+  },
+  changes(store) {
     const { manifests, rowsOf } = readStore(store);
-    return listComplete(manifests).flatMap(([newest, before]) => {
-      if (!newest || !before) return [];
-      const known = new Set(rowsOf(before).map((row) => row.host_id));
-      return rowsOf(newest)
-        .filter((row) => !known.has(row.host_id))
-        .map((row) => pick(row, ['region', 'project_id', 'host_id']));
-    });
+    return listComplete(manifests).flatMap((series) =>
+      series.slice(0, -1).flatMap((one, place) => {
+        const before = rowsOf(series[place + 1] as StoredManifest);
+        const [, year, month, day, time] = /(....)(..)(..)T(.*)Z/.exec(one.snapshot) ?? [];
+        const snapshot_at = `${year}-${month}-${day}T${time?.match(/../g)?.join(':')}.000Z`;
+        const { region } = one.scope;
+        return listChanges(before, rowsOf(one)).map((row) => ({ snapshot_at, region, ...row }));
+      }),
+    );
   },
 };
 
-function describeManifest({ scope, snapshot, verdict, rows }: StoredManifest) {
-  return { region: scope.region, project_id: scope.projectId, snapshot, verdict, rows };
+/** What a comparison of two snapshots leaves out. */
+const uncompared = /^(?:snapshot_at|fetched_at|verdict|account|first_seen_at|.*_since)$/;
+
+function listChanges(before: readonly StoredRow[], after: readonly StoredRow[]) {
+  const old = new Map(before.map((row) => [row.host_id, row]));
+  const now = new Map(after.map((row) => [row.host_id, row]));
+  return [...new Set([...old.keys(), ...now.keys()])].flatMap((host_id) => {
+    const [was, is] = [old.get(host_id), now.get(host_id)];
+    const names = Object.keys(is ?? {}).filter(
+      (name) => !uncompared.test(name) && was?.[name] !== is?.[name],
+    );
+    if (was && is && names.length === 0) return [];
+    return [
+      {
+        ...{ host_id, host_name: (is ?? was)?.host_name ?? null },
+        change: was ? (is ? 'changed' : 'removed') : 'added',
+        changed_columns: was && is ? JSON.stringify(names) : null,
+        protect_status_before: was?.protect_status ?? null,
+        protect_status: is?.protect_status ?? null,
+      },
+    ];
+  });
+}
+
+function nameSnapshot({ scope, snapshot }: StoredManifest) {
+  return { region: scope.region, project_id: scope.projectId, snapshot };
 }
 
 function readNewest(store: string): StoredRow[] {
@@ -336,7 +371,7 @@ function maskFigures(text: string): string {
 describe('commands', () => {
   test('every code block says how it is treated', () => {
     const known =
-      /^(sh|sh run|sh run=background|(?:sh|python) file=[\w.-]+|text|text cron|text output=demo|yaml (?:comment|config|faults)|yaml (?:file|lines)=[\w.-]+|json|json manifest|json pointer|ini|mermaid|sql spark|sql duckdb|sql duckdb=[a-z-]+)$/;
+      /^(sh|sh run|sh run=background|(?:sh|python) file=[\w.-]+|text|text cron|text output=demo|yaml (?:comment|config|faults)|yaml (?:file|lines)=[\w.-]+|json|json manifest|json pointer|ini|mermaid|sql spark|sql duckdb=[a-z-]+|sql question=[a-z-]+)$/;
     const unknown = pages.flatMap(({ path, blocks }) =>
       blocks
         .filter(({ info }) => !known.test(info))
@@ -442,11 +477,42 @@ function findFreePort(): Promise<number> {
   });
 }
 
+/** The SQL that `ddl` prints for a store. */
+function printSql(store: string): Promise<string> {
+  const args = [cli, 'ddl', '--engine', 'duckdb', '--store', `file:${store}`];
+  return run('node', args, { cwd: folder });
+}
+
+/** Runs `work` with DuckDB in a folder. Not UTC: a statement that depends on the zone of the session would show it. */
+async function withDuckDb<T>(cwd: string, work: (connection: DuckDBConnection) => Promise<T>) {
+  const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
+  const connection = await instance.connect();
+  const back = process.cwd();
+  process.chdir(cwd);
+  try {
+    await connection.run("SET TimeZone = 'Asia/Shanghai'");
+    return await work(connection);
+  } finally {
+    process.chdir(back);
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+async function readRowsOf(connection: DuckDBConnection, sql: string) {
+  return (await connection.runAndReadAll(sql)).getRowObjectsJS().map(toPlain);
+}
+
 describe('SQL', () => {
-  const queries = blocksOf(/^sql duckdb/);
+  /** Queries that need nothing else, and those of the views of `ddl`. */
+  const queries = blocksOf(/^sql duckdb=/);
+  const questions = blocksOf(/^sql question=/);
+  const nameOf = ({ block }: { block: Block }) => /=(.+)$/.exec(block.info)?.[1] ?? '';
+  const textOf = (name: string) =>
+    questions.find((question) => nameOf(question) === name)?.block.text ?? '';
 
   test('every check is used by a query', () => {
-    const named = queries.flatMap(({ block }) => /=(.+)$/.exec(block.info)?.[1] ?? []);
+    const named = [...queries, ...questions].map(nameOf);
     expect(named.sort()).toEqual(Object.keys(checks).sort());
   });
 
@@ -465,37 +531,25 @@ describe('SQL', () => {
       expect(listManifests(store)).toHaveLength(6 * 3 + 3);
       expect(readNewest(store).length).toBe(400 + 390 + 0 + 420 + 3 + 420);
     }
-    const [first] = manifests.map(({ snapshot }) => snapshot).sort();
-    const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
-    const back = process.cwd();
-    process.chdir(cwd);
-    try {
-      for (const path of new Set(queries.map((query) => query.path))) {
-        const connection = await instance.connect();
-        // Not UTC: a statement that depends on the zone of the session would show it.
-        await connection.run("SET TimeZone = 'Asia/Shanghai'");
-        for (const { block } of queries.filter((query) => query.path === path)) {
-          const time = first ?? '';
-          const result = await connection.runAndReadAll(
-            block.text.replaceAll(documentedTime, time),
-          );
-          const [, name] = /=(.+)$/.exec(block.info) ?? [];
-          if (name === undefined) continue;
-          const found = result.getRowObjectsJS().map(toPlain);
-          if (place !== '' && name !== 'check') expect(found.length, name).toBeGreaterThan(0);
-          const expected = checks[name]?.(store, time) ?? [];
-          expect(sortRows(found), `${path}:${block.line}`).toEqual(sortRows(expected));
-          if (!mayBeEmpty.includes(name)) expect(found.length, name).toBeGreaterThan(0);
+    const [time = ''] = manifests.map(({ snapshot }) => snapshot).sort();
+    const sql = await printSql(store);
+    await withDuckDb(cwd, async (connection) => {
+      await connection.run(sql);
+      for (const query of [...queries, ...questions]) {
+        const name = nameOf(query);
+        const { text, line } = query.block;
+        const result = await connection.runAndReadAll(text.replaceAll(documentedTime, time));
+        const found = result.getRowObjectsJS().map(toPlain);
+        const expected = checks[name]?.(store, time) ?? [];
+        expect(sortRows(found), `${query.path}:${line}`).toEqual(sortRows(expected));
+        if (place !== '' || !mayBeEmpty.includes(name)) {
+          expect(found.length, name).toBeGreaterThan(0);
         }
-        connection.closeSync();
       }
-    } finally {
-      process.chdir(back);
-      instance.closeSync();
-    }
+    });
   });
 
-  test('rows that prune deleted are neither missing rows nor added nodes', async () => {
+  test('rows that prune deleted are not missing rows', async () => {
     const store = join(folder, 'pruned', 'demo-out');
     cpSync(join(manyTargets, 'demo-out'), store, { recursive: true });
     const pruned = listComplete(readStore(store).manifests).flatMap(([, ...older]) => older);
@@ -505,74 +559,50 @@ describe('SQL', () => {
       writeFileSync(join(store, '_pruned', path), '{}\n');
       for (const { key } of parts) if (!key.includes('_changes/')) rmSync(join(store, key));
     }
-    const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
-    const connection = await instance.connect();
-    const results = new Map<string, object[]>();
-    for (const { block } of queries.filter(({ path }) => path.endsWith('query.md'))) {
-      const text = block.text.replaceAll("'demo-out'", `'${store}'`);
-      const result = await connection.runAndReadAll(text);
-      results.set(/=(.+)$/.exec(block.info)?.[1] ?? '', result.getRowObjectsJS());
-    }
-    connection.closeSync();
-    instance.closeSync();
-    expect(results.get('check')).toEqual([]);
-    expect(results.get('added')).toEqual([]);
-    expect(results.get('ages')?.length).toBeGreaterThan(4);
+    const sql = await printSql(store);
+    const found = await withDuckDb(folder, async (connection) => {
+      await connection.run(sql);
+      return readRowsOf(connection, textOf('check'));
+    });
+    // The snapshot of the future has never had rows of its own.
+    expect(found.map(({ snapshot }) => snapshot)).toEqual(['20991231T000001Z']);
   });
 
-  test('a lost part of a newest snapshot is an error or is found, and never a region less', async () => {
+  test('a lost part of a newest snapshot is an error or is found', async () => {
     const store = join(folder, 'lost-part', 'demo-out');
     cpSync(join(manyTargets, 'demo-out'), store, { recursive: true });
     const newest = listComplete(readStore(store).manifests).flatMap((series) => series.slice(0, 1));
-    const lost = newest.find(({ rows }) => rows > 0);
-    const key = lost?.parts.find((part) => part.key.endsWith('.parquet'))?.key ?? '';
+    const lost = newest.find(({ rows }) => rows > 0) as StoredManifest;
+    const key = lost.parts.find((part) => part.key.endsWith('.parquet'))?.key ?? '';
     rmSync(join(store, key));
-    const named = lost && describeManifest(lost);
-    const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
-    const back = process.cwd();
-    process.chdir(join(store, '..'));
-    try {
-      for (const path of ['README.md', 'docs/query.md']) {
-        const connection = await instance.connect();
-        const found: Record<string, unknown>[] = [];
-        const read = async () => {
-          for (const { block } of queries.filter((query) => query.path === path)) {
-            const result = await connection.runAndReadAll(block.text);
-            if (block.info.endsWith('=check')) found.push(...result.getRowObjectsJS().map(toPlain));
-          }
-        };
-        await expect(read(), path).rejects.toThrow(key);
-        if (path === 'README.md') continue;
-        const { region, project_id, snapshot, rows } = named ?? {};
-        expect(found).toEqual([{ region, project_id, snapshot, rows, rows_read: 0 }]);
-      }
-    } finally {
-      process.chdir(back);
-      instance.closeSync();
-    }
+    const sql = await printSql(store);
+    await withDuckDb(join(store, '..'), async (connection) => {
+      const text = queries.map(({ block }) => block.text).join('\n');
+      await expect(connection.run(text)).rejects.toThrow(key);
+      await connection.run(sql);
+      const found = await readRowsOf(connection, textOf('check'));
+      const { rows } = lost;
+      expect(found).toContainEqual({ ...nameSnapshot(lost), rows, rows_read: 0 });
+    });
   });
 
   test('the line for container nodes only leaves out the hosts that the service does not count', async () => {
-    const blocks = queries.filter(({ path }) => path === 'docs/query.md').map(({ block }) => block);
-    const place = blocks.findIndex(({ info }) => info.endsWith('=unprotected-nodes'));
-    const text = blocks.map((block) => block.text.replace('-- AND is_', 'AND is_'));
-    expect(text[place]).not.toBe(blocks[place]?.text);
-    const instance = await DuckDBInstance.create(':memory:', { threads: '2' });
-    const connection = await instance.connect();
-    await connection.run(text[0]?.replace('demo-out', join(folder, 'demo-out')) ?? '');
-    for (const statement of text.slice(1, place)) await connection.run(statement);
-    const result = await connection.runAndReadAll(text[place] ?? '');
-    instance.closeSync();
+    const text = textOf('unprotected-nodes');
+    const changed = text.replace('-- AND', 'AND');
+    expect(changed).not.toBe(text);
+    const sql = await printSql(join(folder, 'demo-out'));
+    const found = await withDuckDb(folder, async (connection) => {
+      await connection.run(sql);
+      return readRowsOf(connection, changed);
+    });
     const all = readUnprotected(join(folder, 'demo-out'));
     const expected = all.filter((row) => row.is_container_node !== false);
-    expect(result.getRowObjectsJS().map((row) => row.host_id)).toEqual(
-      expected.map((row) => row.host_id),
-    );
+    expect(found.map((row) => row.host_id)).toEqual(expected.map((row) => row.host_id));
     expect(expected.length).toBeLessThan(all.length);
   });
 
   test('the shell commands of docs/query.md print the nodes that are not online in the newest snapshots', async () => {
-    const [block] = pageOf('docs/query.md').blocks.filter(({ info }) => info === 'sh run');
+    const block = pageOf('docs/query.md').blocks.find(({ text }) => text.includes('jq -r'));
     const printed = await run('sh', ['-euc', block?.text ?? ''], { cwd: manyTargets });
     const toCell = (value: unknown) =>
       String(value ?? '')
