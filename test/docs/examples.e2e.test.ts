@@ -172,7 +172,9 @@ const checks: Record<string, (store: string, time: string) => Record<string, unk
   'as-of'(store, time) {
     return listComplete(readStore(store).manifests).flatMap((series) => {
       const found = series.find(({ snapshot }) => snapshot <= time);
-      return found ? [nameSnapshot(found)] : [];
+      if (!found) return [];
+      const { snapshot: newest, ...target } = nameSnapshot(found);
+      return [{ ...target, newest }];
     });
   },
   coverage(store) {

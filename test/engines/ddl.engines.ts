@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clickhouse } from '../../lib/ddl/clickhouse.ts';
 import type { Dialect } from '../../lib/ddl/dialect.ts';
 import { duckdb } from '../../lib/ddl/duckdb.ts';
+import { pageOf } from '../docs/pages.ts';
 import { createTempDir } from '../formats/readers.ts';
 import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
 import { listQuestions } from '../support/lake-oracle.ts';
@@ -48,6 +49,21 @@ describe.each(engines)('%s', (engine, dialect) => {
     ]);
     expect([changes?.rows, snapshots?.rows]).toEqual([[[0]], [[15]]]);
   });
+});
+
+test('the statements of docs/query.md return the same rows in both', () => {
+  const blocks = pageOf('docs/query.md').blocks.filter(({ info }) => /^sql question=/.test(info));
+  expect(blocks.length).toBeGreaterThan(8);
+  const queries = blocks.map(({ text }) => text.replace(/;$/, ''));
+  const [one, other] = engines.map(([engine, dialect]) => {
+    const { statements } = writeNodesScript(dialect, world.tables, lake);
+    return askPython(engine, statements, queries).map(({ rows }) =>
+      rows.map((row) => JSON.stringify(row)).sort(),
+    );
+  });
+  expect(one).toEqual(other);
+  // One snapshot has a copy of its rows.
+  expect(one?.map((rows) => rows.length > 0)).toEqual(blocks.map(() => true));
 });
 
 test('ClickHouse creates the views of a table without snapshots, and they are empty', () => {
