@@ -52,10 +52,11 @@ export function findWrongAnswer(question: Question, found: readonly (readonly An
   const expected = question.rows.map((row) => JSON.stringify(row)).sort();
   const actual = found.map((row) => JSON.stringify(row)).sort();
   if (JSON.stringify(expected) === JSON.stringify(actual)) return null;
+  const [wanted, given] = [new Set(expected), new Set(actual)];
   const { table, name } = question;
   return {
     ...{ table, name, rows: actual.length, expected: expected.length },
-    missing: expected.filter((row) => !actual.includes(row)).slice(0, 3),
-    wrong: actual.filter((row) => !expected.includes(row)).slice(0, 3),
+    missing: expected.filter((row) => !given.has(row)).slice(0, 3),
+    wrong: actual.filter((row) => !wanted.has(row)).slice(0, 3),
   };
 }

@@ -54,6 +54,8 @@ const targets = {
   busy: { account: 'prod', table, region: 'cn-south-4', projectId: digits },
   emptied: { account: 'prod', table, region: 'cn-north-4', projectId: exponent },
   evolved: { account: 'staging', table, region: 'cn-south-4', projectId: 'a'.repeat(32) },
+  // The same project id in another region: both count.
+  twin: { account: 'prod', table, region: 'cn-north-4', projectId: 'a'.repeat(32) },
   empty: { account: 'staging', table, region: 'eu-west-101', projectId: 'b'.repeat(32) },
   drifting: { account: 'staging', table, region: 'cn-east-3', projectId: digits },
   reserved: { account: 'prod', table: reservedTable, region: 'cn-south-4', projectId: digits },
@@ -75,6 +77,7 @@ const smallPlan: readonly Plan[] = [
   { target: 'busy', hour: 0, nodes: 900 },
   { target: 'emptied', hour: 0, nodes: 250 },
   { target: 'evolved', hour: 0, nodes: 200, version: 'earlier' },
+  { target: 'twin', hour: 0, nodes: 30 },
   { target: 'empty', hour: 0, nodes: 0 },
   { target: 'drifting', hour: 0, nodes: 40, verdict: 'drifted' },
   { target: 'busy', hour: 6, nodes: 910 },
