@@ -37,7 +37,7 @@ describe('with --store', () => {
     try {
       await duck.query(runtime.out());
       const [[nodes], [order]] = [
-        await duck.query('SELECT DISTINCT region FROM container_nodes_latest ORDER BY 1'),
+        await duck.query('SELECT DISTINCT region FROM container_nodes_latest ORDER BY 1 DESC'),
         await duck.query('SELECT count(*) FROM order_snapshots'),
       ] as [[unknown[]], [unknown[]]];
       expect([nodes, order]).toEqual([['cn-south-4'], [1]]);

@@ -30,7 +30,7 @@ export function writeNodesScript(
  * The query of a table as of a time: the comment of the script without its marks, as a person makes it. `isoTime`: to the second.
  * Throws Error if the script has no such comment.
  */
-export function readAsOf(text: string, table: string, isoTime: string): string {
+function readAsOf(text: string, table: string, isoTime: string): string {
   const lines = text.split('\n');
   const start = lines.findIndex((line) => line.startsWith(`-- ${table} as of a time`));
   const end = lines.findIndex((line, index) => index > start && !line.startsWith('-- '));

@@ -77,7 +77,7 @@ export interface TrueSnapshot {
 }
 
 /** Each snapshot with its rows, their dates and its changes, in the order in which they were sealed. */
-export function tellTruth({ snapshots }: LakeWorld): TrueSnapshot[] {
+function tellTruth({ snapshots }: LakeWorld): TrueSnapshot[] {
   const ends = new Map<object, { newest: TrueSnapshot; complete: TrueSnapshot | null }>();
   return snapshots.map((served) => {
     const end = ends.get(served.target);

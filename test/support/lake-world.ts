@@ -159,7 +159,7 @@ async function sealPlanned(
     ...{ target, verdict, snapshot: snapshotName(timeMs), startedAtMs: timeMs + 456 },
     scope: { account: target.account },
     schemaVersion: dataset.schemaVersion,
-    pages: [{ records: records.map((record) => JSON.stringify(record)), fetchedAtMs }],
+    pages: listPages(records, fetchedAtMs),
   });
   const ports = createSealPorts(store, clock, { signing, dataset });
   const sealed = await clock.run(sealStored(ports, run));
@@ -174,6 +174,16 @@ async function sealPlanned(
     strays: 0,
     sealed,
   };
+}
+
+const pageRecords = 10_000;
+
+/** Each page but the first one starts with the last record of the page before. */
+function* listPages(records: readonly ListedNode[], fetchedAtMs: number) {
+  for (let at = 0; at === 0 || at < records.length; at += pageRecords) {
+    const page = records.slice(Math.max(0, at - 1), at + pageRecords);
+    yield { records: page.map((record) => JSON.stringify(record)), fetchedAtMs };
+  }
 }
 
 const earlierLacks = ['is_container_node', 'version'];
