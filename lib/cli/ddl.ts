@@ -15,7 +15,7 @@ import { writeScript } from '../ddl/script.ts';
 import { changeColumns } from '../snapshots/changes.ts';
 import { listProtectionMeasures } from '../snapshots/protection.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
-import { checkFolder, connectStore, warnOfNewFolder } from './connection.ts';
+import { checkFolder, connectStore } from './connection.ts';
 import { addStoreOptions, choice, collectValues, type StoreOptions } from './options.ts';
 import type { Session } from './session.ts';
 
@@ -66,9 +66,13 @@ async function runDdl(options: DdlOptions, session: Session): Promise<Outcome> {
   const { table: picked, ...storeOptions } = options;
   const isByStore = options.store !== undefined && options.config === undefined;
   const connection = await connectStore(isByStore ? storeOptions : options, session);
+  // With --location, the store may be out of reach of this host.
+  if (isByStore || options.location === undefined) {
+    await checkFolder(connection.store, isByStore ? '--store' : 'store');
+  }
   const found = isByStore
     ? await findStoredTables(connection, picked, session)
-    : await findConfiguredTables(connection, session);
+    : new Map(connection.targets.map(({ table, dataset }) => [table, dataset]));
   const store = addressOf(connection);
   const root = readLocation(options.location, dialect, store, session.runtime.cwd);
   const tables = [...found]
@@ -92,21 +96,12 @@ async function runDdl(options: DdlOptions, session: Session): Promise<Outcome> {
   };
 }
 
-async function findConfiguredTables(
-  connection: Connection,
-  session: Session,
-): Promise<Map<string, Dataset>> {
-  await warnOfNewFolder(connection, session);
-  return new Map(connection.targets.map(({ table, dataset }) => [table, dataset]));
-}
-
 /** Throws ConfigError if a picked table is not stored, or if none is. */
 async function findStoredTables(
   { store }: Connection,
   picked: readonly string[] | undefined,
   { log }: Session,
 ): Promise<Map<string, Dataset>> {
-  await checkFolder(store, '--store');
   const stored = await listStoredTargets(store);
   if (stored.length === 0) throw noSnapshot('--store', store);
   const known = [...new Set(stored.map(({ table }) => table))];

@@ -94,6 +94,17 @@ describe('with a configuration file', () => {
     expect((await ddl(cwd, '--table', 'order')).code).toBe(2);
   });
 
+  test('a folder that does not exist is an error, unless --location names another place', async () => {
+    const cwd = createFolder();
+    writeConfig(cwd, 'file:./lake');
+    const { code, runtime } = await ddl(cwd, '--json');
+    expect([code, JSON.stringify(runtime.json())]).toEqual([
+      2,
+      expect.stringContaining('does not exist'),
+    ]);
+    expect((await ddl(cwd, '--location', '/data/lake')).code).toBe(0);
+  });
+
   test('a bucket: its address for the engine, and no key', async () => {
     const cwd = createFolder();
     writeConfig(cwd, 'obs://audit-lake/cgs');
