@@ -60,6 +60,12 @@ export default defineConfig({
       project('forger', { include: ['test/forger/**/*.forger.ts'], testTimeout: 300_000 }),
       // In Chromium, which .ci/run installs.
       project('browser', { include: ['test/browser/**/*.browser.ts'], testTimeout: 60_000 }),
+      // With Trino, which `npm run test:trino` installs.
+      project('trino', {
+        include: ['test/trino/**/*.trino.ts'],
+        testTimeout: 180_000,
+        hookTimeout: 120_000,
+      }),
       project('engines', { include: ['test/engines/**/*.engines.ts'], testTimeout: 60_000 }),
     ],
     coverage: {

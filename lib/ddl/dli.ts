@@ -33,7 +33,7 @@ export const dli: Dialect = {
     const options = ["recursiveFileLookup 'true'", "multiLevelDirEnable 'true'"];
     return {
       create: [
-        ...createDataTables(table),
+        ...createDataTables(table, []),
         ...createJsonTables(table, [...options, "pathGlobFilter '*.json'"]),
         ...createViews(table),
       ],
@@ -44,7 +44,8 @@ export const dli: Dialect = {
         },
         ...[refreshRows, ...refreshJson].flatMap((one) => (one ? [{ ...one, comment: '' }] : [])),
         {
-          comment: 'Only this one fails while the store has no changes: they then have no folder.',
+          comment:
+            'This one can fail while the store has no changes, because they then have no folder.',
           sql: `MSCK REPAIR TABLE \`${table.table}_changes\``,
         },
         ...(refreshChanges ? [refreshChanges] : []),

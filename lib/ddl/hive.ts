@@ -97,11 +97,16 @@ function createTable(
 
 function createManifestTable({ root, table }: LakeTable): Statement[] {
   const comment = 'The manifests as they are. For the views below.';
-  return createExternal(comment, `${table}_manifests`, ['manifest STRING'], [
-    'PARTITIONED BY (rgn STRING, prj STRING)',
-    'STORED AS TEXTFILE',
-    `LOCATION ${quoteText(`${root}/_manifests/${table}`)}`,
-  ]);
+  return createExternal(
+    comment,
+    `${table}_manifests`,
+    ['manifest STRING'],
+    [
+      'PARTITIONED BY (rgn STRING, prj STRING)',
+      'STORED AS TEXTFILE',
+      `LOCATION ${quoteText(`${root}/_manifests/${table}`)}`,
+    ],
+  );
 }
 
 /** Dropping an external table drops no file. */
@@ -115,12 +120,9 @@ function createExternal(
     { comment, sql: `DROP TABLE IF EXISTS ${quoteName(name)}` },
     {
       comment: '',
-      sql: [
-        `CREATE EXTERNAL TABLE ${quoteName(name)} (`,
-        ...wrap(columns),
-        ')',
-        ...clauses,
-      ].join('\n'),
+      sql: [`CREATE EXTERNAL TABLE ${quoteName(name)} (`, ...wrap(columns), ')', ...clauses].join(
+        '\n',
+      ),
     },
   ];
 }

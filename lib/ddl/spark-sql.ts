@@ -27,44 +27,41 @@ export function findSparkFault(root: string): string | null {
   return found && `Spark gives "${found[0]}" in a path a meaning and cannot escape it`;
 }
 
-/** The tables of the rows and of the changes. Dropping them drops no file. */
-export function createDataTables(table: LakeTable): Statement[] {
+/** The tables of the rows and of the changes. Dropping them drops no file. `options`: more options of the tables. */
+export function createDataTables(table: LakeTable, options: readonly string[]): Statement[] {
   const { table: name } = table;
   return [
-    ...createTable(`All rows of all snapshots of ${name}.`, table, name, table.columns),
-    ...createTable(
-      'What changed between compared snapshots, one row a change. The folder does not exist while there are no changes.',
-      table,
-      `${name}_changes`,
-      table.changeColumns,
-    ),
+    {
+      comment: `All rows of all snapshots of ${name}.`,
+      sql: dropTable(name),
+    },
+    { comment: '', sql: createDataTable(table, name, table.columns, options) },
+    {
+      comment: 'What changed between compared snapshots, one row a change.',
+      sql: dropTable(`${name}_changes`),
+    },
+    { comment: '', sql: createDataTable(table, `${name}_changes`, table.changeColumns, options) },
   ];
 }
 
-function createTable(
-  comment: string,
+function createDataTable(
   { root }: LakeTable,
   name: string,
   columns: readonly Column[],
-): Statement[] {
+  options: readonly string[],
+): string {
   const declared = [
     ...columns.map((column) => `${quoteName(column.name)} ${types[column.type]}`),
     ...partitionKeys.map((key) => `${key} STRING`),
   ];
   return [
-    { comment, sql: dropTable(name) },
-    {
-      comment: '',
-      sql: [
-        `CREATE TABLE ${quoteName(name)} (`,
-        ...wrap(declared),
-        ')',
-        'USING parquet',
-        `OPTIONS (path ${quoteText(`${root}/${name}`)})`,
-        `PARTITIONED BY (${partitionKeys.join(', ')})`,
-      ].join('\n'),
-    },
-  ];
+    `CREATE TABLE ${quoteName(name)} (`,
+    ...wrap(declared),
+    ')',
+    'USING parquet',
+    `OPTIONS (${[`path ${quoteText(`${root}/${name}`)}`, ...options].join(', ')})`,
+    `PARTITIONED BY (${partitionKeys.join(', ')})`,
+  ].join('\n');
 }
 
 /** The tables that read manifests and tombstones as they are. `options`: more options of a table that has subfolders. */
@@ -206,7 +203,7 @@ function selectNewest({ table, columns }: LakeTable, until: string): string {
     ...wrap(names.map((name) => `stored.${name}`)),
     `FROM (SELECT *, _metadata.file_name AS file_name FROM ${quoteName(table)}) AS stored`,
     'LEFT SEMI JOIN (',
-    '  SELECT region, project_id, date_format(to_date(substr(snapshot, 1, 8), \'yyyyMMdd\'), \'yyyy-MM-dd\') AS dt,',
+    "  SELECT region, project_id, date_format(to_date(substr(snapshot, 1, 8), 'yyyyMMdd'), 'yyyy-MM-dd') AS dt,",
     "         filter(parts, part -> part.role = 'rows' AND part.format = 'parquet')[0].key AS key",
     '  FROM (',
     '    SELECT *, row_number() OVER (PARTITION BY region, project_id ORDER BY snapshot DESC) AS place',

@@ -43,7 +43,8 @@ export const spark: Dialect = {
             'For the tables that are created now, Spark finds the partitions in the store itself: no MSCK REPAIR TABLE.',
           sql: `SET ${partitionSetting}=false`,
         },
-        ...createDataTables(table),
+        // Otherwise the metastore creates the folder of the changes in the store, if there is none.
+        ...createDataTables(table, ["skipHiveMetadata 'true'"]),
         { comment: '', sql: `RESET ${partitionSetting}` },
         ...createJsonTables(table, ["recursiveFileLookup 'true'", "pathGlobFilter '*.json'"]),
         ...createViews(table),

@@ -38,8 +38,15 @@ export const trino: Dialect = {
       'Replaces the tables and views with these names in that schema. The files of the store stay as they are.',
       'The file of the catalog needs connector.name, a metastore and these lines:',
       ...(isLocal(root)
-        ? ['  fs.native-local.enabled=true', '  local.location=/', '  hive.recursive-directories=true']
-        : ['  fs.native-s3.enabled=true', '  s3.endpoint, s3.region and the key that may read the bucket']),
+        ? [
+            '  fs.native-local.enabled=true',
+            '  local.location=/',
+            '  hive.recursive-directories=true',
+          ]
+        : [
+            '  fs.native-s3.enabled=true',
+            '  s3.endpoint, s3.region and the key that may read the bucket',
+          ]),
     ];
   },
   prepare: () => [],

@@ -1,5 +1,5 @@
 # Responsible for one Spark session for tests. Reads one statement in each line of stdin, as a JSON string, and prints one line of
-# JSON for it: {"rows": [...]} or {"error": "..."}. Times are in UTC: 2026-11-24T06:00:00.000000Z.
+# JSON for it: {"rows": [...]} or {"error": "..."}. Times are in UTC, to the millisecond: 2026-11-24T06:00:00.000Z.
 # Usage: spark_session.py hive|in-memory FOLDER. The folder gets the metastore.
 
 import json
@@ -23,13 +23,17 @@ builder = (
     .config("spark.driver.host", "127.0.0.1")
     .config("spark.driver.bindAddress", "127.0.0.1")
     .config("spark.driver.memory", "1g")
-    .config("spark.sql.shuffle.partitions", "2")
+    .config("spark.sql.shuffle.partitions", "1")
+    # Few rows: compiling code for each query would take most of the time.
+    .config("spark.sql.codegen.wholeStage", "false")
+    .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    .config("spark.sql.sources.parallelPartitionDiscovery.threshold", "10000")
     .config("spark.sql.warehouse.dir", f"{folder}/warehouse")
     # Results must not depend on the time zone of a session.
     .config("spark.sql.session.timeZone", "Asia/Shanghai")
     .config("spark.sql.catalogImplementation", catalog)
     .config("spark.hadoop.javax.jdo.option.ConnectionURL", f"jdbc:derby:;databaseName={folder}/metastore;create=true")
-    .config("spark.driver.extraJavaOptions", f"-Dderby.stream.error.file={folder}/derby.log")
+    .config("spark.driver.extraJavaOptions", f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dderby.stream.error.file={folder}/derby.log")
 )
 spark = builder.getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
@@ -37,7 +41,7 @@ spark.sparkContext.setLogLevel("ERROR")
 
 def plain(value):
     if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds") + "Z"
+        return value.isoformat(timespec="milliseconds") + "Z"
     if isinstance(value, Row):
         return value.asDict(recursive=True)
     if isinstance(value, list):

@@ -1,0 +1,156 @@
+// Tests that Spark runs the SQL of `ddl` as it is and answers like the oracle, and so do the statements for DLI and Hive in Spark.
+
+import { cpSync, readdirSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Dialect } from '../../lib/ddl/dialect.ts';
+import { dli } from '../../lib/ddl/dli.ts';
+import { hive } from '../../lib/ddl/hive.ts';
+import { spark } from '../../lib/ddl/spark.ts';
+import { createTempDir } from '../formats/readers.ts';
+import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
+import { type Answer, listQuestions } from '../support/lake-oracle.ts';
+import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
+import { openSpark, type SparkSession } from './spark-session.ts';
+
+const temp = createTempDir();
+/** A name that SQL must quote. */
+const lake = temp.path("it's a lake");
+const metastore = temp.path('metastore');
+let world: LakeWorld;
+let session: SparkSession;
+beforeAll(async () => {
+  world = await createLakeWorld();
+  world.writeTo(lake);
+  session = openSpark('hive', metastore);
+}, 120_000);
+afterAll(async () => {
+  await session.close();
+  temp.remove();
+});
+
+const scriptOf = (dialect: Dialect, folder = lake, tables = world.tables) =>
+  writeNodesScript(dialect, tables, dialect.locate({ kind: 'file', path: folder }));
+
+/** Asks all questions. `adapt`: changes a query or a cell before it is used. */
+async function findWrongAnswers(
+  spoken: SparkSession,
+  dialect: Dialect,
+  adapt = { sql: (sql: string) => sql, cell: (cell: unknown) => cell },
+) {
+  const script = scriptOf(dialect);
+  const wrong = [];
+  for (const question of listQuestions(world, Date.now())) {
+    if (question.needsTombstones && dialect === hive) continue;
+    const rows = await spoken.run(adapt.sql(readQuestion(question, script, '`')));
+    const found = rows.map((row) => row.map(adapt.cell) as Answer[]);
+    wrong.push(findWrongAnswer(question, found));
+  }
+  expect(wrong.length).toBeGreaterThan(30);
+  return wrong.filter((one) => one !== null);
+}
+
+function listFolder(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+}
+
+/** Runs the statements in a database of their own, so that they find no tables of others. */
+async function useDatabase(name: string): Promise<void> {
+  await session.run(`CREATE DATABASE IF NOT EXISTS ${name}`);
+  await session.run(`USE ${name}`);
+}
+
+describe('Spark', () => {
+  test('answers all questions after the script has run twice, and changes nothing in the store', async () => {
+    const before = listFolder(lake);
+    const { statements } = scriptOf(spark);
+    for (const statement of [...statements, ...statements]) await session.run(statement);
+    expect(await findWrongAnswers(session, spark)).toEqual([]);
+    expect(listFolder(lake)).toEqual(before);
+  }, 180_000);
+
+  test('answers in a new session on the same metastore', async () => {
+    await session.close();
+    session = openSpark('hive', metastore);
+    expect(await findWrongAnswers(session, spark)).toEqual([]);
+  }, 180_000);
+
+  test('declares each column, and partition keys as text', async () => {
+    const types = await session.run('DESCRIBE container_nodes');
+    for (const key of ['dt', 'rgn', 'prj']) expect(types).toContainEqual([key, 'string', null]);
+    expect(types).toContainEqual(['snapshot_at', 'timestamp', null]);
+    expect(types).toContainEqual(['asset', 'int', null]);
+    expect(types).not.toContainEqual(['zone_2027', 'string', null]);
+  });
+
+  test('sees the first changes and new partitions after the last statements of the script', async () => {
+    await useDatabase('grown');
+    const grown = temp.path('grown');
+    const isLater = /dt=2026-01-0[67]|_changes|\/2026010[67]T|\/2099/;
+    cpSync(lake, grown, { recursive: true, filter: (path) => !isLater.test(path) });
+    const [table = ''] = world.tables;
+    const script = scriptOf(spark, grown, [table]);
+    for (const statement of script.statements) await session.run(statement);
+    const counts = () =>
+      session.run(
+        'SELECT (SELECT count(*) FROM container_nodes), (SELECT count(*) FROM container_nodes_changes), (SELECT count(*) FROM container_nodes_snapshots)',
+      );
+    const [[rows, changes, snapshots]] = (await counts()) as [number[]];
+    expect([rows, changes, snapshots]).toEqual([expect.any(Number), 0, expect.any(Number)]);
+    cpSync(lake, grown, { recursive: true });
+    const refresh = script.statements.filter((statement) => statement.startsWith('REFRESH'));
+    for (const statement of refresh) await session.run(statement);
+    const expected = await session.run(
+      'SELECT (SELECT count(*) FROM default.container_nodes), (SELECT count(*) FROM default.container_nodes_changes), (SELECT count(*) FROM default.container_nodes_snapshots)',
+    );
+    expect(await counts()).toEqual(expected);
+    expect(expected).not.toEqual([[rows, changes, snapshots]]);
+  }, 120_000);
+
+  test('makes empty tables and views of a table without snapshots', async () => {
+    await useDatabase('unused');
+    const { statements } = scriptOf(spark, lake, ['nodes']);
+    for (const statement of statements) await session.run(statement);
+    for (const suffix of ['', '_changes', '_snapshots', '_latest', '_coverage']) {
+      expect(await session.run(`SELECT count(*) FROM nodes${suffix}`)).toEqual([[0]]);
+    }
+  }, 120_000);
+
+  test('answers without a metastore too', async () => {
+    const alone = openSpark('in-memory', temp.path('alone'));
+    try {
+      for (const statement of scriptOf(spark).statements) await alone.run(statement);
+      expect(await findWrongAnswers(alone, spark)).toEqual([]);
+    } finally {
+      await alone.close();
+    }
+  }, 180_000);
+
+  test('refuses a location with a character that it takes for a pattern', () => {
+    expect(spark.findFault('file:///data/[a]')).toContain('"["');
+    expect(spark.findFault(`file://${lake}`)).toBeNull();
+  });
+});
+
+test('the statements for DLI answer all questions in Spark', async () => {
+  await useDatabase('dli');
+  // The metastore creates a missing folder, so it gets a copy.
+  const copy = temp.path('copy for DLI');
+  cpSync(lake, copy, { recursive: true });
+  for (const statement of scriptOf(dli, copy).statements) await session.run(statement);
+  expect(await findWrongAnswers(session, dli)).toEqual([]);
+}, 180_000);
+
+test('the statements for Hive answer all questions in Spark with the metastore and readers of Hive', async () => {
+  await useDatabase('hive');
+  // Otherwise Spark reads the files itself, not with the classes of Hive.
+  await session.run('SET spark.sql.hive.convertMetastoreParquet=false');
+  const copy = temp.path('copy for Hive');
+  cpSync(lake, copy, { recursive: true });
+  // Spark does not know this name of the virtual column.
+  const sql = (text: string) => text.replaceAll('INPUT__FILE__NAME', 'input_file_name()');
+  const { statements } = scriptOf(hive, copy);
+  for (const statement of [...statements, ...statements]) await session.run(sql(statement));
+  const cell = (value: unknown) =>
+    typeof value === 'number' && value > 1e15 ? new Date(value / 1000).toISOString() : value;
+  expect(await findWrongAnswers(session, hive, { sql, cell })).toEqual([]);
+}, 180_000);

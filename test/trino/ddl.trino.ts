@@ -1,0 +1,105 @@
+// Tests that Trino runs the SQL of `ddl` as it is, with the settings that it states, and answers like the oracle.
+
+import { cpSync, readdirSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { trino } from '../../lib/ddl/trino.ts';
+import { createTempDir } from '../formats/readers.ts';
+import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
+import { type Answer, listQuestions } from '../support/lake-oracle.ts';
+import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
+import { startTrino, type TrinoServer } from './trino-server.ts';
+
+const temp = createTempDir();
+/** A name that SQL and patterns must quote. */
+const lake = temp.path("it's a lake_50%");
+let world: LakeWorld;
+let server: TrinoServer;
+
+function scriptOf(folder: string, tables: readonly string[] = world.tables) {
+  return writeNodesScript(trino, tables, trino.locate({ kind: 'file', path: folder }));
+}
+
+beforeAll(async () => {
+  world = await createLakeWorld();
+  world.writeTo(lake);
+  const stated = scriptOf(lake).text.matchAll(/^-- {3}([a-z0-9.-]+=\S+)$/gm);
+  server = await startTrino(
+    temp.path('trino'),
+    [...stated].map(([, line = '']) => line),
+  );
+});
+afterAll(async () => {
+  await server?.close();
+  temp.remove();
+});
+
+async function run(statements: readonly string[], schema: string): Promise<void> {
+  await server.query(`CREATE SCHEMA IF NOT EXISTS hive.${schema}`, schema);
+  for (const statement of statements) await server.query(statement, schema);
+}
+
+/** The answers of all questions that differ. */
+async function findWrongAnswers(schema: string) {
+  const script = scriptOf(lake);
+  const wrong = [];
+  for (const question of listQuestions(world, Date.now())) {
+    if (question.needsTombstones) continue;
+    const rows = await server.query(readQuestion(question, script), schema);
+    const found = rows.map((row) => row.map(readCell));
+    wrong.push(findWrongAnswer(question, found));
+  }
+  expect(wrong.length).toBeGreaterThan(30);
+  return wrong.filter((one) => one !== null);
+}
+
+function readCell(value: unknown): Answer {
+  const [, day, time] = /^(\S{10}) (\S{12}) UTC$/.exec(String(value)) ?? [];
+  return day ? `${day}T${time}Z` : (value as Answer);
+}
+
+const listFolder = (folder: string) => readdirSync(folder, { recursive: true }).sort();
+
+test('answers all questions after the script has run twice, and changes nothing in the store', async () => {
+  const before = listFolder(lake);
+  const { statements } = scriptOf(lake);
+  await run([...statements, ...statements], 'lake');
+  expect(await findWrongAnswers('lake')).toEqual([]);
+  expect(listFolder(lake)).toEqual(before);
+});
+
+test('declares each column, and partition keys as text', async () => {
+  const described = await server.query('DESCRIBE container_nodes', 'lake');
+  const types = described.map(([name, type]) => [name, type]);
+  for (const key of ['dt', 'rgn', 'prj']) expect(types).toContainEqual([key, 'varchar']);
+  expect(types).toContainEqual(['snapshot_at', 'timestamp(6) with time zone']);
+  expect(types).toContainEqual(['asset', 'integer']);
+  expect(types).not.toContainEqual(['zone_2027', 'varchar']);
+});
+
+test('sees the first changes and new partitions after the last statements of the script', async () => {
+  const grown = temp.path('grown');
+  const isLater = /dt=2026-01-0[67]|_changes|\/2026010[67]T|\/2099/;
+  cpSync(lake, grown, { recursive: true, filter: (path) => !isLater.test(path) });
+  const { statements } = scriptOf(grown, ['container_nodes']);
+  await run(statements, 'grown');
+  const counts = (schema: string) =>
+    server.query(
+      'SELECT (SELECT count(*) FROM container_nodes), (SELECT count(*) FROM container_nodes_changes), (SELECT count(*) FROM container_nodes_snapshots)',
+      schema,
+    );
+  const [before] = await counts('grown');
+  expect(before?.[1]).toBe(0);
+  cpSync(lake, grown, { recursive: true });
+  await run(
+    statements.filter((statement) => statement.startsWith('CALL')),
+    'grown',
+  );
+  expect(await counts('grown')).toEqual(await counts('lake'));
+  expect(await counts('grown')).not.toEqual([before]);
+});
+
+test('says which folder is missing, for a table without snapshots', async () => {
+  await expect(run(scriptOf(lake, ['nodes']).statements, 'unused')).rejects.toThrow(
+    /External location must be a directory: .*\/nodes/,
+  );
+});
