@@ -221,22 +221,4 @@ describe('what the documents say of the code', () => {
       }
     },
   );
-
-  test('the Spark statement declares all columns and the partition keys, in order', () => {
-    const sqlTypes = {
-      string: 'STRING',
-      boolean: 'BOOLEAN',
-      int32: 'INT',
-      int64: 'BIGINT',
-      timestamp: 'TIMESTAMP',
-    };
-    const spark = pageOf('docs/query.md').blocks.filter(({ info }) => info === 'sql spark');
-    expect(spark).toHaveLength(1);
-    const declared = /CREATE TABLE \w+ \(([^)]*)\)/.exec(spark[0]?.text ?? '')?.[1] ?? '';
-    const columns = declared.split(',').map((column) => column.trim());
-    expect(columns).toEqual([
-      ...containerNodes.columns.map(({ name, type }) => `${name} ${sqlTypes[type]}`),
-      ...['dt STRING', 'rgn STRING', 'prj STRING'],
-    ]);
-  });
 });

@@ -27,6 +27,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/ddl/lake-table.ts': 'test/ddl/duckdb.test.ts, by the columns that engines show',
   'lib/ddl/dialect.ts': 'declarations; the tests of the dialects',
   'lib/ddl/dialects.ts': 'a list; test/cli/ddl.test.ts',
+  'lib/ddl/spark-sql.ts': 'test/ddl/spark.test.ts and test/engines/spark.engines.ts',
   'lib/ddl/sql-layout.ts': 'test/ddl/duckdb.test.ts runs what it lays out',
   'lib/datasets/index.ts': 'a list; test/datasets/container-nodes.test.ts',
   'lib/simulator/accounts.ts': 'test/simulator/simulator.test.ts, by its answers',

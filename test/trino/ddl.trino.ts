@@ -1,8 +1,11 @@
 // Tests that Trino runs the SQL of `ddl` as it is, with the settings that it states, and answers like the oracle.
 
 import { cpSync, readdirSync } from 'node:fs';
+import { DuckDBInstance, DuckDBTimestampTZValue } from '@duckdb/node-api';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { duckdb } from '../../lib/ddl/duckdb.ts';
 import { trino } from '../../lib/ddl/trino.ts';
+import { pageOf } from '../docs/pages.ts';
 import { createTempDir } from '../formats/readers.ts';
 import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
 import { type Answer, listQuestions } from '../support/lake-oracle.ts';
@@ -66,6 +69,35 @@ test('answers all questions after the script has run twice, and changes nothing 
   expect(await findWrongAnswers('lake')).toEqual([]);
   expect(listFolder(lake)).toEqual(before);
 });
+
+test('returns for the statements of docs/query.md the rows of DuckDB', async () => {
+  const blocks = pageOf('docs/query.md').blocks.filter(({ info }) => /^sql question=/.test(info));
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  await connection.run(writeNodesScript(duckdb, world.tables, lake).text);
+  const sorted = (rows: readonly unknown[][]) => rows.map((row) => JSON.stringify(row)).sort();
+  for (const { text } of blocks) {
+    const found = await connection.runAndReadAll(withoutPruned(text));
+    const expected = found.getRows().map((row) =>
+      row.map((cell) => {
+        if (cell instanceof DuckDBTimestampTZValue) {
+          return new Date(Number(cell.micros / 1000n)).toISOString();
+        }
+        return typeof cell === 'bigint' ? Number(cell) : cell;
+      }),
+    );
+    const rows = await server.query(withoutPruned(text).replace(/;$/, ''), 'lake');
+    expect(sorted(rows.map((row) => row.map(readCell))), text).toEqual(sorted(expected));
+  }
+  expect(blocks.length).toBeGreaterThan(8);
+  connection.closeSync();
+  instance.closeSync();
+});
+
+/** As docs/query.md says for an engine that does not see tombstones. */
+function withoutPruned(query: string): string {
+  return query.replace('WHERE NOT s.is_pruned AND', 'WHERE');
+}
 
 test('declares each column, and partition keys as text', async () => {
   const described = await server.query('DESCRIBE container_nodes', 'lake');

@@ -1,0 +1,34 @@
+// Tests what is different for DLI. test/engines/spark.engines.ts runs the statements in Spark.
+
+import { expect, test } from 'vitest';
+import { dli } from '../../lib/ddl/dli.ts';
+import { writeScript } from '../../lib/ddl/script.ts';
+import { describeNodesTable } from '../support/lake-answers.ts';
+
+const root = 'obs://lake/cgs';
+const place = { root, store: null };
+const script = writeScript(dli, [describeNodesTable('container_nodes', root)], place);
+
+test('says first that the statements were not run on DLI', () => {
+  expect(script.text.split('\n')[0]).toBe('-- not run');
+  expect(script.text).toContain('in the tests on Spark 3.5.9');
+});
+
+test('declares columns and partition keys, and finds partitions with MSCK REPAIR TABLE', () => {
+  expect(script.text).toContain("OPTIONS (path 'obs://lake/cgs/container_nodes')");
+  expect(script.text).toContain('PARTITIONED BY (dt, rgn, prj)');
+  expect(script.statements).toContain('MSCK REPAIR TABLE `container_nodes`');
+  // A console stops at the first statement that fails.
+  const last = script.statements.slice(-2);
+  expect(last).toEqual([
+    'MSCK REPAIR TABLE `container_nodes_changes`',
+    'REFRESH TABLE `container_nodes_changes`',
+  ]);
+});
+
+test('reads OBS only', () => {
+  expect(dli.findFault(root)).toBeNull();
+  expect(dli.findFault('s3a://lake/cgs')).toContain('obs://');
+  expect(dli.findFault('obs://lake/[a]')).toContain('cannot escape');
+  expect(dli.findFault(dli.locate({ kind: 'file', path: '/data' }))).toContain('obs://');
+});
