@@ -75,7 +75,9 @@ test('returns for the statements of docs/query.md the rows of DuckDB', async () 
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   await connection.run(writeNodesScript(duckdb, world.tables, lake).text);
-  const sorted = (rows: readonly unknown[][]) => rows.map((row) => JSON.stringify(row)).sort();
+  // DuckDB for Node.js leaves out U+FEFF at the start of a text.
+  const sorted = (rows: readonly unknown[][]) =>
+    rows.map((row) => JSON.stringify(row).replaceAll('\uFEFF', '')).sort();
   for (const { text } of blocks) {
     const found = await connection.runAndReadAll(withoutPruned(text));
     const expected = found.getRows().map((row) =>
