@@ -19,13 +19,13 @@ export const dli: Dialect = {
     if (store.kind === 'file') return `file://${store.path}`;
     return ['obs:/', store.bucket, ...(store.prefix === '' ? [] : [store.prefix])].join('/');
   },
-  findFault(root) {
-    if (!root.startsWith('obs://')) return 'DLI reads only OBS, as in obs://bucket/prefix';
-    return findSparkFault(root);
-  },
-  explain: () => [
-    'The same statements run in the tests on Spark 3.5.9, but for MSCK REPAIR TABLE and multiLevelDirEnable.',
+  findFault: findSparkFault,
+  explain: (root) => [
+    'The tests run these statements on Spark 3.5.9, not on DLI.',
     'Replaces the tables and views with these names in the current database. The files of the store stay as they are.',
+    ...(root.startsWith('obs://')
+      ? []
+      : ['DLI reads only OBS: print the SQL with --location obs://<bucket>/<prefix>.']),
   ],
   prepare: () => [],
   write(table) {

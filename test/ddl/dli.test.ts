@@ -11,7 +11,7 @@ const script = writeScript(dli, [describeNodesTable('container_nodes', root)], p
 
 test('says first that the statements were not run on DLI', () => {
   expect(script.text.split('\n')[0]).toBe('-- not run');
-  expect(script.text).toContain('in the tests on Spark 3.5.9');
+  expect(script.text).toContain('on Spark 3.5.9, not on DLI');
 });
 
 test('declares columns and partition keys, and finds partitions with MSCK REPAIR TABLE', () => {
@@ -26,9 +26,9 @@ test('declares columns and partition keys, and finds partitions with MSCK REPAIR
   ]);
 });
 
-test('reads OBS only', () => {
-  expect(dli.findFault(root)).toBeNull();
-  expect(dli.findFault('s3a://lake/cgs')).toContain('obs://');
+test('says for another place that DLI reads OBS only', () => {
+  const folder = dli.locate({ kind: 'file', path: '/data' });
+  expect(dli.explain(folder, null).join('\n')).toContain('DLI reads only OBS');
+  expect(dli.explain(root, null).join('\n')).not.toContain('DLI reads only OBS');
   expect(dli.findFault('obs://lake/[a]')).toContain('cannot escape');
-  expect(dli.findFault(dli.locate({ kind: 'file', path: '/data' }))).toContain('obs://');
 });
