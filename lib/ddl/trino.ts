@@ -1,6 +1,6 @@
 // Responsible for the SQL of Trino: tables of its Hive connector on the files of the store, and views on them.
 // The tables have times as numbers: as a timestamp, Trino would shift them by the setting hive.parquet.time-zone, by default the time
-// zone of the server. Trino's timestamps have no setting for manifests: they are read as lines of text.
+// zone of the server. Manifests are read as lines of text, so that members of later versions do no harm.
 
 import type { Column } from '../core/ports.ts';
 import { asOfExample, type Dialect, type Statement } from './dialect.ts';
