@@ -1,0 +1,1 @@
+"""Commits the sealed snapshots of a cgs-export store into Iceberg tables."""

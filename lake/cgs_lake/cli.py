@@ -1,0 +1,234 @@
+"""Responsible for the command line: options, output and exit codes."""
+
+import argparse
+import json
+import signal
+import sys
+from dataclasses import asdict
+from datetime import datetime, timezone
+
+from pyiceberg.catalog import load_catalog
+from pyiceberg.exceptions import ForbiddenError, UnauthorizedError
+
+from cgs_lake.committing import Committer, is_repeatable
+from cgs_lake.failure import Failure, exit_code_of
+from cgs_lake.records import read_records
+from cgs_lake.signatures import Signatures, read_given_keys
+from cgs_lake.source import Source, list_tables
+from cgs_lake.store import open_store, usage
+from cgs_lake.tables import load_table
+
+EPILOG = """\
+exit codes: 0 everything is committed; 1 a fault of this program or a type that changed; 2 usage or configuration;
+3 authentication or permission; 4 stopped before it was complete: run it again; 5 a fault in the store.
+The catalog is configured as for PyIceberg: in ~/.pyiceberg.yaml, by PYICEBERG_CATALOG__<NAME>__<PROPERTY>, or by
+--property. The same properties (s3.endpoint, s3.region, s3.access-key-id, …) are used to read the store."""
+
+
+def create_parser():
+    parser = argparse.ArgumentParser(
+        prog="cgs_lake", description="Commits sealed snapshots of a cgs-export store into Iceberg tables."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commit = commands.add_parser(
+        "commit",
+        help="commit every complete snapshot that is not in the tables yet",
+        description="Commits every complete snapshot that is not in the tables yet, each exactly once, and drops those "
+        "that `cgs-export prune` has pruned. Can be run at any time, twice, or twice at the same time.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commit.add_argument("--dry-run", action="store_true", help="say what would be committed; write nothing")
+    commit.add_argument(
+        "--skip-missing",
+        action="store_true",
+        help="commit also what follows a manifest that is lost; without it such a target stops with CORRUPT",
+    )
+    commit.add_argument("--verify", action="store_true", help="check hashes, whole chains and signatures first")
+    commit.add_argument(
+        "--public-key",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="an Ed25519 public key (PEM) from outside the store that must have signed; repeatable; implies --verify",
+    )
+    status = commands.add_parser(
+        "status",
+        help="show how far each target is committed",
+        description="Shows how far each target is committed. Writes nothing.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for command in (commit, status):
+        command.add_argument("--store", required=True, metavar="URL", help="a path, file:, s3:// or obs:// address")
+        command.add_argument("--catalog", required=True, metavar="NAME", help="the catalog, as PyIceberg names it")
+        command.add_argument(
+            "--table",
+            required=True,
+            metavar="NAMESPACE.NAME",
+            help="the Iceberg table; changes go to NAMESPACE.NAME_changes",
+        )
+        command.add_argument(
+            "--from", dest="source", metavar="TABLE", help="the table in the store; default: NAME, or the only one"
+        )
+        command.add_argument(
+            "--property", action="append", default=[], metavar="KEY=VALUE", help="a property of the catalog; repeatable"
+        )
+        command.add_argument("--json", action="store_true", help="print one JSON object to stdout")
+    return parser
+
+
+def parse_properties(texts):
+    for text in texts:
+        if "=" not in text:
+            raise usage(f"--property {text} has no =.", "Write --property KEY=VALUE, for example type=sql.")
+    return dict(text.split("=", 1) for text in texts)
+
+
+def open_catalog(name, properties):
+    try:
+        return load_catalog(name, **properties)
+    except ValueError as error:
+        raise usage(
+            f"The catalog {name} cannot be opened: {error}.",
+            "Configure it in ~/.pyiceberg.yaml or with --property type=… and --property uri=….",
+        ) from error
+
+
+def choose_source(store, options):
+    tables = list_tables(store)
+    name = options.source or options.table.split(".")[-1]
+    if name in tables:
+        return name
+    if options.source is None and len(tables) == 1:
+        return tables[0]
+    found = ", ".join(tables) if tables else "no table at all"
+    raise usage(f"The store has no table {name}. It has: {found}.", "Name one of them with --from TABLE.")
+
+
+def progress(line):
+    print(line, file=sys.stderr, flush=True)
+
+
+def run(options):
+    """Return (result for --json, failures). Failures of single targets do not stop the others."""
+    if "." not in options.table:
+        raise usage(f"--table {options.table} has no namespace.", "Write NAMESPACE.NAME, for example security.nodes.")
+    given = read_given_keys(getattr(options, "public_key", []))
+    catalog = open_catalog(options.catalog, parse_properties(options.property))
+    store = open_store(options.store, catalog.properties)
+    now = datetime.now(timezone.utc)
+    is_verified = bool(given) or getattr(options, "verify", False)
+    source = Source(
+        store,
+        choose_source(store, options),
+        now,
+        Signatures(store, given) if is_verified else None,
+        getattr(options, "skip_missing", False),
+    )
+    names = {"rows": options.table, "changes": f"{options.table}_changes"}
+    if options.command == "status":
+        return describe_status(source, catalog, names), list(source.faults.values())
+    result = {"status": "nothing", "tables": []}
+    failures = []
+    for role, name in names.items():
+        committer = Committer(source, catalog, name, role, progress)
+        try:
+            committer.preview() if options.dry_run else committer.commit()
+        except (Failure, KeyboardInterrupt) as error:
+            failures.append(error if isinstance(error, Failure) else interrupted())
+        result["tables"].append(asdict(committer.outcome))
+        if failures:
+            break
+    failures += source.faults.values()
+    if options.dry_run:
+        result["status"] = "previewed"
+    elif any(table["commits"] for table in result["tables"]):
+        result["status"] = "committed"
+    for text in source.warnings:
+        progress(f"warning: {text}")
+    return {**result, "warnings": source.warnings}, failures
+
+
+def describe_status(source, catalog, names):
+    result = {"status": "ok", "tables": []}
+    for role, name in names.items():
+        committer = Committer(source, catalog, name, role, progress)
+        pending = committer.preview().pending
+        table = load_table(catalog, name, None)
+        records = read_records(table.properties) if table else {}
+        targets = []
+        for target in sorted({*source.keys, *records}):
+            record = records.get(target)
+            own = [one for one in pending if (one["region"], one["projectId"]) == target]
+            targets.append(
+                {
+                    "region": target[0],
+                    "projectId": target[1],
+                    "committed": record and record.snapshot,
+                    "newestComplete": record and record.complete and record.complete[0],
+                    "pending": len(own),
+                }
+            )
+        result["tables"].append({"table": name, "role": role, "exists": table is not None, "targets": targets})
+    return result
+
+
+def interrupted():
+    return Failure(
+        "INTERRUPTED", "Stopped by a signal.", "Run the command again: it continues where it stopped."
+    )
+
+
+def to_failure(error):
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return interrupted()
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, (UnauthorizedError, ForbiddenError, PermissionError)) or "ACCESS_DENIED" in text:
+        hint = "Check the keys of the catalog and of the store, and what they may do."
+        return Failure("PERMISSION", text, hint)
+    if is_repeatable(error) or isinstance(error, OSError):
+        hint = "Check the addresses of the catalog and of the store, and run the command again."
+        return Failure("UNREACHABLE", text, hint)
+    return Failure("INTERNAL", text, "This is a fault of cgs_lake. Report it with this text.")
+
+
+def print_text(result):
+    for table in result["tables"]:
+        if "targets" in table:
+            for one in table["targets"]:
+                print(
+                    f"{table['table']}  {one['region']} {one['projectId']}  "
+                    f"committed up to {one['committed'] or 'nothing'}, {one['pending']} snapshots pending"
+                )
+            continue
+        skipped = ", ".join(f"{number} {reason}" for reason, number in table["skipped"].items() if number)
+        done = table["pending"] or table["committed"]
+        verb = "would commit" if result["status"] == "previewed" else "committed"
+        rows = sum(one["rows"] for one in done)
+        print(
+            f"{table['table']}: {verb} {len(done)} snapshots with {rows} rows"
+            + (f", skipped {skipped}" if skipped else "")
+            + (f", dropped {len(table['dropped'])} pruned" if table["dropped"] else "")
+        )
+
+
+def main(arguments=None):
+    options = create_parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        result, failures = run(options)
+    except (Exception, KeyboardInterrupt) as error:
+        result, failures = {"status": "failed", "tables": []}, [to_failure(error)]
+    if failures:
+        result["status"] = "failed"
+    errors = [{"code": one.code, "message": one.message, "hint": one.hint} for one in failures]
+    if options.json:
+        print(json.dumps({**result, "errors": errors}))
+    else:
+        print_text(result)
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return exit_code_of(failures)

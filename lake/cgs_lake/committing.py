@@ -1,0 +1,353 @@
+"""Responsible for committing: which files a commit has, and that each snapshot is committed exactly once.
+
+A commit has the files, the records of their targets and new columns together. It is accepted only if the table's branch is
+still where it was when the records were read. So a commit that is repeated, or is one of two at the same time, either
+starts from the newest records or is refused. After a refusal and after a lost answer, the table is loaded again.
+"""
+
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from hashlib import sha256
+
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    CommitStateUnknownException,
+    ServerError,
+    ServiceUnavailableError,
+    TooManyRequestsError,
+)
+from pyiceberg.expressions import And, EqualTo, In
+from pyiceberg.table.update import AssertRefSnapshotId
+from pyiceberg.types import TimestamptzType
+from pyiceberg.conversions import from_bytes
+from requests.exceptions import RequestException
+
+from cgs_lake.failure import Failure, corrupt
+from cgs_lake.manifests import time_of
+from cgs_lake.records import advance, read_records, to_property
+from cgs_lake.tables import add_columns, create_table, load_table, missing_columns, read_schema
+
+# Of one commit. Bounds what is repeated after a conflict, and the memory for the footers of the files.
+FILES_MAX = 200
+ATTEMPTS_MAX = 12
+WAIT_MAX_SECONDS = 10
+HASHERS = 4
+# Snapshots that one commit drops from one target.
+DROPS_MAX = 100
+UNCERTAIN = (CommitStateUnknownException, ServerError, ServiceUnavailableError, TooManyRequestsError, RequestException)
+
+
+@dataclass
+class Outcome:
+    """What was done with one Iceberg table. Entries are {"region", "projectId", "snapshot"}, of `committed` also "rows"."""
+
+    table: str
+    role: str
+    commits: int = 0
+    committed: list = field(default_factory=list)
+    skipped: dict = field(default_factory=lambda: {"drifted": 0, "empty": 0, "pruned": 0})
+    dropped: list = field(default_factory=list)
+    pending: list = field(default_factory=list)
+
+
+@dataclass
+class Step:
+    """The next commit. `seen`: {target: its record after the commit}."""
+
+    seen: dict
+    files: list
+    skipped: dict
+
+
+class Committer:
+    """`role` is rows or changes. `progress` is called with a line of text. `sleep` and `rand` are for tests."""
+
+    def __init__(self, source, catalog, name, role, progress, sleep=time.sleep, rand=random.random):
+        self.source, self.catalog, self.name, self.role = source, catalog, name, role
+        self.progress, self.sleep, self.rand = progress, sleep, rand
+        self.outcome = Outcome(name, role)
+        self.dataset, self.checked = None, set()
+
+    def commit(self):
+        """Commit everything that is pending, then drop what is pruned."""
+        self.repeat(self.commit_next)
+        if self.role == "rows":
+            self.repeat(self.drop_next)
+        return self.outcome
+
+    def preview(self):
+        """What `commit` would do, as `pending` and `skipped` of the outcome."""
+        table = load_table(self.catalog, self.name, self.dataset)
+        records = read_records(table.properties) if table else {}
+        step = self.plan(records, files_max=None)
+        self.outcome.pending = [describe(target, manifest, self.role) for target, manifest in step.files]
+        self.outcome.skipped = step.skipped
+        if table and self.role == "rows":
+            drops = self.find_pruned(table, records)
+            self.outcome.dropped = [name_of(target, name) for target, names in drops for name in names]
+        return self.outcome
+
+    def repeat(self, do_next):
+        """Call `do_next` with a freshly loaded table until it says False. Repeats it after conflicts and lost answers."""
+        attempts, intended = 0, None
+        while True:
+            try:
+                table = load_table(self.catalog, self.name, self.dataset)
+                if intended and table is not None:
+                    # The answer to the last commit was lost. If the table has its records, the commit succeeded.
+                    records = read_records(table.properties)
+                    if intended.seen and all(records.get(at) == one for at, one in intended.seen.items()):
+                        self.count(intended)
+                    intended = None
+                if not do_next(table):
+                    return
+                attempts = 0
+            except Exception as error:
+                intended = getattr(error, "step", intended)
+                if not is_repeatable(error):
+                    raise
+                attempts += 1
+                if attempts == ATTEMPTS_MAX:
+                    is_conflict = isinstance(error, CommitFailedException)
+                    raise Failure(
+                        "CONFLICT" if is_conflict else "UNREACHABLE",
+                        f"{self.name} was not committed after {attempts} attempts: {error}.",
+                        "Run the command again: it continues where it stopped. "
+                        + ("Run fewer committers at once." if is_conflict else "Check the catalog and the network."),
+                    ) from error
+                self.progress(f"{self.name}: attempt {attempts} failed ({type(error).__name__}), loading the table again")
+                self.sleep(min(WAIT_MAX_SECONDS, 0.1 * 2**attempts) * self.rand())
+
+    def plan(self, records, files_max=FILES_MAX):
+        """The next step: manifests that follow the records, target by target, up to a number of files."""
+        step = Step({}, [], {"drifted": 0, "empty": 0, "pruned": 0})
+        for target in self.source.targets:
+            try:
+                self.plan_target(step, target, records.get(target), files_max)
+            except Failure as failure:
+                if failure.code != "CORRUPT":
+                    raise
+                self.source.stop(target, failure)
+            if files_max is not None and len(step.files) >= files_max:
+                break
+        return step
+
+    def plan_target(self, step, target, record, files_max):
+        pending = self.source.pending(target, record)
+        newest = self.source.newest_complete(target, record)
+        for manifest in pending:
+            if files_max is not None and len(step.files) >= files_max:
+                return
+            self.dataset = self.dataset or manifest.dataset
+            if manifest.dataset != self.dataset:
+                raise corrupt(manifest.key, f"is of the dataset {manifest.dataset}, others are of {self.dataset}")
+            part = manifest.parts.get(self.role)
+            if manifest.verdict != "complete":
+                step.skipped["drifted"] += 1
+            elif part is None or part.rows == 0:
+                step.skipped["empty"] += 1
+            elif self.role == "rows" and self.source.is_pruned(target, manifest, newest):
+                step.skipped["pruned"] += 1
+            else:
+                self.check_part(target, manifest, part)
+                step.files.append((target, manifest))
+            record = step.seen[target] = advance(record, manifest, self.source.now)
+
+    def check_part(self, target, manifest, part):
+        """Raise CORRUPT if a part is not there with its size. Hashes it too if the source verifies."""
+        if part.key in self.checked:
+            return
+        (size,) = self.source.store.sizes_of([part.key])
+        if size is None:
+            # Perhaps it was pruned after the tombstones were listed.
+            self.source.list_tombstones()
+            if manifest.snapshot in self.source.tombstones.get(target, {}):
+                raise CommitFailedException(f"{part.key} was pruned in the meantime")
+            raise corrupt(part.key, f"is missing: {manifest.key} names it")
+        if size != part.bytes:
+            raise corrupt(part.key, f"has {size} bytes instead of {part.bytes}")
+        if self.source.signatures is not None:
+            digest = sha256()
+            for block in self.source.store.blocks_of(part.key):
+                digest.update(block)
+            if digest.hexdigest() != part.sha256:
+                raise corrupt(part.key, f"is altered: {manifest.key} has another hash of it")
+        self.checked.add(part.key)
+
+    def commit_next(self, table):
+        records = read_records(table.properties) if table else {}
+        step = self.plan(records)
+        if not step.seen or (table is None and not step.files):
+            return False
+        missing = []
+        if step.files:
+            schemas = self.read_schemas(step.files)
+            if table is None:
+                newest = max(schemas)
+                table = create_table(self.catalog, self.name, schemas[newest][1], self.dataset)
+            for _, (key, schema) in sorted(schemas.items()):
+                known = {one.name for one, _ in missing}
+                found = missing_columns(table.schema(), schema, key)
+                missing += [one for one in found if one[0].name not in known]
+            self.refuse_unrecorded(table, records, step)
+        transaction = table.transaction()
+        self.require_branch(transaction, table)
+        if missing:
+            add_columns(transaction, missing)
+            self.progress(f"{self.name}: new columns {', '.join(one.name for one, _ in missing)}")
+        if step.files:
+            self.add_files(transaction, step)
+        transaction.set_properties(dict(to_property(target, record) for target, record in step.seen.items()))
+        try:
+            transaction.commit_transaction()
+        except Exception as error:
+            error.step = step
+            raise
+        self.count(step)
+        return True
+
+    def read_schemas(self, files):
+        """Return {schemaVersion: (key, schema)}, from one file of each version."""
+        first = {manifest.schema_version: manifest.parts[self.role].key for _, manifest in files}
+        return {version: (key, read_schema(self.source.store, key)) for version, key in first.items()}
+
+    def refuse_unrecorded(self, table, records, step):
+        """A target without a record must have no rows: perhaps its record was removed from the table's properties."""
+        for target in {target for target, _ in step.files if target not in records}:
+            scan = table.scan(And(EqualTo("region", target[0]), EqualTo("project_id", target[1])))
+            if any(True for _ in scan.plan_files()):
+                name, _ = to_property(target, step.seen[target])
+                raise Failure(
+                    "USAGE",
+                    f"{self.name} has rows of {target[0]}, {target[1]}, but not the property {name}.",
+                    "Restore the property from an older metadata file of the table, or commit into a new table.",
+                )
+
+    def require_branch(self, transaction, table):
+        """Let the catalog refuse the commit if another one was faster, also if this one has no files."""
+        snapshot = table.current_snapshot()
+        requirement = AssertRefSnapshotId(ref="main", snapshot_id=snapshot and snapshot.snapshot_id)
+        # PyIceberg has no public call for this. Its version is pinned.
+        transaction._apply((), (requirement,))
+
+    def add_files(self, transaction, step):
+        rows = sum(manifest.parts[self.role].rows for _, manifest in step.files)
+        paths = [self.source.store.uri_of(manifest.parts[self.role].key) for _, manifest in step.files]
+        try:
+            transaction.add_files(paths, check_duplicate_files=False)
+        except ValueError as error:
+            raise Failure(
+                "SCHEMA_CONFLICT",
+                f"A file does not fit the table {self.name}: {error}",
+                "Nothing was committed. Run `cgs-export verify`; if it finds nothing, commit into a new table.",
+            ) from error
+        added = int(transaction.table_metadata.current_snapshot().summary["added-records"])
+        if added != rows:
+            raise Failure(
+                "CORRUPT",
+                f"The manifests state {rows} rows, the files have {added}.",
+                "Nothing was committed. Run `cgs-export verify`, and restore the objects that it names.",
+            )
+
+    def count(self, step):
+        outcome = self.outcome
+        outcome.commits += 1
+        outcome.committed += [describe(target, manifest, self.role) for target, manifest in step.files]
+        for reason, number in step.skipped.items():
+            outcome.skipped[reason] += number
+        rows = sum(manifest.parts[self.role].rows for _, manifest in step.files)
+        self.progress(f"{self.name}: commit {outcome.commits} with {len(step.files)} snapshots, {rows} rows")
+
+    def drop_next(self, table):
+        """Drop the rows of pruned snapshots of one target. The files stay: they belong to the store."""
+        if table is None:
+            return False
+        for target, names in self.find_pruned(table, read_records(table.properties)):
+            names = names[:DROPS_MAX]
+            times = [time_of(name).isoformat() for name in names]
+            where = And(EqualTo("region", target[0]), EqualTo("project_id", target[1]), In("snapshot_at", times))
+            transaction = table.transaction()
+            self.require_branch(transaction, table)
+            transaction.delete(where)
+            transaction.commit_transaction()
+            self.outcome.commits += 1
+            self.outcome.dropped += [name_of(target, name) for name in names]
+            self.progress(f"{self.name}: dropped {len(names)} pruned snapshots of {target[0]}, {target[1]}")
+            return True
+        return False
+
+    def find_pruned(self, table, records):
+        """Return [(target, names)] of pruned snapshots that the table still has rows of.
+
+        The files say what the table has, not a record: so it is right after a compaction or a rollback too. Only the
+        bounds of the times are read. A compacted file that can have rows of a pruned snapshot is read.
+        """
+        found = []
+        for target in self.source.targets:
+            tombstones, record = self.source.tombstones.get(target, {}), records.get(target)
+            if not tombstones or record is None:
+                continue
+            try:
+                names = self.names_in_files(table, target, sorted(tombstones))
+                newest = self.source.newest_complete(target, record)
+                names = [name for name in names if self.is_dropped(target, name, newest)]
+            except Failure as failure:
+                if failure.code != "CORRUPT":
+                    raise
+                self.source.stop(target, failure)
+                continue
+            if names:
+                found.append((target, names))
+        return found
+
+    def is_dropped(self, target, name, newest):
+        key = self.source.keys[target].get(name)
+        manifest = key and self.source.read(key)
+        if manifest is None:
+            raise corrupt(self.source.tombstones[target][name], "is a tombstone without its manifest")
+        return self.source.is_pruned(target, manifest, newest)
+
+    def names_in_files(self, table, target, names):
+        of_target = And(EqualTo("region", target[0]), EqualTo("project_id", target[1]))
+        at = table.schema().find_field("snapshot_at").field_id
+        times = {name: time_of(name) for name in names}
+        found = set()
+        for task in table.scan(of_target).plan_files():
+            first, last = (bound_of(bounds, at) for bounds in (task.file.lower_bounds, task.file.upper_bounds))
+            inside = {name for name, moment in times.items() if first <= moment <= last}
+            if first != last and inside - found:
+                inside = self.names_in_rows(table, target, inside - found, times)
+            found |= inside
+        return sorted(found)
+
+    def names_in_rows(self, table, target, names, times):
+        """Read which of the snapshots have rows: for files with several snapshots."""
+        wanted = In("snapshot_at", [times[name].isoformat() for name in names])
+        where = And(EqualTo("region", target[0]), EqualTo("project_id", target[1]), wanted)
+        column = table.scan(where, selected_fields=("snapshot_at",)).to_arrow()["snapshot_at"]
+        moments = set(column.unique().to_pylist())
+        return {name for name in names if times[name] in moments}
+
+
+def bound_of(bounds, field_id):
+    micros = from_bytes(TimestamptzType(), bounds[field_id])
+    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)
+
+
+def is_repeatable(error):
+    """Whether the table must be loaded again: another commit was faster, or it is not known what happened."""
+    if isinstance(error, (CommitFailedException, *UNCERTAIN)):
+        return True
+    # SQLAlchemy is installed only for SQL catalogs. OperationalError: the database is locked or not reachable.
+    return type(error).__module__.startswith("sqlalchemy.") and type(error).__name__ == "OperationalError"
+
+
+def name_of(target, snapshot):
+    return {"region": target[0], "projectId": target[1], "snapshot": snapshot}
+
+
+def describe(target, manifest, role):
+    return {**name_of(target, manifest.snapshot), "rows": manifest.parts[role].rows}

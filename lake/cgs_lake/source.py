@@ -1,0 +1,128 @@
+"""Responsible for what a store has of one table: its targets, and their manifests after a record, in chain order.
+
+A target is a pair (region, project id). A fault stops its target: it is noted in `faults`, and nothing later of the target
+is committed.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from cgs_lake.failure import Failure, corrupt
+from cgs_lake.manifests import (
+    MANIFEST_KEY,
+    TOMBSTONE_KEY,
+    WrongPlaceError,
+    check_tombstone,
+    is_ahead,
+    order_chain,
+    parse_manifest,
+)
+from cgs_lake.records import advance
+
+READERS = 16
+
+
+def list_tables(store):
+    """Return the names of the tables that have manifests, sorted."""
+    keys = (MANIFEST_KEY.fullmatch(key) for key in store.list("_manifests"))
+    return sorted({key["table"] for key in keys if key})
+
+
+class Source:
+    """`signatures`: checks the whole chains and the signatures too; None: only what follows the record."""
+
+    def __init__(self, store, table, now, signatures=None, skip_missing=False):
+        self.store, self.table, self.now = store, table, now
+        self.signatures, self.skip_missing = signatures, skip_missing
+        self.faults, self.warnings, self.cache, self.orders = {}, [], {}, {}
+        self.list()
+
+    def list(self):
+        self.keys, self.tombstones = {}, {}
+        for key in self.store.list(f"_manifests/{self.table}"):
+            if names := MANIFEST_KEY.fullmatch(key):
+                self.keys.setdefault(names.group("region", "project"), {})[names["name"]] = key
+        self.list_tombstones()
+
+    def list_tombstones(self):
+        found = {}
+        for key in self.store.list(f"_pruned/{self.table}"):
+            if names := TOMBSTONE_KEY.fullmatch(key):
+                found.setdefault(names.group("region", "project"), {})[names["name"]] = key
+        self.tombstones = found
+
+    @property
+    def targets(self):
+        """The targets without a fault."""
+        return sorted(target for target in self.keys if target not in self.faults)
+
+    def stop(self, target, failure):
+        self.faults.setdefault(target, failure)
+
+    def warn(self, text):
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def pending(self, target, record):
+        """Return the manifests that follow the record, of any verdict, in chain order. None: the record is of no commit."""
+        at = target, record and record.sha256
+        if at not in self.orders:
+            try:
+                self.orders[at] = self.order(target, record)
+            except Failure:
+                # A listing can miss a manifest that was written while it was read.
+                self.list()
+                self.orders[at] = self.order(target, record)
+        return self.orders[at]
+
+    def order(self, target, record):
+        is_whole = record is None or self.signatures is not None
+        names = sorted(self.keys.get(target, {}))
+        wanted = names if is_whole else [name for name in names if not record.has_seen(name)]
+        manifests = self.read_all([self.keys[target][name] for name in wanted])
+        chain = order_chain(manifests, None if is_whole else record.sha256, self.skip_missing)
+        if self.signatures is not None and chain:
+            self.signatures.check_chain(chain)
+        if is_whole and record is not None:
+            places = [place for place, one in enumerate(chain) if one.sha256 == record.sha256]
+            if not places:
+                key = f"_manifests/{self.table}/rgn={target[0]}/prj={target[1]}/{record.snapshot}.json"
+                raise corrupt(key, "is missing or altered: the table has its snapshot")
+            chain = chain[places[0] + 1 :]
+        for manifest in chain:
+            if is_ahead(manifest.snapshot, self.now):
+                self.warn(f"{manifest.key} is named more than 24 hours ahead: it comes from a host with a wrong clock.")
+        return chain
+
+    def read_all(self, keys):
+        with ThreadPoolExecutor(READERS) as readers:
+            return [manifest for manifest in readers.map(self.read, keys) if manifest is not None]
+
+    def read(self, key):
+        """Return a manifest, or None for a copy of another one."""
+        if key not in self.cache:
+            try:
+                self.cache[key] = parse_manifest(key, self.store.read(key))
+            except WrongPlaceError:
+                self.warn(f"{key} is a copy of another manifest in the wrong place. It is ignored.")
+                self.cache[key] = None
+        return self.cache[key]
+
+    def newest_complete(self, target, record):
+        """The sha256 of the manifest of the newest complete snapshot, or None."""
+        for manifest in self.pending(target, record):
+            record = advance(record, manifest, self.now)
+        return record and record.complete and record.complete[1]
+
+    def is_pruned(self, target, manifest, newest_complete):
+        """Whether a snapshot has a tombstone. Raise CORRUPT if the tombstone has a fault."""
+        key = self.tombstones.get(target, {}).get(manifest.snapshot)
+        if key is None:
+            return False
+        data = self.store.read(key)
+        key_id = check_tombstone(key, data, manifest, newest_complete)
+        if self.signatures is not None:
+            if key_id is not None:
+                self.signatures.check(key, data, key_id, key[: -len("json")] + "sig")
+            if self.signatures.given and key_id not in self.signatures.given:
+                raise corrupt(key, "has no valid signature of a given key")
+        return True

@@ -1,0 +1,95 @@
+"""Responsible for the Iceberg tables: their schema, partitions and properties. Not responsible for what is committed."""
+
+import pyarrow.parquet as pq
+from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.io.pyarrow import pyarrow_to_schema
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.table.name_mapping import MappedField, NameMapping
+from pyiceberg.transforms import DayTransform, IdentityTransform
+
+from cgs_lake.failure import Failure
+
+DATASET = "cgs-export.dataset"
+PARTITIONS = (
+    ("snapshot_at", DayTransform(), "snapshot_day"),
+    ("region", IdentityTransform(), "region"),
+    ("project_id", IdentityTransform(), "project_id"),
+)
+PROPERTIES = {
+    "format-version": "2",
+    # The files belong to the store, which must keep them. Without this, Spark's expire_snapshots would delete them.
+    "gc.enabled": "false",
+    # Whole texts as bounds, so that a delete of one snapshot can tell from them that a file has no other rows.
+    "write.metadata.metrics.column.region": "full",
+    "write.metadata.metrics.column.project_id": "full",
+}
+
+
+def load_table(catalog, name, dataset):
+    """Return the table, or None if there is none. `dataset` None: not known yet."""
+    try:
+        table = catalog.load_table(name)
+    except NoSuchTableError:
+        return None
+    # PyIceberg would repeat a lost commit without asking whether it is still right: see committing.py.
+    table.metadata.properties["commit.retry.num-retries"] = "0"
+    found = table.properties.get(DATASET)
+    if found is None or (dataset is not None and found != dataset):
+        raise Failure(
+            "USAGE",
+            f"The table {name} exists, and " + (f"is of the dataset {found}." if found else "is of another program."),
+            "Use another --table: each dataset needs a table of its own, which this program creates.",
+        )
+    return table
+
+
+def create_table(catalog, name, schema, dataset):
+    """Create a table with the schema of a Parquet file. If another process is faster, its table is used."""
+    spec = PartitionSpec(
+        *(
+            PartitionField(schema.find_field(column).field_id, 1000 + place, transform, field)
+            for place, (column, transform, field) in enumerate(PARTITIONS)
+        )
+    )
+    namespace = catalog.namespace_from(name)
+    catalog.create_namespace_if_not_exists(namespace)
+    try:
+        catalog.create_table(name, schema, partition_spec=spec, properties={**PROPERTIES, DATASET: dataset})
+    except TableAlreadyExistsError:
+        pass
+    return load_table(catalog, name, dataset)
+
+
+def read_schema(store, key):
+    """The Iceberg schema of a Parquet file, with field ids from 1."""
+    with store.open(key) as file:
+        found = pq.read_schema(file)
+    mapping = [MappedField(field_id=place, names=[name]) for place, name in enumerate(found.names, 1)]
+    return pyarrow_to_schema(found, NameMapping(mapping))
+
+
+def missing_columns(schema, wanted, key):
+    """Return [(field, name of the column before it)] that the table lacks. Raise SCHEMA_CONFLICT for another type."""
+    missing, before = [], None
+    known = {field.name: field for field in schema.fields}
+    for field in wanted.fields:
+        own = known.get(field.name)
+        if own is None:
+            missing.append((field, before))
+        elif own.field_type != field.field_type:
+            raise Failure(
+                "SCHEMA_CONFLICT",
+                f"The column {field.name} is {own.field_type} in the table, and {field.field_type} in {key}.",
+                "Nothing was committed. Commit into a new table with --table, or change the table's column.",
+            )
+        before = field.name
+    return missing
+
+
+def add_columns(transaction, missing):
+    """Add columns, each after the column that it follows in the files. Older files read as null."""
+    with transaction.update_schema() as update:
+        for field, before in missing:
+            update.add_column(field.name, field.field_type)
+            if before is not None:
+                update.move_after(field.name, before)
