@@ -155,7 +155,7 @@ def describe_status(source, catalog, names):
     for role, name in names.items():
         committer = Committer(source, catalog, name, role, progress)
         pending = committer.preview().pending
-        table = load_table(catalog, name, None)
+        table = load_table(catalog, name, source)
         records = read_records(table.properties) if table else {}
         targets = []
         for target in sorted({*source.keys, *records}):
@@ -175,9 +175,7 @@ def describe_status(source, catalog, names):
 
 
 def interrupted():
-    return Failure(
-        "INTERRUPTED", "Stopped by a signal.", "Run the command again: it continues where it stopped."
-    )
+    return Failure("INTERRUPTED", "Stopped by a signal.", "Run the command again: it continues where it stopped.")
 
 
 def to_failure(error):

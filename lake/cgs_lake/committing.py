@@ -7,11 +7,11 @@ starts from the newest records or is refused. After a refusal and after a lost a
 
 import random
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 
+from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import (
     CommitFailedException,
     CommitStateUnknownException,
@@ -22,7 +22,6 @@ from pyiceberg.exceptions import (
 from pyiceberg.expressions import And, EqualTo, In
 from pyiceberg.table.update import AssertRefSnapshotId
 from pyiceberg.types import TimestamptzType
-from pyiceberg.conversions import from_bytes
 from requests.exceptions import RequestException
 
 from cgs_lake.failure import Failure, corrupt
@@ -69,7 +68,7 @@ class Committer:
         self.source, self.catalog, self.name, self.role = source, catalog, name, role
         self.progress, self.sleep, self.rand = progress, sleep, rand
         self.outcome = Outcome(name, role)
-        self.dataset, self.checked = None, set()
+        self.checked = set()
 
     def commit(self):
         """Commit everything that is pending, then drop what is pruned."""
@@ -80,7 +79,7 @@ class Committer:
 
     def preview(self):
         """What `commit` would do, as `pending` and `skipped` of the outcome."""
-        table = load_table(self.catalog, self.name, self.dataset)
+        table = load_table(self.catalog, self.name, self.source)
         records = read_records(table.properties) if table else {}
         step = self.plan(records, files_max=None)
         self.outcome.pending = [describe(target, manifest, self.role) for target, manifest in step.files]
@@ -95,7 +94,7 @@ class Committer:
         attempts, intended = 0, None
         while True:
             try:
-                table = load_table(self.catalog, self.name, self.dataset)
+                table = load_table(self.catalog, self.name, self.source)
                 if intended and table is not None:
                     # The answer to the last commit was lost. If the table has its records, the commit succeeded.
                     records = read_records(table.properties)
@@ -118,10 +117,12 @@ class Committer:
                         "Run the command again: it continues where it stopped. "
                         + ("Run fewer committers at once." if is_conflict else "Check the catalog and the network."),
                     ) from error
-                self.progress(f"{self.name}: attempt {attempts} failed ({type(error).__name__}), loading the table again")
+                self.progress(
+                    f"{self.name}: attempt {attempts} failed ({type(error).__name__}), loading the table again"
+                )
                 self.sleep(min(WAIT_MAX_SECONDS, 0.1 * 2**attempts) * self.rand())
 
-    def plan(self, records, files_max=FILES_MAX):
+    def plan(self, records, files_max):
         """The next step: manifests that follow the records, target by target, up to a number of files."""
         step = Step({}, [], {"drifted": 0, "empty": 0, "pruned": 0})
         for target in self.source.targets:
@@ -141,9 +142,8 @@ class Committer:
         for manifest in pending:
             if files_max is not None and len(step.files) >= files_max:
                 return
-            self.dataset = self.dataset or manifest.dataset
-            if manifest.dataset != self.dataset:
-                raise corrupt(manifest.key, f"is of the dataset {manifest.dataset}, others are of {self.dataset}")
+            if manifest.dataset != self.source.dataset:
+                raise corrupt(manifest.key, f"is of the dataset {manifest.dataset}, not {self.source.dataset}")
             part = manifest.parts.get(self.role)
             if manifest.verdict != "complete":
                 step.skipped["drifted"] += 1
@@ -179,7 +179,7 @@ class Committer:
 
     def commit_next(self, table):
         records = read_records(table.properties) if table else {}
-        step = self.plan(records)
+        step = self.plan(records, FILES_MAX)
         if not step.seen or (table is None and not step.files):
             return False
         missing = []
@@ -187,7 +187,7 @@ class Committer:
             schemas = self.read_schemas(step.files)
             if table is None:
                 newest = max(schemas)
-                table = create_table(self.catalog, self.name, schemas[newest][1], self.dataset)
+                table = create_table(self.catalog, self.name, schemas[newest][1], self.source)
             for _, (key, schema) in sorted(schemas.items()):
                 known = {one.name for one, _ in missing}
                 found = missing_columns(table.schema(), schema, key)

@@ -5,6 +5,7 @@ is committed.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 from cgs_lake.failure import Failure, corrupt
 from cgs_lake.manifests import (
@@ -49,6 +50,18 @@ class Source:
             if names := TOMBSTONE_KEY.fullmatch(key):
                 found.setdefault(names.group("region", "project"), {})[names["name"]] = key
         self.tombstones = found
+
+    @cached_property
+    def dataset(self):
+        """The dataset of the table, from its first manifest that can be read. None: there is none."""
+        for key in (key for names in self.keys.values() for key in names.values()):
+            try:
+                manifest = self.read(key)
+            except Failure:
+                continue
+            if manifest is not None:
+                return manifest.dataset
+        return None
 
     @property
     def targets(self):

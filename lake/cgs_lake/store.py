@@ -68,9 +68,7 @@ def open_store(location, properties):
         root = (parts.netloc + parts.path).rstrip("/")
         return Store(files, root, f"s3://{root}")
     if parts.scheme not in ("", "file"):
-        raise usage(
-            f"{location} has the unknown scheme {parts.scheme}:.", "Use a path, file:, s3:// or obs://."
-        )
+        raise usage(f"{location} has the unknown scheme {parts.scheme}:.", "Use a path, file:, s3:// or obs://.")
     # As in cgs-export, file:./export is a relative path.
     path = location[len("file:") :] if parts.scheme else location
     if path.startswith("//"):

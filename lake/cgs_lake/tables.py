@@ -9,7 +9,8 @@ from pyiceberg.transforms import DayTransform, IdentityTransform
 
 from cgs_lake.failure import Failure
 
-DATASET = "cgs-export.dataset"
+# Properties that say what a table is made of: the dataset, and the table in the store.
+DATASET, SOURCE = "cgs-export.dataset", "cgs-export.table"
 PARTITIONS = (
     ("snapshot_at", DayTransform(), "snapshot_day"),
     ("region", IdentityTransform(), "region"),
@@ -25,25 +26,26 @@ PROPERTIES = {
 }
 
 
-def load_table(catalog, name, dataset):
-    """Return the table, or None if there is none. `dataset` None: not known yet."""
+def load_table(catalog, name, source):
+    """Return the table, or None if there is none. Raise USAGE if it is not made of the dataset and table of `source`."""
     try:
         table = catalog.load_table(name)
     except NoSuchTableError:
         return None
     # PyIceberg would repeat a lost commit without asking whether it is still right: see committing.py.
     table.metadata.properties["commit.retry.num-retries"] = "0"
-    found = table.properties.get(DATASET)
-    if found is None or (dataset is not None and found != dataset):
+    found = table.properties.get(DATASET), table.properties.get(SOURCE)
+    if found != (source.dataset, source.table):
         raise Failure(
             "USAGE",
-            f"The table {name} exists, and " + (f"is of the dataset {found}." if found else "is of another program."),
-            "Use another --table: each dataset needs a table of its own, which this program creates.",
+            f"The table {name} exists, and "
+            + (f"has the dataset {found[0]} from the table {found[1]}." if found[0] else "is of another program."),
+            "Use another --table: this program creates one for each table of the store.",
         )
     return table
 
 
-def create_table(catalog, name, schema, dataset):
+def create_table(catalog, name, schema, source):
     """Create a table with the schema of a Parquet file. If another process is faster, its table is used."""
     spec = PartitionSpec(
         *(
@@ -54,10 +56,11 @@ def create_table(catalog, name, schema, dataset):
     namespace = catalog.namespace_from(name)
     catalog.create_namespace_if_not_exists(namespace)
     try:
-        catalog.create_table(name, schema, partition_spec=spec, properties={**PROPERTIES, DATASET: dataset})
+        properties = {**PROPERTIES, DATASET: source.dataset, SOURCE: source.table}
+        catalog.create_table(name, schema, partition_spec=spec, properties=properties)
     except TableAlreadyExistsError:
         pass
-    return load_table(catalog, name, dataset)
+    return load_table(catalog, name, source)
 
 
 def read_schema(store, key):

@@ -1,0 +1,1 @@
+"""Doubles and worlds for the tests."""

@@ -1,0 +1,425 @@
+"""Tests `commit` and `status` with an SQL catalog on stores in folders."""
+
+import os
+from datetime import datetime, timedelta, timezone
+
+import pyarrow as pa
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitStateUnknownException
+from support.store_writer import COLUMNS, Target
+from support.world import names_of, run, truth_of
+
+from cgs_lake import committing
+
+
+def test_commits_exactly_the_complete_snapshots_with_rows(world, target, commit, store):
+    other = Target(store, region="cn-south-4", project="1e5")
+    target.seal(["a"])
+    target.seal(["a", "b"], changed=["b"])
+    target.seal(["a"], verdict="drifted")
+    target.seal([])
+    target.seal(["b"])
+    other.seal(["x"])
+    other.seal(["x", "y"], verdict="drifted")
+    code, result = commit()
+    assert (code, result["status"], result["errors"]) == (0, "committed", [])
+    rows, changes = result["tables"]
+    assert rows["skipped"] == {"drifted": 2, "empty": 1, "pruned": 0}
+    assert [entry["snapshot"] for entry in rows["committed"]] == [*target.truth, *other.truth]
+    assert world.rows() == truth_of(target, other)
+    assert world.rows("_changes") == truth_of(target, other, changes=True)
+    assert len(changes["committed"]) == 1
+
+
+def test_a_second_run_commits_nothing_and_a_later_one_only_what_is_new(world, target, commit):
+    target.seal()
+    target.seal(["a"], verdict="drifted")
+    commit()
+    before = world.load().metadata_location
+    code, result = commit()
+    assert (code, result["status"]) == (0, "nothing")
+    assert world.load().metadata_location == before
+    name = target.seal(["c"])
+    _, result = commit()
+    assert names_of(result["tables"][0]["committed"]) == {name: 1}
+    assert world.rows() == truth_of(target)
+
+
+def test_registers_the_files_of_the_store_and_writes_no_data(world, target, commit, tmp_path):
+    name = target.seal()
+    commit()
+    files = [task.file.file_path for task in world.load().scan().plan_files()]
+    assert files == [f"file://{target.part_file(name)}"]
+    assert list((tmp_path / "warehouse").rglob("*.parquet")) == []
+    fields = {field.name: str(field.transform) for field in world.load().spec().fields}
+    assert fields == {"snapshot_day": "day", "region": "identity", "project_id": "identity"}
+
+
+def test_values_are_those_of_the_files(world, target, commit):
+    target.seal(["a"], more={"protect_status": "", "is_container_node": None})
+    commit()
+    (row,) = world.load().scan().to_arrow().to_pylist()
+    assert (row["protect_status"], row["is_container_node"], row["asset"]) == ("", None, None)
+    assert (row["total"], row["extra"], row["project_id"]) == (2**60, "", "0" * 31 + "1")
+    assert row["snapshot_at"] == target.moment
+    names = [name for name, _ in COLUMNS]
+    assert [field.name for field in world.load().schema().fields] == names
+
+
+def test_many_snapshots_are_committed_in_several_commits(world, target, commit, monkeypatch):
+    monkeypatch.setattr(committing, "FILES_MAX", 3)
+    for place in range(10):
+        target.seal([f"h{place}"], verdict="drifted" if place == 4 else "complete")
+    _, result = commit()
+    assert result["tables"][0]["commits"] == 3
+    assert world.rows() == truth_of(target)
+
+
+def test_a_copy_in_a_wrong_place_is_ignored_with_a_warning(world, target, commit, store):
+    name = target.seal()
+    wrong = store / "_manifests/nodes/rgn=cn-south-4/prj=9" / f"{name}.json"
+    wrong.parent.mkdir(parents=True)
+    wrong.write_bytes(target.manifest_file(name).read_bytes())
+    code, result = commit()
+    assert code == 0
+    assert "a copy of another manifest" in result["warnings"][0]
+    assert world.rows() == truth_of(target)
+
+
+def test_a_snapshot_of_a_wrong_clock_is_committed_but_never_the_newest(world, target, commit):
+    first = target.seal()
+    moment = target.moment
+    target.seal(["z"], moment=datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=40))
+    code, result = commit()
+    assert code == 0
+    assert "wrong clock" in result["warnings"][0]
+    target.moment = moment
+    last = target.seal(["c"])
+    commit()
+    assert world.rows() == truth_of(target)
+    commit()
+    (record,) = committing.read_records(world.load().properties).values()
+    assert record.complete[0] == last != first
+    assert world.rows() == truth_of(target)
+
+
+def test_a_lost_manifest_stops_its_target_and_no_other(world, target, commit, store):
+    other = Target(store, project="2")
+    target.seal(["a"])
+    commit()
+    lost = target.seal(["b"])
+    last = target.seal(["c"])
+    other.seal(["x"])
+    target.manifest_file(lost).unlink()
+    code, result = commit()
+    assert code == 5
+    assert [error["code"] for error in result["errors"]] == ["CORRUPT"]
+    assert target.manifest_key(last) in result["errors"][0]["message"]
+    assert names_of(result["tables"][0]["committed"]) == {next(iter(other.truth)): 1}
+    code, _ = commit("--skip-missing")
+    assert code == 0
+    del target.truth[lost]
+    assert world.rows() == truth_of(target, other)
+
+
+def break_missing(path):
+    path.unlink()
+
+
+def break_truncated(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def break_byte(path):
+    data = bytearray(path.read_bytes())
+    data[10] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("damage", "more"), [(break_missing, []), (break_truncated, []), (break_byte, ["--verify"])])
+def test_a_damaged_part_stops_its_target_there(world, target, commit, store, damage, more):
+    other = Target(store, project="2")
+    target.seal(["a"])
+    bad = target.seal(["b"])
+    later = target.seal(["c"])
+    other.seal(["x"])
+    damage(target.part_file(bad))
+    code, result = commit(*more)
+    assert code == 5
+    key = next(part["key"] for part in target.manifests[bad]["parts"])
+    assert key in result["errors"][0]["message"]
+    del target.truth[bad], target.truth[later]
+    assert world.rows() == truth_of(target, other)
+
+
+def test_verify_finds_an_altered_manifest_that_was_committed_before(world, target, commit):
+    old = target.seal(["a"])
+    target.seal(["b"])
+    commit()
+    target.seal(["c"])
+    path = target.manifest_file(old)
+    path.write_bytes(path.read_bytes().replace(b'"rejects":0', b'"rejects":1'))
+    code, result = commit("--verify")
+    assert (code, result["tables"][0]["committed"]) == (5, [])
+
+
+def write_key(folder, key):
+    path = folder / "auditor.pem"
+    path.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return f"--public-key={path}"
+
+
+def test_public_key_accepts_what_it_signed(world, target, commit, tmp_path):
+    target.seal(["unsigned"])
+    target.key = Ed25519PrivateKey.generate()
+    pruned = target.seal(["a"])
+    target.seal(["b"])
+    target.prune(pruned)
+    code, _ = commit(write_key(tmp_path, target.key))
+    assert code == 0
+    assert world.rows() == truth_of(target)
+
+
+def test_public_key_refuses_other_signatures(world, target, commit, store, tmp_path):
+    good, wrong = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    others = [Target(store, project=project) for project in ("foreign", "unsigned", "forged", "removed")]
+    target.key = others[2].key = others[3].key = good
+    others[0].key = wrong
+    for one in (target, *others):
+        name = one.seal(["a"])
+    forged = store / f"_signatures/nodes/{others[2].path}/{name}.sig"
+    forged.write_bytes(wrong.sign(others[2].manifest_file(name).read_bytes()))
+    (store / f"_signatures/nodes/{others[3].path}/{name}.sig").unlink()
+    code, result = commit(write_key(tmp_path, good))
+    assert (code, len(result["errors"])) == (5, 4)
+    assert world.rows() == truth_of(target)
+
+
+def test_an_unsigned_tombstone_does_not_drop_rows_if_a_key_is_given(world, target, commit, tmp_path):
+    target.key = Ed25519PrivateKey.generate()
+    name = target.seal(["a"])
+    target.seal(["b"])
+    commit()
+    truth = truth_of(target)
+    key, target.key = target.key, None
+    target.prune(name, delete=False)
+    code, _ = commit(write_key(tmp_path, key))
+    assert code == 5
+    assert world.rows() == truth
+
+
+def test_pruned_snapshots_are_dropped_without_writing_data(world, target, commit, tmp_path, store):
+    other = Target(store, project="2")
+    names = [target.seal([f"h{place}"], changed=["c"]) for place in range(8)]
+    other.seal(["x"])
+    other.seal(["y"])
+    commit()
+    for name in names[1:5]:
+        target.prune(name, delete=name != names[2])
+    code, result = commit()
+    assert code == 0
+    assert [entry["snapshot"] for entry in result["tables"][0]["dropped"]] == names[1:5]
+    assert world.rows() == truth_of(target, other)
+    assert len(world.rows("_changes")) == 8
+    assert list((tmp_path / "warehouse").rglob("*.parquet")) == []
+    assert target.part_file(names[2]).exists()
+    before = world.load().metadata_location
+    commit()
+    assert world.load().metadata_location == before
+
+
+def test_pruned_snapshots_are_dropped_from_a_compacted_file(world, target, commit):
+    names = [target.seal([f"h{place}"]) for place in range(3)]
+    commit()
+    table = world.load()
+    table.overwrite(table.scan().to_arrow())
+    for name in names[:2]:
+        target.prune(name)
+    target.seal(["last"])
+    _, result = commit()
+    assert names_of(result["tables"][0]["dropped"]) == {names[0]: 1, names[1]: 1}
+    assert world.rows() == truth_of(target)
+
+
+def test_a_snapshot_that_was_pruned_before_it_was_committed_is_skipped(world, target, commit):
+    name = target.seal(["a"])
+    target.seal(["b"])
+    target.prune(name)
+    code, result = commit()
+    assert (code, result["tables"][0]["skipped"]["pruned"]) == (0, 1)
+    assert world.rows() == truth_of(target)
+
+
+def test_a_tombstone_of_the_newest_complete_snapshot_is_refused(world, target, commit):
+    target.seal(["a"])
+    name = target.seal(["b"])
+    target.seal(["b"], verdict="drifted")
+    commit()
+    truth = truth_of(target)
+    target.prune(name, delete=False)
+    code, _ = commit()
+    assert code == 5
+    assert world.rows() == truth
+
+
+WIDER = [*COLUMNS[:7], ("since_version_2", pa.string()), *COLUMNS[7:]]
+
+
+def test_a_new_column_is_added_and_is_null_in_older_files(world, target, commit):
+    old = target.seal(["a"])
+    commit()
+    target.seal(["b"], columns=WIDER, version=2, more={"since_version_2": "new"})
+    target.seal(["c"])
+    code, _ = commit()
+    assert code == 0
+    assert [field.name for field in world.load().schema().fields] == [name for name, _ in WIDER]
+    found = world.load().scan().to_arrow().to_pylist()
+    assert {row["host_id"]: row["since_version_2"] for row in found} == {"a": None, "b": "new", "c": None}
+    assert world.rows() == truth_of(target)
+    target.prune(old)
+    commit()
+    assert world.rows() == truth_of(target)
+
+
+def test_both_versions_in_the_first_run_give_all_columns(world, target, commit):
+    target.seal(["a"])
+    target.seal(["b"], columns=WIDER, version=2)
+    assert commit()[0] == 0
+    assert [field.name for field in world.load().schema().fields] == [name for name, _ in WIDER]
+    assert world.rows() == truth_of(target)
+
+
+def test_a_changed_type_is_an_error_and_nothing_is_committed(world, target, commit):
+    target.seal(["a"])
+    commit()
+    before = world.load().metadata_location
+    changed = [(name, pa.int64() if name == "asset" else kind) for name, kind in COLUMNS]
+    target.seal(["b"], columns=changed, version=2)
+    code, result = commit()
+    assert (code, result["errors"][0]["code"]) == (1, "SCHEMA_CONFLICT")
+    assert "asset is int in the table, and long" in result["errors"][0]["message"]
+    assert world.load().metadata_location == before
+
+
+def test_a_file_with_other_rows_than_stated_is_not_committed(world, target, commit, monkeypatch):
+    from support import store_writer
+
+    encode = store_writer.encode
+    monkeypatch.setattr(store_writer, "encode", lambda columns, rows: encode(columns, rows[:-1]))
+    target.seal(["a", "b"])
+    code, result = commit()
+    assert (code, result["errors"][0]["code"]) == (5, "CORRUPT")
+    assert "state 2 rows, the files have 1" in result["errors"][0]["message"]
+
+
+def test_a_lost_record_does_not_commit_twice(world, target, commit):
+    target.seal()
+    commit()
+    table = world.load()
+    name = next(name for name in table.properties if name.startswith("cgs-export.committed."))
+    with table.transaction() as transaction:
+        transaction.remove_properties(name)
+    code, result = commit()
+    assert (code, result["errors"][0]["code"]) == (2, "USAGE")
+    assert name in result["errors"][0]["message"]
+    assert world.rows() == truth_of(target)
+
+
+def test_a_lost_answer_of_the_catalog_is_no_second_commit(world, target, commit, monkeypatch):
+    target.seal()
+    original, calls = SqlCatalog.commit_table, []
+
+    def lose_answer(self, *arguments):
+        calls.append(original(self, *arguments))
+        raise CommitStateUnknownException("the answer was lost")
+
+    def lose_first(self, *arguments):
+        return lose_answer(self, *arguments) if not calls else original(self, *arguments)
+
+    monkeypatch.setattr(SqlCatalog, "commit_table", lose_first)
+    code, result = commit()
+    assert (code, len(calls)) == (0, 1)
+    assert [len(table["committed"]) for table in result["tables"]] == [1, 0]
+    assert world.rows() == truth_of(target)
+
+
+def test_a_catalog_that_never_answers_ends_with_unreachable(world, target, commit, monkeypatch):
+    target.seal()
+    commit()
+    target.seal(["c"])
+
+    def fail(*_):
+        raise CommitStateUnknownException("no answer")
+
+    monkeypatch.setattr(SqlCatalog, "commit_table", fail)
+    monkeypatch.setattr(committing, "WAIT_MAX_SECONDS", 0)
+    code, result = commit()
+    assert (code, result["errors"][0]["code"]) == (4, "UNREACHABLE")
+    monkeypatch.undo()
+    assert commit()[0] == 0
+    assert world.rows() == truth_of(target)
+
+
+def test_another_dataset_needs_another_table(world, target, commit, store):
+    target.seal()
+    commit()
+    Target(store, table="clusters", dataset="container_clusters").seal()
+    code, result = commit("--from=clusters")
+    assert (code, result["errors"][0]["code"]) == (2, "USAGE")
+
+
+def test_dry_run_and_status_write_nothing(world, target, commit, capsys, tmp_path):
+    name = target.seal()
+    code, result = commit("--dry-run")
+    assert (code, result["status"]) == (0, "previewed")
+    assert names_of(result["tables"][0]["pending"]) == {name: 1}
+    assert list((tmp_path / "warehouse").iterdir()) == []
+    commit()
+    newer = target.seal(["c"])
+    code, result = run(capsys, world.arguments("status", "--json"))
+    assert code == 0
+    expected = {
+        "region": target.region,
+        "projectId": target.project,
+        "committed": name,
+        "newestComplete": name,
+        "pending": 1,
+    }
+    assert result["tables"][0]["targets"] == [expected]
+    assert newer not in world.rows()
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (["--store=/does/not/exist"], "is not a folder"),
+        (["--store=ftp://x"], "unknown scheme"),
+        (["--from=other"], "It has: nodes"),
+        (["--table=plain"], "has no namespace"),
+        (["--property=type"], "has no ="),
+        (["--property=type=what"], "cannot be opened"),
+        (["--public-key=/dev/null"], "is not an Ed25519 public key"),
+    ],
+)
+def test_wrong_usage_is_exit_2_with_a_hint(target, commit, more, text):
+    target.seal()
+    code, result = commit(*more)
+    assert (code, result["errors"][0]["code"]) == (2, "USAGE")
+    assert text in result["errors"][0]["message"]
+    assert result["errors"][0]["hint"]
+
+
+def test_text_output_names_tables_and_counts(world, target, capsys, monkeypatch):
+    from cgs_lake import cli
+
+    target.seal()
+    assert cli.main(world.arguments("commit")) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0] == "security.nodes: committed 1 snapshots with 2 rows"
+    assert "commit 1 with 1 snapshots, 2 rows" in printed.err
+    monkeypatch.chdir(os.path.dirname(world.store))
+    assert cli.main([*world.arguments("status"), "--store=file:./store"]) == 0
+    assert "0 snapshots pending" in capsys.readouterr().out

@@ -1,0 +1,78 @@
+"""Tests the committer on a store of the exporter itself: 60 days, 3 targets, a drifted day, missed slots, a pruned month."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pyarrow.dataset as ds
+import pytest
+from conftest import sql_properties
+from support.rest_server import open_duckdb, rest_catalog, start_spark
+from support.world import World, run
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def sixty_days(tmp_path_factory):
+    """Written by test/support/write-sixty-days.ts."""
+    folder = tmp_path_factory.mktemp("sixty") / "store"
+    writer = ["npx", "tsx", "test/support/write-sixty-days.ts", str(folder)]
+    subprocess.run(writer, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+def read_parts(store, table="container_nodes"):
+    """All rows of the files that are in the store, read by pyarrow. The pruned files are deleted, the drifted one is not."""
+    rows = ds.dataset(store / table, format="parquet").to_table().to_pylist()
+    return sort([row for row in rows if row.get("verdict") != "drifted"])
+
+
+def sort(rows):
+    return sorted(rows, key=lambda row: (row["region"], row["project_id"], row["snapshot_at"], row["host_id"]))
+
+
+def test_the_table_has_every_row_and_value_of_the_store(sixty_days, tmp_path, capsys):
+    world = World(sixty_days, sql_properties(tmp_path), "security.container_nodes")
+    code, result = run(capsys, world.arguments("commit", "--json", "--verify"))
+    assert (code, result["tables"][0]["skipped"]) == (0, {"drifted": 1, "empty": 0, "pruned": 89})
+    assert sort(world.load().scan().to_arrow().to_pylist()) == read_parts(sixty_days)
+    changes = sort(world.load("_changes").scan().to_arrow().to_pylist())
+    assert changes == read_parts(sixty_days, "container_nodes_changes")
+    assert len(changes) > 50
+
+
+def test_an_altered_part_of_a_real_store_stops_its_target(sixty_days, tmp_path, capsys):
+    store = tmp_path / "altered"
+    shutil.copytree(sixty_days, store)
+    path = sorted(store.glob("container_nodes/dt=*/rgn=*/prj=9f8e7d6c5b4a/*.parquet"))[-1]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    world = World(store, sql_properties(tmp_path), "security.container_nodes")
+    code, result = run(capsys, world.arguments("commit", "--json", "--verify"))
+    assert (code, [error["code"] for error in result["errors"]]) == (5, ["CORRUPT"])
+    altered = path.name[:16]
+    assert ("cn-south-4", "9f8e7d6c5b4a", altered) not in world.rows()
+    assert ("cn-south-4", "0f1e2d3c4b5a", altered) in world.rows()
+
+
+def test_spark_and_duckdb_read_the_real_files(sixty_days, tmp_path, capsys):
+    expected = read_parts(sixty_days)
+    with rest_catalog(tmp_path) as properties:
+        world = World(sixty_days, properties, "security.container_nodes")
+        assert run(capsys, world.arguments("commit", "--json"))[0] == 0
+        spark = start_spark(properties["uri"])
+        try:
+            found = [row.asDict() for row in spark.sql("SELECT * FROM lake.security.container_nodes").collect()]
+        finally:
+            spark.stop()
+        assert sort(map(without_zone, found)) == sort(map(without_zone, expected))
+        location = world.load().metadata_location
+        table = open_duckdb().sql(f"SELECT * FROM iceberg_scan('{location}')").to_arrow_table()
+        assert sort(map(without_zone, table.to_pylist())) == sort(map(without_zone, expected))
+
+
+def without_zone(row):
+    """Spark gives times without a zone, in that of the process; pytest runs in UTC."""
+    return {name: value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value for name, value in row.items()}
