@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import re
 import signal
 import sys
 from dataclasses import asdict
@@ -17,6 +19,9 @@ from cgs_lake.signatures import Signatures, read_given_keys
 from cgs_lake.source import Source, list_tables
 from cgs_lake.store import open_store, usage
 from cgs_lake.tables import load_table
+
+# How pyarrow words an answer of S3 that says that a key is wrong or may not do this.
+REFUSED = re.compile(r"ACCESS_DENIED|HTTP status 40[13]|SIGNATURE_DOES_NOT_MATCH|INVALID_(ACCESS_KEY|CLIENT_TOKEN)_ID")
 
 EPILOG = """\
 exit codes: 0 everything is committed; 1 a fault of this program or a type that changed; 2 usage or configuration;
@@ -110,10 +115,17 @@ def progress(line):
     print(line, file=sys.stderr, flush=True)
 
 
+def prepare_s3():
+    """Send checksums only where S3 requires them: OBS and other stores refuse the newer ones of Amazon's library."""
+    os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    os.environ.setdefault("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
+
+
 def run(options):
     """Return (result for --json, failures). Failures of single targets do not stop the others."""
     if "." not in options.table:
         raise usage(f"--table {options.table} has no namespace.", "Write NAMESPACE.NAME, for example security.nodes.")
+    prepare_s3()
     given = read_given_keys(getattr(options, "public_key", []))
     catalog = open_catalog(options.catalog, parse_properties(options.property))
     store = open_store(options.store, catalog.properties)
@@ -184,7 +196,7 @@ def to_failure(error):
     if isinstance(error, KeyboardInterrupt):
         return interrupted()
     text = f"{type(error).__name__}: {error}"
-    if isinstance(error, (UnauthorizedError, ForbiddenError, PermissionError)) or "ACCESS_DENIED" in text:
+    if isinstance(error, (UnauthorizedError, ForbiddenError, PermissionError)) or REFUSED.search(text):
         hint = "Check the keys of the catalog and of the store, and what they may do."
         return Failure("PERMISSION", text, hint)
     if is_repeatable(error) or isinstance(error, OSError):

@@ -1,8 +1,9 @@
 """Responsible for committing: which files a commit has, and that each snapshot is committed exactly once.
 
-A commit has the files, the records of their targets and new columns together. It is accepted only if the table's branch is
-still where it was when the records were read. So a commit that is repeated, or is one of two at the same time, either
-starts from the newest records or is refused. After a refusal and after a lost answer, the table is loaded again.
+A commit has the files, the records of their targets and new columns together. The catalog accepts it only if the
+table's branch is still where it was when the records were read. So a commit that is repeated, or is one of two at the
+same time, either starts from the newest records or is refused. After a refusal and after a lost answer, the table is
+loaded again.
 """
 
 import random
@@ -41,7 +42,7 @@ UNCERTAIN = (CommitStateUnknownException, ServerError, ServiceUnavailableError, 
 
 @dataclass
 class Outcome:
-    """What was done with one Iceberg table. Entries are {"region", "projectId", "snapshot"}, of `committed` also "rows"."""
+    """What was done with one table. Entries are {"region", "projectId", "snapshot"}, of `committed` also "rows"."""
 
     table: str
     role: str
@@ -90,7 +91,7 @@ class Committer:
         return self.outcome
 
     def repeat(self, do_next):
-        """Call `do_next` with a freshly loaded table until it says False. Repeats it after conflicts and lost answers."""
+        """Call `do_next` with a newly loaded table until it says False, also after conflicts and lost answers."""
         attempts, intended = 0, None
         while True:
             try:
@@ -186,8 +187,9 @@ class Committer:
         if step.files:
             schemas = self.read_schemas(step.files)
             if table is None:
-                newest = max(schemas)
-                table = create_table(self.catalog, self.name, schemas[newest][1], self.source)
+                create_table(self.catalog, self.name, schemas[max(schemas)][1], self.source)
+                # Load it again: another committer can have created it, and can have committed into it.
+                return True
             for _, (key, schema) in sorted(schemas.items()):
                 known = {one.name for one, _ in missing}
                 found = missing_columns(table.schema(), schema, key)

@@ -119,7 +119,10 @@ def part_key(names, kind, sha256):
 
 
 def check_tombstone(key, data, manifest, newest_complete):
-    """Raise CORRUPT if a tombstone does not fit its manifest, or is not of a snapshot before the newest complete one."""
+    """Return the id of the key that signs a tombstone, or None.
+
+    Raises CORRUPT if it does not fit its manifest, or is of the newest complete snapshot.
+    """
     names = TOMBSTONE_KEY.fullmatch(key)
     try:
         content = json.loads(data)

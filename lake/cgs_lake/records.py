@@ -1,6 +1,6 @@
 """Responsible for the record of a target: the table property that says up to where the chain was committed.
 
-It is written in the same commit as the files, so it survives the expiry of Iceberg snapshots and the compaction of files.
+It is written in the same commit as the files. So it survives the expiry of Iceberg snapshots, and compaction.
 """
 
 import json
@@ -15,8 +15,8 @@ PREFIX = "cgs-export.committed."
 class Record:
     """`snapshot` and `sha256`: the last manifest of the chain that was seen, of any verdict.
 
-    `complete`: the newest complete snapshot that was seen, also without rows, and the sha256 of its manifest; None: none
-    yet. Every name up to `up_to` was seen, and so were those in `ahead`, which come from a host with a wrong clock.
+    `complete`: the newest complete snapshot that was seen, also without rows, and the sha256 of its manifest; None:
+    none yet. Every name up to `up_to` was seen, and so were those in `ahead`, which are of a wrong clock.
     """
 
     snapshot: str

@@ -62,7 +62,7 @@ class Signatures:
             raise corrupt(signature_key, f"is missing, or is not the signature of {key} by the key {key_id}") from error
 
     def check_chain(self, chain):
-        """Check the signatures of a whole chain. With given keys, the newest manifest must be signed with one of them."""
+        """Check the signatures of a whole chain. With given keys, one of them must have signed the newest manifest."""
         is_trusted = False
         for manifest in chain:
             if manifest.key_id is not None:

@@ -1,7 +1,7 @@
 """Responsible for what a store has of one table: its targets, and their manifests after a record, in chain order.
 
-A target is a pair (region, project id). A fault stops its target: it is noted in `faults`, and nothing later of the target
-is committed.
+A target is a pair (region, project id). A fault stops its target: it is noted in `faults`, and nothing later of the
+target is committed.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -76,7 +76,7 @@ class Source:
             self.warnings.append(text)
 
     def pending(self, target, record):
-        """Return the manifests that follow the record, of any verdict, in chain order. None: the record is of no commit."""
+        """Return the manifests that follow the record, of any verdict, in chain order. `record` None: all."""
         at = target, record and record.sha256
         if at not in self.orders:
             try:

@@ -15,7 +15,7 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Store:
-    """`root` is the path of the store in `files`. `url` is its address as Iceberg tables record it, without a last /."""
+    """`root` is the path of the store in `files`. `url` is its address in Iceberg tables, without a last /."""
 
     files: FileSystem
     root: str

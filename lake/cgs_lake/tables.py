@@ -1,4 +1,4 @@
-"""Responsible for the Iceberg tables: their schema, partitions and properties. Not responsible for what is committed."""
+"""Responsible for the Iceberg tables: schema, partitions and properties. Not responsible for what is committed."""
 
 import pyarrow.parquet as pq
 from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
@@ -27,7 +27,7 @@ PROPERTIES = {
 
 
 def load_table(catalog, name, source):
-    """Return the table, or None if there is none. Raise USAGE if it is not made of the dataset and table of `source`."""
+    """Return the table, or None if there is none. Raise USAGE if it is of another dataset or table than `source`."""
     try:
         table = catalog.load_table(name)
     except NoSuchTableError:
@@ -46,7 +46,7 @@ def load_table(catalog, name, source):
 
 
 def create_table(catalog, name, schema, source):
-    """Create a table with the schema of a Parquet file. If another process is faster, its table is used."""
+    """Create a table with the schema of a Parquet file, if no other process is faster."""
     spec = PartitionSpec(
         *(
             PartitionField(schema.find_field(column).field_id, 1000 + place, transform, field)
@@ -60,7 +60,6 @@ def create_table(catalog, name, schema, source):
         catalog.create_table(name, schema, partition_spec=spec, properties=properties)
     except TableAlreadyExistsError:
         pass
-    return load_table(catalog, name, source)
 
 
 def read_schema(store, key):

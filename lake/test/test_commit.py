@@ -423,3 +423,23 @@ def test_text_output_names_tables_and_counts(world, target, capsys, monkeypatch)
     monkeypatch.chdir(os.path.dirname(world.store))
     assert cli.main([*world.arguments("status"), "--store=file:./store"]) == 0
     assert "0 snapshots pending" in capsys.readouterr().out
+
+
+def test_a_table_that_another_committer_created_and_filled_meanwhile_is_loaded_again(
+    world, target, commit, store, monkeypatch
+):
+    target.seal()
+    original, calls = SqlCatalog.create_table, []
+
+    def be_late(self, *arguments, **options):
+        if not calls:
+            calls.append(1)
+            process = world.start()
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(SqlCatalog, "create_table", be_late)
+    code, _ = commit()
+    assert (code, calls) == (0, [1])
+    assert world.rows() == truth_of(target)

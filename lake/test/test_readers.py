@@ -88,7 +88,8 @@ def compact(spark, world):
 def expire_all_but_newest(spark, world):
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
     return spark.sql(
-        f"CALL lake.system.expire_snapshots(table => '{world.table}', older_than => TIMESTAMP '{now}', retain_last => 1)"
+        f"CALL lake.system.expire_snapshots(table => '{world.table}', "
+        f"older_than => TIMESTAMP '{now}', retain_last => 1)"
     ).collect()
 
 

@@ -1,4 +1,4 @@
-"""Tests the committer on a store of the exporter itself: 60 days, 3 targets, a drifted day, missed slots, a pruned month."""
+"""Tests the committer on a store of the exporter: 60 days, 3 targets, a drifted day, missed slots, a pruned month."""
 
 import shutil
 import subprocess
@@ -23,7 +23,7 @@ def sixty_days(tmp_path_factory):
 
 
 def read_parts(store, table="container_nodes"):
-    """All rows of the files that are in the store, read by pyarrow. The pruned files are deleted, the drifted one is not."""
+    """All rows of the files in the store, but of drifted ones, read by pyarrow. The pruned files are deleted."""
     rows = ds.dataset(store / table, format="parquet").to_table().to_pylist()
     return sort([row for row in rows if row.get("verdict") != "drifted"])
 

@@ -11,6 +11,8 @@ from pyarrow.fs import LocalFileSystem, S3FileSystem, copy_files
 from support.store_writer import Target
 from support.world import World, run, truth_of
 
+# As prepare_s3 does in the committer.
+os.environ["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
 pytestmark = pytest.mark.rgw
 ENDPOINT = f"http://127.0.0.1:{os.environ.get('RGW_PORT', 7480)}"
 KEYS = ("rgw-test-key", "rgw-test-secret")
@@ -18,7 +20,14 @@ KEYS = ("rgw-test-key", "rgw-test-secret")
 
 @pytest.fixture
 def files():
-    return S3FileSystem(*KEYS, endpoint_override=ENDPOINT, region="cn-south-4", allow_bucket_creation=True)
+    return S3FileSystem(
+        access_key=KEYS[0],
+        secret_key=KEYS[1],
+        endpoint_override=ENDPOINT,
+        # The gateway creates buckets in no other region.
+        region="us-east-1",
+        allow_bucket_creation=True,
+    )
 
 
 @pytest.fixture

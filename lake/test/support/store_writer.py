@@ -1,4 +1,4 @@
-"""Responsible for stores for tests, written as docs/format.md specifies ("Write a store"), independent of the committer.
+"""Responsible for stores for tests, written as docs/format.md specifies, independent of the committer.
 
 It writes what the committer reads: manifests, parts in Parquet, tombstones, signatures and keys.
 """
