@@ -130,8 +130,6 @@ class Committer:
             try:
                 self.plan_target(step, target, records.get(target), files_max)
             except Failure as failure:
-                if failure.code != "CORRUPT":
-                    raise
                 self.source.stop(target, failure)
             if files_max is not None and len(step.files) >= files_max:
                 break
@@ -141,21 +139,33 @@ class Committer:
         pending = self.source.pending(target, record)
         newest = self.source.newest_complete(target, record)
         for manifest in pending:
-            if files_max is not None and len(step.files) >= files_max:
+            is_full = files_max is not None and len(step.files) >= files_max
+            if is_full or manifest.sha256 in self.source.ends:
                 return
-            if manifest.dataset != self.source.dataset:
-                raise corrupt(manifest.key, f"is of the dataset {manifest.dataset}, not {self.source.dataset}")
-            part = manifest.parts.get(self.role)
-            if manifest.verdict != "complete":
-                step.skipped["drifted"] += 1
-            elif part is None or part.rows == 0:
-                step.skipped["empty"] += 1
-            elif self.role == "rows" and self.source.is_pruned(target, manifest, newest):
-                step.skipped["pruned"] += 1
-            else:
-                self.check_part(target, manifest, part)
+            try:
+                reason = self.skip_reason(target, manifest, newest)
+            except Failure as failure:
+                self.source.stop(target, failure, manifest)
+                return
+            if reason is None:
                 step.files.append((target, manifest))
+            else:
+                step.skipped[reason] += 1
             record = step.seen[target] = advance(record, manifest, self.source.now)
+
+    def skip_reason(self, target, manifest, newest):
+        """Why a snapshot has no file to commit; None: it has one, which is there."""
+        if manifest.dataset != self.source.dataset:
+            raise corrupt(manifest.key, f"is of the dataset {manifest.dataset}, not {self.source.dataset}")
+        part = manifest.parts.get(self.role)
+        if manifest.verdict != "complete":
+            return "drifted"
+        if part is None or part.rows == 0:
+            return "empty"
+        if self.role == "rows" and self.source.is_pruned(target, manifest, newest):
+            return "pruned"
+        self.check_part(target, manifest, part)
+        return None
 
     def check_part(self, target, manifest, part):
         """Raise CORRUPT if a part is not there with its size. Hashes it too if the source verifies."""
@@ -297,8 +307,6 @@ class Committer:
                 newest = self.source.newest_complete(target, record)
                 names = [name for name in names if self.is_dropped(target, name, newest)]
             except Failure as failure:
-                if failure.code != "CORRUPT":
-                    raise
                 self.source.stop(target, failure)
                 continue
             if names:

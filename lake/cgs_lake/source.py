@@ -1,7 +1,7 @@
 """Responsible for what a store has of one table: its targets, and their manifests after a record, in chain order.
 
-A target is a pair (region, project id). A fault stops its target: it is noted in `faults`, and nothing later of the
-target is committed.
+A target is a pair (region, project id). A fault is noted in `faults`, and stops its target: nothing later of it is
+committed, in no table.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +35,8 @@ class Source:
         self.store, self.table, self.now = store, table, now
         self.signatures, self.skip_missing = signatures, skip_missing
         self.faults, self.warnings, self.cache, self.orders = {}, [], {}, {}
+        # Targets of which nothing can be committed, and the sha256 of manifests at which others stop.
+        self.blocked, self.ends = set(), set()
         self.list()
 
     def list(self):
@@ -65,11 +67,18 @@ class Source:
 
     @property
     def targets(self):
-        """The targets without a fault."""
-        return sorted(target for target in self.keys if target not in self.faults)
+        """The targets that are not blocked."""
+        return sorted(target for target in self.keys if target not in self.blocked)
 
-    def stop(self, target, failure):
+    def stop(self, target, failure, manifest=None):
+        """Note a fault. The target stops before the manifest; None: it is blocked."""
+        if failure.code != "CORRUPT":
+            raise failure
         self.faults.setdefault(target, failure)
+        if manifest is None:
+            self.blocked.add(target)
+        else:
+            self.ends.add(manifest.sha256)
 
     def warn(self, text):
         if text not in self.warnings:
