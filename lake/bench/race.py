@@ -1,8 +1,8 @@
-"""Responsible for two figures of the committer: how often a race goes wrong, and what commits of many snapshots cost.
+"""Responsible for two figures of the committer: how often a race goes wrong, and what many commits cost.
 
-Usage: python lake/bench/race.py [--races 100] [--snapshots 2000], with the Python of `npm run test:lake`. Prints one JSON
-line per figure. A race is two committers at once, one of which is killed at a random moment, then both again. It fails
-if a complete snapshot is not in the table exactly once.
+Usage: python lake/bench/race.py [--races 100] [--snapshots 2000], with the Python of `npm run test:lake`. Prints a
+JSON line per figure. A race is two committers at once, one of which is killed at a random moment, then both again. The
+program fails if a complete snapshot is not in the table exactly once.
 """
 
 import argparse

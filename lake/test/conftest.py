@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.rest_server import rest_catalog, start_spark
 from support.store_writer import Target
 from support.world import World, run
 
@@ -56,6 +57,21 @@ def target(store):
 def commit(world, capsys):
     """Run `commit`, and return (exit code, result)."""
     return lambda *more: run(capsys, world.arguments("commit", "--json", *more))
+
+
+@pytest.fixture(scope="session")
+def rest(tmp_path_factory):
+    """The properties of a REST catalog."""
+    with rest_catalog(tmp_path_factory.mktemp("rest")) as properties:
+        yield properties
+
+
+@pytest.fixture(scope="session")
+def spark(rest):
+    """A Spark session in which the REST catalog is `lake`. It takes seconds to start, so all tests share it."""
+    session = start_spark(rest["uri"])
+    yield session
+    session.stop()
 
 
 def pytest_runtest_logreport(report):

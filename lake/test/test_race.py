@@ -6,7 +6,6 @@ import signal
 import pytest
 from conftest import sql_properties
 from support.race import run_race
-from support.rest_server import rest_catalog
 from support.world import World, truth_of
 
 # Of the start of Python, in which nothing is at risk, until the second table is committed.
@@ -17,10 +16,8 @@ KILL_AFTER = (0.5, 2.5)
 def properties(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "sql":
-        yield sql_properties(folder)
-    else:
-        with rest_catalog(folder) as found:
-            yield found
+        return sql_properties(folder)
+    return request.getfixturevalue("rest")
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

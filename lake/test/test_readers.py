@@ -5,29 +5,16 @@ import shutil
 from datetime import datetime, timezone
 
 import pytest
-from support.rest_server import open_duckdb, rest_catalog, start_spark
+from support.rest_server import open_duckdb
 from support.store_writer import Target
 from support.world import World, run, truth_of
 
 
-@pytest.fixture(scope="module")
-def catalog(tmp_path_factory):
-    with rest_catalog(tmp_path_factory.mktemp("rest")) as properties:
-        yield properties
-
-
-@pytest.fixture(scope="module")
-def spark(catalog):
-    session = start_spark(catalog["uri"])
-    yield session
-    session.stop()
-
-
 @pytest.fixture
-def filled(catalog, store, capsys, request):
+def filled(rest, store, capsys, request):
     """A world with two targets, of which everything is committed."""
     name = f"lake_{abs(hash(request.node.nodeid)) % 10**9}.nodes"
-    world = World(store, catalog, name)
+    world = World(store, rest, name)
     targets = [Target(store), Target(store, project="1e5")]
     for target in targets:
         for place in range(6):

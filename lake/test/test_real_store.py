@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 from conftest import sql_properties
-from support.rest_server import open_duckdb, rest_catalog, start_spark
+from support.rest_server import open_duckdb
 from support.world import World, run
 
 ROOT = Path(__file__).parents[2]
@@ -57,20 +57,14 @@ def test_an_altered_part_of_a_real_store_stops_its_target(sixty_days, tmp_path, 
     assert ("cn-south-4", "0f1e2d3c4b5a", altered) in world.rows()
 
 
-def test_spark_and_duckdb_read_the_real_files(sixty_days, tmp_path, capsys):
-    expected = read_parts(sixty_days)
-    with rest_catalog(tmp_path) as properties:
-        world = World(sixty_days, properties, "security.container_nodes")
-        assert run(capsys, world.arguments("commit", "--json"))[0] == 0
-        spark = start_spark(properties["uri"])
-        try:
-            found = [row.asDict() for row in spark.sql("SELECT * FROM lake.security.container_nodes").collect()]
-        finally:
-            spark.stop()
-        assert sort(map(without_zone, found)) == sort(map(without_zone, expected))
-        location = world.load().metadata_location
-        table = open_duckdb().sql(f"SELECT * FROM iceberg_scan('{location}')").to_arrow_table()
-        assert sort(map(without_zone, table.to_pylist())) == sort(map(without_zone, expected))
+def test_spark_and_duckdb_read_the_real_files(sixty_days, rest, spark, capsys):
+    expected = sort(map(without_zone, read_parts(sixty_days)))
+    world = World(sixty_days, rest, "real.container_nodes")
+    assert run(capsys, world.arguments("commit", "--json"))[0] == 0
+    found = [row.asDict() for row in spark.sql("SELECT * FROM lake.real.container_nodes").collect()]
+    assert sort(map(without_zone, found)) == expected
+    table = open_duckdb().sql(f"SELECT * FROM iceberg_scan('{world.load().metadata_location}')").to_arrow_table()
+    assert sort(map(without_zone, table.to_pylist())) == expected
 
 
 def without_zone(row):
