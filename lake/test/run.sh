@@ -11,7 +11,7 @@ python3 -m venv "$coverage/lake-python"
 if [ "${1:-}" = rgw ]; then
   TEST_REPORT=$coverage/lake-rgw.json exec "$python" -m pytest -q -m rgw
 fi
-mvn -q -B --strict-checksums -f test/rest-catalog/pom.xml \
+mvn -q -B --strict-checksums -Dstyle.color=never -f test/rest-catalog/pom.xml \
   org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory="$coverage/lake-jars"
 "$python" -m ruff check .
 "$python" -m ruff format --check .
