@@ -92,7 +92,13 @@ def parse_properties(texts):
 
 def open_catalog(name, properties):
     try:
-        return load_catalog(name, **properties)
+        try:
+            return load_catalog(name, **properties)
+        except Exception as error:
+            # Another committer can have created the tables of an SQL catalog at the same time.
+            if not is_repeatable(error):
+                raise
+            return load_catalog(name, **properties)
     except ValueError as error:
         raise usage(
             f"The catalog {name} cannot be opened: {error}.",

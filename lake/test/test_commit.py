@@ -443,3 +443,20 @@ def test_a_table_that_another_committer_created_and_filled_meanwhile_is_loaded_a
     code, _ = commit()
     assert (code, calls) == (0, [1])
     assert world.rows() == truth_of(target)
+
+
+def test_a_namespace_that_another_committer_created_meanwhile_is_used(world, target, commit, monkeypatch):
+    from sqlalchemy.exc import IntegrityError
+
+    target.seal()
+    original, calls = SqlCatalog.create_namespace_if_not_exists, []
+
+    def be_late(self, *arguments):
+        original(self, *arguments)
+        calls.append(1)
+        if len(calls) == 1:
+            raise IntegrityError("INSERT", {}, Exception("UNIQUE constraint failed"))
+
+    monkeypatch.setattr(SqlCatalog, "create_namespace_if_not_exists", be_late)
+    assert commit()[0] == 0
+    assert world.rows() == truth_of(target)
