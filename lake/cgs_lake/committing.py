@@ -351,8 +351,8 @@ def is_repeatable(error):
     """Whether the table must be loaded again: another commit was faster, or it is not known what happened."""
     if isinstance(error, (CommitFailedException, *UNCERTAIN)):
         return True
-    # SQLAlchemy is installed only for SQL catalogs. OperationalError: the database is locked or not reachable, or another
-    # committer created the catalog's tables first. IntegrityError: another one created the namespace first.
+    # SQLAlchemy is installed only for SQL catalogs. OperationalError: the database is locked or not reachable, or
+    # another committer created the catalog's tables first. IntegrityError: another one created the namespace first.
     is_sql = type(error).__module__.startswith("sqlalchemy.")
     return is_sql and type(error).__name__ in ("OperationalError", "IntegrityError")
 
