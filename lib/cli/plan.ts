@@ -59,6 +59,7 @@ const unknownEstimate: Unknown = { requests: null, minutes: null, quotaShare: nu
 export type PlannedTarget = (Estimate | Unknown) & {
   account: string;
   table: string;
+  dataset: string;
   region: string;
   projectId: string | null;
   rows: number | null;
@@ -67,12 +68,17 @@ export type PlannedTarget = (Estimate | Unknown) & {
   rowsAt: string | null;
 };
 
-/** A sum over several targets; not known as long as the size of one of them is not. */
+/**
+ * A sum over several targets; not known as long as the size of one of them is not. Each dataset is a list with a quota of its own:
+ * `requests` is of all lists, `minutes` and `quotaShare` are those of the list that needs most.
+ */
 type Total = (Estimate | Unknown) & {
   /** How many targets have no known size. */
   unknown: number;
   /** The sum over the others: the least that is needed. */
   known: Estimate;
+  /** Requests of the list that needs most, with one for each size that is not known. */
+  busiest: number;
   /** Whether one snapshot of each per schedule fits the quota. Null: that depends on a size that is not known. */
   fits: boolean | null;
 };
@@ -162,6 +168,7 @@ function planTarget(
   return {
     account,
     table,
+    dataset: dataset.name,
     region,
     projectId: projectId ?? status?.projectId ?? null,
     rows: size?.rows ?? null,
@@ -201,12 +208,27 @@ function estimate(requests: number, { quota, scheduleMs }: Connection): Estimate
 }
 
 function sumUp(targets: readonly PlannedTarget[], connection: Connection): Total {
-  const requests = targets.reduce((sum, target) => sum + (target.requests ?? 0), 0);
-  const unknown = targets.filter(({ rows }) => rows === null).length;
-  const known = estimate(requests, connection);
+  const lists = new Map<string, { requests: number; unknown: number }>();
+  for (const { dataset, requests } of targets) {
+    const list = lists.get(dataset) ?? { requests: 0, unknown: 0 };
+    list.requests += requests ?? 0;
+    if (requests === null) list.unknown += 1;
+    lists.set(dataset, list);
+  }
+  const sums = [...lists.values()];
   const allowed = allowedRequests(connection.quota, connection.scheduleMs);
-  const fits = judgeFit(requests, unknown, allowed);
-  return { ...(unknown > 0 ? unknownEstimate : known), unknown, known, fits };
+  const fits = sums.map(({ requests, unknown }) => judgeFit(requests, unknown, allowed));
+  const unknown = sums.reduce((sum, list) => sum + list.unknown, 0);
+  const known = {
+    ...estimate(Math.max(0, ...sums.map(({ requests }) => requests)), connection),
+    requests: sums.reduce((sum, list) => sum + list.requests, 0),
+  };
+  return {
+    ...(unknown > 0 ? unknownEstimate : known),
+    ...{ unknown, known },
+    busiest: Math.max(0, ...sums.map((list) => list.requests + list.unknown)),
+    fits: fits.includes(false) ? false : fits.includes(null) ? null : true,
+  };
 }
 
 function sumAccounts(targets: readonly PlannedTarget[], connection: Connection): AccountTotal[] {
@@ -220,12 +242,12 @@ function sumAccounts(targets: readonly PlannedTarget[], connection: Connection):
 /** From the least that is needed. */
 function advise(
   accounts: readonly AccountTotal[],
-  { known, unknown }: Total,
+  { busiest }: Total,
   { quota, scheduleMs }: Connection,
 ): Advice {
-  const fittingMs = findSchedule(known.requests + unknown, quota);
-  const demands = accounts.map(({ account, user, known: own, unknown: more }) => {
-    return { account, user, requests: own.requests + more };
+  const fittingMs = findSchedule(busiest, quota);
+  const demands = accounts.map(({ account, user, busiest: requests }) => {
+    return { account, user, requests };
   });
   const allowed = allowedRequests(quota, scheduleMs);
   return {
@@ -236,7 +258,7 @@ function advise(
 }
 
 function findWarnings(
-  { unknown, known, fits }: Total,
+  { unknown, known, busiest, fits }: Total,
   advice: Advice | null,
   connection: Connection,
   isProbed: boolean,
@@ -244,7 +266,7 @@ function findWarnings(
   const { scheduleMs } = connection;
   const warnings: string[] = [];
   // Each target of unknown size needs one request.
-  const least = known.quotaShare > 1 ? known : estimate(known.requests + unknown, connection);
+  const least = known.quotaShare > 1 ? known : estimate(busiest, connection);
   const neededMs = least.minutes * 60_000;
   const atLeast = unknown > 0 ? 'at least ' : '';
   const needed = `${atLeast}${formatShare(least.quotaShare)}`;
@@ -315,7 +337,8 @@ function describeVerdict({ targets, accounts, total }: Plan, connection: Connect
   const allowed = formatCount(allowedRequests(connection.quota, connection.scheduleMs));
   const verdict = { true: 'fits', false: 'does not fit', null: 'not known whether it fits' };
   const least = total.unknown > 0 ? 'at least ' : '';
-  const needed = `${least}${formatCount(total.known.requests + total.unknown)} of ${allowed} requests per schedule`;
+  const lists = new Set(targets.map(({ dataset }) => dataset)).size;
+  const needed = `${least}${formatCount(total.busiest)} of ${allowed} requests per schedule${lists > 1 ? ', in the list that needs most' : ''}`;
   const where = `${formatPlural(targets.length, 'target')} of ${formatPlural(accounts.length, 'account')}`;
   return `${verdict[`${total.fits}`]}: ${where}, ${needed}`;
 }

@@ -141,7 +141,7 @@ const target = section({
     default: [datasets[0].name],
   }),
   table: optional(table, {
-    hint: 'Write at most 63 lower-case letters, digits and _, a letter first. The endings `_ndjson`, `_rejects`, `_changes`, `_snapshots`, `_latest` and `_coverage` are reserved.',
+    hint: 'Write at most 63 lower-case letters, digits and _, a letter first. The endings `_ndjson`, `_rejects`, `_changes`, `_snapshots`, `_latest`, `_coverage`, `_files`, `_manifests` and `_tombstones` are reserved.',
   }),
 });
 

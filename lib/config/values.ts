@@ -140,8 +140,9 @@ export const age = v.pipe(
   v.maxValue(1_000 * yearMs, 'is longer than 1000 years'),
 );
 
-/** Tables with these endings are written next to the table of the same name. */
-const reservedEnding = /_(?:ndjson|rejects|changes|snapshots|latest|coverage)$/;
+/** Folders and, in the SQL of `ddl`, tables with these endings are next to the table of the same name. */
+const reservedEnding =
+  /_(?:ndjson|rejects|changes|snapshots|latest|coverage|files|manifests|tombstones)$/;
 
 export const table = v.pipe(
   text,

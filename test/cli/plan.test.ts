@@ -33,6 +33,33 @@ describe('without --probe', () => {
     expect(simulator.stats().requests).toBe(0);
   });
 
+  test('each dataset is a list with a quota of its own', async () => {
+    const cwd = createFolder();
+    const targets = ['a', 'b', 'c'].map((letter) => {
+      const projectId = letter.repeat(32);
+      return `{ region: cn-north-4, projectId: ${projectId}, datasets: [container_nodes, container_clusters] }`;
+    });
+    const key = '{ ak: AK, sk: "${SK}" }';
+    const config = [
+      ...['store: file:./lake', 'schedule: 1m', 'quota: { requests: 5, windowSeconds: 60 }'],
+      `accounts: [{ name: prod, credentials: ${key}, targets: [${targets.join(', ')}] }]`,
+    ].join('\n');
+    writeFileSync(join(cwd, 'cgs-export.yml'), config);
+    const options = { cwd, env: { SK: 'some-secret' } };
+    const { code, runtime } = await call(['plan', '--json'], options);
+    expect(code).toBe(0);
+    // 6 requests in all, of which 3 are for each list.
+    expect(runtime.json()).toMatchObject({
+      total: { unknown: 6, busiest: 3, fits: null },
+      requestsPerSchedule: 5,
+      advice: null,
+    });
+    const people = await call(['plan'], options);
+    expect(people.runtime.out()).toContain(
+      'at least 3 of 5 requests per schedule, in the list that needs most\n',
+    );
+  });
+
   test('warns about a project id that cannot be one of the service, and sends nothing', async () => {
     const flags = ['--region', 'cn-north-4', '--project', 'abc', '--store', 'file:./lake'];
     const env = { HUAWEICLOUD_SDK_AK: 'AK', HUAWEICLOUD_SDK_SK: 'some-secret' };

@@ -133,6 +133,10 @@ accounts:
       'accounts.0.targets.0.table: ends in _coverage, which is reserved',
     ],
     [
+      '{ region: x, table: a_manifests }',
+      'accounts.0.targets.0.table: ends in _manifests, which is reserved',
+    ],
+    [
       '{ region: x, table: t, filters: { version: enterprise } }',
       'accounts.0.targets.0.filters.version: is not a known value',
     ],

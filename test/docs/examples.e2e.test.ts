@@ -604,7 +604,8 @@ describe('SQL', () => {
   });
 
   test('the shell commands of docs/query.md print the nodes that are not online in the newest snapshots', async () => {
-    const block = pageOf('docs/query.md').blocks.find(({ text }) => text.includes('jq -r'));
+    const { blocks } = pageOf('docs/query.md');
+    const block = blocks.find(({ info, text }) => info === 'sh run' && text.includes('jq -r'));
     const printed = await run('sh', ['-euc', block?.text ?? ''], { cwd: manyTargets });
     const toCell = (value: unknown) =>
       String(value ?? '')
