@@ -83,3 +83,12 @@ test('a signature that may not be read stops no seal', async () => {
   });
   expect(faults).toEqual([]);
 });
+
+test('nothing is reported if the search for a signed manifest ends at one that is gone', async () => {
+  const { store, seal } = createWorld();
+  await seal(own);
+  const { snapshot: gone } = await seal(null);
+  await seal(null);
+  await store.delete(manifestKey(someTarget, gone));
+  expect((await seal(own)).faults).toEqual([]);
+});
