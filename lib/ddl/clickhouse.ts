@@ -1,9 +1,9 @@
 // Responsible for the SQL of ClickHouse: views that read the files of the store.
 
 import type { Column } from '../core/ports.ts';
+import { selectCoverage } from './coverage.ts';
 import { asOfExample, type Dialect, type StoreAddress } from './dialect.ts';
 import {
-  coverageColumns,
   type LakeTable,
   type Measure,
   partFields,
@@ -63,7 +63,7 @@ export const clickhouse: Dialect = {
         },
         {
           comment: 'One row a snapshot, empty and drifted ones too.',
-          sql: `${view('_coverage')}\n${selectCoverage(table)}`,
+          sql: `${view('_coverage')}\n${selectCoverage(table, quoteName)}`,
         },
       ],
       refresh: [],
@@ -186,13 +186,6 @@ function selectNewest(lakeTable: LakeTable, until: string): string {
     '  GROUP BY region, project_id',
     ')',
   ].join('\n');
-}
-
-function selectCoverage(table: LakeTable): string {
-  const columns = coverageColumns(table).map(({ name, from }) =>
-    name === from ? quoteName(name) : `${quoteName(from)} AS ${quoteName(name)}`,
-  );
-  return ['SELECT', ...wrap(columns), `FROM ${quoteName(`${table.table}_snapshots`)}`].join('\n');
 }
 
 function quoteName(name: string): string {

@@ -3,9 +3,9 @@
 // reader of JSON has another name in each version of Hive.
 
 import type { Column } from '../core/ports.ts';
+import { selectCoverage } from './coverage.ts';
 import { asOfExample, type Dialect, type Statement } from './dialect.ts';
 import {
-  coverageColumns,
   type LakeTable,
   type Measure,
   partFields,
@@ -66,7 +66,7 @@ export const hive: Dialect = {
         ...createView(
           'One row a snapshot, empty and drifted ones too.',
           `${name}_coverage`,
-          selectCoverage(table),
+          selectCoverage(table, quoteName),
         ),
       ],
       refresh: [name, `${name}_changes`, `${name}_manifests`].map((one, index) => ({
@@ -223,13 +223,6 @@ function selectNewest({ table, columns }: LakeTable, until: string): string {
     'ON stored.dt = newest.dt AND stored.rgn = newest.region AND stored.prj = newest.project_id',
     'AND stored.file_name = newest.file_name',
   ].join('\n');
-}
-
-function selectCoverage(table: LakeTable): string {
-  const columns = coverageColumns(table).map(({ name, from }) =>
-    name === from ? quoteName(name) : `${quoteName(from)} AS ${quoteName(name)}`,
-  );
-  return ['SELECT', ...wrap(columns), `FROM ${quoteName(`${table.table}_snapshots`)}`].join('\n');
 }
 
 function quoteName(name: string): string {

@@ -1,9 +1,9 @@
 // Responsible for what the SQL of Spark and of DLI, which is built on Spark, have in common: types, quoting, tables and views.
 
 import type { Column } from '../core/ports.ts';
+import { selectCoverage } from './coverage.ts';
 import { asOfExample, type Statement } from './dialect.ts';
 import {
-  coverageColumns,
   type LakeTable,
   type Measure,
   partFields,
@@ -106,7 +106,7 @@ export function createViews(table: LakeTable): Statement[] {
     },
     {
       comment: 'One row a snapshot, empty and drifted ones too.',
-      sql: `${view('_coverage')}\n${selectCoverage(table)}`,
+      sql: `${view('_coverage')}\n${selectCoverage(table, quoteName)}`,
     },
   ];
 }
@@ -214,13 +214,6 @@ function selectNewest({ table, columns }: LakeTable, until: string): string {
     'ON stored.dt = newest.dt AND stored.rgn = newest.region AND stored.prj = newest.project_id',
     "AND stored.file_name = substring_index(newest.key, '/', -1)",
   ].join('\n');
-}
-
-function selectCoverage(table: LakeTable): string {
-  const columns = coverageColumns(table).map(({ name, from }) =>
-    name === from ? quoteName(name) : `${quoteName(from)} AS ${quoteName(name)}`,
-  );
-  return ['SELECT', ...wrap(columns), `FROM ${quoteName(`${table.table}_snapshots`)}`].join('\n');
 }
 
 function dropTable(name: string): string {

@@ -3,9 +3,9 @@
 // zone of the server. Manifests are read as lines of text, so that members of later versions do no harm.
 
 import type { Column } from '../core/ports.ts';
+import { selectCoverage } from './coverage.ts';
 import { asOfExample, type Dialect, type Statement } from './dialect.ts';
 import {
-  coverageColumns,
   type LakeTable,
   type Measure,
   partFields,
@@ -76,7 +76,7 @@ export const trino: Dialect = {
         },
         {
           comment: 'One row a snapshot, empty and drifted ones too.',
-          sql: `${view('_coverage')}\n${selectCoverage(table)}`,
+          sql: `${view('_coverage')}\n${selectCoverage(table, quoteName)}`,
         },
       ],
       refresh: listPartitionedTables(table).map((one, index) => ({
@@ -256,13 +256,6 @@ function selectNewest(lakeTable: LakeTable, until: string): string {
     "  WHERE place = 1 AND role = 'rows' AND format = 'parquet'",
     ')',
   ].join('\n');
-}
-
-function selectCoverage(table: LakeTable): string {
-  const columns = coverageColumns(table).map(({ name, from }) =>
-    name === from ? quoteName(name) : `${quoteName(from)} AS ${quoteName(name)}`,
-  );
-  return ['SELECT', ...wrap(columns), `FROM ${quoteName(`${table.table}_snapshots`)}`].join('\n');
 }
 
 function quoteName(name: string): string {
