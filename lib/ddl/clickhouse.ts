@@ -1,16 +1,15 @@
 // Responsible for the SQL of ClickHouse: views that read the files of the store.
 
 import type { Column } from '../core/ports.ts';
-import { selectCoverage } from './coverage.ts';
 import { asOfExample, type Dialect, type StoreAddress } from './dialect.ts';
 import {
   type LakeTable,
   type Measure,
   partFields,
   partitionKeys,
-  snapshotColumns,
   type ViewColumn,
 } from './lake-table.ts';
+import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
 const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
@@ -151,13 +150,10 @@ function selectSnapshots(table: LakeTable): string {
     previous_snapshot: extractJson(['previous', 'snapshot'], 'Nullable(String)'),
     parts: extractJson(['parts'], `Array(Tuple(${fields.join(', ')}))`),
   };
-  const columns = snapshotColumns(table).map(
-    ({ name: column }) => `${sources[column]} AS ${quoteName(column)}`,
-  );
   const pattern = `_manifests/${name}/rgn=*/prj=*/*.json`;
   return [
     'SELECT',
-    ...columns.map((column, index) => `  ${column}${index < columns.length - 1 ? ',' : ''}`),
+    ...listColumns(table, sources, quoteName),
     `FROM ${readFiles(root, pattern, 'RawBLOB', ['manifest String'])}`,
     // A copy in the wrong place counts for nothing.
     "WHERE endsWith(_path, concat('/rgn=', region, '/prj=', project_id, '/', snapshot, '.json'))",

@@ -1,16 +1,15 @@
 // Responsible for the SQL of DuckDB: views that read the files of the store. They stay right in a database file that is opened again.
 
 import type { Column } from '../core/ports.ts';
-import { selectCoverage } from './coverage.ts';
 import { asOfExample, type Dialect, type StoreAddress } from './dialect.ts';
 import {
   type LakeTable,
   type Measure,
   partFields,
   partitionKeys,
-  snapshotColumns,
   type ViewColumn,
 } from './lake-table.ts';
+import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
 const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
@@ -135,13 +134,9 @@ function selectSnapshots(table: LakeTable): string {
     previous_snapshot: 'previous.snapshot',
     ...Object.fromEntries(measures.map((measure) => [measure.name, countMeasure(measure)])),
   };
-  const columns = snapshotColumns(table).map(({ name: column }) => {
-    const source = sources[column];
-    return source ? `${source} AS ${quoteName(column)}` : quoteName(column);
-  });
   return [
     'SELECT',
-    ...columns.map((column, index) => `  ${column}${index < columns.length - 1 ? ',' : ''}`),
+    ...listColumns(table, sources, quoteName),
     `FROM read_json(${quoteText(`${escapeGlob(root)}/_manifests/${name}/rgn=*/prj=*/*.json`)}, filename = true, hive_partitioning = false, columns = {`,
     ...wrap(describeManifest(measures)),
     '})',

@@ -3,16 +3,15 @@
 // reader of JSON has another name in each version of Hive.
 
 import type { Column } from '../core/ports.ts';
-import { selectCoverage } from './coverage.ts';
 import { asOfExample, type Dialect, type Statement } from './dialect.ts';
 import {
   type LakeTable,
   type Measure,
   partFields,
   partitionKeys,
-  snapshotColumns,
   type ViewColumn,
 } from './lake-table.ts';
+import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
 const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
@@ -144,7 +143,7 @@ function selectSnapshots(table: LakeTable): string {
   const { measures, table: name } = table;
   const text = (path: string) => `get_json_object(manifest, '$.${path}')`;
   const number = (path: string) => `CAST(${text(path)} AS BIGINT)`;
-  const sources: Record<string, string> = {
+  const sources: Record<string, string | null> = {
     account: text('scope.account'),
     region: text('scope.region'),
     project_id: text('scope.projectId'),
@@ -160,19 +159,17 @@ function selectSnapshots(table: LakeTable): string {
     added: number('changes.added'),
     removed: number('changes.removed'),
     changed: number('changes.changed'),
+    is_pruned: null,
     previous_snapshot: text('previous.snapshot'),
     parts: 'parts',
   };
-  const columns = snapshotColumns(table)
-    .filter(({ name: column }) => column !== 'is_pruned')
-    .map(({ name: column }) => `${sources[column]} AS ${quoteName(column)}`);
   const fields = partFields.flatMap(({ name: field, type }) => {
     const value = `get_json_object(manifest, concat('$.parts[', place, '].${field}'))`;
     return [quoteText(field), type === 'int64' ? `CAST(${value} AS BIGINT)` : value];
   });
   return [
     'SELECT',
-    ...columns.map((column, index) => `  ${column}${index < columns.length - 1 ? ',' : ''}`),
+    ...listColumns(table, sources, quoteName),
     'FROM (',
     '  SELECT rgn, prj, file_name, manifest, collect_list(named_struct(',
     ...wrap(fields).map((line) => `  ${line}`),

@@ -1,16 +1,15 @@
 // Responsible for what the SQL of Spark and of DLI, which is built on Spark, have in common: types, quoting, tables and views.
 
 import type { Column } from '../core/ports.ts';
-import { selectCoverage } from './coverage.ts';
 import { asOfExample, type Statement } from './dialect.ts';
 import {
   type LakeTable,
   type Measure,
   partFields,
   partitionKeys,
-  snapshotColumns,
   type ViewColumn,
 } from './lake-table.ts';
+import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
 const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
@@ -174,13 +173,9 @@ function selectSnapshots(table: LakeTable): string {
     previous_snapshot: 'previous.snapshot',
     ...Object.fromEntries(measures.map((measure) => [measure.name, countMeasure(measure)])),
   };
-  const columns = snapshotColumns(table).map(({ name: column }) => {
-    const source = sources[column];
-    return source ? `${source} AS ${quoteName(column)}` : quoteName(column);
-  });
   return [
     'SELECT',
-    ...columns.map((column, index) => `  ${column}${index < columns.length - 1 ? ',' : ''}`),
+    ...listColumns(table, sources, quoteName),
     `FROM (SELECT *, ${ownPath} AS own_path FROM ${quoteName(`${name}_manifests`)}) AS manifest`,
     'LEFT JOIN (',
     `  SELECT DISTINCT ${ownPath} AS tombstone FROM ${quoteName(`${name}_tombstones`)}`,

@@ -3,16 +3,15 @@
 // zone of the server. Manifests are read as lines of text, so that members of later versions do no harm.
 
 import type { Column } from '../core/ports.ts';
-import { selectCoverage } from './coverage.ts';
 import { asOfExample, type Dialect, type Statement } from './dialect.ts';
 import {
   type LakeTable,
   type Measure,
   partFields,
   partitionKeys,
-  snapshotColumns,
   type ViewColumn,
 } from './lake-table.ts';
+import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
 const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
@@ -198,7 +197,7 @@ function selectSnapshots(table: LakeTable): string {
   const fields = partFields.map(({ name: field, type }) =>
     type === 'array<part>' ? '' : `${quoteName(field)} ${types[type]}`,
   );
-  const sources: Record<string, string> = {
+  const sources: Record<string, string | null> = {
     account: text('scope.account'),
     region: text('scope.region'),
     project_id: text('scope.projectId'),
@@ -214,15 +213,13 @@ function selectSnapshots(table: LakeTable): string {
     added: number('changes.added'),
     removed: number('changes.removed'),
     changed: number('changes.changed'),
+    is_pruned: null,
     previous_snapshot: text('previous.snapshot'),
     parts: `CAST(json_extract(manifest, '$.parts') AS array(row(${fields.join(', ')})))`,
   };
-  const columns = snapshotColumns(table)
-    .filter(({ name: column }) => column !== 'is_pruned')
-    .map(({ name: column }) => `${sources[column]} AS ${quoteName(column)}`);
   return [
     'SELECT',
-    ...columns.map((column, index) => `  ${column}${index < columns.length - 1 ? ',' : ''}`),
+    ...listColumns(table, sources, quoteName),
     `FROM ${quoteName(`${name}_manifests`)}`,
     // A copy in the wrong place counts for nothing.
     `WHERE rgn = ${text('scope.region')} AND prj = ${text('scope.projectId')}`,

@@ -29,7 +29,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/ddl/dialects.ts': 'a list; test/cli/ddl.test.ts',
   'lib/ddl/spark-sql.ts': 'test/ddl/spark.test.ts and test/engines/spark.engines.ts',
   'lib/ddl/sql-layout.ts': 'test/ddl/duckdb.test.ts runs what it lays out',
-  'lib/ddl/coverage.ts': 'test/ddl/duckdb.test.ts, by what each snapshot has',
+  'lib/ddl/snapshot-queries.ts': 'test/ddl/duckdb.test.ts, by what each snapshot has',
   'lib/datasets/index.ts': 'a list; test/datasets/container-nodes.test.ts',
   'lib/simulator/accounts.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/number-order.ts': 'test/simulator/node-list.test.ts, through the list',
