@@ -1,18 +1,12 @@
 // Responsible for the SQL of ClickHouse: views that read the files of the store.
 
-import type { Column } from '../core/ports.ts';
+import type { Column, ColumnType } from '../core/ports.ts';
 import { asOfExample, type Dialect, type StoreAddress } from './dialect.ts';
-import {
-  type LakeTable,
-  type Measure,
-  partFields,
-  partitionKeys,
-  type ViewColumn,
-} from './lake-table.ts';
+import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
 import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
-const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
+const types: Readonly<Record<ColumnType, string>> = {
   string: 'String',
   boolean: 'Bool',
   int32: 'Int32',
@@ -127,9 +121,7 @@ function selectSnapshots(table: LakeTable): string {
     `parseDateTime64BestEffort(JSONExtractString(manifest, '${member}'), 6, 'UTC')`;
   const number = (...path: string[]) => extractJson(path, 'Int64');
   const change = (member: string) => extractJson(['changes', member], 'Nullable(Int64)');
-  const fields = partFields.map(({ name, type }) =>
-    type === 'array<part>' ? '' : `${quoteName(name)} ${types[type]}`,
-  );
+  const fields = partFields.map(({ name, type }) => `${quoteName(name)} ${types[type]}`);
   const sources: Record<string, string> = {
     account: extractJson(['scope', 'account'], 'String'),
     region: extractJson(['scope', 'region'], 'String'),

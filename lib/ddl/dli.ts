@@ -7,6 +7,7 @@ import {
   createJsonTables,
   createViews,
   findSparkFault,
+  locateForSpark,
   refreshTables,
   selectAsOf,
 } from './spark-sql.ts';
@@ -15,10 +16,7 @@ export const dli: Dialect = {
   engine: 'dli',
   title: 'DLI on a queue with Spark 3.3.1 or later',
   isRun: false,
-  locate(store) {
-    if (store.kind === 'file') return `file://${store.path}`;
-    return ['obs:/', store.bucket, ...(store.prefix === '' ? [] : [store.prefix])].join('/');
-  },
+  locate: locateForSpark,
   findFault: findSparkFault,
   explain: (root) => [
     'The tests run these statements on Spark 3.5.9, not on DLI.',

@@ -1,18 +1,12 @@
 // Responsible for the SQL of DuckDB: views that read the files of the store. They stay right in a database file that is opened again.
 
-import type { Column } from '../core/ports.ts';
+import type { Column, ColumnType } from '../core/ports.ts';
 import { asOfExample, type Dialect, type StoreAddress } from './dialect.ts';
-import {
-  type LakeTable,
-  type Measure,
-  partFields,
-  partitionKeys,
-  type ViewColumn,
-} from './lake-table.ts';
+import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
 import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
-const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
+const types: Readonly<Record<ColumnType, string>> = {
   string: 'VARCHAR',
   boolean: 'BOOLEAN',
   int32: 'INTEGER',
@@ -152,9 +146,7 @@ function countMeasure({ counted, value, isRest }: Measure): string {
 
 function describeManifest(measures: readonly Measure[]): string[] {
   const struct = (fields: readonly string[]) => `STRUCT(${fields.join(', ')})`;
-  const parts = partFields.map(({ name, type }) =>
-    type === 'array<part>' ? '' : `${quoteName(name)} ${types[type]}`,
-  );
+  const parts = partFields.map(({ name, type }) => `${quoteName(name)} ${types[type]}`);
   const members: Record<string, string> = {
     snapshot: 'VARCHAR',
     startedAt: 'TIMESTAMPTZ',

@@ -2,19 +2,13 @@
 // Times are numbers here: Hive cannot read the times of the files as TIMESTAMP. Manifests are read as lines of text, because the
 // reader of JSON has another name in each version of Hive.
 
-import type { Column } from '../core/ports.ts';
+import type { Column, ColumnType } from '../core/ports.ts';
 import { asOfExample, type Dialect, type Statement } from './dialect.ts';
-import {
-  type LakeTable,
-  type Measure,
-  partFields,
-  partitionKeys,
-  type ViewColumn,
-} from './lake-table.ts';
+import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
 import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
-const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
+const types: Readonly<Record<ColumnType, string>> = {
   string: 'STRING',
   boolean: 'BOOLEAN',
   int32: 'INT',

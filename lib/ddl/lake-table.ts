@@ -1,7 +1,7 @@
 // Responsible for what the SQL of every dialect has in common: the tables and views of one stored table, and their columns.
 // Not responsible for any SQL: each dialect writes its own.
 
-import type { Column, ColumnType } from '../core/ports.ts';
+import type { Column } from '../core/ports.ts';
 
 /** A number that a manifest has in `values`: the rows of which a column has a value. */
 export interface Measure {
@@ -28,17 +28,11 @@ export interface LakeTable {
   measures: readonly Measure[];
 }
 
-/** `array<part>`: of structures with partFields. */
-export interface ViewColumn {
-  name: string;
-  type: ColumnType | 'int64' | 'array<part>';
-}
-
-/** The partition keys, which are strings. They are no columns of the files. */
+/** The partition keys, which are strings. The files do not have them as columns. */
 export const partitionKeys = ['dt', 'rgn', 'prj'] as const;
 
 /** The members of one entry of `parts`, in the manifest and in `<table>_snapshots`. */
-export const partFields: readonly ViewColumn[] = [
+export const partFields: readonly Column[] = [
   { name: 'role', type: 'string' },
   { name: 'format', type: 'string' },
   { name: 'key', type: 'string' },
@@ -47,24 +41,13 @@ export const partFields: readonly ViewColumn[] = [
   { name: 'sha256', type: 'string' },
 ];
 
-/** The columns of `<table>_snapshots`, in order. An engine that cannot see tombstones leaves out `is_pruned`. */
-export function snapshotColumns({ measures }: Pick<LakeTable, 'measures'>): ViewColumn[] {
-  const strings = ['account', 'region', 'project_id', 'snapshot'];
-  const times = ['snapshot_at', 'started_at', 'sealed_at'];
-  const changes = ['added', 'removed', 'changed'];
-  const numbers = [
-    ...['rows', 'rejects', 'schema_version'],
-    ...measures.map(({ name }) => name),
-    ...changes,
-  ];
+/** The names of the columns of `<table>_snapshots`, in order. An engine that cannot see tombstones leaves out `is_pruned`. */
+export function snapshotColumns({ measures }: Pick<LakeTable, 'measures'>): string[] {
   return [
-    ...strings.map((name) => ({ name, type: 'string' as const })),
-    ...times.map((name) => ({ name, type: 'timestamp' as const })),
-    { name: 'verdict', type: 'string' },
-    ...numbers.map((name) => ({ name, type: 'int64' as const })),
-    { name: 'is_pruned', type: 'boolean' },
-    { name: 'previous_snapshot', type: 'string' },
-    { name: 'parts', type: 'array<part>' },
+    ...['account', 'region', 'project_id', 'snapshot', 'snapshot_at', 'started_at', 'sealed_at'],
+    ...['verdict', 'rows', 'rejects', 'schema_version'],
+    ...measures.map(({ name }) => name),
+    ...['added', 'removed', 'changed', 'is_pruned', 'previous_snapshot', 'parts'],
   ];
 }
 

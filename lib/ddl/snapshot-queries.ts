@@ -15,7 +15,7 @@ export function listColumns(
   sources: Readonly<Record<string, string | null>>,
   quoteName: QuoteName,
 ): string[] {
-  const columns = snapshotColumns(table).flatMap(({ name }) => {
+  const columns = snapshotColumns(table).flatMap((name) => {
     const source = sources[name];
     if (source === null) return [];
     return [source === undefined ? quoteName(name) : `${source} AS ${quoteName(name)}`];

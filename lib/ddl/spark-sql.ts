@@ -1,24 +1,24 @@
 // Responsible for what the SQL of Spark and of DLI, which is built on Spark, have in common: types, quoting, tables and views.
 
-import type { Column } from '../core/ports.ts';
-import { asOfExample, type Statement } from './dialect.ts';
-import {
-  type LakeTable,
-  type Measure,
-  partFields,
-  partitionKeys,
-  type ViewColumn,
-} from './lake-table.ts';
+import type { Column, ColumnType } from '../core/ports.ts';
+import { asOfExample, type Statement, type StoreAddress } from './dialect.ts';
+import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
 import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
-const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
+const types: Readonly<Record<ColumnType, string>> = {
   string: 'STRING',
   boolean: 'BOOLEAN',
   int32: 'INT',
   int64: 'BIGINT',
   timestamp: 'TIMESTAMP',
 };
+
+/** Where Spark finds a store. */
+export function locateForSpark(store: StoreAddress): string {
+  if (store.kind === 'file') return `file://${store.path}`;
+  return ['obs:/', store.bucket, ...(store.prefix === '' ? [] : [store.prefix])].join('/');
+}
 
 /** Why Spark cannot read a store at this location. Null: it can. */
 export function findSparkFault(root: string): string | null {
@@ -127,9 +127,7 @@ export function selectAsOf(table: LakeTable): string {
 
 function describeManifest(measures: readonly Measure[]): string[] {
   const struct = (fields: readonly string[]) => `STRUCT<${fields.join(', ')}>`;
-  const parts = partFields.map(({ name, type }) =>
-    type === 'array<part>' ? '' : `${quoteName(name)}: ${types[type]}`,
-  );
+  const parts = partFields.map(({ name, type }) => `${quoteName(name)}: ${types[type]}`);
   const members: Record<string, string> = {
     snapshot: 'STRING',
     startedAt: 'TIMESTAMP',

@@ -7,6 +7,7 @@ import {
   createJsonTables,
   createViews,
   findSparkFault,
+  locateForSpark,
   refreshTables,
   selectAsOf,
 } from './spark-sql.ts';
@@ -17,10 +18,7 @@ export const spark: Dialect = {
   engine: 'spark',
   title: 'Spark (run on 3.5.9)',
   isRun: true,
-  locate(store) {
-    if (store.kind === 'file') return `file://${store.path}`;
-    return ['obs:/', store.bucket, ...(store.prefix === '' ? [] : [store.prefix])].join('/');
-  },
+  locate: locateForSpark,
   findFault: findSparkFault,
   explain(root) {
     const lines = [

@@ -2,19 +2,13 @@
 // The tables have times as numbers: as a timestamp, Trino would shift them by the setting hive.parquet.time-zone, by default the time
 // zone of the server. Manifests are read as lines of text, so that members of later versions do no harm.
 
-import type { Column } from '../core/ports.ts';
+import type { Column, ColumnType } from '../core/ports.ts';
 import { asOfExample, type Dialect, type Statement } from './dialect.ts';
-import {
-  type LakeTable,
-  type Measure,
-  partFields,
-  partitionKeys,
-  type ViewColumn,
-} from './lake-table.ts';
+import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
 import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
-const types: Readonly<Record<Exclude<ViewColumn['type'], 'array<part>'>, string>> = {
+const types: Readonly<Record<ColumnType, string>> = {
   string: 'varchar',
   boolean: 'boolean',
   int32: 'integer',
@@ -192,11 +186,9 @@ function selectSnapshots(table: LakeTable): string {
   const { measures, table: name } = table;
   const text = (path: string) => `json_extract_scalar(manifest, '$.${path}')`;
   const number = (path: string) => `CAST(${text(path)} AS bigint)`;
-  // A file that is no manifest must not fail the query: its snapshot can be any text.
+  // A file that is not a manifest must not fail the query: its snapshot can be any text.
   const time = (iso: string) => `CAST(try(from_iso8601_timestamp(${iso})) AS ${types.timestamp})`;
-  const fields = partFields.map(({ name: field, type }) =>
-    type === 'array<part>' ? '' : `${quoteName(field)} ${types[type]}`,
-  );
+  const fields = partFields.map(({ name: field, type }) => `${quoteName(field)} ${types[type]}`);
   const sources: Record<string, string | null> = {
     account: text('scope.account'),
     region: text('scope.region'),
