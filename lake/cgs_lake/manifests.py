@@ -69,7 +69,7 @@ def is_ahead(snapshot, now):
 
 
 def parse_manifest(key, data):
-    """Raise WrongPlaceError for a copy of another manifest, and CORRUPT if the bytes are not the manifest of this key."""
+    """Raise WrongPlaceError for a copy of another manifest, and CORRUPT if it is not a manifest of this key."""
     names = MANIFEST_KEY.fullmatch(key)
     try:
         content = json.loads(data)
