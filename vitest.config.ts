@@ -66,6 +66,8 @@ export default defineConfig({
         testTimeout: 180_000,
         hookTimeout: 120_000,
       }),
+      // Engines that read the bucket of `npm run rgw:start`. `npm run test:buckets` installs what they need.
+      project('buckets', { include: ['test/engines/**/*.buckets.ts'], testTimeout: 180_000 }),
       project('engines', { include: ['test/engines/**/*.engines.ts'], testTimeout: 60_000 }),
     ],
     coverage: {

@@ -81,7 +81,7 @@ async function runDdl(options: DdlOptions, session: Session): Promise<Outcome> {
       ...{ table, root, columns: dataset.columns, changeColumns: changeColumns(dataset) },
       measures: listProtectionMeasures(dataset.name),
     }));
-  const isElsewhere = options.location !== undefined;
+  const isElsewhere = options.location !== undefined && !isBucketOf(root, store);
   const place = { root, store: isElsewhere ? null : store };
   const { statements, text } = writeScript(dialect, tables, place);
   const names = tables.map(({ table }) => table);
@@ -127,8 +127,15 @@ async function findStoredTables(
 
 function addressOf({ place }: Connection): StoreAddress {
   if (place.kind === 'file') return { kind: 'file', path: place.root };
-  const { bucket, prefix, endpoint, pathStyle } = place;
-  return { kind: 'obs', bucket, prefix, endpoint, pathStyle };
+  const { bucket, prefix, endpoint, region, pathStyle } = place;
+  return { kind: 'obs', bucket, prefix, endpoint, region, pathStyle };
+}
+
+/** Whether a location with another scheme, such as `s3a://`, is the bucket and prefix of the store. */
+function isBucketOf(root: string, store: StoreAddress): boolean {
+  if (store.kind === 'file') return false;
+  const { bucket, prefix } = store;
+  return root.replace(/^\w+:\/\//, '') === (prefix === '' ? bucket : `${bucket}/${prefix}`);
 }
 
 /** The root of the store for the engine. Throws ConfigError if SQL cannot have it. */

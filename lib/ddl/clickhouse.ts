@@ -1,7 +1,7 @@
 // Responsible for the SQL of ClickHouse: views that read the files of the store.
 
 import type { Column, ColumnType } from '../core/ports.ts';
-import { asOfExample, type Dialect, type StoreAddress } from './dialect.ts';
+import { asOfExample, type Dialect, readAccess, type StoreAddress } from './dialect.ts';
 import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
 import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
@@ -22,8 +22,12 @@ export const clickhouse: Dialect = {
     if (store.kind === 'file') return store.path;
     const { bucket, prefix, endpoint, pathStyle } = store;
     const [, scheme = 'https://', host = ''] = /^(https?:\/\/)(.*)$/.exec(endpoint) ?? [];
-    const place = pathStyle ? `${scheme}${host}/${bucket}` : `${scheme}${bucket}.${host}`;
-    return prefix === '' ? place : `${place}/${prefix}`;
+    // Before other names of hosts, ClickHouse does not see a bucket.
+    const isInHost = !pathStyle && /^(?:s3|obs)[.-]/.test(host);
+    const place = isInHost ? `${scheme}${bucket}.${host}` : `${scheme}${host}/${bucket}`;
+    // ClickHouse decodes the address, and accepts nothing but visible ASCII in it.
+    const path = prefix.replaceAll(/[^!-~]|%/gu, encodeURIComponent);
+    return path === '' ? place : `${place}/${path}`;
   },
   findFault(root) {
     if (root.startsWith('obs://'))
@@ -68,16 +72,25 @@ export const clickhouse: Dialect = {
 /** Without it ClickHouse adds the partition keys as columns of its own, and guesses their types. */
 const settings = 'SETTINGS use_hive_partitioning = 0';
 
-function explainAccess(root: string, _store: StoreAddress | null): string[] {
+function explainAccess(root: string, store: StoreAddress | null): string[] {
   if (isUrl(root)) {
     return [
-      'Before: give ClickHouse the key that may read the bucket, in the section <s3> of its configuration',
-      '(endpoint, access_key_id, secret_access_key).',
+      'Before: give ClickHouse the key that may read the bucket, in its configuration (a file in config.d/ of a server):',
+      '  <clickhouse><s3><cgs>',
+      `    <endpoint>${escapeXml(root)}/</endpoint>`,
+      `    <region>${readAccess(store).region}</region>`,
+      '    <access_key_id>...</access_key_id>',
+      '    <secret_access_key>...</secret_access_key>',
+      '  </cgs></s3></clickhouse>',
     ];
   }
   return [
     'A ClickHouse server reads only files below its user_files_path. clickhouse-local and chdb read all files.',
   ];
+}
+
+function escapeXml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
 
 function isUrl(root: string): boolean {

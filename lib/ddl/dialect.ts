@@ -16,6 +16,8 @@ export type StoreAddress =
       prefix: string;
       /** Of the object storage: `https://obs.<region>.myhuaweicloud.com`. */
       endpoint: string;
+      /** Part of every signature. */
+      region: string;
       pathStyle: boolean;
     };
 
@@ -48,13 +50,20 @@ export interface Dialect {
   /** Why the engine cannot read a store at this location, as the end of a sentence, for example because it cannot quote it. Null: it can. */
   findFault(root: string): string | null;
   /**
-   * Lines of comments for the start: what the engine needs to read this location, such as credentials. Can be empty.
+   * Lines of comments for the start: what the engine needs to read this location, such as credentials. Can be empty. A line that
+   * starts with two spaces is for the engine as it is, but for what is in `<>`.
    * `store`: null if `--location` names another place.
    */
   explain(root: string, store: StoreAddress | null): readonly string[];
   /** Statements before the first table, such as settings of the session. */
   prepare(root: string): readonly Statement[];
   write(table: LakeTable): TableScript;
+}
+
+/** How a bucket is reached. `store` is not a bucket, or null: placeholders that the user replaces. */
+export function readAccess(store: StoreAddress | null) {
+  if (store?.kind === 'obs') return store;
+  return { endpoint: '<endpoint>', region: '<region>', pathStyle: false };
 }
 
 /** The time in `TableScript.asOf`, in UTC: the user replaces it. */

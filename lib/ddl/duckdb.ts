@@ -1,7 +1,7 @@
 // Responsible for the SQL of DuckDB: views that read the files of the store. They stay right in a database file that is opened again.
 
 import type { Column, ColumnType } from '../core/ports.ts';
-import { asOfExample, type Dialect, type StoreAddress } from './dialect.ts';
+import { asOfExample, type Dialect, readAccess, type StoreAddress } from './dialect.ts';
 import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
 import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
@@ -24,6 +24,7 @@ export const duckdb: Dialect = {
   },
   findFault(root) {
     if (root.includes('\\')) return 'DuckDB reads a backslash in a path as an escape character';
+    if (/^s3:.*'/.test(root)) return "DuckDB finds no file of a bucket below a prefix with '";
     return root.startsWith('obs://') ? 'DuckDB reads a bucket as s3://bucket/prefix' : null;
   },
   explain: explainAccess,
@@ -62,13 +63,23 @@ export const duckdb: Dialect = {
 
 function explainAccess(root: string, store: StoreAddress | null): string[] {
   if (!/^[a-z0-9]+:\/\//.test(root)) return [];
-  const isObs = store?.kind === 'obs';
-  const endpoint = isObs ? store.endpoint.replace(/^https?:\/\//, '') : '<endpoint>';
-  const style = isObs && store.pathStyle ? 'path' : 'vhost';
+  const bucket = root.split('/')[2] ?? '';
+  const { endpoint, region, pathStyle } = readAccess(store);
+  const options = [
+    'TYPE s3',
+    `SCOPE ${quoteText(`s3://${bucket}/`)}`,
+    "KEY_ID '<access key>'",
+    "SECRET '<secret key>'",
+    // Without it DuckDB signs for no region at all.
+    `REGION ${quoteText(region)}`,
+    `ENDPOINT ${quoteText(endpoint.replace(/^https?:\/\//, ''))}`,
+    `URL_STYLE '${pathStyle ? 'path' : 'vhost'}'`,
+    ...(endpoint.startsWith('http://') ? ['USE_SSL false'] : []),
+  ];
   return [
-    'Before: give DuckDB the key that may read the bucket.',
+    'Before, in each session: give DuckDB the key that may read the bucket. A temporary key also needs SESSION_TOKEN.',
     '  INSTALL httpfs; LOAD httpfs;',
-    `  CREATE SECRET (TYPE s3, KEY_ID '<access key>', SECRET '<secret key>', ENDPOINT ${quoteText(endpoint)}, URL_STYLE '${style}');`,
+    `  CREATE OR REPLACE SECRET ${quoteName(bucket)} (${options.join(', ')});`,
   ];
 }
 

@@ -3,7 +3,13 @@
 // zone of the server. Manifests are read as lines of text, so that members of later versions do no harm.
 
 import type { Column, ColumnType } from '../core/ports.ts';
-import { asOfExample, type Dialect, type Statement } from './dialect.ts';
+import {
+  asOfExample,
+  type Dialect,
+  readAccess,
+  type Statement,
+  type StoreAddress,
+} from './dialect.ts';
 import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
 import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
@@ -25,7 +31,7 @@ export const trino: Dialect = {
     return ['s3:/', store.bucket, ...(store.prefix === '' ? [] : [store.prefix])].join('/');
   },
   findFault: () => null,
-  explain(root) {
+  explain(root, store) {
     return [
       'Run it in a catalog of the Hive connector, in a schema that exists: trino --catalog hive --schema <schema> --file <file>',
       'Replaces the tables and views with these names in that schema. The files of the store stay as they are.',
@@ -36,10 +42,7 @@ export const trino: Dialect = {
             '  local.location=/',
             '  hive.recursive-directories=true',
           ]
-        : [
-            '  fs.native-s3.enabled=true',
-            '  s3.endpoint, s3.region and the key that may read the bucket',
-          ]),
+        : listBucketSettings(store)),
     ];
   },
   prepare: () => [],
@@ -83,6 +86,19 @@ export const trino: Dialect = {
     };
   },
 };
+
+/** Trino takes the key from the environment of its server. */
+function listBucketSettings(store: StoreAddress | null): string[] {
+  const { endpoint, region, pathStyle } = readAccess(store);
+  return [
+    '  fs.native-s3.enabled=true',
+    `  s3.endpoint=${endpoint}`,
+    `  s3.region=${region}`,
+    ...(pathStyle ? ['  s3.path-style-access=true'] : []),
+    '  s3.aws-access-key=${ENV:AWS_ACCESS_KEY_ID}',
+    '  s3.aws-secret-key=${ENV:AWS_SECRET_ACCESS_KEY}',
+  ];
+}
 
 function isLocal(root: string): boolean {
   return root.startsWith('local:');

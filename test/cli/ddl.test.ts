@@ -114,6 +114,17 @@ describe('with a configuration file', () => {
     expect(runtime.out()).toContain("ENDPOINT 'obs.cn-south-4.myhuaweicloud.com'");
     expect(runtime.out()).not.toMatch(/DDLKEY|ddl-secret/);
   });
+
+  test('a bucket by another scheme keeps its endpoint, and another bucket has none', async () => {
+    const cwd = createFolder();
+    writeConfig(cwd, 'obs://audit-lake/cgs');
+    const explain = async (location: string) => {
+      const { runtime } = await call(['ddl', '--engine', 'spark', '--location', location], { cwd });
+      return runtime.out();
+    };
+    expect(await explain('s3a://audit-lake/cgs/')).toContain('fs.s3a.endpoint https://obs.cn-sou');
+    expect(await explain('s3a://audit-lake/other')).toContain('fs.s3a.endpoint <endpoint>');
+  });
 });
 
 describe('--location', () => {

@@ -5,7 +5,10 @@ import { clickhouse } from '../../lib/ddl/clickhouse.ts';
 import { describeNodesTable } from '../support/lake-answers.ts';
 
 const endpoint = 'https://obs.cn-south-4.myhuaweicloud.com';
-const bucket = { kind: 'obs', bucket: 'lake', prefix: 'cgs', endpoint, pathStyle: false } as const;
+const bucket = {
+  ...({ kind: 'obs', bucket: 'lake', prefix: 'cgs' } as const),
+  ...{ endpoint, region: 'cn-south-4', pathStyle: false },
+};
 
 function writeAll(root: string): string {
   const { create, asOf } = clickhouse.write(describeNodesTable('container_nodes', root));
@@ -16,6 +19,27 @@ describe('a bucket', () => {
   test('has the address of its endpoint', () => {
     expect(clickhouse.locate(bucket)).toBe('https://lake.obs.cn-south-4.myhuaweicloud.com/cgs');
     expect(clickhouse.locate({ ...bucket, prefix: '', pathStyle: true })).toBe(`${endpoint}/lake`);
+  });
+
+  test('of another host has its bucket in the path, where ClickHouse sees it', () => {
+    const store = { ...bucket, endpoint: 'https://storage.example.com' };
+    expect(clickhouse.locate(store)).toBe('https://storage.example.com/lake/cgs');
+  });
+
+  test('has an encoded prefix, because ClickHouse decodes it', () => {
+    expect(clickhouse.locate({ ...bucket, prefix: 'my lake/100%é+[b]' })).toBe(
+      'https://lake.obs.cn-south-4.myhuaweicloud.com/my%20lake/100%25%C3%A9+[b]',
+    );
+    expect(clickhouse.findFault(clickhouse.locate({ ...bucket, prefix: '{a}' }))).not.toBeNull();
+  });
+
+  test('needs a section of the configuration with its address, region and key', () => {
+    const lines = clickhouse.explain('https://lake.s3.example.com/a&b', bucket).join('\n');
+    expect(lines).toContain('<endpoint>https://lake.s3.example.com/a&amp;b/</endpoint>');
+    expect(lines).toContain('<region>cn-south-4</region>');
+    expect(clickhouse.explain('https://lake.s3.example.com/x', null).join('\n')).toContain(
+      '<region><region></region>',
+    );
   });
 
   test('is read with s3(), and a folder with file()', () => {

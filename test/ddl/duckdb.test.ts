@@ -148,15 +148,33 @@ describe('DuckDB', () => {
 
 describe('a bucket', () => {
   const store = {
-    ...({ kind: 'obs', bucket: 'lake', prefix: 'cgs', pathStyle: false } as const),
-    endpoint: 'https://obs.cn-south-4.myhuaweicloud.com',
+    ...({ kind: 'obs', bucket: 'lake', prefix: 'cgs' } as const),
+    ...{ endpoint: 'https://obs.cn-south-4.myhuaweicloud.com', region: 'cn-south-4' },
+    pathStyle: false,
   };
 
   test('is read by its s3:// address, with a secret that the user creates', () => {
     expect(duckdb.locate(store)).toBe('s3://lake/cgs');
     expect(duckdb.locate({ ...store, prefix: '' })).toBe('s3://lake');
-    const lines = duckdb.explain('s3://lake/cgs', store).join('\n');
-    expect(lines).toContain("ENDPOINT 'obs.cn-south-4.myhuaweicloud.com', URL_STYLE 'vhost'");
+  });
+
+  test('names all that the secret needs, and no other bucket uses it', () => {
+    const secret = (one: typeof store | null) => duckdb.explain('s3://lake/cgs', one).at(-1);
+    const start = `  CREATE OR REPLACE SECRET "lake" (TYPE s3, SCOPE 's3://lake/', KEY_ID '<access key>', SECRET '<secret key>'`;
+    expect(secret(store)).toBe(
+      `${start}, REGION 'cn-south-4', ENDPOINT 'obs.cn-south-4.myhuaweicloud.com', URL_STYLE 'vhost');`,
+    );
+    expect(secret({ ...store, endpoint: 'http://127.0.0.1:7480', pathStyle: true })).toBe(
+      `${start}, REGION 'cn-south-4', ENDPOINT '127.0.0.1:7480', URL_STYLE 'path', USE_SSL false);`,
+    );
+    expect(secret(null)).toBe(
+      `${start}, REGION '<region>', ENDPOINT '<endpoint>', URL_STYLE 'vhost');`,
+    );
+  });
+
+  test('with a quote in its prefix is refused: DuckDB finds none of its files', () => {
+    expect(duckdb.findFault("s3://lake/it's")).not.toBeNull();
+    expect(duckdb.findFault("/it's")).toBeNull();
   });
 });
 

@@ -5,7 +5,10 @@ import { spark } from '../../lib/ddl/spark.ts';
 import { describeNodesTable } from '../support/lake-answers.ts';
 
 const endpoint = 'https://obs.cn-south-4.myhuaweicloud.com';
-const bucket = { kind: 'obs', bucket: 'lake', prefix: 'cgs', endpoint, pathStyle: false } as const;
+const bucket = {
+  ...({ kind: 'obs', bucket: 'lake', prefix: 'cgs' } as const),
+  ...{ endpoint, region: 'cn-south-4', pathStyle: false },
+};
 
 function writeAll(root: string, table = 'container_nodes'): string {
   const { create, refresh, asOf } = spark.write(describeNodesTable(table, root));
@@ -16,8 +19,16 @@ test('a folder has a file: address, and a bucket an obs:// address', () => {
   expect(spark.locate({ kind: 'file', path: '/data/lake' })).toBe('file:///data/lake');
   expect(spark.locate(bucket)).toBe('obs://lake/cgs');
   expect(spark.locate({ ...bucket, prefix: '' })).toBe('obs://lake');
-  expect(spark.explain('obs://lake/cgs', bucket).join('\n')).toContain('s3a://');
-  expect(spark.explain('file:///data/lake', null).join('\n')).not.toContain('s3a://');
+});
+
+test('the settings for a bucket are stated', () => {
+  const explain = (root: string) => spark.explain(root, bucket).join('\n');
+  expect(explain('s3a://lake/cgs')).toContain(`fs.s3a.endpoint ${endpoint}\n`);
+  expect(explain('s3a://lake/cgs')).toContain('fs.s3a.endpoint.region cn-south-4\n');
+  expect(explain('s3a://lake/cgs')).toContain('fs.s3a.path.style.access false\n');
+  expect(explain('obs://lake/cgs')).toContain('fs.obs.endpoint obs.cn-south-4.myhuaweicloud.com\n');
+  expect(explain('obs://lake/cgs')).toContain('--location s3a://');
+  expect(explain('file:///data/lake')).not.toContain('endpoint');
 });
 
 test('quotes in a location are escaped, and names are quoted', () => {

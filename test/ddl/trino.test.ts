@@ -5,7 +5,10 @@ import { trino } from '../../lib/ddl/trino.ts';
 import { describeNodesTable } from '../support/lake-answers.ts';
 
 const endpoint = 'https://obs.cn-south-4.myhuaweicloud.com';
-const bucket = { kind: 'obs', bucket: 'lake', prefix: 'cgs', endpoint, pathStyle: false } as const;
+const bucket = {
+  ...({ kind: 'obs', bucket: 'lake', prefix: 'cgs' } as const),
+  ...{ endpoint, region: 'cn-south-4', pathStyle: false },
+};
 
 function write(root: string) {
   const { create, refresh, asOf } = trino.write(describeNodesTable('order', root));
@@ -20,7 +23,16 @@ test('a folder has a local: address, and a bucket an s3:// address', () => {
 
 test('the settings that the catalog needs are stated', () => {
   expect(trino.explain('local:///data', null)).toContain('  hive.recursive-directories=true');
-  expect(trino.explain('s3://lake/cgs', bucket)).toContain('  fs.native-s3.enabled=true');
+  const lines = trino.explain('s3://lake/cgs', bucket);
+  expect(lines.slice(-5)).toEqual([
+    '  fs.native-s3.enabled=true',
+    `  s3.endpoint=${endpoint}`,
+    '  s3.region=cn-south-4',
+    '  s3.aws-access-key=${ENV:AWS_ACCESS_KEY_ID}',
+    '  s3.aws-secret-key=${ENV:AWS_SECRET_ACCESS_KEY}',
+  ]);
+  const pathStyle = trino.explain('s3://lake/cgs', { ...bucket, pathStyle: true });
+  expect(pathStyle).toContain('  s3.path-style-access=true');
 });
 
 test('in a bucket the changes have their own folder and partitions', () => {

@@ -1,6 +1,7 @@
 """Responsible for asking an engine in Python: reads a JSON object from stdin, runs its statements, then its queries.
 
-Usage: ask.py ENGINE, with {"statements": [SQL], "queries": [SQL]} on stdin. Runs the statements twice. Prints a JSON array: by
+Usage: ask.py ENGINE, with {"statements": [SQL], "queries": [SQL], "database": text} on stdin; "database", only for chdb,
+can be absent. Runs the statements twice. Prints a JSON array: by
 query, its rows (times as ISO 8601 in UTC with milliseconds) or {"error": text}, and the milliseconds it took.
 """
 
@@ -10,10 +11,10 @@ import sys
 import time
 
 
-def open_chdb():
+def open_chdb(database):
     from chdb import session
 
-    opened = session.Session()
+    opened = session.Session(database)
 
     def query(sql):
         text = opened.query(f"{sql} SETTINGS session_timezone = 'Asia/Shanghai'", "JSONCompact").data()
@@ -35,7 +36,7 @@ def from_clickhouse(cell, kind):
     return cell
 
 
-def open_duckdb():
+def open_duckdb(_database):
     import duckdb
 
     opened = duckdb.connect()
@@ -60,7 +61,7 @@ def ask(query, sql):
 
 
 task = json.load(sys.stdin)
-run, query = {"chdb": open_chdb, "duckdb": open_duckdb}[sys.argv[1]]()
+run, query = {"chdb": open_chdb, "duckdb": open_duckdb}[sys.argv[1]](task.get("database"))
 for statement in task["statements"] * 2:
     run(statement)
 json.dump([ask(query, sql) for sql in task["queries"]], sys.stdout)

@@ -9,15 +9,20 @@ export interface Asked {
   ms: number;
 }
 
-/** Runs the statements twice, then the queries. `engine`: as ask.py names it. Throws Error if one of them fails. */
+/**
+ * Runs the statements twice, then the queries. `engine`: as ask.py names it. `database`: of chdb; absent: a new one. Throws Error if
+ * a statement or a query fails.
+ */
 export function askPython(
   engine: string,
   statements: readonly string[],
   queries: readonly string[],
+  { env, database }: { env?: Record<string, string>; database?: string } = {},
 ): Asked[] {
   const python = join(import.meta.dirname, '../../coverage/python/bin/python');
   const ended = spawnSync(python, [join(import.meta.dirname, 'ask.py'), engine], {
-    ...{ input: JSON.stringify({ statements, queries }), encoding: 'utf8' },
+    ...{ input: JSON.stringify({ statements, queries, database }), encoding: 'utf8' },
+    env: { ...process.env, ...env },
     maxBuffer: 2 ** 28,
   });
   if (ended.status !== 0) throw new Error(ended.stderr);

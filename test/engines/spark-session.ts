@@ -11,11 +11,18 @@ export interface SparkSession {
   close(): Promise<void>;
 }
 
-/** `catalog`: `hive` keeps tables and views in a metastore in `folder`, for the next session; with `in-memory` they end with it. */
-export function openSpark(catalog: 'hive' | 'in-memory', folder: string): SparkSession {
+/** `catalog`: `hive` keeps tables and views in a metastore in `folder`, for the next session; with `in-memory` they end with it. `settings`: NAME=VALUE. */
+export function openSpark(
+  catalog: 'hive' | 'in-memory',
+  folder: string,
+  { settings = [], env }: { settings?: readonly string[]; env?: Record<string, string> } = {},
+): SparkSession {
   const python = join(import.meta.dirname, '../../coverage/python/bin/python');
   const script = join(import.meta.dirname, 'spark_session.py');
-  const child = spawn(python, [script, catalog, folder], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(python, [script, catalog, folder, ...settings], {
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   let messages = '';
   child.stderr.on('data', (data) => {
     messages = `${messages}${data}`.slice(-10_000);

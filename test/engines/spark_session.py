@@ -1,6 +1,6 @@
 # Responsible for one Spark session for tests. Reads one statement in each line of stdin, as a JSON string, and prints one line of
 # JSON for it: {"rows": [...]} or {"error": "..."}. Times are in UTC, to the millisecond: 2026-11-24T06:00:00.000Z.
-# Usage: spark_session.py hive|in-memory FOLDER. The folder gets the metastore.
+# Usage: spark_session.py hive|in-memory FOLDER [NAME=VALUE ...]. The folder gets the metastore. The others are settings.
 
 import json
 import os
@@ -12,7 +12,7 @@ os.environ["TZ"] = "UTC"
 
 from pyspark.sql import Row, SparkSession  # noqa: E402
 
-catalog, folder = sys.argv[1:]
+catalog, folder, *settings = sys.argv[1:]
 # Spark's own messages must not mix with the answers.
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
@@ -35,6 +35,8 @@ builder = (
     .config("spark.hadoop.javax.jdo.option.ConnectionURL", f"jdbc:derby:;databaseName={folder}/metastore;create=true")
     .config("spark.driver.extraJavaOptions", f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dderby.stream.error.file={folder}/derby.log")
 )
+for setting in settings:
+    builder = builder.config(*setting.split("=", 1))
 spark = builder.getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
 
