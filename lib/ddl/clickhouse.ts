@@ -1,7 +1,7 @@
 // Responsible for the SQL of ClickHouse: views that read the files of the store.
 
 import type { Column, ColumnType } from '../core/ports.ts';
-import { asOfExample, type Dialect, readAccess, type StoreAddress } from './dialect.ts';
+import { asOfExample, type Dialect, type StoreAddress } from './dialect.ts';
 import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
 import { listColumns, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
@@ -78,7 +78,7 @@ function explainAccess(root: string, store: StoreAddress | null): string[] {
       'Before: give ClickHouse the key that may read the bucket, in its configuration (a file in config.d/ of a server):',
       '  <clickhouse><s3><cgs>',
       `    <endpoint>${escapeXml(root)}/</endpoint>`,
-      `    <region>${readAccess(store).region}</region>`,
+      `    <region>${store?.kind === 'obs' ? store.region : '...'}</region>`,
       '    <access_key_id>...</access_key_id>',
       '    <secret_access_key>...</secret_access_key>',
       '  </cgs></s3></clickhouse>',

@@ -51,7 +51,7 @@ export interface Dialect {
   findFault(root: string): string | null;
   /**
    * Lines of comments for the start: what the engine needs to read this location, such as credentials. Can be empty. A line that
-   * starts with two spaces is for the engine as it is, but for what is in `<>`.
+   * starts with two spaces is for the engine as it is, but for what is in `<>` and `...`.
    * `store`: null if `--location` names another place.
    */
   explain(root: string, store: StoreAddress | null): readonly string[];
