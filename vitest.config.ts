@@ -60,9 +60,10 @@ export default defineConfig({
       project('forger', { include: ['test/forger/**/*.forger.ts'], testTimeout: 300_000 }),
       // In Chromium, which .ci/run installs.
       project('browser', { include: ['test/browser/**/*.browser.ts'], testTimeout: 60_000 }),
-      // With Trino, which `npm run test:trino` installs.
+      // With Trino and the committer of lake/, which `npm run test:trino` installs.
       project('trino', {
         include: ['test/trino/**/*.trino.ts'],
+        globalSetup: ['test/trino/start-server.ts'],
         testTimeout: 180_000,
         hookTimeout: 120_000,
       }),

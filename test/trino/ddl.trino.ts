@@ -2,21 +2,20 @@
 
 import { cpSync, readdirSync } from 'node:fs';
 import { DuckDBInstance, DuckDBTimestampTZValue } from '@duckdb/node-api';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { duckdb } from '../../lib/ddl/duckdb.ts';
 import { trino } from '../../lib/ddl/trino.ts';
 import { pageOf } from '../docs/pages.ts';
 import { createTempDir } from '../formats/readers.ts';
 import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
-import { type Answer, listQuestions } from '../support/lake-oracle.ts';
+import { listQuestions } from '../support/lake-oracle.ts';
 import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
-import { startTrino, type TrinoServer } from './trino-server.ts';
+import { connectTo, createCatalog, listHiveSettings, readRow } from './trino-server.ts';
 
 const temp = createTempDir();
 /** A name that SQL and patterns must quote. */
 const lake = temp.path("it's a lake_50%");
 let world: LakeWorld;
-let server: TrinoServer;
 
 function scriptOf(folder: string, tables: readonly string[] = world.tables) {
   return writeNodesScript(trino, tables, trino.locate({ kind: 'file', path: folder }));
@@ -26,19 +25,17 @@ beforeAll(async () => {
   world = await createLakeWorld();
   world.writeTo(lake);
   const stated = scriptOf(lake).text.matchAll(/^-- {3}([a-z0-9.-]+=\S+)$/gm);
-  server = await startTrino(
-    temp.path('trino'),
-    [...stated].map(([, line = '']) => line),
-  );
+  const lines = [...stated].map(([, line = '']) => line);
+  await createCatalog(inject('trino'), 'hive', listHiveSettings(temp.path('metastore'), lines));
 });
-afterAll(async () => {
-  await server?.close();
-  temp.remove();
-});
+afterAll(() => temp.remove());
+
+const query = (sql: string, schema: string) =>
+  connectTo(inject('trino'), { catalog: 'hive', schema })(sql);
 
 async function run(statements: readonly string[], schema: string): Promise<void> {
-  await server.query(`CREATE SCHEMA IF NOT EXISTS hive.${schema}`, schema);
-  for (const statement of statements) await server.query(statement, schema);
+  await query(`CREATE SCHEMA IF NOT EXISTS hive.${schema}`, schema);
+  for (const statement of statements) await query(statement, schema);
 }
 
 /** The answers of all questions that differ. */
@@ -47,17 +44,12 @@ async function findWrongAnswers(schema: string) {
   const wrong = [];
   for (const question of listQuestions(world, Date.now())) {
     if (question.needsTombstones) continue;
-    const rows = await server.query(readQuestion(question, script), schema);
-    const found = rows.map((row) => row.map(readCell));
+    const rows = await query(readQuestion(question, script), schema);
+    const found = rows.map(readRow);
     wrong.push(findWrongAnswer(question, found));
   }
   expect(wrong.length).toBeGreaterThan(30);
   return wrong.filter((one) => one !== null);
-}
-
-function readCell(value: unknown): Answer {
-  const [, day, time] = /^(\S{10}) (\S{12}) UTC$/.exec(String(value)) ?? [];
-  return day ? `${day}T${time}Z` : (value as Answer);
 }
 
 const listFolder = (folder: string) => readdirSync(folder, { recursive: true }).sort();
@@ -88,8 +80,8 @@ test('returns for the statements of docs/query.md the rows of DuckDB', async () 
         return typeof cell === 'bigint' ? Number(cell) : cell;
       }),
     );
-    const rows = await server.query(withoutPruned(text).replace(/;$/, ''), 'lake');
-    expect(sorted(rows.map((row) => row.map(readCell))), text).toEqual(sorted(expected));
+    const rows = await query(withoutPruned(text).replace(/;$/, ''), 'lake');
+    expect(sorted(rows.map(readRow)), text).toEqual(sorted(expected));
   }
   expect(blocks.length).toBeGreaterThan(8);
   connection.closeSync();
@@ -102,7 +94,7 @@ function withoutPruned(query: string): string {
 }
 
 test('declares each column, and partition keys as text', async () => {
-  const described = await server.query('DESCRIBE container_nodes', 'lake');
+  const described = await query('DESCRIBE container_nodes', 'lake');
   const types = described.map(([name, type]) => [name, type]);
   for (const key of ['dt', 'rgn', 'prj']) expect(types).toContainEqual([key, 'varchar']);
   expect(types).toContainEqual(['snapshot_at', 'timestamp(6) with time zone']);
@@ -117,7 +109,7 @@ test('sees the first changes and new partitions after the last statements of the
   const { statements } = scriptOf(grown, ['container_nodes']);
   await run(statements, 'grown');
   const counts = (schema: string) =>
-    server.query(
+    query(
       'SELECT (SELECT count(*) FROM container_nodes), (SELECT count(*) FROM container_nodes_changes), (SELECT count(*) FROM container_nodes_snapshots)',
       schema,
     );
