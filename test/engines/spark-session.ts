@@ -11,15 +11,22 @@ export interface SparkSession {
   close(): Promise<void>;
 }
 
-/** `catalog`: `hive` keeps tables and views in a metastore in `folder`, for the next session; with `in-memory` they end with it. `settings`: NAME=VALUE. */
+/**
+ * `catalog`: `hive` keeps tables and views in a metastore in `folder`, for the next session; with `in-memory` they end with it.
+ * `settings`: NAME=VALUE. `size`: what it is tuned for.
+ */
 export function openSpark(
   catalog: 'hive' | 'in-memory',
   folder: string,
-  { settings = [], env }: { settings?: readonly string[]; env?: Record<string, string> } = {},
+  {
+    settings = [],
+    env,
+    size = 'small',
+  }: { settings?: readonly string[]; env?: Record<string, string>; size?: 'small' | 'large' } = {},
 ): SparkSession {
   const python = join(import.meta.dirname, '../../coverage/python/bin/python');
   const script = join(import.meta.dirname, 'spark_session.py');
-  const child = spawn(python, [script, catalog, folder, ...settings], {
+  const child = spawn(python, [script, catalog, folder, size, ...settings], {
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });

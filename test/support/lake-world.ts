@@ -108,18 +108,22 @@ export async function createLakeWorld(signing: SigningKey | null = null): Promis
   return sealAll([...plans, future], signing);
 }
 
-/** Snapshots of `nodes` nodes each, for measurements: three of each of four targets. */
-export function createLargeLakeWorld(nodes: number): Promise<LakeWorld> {
+/** Snapshots of `nodes` nodes each, for measurements: three of each of four targets. `progress`: called after each of them. */
+export function createLargeLakeWorld(
+  nodes: number,
+  progress: (done: number, all: number) => void = () => {},
+): Promise<LakeWorld> {
   const names = ['busy', 'emptied', 'evolved', 'drifting'] as const;
   const plans = [0, 6, 24].flatMap((hour) =>
     names.map((target) => ({ target, hour, nodes, timeMs: startMs + hour * 3_600_000 })),
   );
-  return sealAll(plans, null);
+  return sealAll(plans, null, progress);
 }
 
 async function sealAll(
   plans: readonly (Plan & { timeMs: number })[],
   signing: SigningKey | null,
+  progress: (done: number, all: number) => void = () => {},
 ): Promise<LakeWorld> {
   const clock = createClock(startMs - 3 * dayMs);
   const store = createMemoryStore({ nowMs: clock.nowMs });
@@ -127,6 +131,7 @@ async function sealAll(
   for (const plan of plans) {
     if (plan.timeMs !== futureMs) clock.advance(plan.timeMs - clock.nowMs());
     snapshots.push(await sealPlanned(store, clock, plan, signing));
+    progress(snapshots.length, plans.length);
   }
   if (plans.some(({ hour }) => hour < 0)) await pruneOldest(store, clock, signing);
   const newest = snapshots.findLast(
