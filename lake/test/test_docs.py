@@ -60,11 +60,17 @@ def test_the_statements_run_in_spark(folder, rest, spark, capsys):
     assert run(capsys, world.arguments("commit", "--json"))[0] == 0
     unprotected, compact = blocks_of("sql")
     rows = world.load().scan().to_arrow().to_pylist()
-    newest = max(row["snapshot_at"] for row in rows)
-    expected = [row["host_id"] for row in rows if row["snapshot_at"] == newest and row["protect_status"] != "opened"]
-    found = [row.host_id for row in spark.sql(unprotected.strip().rstrip(";")).collect()]
-    assert sorted(found) == sorted(expected) != []
-    before = spark.sql("SELECT count(*) AS n FROM lake.security.container_nodes").first().n
+    unprotected = unprotected.strip().rstrip(";")
+    before, newest = sorted({row["snapshot_at"] for row in rows})[-2:]
+    (example,) = re.findall(r"`(snapshot_at <= TIMESTAMP '[^`]*')`", PAGE)
+    condition = example.replace("2026-11-24 12:00:00", f"{before:%Y-%m-%d %H:%M:%S}")
+    as_of, count = re.subn(r"snapshot_at < current.* DAY", condition, unprotected)
+    assert count == 1
+    for statement, moment in ((unprotected, newest), (as_of, before)):
+        expected = [r["host_id"] for r in rows if r["snapshot_at"] == moment and r["protect_status"] != "opened"]
+        found = [row.host_id for row in spark.sql(statement).collect()]
+        assert sorted(found) == sorted(expected) != []
+    assert spark.sql("SELECT count(*) AS n FROM lake.security.container_nodes").first().n == len(rows)
     spark.sql(compact.strip().rstrip(";")).collect()
-    assert spark.sql("SELECT count(*) AS n FROM lake.security.container_nodes").first().n == before == len(rows)
+    assert spark.sql("SELECT count(*) AS n FROM lake.security.container_nodes").first().n == len(rows)
     assert run(capsys, world.arguments("commit", "--json"))[1]["status"] == "nothing"
