@@ -131,7 +131,7 @@ function selectSnapshots(table: LakeTable): string {
   const { measures, root, table: name } = table;
   const pruned = readFiles(root, `_pruned/${name}/rgn=*/prj=*/*.json`, 'One', []);
   const time = (member: string) =>
-    `parseDateTime64BestEffort(JSONExtractString(manifest, '${member}'), 6, 'UTC')`;
+    `parseDateTime64BestEffortOrNull(JSONExtractString(manifest, '${member}'), 6, 'UTC')`;
   const number = (...path: string[]) => extractJson(path, 'Int64');
   const change = (member: string) => extractJson(['changes', member], 'Nullable(Int64)');
   const fields = partFields.map(({ name, type }) => `${quoteName(name)} ${types[type]}`);

@@ -128,7 +128,7 @@ function selectSnapshots(table: LakeTable): string {
     account: 'scope.account',
     region: 'scope.region',
     project_id: 'scope."projectId"',
-    snapshot_at: "strptime(snapshot || '+00', '%Y%m%dT%H%M%SZ%z')",
+    snapshot_at: "try_strptime(snapshot || '+00', '%Y%m%dT%H%M%SZ%z')",
     started_at: '"startedAt"',
     sealed_at: '"sealedAt"',
     schema_version: '"schemaVersion"',

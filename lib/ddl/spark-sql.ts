@@ -43,6 +43,12 @@ export function createDataTables(table: LakeTable, options: readonly string[]): 
   ];
 }
 
+/**
+ * Otherwise Spark refuses a file with a time before 1900, as that of a cluster can be: it does not know whether Spark 2 wrote it, which
+ * had another calendar.
+ */
+const asWritten = "datetimeRebaseMode 'CORRECTED'";
+
 function createDataTable(
   { root }: LakeTable,
   name: string,
@@ -58,7 +64,7 @@ function createDataTable(
     ...wrap(declared),
     ')',
     'USING parquet',
-    `OPTIONS (${[`path ${quoteText(`${root}/${name}`)}`, ...options].join(', ')})`,
+    `OPTIONS (${[`path ${quoteText(`${root}/${name}`)}`, asWritten, ...options].join(', ')})`,
     `PARTITIONED BY (${partitionKeys.join(', ')})`,
   ].join('\n');
 }
@@ -160,7 +166,8 @@ function selectSnapshots(table: LakeTable): string {
     account: 'scope.account',
     region: 'scope.region',
     project_id: 'scope.projectId',
-    snapshot_at: "to_timestamp(replace(snapshot, 'T', ''), 'yyyyMMddHHmmssX')",
+    // Null if it is no time. to_timestamp() would fail the query, depending on a setting of the session.
+    snapshot_at: `try_cast(regexp_replace(snapshot, '^(....)(..)(..)T(..)(..)(..)Z$', '$1-$2-$3T$4:$5:$6Z') AS TIMESTAMP)`,
     started_at: 'startedAt',
     sealed_at: 'sealedAt',
     schema_version: 'schemaVersion',

@@ -193,9 +193,9 @@ function selectFiles(table: LakeTable, folder: string, columns: readonly Column[
   ].join('\n');
 }
 
-/** `micros`: since 1970. */
+/** `micros`: since 1970. As bigint, nanoseconds would end in the years 1677 and 2262: a time of a cluster can be out of that. */
 function toInstant(micros: string): string {
-  return `CAST(from_unixtime_nanos(${micros} * 1000) AT TIME ZONE 'UTC' AS ${types.timestamp})`;
+  return `CAST(from_unixtime_nanos(CAST(${micros} AS decimal(38, 0)) * 1000) AT TIME ZONE 'UTC' AS ${types.timestamp})`;
 }
 
 function selectSnapshots(table: LakeTable): string {

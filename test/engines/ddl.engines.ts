@@ -8,7 +8,13 @@ import type { Dialect } from '../../lib/ddl/dialect.ts';
 import { duckdb } from '../../lib/ddl/duckdb.ts';
 import { pageOf } from '../docs/pages.ts';
 import { createTempDir } from '../formats/readers.ts';
-import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
+import { clusterQuestions, writeClusterLake } from '../support/cluster-lake.ts';
+import {
+  findWrongAnswer,
+  readQuestion,
+  writeClustersScript,
+  writeNodesScript,
+} from '../support/lake-answers.ts';
 import { listQuestions } from '../support/lake-oracle.ts';
 import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
 import { askPython } from './python-engine.ts';
@@ -35,6 +41,15 @@ describe.each(engines)('%s', (engine, dialect) => {
     const answers = askPython(engine, script.statements, queries);
     const wrong = questions.map((question, q) => findWrongAnswer(question, answers[q]?.rows ?? []));
     expect(wrong.filter((one) => one !== null)).toEqual([]);
+  });
+
+  test('reads clusters with times and numbers at their limits, and ignores what is no manifest', async () => {
+    const folder = temp.path(`clusters-${engine}`);
+    await writeClusterLake(folder);
+    const { statements } = writeClustersScript(dialect, folder);
+    const queries = clusterQuestions.map(({ sql }) => sql);
+    const answers = askPython(engine, statements, queries);
+    expect(answers.map(({ rows }) => rows)).toEqual(clusterQuestions.map(({ rows }) => rows));
   });
 
   test('shows no changes as long as none are stored', () => {

@@ -9,7 +9,13 @@ import { hive } from '../../lib/ddl/hive.ts';
 import { spark } from '../../lib/ddl/spark.ts';
 import { pageOf } from '../docs/pages.ts';
 import { createTempDir } from '../formats/readers.ts';
-import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
+import { clusterQuestions, writeClusterLake } from '../support/cluster-lake.ts';
+import {
+  findWrongAnswer,
+  readQuestion,
+  writeClustersScript,
+  writeNodesScript,
+} from '../support/lake-answers.ts';
 import { type Answer, listQuestions } from '../support/lake-oracle.ts';
 import { createLakeWorld, type LakeWorld, reservedTable } from '../support/lake-world.ts';
 import { askPython } from './python-engine.ts';
@@ -145,6 +151,23 @@ describe('Spark', () => {
     for (const statement of statements) await session.run(statement);
     for (const suffix of ['', '_changes', '_snapshots', '_latest', '_coverage']) {
       expect(await session.run(`SELECT count(*) FROM nodes${suffix}`)).toEqual([[0]]);
+    }
+  }, 120_000);
+
+  test('reads clusters with times and numbers at their limits, and ignores what is no manifest', async () => {
+    await useDatabase('clusters');
+    const folder = temp.path('clusters');
+    await writeClusterLake(folder);
+    // With it, more functions fail instead of returning null.
+    await session.run('SET spark.sql.ansi.enabled=true');
+    try {
+      const { statements } = writeClustersScript(spark, `file://${folder}`);
+      for (const statement of statements) await session.run(statement);
+      for (const { sql, rows } of clusterQuestions) {
+        expect(await session.run(sql.replaceAll('"', '`'))).toEqual(rows);
+      }
+    } finally {
+      await session.run('RESET spark.sql.ansi.enabled');
     }
   }, 120_000);
 

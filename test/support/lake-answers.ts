@@ -1,5 +1,7 @@
 // Responsible for asking an engine the questions of lake-oracle.ts with the SQL of `ddl`, and for comparing what it answers.
 
+import type { Dataset } from '../../lib/core/ports.ts';
+import { containerClusters } from '../../lib/datasets/container-clusters.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { asOfExample, type Dialect } from '../../lib/ddl/dialect.ts';
 import type { LakeTable } from '../../lib/ddl/lake-table.ts';
@@ -10,11 +12,21 @@ import type { Answer, Question } from './lake-oracle.ts';
 
 /** As the command makes it for a table of container nodes. */
 export function describeNodesTable(table: string, root: string): LakeTable {
+  return describeTable(containerNodes, table, root);
+}
+
+function describeTable(dataset: Dataset, table: string, root: string): LakeTable {
   return {
-    ...{ table, root, columns: containerNodes.columns },
-    changeColumns: changeColumns(containerNodes),
-    measures: listProtectionMeasures(containerNodes.name),
+    ...{ table, root, columns: dataset.columns },
+    changeColumns: changeColumns(dataset),
+    measures: listProtectionMeasures(dataset.name),
   };
+}
+
+/** For the store of cluster-lake.ts. */
+export function writeClustersScript(dialect: Dialect, root: string): Script {
+  const table = describeTable(containerClusters, containerClusters.name, root);
+  return writeScript(dialect, [table], { root, store: null });
 }
 
 export function writeNodesScript(

@@ -1,7 +1,7 @@
 // Responsible for storing runs that are ready to be sealed, without reading a list.
 
 import { checkpointKey, runPrefix, type TargetKey } from '../../lib/core/object-keys.ts';
-import type { Clock, Store } from '../../lib/core/ports.ts';
+import type { Clock, Dataset, Store } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { ndjsonEncoder } from '../../lib/formats/ndjson.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
@@ -52,9 +52,13 @@ export interface RunToStore {
   /** Default: that of scopeOf(). */
   scope?: Partial<Scope>;
   startedAtMs?: number;
-  /** Default: that of container_nodes. */
+  /** Default: that of the dataset. */
   schemaVersion?: number;
+  /** With the member of a page that has its records. Default: container_nodes. */
+  list?: { dataset: Dataset; member: string };
 }
+
+const nodesList = { dataset: containerNodes, member: 'data_list' };
 
 /** The record of one node as JSON text. */
 export function nodeText(hostId: string, more: Record<string, unknown> = {}): string {
@@ -77,15 +81,16 @@ export const pageTimeMs = Date.UTC(2026, 10, 24, 6, 0, 1);
 
 export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun> {
   const { target = someTarget, snapshot, verdict = 'complete', atRest = false } = run;
+  const { dataset, member } = run.list ?? nodesList;
   const start = startCheckpoint({
     target,
-    schemaVersion: run.schemaVersion ?? containerNodes.schemaVersion,
+    dataset: dataset.name,
+    schemaVersion: run.schemaVersion ?? dataset.schemaVersion,
     snapshot,
     scope: { ...scopeOf(target), ...run.scope },
     startedAtMs: run.startedAtMs ?? Date.UTC(2026, 10, 24, 6),
   });
   const prefix = runPrefix(target, snapshot, start.run);
-  const dataset = containerNodes;
   const runPages = openRunPages({ store, dataset, prefix, keepAlive: async () => {} });
   let pageIndex: PageIndex = start;
   let lastPass = 0;
@@ -95,7 +100,7 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
     const index = pages;
     pages += 1;
     const { records, pass = 1, fetchedAtMs = pageTimeMs + index * 1_000 } = page;
-    const body = `{"total_num":${records.length},"data_list":[${records.join(',')}]}`;
+    const body = `{"total_num":${records.length},"${member}":[${records.join(',')}]}`;
     const isFirst = pass !== lastPass;
     const { from = isFirst ? 'start' : 'anchor', offset = isFirst ? 0 : Math.max(0, end - 1) } =
       page;

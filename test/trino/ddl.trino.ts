@@ -7,8 +7,14 @@ import { duckdb } from '../../lib/ddl/duckdb.ts';
 import { trino } from '../../lib/ddl/trino.ts';
 import { pageOf } from '../docs/pages.ts';
 import { createTempDir } from '../formats/readers.ts';
-import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
-import { listQuestions } from '../support/lake-oracle.ts';
+import { clusterQuestions, writeClusterLake } from '../support/cluster-lake.ts';
+import {
+  findWrongAnswer,
+  readQuestion,
+  writeClustersScript,
+  writeNodesScript,
+} from '../support/lake-answers.ts';
+import { type Answer, listQuestions } from '../support/lake-oracle.ts';
 import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
 import { connectTo, createCatalog, listHiveSettings, readRow } from './trino-server.ts';
 
@@ -122,6 +128,15 @@ test('sees the first changes and new partitions after the last statements of the
   );
   expect(await counts('grown')).toEqual(await counts('lake'));
   expect(await counts('grown')).not.toEqual([before]);
+});
+
+test('reads clusters with times and numbers at their limits, and ignores what is no manifest', async () => {
+  const folder = temp.path('clusters');
+  await writeClusterLake(folder);
+  await run(writeClustersScript(trino, `local://${folder}`).statements, 'clusters');
+  for (const { sql, rows } of clusterQuestions) {
+    expect(await server.query(sql, 'clusters')).toEqual(rows);
+  }
 });
 
 test('says which folder is missing, for a table without snapshots', async () => {
