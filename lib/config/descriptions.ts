@@ -214,7 +214,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       defaultText: 'all nodes',
     },
     datasets: {
-      text: 'What is exported, each into a table of its own: `container_nodes`, the nodes; `container_clusters`, the clusters (only for the hss API).',
+      text: 'What is exported, each into a table of its own: `container_nodes`, the nodes; `container_clusters`, the clusters (only for the hss API). A table that has snapshots keeps its dataset.',
     },
     table: {
       text: 'Table that the rows belong to: the first part of every object key. With more than one dataset, the tables are `<table>_<dataset>`.',

@@ -55,6 +55,8 @@ export const evidenceShape = v.object({
 export interface Checkpoint {
   run: string;
   table: string;
+  /** Its name. */
+  dataset: string;
   schemaVersion: number;
   snapshot: string;
   scope: Scope;
@@ -103,24 +105,25 @@ export interface SealPace {
   memoryMb: number | null;
 }
 
-const checkpointVersion = 6;
+const checkpointVersion = 7;
 
 type RunStart = { target: TargetKey } & Pick<
   Checkpoint,
-  'schemaVersion' | 'snapshot' | 'scope' | 'startedAtMs'
+  'dataset' | 'schemaVersion' | 'snapshot' | 'scope' | 'startedAtMs'
 >;
 
 /** Twelve hex digits: the same for everyone who builds this snapshot of this target with this scope and these columns. */
 export function runId(start: Omit<RunStart, 'startedAtMs'>): string {
-  const { target, snapshot, scope, schemaVersion } = start;
-  return sha256(stringifyCanonical([target, snapshot, scope, schemaVersion])).slice(0, 12);
+  const { target, snapshot, scope, dataset, schemaVersion } = start;
+  return sha256(stringifyCanonical([target, snapshot, scope, dataset, schemaVersion])).slice(0, 12);
 }
 
 export function startCheckpoint(start: RunStart): Checkpoint {
-  const { target, schemaVersion, snapshot, scope, startedAtMs } = start;
+  const { target, dataset, schemaVersion, snapshot, scope, startedAtMs } = start;
   return {
     run: runId(start),
     table: target.table,
+    dataset,
     schemaVersion,
     snapshot,
     scope,

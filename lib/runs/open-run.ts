@@ -1,6 +1,6 @@
 // Responsible for the run that a target continues: the open one, or a new one under the right name.
 
-import { CorruptError, ExportError, OtherKeyError } from '../core/errors.ts';
+import { CorruptError, configFault, ExportError, OtherKeyError } from '../core/errors.ts';
 import { stringifyCanonical } from '../core/exact-json.ts';
 import {
   checkpointKey,
@@ -11,7 +11,7 @@ import {
   snapshotTimeMs,
   type TargetKey,
 } from '../core/object-keys.ts';
-import type { Store } from '../core/ports.ts';
+import type { Dataset, Store } from '../core/ports.ts';
 import { readState, type StateKey } from '../core/state.ts';
 import {
   type Checkpoint,
@@ -22,7 +22,7 @@ import {
 } from '../reading/checkpoint.ts';
 import { endSeal } from '../sealing/seal-record.ts';
 import { readNames, type SnapshotNames } from '../sealing/snapshot-names.ts';
-import type { Invocation, ResolvedTask } from './invocation.ts';
+import type { Invocation, ResolvedTask, Target } from './invocation.ts';
 import { abandonAfterMs, isDue, slotMs, type TargetState, targetStateOf } from './schedule.ts';
 import { describeSetAside, setAside } from './set-aside.ts';
 
@@ -85,7 +85,7 @@ async function resumeRun(
     await saveSchedule();
     return policy.reportsStalls ? 'reported' : null;
   }
-  const wanted = { scope: target.scopeOf(projectId), schemaVersion: target.dataset.schemaVersion };
+  const wanted = { scope: target.scopeOf(projectId), dataset: target.dataset };
   const reason =
     checkpoint && whyAbandon({ checkpoint, wanted, id, nowMs: store.nowMs(), scheduleMs });
   if (checkpoint && !reason) {
@@ -118,6 +118,7 @@ async function startRun(
   const { policy, store, log, scheduleMs, signing, saveSchedule } = invocation;
   const { target, projectId, key, id } = task;
   const names = await readNames(store, key, state.lastSealed ?? null);
+  checkDataset(target, id, names);
   state.sealed = names.newest?.manifest.snapshot ?? null;
   if (policy.selects === 'due' && !isDue(state.sealed, store.nowMs(), scheduleMs)) {
     await saveSchedule();
@@ -133,9 +134,10 @@ async function startRun(
       "the newest snapshot is named after the store's time, so a clock was or is wrong; the new snapshot is named one second later";
     log('warn', message, { newest: names.newestName, snapshot, target: id });
   }
-  const { schemaVersion } = target.dataset;
+  const { name: dataset, schemaVersion } = target.dataset;
   const scope = target.scopeOf(projectId);
-  const checkpoint = startCheckpoint({ target: key, schemaVersion, snapshot, scope, startedAtMs });
+  const read = { dataset, schemaVersion, scope };
+  const checkpoint = startCheckpoint({ target: key, ...read, snapshot, startedAtMs });
   const { run } = checkpoint;
   // The schedule before the checkpoint: a run without a checkpoint just starts, one without a schedule entry is lost.
   state.open = { snapshot, run };
@@ -145,6 +147,17 @@ async function startRun(
   await putCheckpoint(store, key, checkpoint, signing);
   log('info', 'starting a new run', { snapshot, run, target: id, account: target.account });
   return checkpoint;
+}
+
+/** Throws ConfigError if the stored snapshots of the target are of another dataset: one table cannot have two sets of columns. */
+function checkDataset({ dataset, account }: Target, id: string, { newest }: SnapshotNames): void {
+  const stored = newest?.manifest.dataset ?? dataset.name;
+  if (stored === dataset.name) return;
+  throw configFault(
+    'datasets',
+    `${id} (account ${account}): the configuration asks for ${dataset.name}, but the stored snapshots of this table have ${stored}`,
+    `Give ${dataset.name} another \`table\`, because the columns differ. Nothing was exported for this target.`,
+  );
 }
 
 /** Null: it does not exist. Throws CorruptError. `signing`: as for decodeCheckpoint(). */
@@ -199,21 +212,22 @@ function nameAfter({ newestName, taken }: SnapshotNames, wantedMs: number): stri
 /** Null: the run can be continued. */
 function whyAbandon(context: {
   checkpoint: Checkpoint;
-  wanted: { scope: Scope; schemaVersion: number };
+  wanted: { scope: Scope; dataset: Dataset };
   id: string;
   nowMs: number;
   scheduleMs: number;
 }): ExportError | null {
   const { checkpoint, wanted, id, nowMs, scheduleMs } = context;
   const { snapshot, run, phase, lastPageAtMs, scope } = checkpoint;
-  if (stringifyCanonical(checkpoint.scope) !== stringifyCanonical(wanted.scope)) {
+  const isSameScope = stringifyCanonical(scope) === stringifyCanonical(wanted.scope);
+  if (!isSameScope || checkpoint.dataset !== wanted.dataset.name) {
     return new ExportError(
       'SCOPE_CHANGED',
-      `The open run ${snapshot} of ${id} (account ${scope.account}, run ${run}) is abandoned: the configuration now asks for another scope or other filters.`,
+      `The open run ${snapshot} of ${id} (account ${scope.account}, run ${run}) is abandoned: the configuration now asks for another scope, other filters or another dataset.`,
       'A new run starts with the new scope. The abandoned run will not publish a snapshot.',
     );
   }
-  if (checkpoint.schemaVersion !== wanted.schemaVersion) {
+  if (checkpoint.schemaVersion !== wanted.dataset.schemaVersion) {
     return new ExportError(
       'SCHEMA_CHANGED',
       `The open run ${snapshot} of ${id} (account ${scope.account}, run ${run}) is abandoned: another version of cgs-export started it with other columns.`,

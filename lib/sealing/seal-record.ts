@@ -42,7 +42,7 @@ export interface SealRecord {
   faults: readonly Fault[];
 }
 
-const sealRecordVersion = 7;
+const sealRecordVersion = 8;
 
 /** `at`: as for encodeState(). */
 export function encodeSealRecord(

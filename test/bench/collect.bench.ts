@@ -100,6 +100,7 @@ const ports = {
 try {
   const start = startCheckpoint({
     target: someTarget,
+    dataset: 'container_nodes',
     schemaVersion: 1,
     snapshot: '20261124T060000Z',
     scope: scopeOf(someTarget),

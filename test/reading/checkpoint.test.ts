@@ -27,7 +27,9 @@ const scope = {
   filters: { hostName: 'web', agentStatus: 'online' },
 };
 const snapshot = '20261124T060000Z';
-const start = { target, schemaVersion: 1, snapshot, scope, startedAtMs: 1_795_500_000_000 };
+const dataset = 'container_nodes';
+const read = { dataset, schemaVersion: 1, scope };
+const start = { target, ...read, snapshot, startedAtMs: 1_795_500_000_000 };
 
 test('gives the same run id for the same target, snapshot, scope and columns, and another for any other', () => {
   const id = runId(start);
@@ -43,6 +45,7 @@ test('gives the same run id for the same target, snapshot, scope and columns, an
     { ...start, scope: { ...scope, enterpriseProjectId: 'all_granted_eps' } },
     { ...start, scope: { ...scope, endpoint: 'https://other' } },
     { ...start, schemaVersion: 2 },
+    { ...start, dataset: 'container_clusters' },
   ].map(runId);
   expect(new Set([id, ...others]).size).toBe(others.length + 1);
 });
@@ -101,7 +104,7 @@ describe('a stored checkpoint', () => {
   test('of an earlier version is refused, not misread', () => {
     const earlier = encodeState('checkpoint', 3, { ...startCheckpoint(start), pages: [] });
     expect(() => decodeCheckpoint('c', earlier)).toThrow(
-      'c: has version 3, but this build reads version 6',
+      'c: has version 3, but this build reads version 7',
     );
   });
 });

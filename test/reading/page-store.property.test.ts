@@ -44,7 +44,8 @@ function startRun(): Checkpoint {
     enterpriseProjectId: null,
     filters: {},
   };
-  return startCheckpoint({ target: someTarget, schemaVersion: 1, snapshot, scope, startedAtMs: 0 });
+  const read = { dataset: 'container_nodes', schemaVersion: 1, scope };
+  return startCheckpoint({ target: someTarget, ...read, snapshot, startedAtMs: 0 });
 }
 
 interface Given {

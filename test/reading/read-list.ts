@@ -54,6 +54,7 @@ function toItem(id: string | null): Item {
 
 const start = startCheckpoint({
   target: { table: 'container_nodes', region: 'cn-south-4', projectId: 'p' },
+  dataset: 'container_nodes',
   schemaVersion: 1,
   snapshot: '20261124T060000Z',
   scope: {

@@ -35,6 +35,11 @@ function idsOf(store: MemoryStore, manifest: Manifest): string[] {
   return lines.map((line) => (JSON.parse(line) as { host_id: string }).host_id);
 }
 
+/** The target of the world after its `datasets` changed. */
+function otherDatasetOf({ createTarget, dataset }: TestExporter) {
+  return createTarget({ dataset: { ...dataset, name: 'container_clusters' } });
+}
+
 function nodes(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `host-${index}`);
 }
@@ -406,6 +411,35 @@ describe('timer', () => {
     world.clock.advance(61_000);
     const { snapshots } = await world.tick({ targets: [upgraded] });
     expect(snapshots[0]?.manifest).toMatchObject({ rows: 2_000, schemaVersion });
+  });
+
+  test('abandons the open run when the target has another dataset, and logs it', async () => {
+    const world = createTestExporter({ ids: nodes(2_000) });
+    expect((await world.tick()).status).toBe('paused');
+    world.clock.advance(61_000);
+    const { errors } = await world.tick({ targets: [otherDatasetOf(world)] });
+    expect(errors).toEqual([]);
+    expect(world.logs.map(({ fields }) => fields.code)).toContain('SCOPE_CHANGED');
+  });
+
+  test('never seals a dataset into a table that has another one', async () => {
+    const world = createTestExporter({ ids: nodes(3) });
+    expect((await world.tick()).status).toBe('sealed');
+    const keys = [...world.store.dump().keys()].filter((key) => !key.startsWith('_runs/'));
+    world.clock.advance(24 * 3_600_000);
+    const { errors, snapshots, requests } = await world.tick({ targets: [otherDatasetOf(world)] });
+    expect(errors).toMatchObject([
+      {
+        code: 'CONFIG',
+        message: expect.stringMatching(/asks for container_clusters, .* have container_nodes/),
+        hint: expect.stringContaining('another `table`'),
+      },
+    ]);
+    expect([snapshots, requests]).toEqual([[], 0]);
+    expect([...world.store.dump().keys()].filter((key) => !key.startsWith('_runs/'))).toEqual(keys);
+    // The target works again when its dataset is set back, once its back-off has passed.
+    world.clock.advance(24 * 3_600_000);
+    expect((await world.tick()).status).toBe('sealed');
   });
 
   test('abandons the open run when the scope changed, and logs it', async () => {

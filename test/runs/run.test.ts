@@ -59,6 +59,7 @@ function createRun(size: number) {
   const { scopeOf } = world.createTarget();
   const start = startCheckpoint({
     target: someTarget,
+    dataset: dataset.name,
     schemaVersion: dataset.schemaVersion,
     snapshot,
     scope: scopeOf('p1'),

@@ -17,6 +17,7 @@ function createSeal(timeoutMs: number, sealPace: SealPace | null = null, memoryM
   const store: Store = createMemoryStore({ nowMs: clock.nowMs });
   const start = startCheckpoint({
     target: someTarget,
+    dataset: 'container_nodes',
     schemaVersion: 1,
     snapshot: '20261124T060000Z',
     scope: scopeOf(someTarget),

@@ -12,6 +12,7 @@ import { scopeOf, someTarget } from '../support/stored-run.ts';
 
 const checkpoint = startCheckpoint({
   target: someTarget,
+  dataset: 'container_nodes',
   schemaVersion: 1,
   snapshot: '20261124T060000Z',
   scope: scopeOf(someTarget),
