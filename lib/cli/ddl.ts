@@ -154,7 +154,7 @@ function readLocation(
   throw configFault(setting, `${JSON.stringify(root)} cannot be used: ${fault}`, hint);
 }
 
-/** A location without a scheme is a path. */
+/** A location without a scheme is a path. Throws ConfigError if it names a host after file://, as the setting `store` does. */
 function readRoot(
   location: string | undefined,
   dialect: Dialect,
@@ -164,6 +164,10 @@ function readRoot(
   if (location === undefined) return dialect.locate(store);
   const isUrl = /^(?!file:)[a-z][a-z0-9+.-]+:/i.test(location);
   if (isUrl) return location.replace(/\/+$/, '');
+  if (/^file:\/\/(?!\/)/.test(location)) {
+    const hint = 'Write `file:/abs/dir` or the path alone for a folder.';
+    throw configFault('--location', 'names a host after file://', hint);
+  }
   const path = resolve(cwd, location.replace(/^file:(?:\/\/(?=\/))?/, ''));
   return dialect.locate({ kind: 'file', path });
 }

@@ -30,7 +30,8 @@ export const trino: Dialect = {
     if (store.kind === 'file') return `local://${store.path}`;
     return ['s3:/', store.bucket, ...(store.prefix === '' ? [] : [store.prefix])].join('/');
   },
-  findFault: () => null,
+  findFault: (root) =>
+    root.startsWith('obs://') ? 'Trino reads a bucket as s3://bucket/prefix' : null,
   explain(root, store) {
     return [
       'Run it in a catalog of the Hive connector, in a schema that exists: trino --catalog hive --schema <schema> --file <file>',

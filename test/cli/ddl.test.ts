@@ -128,6 +128,15 @@ describe('with a configuration file', () => {
 });
 
 describe('--location', () => {
+  test('a host after file:// is refused, as in the setting store', async () => {
+    const { code, runtime } = await ddl(
+      createLake(),
+      ...['--store', 'file:./lake', '--location', 'file://host/lake', '--json'],
+    );
+    expect(code).toBe(2);
+    expect(JSON.stringify(runtime.json())).toContain('names a host after file://');
+  });
+
   test.each([
     ['./copy', 'copy'],
     ['file:./copy/', 'copy'],

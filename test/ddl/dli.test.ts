@@ -15,7 +15,9 @@ test('says first that the statements were not run on DLI', () => {
 });
 
 test('declares columns and partition keys, and finds partitions with MSCK REPAIR TABLE', () => {
-  expect(script.text).toContain("OPTIONS (path 'obs://lake/cgs/container_nodes', datetimeRebaseMode 'CORRECTED')");
+  expect(script.text).toContain(
+    "OPTIONS (path 'obs://lake/cgs/container_nodes', datetimeRebaseMode 'CORRECTED')",
+  );
   expect(script.text).toContain('PARTITIONED BY (dt, rgn, prj)');
   expect(script.statements).toContain('MSCK REPAIR TABLE `container_nodes`');
   // A console stops at the first statement that fails.

@@ -53,7 +53,8 @@ test('in a folder the changes are picked from the whole store, because their fol
   expect(refresh).toHaveLength(2);
 });
 
-test('names of tables are quoted, and each location can be written', () => {
+test('names of tables are quoted, and each location but obs:// can be written', () => {
   expect(write('s3://lake').text).toContain('CREATE OR REPLACE VIEW "order" AS');
   expect(trino.findFault("local:///it's")).toBeNull();
+  expect(trino.findFault('obs://lake/cgs')).toContain('s3://');
 });
