@@ -14,7 +14,7 @@ import {
   writeClustersScript,
   writeNodesScript,
 } from '../support/lake-answers.ts';
-import { type Answer, listQuestions } from '../support/lake-oracle.ts';
+import { listQuestions } from '../support/lake-oracle.ts';
 import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
 import { connectTo, createCatalog, listHiveSettings, readRow } from './trino-server.ts';
 
@@ -135,7 +135,7 @@ test('reads clusters with times and numbers at their limits, and ignores what is
   await writeClusterLake(folder);
   await run(writeClustersScript(trino, `local://${folder}`).statements, 'clusters');
   for (const { sql, rows } of clusterQuestions) {
-    expect(await server.query(sql, 'clusters')).toEqual(rows);
+    expect(await query(sql, 'clusters')).toEqual(rows);
   }
 });
 
