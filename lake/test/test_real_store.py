@@ -1,5 +1,10 @@
-"""Tests the committer on a store of the exporter: 60 days, 3 targets, a drifted day, missed slots, a pruned month."""
+"""Tests the committer on two stores of the exporter.
 
+One has 60 days with a drifted day, missed slots and a pruned month. The other has two datasets, three versions of their
+columns, and whole numbers that a double cannot hold. Its rows are calculated without the exporter.
+"""
+
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,6 +23,15 @@ def sixty_days(tmp_path_factory):
     """Written by test/support/write-sixty-days.ts."""
     folder = tmp_path_factory.mktemp("sixty") / "store"
     writer = ["npx", "tsx", "test/support/write-sixty-days.ts", str(folder)]
+    subprocess.run(writer, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lake_world(tmp_path_factory):
+    """Written by test/support/write-lake-world.ts: `store`, and `rows.json` with the rows that were listed."""
+    folder = tmp_path_factory.mktemp("world")
+    writer = ["npx", "tsx", "test/support/write-lake-world.ts", str(folder)]
     subprocess.run(writer, cwd=ROOT, check=True, capture_output=True)
     return folder
 
@@ -65,6 +79,41 @@ def test_spark_and_duckdb_read_the_real_files(sixty_days, rest, spark, capsys):
     assert sort(map(without_zone, found)) == expected
     table = open_duckdb().sql(f"SELECT * FROM iceberg_scan('{world.load().metadata_location}')").to_arrow_table()
     assert sort(map(without_zone, table.to_pylist())) == expected
+
+
+def to_answer(cell):
+    """As rows.json has it: times in ISO 8601, whole numbers that a double cannot hold as text."""
+    if hasattr(cell, "isoformat"):
+        return cell.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    is_large = isinstance(cell, int) and abs(cell) > 2**53 - 1
+    return str(cell) if is_large else cell
+
+
+@pytest.mark.parametrize("source", ["container_clusters", "container_nodes"])
+def test_all_readers_find_the_listed_values_in_three_versions(lake_world, rest, spark, capsys, source):
+    world = World(lake_world / "store", rest, f"listed.{source}")
+    _, result = run(capsys, world.arguments("commit", "--json", f"--from={source}", "--verify"))
+    # The store has a manifest in a wrong place.
+    assert all("cn-nowhere-1" in error["message"] for error in result["errors"]), result["errors"]
+    listed = json.loads((lake_world / "rows.json").read_text())[source]
+    # The partition keys are not in the files.
+    columns = [name for name in listed["columns"] if name not in ("dt", "rgn", "prj")]
+    rows = [dict(zip(listed["columns"], row, strict=True)) for row in listed["rows"]]
+    kept = {tuple(row[name] for name in columns) for row in rows if row["verdict"] == "complete"}
+    names = ", ".join(columns)
+    table = world.load()
+    found = {
+        "PyIceberg": table.scan(selected_fields=tuple(columns)).to_arrow().select(columns).to_pylist(),
+        "DuckDB": open_duckdb()
+        .sql(f"SELECT {names} FROM iceberg_scan('{table.metadata_location}')")
+        .to_arrow_table()
+        .to_pylist(),
+        "Spark": [row.asDict() for row in spark.sql(f"SELECT {names} FROM lake.listed.{source}").collect()],
+    }
+    for reader, read in found.items():
+        values = [tuple(to_answer(row[name]) for name in columns) for row in read]
+        assert len(values) == len(kept), reader
+        assert set(values) == kept, reader
 
 
 def without_zone(row):

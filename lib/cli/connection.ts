@@ -132,9 +132,10 @@ export function withProgress<T>(
  * and this throws ConfigError if one of them is repeated.
  */
 function toConfigFlags(options: TargetOptions, isByFlags: boolean): ConfigFlags {
-  const { account = [], table = [], formats: list, ...flags } = options;
-  const formats = list?.split(',').map((item) => item.trim());
-  if (!isByFlags) return { ...flags, formats };
+  const { account = [], table = [], datasets, formats, ...others } = options;
+  const split = (list?: string) => list?.split(',').map((item) => item.trim());
+  const flags = { ...others, datasets: split(datasets), formats: split(formats) };
+  if (!isByFlags) return flags;
   const repeated = Object.entries({ account, table }).filter(([, names]) => names.length > 1);
   if (repeated.length > 0) {
     throw new ConfigError(
@@ -145,7 +146,7 @@ function toConfigFlags(options: TargetOptions, isByFlags: boolean): ConfigFlags 
       })),
     );
   }
-  return { ...flags, formats, account: account[0], table: table[0] };
+  return { ...flags, account: account[0], table: table[0] };
 }
 
 /** Returns which targets the options pick. Throws ConfigError for a name that the configuration does not have, or if none is picked. */

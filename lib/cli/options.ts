@@ -17,12 +17,13 @@ export type LogFormat = 'json' | 'pretty';
 
 type VerifyFlag = 'pins' | 'publicKey' | 'since';
 
-/** The parser gives text. `account` and `table` are repeatable, and `formats` is separated by commas. */
+/** The parser gives text. `account` and `table` are repeatable; `datasets` and `formats` are separated by commas. */
 export interface TargetOptions
-  extends Omit<ConfigFlags, 'account' | 'table' | 'formats' | 'logLevel' | VerifyFlag>,
+  extends Omit<ConfigFlags, 'account' | 'table' | 'datasets' | 'formats' | 'logLevel' | VerifyFlag>,
     CommonOptions {
   account?: string[];
   table?: string[];
+  datasets?: string;
   formats?: string;
 }
 
@@ -79,6 +80,10 @@ export function addTargetOptions(command: Command): void {
     .option('--iam-endpoint <url>', 'endpoint of IAM (default: that of the region)')
     .option('--api <name>', 'cgs or hss (default: by the endpoint)')
     .option('--enterprise-project <id>', 'only for hss (default: all_granted_eps)')
+    .option(
+      '--datasets <list>',
+      'what to export, separated by commas (default: container_nodes); container_clusters only for hss',
+    )
     .option('--formats <list>', 'file formats, separated by commas (default: parquet,ndjson)')
     .option('--quota-requests <n>', 'requests per quota window (default: 5)')
     .option('--quota-window-seconds <s>', 'length of the quota window (default: 60)');

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { exitCodes } from '../core/error-policy.ts';
 import { configFault } from '../core/errors.ts';
+import { datasets } from '../datasets/index.ts';
 import { parseDrift } from '../simulator/drift.ts';
 import { parseFault } from '../simulator/faults.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
@@ -17,7 +18,8 @@ import { buildConfiguration, writeConfiguration } from './simulated-config.ts';
 interface SimulateOptions extends CommonOptions {
   port: string;
   nodes: string;
-  clusters: string;
+  /** Undefined: not given. */
+  clusters?: string;
   flavour: 'cgs' | 'hss';
   /** False: --no-quota was given. */
   quota: boolean;
@@ -66,6 +68,7 @@ export const simulateCommand: CommandDefinition<SimulateOptions> = {
 };
 
 const flavourHelp = 'fields that nodes have: cgs (API of 2021) or hss (API of today)';
+const clustersDefault = '20';
 const driftHelp =
   'mean changes of the list per request: insert, delete, reorder; offline, online (agent), closed, opened (protection); and a seed. For example insert=2,delete=1,offline=0.5,seed=7';
 const modeHelp = 'sliding: any window of that length; fixed: one after another';
@@ -78,7 +81,10 @@ function addOptions(command: Command): void {
       'how many nodes each project has; with commas, as in 300,5000: the projects in turn',
       '300',
     )
-    .option('--clusters <n>', 'how many clusters each project has; only hss lists them', '20')
+    .option(
+      '--clusters <n>',
+      `how many clusters each project has; only hss lists them; if given, the configuration exports them too (default: ${clustersDefault})`,
+    )
     .addOption(choice('--flavour <name>', flavourHelp, ['cgs', 'hss']).default('hss'))
     .option('--seed <n>', 'seed of the made-up nodes', '1')
     .optionsGroup('Quota of the endpoint:')
@@ -116,6 +122,7 @@ async function runSimulate(options: SimulateOptions, session: Session): Promise<
   try {
     const configuration = buildConfiguration(simulator, options.quota ? quotaOf(options) : null, {
       api: options.flavour,
+      datasets: datasetsOf(options),
     });
     const file = options.writeConfig && resolve(runtime.cwd, options.writeConfig);
     if (file) await writeConfiguration(file, configuration);
@@ -139,7 +146,7 @@ function toSimulatorOptions(options: SimulateOptions): SimulatorOptions {
   return {
     port: readNumber('--port', options.port, 0),
     nodes: options.nodes.split(',').map((count) => readNumber('--nodes', count, 0)),
-    clusters: readNumber('--clusters', options.clusters, 0),
+    clusters: readNumber('--clusters', options.clusters ?? clustersDefault, 0),
     accounts: readNumber('--accounts', options.accounts, 1),
     ...(projects === undefined ? {} : { projects: readNumber('--projects', projects, 1) }),
     seed: readNumber('--seed', options.seed, 0),
@@ -161,6 +168,12 @@ function quotaOf(options: SimulateOptions): { requests: number; windowSeconds: n
     requests: readNumber('--quota-requests', options.quotaRequests, 1),
     windowSeconds: readNumber('--quota-window-seconds', options.quotaWindowSeconds, 0.001),
   };
+}
+
+/** What the exporter shall export. Null: its default, the nodes. */
+function datasetsOf({ clusters, flavour }: SimulateOptions): readonly string[] | null {
+  const isAsked = flavour === 'hss' && clusters !== undefined && Number(clusters) > 0;
+  return isAsked ? datasets.map(({ name }) => name) : null;
 }
 
 /** `50` or `20-80`. */
@@ -230,7 +243,12 @@ function describeFlags(
   const pace = options.quota
     ? `--quota-requests ${options.quotaRequests} --quota-window-seconds ${options.quotaWindowSeconds}`
     : '--quota-requests 50 --quota-window-seconds 1';
-  const flags = [...(options.flavour === 'cgs' ? ['--api cgs'] : []), pace].join(' ');
+  const asked = datasetsOf(options);
+  const flags = [
+    ...(options.flavour === 'cgs' ? ['--api cgs'] : []),
+    ...(asked === null ? [] : [`--datasets ${asked.join(',')}`]),
+    pace,
+  ].join(' ');
   const token =
     options.token === undefined ? [] : [`HUAWEICLOUD_SDK_SECURITY_TOKEN=${options.token}`];
   return [

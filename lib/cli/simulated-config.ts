@@ -11,13 +11,14 @@ const mark =
 /** For an endpoint without a quota: the exporter always needs one. */
 const ample = { requests: 50, windowSeconds: 1 };
 
-/** `quota`: the endpoint's; null if it has none. */
+/** `quota`: the endpoint's; null if it has none. `datasets`: of each target; null: the default. */
 export function buildConfiguration(
   { url, accounts }: Pick<Simulator, 'url' | 'accounts'>,
   quota: { requests: number; windowSeconds: number } | null,
-  { api }: { api: 'cgs' | 'hss' },
+  { api, datasets }: { api: 'cgs' | 'hss'; datasets: readonly string[] | null },
 ): string {
   const { requests, windowSeconds } = quota ?? ample;
+  const list = datasets === null ? '' : `, datasets: [${datasets.join(', ')}]`;
   const lines = accounts.flatMap(({ name, ak, sk, securityToken, projects }) => {
     const token = securityToken === null ? '' : `, securityToken: ${quote(securityToken)}`;
     return [
@@ -26,7 +27,7 @@ export function buildConfiguration(
       '    targets:',
       ...projects.map(
         ({ region, id }) =>
-          `      - { region: ${quote(region)}, projectId: ${quote(id)}, endpoint: ${quote(url)}, iamEndpoint: ${quote(url)}, api: ${api} }`,
+          `      - { region: ${quote(region)}, projectId: ${quote(id)}, endpoint: ${quote(url)}, iamEndpoint: ${quote(url)}, api: ${api}${list} }`,
       ),
     ];
   });

@@ -73,6 +73,9 @@ accounts:
         # cgs or hss. Default: cgs if the host of the endpoint starts with cgs., else hss.
         # api: hss
 
+        # What to export, each into a table of its own. container_clusters only for hss. Default: the nodes.
+        # datasets: [container_nodes, container_clusters]
+
         # Only for hss: all_granted_eps (the default), "0" for the default enterprise project, or the id of one.
         # enterpriseProjectId: all_granted_eps
 

@@ -20,6 +20,7 @@ const furtherFlags = {
   iamEndpoint: 'accounts.0.targets.0.iamEndpoint',
   api: 'accounts.0.targets.0.api',
   enterpriseProject: 'accounts.0.targets.0.enterpriseProjectId',
+  datasets: 'accounts.0.targets.0.datasets',
   formats: 'formats',
   quotaRequests: 'quota.requests',
   quotaWindowSeconds: 'quota.windowSeconds',
@@ -43,8 +44,11 @@ const allFlags = Object.keys(settingOf) as Flag[];
 
 /** Values as they are typed on the command line. */
 export type ConfigFlags = {
-  [Name in Exclude<Flag, 'formats' | 'pathStyle' | 'publicKey'> | 'logLevel']?: string | undefined;
+  [Name in Exclude<Flag, 'datasets' | 'formats' | 'pathStyle' | 'publicKey'> | 'logLevel']?:
+    | string
+    | undefined;
 } & {
+  datasets?: readonly string[] | undefined;
   formats?: readonly string[] | undefined;
   publicKey?: readonly string[] | undefined;
   pathStyle?: boolean | undefined;
@@ -111,7 +115,12 @@ export function partsFromFlags(
       folder: cwd,
       logLevel: flags.logLevel,
       pathOf: (path) =>
-        nameBySetting.get(path.replace(/^(formats|verify\.publicKeys)\.\d+$/, '$1')) ?? path,
+        nameBySetting.get(
+          path.replace(
+            /^(formats|verify\.publicKeys|accounts\.0\.targets\.0\.datasets)\.\d+$/,
+            '$1',
+          ),
+        ) ?? path,
     },
   );
 }

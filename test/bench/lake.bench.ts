@@ -17,8 +17,10 @@ import { spark } from '../../lib/ddl/spark.ts';
 import { trino } from '../../lib/ddl/trino.ts';
 import { type Asked, askPython } from '../engines/python-engine.ts';
 import { openSpark } from '../engines/spark-session.ts';
-import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
-import { type Answer, listQuestions, type Question } from '../support/lake-oracle.ts';
+import { findWrongAnswer, readQuestion, writeLakeScript } from '../support/lake-answers.ts';
+import { listQuestions } from '../support/lake-oracle.ts';
+import type { Question } from '../support/lake-question.ts';
+import type { Answer } from '../support/lake-truth.ts';
 import { createLargeLakeWorld } from '../support/lake-world.ts';
 import {
   connectTo,
@@ -119,7 +121,7 @@ interface Task {
 /** Returns the engine with its version, and the milliseconds of each question; null: it cannot answer this one. */
 async function measure(name: string, engine: Engine, { store, tables, questions }: Task) {
   const { dialect, quote } = engine;
-  const script = writeNodesScript(dialect, tables, dialect.locate({ kind: 'file', path: store }));
+  const script = writeLakeScript(dialect, tables, dialect.locate({ kind: 'file', path: store }));
   // The views of Trino do not show which snapshots are pruned.
   const asked = questions.filter((one) => !(one.needsTombstones && dialect === trino));
   const queries = asked.map((question) => readQuestion(question, script, quote));

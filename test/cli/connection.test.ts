@@ -96,6 +96,16 @@ describe('options without a configuration file', () => {
     expect(await targetsOf(options)).toEqual(['mine t']);
   });
 
+  test('separate datasets by commas: each is a target with a table of its own', async () => {
+    const options = { ...target, api: 'hss', datasets: 'container_nodes, container_clusters' };
+    expect(await targetsOf(options)).toEqual([
+      ...['default container_nodes', 'default container_clusters'],
+    ]);
+    expect(await issuesOf({ ...target, datasets: 'container_nodes,pods' })).toMatch(
+      /^--datasets .*: container_nodes, container_clusters\.$/,
+    );
+  });
+
   test('separate formats by commas', async () => {
     expect(await issuesOf({ ...target, formats: 'parquet, xml' })).toMatch(
       /^--formats .*\bparquet, ndjson\.$/,

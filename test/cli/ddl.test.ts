@@ -3,8 +3,10 @@
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { dialects } from '../../lib/ddl/dialects.ts';
 import { openDuck } from '../formats/readers.ts';
-import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
+import { writeLakeScript } from '../support/lake-answers.ts';
+import { clustersTable, createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
 import { call, createFolder } from './test-runtime.ts';
 
 let world: LakeWorld;
@@ -58,6 +60,16 @@ describe('with --store', () => {
     });
     expect(statements).toHaveLength(5);
     expect((await ddl(cwd, ...args)).runtime.out()).toBe(sql);
+  });
+
+  test.each(dialects)('$engine: each table has the columns of its dataset', async (dialect) => {
+    const cwd = createLake();
+    const args = ['ddl', '--engine', dialect.engine, '--store', 'file:./lake', '--json'];
+    const { statements } = (await call(args, { cwd })).runtime.json();
+    const root = dialect.locate({ kind: 'file', path: join(cwd, 'lake') });
+    const tables = [...world.tables].sort();
+    expect(tables).toContain(clustersTable);
+    expect(statements).toEqual(writeLakeScript(dialect, tables, root).statements);
   });
 
   test.each([

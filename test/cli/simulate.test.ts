@@ -105,6 +105,27 @@ test('--write-config writes a configuration that exports every project', async (
   await stop();
 });
 
+test('--clusters: the configuration and the command that are shown export the clusters too', async () => {
+  const args = ['--nodes', '20', '--clusters', '3', '--no-quota'];
+  const { runtime, stop } = await startSimulate([...args, '--write-config', 'sim.yml']);
+  const exported = await call(['export', '--json', '--config', 'sim.yml'], { cwd: runtime.cwd });
+  await stop();
+  const { snapshots } = exported.runtime.json() as { snapshots: { table: string; rows: number }[] };
+  expect(snapshots.map(({ table, rows }) => [table, rows])).toEqual([
+    ['container_nodes', 20],
+    ['container_clusters', 3],
+  ]);
+  const shown = await startSimulate(args);
+  await shown.stop();
+  expect(shown.runtime.out()).toContain(' --datasets container_nodes,container_clusters ');
+  // Only hss lists them, and by default only the nodes are exported.
+  for (const others of [['--flavour', 'cgs', '--clusters', '3'], ['--clusters', '0'], []]) {
+    const plain = await startSimulate(['--projects', '2', ...others]);
+    await plain.stop();
+    expect(plain.runtime.out()).not.toContain('datasets');
+  }
+});
+
 test('--drift changes statuses between snapshots', async () => {
   const args = ['--nodes', '50', '--no-quota', '--drift', 'offline=3,closed=2'];
   const { runtime, stop } = await startSimulate([...args, '--write-config', 'sim.yml']);

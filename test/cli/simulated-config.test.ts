@@ -19,7 +19,10 @@ test('is a valid configuration with every account, project and key', async () =>
   const cwd = createFolder();
   const file = join(cwd, 'sim.yml');
   const quota = { requests: 7, windowSeconds: 30 };
-  await writeConfiguration(file, buildConfiguration(simulator, quota, { api: 'hss' }));
+  await writeConfiguration(
+    file,
+    buildConfiguration(simulator, quota, { api: 'hss', datasets: null }),
+  );
   expect(statSync(file).mode & 0o777).toBe(0o600);
   const config = await loadConfig({ file, env: {}, cwd });
   expect(config.quota).toEqual({ requests: 7, windowSeconds: 30 });
@@ -44,7 +47,7 @@ test('replaces what it wrote before, and no other file', async () => {
   const file = join(createFolder(), 'cgs-export.yml');
   const simulator = await simulate();
   const texts = [8, 9].map((requests) =>
-    buildConfiguration(simulator, { requests, windowSeconds: 1 }, { api: 'cgs' }),
+    buildConfiguration(simulator, { requests, windowSeconds: 1 }, { api: 'cgs', datasets: null }),
   );
   for (const text of texts) await writeConfiguration(file, text);
   expect(readFileSync(file, 'utf8')).toBe(texts[1]);
@@ -56,7 +59,7 @@ test('replaces what it wrote before, and no other file', async () => {
 });
 
 test('an endpoint without a quota gets a quota that hardly waits', async () => {
-  expect(buildConfiguration(await simulate(), null, { api: 'hss' })).toContain(
+  expect(buildConfiguration(await simulate(), null, { api: 'hss', datasets: null })).toContain(
     'quota: { requests: 50, windowSeconds: 1 }',
   );
 });

@@ -18,6 +18,7 @@ import { describeProgress } from '../../lib/cli/verify.ts';
 import { probedSizesKey } from '../../lib/core/object-keys.ts';
 import { sha256 } from '../../lib/core/state.ts';
 import type { TargetStatus } from '../../lib/runs/target-status.ts';
+import { createLakeWorld } from '../support/lake-world.ts';
 import { createKeyPair } from '../support/signing-keys.ts';
 import { withoutRights } from '../support/without-rights.ts';
 import { call, createTestRuntime, exportSome, flagsFor } from './test-runtime.ts';
@@ -643,4 +644,30 @@ test('takes pins, keys and the time from the configuration, and options replace 
     2,
     [{ message: `verify.publicKeys.0: cannot read ${folder}/none.pem (ENOENT)` }],
   ]);
+});
+
+test('accepts signed snapshots of two datasets in three versions, and names each file that belongs to none', async () => {
+  const { signer } = createKeyPair();
+  const { cwd } = createTestRuntime();
+  const world = await createLakeWorld(signer);
+  world.writeTo(join(cwd, 'lake'));
+  writeFileSync(join(cwd, 'key.pem'), signer.publicPem);
+  writeFileSync(join(cwd, 'other.pem'), createKeyPair().signer.publicPem);
+  const run = async (key: string) => {
+    const { code, runtime } = await call([...verify, '--public-key', key, '--json'], { cwd });
+    return { code, ...(runtime.json() as { faults: { key: string }[]; notProven: string }) };
+  };
+  const found = await run('key.pem');
+  const place = 'prj=00000000000000000000000000000123/20260106T060000Z';
+  const strays = ['container_clusters', 'container_nodes'].flatMap((table) => [
+    `_manifests/${table}/rgn=cn-nowhere-1/${place}.json`,
+    `${table}/dt=2026-01-06/rgn=cn-south-4/${place}-000000000000.parquet`,
+  ]);
+  expect([found.code, found.faults.map(({ key }) => key).sort()]).toEqual([5, strays.sort()]);
+  for (const key of strays) rmSync(join(cwd, 'lake', key));
+  expect(await run('key.pem')).toMatchObject({
+    ...{ code: 0, faults: [], manifests: world.snapshots.length },
+    notProven: expect.not.stringContaining('rewrite'),
+  });
+  expect((await run('other.pem')).code).toBe(5);
 });

@@ -43,6 +43,7 @@ describe('flags', () => {
         enterpriseProject: '0',
         account: 'prod',
         table: 't',
+        datasets: ['container_clusters'],
         formats: ['parquet'],
         quotaRequests: '2.5',
         quotaWindowSeconds: '30',
@@ -63,7 +64,10 @@ describe('flags', () => {
         {
           name: 'prod',
           targets: [
-            { iamEndpoint: 'https://iam.example.com', enterpriseProjectId: '0', table: 't' },
+            {
+              ...{ iamEndpoint: 'https://iam.example.com', enterpriseProjectId: '0', table: 't' },
+              dataset: 'container_clusters',
+            },
           ],
         },
       ],
@@ -79,10 +83,16 @@ describe('flags', () => {
   });
 
   test('are the paths of their faults', async () => {
-    const bad = { endpoint: 'http://example.com', api: 'v5', formats: ['csv'], obsEndpoint: 'x' };
+    const bad = {
+      ...{ endpoint: 'http://example.com', api: 'v5', obsEndpoint: 'x' },
+      ...{ formats: ['csv'], datasets: ['pods'] },
+    };
     const error = await failureOf(() => configFromFlags(bad, key, '/'));
     expect(error.issues.map(({ path }) => path).sort()).toEqual(
-      ['--api', '--endpoint', '--formats', '--obs-endpoint', '--region', '--store'].sort(),
+      [
+        ...['--api', '--datasets', '--endpoint', '--formats', '--obs-endpoint', '--region'],
+        '--store',
+      ].sort(),
     );
     const noKey = await failureOf(() => configFromFlags(flags, {}, '/'));
     expect(noKey.issues.map(({ path }) => path)).toEqual(['HUAWEICLOUD_SDK_AK']);

@@ -167,3 +167,46 @@ test('all readers read a table with snapshots of two versions', async () => {
   expect(JSON.parse(await run('report', '--json', '--out', './report')).status).toBe('written');
   expect(await run('history')).toContain('complete');
 });
+
+test('all readers leave out the columns of a later version', async () => {
+  const later: Dataset = {
+    ...{ ...containerNodes, schemaVersion: 2 },
+    columns: [
+      ...containerNodes.columns.slice(0, -1),
+      { name: 'zone_2027', type: 'string' },
+      ...containerNodes.columns.slice(-1),
+    ],
+    normalize(record, context) {
+      const row = containerNodes.normalize(record, context);
+      return [...row.slice(0, -1), String(record.host_name), ...row.slice(-1)];
+    },
+  };
+  const world = createTestExporter({ ids: ['h1', 'h2'] });
+  await world.exportNow({ targets: [world.createTarget()] });
+  world.clock.advance(86_400_000);
+  world.endpoint.ids = ['h1', 'h3'];
+  const { errors } = await world.exportNow({ targets: [world.createTarget({ dataset: later })] });
+  expect(errors).toEqual([]);
+  const cwd = createFolder();
+  copyToFolder(world.store, join(cwd, 'lake'));
+  const run = async (...args: string[]) => {
+    const { code, runtime } = await call([...args, '--store', 'file:./lake'], { cwd });
+    expect(code, runtime.err()).toBe(0);
+    return runtime.out();
+  };
+  const read = async (...args: string[]) =>
+    (await run(...args, '--format', 'ndjson'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  await run('verify');
+  const nodes = await read('nodes');
+  expect(nodes.map(({ host_id }) => host_id)).toEqual(['h1', 'h3']);
+  expect(Object.keys(nodes[0])).toEqual(containerNodes.columns.map(({ name }) => name));
+  const diff = await read('diff');
+  expect(diff.map(({ host_id, change }) => [host_id, change])).toEqual([
+    ['h2', 'removed'],
+    ['h3', 'added'],
+  ]);
+  expect(JSON.parse(await run('report', '--json', '--out', './report')).status).toBe('written');
+});

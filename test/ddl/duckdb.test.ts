@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { duckdb } from '../../lib/ddl/duckdb.ts';
 import type { Script } from '../../lib/ddl/script.ts';
 import { createTempDir } from '../formats/readers.ts';
-import { findWrongAnswer, readQuestion, writeNodesScript } from '../support/lake-answers.ts';
-import { type Answer, listQuestions } from '../support/lake-oracle.ts';
+import { findWrongAnswer, readQuestion, writeLakeScript } from '../support/lake-answers.ts';
+import { listQuestions } from '../support/lake-oracle.ts';
+import { type Answer, toAnswer } from '../support/lake-truth.ts';
 import { createLakeWorld, type LakeWorld, reservedTable } from '../support/lake-world.ts';
 
 const temp = createTempDir();
@@ -19,7 +20,7 @@ let script: Script;
 beforeAll(async () => {
   world = await createLakeWorld();
   world.writeTo(lake);
-  script = writeNodesScript(duckdb, world.tables, lake);
+  script = writeLakeScript(duckdb, world.tables, lake);
 });
 afterAll(() => temp.remove());
 
@@ -46,7 +47,7 @@ async function read(connection: DuckDBConnection, sql: string): Promise<Answer[]
       if (cell instanceof DuckDBTimestampTZValue) {
         return new Date(Number(cell.micros / 1000n)).toISOString();
       }
-      return typeof cell === 'bigint' ? Number(cell) : (cell as Answer);
+      return typeof cell === 'bigint' ? toAnswer(cell) : (cell as Answer);
     }),
   );
 }
@@ -107,16 +108,16 @@ describe('DuckDB', () => {
       rmSync(join(grown, path));
     }
     // DuckDB creates views of a table only if it has rows.
-    const [table = ''] = world.tables;
+    const earlier = world.tables.filter((table) => table !== reservedTable);
     await inSession(temp.path('grown.duckdb'), async (connection) => {
-      await connection.run(writeNodesScript(duckdb, [table], grown).text);
+      await connection.run(writeLakeScript(duckdb, earlier, grown).text);
       expect(await read(connection, 'SELECT count(*) FROM container_nodes_changes')).toEqual([[0]]);
       expect(await read(connection, 'SELECT count(*) FROM container_nodes_coverage')).not.toEqual([
         [0],
       ]);
       cpSync(later, grown, { recursive: true });
-      const asked = writeNodesScript(duckdb, world.tables, grown);
-      await connection.run(writeNodesScript(duckdb, [reservedTable], grown).text);
+      const asked = writeLakeScript(duckdb, world.tables, grown);
+      await connection.run(writeLakeScript(duckdb, [reservedTable], grown).text);
       expect(await findWrongAnswers(connection, asked)).toEqual([]);
     });
   });
@@ -135,7 +136,7 @@ describe('DuckDB', () => {
 
   test('cannot create views of a table without snapshots', async () => {
     await inSession(':memory:', async (connection) => {
-      const run = connection.run(writeNodesScript(duckdb, ['nodes'], lake).text);
+      const run = connection.run(writeLakeScript(duckdb, ['nodes'], lake).text);
       await expect(run).rejects.toThrow('No files found');
     });
   });

@@ -1,8 +1,8 @@
 """Responsible for asking an engine in Python: reads a JSON object from stdin, runs its statements, then its queries.
 
 Usage: ask.py ENGINE, with {"statements": [SQL], "queries": [SQL], "database": text} on stdin; "database", only for chdb,
-can be absent. Runs the statements twice. Prints a JSON array: by
-query, its rows (times as ISO 8601 in UTC with milliseconds) or {"error": text}, and the milliseconds it took.
+can be absent. Runs the statements twice. Prints a JSON array: by query, its rows or {"error": text}, and the milliseconds it
+took. Times are ISO 8601 in UTC with milliseconds. Whole numbers that a double cannot hold are text.
 """
 
 import datetime
@@ -48,6 +48,8 @@ def to_json(cell):
     if isinstance(cell, datetime.datetime):
         utc = cell.astimezone(datetime.timezone.utc)
         return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(cell, int) and abs(cell) > 2**53 - 1:
+        return str(cell)
     return cell
 
 

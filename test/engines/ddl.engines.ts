@@ -9,14 +9,9 @@ import { duckdb } from '../../lib/ddl/duckdb.ts';
 import { pageOf } from '../docs/pages.ts';
 import { createTempDir } from '../formats/readers.ts';
 import { clusterQuestions, writeClusterLake } from '../support/cluster-lake.ts';
-import {
-  findWrongAnswer,
-  readQuestion,
-  writeClustersScript,
-  writeNodesScript,
-} from '../support/lake-answers.ts';
+import { findWrongAnswer, readQuestion, writeLakeScript } from '../support/lake-answers.ts';
 import { listQuestions } from '../support/lake-oracle.ts';
-import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
+import { clustersTable, createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
 import { askPython } from './python-engine.ts';
 
 const temp = createTempDir();
@@ -35,7 +30,7 @@ const engines: [string, Dialect][] = [
 
 describe.each(engines)('%s', (engine, dialect) => {
   test('answers all questions', () => {
-    const script = writeNodesScript(dialect, world.tables, lake);
+    const script = writeLakeScript(dialect, world.tables, lake);
     const questions = listQuestions(world, Date.now());
     const queries = questions.map((question) => readQuestion(question, script));
     const answers = askPython(engine, script.statements, queries);
@@ -46,7 +41,7 @@ describe.each(engines)('%s', (engine, dialect) => {
   test('reads clusters with times and numbers at their limits, and ignores what is no manifest', async () => {
     const folder = temp.path(`clusters-${engine}`);
     await writeClusterLake(folder);
-    const { statements } = writeClustersScript(dialect, folder);
+    const { statements } = writeLakeScript(dialect, [clustersTable], folder);
     const queries = clusterQuestions.map(({ sql }) => sql);
     const answers = askPython(engine, statements, queries);
     expect(answers.map(({ rows }) => rows)).toEqual(clusterQuestions.map(({ rows }) => rows));
@@ -56,7 +51,7 @@ describe.each(engines)('%s', (engine, dialect) => {
     const unchanged = temp.path(`unchanged-${engine}`);
     cpSync(lake, unchanged, { recursive: true });
     rmSync(join(unchanged, 'container_nodes_changes'), { recursive: true });
-    const { statements } = writeNodesScript(dialect, world.tables, unchanged);
+    const { statements } = writeLakeScript(dialect, world.tables, unchanged);
     const count = (table: string) => `SELECT count(*) FROM ${table}`;
     const [changes, snapshots] = askPython(engine, statements, [
       count('container_nodes_changes'),
@@ -67,11 +62,13 @@ describe.each(engines)('%s', (engine, dialect) => {
 });
 
 test('the statements of docs/query.md return the same rows in both', () => {
-  const blocks = pageOf('docs/query.md').blocks.filter(({ info }) => /^sql question=/.test(info));
+  const blocks = pageOf('docs/query.md').blocks.filter(({ info }) =>
+    /^sql (?:question|clusters)=/.test(info),
+  );
   expect(blocks.length).toBeGreaterThan(8);
   const queries = blocks.map(({ text }) => text.replace(/;$/, ''));
   const [one, other] = engines.map(([engine, dialect]) => {
-    const { statements } = writeNodesScript(dialect, world.tables, lake);
+    const { statements } = writeLakeScript(dialect, world.tables, lake);
     return askPython(engine, statements, queries).map(({ rows }) =>
       rows.map((row) => JSON.stringify(row)).sort(),
     );
@@ -82,7 +79,7 @@ test('the statements of docs/query.md return the same rows in both', () => {
 });
 
 test('ClickHouse creates the views of a table without snapshots, and they are empty', () => {
-  const { statements } = writeNodesScript(clickhouse, ['nodes'], lake);
+  const { statements } = writeLakeScript(clickhouse, ['nodes'], lake);
   const names = ['', '_changes', '_snapshots', '_latest', '_coverage'];
   const queries = names.map((suffix) => `SELECT count(*) FROM nodes${suffix}`);
   const answers = askPython('chdb', statements, queries);

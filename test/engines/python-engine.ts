@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import type { Answer } from '../support/lake-oracle.ts';
+import type { Answer } from '../support/lake-truth.ts';
 
 export interface Asked {
   rows: Answer[][];

@@ -1,5 +1,6 @@
 # Responsible for one Spark session for tests. Reads one statement in each line of stdin, as a JSON string, and prints one line of
-# JSON for it: {"rows": [...]} or {"error": "..."}. Times are in UTC, to the millisecond: 2026-11-24T06:00:00.000Z.
+# JSON for it: {"rows": [...]} or {"error": "..."}. Times are in UTC, to the millisecond: 2026-11-24T06:00:00.000Z. Whole numbers that a
+# double cannot hold are text.
 # Usage: spark_session.py hive|in-memory FOLDER small|large [NAME=VALUE ...]. The folder gets the metastore. large: as Spark is by
 # default, for many rows. The others are settings.
 
@@ -47,6 +48,8 @@ spark.sparkContext.setLogLevel("ERROR")
 def plain(value):
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds") + "Z"
+    if isinstance(value, int) and abs(value) > 2**53 - 1:
+        return str(value)
     if isinstance(value, Row):
         return value.asDict(recursive=True)
     if isinstance(value, list):

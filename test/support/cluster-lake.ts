@@ -32,7 +32,7 @@ export async function writeClusterLake(folder: string): Promise<void> {
     target: { table, region: 'cn-south-4', projectId: 'p1' },
     snapshot: '20261124T060000Z',
     pages: [{ records }],
-    list: { dataset: containerClusters, member: 'cluster_info_list' },
+    dataset: containerClusters,
   });
   const ports = createSealPorts(store, clock, { dataset: containerClusters });
   const { manifest, manifestKey } = await clock.run(sealStored(ports, run));

@@ -1,14 +1,15 @@
 // Responsible for asking an engine the questions of lake-oracle.ts with the SQL of `ddl`, and for comparing what it answers.
 
 import type { Dataset } from '../../lib/core/ports.ts';
-import { containerClusters } from '../../lib/datasets/container-clusters.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { asOfExample, type Dialect } from '../../lib/ddl/dialect.ts';
 import type { LakeTable } from '../../lib/ddl/lake-table.ts';
 import { type Script, writeScript } from '../../lib/ddl/script.ts';
 import { changeColumns } from '../../lib/snapshots/changes.ts';
 import { listProtectionMeasures } from '../../lib/snapshots/protection.ts';
-import type { Answer, Question } from './lake-oracle.ts';
+import type { Question } from './lake-question.ts';
+import type { Answer } from './lake-truth.ts';
+import { datasetOfTable } from './lake-world.ts';
 
 /** As the command makes it for a table of container nodes. */
 export function describeNodesTable(table: string, root: string): LakeTable {
@@ -23,18 +24,9 @@ function describeTable(dataset: Dataset, table: string, root: string): LakeTable
   };
 }
 
-/** For the store of cluster-lake.ts. */
-export function writeClustersScript(dialect: Dialect, root: string): Script {
-  const table = describeTable(containerClusters, containerClusters.name, root);
-  return writeScript(dialect, [table], { root, store: null });
-}
-
-export function writeNodesScript(
-  dialect: Dialect,
-  tables: readonly string[],
-  root: string,
-): Script {
-  const described = tables.map((table) => describeNodesTable(table, root));
+/** `tables`: names of lake-world.ts. */
+export function writeLakeScript(dialect: Dialect, tables: readonly string[], root: string): Script {
+  const described = tables.map((table) => describeTable(datasetOfTable(table), table, root));
   return writeScript(dialect, described, { root, store: null });
 }
 

@@ -1,225 +1,27 @@
-// Responsible for what query engines must answer about a store of lake-world.ts: questions in SQL, each with its rows, which are
-// calculated from the records that were listed. Uses no code of lib/, so that it shares no mistake with it.
+// Responsible for what query engines must answer about a store of lake-world.ts: questions in SQL, each with its rows, as
+// lake-truth.ts has them. Not responsible for questions about what only clusters have: lake-cluster-questions.ts.
 
-import type { ColumnVersion, LakeWorld, ListedNode, ServedSnapshot } from './lake-world.ts';
+import { askClusters } from './lake-cluster-questions.ts';
+import { type Asked, count, countIf, type Question } from './lake-question.ts';
+import {
+  type Answer,
+  countOf,
+  findNewest,
+  groupBy,
+  isoOf,
+  listStored,
+  type OracleRow,
+  type Placed,
+  sum,
+  sumWhole,
+  type TrueSnapshot,
+  targetOf,
+  tellTruth,
+} from './lake-truth.ts';
+import type { DatasetName, LakeWorld } from './lake-world.ts';
 
-/** A time is ISO 8601 in UTC with milliseconds. */
-export type Answer = string | number | boolean | null;
-
-export interface Question {
-  name: string;
-  table: string;
-  /**
-   * Identifiers with a case or a reserved word are in double quotes. `{asOf}` stands for the query as of the time `asOf`, which is in
-   * the script of `ddl`.
-   */
-  sql: string;
-  asOf: string | null;
-  /** True: only for an engine that can see which snapshots are pruned. */
-  needsTombstones: boolean;
-  /** In any order. */
-  rows: Answer[][];
-}
-
-type OracleRow = Record<string, Answer>;
-
-const fields = [
-  'host_id',
-  'host_name',
-  'host_status',
-  'agent_status_raw',
-  'protect_status',
-  'asset',
-  'vulnerability',
-  'protect_interrupt',
-  'degradation_reason',
-  'private_ip',
-  'is_container_node',
-  'version',
-];
-
-function isoOf(timeMs: number): string {
-  return new Date(timeMs).toISOString();
-}
-
-function nameOf(timeMs: number): string {
-  return isoOf(timeMs).replaceAll(/[-:]|\.\d+/g, '');
-}
-
-/** What the exporter must store of a record, apart from the columns with dates. */
-function describe(record: ListedNode, version: ColumnVersion): OracleRow {
-  const isEarlier = version === 'earlier';
-  const raw = record.agent_status ?? null;
-  return {
-    ...Object.fromEntries(fields.map((name) => [name, record[name] ?? null])),
-    ...(isEarlier ? { is_container_node: null, version: null } : {}),
-    agent_status_raw: raw,
-    agent_status: raw === 'not_register' ? 'not_installed' : raw,
-  };
-}
-
-interface Change {
-  host_id: string;
-  change: 'added' | 'removed' | 'changed';
-  before: OracleRow | null;
-  after: OracleRow | null;
-}
-
-export interface TrueSnapshot {
-  served: ServedSnapshot;
-  snapshot: string;
-  previous: string | null;
-  rows: OracleRow[];
-  /** Null: it was compared with none. */
-  changes: Change[] | null;
-  /** The snapshot that it was compared with. */
-  since: ServedSnapshot | null;
-}
-
-/** Each snapshot with its rows, their dates and its changes, in the order in which they were sealed. */
-function tellTruth({ snapshots }: LakeWorld): TrueSnapshot[] {
-  const ends = new Map<object, { newest: TrueSnapshot; complete: TrueSnapshot | null }>();
-  return snapshots.map((served) => {
-    const end = ends.get(served.target);
-    const found = describeSnapshot(served, end?.complete ?? null);
-    const one = { ...found, previous: end?.newest.snapshot ?? null };
-    const isComplete = served.verdict === 'complete';
-    ends.set(served.target, { newest: one, complete: isComplete ? one : (end?.complete ?? null) });
-    return one;
-  });
-}
-
-function describeSnapshot(
-  served: ServedSnapshot,
-  base: TrueSnapshot | null,
-): Omit<TrueSnapshot, 'previous'> {
-  const at = isoOf(served.timeMs);
-  const isDrifted = served.verdict === 'drifted';
-  const known = new Map((base?.rows ?? []).map((row) => [row.host_id, row]));
-  const rows = served.records.map((record): OracleRow => {
-    const row = describe(record, served.version);
-    const before = known.get(row.host_id ?? '');
-    const since = (name: string) =>
-      isDrifted
-        ? null
-        : before && before[name] === row[name]
-          ? (before[`${name}_since`] ?? null)
-          : at;
-    return {
-      snapshot_at: at,
-      fetched_at: isoOf(served.fetchedAtMs),
-      ...row,
-      first_seen_at: isDrifted ? null : (before?.first_seen_at ?? at),
-      agent_status_since: since('agent_status'),
-      protect_status_since: since('protect_status'),
-    };
-  });
-  const isCompared = !isDrifted && base !== null;
-  const changes = isCompared ? compare(base.rows, rows, base.served.version !== 'earlier') : null;
-  const snapshot = nameOf(served.timeMs);
-  return { served, snapshot, rows, changes, since: isCompared ? base.served : null };
-}
-
-/** `hasAll`: the older rows have all columns. */
-function compare(
-  older: readonly OracleRow[],
-  newer: readonly OracleRow[],
-  hasAll: boolean,
-): Change[] {
-  const before = new Map(older.map((row) => [row.host_id, row]));
-  const after = new Map(newer.map((row) => [row.host_id, row]));
-  const compared = [...fields, 'agent_status'].filter(
-    (name) => hasAll || !['is_container_node', 'version'].includes(name),
-  );
-  return [...new Set([...before.keys(), ...after.keys()])].flatMap((id): Change[] => {
-    const [was, is] = [before.get(id) ?? null, after.get(id) ?? null];
-    const isEqual = was && is && compared.every((name) => was[name] === is[name]);
-    if (isEqual) return [];
-    const change = was === null ? 'added' : is === null ? 'removed' : 'changed';
-    return [{ host_id: String(id), change, before: was, after: is }];
-  });
-}
-
-/** Rows by the values of `key`, each with what `count` makes of the group. */
-function groupBy<T>(
-  items: readonly T[],
-  key: (item: T) => Answer[],
-  count: (group: readonly T[]) => Answer[],
-): Answer[][] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const id = JSON.stringify(key(item));
-    const group = groups.get(id);
-    if (group) group.push(item);
-    else groups.set(id, [item]);
-  }
-  return [...groups].map(([id, group]) => [...JSON.parse(id), ...count(group)]);
-}
-
-/** A row with its snapshot. */
-interface Placed {
-  one: TrueSnapshot;
-  row: OracleRow;
-}
-
-const targetOf = ({ served: { target } }: TrueSnapshot): Answer[] => [
-  target.region,
-  target.projectId,
-];
-const sum = (values: readonly (Answer | undefined)[]) =>
-  values.reduce<number>((total, value) => total + (typeof value === 'number' ? value : 0), 0);
-const countOf = <T>(items: readonly T[], is: (item: T) => boolean) => items.filter(is).length;
 const isUnprotected = (row: OracleRow) => row.protect_status !== 'opened';
 const isOffline = (row: OracleRow) => row.agent_status === 'offline';
-
-/** What must be in `<table>_latest`, or in a query as of `timeMs`: a name after it is too new. */
-function findNewest(all: readonly TrueSnapshot[], timeMs: number): TrueSnapshot[] {
-  const newest = new Map<string, TrueSnapshot>();
-  for (const one of all) {
-    const { served } = one;
-    if (served.verdict !== 'complete' || served.timeMs > timeMs) continue;
-    const id = JSON.stringify(targetOf(one));
-    const known = newest.get(id);
-    if (!known || known.served.timeMs < served.timeMs) newest.set(id, one);
-  }
-  return [...newest.values()];
-}
-
-/** Of the rows that are stored: not those of pruned snapshots, and those of stray files too. */
-function listStored(all: readonly TrueSnapshot[]): Placed[] {
-  return all.flatMap((one) => {
-    const copies = one.served.isPruned ? 0 : 1 + one.served.strays;
-    return Array.from({ length: copies }, () => one.rows.map((row) => ({ one, row }))).flat();
-  });
-}
-
-/** The columns of listRows(). */
-export const readColumns = [
-  ...[
-    'dt',
-    'rgn',
-    'prj',
-    'snapshot_at',
-    'fetched_at',
-    'verdict',
-    'region',
-    'project_id',
-    'agent_status',
-  ],
-  ...[...fields, 'first_seen_at', 'protect_status_since', 'public_ip'],
-];
-
-/** All stored rows of a table with readColumns. */
-export function listRows(world: LakeWorld, table: string): Answer[][] {
-  const all = tellTruth(world).filter(({ served }) => served.target.table === table);
-  return listStored(all).map(({ one, row }) => {
-    const { target, timeMs, verdict } = one.served;
-    const { region, projectId } = target;
-    const place = { dt: isoOf(timeMs).slice(0, 10), rgn: region, prj: projectId };
-    const cells: OracleRow = { ...row, ...place, verdict, region, project_id: projectId };
-    return readColumns.map((name) => cells[name] ?? null);
-  });
-}
 
 const hourMs = 3_600_000;
 
@@ -229,44 +31,68 @@ export function listQuestions(world: LakeWorld, nowMs: number): Question[] {
   return world.tables.flatMap((table) => {
     const all = truth.filter(({ served }) => served.target.table === table);
     const name = (suffix: string) => `"${table}${suffix}"`;
+    const dataset = all[0]?.served.target.dataset ?? 'container_nodes';
     const questions = [
-      ...askRows(name(''), listStored(all)),
-      ...askNewest(name('_latest'), findNewest(all, nowMs + 24 * hourMs)),
-      ...askSnapshots(name('_snapshots'), all),
-      askCoverage(name('_coverage'), all),
-      ...askChanges(name('_changes'), all),
-      ...askAsOf(all),
+      ...askPlaces(name(''), listStored(all)),
+      ...(dataset === 'container_nodes'
+        ? [...askNodes(name(''), listStored(all)), askChangedNodes(name('_changes'), all)]
+        : askClusters(name, all)),
+      ...askNewest(name('_latest'), findNewest(all, nowMs + 24 * hourMs), counted[dataset]),
+      ...askSnapshots(name('_snapshots'), all, counted[dataset]),
+      askCoverage(name('_coverage'), all, counted[dataset]),
+      askChanges(name('_changes'), all),
+      ...askAsOf(all, counted[dataset]),
     ];
     return questions.map((question) => {
-      return { table, asOf: null, needsTombstones: false, ...question };
+      return { table, asOf: null, needsTombstones: false, needsTimes: false, ...question };
     });
   });
 }
 
-type Asked = Pick<Question, 'name' | 'sql' | 'rows'> & Partial<Question>;
-
-const count = 'count(*)';
-const countIf = (condition: string) => `sum(CASE WHEN ${condition} THEN 1 ELSE 0 END)`;
 const isUnprotectedSql = "protect_status IS NULL OR protect_status <> 'opened'";
 
-function askRows(from: string, rows: readonly Placed[]): Asked[] {
-  const { one: first, row: firstRow } = rows[0] as Placed;
-  const dateOf = ({ one }: Placed) => isoOf(one.served.timeMs).slice(0, 10);
-  const hasText =
-    (name: string, text: Answer) =>
-    ({ row }: Placed) =>
-      row[name] === text;
-  const probe = (name: string, column: string, value: string): Asked => ({
-    name: `probe by ${name}`,
-    sql: `SELECT region, project_id, ${count} FROM ${from} WHERE ${column} = '${value}' GROUP BY region, project_id`,
-    rows: groupBy(
-      rows.filter(({ one, row }) =>
-        column === 'prj' ? one.served.target.projectId === value : row[column] === value,
-      ),
-      ({ one }) => targetOf(one),
-      (group) => [group.length],
-    ),
-  });
+/** What is counted of the rows of a dataset. */
+interface Counted {
+  /** In a query of rows. */
+  sql: readonly string[];
+  count(rows: readonly OracleRow[]): Answer[];
+  /** The columns of `_snapshots`, and those of `_coverage`. */
+  measures: readonly string[];
+  coverage: readonly string[];
+  measure(rows: readonly OracleRow[]): Answer[];
+  /** Columns with dates of rows. */
+  since: readonly string[];
+}
+
+const measureNodes = (rows: readonly OracleRow[]) => [
+  countOf(rows, isUnprotected),
+  countOf(rows, isOffline),
+];
+
+const counted: Readonly<Record<DatasetName, Counted>> = {
+  container_nodes: {
+    sql: ['sum(asset)', countIf(isUnprotectedSql), countIf("agent_status = 'offline'")],
+    count: (rows) => [sum(rows.map(({ asset }) => asset)), ...measureNodes(rows)],
+    measures: ['unprotected', 'offline'],
+    coverage: ['nodes', 'unprotected', 'offline'],
+    measure: measureNodes,
+    since: ['first_seen_at', 'agent_status_since', 'protect_status_since'],
+  },
+  container_clusters: {
+    sql: ['sum(active_nodes_number)', countIf("status = 'Available'")],
+    count: (rows) => [
+      sumWhole(rows.map((row) => row.active_nodes_number)),
+      countOf(rows, ({ status }) => status === 'Available'),
+    ],
+    measures: [],
+    coverage: ['"rows"'],
+    measure: () => [],
+    since: ['first_seen_at', 'status_since', 'agent_ds_install_status_since'],
+  },
+};
+
+/** What does not depend on the dataset. */
+function askPlaces(from: string, rows: readonly Placed[]): Asked[] {
   return [
     {
       name: 'rows of each account, region and project',
@@ -286,6 +112,42 @@ function askRows(from: string, rows: readonly Placed[]): Asked[] {
         (group) => [group.length],
       ),
     },
+    {
+      name: 'instants',
+      sql: `SELECT region, project_id, min(snapshot_at), max(snapshot_at), min(fetched_at), max(fetched_at) FROM ${from} GROUP BY region, project_id`,
+      rows: groupBy(
+        rows,
+        ({ one }) => targetOf(one),
+        (group) =>
+          ['snapshot_at', 'fetched_at'].flatMap((name) => {
+            const times = group.map(({ row }) => String(row[name])).sort();
+            return [times[0] ?? null, times.at(-1) ?? null];
+          }),
+      ),
+    },
+  ];
+}
+
+const dateOf = ({ one }: Placed) => isoOf(one.served.timeMs).slice(0, 10);
+
+function askNodes(from: string, rows: readonly Placed[]): Asked[] {
+  const { one: first, row: firstRow } = rows[0] as Placed;
+  const hasText =
+    (name: string, text: Answer) =>
+    ({ row }: Placed) =>
+      row[name] === text;
+  const probe = (name: string, column: string, value: string): Asked => ({
+    name: `probe by ${name}`,
+    sql: `SELECT region, project_id, ${count} FROM ${from} WHERE ${column} = '${value}' GROUP BY region, project_id`,
+    rows: groupBy(
+      rows.filter(({ one, row }) =>
+        column === 'prj' ? one.served.target.projectId === value : row[column] === value,
+      ),
+      ({ one }) => targetOf(one),
+      (group) => [group.length],
+    ),
+  });
+  return [
     {
       name: 'sums and extremes',
       sql: `SELECT ${count}, sum(asset), min(asset), max(asset), sum(vulnerability), ${countIf('protect_interrupt')}, ${countIf('protect_interrupt IS NULL')} FROM ${from}`,
@@ -323,19 +185,6 @@ function askRows(from: string, rows: readonly Placed[]): Asked[] {
         ],
       ],
     },
-    {
-      name: 'instants',
-      sql: `SELECT region, project_id, min(snapshot_at), max(snapshot_at), min(fetched_at), max(fetched_at) FROM ${from} GROUP BY region, project_id`,
-      rows: groupBy(
-        rows,
-        ({ one }) => targetOf(one),
-        (group) =>
-          ['snapshot_at', 'fetched_at'].flatMap((name) => {
-            const times = group.map(({ row }) => String(row[name])).sort();
-            return [times[0] ?? null, times.at(-1) ?? null];
-          }),
-      ),
-    },
     probe('an id of digits', 'host_id', '0'.repeat(32)),
     probe('an id that looks like a number', 'host_id', `1e${'4'.padStart(30, '0')}`),
     probe('a name in Chinese', 'host_name', '节点-生产-01'),
@@ -358,56 +207,67 @@ function askRows(from: string, rows: readonly Placed[]): Asked[] {
   ];
 }
 
-function askNewest(from: string, newest: readonly TrueSnapshot[]): Asked[] {
+function askNewest(
+  from: string,
+  newest: readonly TrueSnapshot[],
+  { sql, count: countRows, since }: Counted,
+): Asked[] {
   const rows = newest.flatMap((one) => one.rows.map((row) => ({ one, row })));
-  const since = ['first_seen_at', 'agent_status_since', 'protect_status_since'];
+  const dates = since.join(', ');
   return [
     {
       name: 'the newest complete snapshots',
-      sql: `SELECT region, project_id, max(snapshot_at), ${count}, sum(asset), ${countIf(isUnprotectedSql)}, ${countIf("agent_status = 'offline'")} FROM ${from} GROUP BY region, project_id`,
-      rows: countNewest(rows),
+      sql: `SELECT region, project_id, max(snapshot_at), ${[count, ...sql].join(', ')} FROM ${from} GROUP BY region, project_id`,
+      rows: countNewest(rows, countRows),
     },
     {
-      name: 'since when nodes of the newest complete snapshots have their status',
-      sql: `SELECT region, ${since.join(', ')}, ${count} FROM ${from} WHERE ${isUnprotectedSql} GROUP BY region, ${since.join(', ')}`,
+      name: 'since when rows of the newest complete snapshots have their status',
+      sql: `SELECT region, ${dates}, ${[count, ...sql].join(', ')} FROM ${from} GROUP BY region, ${dates}`,
       rows: groupBy(
-        rows.filter(({ row }) => isUnprotected(row)),
+        rows,
         ({ one, row }) => [one.served.target.region, ...since.map((name) => row[name] ?? null)],
-        (group) => [group.length],
+        (group) => [group.length, ...countRows(group.map(({ row }) => row))],
       ),
     },
   ];
 }
 
-function countNewest(rows: readonly Placed[]): Answer[][] {
+function countNewest(rows: readonly Placed[], countRows: Counted['count']): Answer[][] {
   return groupBy(
     rows,
     ({ one }) => targetOf(one),
     (group) => [
       isoOf(group[0]?.one.served.timeMs ?? 0),
       group.length,
-      sum(group.map(({ row }) => row.asset)),
-      countOf(group, ({ row }) => isUnprotected(row)),
-      countOf(group, ({ row }) => isOffline(row)),
+      ...countRows(group.map(({ row }) => row)),
     ],
   );
 }
 
-function askSnapshots(from: string, all: readonly TrueSnapshot[]): Asked[] {
+function askSnapshots(
+  from: string,
+  all: readonly TrueSnapshot[],
+  { measures, measure }: Counted,
+): Asked[] {
   const changesOf = ({ changes }: TrueSnapshot) =>
     ['added', 'removed', 'changed'].map((kind) =>
       changes ? countOf(changes, ({ change }) => change === kind) : null,
     );
+  const columns = [
+    ...['account', 'region', 'project_id', 'snapshot', 'snapshot_at', 'started_at', 'verdict'],
+    ...['"rows"', 'rejects', 'schema_version', ...measures],
+    ...['added', 'removed', 'changed', 'previous_snapshot'],
+  ];
   const versions = { earlier: 1, now: 2, later: 3 };
   return [
     {
       name: 'the snapshots',
-      sql: `SELECT account, region, project_id, snapshot, snapshot_at, started_at, verdict, "rows", rejects, schema_version, unprotected, offline, added, removed, changed, previous_snapshot FROM ${from}`,
+      sql: `SELECT ${columns.join(', ')} FROM ${from}`,
       rows: all.map((one) => [
         ...[one.served.target.account, ...targetOf(one), one.snapshot, isoOf(one.served.timeMs)],
         ...[isoOf(one.served.timeMs + 456), one.served.verdict, one.rows.length, 0],
         versions[one.served.version],
-        ...[countOf(one.rows, isUnprotected), countOf(one.rows, isOffline)],
+        ...measure(one.rows),
         ...[...changesOf(one), one.previous],
       ]),
     },
@@ -422,52 +282,60 @@ function askSnapshots(from: string, all: readonly TrueSnapshot[]): Asked[] {
   ];
 }
 
-function askCoverage(from: string, all: readonly TrueSnapshot[]): Asked {
+function askCoverage(
+  from: string,
+  all: readonly TrueSnapshot[],
+  { coverage, measure }: Counted,
+): Asked {
   return {
     name: 'what the snapshots cover',
-    sql: `SELECT account, region, project_id, snapshot, snapshot_at, verdict, nodes, unprotected, offline FROM ${from}`,
+    sql: `SELECT account, region, project_id, snapshot, snapshot_at, verdict, ${coverage.join(', ')} FROM ${from}`,
     rows: all.map((one) => [
       ...[one.served.target.account, ...targetOf(one), one.snapshot, isoOf(one.served.timeMs)],
-      ...[one.served.verdict, one.rows.length],
-      ...[countOf(one.rows, isUnprotected), countOf(one.rows, isOffline)],
+      ...[one.served.verdict, one.rows.length, ...measure(one.rows)],
     ]),
   };
 }
 
-function askChanges(from: string, all: readonly TrueSnapshot[]): Asked[] {
-  const changes = all.flatMap((one) => (one.changes ?? []).map((change) => ({ one, ...change })));
+/** Each change with its snapshot. */
+function listChanges(all: readonly TrueSnapshot[]) {
+  return all.flatMap((one) => (one.changes ?? []).map((change) => ({ one, ...change })));
+}
+
+function askChanges(from: string, all: readonly TrueSnapshot[]): Asked {
+  return {
+    name: 'the changes of each snapshot',
+    sql: `SELECT region, project_id, snapshot_at, previous_snapshot_at, change, ${count} FROM ${from} GROUP BY region, project_id, snapshot_at, previous_snapshot_at, change`,
+    rows: groupBy(
+      listChanges(all),
+      ({ one, change }) => [
+        ...targetOf(one),
+        isoOf(one.served.timeMs),
+        isoOf(one.since?.timeMs ?? 0),
+        change,
+      ],
+      (group) => [group.length],
+    ),
+  };
+}
+
+function askChangedNodes(from: string, all: readonly TrueSnapshot[]): Asked {
   const statuses = ['agent_status', 'protect_status', 'host_status'];
   const columns = statuses.flatMap((name) => [`${name}_before`, name]);
-  return [
-    {
-      name: 'the changes of each snapshot',
-      sql: `SELECT region, project_id, snapshot_at, previous_snapshot_at, change, ${count} FROM ${from} GROUP BY region, project_id, snapshot_at, previous_snapshot_at, change`,
-      rows: groupBy(
-        changes,
-        ({ one, change }) => [
-          ...targetOf(one),
-          isoOf(one.served.timeMs),
-          isoOf(one.since?.timeMs ?? 0),
-          change,
-        ],
-        (group) => [group.length],
-      ),
-    },
-    {
-      name: 'the statuses of changed nodes',
-      sql: `SELECT host_id, dt, prj, ${columns.join(', ')} FROM ${from} WHERE change = 'changed'`,
-      rows: changes
-        .filter(({ change }) => change === 'changed')
-        .map(({ one, host_id, before, after }) => [
-          ...[host_id, isoOf(one.served.timeMs).slice(0, 10), one.served.target.projectId],
-          ...statuses.flatMap((name) => [before?.[name] ?? null, after?.[name] ?? null]),
-        ]),
-    },
-  ];
+  return {
+    name: 'the statuses of changed nodes',
+    sql: `SELECT host_id, dt, prj, ${columns.join(', ')} FROM ${from} WHERE change = 'changed'`,
+    rows: listChanges(all)
+      .filter(({ change }) => change === 'changed')
+      .map(({ one, key, before, after }) => [
+        ...[key, isoOf(one.served.timeMs).slice(0, 10), one.served.target.projectId],
+        ...statuses.flatMap((name) => [before?.[name] ?? null, after?.[name] ?? null]),
+      ]),
+  };
 }
 
 /** Between two snapshots, at the very second of one, and before the first. */
-function askAsOf(all: readonly TrueSnapshot[]): Asked[] {
+function askAsOf(all: readonly TrueSnapshot[], { sql, count: countRows }: Counted): Asked[] {
   const times = [...new Set(all.map(({ served }) => served.timeMs))].sort((a, b) => a - b);
   const kept = times.filter((timeMs) =>
     all.some(({ served }) => served.timeMs === timeMs && !served.isPruned),
@@ -478,8 +346,8 @@ function askAsOf(all: readonly TrueSnapshot[]): Asked[] {
     return {
       name: `as of ${isoOf(timeMs)}`,
       asOf: isoOf(timeMs).replace('.000', ''),
-      sql: `SELECT region, project_id, max(snapshot_at), ${count}, sum(asset), ${countIf(isUnprotectedSql)}, ${countIf("agent_status = 'offline'")} FROM ({asOf}) AS found GROUP BY region, project_id`,
-      rows: countNewest(rows),
+      sql: `SELECT region, project_id, max(snapshot_at), ${[count, ...sql].join(', ')} FROM ({asOf}) AS found GROUP BY region, project_id`,
+      rows: countNewest(rows, countRows),
     };
   });
 }

@@ -52,13 +52,9 @@ export interface RunToStore {
   /** Default: that of scopeOf(). */
   scope?: Partial<Scope>;
   startedAtMs?: number;
-  /** Default: that of the dataset. */
-  schemaVersion?: number;
-  /** With the member of a page that has its records. Default: container_nodes. */
-  list?: { dataset: Dataset; member: string };
+  /** Of which the list is. Default: container_nodes. */
+  dataset?: Dataset;
 }
-
-const nodesList = { dataset: containerNodes, member: 'data_list' };
 
 /** The record of one node as JSON text. */
 export function nodeText(hostId: string, more: Record<string, unknown> = {}): string {
@@ -79,13 +75,19 @@ export function scopeOf({ region, projectId }: TargetKey): Scope {
 
 export const pageTimeMs = Date.UTC(2026, 10, 24, 6, 0, 1);
 
+/** Where a page of a dataset has its records. */
+const listNames: Readonly<Record<string, string>> = {
+  container_nodes: 'data_list',
+  container_clusters: 'cluster_info_list',
+};
+
 export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun> {
   const { target = someTarget, snapshot, verdict = 'complete', atRest = false } = run;
-  const { dataset, member } = run.list ?? nodesList;
+  const { dataset = containerNodes } = run;
   const start = startCheckpoint({
     target,
     dataset: dataset.name,
-    schemaVersion: run.schemaVersion ?? dataset.schemaVersion,
+    schemaVersion: dataset.schemaVersion,
     snapshot,
     scope: { ...scopeOf(target), ...run.scope },
     startedAtMs: run.startedAtMs ?? Date.UTC(2026, 10, 24, 6),
@@ -100,7 +102,7 @@ export async function storeRun(store: Store, run: RunToStore): Promise<StoredRun
     const index = pages;
     pages += 1;
     const { records, pass = 1, fetchedAtMs = pageTimeMs + index * 1_000 } = page;
-    const body = `{"total_num":${records.length},"${member}":[${records.join(',')}]}`;
+    const body = `{"total_num":${records.length},"${listNames[dataset.name]}":[${records.join(',')}]}`;
     const isFirst = pass !== lastPass;
     const { from = isFirst ? 'start' : 'anchor', offset = isFirst ? 0 : Math.max(0, end - 1) } =
       page;

@@ -8,14 +8,10 @@ import { trino } from '../../lib/ddl/trino.ts';
 import { pageOf } from '../docs/pages.ts';
 import { createTempDir } from '../formats/readers.ts';
 import { clusterQuestions, writeClusterLake } from '../support/cluster-lake.ts';
-import {
-  findWrongAnswer,
-  readQuestion,
-  writeClustersScript,
-  writeNodesScript,
-} from '../support/lake-answers.ts';
+import { findWrongAnswer, readQuestion, writeLakeScript } from '../support/lake-answers.ts';
 import { listQuestions } from '../support/lake-oracle.ts';
-import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
+import { toAnswer } from '../support/lake-truth.ts';
+import { clustersTable, createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
 import { connectTo, createCatalog, listHiveSettings, readRow } from './trino-server.ts';
 
 const temp = createTempDir();
@@ -24,7 +20,7 @@ const lake = temp.path("it's a lake_50%");
 let world: LakeWorld;
 
 function scriptOf(folder: string, tables: readonly string[] = world.tables) {
-  return writeNodesScript(trino, tables, trino.locate({ kind: 'file', path: folder }));
+  return writeLakeScript(trino, tables, trino.locate({ kind: 'file', path: folder }));
 }
 
 beforeAll(async () => {
@@ -69,10 +65,12 @@ test('answers all questions after the script has run twice, and changes nothing 
 });
 
 test('returns for the statements of docs/query.md the rows of DuckDB', async () => {
-  const blocks = pageOf('docs/query.md').blocks.filter(({ info }) => /^sql question=/.test(info));
+  const blocks = pageOf('docs/query.md').blocks.filter(({ info }) =>
+    /^sql (?:question|clusters)=/.test(info),
+  );
   const instance = await DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
-  await connection.run(writeNodesScript(duckdb, world.tables, lake).text);
+  await connection.run(writeLakeScript(duckdb, world.tables, lake).text);
   // DuckDB for Node.js leaves out U+FEFF at the start of a text.
   const sorted = (rows: readonly unknown[][]) =>
     rows.map((row) => JSON.stringify(row).replaceAll('\uFEFF', '')).sort();
@@ -83,7 +81,7 @@ test('returns for the statements of docs/query.md the rows of DuckDB', async () 
         if (cell instanceof DuckDBTimestampTZValue) {
           return new Date(Number(cell.micros / 1000n)).toISOString();
         }
-        return typeof cell === 'bigint' ? Number(cell) : cell;
+        return typeof cell === 'bigint' ? toAnswer(cell) : cell;
       }),
     );
     const rows = await query(withoutPruned(text).replace(/;$/, ''), 'lake');
@@ -133,7 +131,7 @@ test('sees the first changes and new partitions after the last statements of the
 test('reads clusters with times and numbers at their limits, and ignores what is no manifest', async () => {
   const folder = temp.path('clusters');
   await writeClusterLake(folder);
-  await run(writeClustersScript(trino, `local://${folder}`).statements, 'clusters');
+  await run(writeLakeScript(trino, [clustersTable], `local://${folder}`).statements, 'clusters');
   for (const { sql, rows } of clusterQuestions) {
     expect(await query(sql, 'clusters')).toEqual(rows);
   }

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { pageOf } from '../docs/pages.ts';
 import { createTempDir } from '../formats/readers.ts';
 import { findWrongAnswer } from '../support/lake-answers.ts';
-import { listQuestions, type Question } from '../support/lake-oracle.ts';
+import { listQuestions } from '../support/lake-oracle.ts';
+import type { Question } from '../support/lake-question.ts';
 import { createLakeWorld, type LakeWorld, type ServedSnapshot } from '../support/lake-world.ts';
 import { connectTo, createCatalog, readRow } from './trino-server.ts';
 

@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { Answer } from '../support/lake-oracle.ts';
+import { parseExact, RawNumber } from '../../lib/core/exact-json.ts';
+import type { Answer } from '../support/lake-truth.ts';
 
-/** Times with a zone are text, as in 2026-11-24 06:00:00.000 UTC. Throws Error with the message of Trino. */
+/** Times with a zone are text, as in 2026-11-24 06:00:00.000 UTC, and so are whole numbers that a double cannot hold. Throws Error with the message of Trino. */
 export type Ask = (sql: string) => Promise<unknown[][]>;
 
 export interface TrinoServer {
@@ -156,13 +157,13 @@ export function connectTo(address: string, place: { catalog: string; schema: str
   };
   return async (sql) => {
     const started = await fetch(`${address}/v1/statement`, { method: 'POST', body: sql, headers });
-    let page: QueryPage = await started.json();
+    let page = await readPage(started);
     const rows: unknown[][] = [];
     while (true) {
       if (page.error) throw new Error(`${sql}\n${page.error.errorName}: ${page.error.message}`);
       rows.push(...(page.data ?? []));
       if (page.nextUri === undefined) return rows;
-      page = await (await fetch(page.nextUri)).json();
+      page = await readPage(await fetch(page.nextUri));
     }
   };
 }
@@ -173,4 +174,15 @@ export function readRow(row: readonly unknown[]): Answer[] {
     const [, day, time] = /^(\S{10}) (\S{12})\d* UTC$/.exec(String(value)) ?? [];
     return day ? `${day}T${time}Z` : (value as Answer);
   });
+}
+
+async function readPage(response: Response): Promise<QueryPage> {
+  const page = parseExact(await response.text()) as QueryPage;
+  const data = page.data?.map((row) =>
+    row.map((cell) => {
+      if (cell instanceof RawNumber) return cell.text;
+      return Number.isInteger(cell) && !Number.isSafeInteger(cell) ? String(cell) : cell;
+    }),
+  );
+  return data ? { ...page, data } : page;
 }
