@@ -64,7 +64,11 @@ test('loads with every alternative that is commented out', async () => {
     accounts: [
       {
         credentials: { kind: 'key', securityToken: 't' },
-        targets: [{ api: 'hss' }, { table: 'offline_web_nodes' }],
+        targets: [
+          { api: 'hss', table: 'container_nodes' },
+          { api: 'hss', table: 'container_clusters' },
+          { table: 'offline_web_nodes' },
+        ],
       },
     ],
   });
