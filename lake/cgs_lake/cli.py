@@ -18,7 +18,6 @@ from cgs_lake.records import read_records
 from cgs_lake.signatures import Signatures, read_given_keys
 from cgs_lake.source import Source, list_tables
 from cgs_lake.store import open_store, usage
-from cgs_lake.tables import load_table
 
 # How pyarrow words an answer of S3 that says that a key is wrong or may not do this.
 REFUSED = re.compile(r"ACCESS_DENIED|HTTP status 40[13]|SIGNATURE_DOES_NOT_MATCH|INVALID_(ACCESS_KEY|CLIENT_TOKEN)_ID")
@@ -173,7 +172,7 @@ def describe_status(source, catalog, names):
     for role, name in names.items():
         committer = Committer(source, catalog, name, role, progress)
         pending = committer.preview().pending
-        table = load_table(catalog, name, source)
+        table = committer.load()
         records = read_records(table.properties) if table else {}
         targets = []
         for target in sorted({*source.keys, *records}):

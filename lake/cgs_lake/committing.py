@@ -28,13 +28,12 @@ from requests.exceptions import RequestException
 from cgs_lake.failure import Failure, corrupt
 from cgs_lake.manifests import time_of
 from cgs_lake.records import advance, read_records, to_property
-from cgs_lake.tables import add_columns, create_table, load_table, missing_columns, read_schema
+from cgs_lake.tables import add_columns, create_table, load_table, missing_columns, read_rows, read_schema
 
 # Of one commit. Bounds what is repeated after a conflict, and the memory for the footers of the files.
 FILES_MAX = 200
 ATTEMPTS_MAX = 12
 WAIT_MAX_SECONDS = 10
-HASHERS = 4
 # Snapshots that one commit drops from one target.
 DROPS_MAX = 100
 UNCERTAIN = (CommitStateUnknownException, ServerError, ServiceUnavailableError, TooManyRequestsError, RequestException)
@@ -80,7 +79,7 @@ class Committer:
 
     def preview(self):
         """What `commit` would do, as `pending` and `skipped` of the outcome."""
-        table = load_table(self.catalog, self.name, self.source)
+        table = self.load()
         records = read_records(table.properties) if table else {}
         step = self.plan(records, files_max=None)
         self.outcome.pending = [describe(target, manifest, self.role) for target, manifest in step.files]
@@ -90,12 +89,15 @@ class Committer:
             self.outcome.dropped = [name_of(target, name) for target, names in drops for name in names]
         return self.outcome
 
+    def load(self):
+        return load_table(self.catalog, self.name, self.source, self.role)
+
     def repeat(self, do_next):
         """Call `do_next` with a newly loaded table until it says False, also after conflicts and lost answers."""
         attempts, intended = 0, None
         while True:
             try:
-                table = load_table(self.catalog, self.name, self.source)
+                table = self.load()
                 if intended and table is not None:
                     # The answer to the last commit was lost. If the table has its records, the commit succeeded.
                     records = read_records(table.properties)
@@ -126,7 +128,7 @@ class Committer:
     def plan(self, records, files_max):
         """The next step: manifests that follow the records, target by target, up to a number of files."""
         step = Step({}, [], {"drifted": 0, "empty": 0, "pruned": 0})
-        for target in self.source.targets:
+        for target in self.source.targets(records):
             try:
                 self.plan_target(step, target, records.get(target), files_max)
             except Failure as failure:
@@ -143,7 +145,7 @@ class Committer:
             if is_full or manifest.sha256 in self.source.ends:
                 return
             try:
-                reason = self.skip_reason(target, manifest, newest)
+                reason = self.skip_reason(target, manifest, record, newest)
             except Failure as failure:
                 self.source.stop(target, failure, manifest)
                 return
@@ -153,8 +155,8 @@ class Committer:
                 step.skipped[reason] += 1
             record = step.seen[target] = advance(record, manifest, self.source.now)
 
-    def skip_reason(self, target, manifest, newest):
-        """Why a snapshot has no file to commit; None: it has one, which is there."""
+    def skip_reason(self, target, manifest, record, newest):
+        """Why a snapshot has no file to commit; None: it has one, which is there. `record`: before this manifest."""
         if manifest.dataset != self.source.dataset:
             raise corrupt(manifest.key, f"is of the dataset {manifest.dataset}, not {self.source.dataset}")
         part = manifest.parts.get(self.role)
@@ -162,49 +164,58 @@ class Committer:
             return "drifted"
         if part is None or part.rows == 0:
             return "empty"
-        if self.role == "rows" and self.source.is_pruned(target, manifest, newest):
+        # Changes are never pruned.
+        can_be_pruned = self.role == "rows"
+        if can_be_pruned and self.source.is_pruned(target, manifest, newest):
             return "pruned"
-        self.check_part(target, manifest, part)
-        return None
-
-    def check_part(self, target, manifest, part):
-        """Raise CORRUPT if a part is not there with its size. Hashes it too if the source verifies."""
         if part.key in self.checked:
-            return
-        (size,) = self.source.store.sizes_of([part.key])
-        if size is None:
+            return None
+        try:
+            check_part(self.source.store, manifest, part, is_hashed=self.source.signatures is not None)
+        except Failure:
             # Perhaps it was pruned after the tombstones were listed.
-            self.source.list_tombstones()
-            if manifest.snapshot in self.source.tombstones.get(target, {}):
-                raise CommitFailedException(f"{part.key} was pruned in the meantime")
-            raise corrupt(part.key, f"is missing: {manifest.key} names it")
-        if size != part.bytes:
-            raise corrupt(part.key, f"has {size} bytes instead of {part.bytes}")
-        if self.source.signatures is not None:
-            digest = sha256()
-            for block in self.source.store.blocks_of(part.key):
-                digest.update(block)
-            if digest.hexdigest() != part.sha256:
-                raise corrupt(part.key, f"is altered: {manifest.key} has another hash of it")
+            self.source.list()
+            newest = self.source.newest_complete(target, record)
+            if can_be_pruned and self.source.is_pruned(target, manifest, newest):
+                return "pruned"
+            raise
         self.checked.add(part.key)
+        return None
 
     def commit_next(self, table):
         records = read_records(table.properties) if table else {}
         step = self.plan(records, FILES_MAX)
         if not step.seen or (table is None and not step.files):
             return False
-        missing = []
-        if step.files:
+        try:
             schemas = self.read_schemas(step.files)
             if table is None:
-                create_table(self.catalog, self.name, schemas[max(schemas)][1], self.source)
+                create_table(self.catalog, self.name, schemas[max(schemas)][1], self.source, self.role)
                 # Load it again: another committer can have created it, and can have committed into it.
                 return True
-            for _, (key, schema) in sorted(schemas.items()):
-                known = {one.name for one, _ in missing}
-                found = missing_columns(table.schema(), schema, key)
-                missing += [one for one in found if one[0].name not in known]
-            self.refuse_unrecorded(table, records, step)
+            transaction = self.prepare(table, records, step, schemas)
+        except (ValueError, OSError, Failure) as error:
+            is_of_files = not is_repeatable(error) and getattr(error, "code", None) != "USAGE"
+            # Then a target with a damaged file stops there, and the others continue.
+            if is_of_files and self.stop_at_damaged(step):
+                return True
+            raise
+        try:
+            transaction.commit_transaction()
+        except Exception as error:
+            error.step = step
+            raise
+        self.count(step)
+        return True
+
+    def prepare(self, table, records, step, schemas):
+        """Return a transaction that has everything of a step."""
+        missing = []
+        for _, (key, schema) in sorted(schemas.items()):
+            known = {one.name for one, _ in missing}
+            found = missing_columns(table.schema(), schema, key)
+            missing += [one for one in found if one[0].name not in known]
+        self.refuse_unrecorded(table, records, step)
         transaction = table.transaction()
         self.require_branch(transaction, table)
         if missing:
@@ -213,13 +224,24 @@ class Committer:
         if step.files:
             self.add_files(transaction, step)
         transaction.set_properties(dict(to_property(target, record) for target, record in step.seen.items()))
-        try:
-            transaction.commit_transaction()
-        except Exception as error:
-            error.step = step
-            raise
-        self.count(step)
-        return True
+        return transaction
+
+    def stop_at_damaged(self, step):
+        """Check each file of a step completely, and stop the targets that have a damaged one.
+
+        Return whether any is damaged or was pruned, so that the step must be planned again.
+        """
+        is_any = False
+        for target, manifest in step.files:
+            try:
+                check_part(self.source.store, manifest, manifest.parts[self.role], is_hashed=True)
+                check_rows(self.source.store, manifest, manifest.parts[self.role])
+            except Failure as failure:
+                is_any = True
+                self.source.list()
+                if self.role != "rows" or manifest.snapshot not in self.source.tombstones.get(target, {}):
+                    self.source.stop(target, failure, manifest)
+        return is_any
 
     def read_schemas(self, files):
         """Return {schemaVersion: (key, schema)}, from one file of each version."""
@@ -298,7 +320,7 @@ class Committer:
         bounds of the times are read. A compacted file that can have rows of a pruned snapshot is read.
         """
         found = []
-        for target in self.source.targets:
+        for target in self.source.targets(records):
             tombstones, record = self.source.tombstones.get(target, {}), records.get(target)
             if not tombstones or record is None:
                 continue
@@ -314,7 +336,7 @@ class Committer:
         return found
 
     def is_dropped(self, target, name, newest):
-        key = self.source.keys[target].get(name)
+        key = self.source.keys.get(target, {}).get(name)
         manifest = key and self.source.read(key)
         if manifest is None:
             raise corrupt(self.source.tombstones[target][name], "is a tombstone without its manifest")
@@ -327,8 +349,10 @@ class Committer:
         found = set()
         for task in table.scan(of_target).plan_files():
             first, last = (bound_of(bounds, at) for bounds in (task.file.lower_bounds, task.file.upper_bounds))
-            inside = {name for name, moment in times.items() if first <= moment <= last}
-            if first != last and inside - found:
+            # A compaction can write files without bounds.
+            is_known = first is not None and last is not None
+            inside = {name for name, moment in times.items() if not is_known or first <= moment <= last}
+            if (not is_known or first != last) and inside - found:
                 inside = self.names_in_rows(table, target, inside - found, times)
             found |= inside
         return sorted(found)
@@ -342,7 +366,35 @@ class Committer:
         return {name for name in names if times[name] in moments}
 
 
+def check_part(store, manifest, part, is_hashed):
+    """Raise CORRUPT if a part is not there with its size, or, if it is hashed, with its bytes."""
+    (size,) = store.sizes_of([part.key])
+    if size is None:
+        raise corrupt(part.key, f"is missing: {manifest.key} names it")
+    if size != part.bytes:
+        raise corrupt(part.key, f"has {size} bytes instead of {part.bytes}")
+    if is_hashed:
+        digest = sha256()
+        for block in store.blocks_of(part.key):
+            digest.update(block)
+        if digest.hexdigest() != part.sha256:
+            raise corrupt(part.key, f"is altered: {manifest.key} has another hash of it")
+
+
+def check_rows(store, manifest, part):
+    """Raise CORRUPT if a part, whose bytes are right, has another number of rows than its manifest states."""
+    try:
+        rows = read_rows(store, part.key)
+    except ValueError as error:
+        raise corrupt(part.key, f"is not a Parquet file: {error}") from error
+    if rows != part.rows:
+        raise corrupt(part.key, f"has {rows} rows, and {manifest.key} states {part.rows}")
+
+
 def bound_of(bounds, field_id):
+    """The bound of a timestamp column; None: the file has none."""
+    if field_id not in (bounds or {}):
+        return None
     micros = from_bytes(TimestamptzType(), bounds[field_id])
     return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=micros)
 

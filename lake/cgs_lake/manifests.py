@@ -29,6 +29,10 @@ KINDS = {
 AHEAD_MAX = timedelta(hours=24)
 
 
+# What reading foreign JSON raises: OverflowError for 1e999 as a whole number, RecursionError for deep lists.
+NOT_OF_ITS_KEY = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
 class WrongPlaceError(Exception):
     """A manifest whose key is not its own: a copy. Readers ignore it."""
 
@@ -64,6 +68,19 @@ def time_of(snapshot):
     return datetime.strptime(snapshot, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
 
 
+def name_at(moment):
+    return moment.strftime("%Y%m%dT%H%M%SZ")
+
+
+def match_tombstone(key):
+    """Return the match of TOMBSTONE_KEY, or None: it is another object, or its name is not a time."""
+    names = TOMBSTONE_KEY.fullmatch(key)
+    try:
+        return names and time_of(names["name"]) and names
+    except ValueError:
+        return None
+
+
 def is_ahead(snapshot, now):
     return time_of(snapshot) > now + AHEAD_MAX
 
@@ -83,6 +100,7 @@ def parse_manifest(key, data):
         own = (content["table"], scope["region"], scope["projectId"], snapshot)
         if own != names.group("table", "region", "project", "name"):
             raise WrongPlaceError(key)
+        time_of(snapshot)
         if content["verdict"] not in ("complete", "drifted") or not isinstance(content["rows"], int):
             raise ValueError("verdict or rows is wrong")
         parts = {}
@@ -107,7 +125,7 @@ def parse_manifest(key, data):
             parts={role: part for (role, form), part in parts.items() if form == "parquet"},
             prunable=frozenset(part.key for (role, _), part in parts.items() if role != "changes"),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except NOT_OF_ITS_KEY as error:
         raise corrupt(key, f"is not a manifest of its key: {error!r}") from error
 
 
@@ -134,8 +152,8 @@ def check_tombstone(key, data, manifest, newest_complete):
         if manifest.sha256 == newest_complete or newest_complete is None:
             raise ValueError("it is of the newest complete snapshot")
         return None if content["signing"] is None else str(content["signing"]["keyId"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise corrupt(key, f"is not a tombstone of its key: {error}") from error
+    except NOT_OF_ITS_KEY as error:
+        raise corrupt(key, f"is not a tombstone of its key: {error!r}") from error
 
 
 def order_chain(manifests, start, skip_missing=False):

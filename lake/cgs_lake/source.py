@@ -10,10 +10,10 @@ from functools import cached_property
 from cgs_lake.failure import Failure, corrupt
 from cgs_lake.manifests import (
     MANIFEST_KEY,
-    TOMBSTONE_KEY,
     WrongPlaceError,
     check_tombstone,
     is_ahead,
+    match_tombstone,
     order_chain,
     parse_manifest,
 )
@@ -34,24 +34,20 @@ class Source:
     def __init__(self, store, table, now, signatures=None, skip_missing=False):
         self.store, self.table, self.now = store, table, now
         self.signatures, self.skip_missing = signatures, skip_missing
-        self.faults, self.warnings, self.cache, self.orders = {}, [], {}, {}
+        self.faults, self.warnings, self.cache = {}, [], {}
         # Targets of which nothing can be committed, and the sha256 of manifests at which others stop.
         self.blocked, self.ends = set(), set()
         self.list()
 
     def list(self):
-        self.keys, self.tombstones = {}, {}
+        """Tombstones first: then the newer snapshot that each of them needs is listed too."""
+        self.keys, self.tombstones, self.orders = {}, {}, {}
+        for key in self.store.list(f"_pruned/{self.table}"):
+            if names := match_tombstone(key):
+                self.tombstones.setdefault(names.group("region", "project"), {})[names["name"]] = key
         for key in self.store.list(f"_manifests/{self.table}"):
             if names := MANIFEST_KEY.fullmatch(key):
                 self.keys.setdefault(names.group("region", "project"), {})[names["name"]] = key
-        self.list_tombstones()
-
-    def list_tombstones(self):
-        found = {}
-        for key in self.store.list(f"_pruned/{self.table}"):
-            if names := TOMBSTONE_KEY.fullmatch(key):
-                found.setdefault(names.group("region", "project"), {})[names["name"]] = key
-        self.tombstones = found
 
     @cached_property
     def dataset(self):
@@ -65,15 +61,12 @@ class Source:
                 return manifest.dataset
         return None
 
-    @property
-    def targets(self):
-        """The targets that are not blocked."""
-        return sorted(target for target in self.keys if target not in self.blocked)
+    def targets(self, records):
+        """The targets that are not blocked, also those of which the store has lost every manifest."""
+        return sorted({*self.keys, *records} - self.blocked)
 
     def stop(self, target, failure, manifest=None):
         """Note a fault. The target stops before the manifest; None: it is blocked."""
-        if failure.code != "CORRUPT":
-            raise failure
         self.faults.setdefault(target, failure)
         if manifest is None:
             self.blocked.add(target)

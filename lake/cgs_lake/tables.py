@@ -1,7 +1,7 @@
 """Responsible for the Iceberg tables: schema, partitions and properties. Not responsible for what is committed."""
 
 import pyarrow.parquet as pq
-from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import BadRequestError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.io.pyarrow import pyarrow_to_schema
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.table.name_mapping import MappedField, NameMapping
@@ -9,8 +9,8 @@ from pyiceberg.transforms import DayTransform, IdentityTransform
 
 from cgs_lake.failure import Failure
 
-# Properties that say what a table is made of: the dataset, and the table in the store.
-DATASET, SOURCE = "cgs-export.dataset", "cgs-export.table"
+# Properties that say what a table is made of: the dataset, the store and its table, and the role (rows or changes).
+DATASET, STORE, SOURCE, ROLE = "cgs-export.dataset", "cgs-export.store", "cgs-export.table", "cgs-export.role"
 PARTITIONS = (
     ("snapshot_at", DayTransform(), "snapshot_day"),
     ("region", IdentityTransform(), "region"),
@@ -26,26 +26,39 @@ PROPERTIES = {
 }
 
 
-def load_table(catalog, name, source):
-    """Return the table, or None if there is none. Raise USAGE if it is of another dataset or table than `source`."""
+def load_table(catalog, name, source, role):
+    """Return the table, or None if there is none. Raise USAGE if it was created for something else than `source`."""
     try:
         table = catalog.load_table(name)
     except NoSuchTableError:
         return None
     # PyIceberg would repeat a lost commit without asking whether it is still right: see committing.py.
     table.metadata.properties["commit.retry.num-retries"] = "0"
-    found = table.properties.get(DATASET), table.properties.get(SOURCE)
-    if found != (source.dataset, source.table):
-        raise Failure(
-            "USAGE",
-            f"The table {name} exists, and "
-            + (f"has the dataset {found[0]} from the table {found[1]}." if found[0] else "is of another program."),
-            "Use another --table: this program creates one for each table of the store.",
-        )
+    refuse_other(table.properties, name, describe(source, role))
     return table
 
 
-def create_table(catalog, name, schema, source):
+def describe(source, role):
+    """The properties that say what a table is made of. No dataset: no manifest of the store can be read."""
+    wanted = {STORE: source.store.url, SOURCE: source.table, ROLE: role}
+    return {**wanted, DATASET: source.dataset} if source.dataset else wanted
+
+
+def refuse_other(properties, name, wanted):
+    if ROLE not in properties:
+        text, other = "was created by another program", "Use another --table."
+    elif properties.get(STORE) != wanted[STORE]:
+        text = f"has the files of the store {properties.get(STORE)}, and --store is {wanted[STORE]}"
+        other = "Use another --table for each store. If the store has moved, commit it into a new table."
+    elif differences := {key: properties.get(key) for key, value in wanted.items() if properties.get(key) != value}:
+        text = "has other content: " + ", ".join(f"{key} is {value}" for key, value in differences.items())
+        other = "Use another --table: this program creates one for each table of the store, and one for its changes."
+    else:
+        return
+    raise Failure("USAGE", f"The table {name} exists, and {text}.", other)
+
+
+def create_table(catalog, name, schema, source, role):
     """Create a table with the schema of a Parquet file, if no other process is faster."""
     spec = PartitionSpec(
         *(
@@ -53,13 +66,18 @@ def create_table(catalog, name, schema, source):
             for place, (column, transform, field) in enumerate(PARTITIONS)
         )
     )
-    namespace = catalog.namespace_from(name)
-    catalog.create_namespace_if_not_exists(namespace)
     try:
-        properties = {**PROPERTIES, DATASET: source.dataset, SOURCE: source.table}
+        catalog.create_namespace_if_not_exists(catalog.namespace_from(name))
+        properties = {**PROPERTIES, **describe(source, role)}
         catalog.create_table(name, schema, partition_spec=spec, properties=properties)
     except TableAlreadyExistsError:
         pass
+    except (ValueError, BadRequestError) as error:
+        raise Failure(
+            "USAGE",
+            f"The catalog cannot create the table {name}: {error}.",
+            "Configure where the catalog keeps its tables, for example with --property warehouse=s3://BUCKET/PREFIX.",
+        ) from error
 
 
 def read_schema(store, key):
@@ -68,6 +86,12 @@ def read_schema(store, key):
         found = pq.read_schema(file)
     mapping = [MappedField(field_id=place, names=[name]) for place, name in enumerate(found.names, 1)]
     return pyarrow_to_schema(found, NameMapping(mapping))
+
+
+def read_rows(store, key):
+    """The number of rows of a Parquet file. Raise ValueError if it is none."""
+    with store.open(key) as file:
+        return pq.read_metadata(file).num_rows
 
 
 def missing_columns(schema, wanted, key):

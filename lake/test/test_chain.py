@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from cgs_lake.failure import Failure
-from cgs_lake.manifests import Manifest, WrongPlaceError, order_chain, parse_manifest
+from cgs_lake.manifests import Manifest, WrongPlaceError, name_at, order_chain, parse_manifest, time_of
 from cgs_lake.records import advance, read_records, to_property
 
 NOW = datetime(2026, 11, 26, tzinfo=timezone.utc)
@@ -49,6 +49,28 @@ def test_any_division_into_runs_sees_each_manifest_once_and_in_order(rand):
         assert seen == chain
         complete = [one for one in chain if one.verdict == "complete" and one.snapshot < "2027"]
         assert record.complete == ((complete[-1].snapshot, complete[-1].sha256) if complete else None)
+
+
+def test_names_that_are_ahead_for_a_while_lose_no_later_snapshot(rand):
+    """The exporter takes its own time as name if the newest name is more than 24 hours ahead, else the next second."""
+    for _ in range(200):
+        chain, seen, record, moment = [], [], None, NOW
+        for place in range(40):
+            moment += timedelta(minutes=rand.randint(30, 600))
+            if rand.random() < 0.7:
+                near = [time_of(one.snapshot) for one in chain if time_of(one.snapshot) <= moment + timedelta(hours=24)]
+                named = max([moment, *(one + timedelta(seconds=1) for one in near)])
+                if rand.random() < 0.15:
+                    named = moment + timedelta(hours=rand.randint(20, 60))
+                if name_at(named) in {one.snapshot for one in chain}:
+                    continue
+                chain.append(manifest(name_at(named), f"{place:064x}", chain[-1].sha256 if chain else None))
+            if rand.random() < 0.3 or place == 39:
+                stored = [one for one in chain if record is None or not record.has_seen(one.snapshot)]
+                for one in order_chain(stored, record and record.sha256):
+                    seen.append(one)
+                    record = advance(record, one, moment)
+        assert seen == chain
 
 
 def test_a_lost_manifest_anywhere_stops_the_order(rand):

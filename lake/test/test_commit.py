@@ -1,6 +1,7 @@
 """Tests `commit` and `status` with an SQL catalog on stores in folders."""
 
 import os
+import shutil
 from datetime import datetime, timedelta, timezone
 
 import pyarrow as pa
@@ -103,6 +104,17 @@ def test_a_snapshot_of_a_wrong_clock_is_committed_but_never_the_newest(world, ta
     commit()
     (record,) = committing.read_records(world.load().properties).values()
     assert record.complete[0] == last != first
+    assert world.rows() == truth_of(target)
+
+
+def test_a_name_that_is_ahead_for_less_than_a_day_loses_no_later_snapshot(world, target, commit):
+    """It was more than 24 hours ahead when the next snapshot was sealed, which so has an older name."""
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    for hours in (-9, 23, -2):
+        target.seal([f"h{hours}"], moment=now + timedelta(hours=hours))
+    commit()
+    target.seal(["later"], moment=now - timedelta(minutes=5))
+    assert commit()[0] == 0
     assert world.rows() == truth_of(target)
 
 
@@ -312,7 +324,7 @@ def test_a_file_with_other_rows_than_stated_is_not_committed(world, target, comm
     target.seal(["a", "b"])
     code, result = commit()
     assert (code, result["errors"][0]["code"]) == (5, "CORRUPT")
-    assert "state 2 rows, the files have 1" in result["errors"][0]["message"]
+    assert "has 1 rows, and" in result["errors"][0]["message"]
 
 
 def test_a_lost_record_does_not_commit_twice(world, target, commit):
@@ -459,4 +471,134 @@ def test_a_namespace_that_another_committer_created_meanwhile_is_used(world, tar
 
     monkeypatch.setattr(SqlCatalog, "create_namespace_if_not_exists", be_late)
     assert commit()[0] == 0
+    assert world.rows() == truth_of(target)
+
+
+def spoil(path):
+    path.write_bytes(b"x" * path.stat().st_size)
+
+
+@pytest.mark.parametrize("role", ["rows", "changes"])
+def test_a_part_of_the_same_size_that_is_no_parquet_stops_only_its_target(world, target, commit, store, role):
+    other = Target(store, project="2")
+    spoil(target.part_file(target.seal(["a"], changed=["a"]), role))
+    target.seal(["b"], changed=["b"])
+    for host in ("x", "y"):
+        other.seal([host], changed=[host])
+    code, result = commit()
+    assert (code, [error["code"] for error in result["errors"]]) == (5, ["CORRUPT"])
+    assert "is altered" in result["errors"][0]["message"]
+    suffix = "" if role == "rows" else "_changes"
+    assert world.rows(suffix) == truth_of(other, changes=role == "changes")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('"bytes":', '"bytes":1e999,"x":', "CORRUPT"),
+        ('{"manifestVersion":1', "[" * 100_000, "CORRUPT"),
+        ('"manifestVersion":1', '"manifestVersion":9', "USAGE"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_stops_only_its_target(world, target, commit, store, old, new, expected):
+    other = Target(store, project="2")
+    path = target.manifest_file(target.seal())
+    other.seal()
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    _, result = commit()
+    assert [error["code"] for error in result["errors"]] == [expected]
+    assert world.rows() == truth_of(other)
+
+
+def test_names_that_are_no_times_stop_only_their_target(world, target, commit, store):
+    other = Target(store, project="2")
+    name = target.seal(["a"])
+    other.seal(["x"])
+    wrong = "20269999T000000Z"
+    text = target.manifest_file(name).read_text().replace(name, wrong).replace("dt=2026-11-01", "dt=2026-99-99")
+    (target.manifest_file(name).parent / f"{wrong}.json").write_text(text)
+    other.write(f"_pruned/nodes/{other.path}/{wrong}.json", b"{}")
+    code, result = commit()
+    assert (code, [error["code"] for error in result["errors"]]) == (5, ["CORRUPT"])
+    assert wrong in result["errors"][0]["message"]
+    assert world.rows() == truth_of(other)
+
+
+def test_a_lost_part_of_the_changes_of_a_pruned_snapshot_stops_only_its_target(world, target, commit, store):
+    other = Target(store, project="2")
+    name = target.seal(["a"], changed=["a"])
+    target.seal(["b"])
+    other.seal(["x"], changed=["x"])
+    target.prune(name)
+    target.part_file(name, "changes").unlink()
+    code, result = commit()
+    assert (code, [error["code"] for error in result["errors"]]) == (5, ["CORRUPT"])
+    assert world.rows("_changes") == truth_of(other, changes=True)
+
+
+def test_the_table_of_the_changes_takes_no_rows(world, target, commit):
+    target.seal(["a"], changed=["a"])
+    commit()
+    target.seal(["b"], changed=["b"])
+    code, result = commit("--table=security.nodes_changes")
+    assert (code, result["errors"][0]["code"]) == (2, "USAGE")
+    commit()
+    assert world.rows("_changes") == truth_of(target, changes=True)
+
+
+def test_a_table_takes_no_files_of_another_store(world, target, commit, tmp_path):
+    target.seal(["a"])
+    commit()
+    (tmp_path / "copy").mkdir()
+    Target(tmp_path / "copy", project="2").seal(["x"])
+    code, result = commit(f"--store={tmp_path}/copy")
+    assert (code, result["errors"][0]["code"]) == (2, "USAGE")
+    assert f"file://{world.store}" in result["errors"][0]["message"]
+    assert world.rows() == truth_of(target)
+
+
+def test_verify_finds_a_target_that_is_lost(world, target, commit, store):
+    other = Target(store, project="2")
+    other.seal()
+    target.seal()
+    commit()
+    shutil.rmtree(target.manifest_file("x").parent)
+    code, result = commit("--verify")
+    assert (code, [error["code"] for error in result["errors"]]) == (5, ["CORRUPT"])
+    assert commit()[0] == 0
+
+
+def test_a_store_without_a_manifest_that_can_be_read_is_corrupt(world, target, commit):
+    path = target.manifest_file(target.seal())
+    commit()
+    path.write_text("{}")
+    code, result = commit("--verify")
+    assert (code, result["errors"][0]["code"]) == (5, "CORRUPT")
+
+
+@pytest.mark.parametrize("text", ["garbage", "{}", "[]", "null"])
+def test_a_record_that_was_edited_is_refused(world, target, commit, text):
+    target.seal()
+    commit()
+    name = next(name for name in world.load().properties if name.startswith("cgs-export.committed."))
+    with world.load().transaction() as transaction:
+        transaction.set_properties({name: text})
+    code, result = commit()
+    assert (code, result["errors"][0]["code"]) == (2, "USAGE")
+    assert name in result["errors"][0]["message"]
+
+
+def test_pruned_snapshots_are_dropped_from_a_file_without_bounds(world, target, commit):
+    name = target.seal(["a"])
+    target.seal(["b"])
+    commit()
+    with world.load().transaction() as transaction:
+        transaction.set_properties({"write.metadata.metrics.default": "none"})
+    table = world.load()
+    table.overwrite(table.scan().to_arrow())
+    target.prune(name)
+    code, result = commit()
+    assert (code, names_of(result["tables"][0]["dropped"])) == (0, {name: 1})
     assert world.rows() == truth_of(target)
