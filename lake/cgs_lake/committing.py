@@ -20,13 +20,14 @@ from pyiceberg.exceptions import (
     ServiceUnavailableError,
     TooManyRequestsError,
 )
-from pyiceberg.expressions import And, EqualTo, In
+from pyiceberg.expressions import And, EqualTo, In, Or
 from pyiceberg.table.update import AssertRefSnapshotId
+from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import TimestamptzType
 from requests.exceptions import RequestException
 
 from cgs_lake.failure import Failure, corrupt
-from cgs_lake.manifests import time_of
+from cgs_lake.manifests import name_at, time_of
 from cgs_lake.records import advance, read_records, to_property
 from cgs_lake.tables import add_columns, create_table, load_table, missing_columns, read_rows, read_schema
 
@@ -34,7 +35,7 @@ from cgs_lake.tables import add_columns, create_table, load_table, missing_colum
 FILES_MAX = 200
 ATTEMPTS_MAX = 12
 WAIT_MAX_SECONDS = 10
-# Snapshots that one commit drops from one target.
+# Snapshots that one commit drops.
 DROPS_MAX = 100
 UNCERTAIN = (CommitStateUnknownException, ServerError, ServiceUnavailableError, TooManyRequestsError, RequestException)
 
@@ -85,8 +86,7 @@ class Committer:
         self.outcome.pending = [describe(target, manifest, self.role) for target, manifest in step.files]
         self.outcome.skipped = step.skipped
         if table and self.role == "rows":
-            drops = self.find_pruned(table, records)
-            self.outcome.dropped = [name_of(target, name) for target, names in drops for name in names]
+            self.outcome.dropped = [name_of(target, name) for target, name in self.find_pruned(table, records)]
         return self.outcome
 
     def load(self):
@@ -250,9 +250,12 @@ class Committer:
 
     def refuse_unrecorded(self, table, records, step):
         """A target without a record must have no rows: perhaps its record was removed from the table's properties."""
-        for target in {target for target, _ in step.files if target not in records}:
-            scan = table.scan(And(EqualTo("region", target[0]), EqualTo("project_id", target[1])))
-            if any(True for _ in scan.plan_files()):
+        new = {target for target, _ in step.files if target not in records}
+        for found in {target_of(table, task.file) for task in table.scan().plan_files()} if new else ():
+            # A file without a target is of another partitioning.
+            for target in new if found is None else new & {found}:
+                if found is None and not any(True for _ in table.scan(where_of(target)).plan_files()):
+                    continue
                 name, _ = to_property(target, step.seen[target])
                 raise Failure(
                     "USAGE",
@@ -296,43 +299,41 @@ class Committer:
         self.progress(f"{self.name}: commit {outcome.commits} with {len(step.files)} snapshots, {rows} rows")
 
     def drop_next(self, table):
-        """Drop the rows of pruned snapshots of one target. The files stay: they belong to the store."""
-        if table is None:
+        """Drop the rows of pruned snapshots. The files stay: they belong to the store."""
+        pruned = self.find_pruned(table, read_records(table.properties)) if table else []
+        if not pruned:
             return False
-        for target, names in self.find_pruned(table, read_records(table.properties)):
-            names = names[:DROPS_MAX]
-            times = [time_of(name).isoformat() for name in names]
-            where = And(EqualTo("region", target[0]), EqualTo("project_id", target[1]), In("snapshot_at", times))
-            transaction = table.transaction()
-            self.require_branch(transaction, table)
-            transaction.delete(where)
-            transaction.commit_transaction()
-            self.outcome.commits += 1
-            self.outcome.dropped += [name_of(target, name) for name in names]
-            self.progress(f"{self.name}: dropped {len(names)} pruned snapshots of {target[0]}, {target[1]}")
-            return True
-        return False
+        # All snapshots of one target are one condition: many of them make the delete slow.
+        names_of = {}
+        for target, name in pruned[:DROPS_MAX]:
+            names_of.setdefault(target, []).append(name)
+        transaction = table.transaction()
+        self.require_branch(transaction, table)
+        transaction.delete(any_of([where_of(target, names) for target, names in names_of.items()]))
+        transaction.commit_transaction()
+        self.outcome.commits += 1
+        self.outcome.dropped += [name_of(target, name) for target, name in pruned[:DROPS_MAX]]
+        self.progress(f"{self.name}: dropped {len(pruned[:DROPS_MAX])} pruned snapshots")
+        return True
 
     def find_pruned(self, table, records):
-        """Return [(target, names)] of pruned snapshots that the table still has rows of.
+        """Return [(target, name)] of pruned snapshots that the table still has rows of, target by target.
 
         The files say what the table has, not a record: so it is right after a compaction or a rollback too. Only the
         bounds of the times are read. A compacted file that can have rows of a pruned snapshot is read.
         """
+        wanted = {
+            target: {name: time_of(name) for name in self.source.tombstones[target]}
+            for target in self.source.targets(records)
+            if target in records and target in self.source.tombstones
+        }
         found = []
-        for target in self.source.targets(records):
-            tombstones, record = self.source.tombstones.get(target, {}), records.get(target)
-            if not tombstones or record is None:
-                continue
+        for target, names in self.names_in_files(table, wanted).items():
             try:
-                names = self.names_in_files(table, target, sorted(tombstones))
-                newest = self.source.newest_complete(target, record)
-                names = [name for name in names if self.is_dropped(target, name, newest)]
+                newest = self.source.newest_complete(target, records[target])
+                found += [(target, name) for name in sorted(names) if self.is_dropped(target, name, newest)]
             except Failure as failure:
                 self.source.stop(target, failure)
-                continue
-            if names:
-                found.append((target, names))
         return found
 
     def is_dropped(self, target, name, newest):
@@ -342,28 +343,51 @@ class Committer:
             raise corrupt(self.source.tombstones[target][name], "is a tombstone without its manifest")
         return self.source.is_pruned(target, manifest, newest)
 
-    def names_in_files(self, table, target, names):
-        of_target = And(EqualTo("region", target[0]), EqualTo("project_id", target[1]))
+    def names_in_files(self, table, wanted):
+        """Return {target: names of snapshots that have rows}. `wanted`: {target: {name: time}}."""
+        found = {target: set() for target in wanted}
+        unsure = {target: set() for target in wanted}
         at = table.schema().find_field("snapshot_at").field_id
-        times = {name: time_of(name) for name in names}
-        found = set()
-        for task in table.scan(of_target).plan_files():
+        for task in table.scan().plan_files() if wanted else ():
+            file_target = target_of(table, task.file)
             first, last = (bound_of(bounds, at) for bounds in (task.file.lower_bounds, task.file.upper_bounds))
             # A compaction can write files without bounds.
-            is_known = first is not None and last is not None
-            inside = {name for name, moment in times.items() if not is_known or first <= moment <= last}
-            if (not is_known or first != last) and inside - found:
-                inside = self.names_in_rows(table, target, inside - found, times)
-            found |= inside
-        return sorted(found)
+            has_bounds = first is not None and last is not None
+            for target in wanted if file_target is None else {file_target} & wanted.keys():
+                times = wanted[target].items()
+                inside = {name for name, moment in times if not has_bounds or first <= moment <= last}
+                (found if has_bounds and first == last and file_target else unsure)[target].update(inside)
+        for target, names in unsure.items():
+            if names - found[target]:
+                found[target] |= self.names_in_rows(table, target, names - found[target])
+        return found
 
-    def names_in_rows(self, table, target, names, times):
+    def names_in_rows(self, table, target, names):
         """Read which of the snapshots have rows: for files with several snapshots."""
-        wanted = In("snapshot_at", [times[name].isoformat() for name in names])
-        where = And(EqualTo("region", target[0]), EqualTo("project_id", target[1]), wanted)
-        column = table.scan(where, selected_fields=("snapshot_at",)).to_arrow()["snapshot_at"]
-        moments = set(column.unique().to_pylist())
-        return {name for name in names if times[name] in moments}
+        column = table.scan(where_of(target, names), selected_fields=("snapshot_at",)).to_arrow()["snapshot_at"]
+        return names & {name_at(moment) for moment in column.unique().to_pylist()}
+
+
+def where_of(target, names=None):
+    """The condition for the rows of a target; with names, of these snapshots of it."""
+    where = And(EqualTo("region", target[0]), EqualTo("project_id", target[1]))
+    return where if names is None else And(where, In("snapshot_at", [time_of(name).isoformat() for name in names]))
+
+
+def any_of(conditions):
+    return Or(*conditions) if len(conditions) > 1 else conditions[0]
+
+
+def target_of(table, file):
+    """The (region, project id) of all rows of a file by its partition; None if the table is partitioned otherwise."""
+    fields = table.specs()[file.spec_id].fields
+    values = {
+        table.schema().find_column_name(field.source_id): file.partition[place]
+        for place, field in enumerate(fields)
+        if isinstance(field.transform, IdentityTransform)
+    }
+    target = values.get("region"), values.get("project_id")
+    return None if None in target else target
 
 
 def check_part(store, manifest, part, is_hashed):

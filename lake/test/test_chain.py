@@ -52,20 +52,21 @@ def test_any_division_into_runs_sees_each_manifest_once_and_in_order(rand):
 
 
 def test_names_that_are_ahead_for_a_while_lose_no_later_snapshot(rand):
-    """The exporter takes its own time as name if the newest name is more than 24 hours ahead, else the next second."""
+    """A run is named when it starts: by its own time if the newest name is more than 24 hours ahead, else one second
+    after it. It can be sealed hours later, and commits can come in between."""
     for _ in range(200):
-        chain, seen, record, moment = [], [], None, NOW
-        for place in range(40):
+        chain, seen, record, moment, opened = [], [], None, NOW, None
+        for place in range(60):
             moment += timedelta(minutes=rand.randint(30, 600))
-            if rand.random() < 0.7:
+            if opened is None:
                 near = [time_of(one.snapshot) for one in chain if time_of(one.snapshot) <= moment + timedelta(hours=24)]
-                named = max([moment, *(one + timedelta(seconds=1) for one in near)])
-                if rand.random() < 0.15:
-                    named = moment + timedelta(hours=rand.randint(20, 60))
-                if name_at(named) in {one.snapshot for one in chain}:
-                    continue
-                chain.append(manifest(name_at(named), f"{place:064x}", chain[-1].sha256 if chain else None))
-            if rand.random() < 0.3 or place == 39:
+                opened = max([moment, *(one + timedelta(seconds=1) for one in near)])
+                if rand.random() < 0.2:
+                    opened = moment + timedelta(hours=rand.randint(20, 40), seconds=rand.randint(1, 3000))
+            elif rand.random() < 0.7:
+                chain.append(manifest(name_at(opened), f"{place:064x}", chain[-1].sha256 if chain else None))
+                opened = None
+            if rand.random() < 0.5 or place == 59:
                 stored = [one for one in chain if record is None or not record.has_seen(one.snapshot)]
                 for one in order_chain(stored, record and record.sha256):
                     seen.append(one)

@@ -602,3 +602,40 @@ def test_pruned_snapshots_are_dropped_from_a_file_without_bounds(world, target, 
     code, result = commit()
     assert (code, names_of(result["tables"][0]["dropped"])) == (0, {name: 1})
     assert world.rows() == truth_of(target)
+
+
+def test_pruned_snapshots_of_many_targets_are_dropped_in_one_commit(world, commit, store):
+    targets = [Target(store, project=f"p{place}") for place in range(5)]
+    first = [target.seal(["a"]) for target in targets]
+    for target in targets:
+        target.seal(["b"])
+    commit()
+    for target, name in zip(targets, first, strict=True):
+        target.prune(name)
+    _, result = commit()
+    assert (result["tables"][0]["commits"], len(result["tables"][0]["dropped"])) == (1, 5)
+    assert world.rows() == truth_of(*targets)
+
+
+def test_drops_and_missing_records_are_found_after_the_partitions_were_changed(world, target, commit, store):
+    other = Target(store, project="2")
+    name = target.seal(["a"])
+    target.seal(["b"])
+    other.seal(["x"])
+    commit()
+    with world.load().update_spec() as update:
+        update.remove_field("region")
+        update.remove_field("project_id")
+    table = world.load()
+    table.overwrite(table.scan().to_arrow())
+    target.prune(name)
+    code, result = commit()
+    assert (code, names_of(result["tables"][0]["dropped"])) == (0, {name: 1})
+    assert world.rows() == truth_of(target, other)
+    Target(store, project="3").seal(["new"])
+    assert commit()[0] == 0
+    record = next(name for name in world.load().properties if name.endswith("/2"))
+    with world.load().transaction() as transaction:
+        transaction.remove_properties(record)
+    code, result = commit()
+    assert (code, result["errors"][0]["code"]) == (2, "USAGE")
