@@ -1,7 +1,7 @@
 """Responsible for the command line: options, output and exit codes."""
 
 import argparse
-import json
+import contextlib
 import os
 import re
 import signal
@@ -10,10 +10,11 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 
 from pyiceberg.catalog import load_catalog
-from pyiceberg.exceptions import ForbiddenError, UnauthorizedError
+from pyiceberg.exceptions import AuthorizationExpiredError, ForbiddenError, OAuthError, UnauthorizedError
+from requests.adapters import HTTPAdapter
 
 from cgs_lake.committing import Committer, is_repeatable
-from cgs_lake.failure import Failure, exit_code_of
+from cgs_lake.failure import Failure, exit_code_of, interrupted, print_errors, without_secrets
 from cgs_lake.records import read_records
 from cgs_lake.signatures import Signatures, read_given_keys
 from cgs_lake.source import Source, list_tables
@@ -21,6 +22,12 @@ from cgs_lake.store import open_store, usage
 
 # How pyarrow words an answer of S3 that says that a key is wrong or may not do this.
 REFUSED = re.compile(r"ACCESS_DENIED|HTTP status 40[13]|SIGNATURE_DOES_NOT_MATCH|INVALID_(ACCESS_KEY|CLIENT_TOKEN)_ID")
+
+# How long a catalog may take to accept a connection, and to begin or continue an answer. PyIceberg sets no limit.
+CATALOG_SECONDS = (10, 60)
+send_without_limit = HTTPAdapter.send
+
+NOT_ALLOWED = (UnauthorizedError, ForbiddenError, AuthorizationExpiredError, OAuthError, PermissionError)
 
 EPILOG = """\
 exit codes: 0 everything is committed; 1 a fault of this program or a type that changed; 2 usage or configuration;
@@ -85,7 +92,8 @@ def create_parser():
 def parse_properties(texts):
     for text in texts:
         if "=" not in text:
-            raise usage(f"--property {text} has no =.", "Write --property KEY=VALUE, for example type=sql.")
+            # The text can be a secret.
+            raise usage("A --property has no =.", "Write --property KEY=VALUE, for example type=sql.")
     return dict(text.split("=", 1) for text in texts)
 
 
@@ -98,9 +106,12 @@ def open_catalog(name, properties):
             if not is_repeatable(error):
                 raise
             return load_catalog(name, **properties)
-    except ValueError as error:
+    except Exception as error:
+        # What is not known comes from a wrong property, or from a library that is not installed.
+        if to_failure(error).code != "INTERNAL" and not isinstance(error, ValueError):
+            raise
         raise usage(
-            f"The catalog {name} cannot be opened: {error}.",
+            f"The catalog {name} cannot be opened: {without_secrets(str(error))}.",
             "Configure it in ~/.pyiceberg.yaml or with --property type=… and --property uri=….",
         ) from error
 
@@ -117,7 +128,9 @@ def choose_source(store, options):
 
 
 def progress(line):
-    print(line, file=sys.stderr, flush=True)
+    # A reader of this text that has gone is no reason to stop.
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def prepare_s3():
@@ -126,11 +139,18 @@ def prepare_s3():
     os.environ.setdefault("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required")
 
 
+def send_with_limit(self, request, *, timeout=None, **more):
+    return send_without_limit(self, request, timeout=timeout or CATALOG_SECONDS, **more)
+
+
 def run(options):
     """Return (result for --json, failures). Failures of single targets do not stop the others."""
-    if "." not in options.table:
+    namespace, _, name = options.table.rpartition(".")
+    if not name.strip() or not all(part.strip() for part in namespace.split(".")):
         raise usage(f"--table {options.table} has no namespace.", "Write NAMESPACE.NAME, for example security.nodes.")
     prepare_s3()
+    # The requests of PyIceberg have no limit of time, and no option for one.
+    HTTPAdapter.send = send_with_limit
     given = read_given_keys(getattr(options, "public_key", []))
     catalog = open_catalog(options.catalog, parse_properties(options.property))
     store = open_store(options.store, catalog.properties)
@@ -191,17 +211,13 @@ def describe_status(source, catalog, names):
     return result
 
 
-def interrupted():
-    return Failure("INTERRUPTED", "Stopped by a signal.", "Run the command again: it continues where it stopped.")
-
-
 def to_failure(error):
     if isinstance(error, Failure):
         return error
     if isinstance(error, KeyboardInterrupt):
         return interrupted()
-    text = f"{type(error).__name__}: {error}"
-    if isinstance(error, (UnauthorizedError, ForbiddenError, PermissionError)) or REFUSED.search(text):
+    text = without_secrets(f"{type(error).__name__}: {error}")
+    if isinstance(error, NOT_ALLOWED) or REFUSED.search(text):
         hint = "Check the keys of the catalog and of the store, and what they may do."
         return Failure("PERMISSION", text, hint)
     if is_repeatable(error) or isinstance(error, OSError):
@@ -232,18 +248,20 @@ def print_text(result):
 
 def main(arguments=None):
     options = create_parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    result = {"status": "failed", "tables": []}
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         result, failures = run(options)
     except (Exception, KeyboardInterrupt) as error:
-        result, failures = {"status": "failed", "tables": []}, [to_failure(error)]
+        failures = [to_failure(error)]
     if failures:
         result["status"] = "failed"
-    errors = [{"code": one.code, "message": one.message, "hint": one.hint} for one in failures]
-    if options.json:
-        print(json.dumps({**result, "errors": errors}))
-    else:
-        print_text(result)
-    for failure in failures:
-        print(failure, file=sys.stderr)
+    try:
+        if not options.json:
+            print_text(result)
+        print_errors(result, failures, options.json)
+    except BrokenPipeError:
+        # What reads the output has gone. Python would write what is left of it again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return exit_code_of(failures)

@@ -1,5 +1,8 @@
-"""Responsible for errors that a person can act on, and for the exit code of a run."""
+"""Responsible for errors that a person can act on: how they are printed, and the exit code of a run."""
 
+import json
+import re
+import sys
 from dataclasses import dataclass
 
 # The code of an error -> the exit code. The exit codes are those of cgs-export.
@@ -32,6 +35,24 @@ class Failure(Exception):
 def exit_code_of(failures):
     codes = {EXIT_CODES[failure.code] for failure in failures}
     return next((code for code in PRECEDENCE if code in codes), 0)
+
+
+def interrupted():
+    return Failure("INTERRUPTED", "Stopped by a signal.", "Run the command again: it continues where it stopped.")
+
+
+def without_secrets(text):
+    """Hide what is before the @ of an address: it can be a name and a password."""
+    return re.sub(r"(?<=//)[^/@\s]+(?=@)", "…", text)
+
+
+def print_errors(result, failures, is_json):
+    """Print the errors to stderr, and with `is_json` also the result, as one JSON object, to stdout."""
+    if is_json:
+        errors = [{"code": one.code, "message": one.message, "hint": one.hint} for one in failures]
+        print(json.dumps({**result, "errors": errors}), flush=True)
+    for failure in failures:
+        print(failure, file=sys.stderr, flush=True)
 
 
 def corrupt(key, text):

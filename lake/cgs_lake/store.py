@@ -56,7 +56,10 @@ def open_store(location, properties):
     address is read and recorded as s3://, which PyIceberg, Spark, DuckDB and Trino can read.
     """
     parts = urlsplit(location)
+    if "@" in parts.netloc:
+        raise usage("--store has a key in its address.", "Configure keys as properties of the catalog.")
     if parts.scheme in ("s3", "s3a", "obs"):
+        refuse_marks(location)
         if not parts.netloc:
             raise usage(f"{location} names no bucket.", "Write s3://BUCKET/PREFIX.")
         if "s3.endpoint" in properties and "s3.region" not in properties and "client.region" not in properties:
@@ -74,9 +77,18 @@ def open_store(location, properties):
     if path.startswith("//"):
         path = parts.path
     folder = Path(os.path.abspath(path))
+    refuse_marks(str(folder))
     if not folder.is_dir():
         raise usage(f"{folder} is not a folder.", "Name the folder that --store or `store:` of cgs-export names.")
     return Store(PyArrowFileIO(properties).fs_by_scheme("file", ""), str(folder), f"file://{folder}")
+
+
+def refuse_marks(path):
+    if found := {"#", "?"} & set(path):
+        raise usage(
+            f"The store {path} has {min(found)} in its address, where readers of Iceberg tables end the path.",
+            "Use a store whose address has neither # nor ?.",
+        )
 
 
 def usage(message, hint):
