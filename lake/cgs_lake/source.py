@@ -41,7 +41,7 @@ class Source:
 
     def list(self):
         """Tombstones first: then the newer snapshot that each of them needs is listed too."""
-        self.keys, self.tombstones, self.orders = {}, {}, {}
+        self.keys, self.tombstones, self.orders, self.chains = {}, {}, {}, {}
         for key in self.store.list(f"_pruned/{self.table}"):
             if names := match_tombstone(key):
                 self.tombstones.setdefault(names.group("region", "project"), {})[names["name"]] = key
@@ -90,23 +90,34 @@ class Source:
         return self.orders[at]
 
     def order(self, target, record):
-        is_whole = record is None or self.signatures is not None
-        names = sorted(self.keys.get(target, {}))
-        wanted = names if is_whole else [name for name in names if not record.has_seen(name)]
-        manifests = self.read_all([self.keys[target][name] for name in wanted])
-        chain = order_chain(manifests, None if is_whole else record.sha256, self.skip_missing)
-        if self.signatures is not None and chain:
-            self.signatures.check_chain(chain)
-        if is_whole and record is not None:
+        names = self.keys.get(target, {})
+        if record is None:
+            chain = self.whole_chain(target)
+        elif self.signatures is not None:
+            chain = self.whole_chain(target)
             places = [place for place, one in enumerate(chain) if one.sha256 == record.sha256]
             if not places:
                 key = f"_manifests/{self.table}/rgn={target[0]}/prj={target[1]}/{record.snapshot}.json"
                 raise corrupt(key, "is missing or altered: the table has its snapshot")
             chain = chain[places[0] + 1 :]
+        else:
+            manifests = self.read_all([names[name] for name in sorted(names) if not record.has_seen(name)])
+            chain = order_chain(manifests, record.sha256, self.skip_missing)
         for manifest in chain:
             if is_ahead(manifest.snapshot, self.now):
                 self.warn(f"{manifest.key} is named more than 24 hours ahead: it comes from a host with a wrong clock.")
         return chain
+
+    def whole_chain(self, target):
+        """All manifests of a target in chain order, with checked signatures if they are to be checked."""
+        if target not in self.chains:
+            names = self.keys.get(target, {})
+            manifests = self.read_all([names[name] for name in sorted(names)])
+            chain = order_chain(manifests, None, self.skip_missing)
+            if self.signatures is not None and chain:
+                self.signatures.check_chain(chain)
+            self.chains[target] = chain
+        return self.chains[target]
 
     def read_all(self, keys):
         with ThreadPoolExecutor(READERS) as readers:
