@@ -172,8 +172,8 @@ def run(options):
         committer = Committer(source, catalog, name, role, progress)
         try:
             committer.preview() if options.dry_run else committer.commit()
-        except (Failure, KeyboardInterrupt) as error:
-            failures.append(error if isinstance(error, Failure) else interrupted())
+        except (Exception, KeyboardInterrupt) as error:
+            failures.append(to_failure(error))
         result["tables"].append(asdict(committer.outcome))
         if failures:
             break

@@ -1,6 +1,7 @@
 """Responsible for reading a store: a folder or a bucket, through the file systems of PyIceberg and pyarrow."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +24,11 @@ class Store:
 
     def uri_of(self, key):
         return f"{self.url}/{key}"
+
+    def contains(self, location):
+        """Whether an address of a folder is that of the store, or of a folder in it."""
+        path = re.sub(r"^(file:(//)?|s3a?://|obs://)", "", location)
+        return f"{path.rstrip('/')}/".startswith(f"{self.root}/")
 
     def list(self, folder):
         """Return {key: bytes} of all files below a folder. A folder that does not exist is empty."""

@@ -34,6 +34,7 @@ def load_table(catalog, name, source, role):
         return None
     # PyIceberg would repeat a lost commit without asking whether it is still right: see committing.py.
     table.metadata.properties["commit.retry.num-retries"] = "0"
+    refuse_inside(source.store, table.location())
     refuse_other(table.properties, name, describe(source, role))
     return table
 
@@ -58,8 +59,18 @@ def refuse_other(properties, name, wanted):
     raise Failure("USAGE", f"The table {name} exists, and {text}.", other)
 
 
+def refuse_inside(store, location):
+    if store.contains(location):
+        raise Failure(
+            "USAGE",
+            f"The table would write into {location}, which is in the store {store.url}.",
+            "Configure a warehouse outside of the store: `cgs-export verify` reports foreign objects in it.",
+        )
+
+
 def create_table(catalog, name, schema, source, role):
     """Create a table with the schema of a Parquet file, if no other process is faster."""
+    refuse_inside(source.store, catalog.properties.get("warehouse", ""))
     spec = PartitionSpec(
         *(
             PartitionField(schema.find_field(column).field_id, 1000 + place, transform, field)

@@ -375,6 +375,21 @@ def test_a_catalog_that_never_answers_ends_with_unreachable(world, target, commi
     assert world.rows() == truth_of(target)
 
 
+def test_a_result_names_what_was_committed_before_an_unknown_error(world, target, commit, monkeypatch):
+    name = target.seal(["a"], changed=["a"])
+    original = SqlCatalog.create_table
+
+    def fail_for_changes(self, identifier, *arguments, **options):
+        if identifier.endswith("_changes"):
+            raise RuntimeError("of a library")
+        return original(self, identifier, *arguments, **options)
+
+    monkeypatch.setattr(SqlCatalog, "create_table", fail_for_changes)
+    code, result = commit()
+    assert (code, result["status"], result["errors"][0]["code"]) == (1, "failed", "INTERNAL")
+    assert names_of(result["tables"][0]["committed"]) == {name: 1}
+
+
 def test_another_dataset_needs_another_table(world, target, commit, store):
     target.seal()
     commit()
@@ -557,6 +572,28 @@ def test_a_table_takes_no_files_of_another_store(world, target, commit, tmp_path
     assert (code, result["errors"][0]["code"]) == (2, "USAGE")
     assert f"file://{world.store}" in result["errors"][0]["message"]
     assert world.rows() == truth_of(target)
+
+
+@pytest.mark.parametrize("where", ["file://{}", "file://{}/", "file:{}/warehouse", "{}/x"])
+def test_a_warehouse_in_the_store_is_refused_before_anything_is_written(world, target, commit, store, where):
+    target.seal()
+    before = sorted(store.rglob("*"))
+    world.properties["warehouse"] = where.format(store)
+    code, result = commit()
+    assert (code, result["errors"][0]["code"]) == (2, "USAGE")
+    assert "outside of the store" in result["errors"][0]["hint"]
+    assert sorted(store.rglob("*")) == before
+
+
+def test_a_table_in_the_store_is_refused(world, target, commit, store):
+    target.seal()
+    world.catalog().create_namespace("security")
+    world.catalog().create_table(
+        "security.nodes", pa.schema([("host_id", pa.string())]), location=f"file://{store}/_iceberg"
+    )
+    code, result = commit()
+    assert (code, result["errors"][0]["code"]) == (2, "USAGE")
+    assert f"file://{store}/_iceberg" in result["errors"][0]["message"]
 
 
 def test_verify_finds_a_target_that_is_lost(world, target, commit, store):
