@@ -10,7 +10,14 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 
 from pyiceberg.catalog import load_catalog
-from pyiceberg.exceptions import AuthorizationExpiredError, ForbiddenError, OAuthError, UnauthorizedError
+from pyiceberg.exceptions import (
+    AuthorizationExpiredError,
+    BadRequestError,
+    ForbiddenError,
+    OAuthError,
+    RESTError,
+    UnauthorizedError,
+)
 from requests.adapters import HTTPAdapter
 
 from cgs_lake.committing import Committer, is_repeatable
@@ -107,8 +114,10 @@ def open_catalog(name, properties):
                 raise
             return load_catalog(name, **properties)
     except Exception as error:
-        # What is not known comes from a wrong property, or from a library that is not installed.
-        if to_failure(error).code != "INTERNAL" and not isinstance(error, ValueError):
+        # What is not known comes from a wrong property, or from a library that is not installed. A plain RESTError is
+        # 404 and the like: the address is that of another server.
+        is_wrong = isinstance(error, (ValueError, BadRequestError)) or type(error) is RESTError
+        if not is_wrong and to_failure(error).code != "INTERNAL":
             raise
         raise usage(
             f"The catalog {name} cannot be opened: {without_secrets(str(error))}.",
@@ -220,7 +229,7 @@ def to_failure(error):
     if isinstance(error, NOT_ALLOWED) or REFUSED.search(text):
         hint = "Check the keys of the catalog and of the store, and what they may do."
         return Failure("PERMISSION", text, hint)
-    if is_repeatable(error) or isinstance(error, OSError):
+    if is_repeatable(error) or isinstance(error, (OSError, RESTError)):
         hint = "Check the addresses of the catalog and of the store, and run the command again."
         return Failure("UNREACHABLE", text, hint)
     return Failure("INTERNAL", text, "This is a fault of cgs_lake. Report it with this text.")

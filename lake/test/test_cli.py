@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 from support.world import LAKE, run, truth_of
@@ -86,6 +88,28 @@ def test_a_catalog_that_is_configured_wrong_is_exit_2(world, target, capsys, pro
     world.properties = {name: value for name, value in wanted.items() if value is not None}
     code, result = run(capsys, world.arguments("commit", "--json"))
     assert (code, result["errors"][0]["code"]) == (2, "USAGE")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(404, (2, "USAGE")), (400, (2, "USAGE")), (403, (3, "PERMISSION")), (500, (4, "UNREACHABLE"))],
+)
+def test_an_address_that_answers_with_an_error(world, target, capsys, status, expected):
+    target.seal()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(status)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        world.properties = {"type": "rest", "uri": f"http://127.0.0.1:{server.server_port}"}
+        code, result = run(capsys, world.arguments("commit", "--json"))
+        server.shutdown()
+    assert (code, result["errors"][0]["code"]) == expected
 
 
 @pytest.mark.parametrize(
