@@ -201,7 +201,7 @@ class Committer:
                 return True
             raise
         try:
-            transaction.commit_transaction()
+            self.send(transaction)
         except Exception as error:
             error.step = step
             raise
@@ -270,6 +270,16 @@ class Committer:
         # PyIceberg has no public call for this. Its version is pinned.
         transaction._apply((), (requirement,))
 
+    def send(self, transaction):
+        """Commit, and keep the manifests of a commit that the catalog refuses.
+
+        PyIceberg deletes them. But a refusal can be the answer to a second request: PyIceberg repeats one after 401, and
+        so do gateways. If the first one was accepted, the table would name manifests that are gone.
+        """
+        for producer in transaction._snapshot_producers:
+            producer._clean_all_uncommitted = lambda: None
+        transaction.commit_transaction()
+
     def add_files(self, transaction, step):
         rows = sum(manifest.parts[self.role].rows for _, manifest in step.files)
         paths = [self.source.store.uri_of(manifest.parts[self.role].key) for _, manifest in step.files]
@@ -310,7 +320,7 @@ class Committer:
         transaction = table.transaction()
         self.require_branch(transaction, table)
         transaction.delete(any_of([where_of(target, names) for target, names in names_of.items()]))
-        transaction.commit_transaction()
+        self.send(transaction)
         self.outcome.commits += 1
         self.outcome.dropped += [name_of(target, name) for target, name in pruned[:DROPS_MAX]]
         self.progress(f"{self.name}: dropped {len(pruned[:DROPS_MAX])} pruned snapshots")

@@ -358,6 +358,28 @@ def test_a_lost_answer_of_the_catalog_is_no_second_commit(world, target, commit,
     assert world.rows() == truth_of(target)
 
 
+def test_a_commit_that_is_refused_after_it_was_accepted_keeps_its_manifests(world, target, commit, monkeypatch):
+    """The catalog sees one request twice: the first one is accepted, and its answer is lost."""
+    pruned = target.seal(["a"])
+    original = SqlCatalog.commit_table
+
+    def repeat_first(self, *arguments):
+        monkeypatch.setattr(SqlCatalog, "commit_table", original)
+        original(self, *arguments)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(SqlCatalog, "commit_table", repeat_first)
+    code, result = commit()
+    assert (code, names_of(result["tables"][0]["committed"])) == (0, {pruned: 1})
+    assert world.rows() == truth_of(target)
+    target.seal(["b"])
+    commit()
+    target.prune(pruned)
+    monkeypatch.setattr(SqlCatalog, "commit_table", repeat_first)
+    assert commit()[0] == 0
+    assert world.rows() == truth_of(target)
+
+
 def test_a_catalog_that_never_answers_ends_with_unreachable(world, target, commit, monkeypatch):
     target.seal()
     commit()
