@@ -273,8 +273,8 @@ class Committer:
     def send(self, transaction):
         """Commit, and keep the manifests of a commit that the catalog refuses.
 
-        PyIceberg deletes them. But a refusal can be the answer to a second request: PyIceberg repeats one after 401, and
-        so do gateways. If the first one was accepted, the table would name manifests that are gone.
+        PyIceberg deletes them. But a refusal can be the answer to a second request: PyIceberg repeats one after 401,
+        and so do gateways. If the first one was accepted, the table would name manifests that are gone.
         """
         for producer in transaction._snapshot_producers:
             producer._clean_all_uncommitted = lambda: None

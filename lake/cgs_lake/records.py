@@ -19,8 +19,8 @@ RECENT = timedelta(hours=24)
 class Record:
     """`snapshot` and `sha256`: the last manifest of the chain that was seen, of any verdict.
 
-    `complete`: the newest complete snapshot that was seen, also without rows, and the sha256 of its manifest; None:
-    none yet. Every name up to `up_to` was seen, and so were those in `recent`, which are greater.
+    `complete`: the newest complete snapshot by name that was seen, also without rows, and the sha256 of its manifest;
+    None: none yet. Every name up to `up_to` was seen, and so were those in `recent`, which are greater.
     """
 
     snapshot: str
@@ -39,7 +39,8 @@ def advance(record, manifest, now):
         record = Record("", "", None, "", ())
     seen = {*record.recent, manifest.snapshot}
     up_to = max(record.up_to, *(name for name in seen if name <= name_at(now - RECENT)), "")
-    if manifest.verdict == "complete" and not is_ahead(manifest.snapshot, now):
+    is_newest = record.complete is None or manifest.snapshot > record.complete[0]
+    if manifest.verdict == "complete" and is_newest and not is_ahead(manifest.snapshot, now):
         record = replace(record, complete=(manifest.snapshot, manifest.sha256))
     recent = tuple(sorted(name for name in seen if name > up_to))
     return replace(record, snapshot=manifest.snapshot, sha256=manifest.sha256, up_to=up_to, recent=recent)
