@@ -333,7 +333,7 @@ class Committer:
         bounds of the times are read. A compacted file that can have rows of a pruned snapshot is read.
         """
         wanted = {
-            target: {name: time_of(name) for name in self.source.tombstones[target]}
+            target: {time_of(name): name for name in self.source.tombstones[target]}
             for target in self.source.targets(records)
             if target in records and target in self.source.tombstones
         }
@@ -354,19 +354,23 @@ class Committer:
         return self.source.is_pruned(target, manifest, newest)
 
     def names_in_files(self, table, wanted):
-        """Return {target: names of snapshots that have rows}. `wanted`: {target: {name: time}}."""
+        """Return {target: names of snapshots that have rows}. `wanted`: {target: {time: name}}."""
         found = {target: set() for target in wanted}
         unsure = {target: set() for target in wanted}
-        at = table.schema().find_field("snapshot_at").field_id
+        field_id = table.schema().find_field("snapshot_at").field_id
         for task in table.scan().plan_files() if wanted else ():
             file_target = target_of(table, task.file)
-            first, last = (bound_of(bounds, at) for bounds in (task.file.lower_bounds, task.file.upper_bounds))
+            first, last = (bound_of(bounds, field_id) for bounds in (task.file.lower_bounds, task.file.upper_bounds))
             # A compaction can write files without bounds.
             has_bounds = first is not None and last is not None
             for target in wanted if file_target is None else {file_target} & wanted.keys():
-                times = wanted[target].items()
-                inside = {name for name, moment in times if not has_bounds or first <= moment <= last}
-                (found if has_bounds and first == last and file_target else unsure)[target].update(inside)
+                times = wanted[target]
+                if has_bounds and first == last:
+                    inside = {times[first]} if first in times else set()
+                    (found if file_target else unsure)[target].update(inside)
+                else:
+                    inside = {name for at, name in times.items() if not has_bounds or first <= at <= last}
+                    unsure[target].update(inside)
         for target, names in unsure.items():
             if names - found[target]:
                 found[target] |= self.names_in_rows(table, target, names - found[target])
