@@ -192,6 +192,8 @@ class Committer:
             if table is None:
                 create_table(self.catalog, self.name, schemas[max(schemas)][1], self.source, self.role)
                 # Load it again: another committer can have created it, and can have committed into it.
+                if self.load() is None:
+                    raise CommitFailedException("the catalog has no such table, but something else of this name")
                 return True
             transaction = self.prepare(table, records, step, schemas)
         except (ValueError, OSError, Failure) as error:

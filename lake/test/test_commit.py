@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import CommitStateUnknownException
+from pyiceberg.exceptions import CommitStateUnknownException, TableAlreadyExistsError
 from support.store_writer import COLUMNS, Target
 from support.world import names_of, run, truth_of
 
@@ -495,6 +495,20 @@ def test_a_table_that_another_committer_created_and_filled_meanwhile_is_loaded_a
     code, _ = commit()
     assert (code, calls) == (0, [1])
     assert world.rows() == truth_of(target)
+
+
+def test_a_name_that_is_taken_by_something_that_is_no_table_ends_with_an_error(world, target, commit, monkeypatch):
+    """For example a view: a REST catalog then says that there is no table, and that the name exists."""
+
+    def refuse(*_, **__):
+        raise TableAlreadyExistsError("View with same name already exists")
+
+    target.seal()
+    monkeypatch.setattr(SqlCatalog, "create_table", refuse)
+    monkeypatch.setattr(committing, "WAIT_MAX_SECONDS", 0)
+    code, result = commit()
+    assert (code, result["errors"][0]["code"]) == (4, "CONFLICT")
+    assert "something else of this name" in result["errors"][0]["message"]
 
 
 def test_a_namespace_that_another_committer_created_meanwhile_is_used(world, target, commit, monkeypatch):
