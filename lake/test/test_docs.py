@@ -187,10 +187,10 @@ def test_the_five_questions_are_answered_like_the_oracle(questions, answered, re
     newest = told["the newest complete snapshots"]
     assert count_by(found, "region", "project_id") == {tuple(row[:2]): row[5] for row in newest if row[5]}
     since = Counter()
-    for region, _, _, protected, count in told["since when nodes of the newest complete snapshots have their status"]:
-        since[(region, protected)] += count
+    for row in told["since when rows of the newest complete snapshots have their status"]:
+        since[(row[0], row[3])] += row[6]
     found = [{**row, "protect_status_since": iso(utc(row["protect_status_since"]))} for row in found]
-    assert count_by(found, "region", "protect_status_since") == since
+    assert count_by(found, "region", "protect_status_since") == +since
 
     times = [name.removeprefix("as of ") for name in told if name.startswith("as of ")]
     assert len(times) == 3
