@@ -45,12 +45,12 @@ def row_of(content, snapshot_at):
         "started_at": moment_of(content["startedAt"]),
         "sealed_at": moment_of(content["sealedAt"]),
         "verdict": content["verdict"],
-        "rows": int(content["rows"]),
-        "rejects": int(content["rejects"]),
-        "schema_version": int(content["schemaVersion"]),
-        "unprotected": int(content["rows"]) - int(values.get("protect_status", {}).get("opened", 0)),
-        "offline": int(values.get("agent_status", {}).get("offline", 0)),
-        **{name: int(changes[name]) if changes else None for name in ("added", "removed", "changed")},
+        "rows": count_of(content["rows"]),
+        "rejects": count_of(content["rejects"]),
+        "schema_version": count_of(content["schemaVersion"]),
+        "unprotected": content["rows"] - count_of(values.get("protect_status", {}).get("opened", 0)),
+        "offline": count_of(values.get("agent_status", {}).get("offline", 0)),
+        **{name: count_of(changes[name]) if changes else None for name in ("added", "removed", "changed")},
         "previous_snapshot": previous and text_of(previous["snapshot"]),
     }
 
@@ -58,6 +58,14 @@ def row_of(content, snapshot_at):
 def text_of(value):
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
+    # Raises ValueError for what JSON can write, but UTF-8 cannot.
+    value.encode()
+    return value
+
+
+def count_of(value):
+    if not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(f"{value!r} is not a count")
     return value
 
 

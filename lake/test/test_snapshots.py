@@ -181,18 +181,23 @@ def test_a_lost_record_is_refused_and_a_new_target_between_others_is_not(world, 
         ('"startedAt":"2026', '"startedAt":"x'),
         ('"sealedAt":"2026', '"sealedAt":1,"x":"'),
         ('"rejects":0', '"rejects":"many"'),
+        ('"rejects":0', f'"rejects":{2**63}'),
+        ('"account":"prod"', r'"account":"\ud800"'),
         ('"account":"prod"', '"account":7'),
         ('"values":{', '"values":7,"x":{'),
         ('"changes":null', '"changes":{"added":1}'),
     ],
 )
-def test_a_manifest_with_a_wrong_member_is_corrupt(world, target, commit, old, new):
+def test_a_manifest_with_a_wrong_member_stops_only_its_target(world, target, commit, store, old, new):
+    other = Target(store, project="2")
+    other.seal()
     path = target.manifest_file(target.seal())
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
     code, result = commit()
     assert (code, [error["code"] for error in result["errors"]]) == (5, ["CORRUPT"])
+    assert world.announced() == announced_of(other)
 
 
 def test_a_dry_run_shows_what_a_run_would_announce(world, target, commit):
