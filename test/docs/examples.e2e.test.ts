@@ -420,7 +420,7 @@ function maskFigures(text: string): string {
 describe('commands', () => {
   test('every code block says how it is treated', () => {
     const known =
-      /^(sh|sh run|sh run=background|(?:sh|python) file=[\w.-]+|text|text cron|text output=demo|yaml (?:comment|config|faults)|yaml (?:file|lines)=[\w.-]+|json|json manifest|json pointer|ini|mermaid|(?:sh|python|sql) lake|sql spark|sql duckdb=[a-z-]+|sql (?:question|clusters)=[a-z-]+)$/;
+      /^(sh|sh run|sh run=background|(?:sh|python) file=[\w.-]+|text|text cron|text output=demo|yaml (?:comment|config|faults)|yaml (?:file|lines)=[\w.-]+|json|json manifest|json pointer|ini|mermaid|(?:sh|python|sql) lake|sh cron|python (?:airflow|duckdb|reader)|sql spark|sql duckdb=[a-z-]+|sql (?:question|clusters)=[a-z-]+)$/;
     const unknown = pages.flatMap(({ path, blocks }) =>
       blocks
         .filter(({ info }) => !known.test(info))
