@@ -58,6 +58,12 @@ export default defineConfig({
       }),
       // Thousands of verifications: minutes.
       project('forger', { include: ['test/forger/**/*.forger.ts'], testTimeout: 300_000 }),
+      // What is in examples/, as root on Linux. `npm run test:examples` installs what checks it.
+      project('examples', {
+        include: ['test/examples/**/*.examples.ts'],
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
+      }),
       // In Chromium, which .ci/run installs.
       project('browser', { include: ['test/browser/**/*.browser.ts'], testTimeout: 60_000 }),
       // With Trino and the committer of lake/, which `npm run test:trino` installs.

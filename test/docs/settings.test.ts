@@ -92,7 +92,7 @@ describe('sentences', () => {
   const ofOthers = [
     ...Object.keys(functionSchema.properties),
     ...Object.keys(providerSchema.properties),
-    ...['concurrencyPolicy', 'backoffLimit'],
+    ...['concurrencyPolicy', 'backoffLimit', 'activeDeadlineSeconds', 'args'],
   ];
   const names = new Set(settings.map(({ path }) => path.split('.').at(-1)));
 
