@@ -23,7 +23,8 @@ export function describeHost(random: () => number): Host {
     isGone(other) {
       if (namespace === null || !other.startsWith(`${namespace}.`)) return false;
       const [, pid, start] = /^(\d+)\.(\d+)$/.exec(other.slice(namespace.length + 1)) ?? [];
-      return pid !== undefined && readStart(Number(pid)) !== start;
+      if (pid === undefined || readStart(Number(pid)) === start) return false;
+      return !isHidden(Number(pid));
     },
   };
 }
@@ -54,6 +55,26 @@ function readNamespace(kind: 'pid' | 'time'): string | null {
     return /\d+/.exec(readlinkSync(`/proc/self/ns/${kind}`))?.[0] ?? null;
   } catch {
     return null;
+  }
+}
+
+/** True: the process exists, but is another user's, and /proc is mounted with `hidepid`. It can be any process. */
+function isHidden(pid: number): boolean {
+  try {
+    readFileSync(`/proc/${pid}/stat`);
+    return false;
+  } catch {
+    return isForbidden(pid);
+  }
+}
+
+/** Whether a process exists that this one may not send signals to. Signal 0 only asks. */
+function isForbidden(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 

@@ -67,6 +67,40 @@ describe.runIf(process.platform === 'linux')('on Linux', () => {
     expect(() => process.kill(Number(pid), 0)).not.toThrow();
   });
 
+  /** As the user nobody, who sees only own processes: `mount -o hidepid` is usual on hardened hosts. */
+  function isGoneForOthers(identity: string): boolean {
+    const judge = `
+      import { describeHost } from ${JSON.stringify(module)};
+      console.log(describeHost(Math.random).isGone(process.argv[1]));
+    `;
+    const mount =
+      'mount -t proc -o hidepid=invisible proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"';
+    const command = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', judge];
+    const { stdout, stderr } = spawnSync(
+      'unshare',
+      ['--mount', 'sh', '-c', mount, 'sh', ...command, identity],
+      { cwd: root, encoding: 'utf8', env: { PATH: process.env.PATH, TMPDIR: '/tmp' } },
+    );
+    if (!/^(true|false)\n$/.test(stdout)) throw new Error(stderr);
+    return stdout === 'true\n';
+  }
+
+  test.runIf(process.getuid?.() === 0)(
+    "a process that /proc hides, because it is another user's, is gone only after it ended",
+    async () => {
+      const child = spawn(process.execPath, [...args, 'stay'], {
+        cwd: root,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      onTestFinished(() => void child.kill('SIGKILL'));
+      const identity = await readLine(child);
+      expect(isGoneForOthers(identity)).toBe(false);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      expect(isGoneForOthers(identity)).toBe(true);
+    },
+  );
+
   test('this process is not gone', () => {
     expect(own.isGone(own.identity)).toBe(false);
     expect(describeHost(() => 0.1).identity).toBe(own.identity);
