@@ -23,7 +23,7 @@ sys.path[:0] = [str(LAKE), str(LAKE / "test")]
 
 from support.race import run_race  # noqa: E402
 from support.store_writer import Target  # noqa: E402
-from support.world import World, truth_of  # noqa: E402
+from support.world import World, announced_of, truth_of  # noqa: E402
 
 
 def new_world(folder):
@@ -76,6 +76,7 @@ def measure_commits(count):
             target.seal(["new"], moment=target.moment + timedelta(hours=6))
         _, four, _ = run_committer(world)
         assert world.rows() == truth_of(*targets)
+        assert world.announced() == announced_of(*targets)
     return {"snapshots": count, "cpuAll": first, "peakMb": peak, "cpuNothing": nothing, "cpuFourMore": four}
 
 

@@ -20,6 +20,7 @@ from pyiceberg.exceptions import (
 )
 from requests.adapters import HTTPAdapter
 
+from cgs_lake.announcing import Announcer
 from cgs_lake.committing import Committer, is_repeatable
 from cgs_lake.failure import Failure, exit_code_of, interrupted, print_errors, without_secrets
 from cgs_lake.records import read_records
@@ -50,9 +51,10 @@ def create_parser():
     commands = parser.add_subparsers(dest="command", required=True)
     commit = commands.add_parser(
         "commit",
-        help="commit every complete snapshot that is not in the tables yet",
-        description="Commits every complete snapshot that is not in the tables yet, each exactly once, and drops those "
-        "that `cgs-export prune` has pruned. Can be run at any time, twice, or twice at the same time.",
+        help="commit every snapshot that is not in the tables yet",
+        description="Commits the rows and changes of every complete snapshot that is not in the tables yet, each "
+        "exactly once, and drops the rows that `cgs-export prune` has pruned. Then writes one row a snapshot, also of "
+        "drifted and empty ones, into a third table. Can be run at any time, twice, or twice at the same time.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -84,7 +86,7 @@ def create_parser():
             "--table",
             required=True,
             metavar="NAMESPACE.NAME",
-            help="the Iceberg table; changes go to NAMESPACE.NAME_changes",
+            help="the Iceberg table of the rows; the others are NAMESPACE.NAME_changes and NAMESPACE.NAME_snapshots",
         )
         command.add_argument(
             "--from", dest="source", metavar="TABLE", help="the table in the store; default: NAME, or the only one"
@@ -172,18 +174,18 @@ def run(options):
         Signatures(store, given) if is_verified else None,
         getattr(options, "skip_missing", False),
     )
-    names = {"rows": options.table, "changes": f"{options.table}_changes"}
+    committers = create_committers(source, catalog, options.table)
     if options.command == "status":
-        return describe_status(source, catalog, names), list(source.faults.values())
+        return describe_status(source, committers), list(source.faults.values())
     result = {"status": "nothing", "tables": []}
     failures = []
-    for role, name in names.items():
-        committer = Committer(source, catalog, name, role, progress)
+    for committer in committers:
         try:
             committer.preview() if options.dry_run else committer.commit()
         except (Exception, KeyboardInterrupt) as error:
             failures.append(to_failure(error))
-        result["tables"].append(asdict(committer.outcome))
+        if not failures or committer.outcome.commits:
+            result["tables"].append(asdict(committer.outcome))
         if failures:
             break
     failures += source.faults.values()
@@ -196,28 +198,43 @@ def run(options):
     return {**result, "warnings": source.warnings}, failures
 
 
-def describe_status(source, catalog, names):
+def create_committers(source, catalog, table):
+    """In the order in which a run commits: a snapshot is announced last."""
+    files = [
+        Committer(source, catalog, table, "rows", progress),
+        Committer(source, catalog, f"{table}_changes", "changes", progress),
+    ]
+    return [*files, Announcer(source, catalog, f"{table}_snapshots", files, progress)]
+
+
+def describe_status(source, committers):
     result = {"status": "ok", "tables": []}
-    for role, name in names.items():
-        committer = Committer(source, catalog, name, role, progress)
+    for committer in committers:
         pending = committer.preview().pending
         table = committer.load()
         records = read_records(table.properties) if table else {}
         targets = []
         for target in sorted({*source.keys, *records}):
             record = records.get(target)
+            if record is None and source.is_copy(target):
+                continue
             own = [one for one in pending if (one["region"], one["projectId"]) == target]
             targets.append(
                 {
+                    "account": source.account_of(target),
                     "region": target[0],
                     "projectId": target[1],
-                    "committed": record and record.snapshot,
+                    "seen": record and record.snapshot,
                     "newestComplete": record and record.complete and record.complete[0],
                     "pending": len(own),
                 }
             )
-        result["tables"].append({"table": name, "role": role, "exists": table is not None, "targets": targets})
-    return result
+        result["tables"].append(
+            {"table": committer.name, "role": committer.role, "exists": table is not None, "targets": targets}
+        )
+    for text in source.warnings:
+        progress(f"warning: {text}")
+    return {**result, "warnings": source.warnings}
 
 
 def to_failure(error):
@@ -238,11 +255,7 @@ def to_failure(error):
 def print_text(result):
     for table in result["tables"]:
         if "targets" in table:
-            for one in table["targets"]:
-                print(
-                    f"{table['table']}  {one['region']} {one['projectId']}  "
-                    f"committed up to {one['committed'] or 'nothing'}, {one['pending']} snapshots pending"
-                )
+            print_status(table)
             continue
         skipped = ", ".join(f"{number} {reason}" for reason, number in table["skipped"].items() if number)
         done = table["pending"] or table["committed"]
@@ -252,6 +265,22 @@ def print_text(result):
             f"{table['table']}: {verb} {len(done)} snapshots with {rows} rows"
             + (f", skipped {skipped}" if skipped else "")
             + (f", dropped {len(table['dropped'])} pruned" if table["dropped"] else "")
+        )
+
+
+def print_status(table):
+    if not table["exists"]:
+        number = sum(one["pending"] for one in table["targets"])
+        print(
+            f"{table['table']}  does not exist. "
+            + (f"`commit` creates it: {number} snapshots are pending" if number else "Nothing is pending for it")
+        )
+        return
+    for one in table["targets"]:
+        print(
+            f"{table['table']}  {one['account'] or '-'} {one['region']} {one['projectId']}  "
+            f"seen up to {one['seen'] or 'nothing'}, newest complete {one['newestComplete'] or 'none'}, "
+            f"{one['pending']} snapshots pending"
         )
 
 

@@ -63,7 +63,10 @@ class Step:
 
 
 class Committer:
-    """`role` is rows or changes. `progress` is called with a line of text. `sleep` and `rand` are for tests."""
+    """`role` is rows or changes; announcing.py has the one for snapshots.
+
+    `progress` is called with a line of text. `sleep` and `rand` are for tests.
+    """
 
     def __init__(self, source, catalog, name, role, progress, sleep=time.sleep, rand=random.random):
         self.source, self.catalog, self.name, self.role = source, catalog, name, role
@@ -83,7 +86,7 @@ class Committer:
         table = self.load()
         records = read_records(table.properties) if table else {}
         step = self.plan(records, files_max=None)
-        self.outcome.pending = [describe(target, manifest, self.role) for target, manifest in step.files]
+        self.outcome.pending = [self.describe(target, manifest) for target, manifest in step.files]
         self.outcome.skipped = step.skipped
         if table and self.role == "rows":
             self.outcome.dropped = [name_of(target, name) for target, name in self.find_pruned(table, records)]
@@ -91,6 +94,17 @@ class Committer:
 
     def load(self):
         return load_table(self.catalog, self.name, self.source, self.role)
+
+    def files_max(self):
+        """How many snapshots with a file one commit has at most."""
+        return FILES_MAX
+
+    def rows_of(self, manifest):
+        """How many rows the table has of a snapshot that is committed."""
+        return manifest.parts[self.role].rows
+
+    def describe(self, target, manifest):
+        return {**name_of(target, manifest.snapshot), "rows": self.rows_of(manifest)}
 
     def repeat(self, do_next):
         """Call `do_next` with a newly loaded table until it says False, also after conflicts and lost answers."""
@@ -145,6 +159,8 @@ class Committer:
             if is_full or manifest.sha256 in self.source.ends:
                 return
             try:
+                if not self.is_ready(target, manifest, newest):
+                    return
                 reason = self.skip_reason(target, manifest, record, newest)
             except Failure as failure:
                 self.source.stop(target, failure, manifest)
@@ -154,6 +170,10 @@ class Committer:
             else:
                 step.skipped[reason] += 1
             record = step.seen[target] = advance(record, manifest, self.source.now)
+
+    def is_ready(self, target, manifest, newest):
+        """Whether a snapshot can be committed now. If not, its target waits for a later run."""
+        return True
 
     def skip_reason(self, target, manifest, record, newest):
         """Why a snapshot has no file to commit; None: it has one, which is there. `record`: before this manifest."""
@@ -184,7 +204,7 @@ class Committer:
 
     def commit_next(self, table):
         records = read_records(table.properties) if table else {}
-        step = self.plan(records, FILES_MAX)
+        step = self.plan(records, self.files_max())
         if not step.seen or (table is None and not step.files):
             return False
         try:
@@ -224,7 +244,7 @@ class Committer:
             add_columns(transaction, missing)
             self.progress(f"{self.name}: new columns {', '.join(one.name for one, _ in missing)}")
         if step.files:
-            self.add_files(transaction, step)
+            self.add(transaction, step)
         transaction.set_properties(dict(to_property(target, record) for target, record in step.seen.items()))
         return transaction
 
@@ -253,17 +273,21 @@ class Committer:
     def refuse_unrecorded(self, table, records, step):
         """A target without a record must have no rows: perhaps its record was removed from the table's properties."""
         new = {target for target, _ in step.files if target not in records}
-        for found in {target_of(table, task.file) for task in table.scan().plan_files()} if new else ():
-            # A file without a target is of another partitioning.
-            for target in new if found is None else new & {found}:
-                if found is None and not any(True for _ in table.scan(where_of(target)).plan_files()):
-                    continue
-                name, _ = to_property(target, step.seen[target])
-                raise Failure(
-                    "USAGE",
-                    f"{self.name} has rows of {target[0]}, {target[1]}, but not the property {name}.",
-                    "Restore the property from an older metadata file of the table, or commit into a new table.",
-                )
+        for target in sorted(self.targets_in(table, new)) if new else ():
+            name, _ = to_property(target, step.seen[target])
+            raise Failure(
+                "USAGE",
+                f"{self.name} has rows of {target[0]}, {target[1]}, but not the property {name}.",
+                "Restore the property from an older metadata file of the table, or commit into a new table.",
+            )
+
+    def targets_in(self, table, targets):
+        """Which of the targets the table has rows of."""
+        found = {target_of(table, task.file) for task in table.scan().plan_files()}
+        if None not in found:
+            return found & targets
+        # A file without a target is of another partitioning.
+        return {one for one in targets if one in found or any(True for _ in table.scan(where_of(one)).plan_files())}
 
     def require_branch(self, transaction, table):
         """Let the catalog refuse the commit if another one was faster, also if this one has no files."""
@@ -282,8 +306,9 @@ class Committer:
             producer._clean_all_uncommitted = lambda: None
         transaction.commit_transaction()
 
-    def add_files(self, transaction, step):
-        rows = sum(manifest.parts[self.role].rows for _, manifest in step.files)
+    def add(self, transaction, step):
+        """Register the files of a step."""
+        rows = sum(self.rows_of(manifest) for _, manifest in step.files)
         paths = [self.source.store.uri_of(manifest.parts[self.role].key) for _, manifest in step.files]
         try:
             transaction.add_files(paths, check_duplicate_files=False)
@@ -304,10 +329,10 @@ class Committer:
     def count(self, step):
         outcome = self.outcome
         outcome.commits += 1
-        outcome.committed += [describe(target, manifest, self.role) for target, manifest in step.files]
+        outcome.committed += [self.describe(target, manifest) for target, manifest in step.files]
         for reason, number in step.skipped.items():
             outcome.skipped[reason] += number
-        rows = sum(manifest.parts[self.role].rows for _, manifest in step.files)
+        rows = sum(self.rows_of(manifest) for _, manifest in step.files)
         self.progress(f"{self.name}: commit {outcome.commits} with {len(step.files)} snapshots, {rows} rows")
 
     def drop_next(self, table):
@@ -451,7 +476,3 @@ def is_repeatable(error):
 
 def name_of(target, snapshot):
     return {"region": target[0], "projectId": target[1], "snapshot": snapshot}
-
-
-def describe(target, manifest, role):
-    return {**name_of(target, manifest.snapshot), "rows": manifest.parts[role].rows}

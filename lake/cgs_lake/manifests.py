@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from cgs_lake.failure import Failure, corrupt
+from cgs_lake.snapshot_rows import row_of
 
 NAME = r"\d{8}T\d{6}Z"
 MANIFEST_KEY = re.compile(
@@ -62,6 +63,8 @@ class Manifest:
     parts: dict[str, Part] = field(hash=False)
     # The keys of all parts with rows and rejects: those that a tombstone names.
     prunable: frozenset[str] = field(hash=False)
+    # Its row in NAME_snapshots.
+    row: dict = field(hash=False)
 
 
 def time_of(snapshot):
@@ -103,7 +106,7 @@ def parse_manifest(key, data):
         own = (content["table"], scope["region"], scope["projectId"], snapshot)
         if own != names.group("table", "region", "project", "name"):
             raise WrongPlaceError(key)
-        time_of(snapshot)
+        moment = time_of(snapshot)
         if content["verdict"] not in ("complete", "drifted") or not isinstance(content["rows"], int):
             raise ValueError("verdict or rows is wrong")
         parts = {}
@@ -127,6 +130,7 @@ def parse_manifest(key, data):
             key_id=None if signing is None else str(signing["keyId"]),
             parts={role: part for (role, form), part in parts.items() if form == "parquet"},
             prunable=frozenset(part.key for (role, _), part in parts.items() if role != "changes"),
+            row=row_of(content, moment),
         )
     except NOT_OF_ITS_KEY as error:
         raise corrupt(key, f"is not a manifest of its key: {error!r}") from error

@@ -133,6 +133,23 @@ class Source:
                 self.cache[key] = None
         return self.cache[key]
 
+    def is_copy(self, target):
+        """Whether the store has nothing of a target but copies of other targets' manifests."""
+        keys = self.keys.get(target, {}).values()
+        return bool(keys) and all(self.cache.get(key, key) is None for key in keys)
+
+    def account_of(self, target):
+        """The account label in the manifest with the greatest name that can be read. None: there is none."""
+        names = self.keys.get(target, {})
+        for name in sorted(names, reverse=True):
+            try:
+                manifest = self.read(names[name])
+            except Failure:
+                continue
+            if manifest is not None:
+                return manifest.row["account"]
+        return None
+
     def newest_complete(self, target, record):
         """The sha256 of the manifest of the newest complete snapshot, or None."""
         for manifest in self.pending(target, record):

@@ -9,7 +9,8 @@ from pyiceberg.transforms import DayTransform, IdentityTransform
 
 from cgs_lake.failure import Failure
 
-# Properties that say what a table is made of: the dataset, the store and its table, and the role (rows or changes).
+# Properties that say what a table is made of: the dataset, the store and its table, and the role (rows, changes
+# or snapshots).
 DATASET, STORE, SOURCE, ROLE = "cgs-export.dataset", "cgs-export.store", "cgs-export.table", "cgs-export.role"
 PARTITIONS = (
     ("snapshot_at", DayTransform(), "snapshot_day"),
@@ -17,13 +18,14 @@ PARTITIONS = (
     ("project_id", IdentityTransform(), "project_id"),
 )
 PROPERTIES = {
-    "format-version": "2",
     # The files belong to the store, which must keep them. Without this, Spark's expire_snapshots would delete them.
     "gc.enabled": "false",
     # Whole texts as bounds, so that a delete of one snapshot can tell from them that a file has no other rows.
     "write.metadata.metrics.column.region": "full",
     "write.metadata.metrics.column.project_id": "full",
 }
+# The files of this table are its own, small and many. Without partitions, a commit for many targets is one file.
+SNAPSHOTS_PROPERTIES = {"commit.manifest-merge.enabled": "true"}
 
 
 def load_table(catalog, name, source, role):
@@ -53,7 +55,7 @@ def refuse_other(properties, name, wanted):
         other = "Use another --table for each store. If the store has moved, commit it into a new table."
     elif differences := {key: properties.get(key) for key, value in wanted.items() if properties.get(key) != value}:
         text = "has other content: " + ", ".join(f"{key} is {value}" for key, value in differences.items())
-        other = "Use another --table: this program creates one for each table of the store, and one for its changes."
+        other = "Use another --table: this program creates three for each table of the store."
     else:
         return
     raise Failure("USAGE", f"The table {name} exists, and {text}.", other)
@@ -69,17 +71,19 @@ def refuse_inside(store, location):
 
 
 def create_table(catalog, name, schema, source, role):
-    """Create a table with the schema of a Parquet file, if no other process is faster."""
+    """Create a table, if no other process is faster."""
     refuse_inside(source.store, catalog.properties.get("warehouse", ""))
+    has_files = role != "snapshots"
     spec = PartitionSpec(
         *(
             PartitionField(schema.find_field(column).field_id, 1000 + place, transform, field)
-            for place, (column, transform, field) in enumerate(PARTITIONS)
+            for place, (column, transform, field) in enumerate(PARTITIONS if has_files else ())
         )
     )
     try:
         catalog.create_namespace_if_not_exists(catalog.namespace_from(name))
-        properties = {**PROPERTIES, **describe(source, role)}
+        own = PROPERTIES if has_files else SNAPSHOTS_PROPERTIES
+        properties = {"format-version": "2", **own, **describe(source, role)}
         catalog.create_table(name, schema, partition_spec=spec, properties=properties)
     except TableAlreadyExistsError:
         pass
@@ -92,9 +96,13 @@ def create_table(catalog, name, schema, source, role):
 
 
 def read_schema(store, key):
-    """The Iceberg schema of a Parquet file, with field ids from 1."""
+    """The Iceberg schema of a Parquet file."""
     with store.open(key) as file:
-        found = pq.read_schema(file)
+        return schema_of(pq.read_schema(file))
+
+
+def schema_of(found):
+    """The Iceberg schema of an Arrow schema, with field ids from 1."""
     mapping = [MappedField(field_id=place, names=[name]) for place, name in enumerate(found.names, 1)]
     return pyarrow_to_schema(found, NameMapping(mapping))
 

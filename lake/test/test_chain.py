@@ -12,7 +12,7 @@ NOW = datetime(2026, 11, 26, tzinfo=timezone.utc)
 
 
 def manifest(name, sha256, previous, verdict="complete"):
-    return Manifest(name, sha256, "d", 1, name, verdict, 1, previous, None, {}, frozenset())
+    return Manifest(name, sha256, "d", 1, name, verdict, 1, previous, None, {}, frozenset(), {})
 
 
 def history(rand, count):

@@ -27,7 +27,7 @@ def test_commits_exactly_the_complete_snapshots_with_rows(world, target, commit,
     other.seal(["x", "y"], verdict="drifted")
     code, result = commit()
     assert (code, result["status"], result["errors"]) == (0, "committed", [])
-    rows, changes = result["tables"]
+    rows, changes, _ = result["tables"]
     assert rows["skipped"] == {"drifted": 2, "empty": 1, "pruned": 0}
     assert [entry["snapshot"] for entry in rows["committed"]] == [*target.truth, *other.truth]
     assert world.rows() == truth_of(target, other)
@@ -54,7 +54,7 @@ def test_registers_the_files_of_the_store_and_writes_no_data(world, target, comm
     commit()
     files = [task.file.file_path for task in world.load().scan().plan_files()]
     assert files == [f"file://{target.part_file(name)}"]
-    assert list((tmp_path / "warehouse").rglob("*.parquet")) == []
+    assert world.own_files() == []
     fields = {field.name: str(field.transform) for field in world.load().spec().fields}
     assert fields == {"snapshot_day": "day", "region": "identity", "project_id": "identity"}
 
@@ -239,7 +239,7 @@ def test_pruned_snapshots_are_dropped_without_writing_data(world, target, commit
     assert [entry["snapshot"] for entry in result["tables"][0]["dropped"]] == names[1:5]
     assert world.rows() == truth_of(target, other)
     assert len(world.rows("_changes")) == 8
-    assert list((tmp_path / "warehouse").rglob("*.parquet")) == []
+    assert world.own_files() == []
     assert target.part_file(names[2]).exists()
     before = world.load().metadata_location
     commit()
@@ -357,7 +357,7 @@ def test_a_lost_answer_of_the_catalog_is_no_second_commit(world, target, commit,
     monkeypatch.setattr(SqlCatalog, "commit_table", lose_first)
     code, result = commit()
     assert (code, len(calls)) == (0, 1)
-    assert [len(table["committed"]) for table in result["tables"]] == [1, 0]
+    assert [len(table["committed"]) for table in result["tables"]] == [1, 0, 1]
     assert world.rows() == truth_of(target)
 
 
@@ -434,9 +434,10 @@ def test_dry_run_and_status_write_nothing(world, target, commit, capsys, tmp_pat
     code, result = run(capsys, world.arguments("status", "--json"))
     assert code == 0
     expected = {
+        "account": "prod",
         "region": target.region,
         "projectId": target.project,
-        "committed": name,
+        "seen": name,
         "newestComplete": name,
         "pending": 1,
     }

@@ -8,8 +8,8 @@ from conftest import sql_properties
 from support.race import run_race
 from support.world import World, truth_of
 
-# Of the start of Python, in which nothing is at risk, until the second table is committed.
-KILL_AFTER = (0.5, 2.5)
+# Of the start of Python, in which nothing is at risk, until the third table is committed.
+KILL_AFTER = (0.5, 3)
 
 
 @pytest.fixture(scope="module", params=["sql", "rest"])

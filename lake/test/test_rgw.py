@@ -9,7 +9,7 @@ import pytest
 from conftest import sql_properties
 from pyarrow.fs import LocalFileSystem, S3FileSystem, copy_files
 from support.store_writer import Target
-from support.world import World, run, truth_of
+from support.world import World, announced_of, run, truth_of
 
 # As prepare_s3 does in the committer.
 os.environ["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
@@ -81,6 +81,7 @@ def test_commits_and_drops_in_a_bucket(store, bucket, properties, upload, capsys
     assert (code, len(result["tables"][0]["dropped"])) == (0, 1)
     assert world.rows() == truth_of(*targets)
     assert world.rows("_changes") == truth_of(*targets, changes=True)
+    assert world.announced() == announced_of(*targets)
 
 
 def test_a_lost_part_in_a_bucket_stops_its_target(store, bucket, properties, upload, capsys, target):

@@ -34,7 +34,7 @@ async function runAlerts(
     const message = action === undefined ? 'is missing' : `"${action}" is not an action`;
     throw configFault('action', message, 'Write `cgs-export alerts test`.');
   }
-  const { testAlerts } = await connectTargets(options, session);
+  const { testAlerts } = await connectTargets(options, session, { sourceFlags: [] });
   if (testAlerts === null) {
     const hint =
       'Add `alerts: { webhook: { url: ${HOOK_URL}, secret: ${HOOK_SECRET} } }`, or smn, to the configuration: see docs/alerts.md.';

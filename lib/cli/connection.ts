@@ -5,7 +5,7 @@ import { type Connection, connect } from '../app/connect.ts';
 import { describeNewFolder, folderExists } from '../app/store-check.ts';
 import type { ConfigFlags } from '../config/flags.ts';
 import { loadConfig, loadValidParts } from '../config/load.ts';
-import type { Config, Series } from '../config/model.ts';
+import type { Config, Series, SourceFlag } from '../config/model.ts';
 import { suggest } from '../config/suggest.ts';
 import { ConfigError, type ConfigIssue, configFault } from '../core/errors.ts';
 import type { Store } from '../core/ports.ts';
@@ -14,12 +14,18 @@ import type { PickOptions, StoreOptions, TargetOptions } from './options.ts';
 import { createTracker } from './progress.ts';
 import type { Session } from './session.ts';
 
-/** Connects the targets that the options pick or define. Sends nothing. Throws ConfigError; also if they pick no target. */
+const allSourceFlags: readonly SourceFlag[] = ['--region', '--project', '--endpoint', '--store'];
+
+/**
+ * Connects the targets that the options pick or define. `sourceFlags`: the options of the command that replace the file. Sends
+ * nothing. Throws ConfigError; also if they pick no target.
+ */
 export async function connectTargets(
   options: TargetOptions,
   session: Session,
+  { sourceFlags = allSourceFlags } = {},
 ): Promise<Connection> {
-  const { loadOptions, picks } = readTargetOptions(options, session);
+  const { loadOptions, picks } = readTargetOptions(options, session, sourceFlags);
   return connectPicked(await loadConfig(loadOptions), picks, session);
 }
 
@@ -50,12 +56,16 @@ export async function connectValidTargets(
 }
 
 /** `picks`: what selects targets of a configuration file. Throws ConfigError if an option is repeated. */
-function readTargetOptions(options: TargetOptions, { runtime: { env, cwd } }: Session) {
+function readTargetOptions(
+  options: TargetOptions,
+  { runtime: { env, cwd } }: Session,
+  sourceFlags = allSourceFlags,
+) {
   const { region, project, endpoint, store } = options;
   const isByFlags = [region, project, endpoint, store].some((value) => value !== undefined);
   const flags = toConfigFlags(options, isByFlags);
   return {
-    loadOptions: { file: options.config, env, cwd, flags },
+    loadOptions: { file: options.config, env, cwd, flags, sourceFlags },
     picks: isByFlags ? {} : options,
   };
 }
@@ -66,12 +76,12 @@ function connectPicked(config: Config, picks: PickOptions, { log, scrubber }: Se
 
 /**
  * Connects a command that needs only the store, and the signing key if it `signs`. With --store it reads no configuration file,
- * and `targets` is one placeholder. Variables that only the API needs may be missing. Throws ConfigError; also if a bucket lacks its key.
+ * and `targets` is one placeholder. `sourceFlags`: as for `connectTargets`. Variables that only the API needs may be missing. Throws ConfigError; also if a bucket lacks its key.
  */
 export async function connectStore(
   options: StoreOptions & PickOptions,
   { runtime: { env, cwd }, log, scrubber }: Session,
-  { signs = false } = {},
+  { signs = false, sourceFlags = ['--store'] as readonly SourceFlag[] } = {},
 ): Promise<Connection> {
   const { store, config: file, logLevel, obsEndpoint, obsRegion, pathStyle } = options;
   const { pins, publicKey, since } = options;
@@ -82,7 +92,7 @@ export async function connectStore(
     ...{ store, region, obsEndpoint, obsRegion, pathStyle, logLevel },
     ...{ pins, publicKey, since },
   };
-  const config = await loadConfig({ needs: 'store', signs, file, env, cwd, flags });
+  const config = await loadConfig({ needs: 'store', signs, sourceFlags, file, env, cwd, flags });
   return connect(config, {
     log,
     scrubber,

@@ -54,7 +54,8 @@ async function runPrune(options: PruneCommandOptions, session: Session): Promise
   const { config, logLevel, account, table, dryRun: isDryRun = false } = options;
   const picks = { ...(account && { account }), ...(table && { table }) };
   const common = { ...(config && { config }), ...(logLevel && { logLevel }) };
-  const connection = await connectStore({ ...common, ...picks }, session, { signs: !isDryRun });
+  const needs = { signs: !isDryRun, sourceFlags: [] };
+  const connection = await connectStore({ ...common, ...picks }, session, needs);
   const { store } = connection;
   await checkFolder(store, 'store');
   const pick = (covered: readonly TargetKey[]) => pickFrom(options, covered);

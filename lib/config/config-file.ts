@@ -3,6 +3,7 @@
 import { constants, open, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ConfigError, configFault } from '../core/errors.ts';
+import type { SourceFlag } from './model.ts';
 
 /** A configuration of thousands of targets has less. */
 const bytesMax = 2 ** 20;
@@ -11,10 +12,14 @@ const pipeMsMax = 10_000;
 const pipePollMs = 20;
 const chunkBytes = 64 * 1_024;
 
-/** Throws ConfigError. */
-export async function readConfigFile(path: string): Promise<string> {
+/** `sourceFlags`: those of the command that replace the file; can be empty. Throws ConfigError. */
+export async function readConfigFile(
+  path: string,
+  sourceFlags: readonly SourceFlag[] = [],
+): Promise<string> {
+  const fault = (message: string) => configFault('', message, describeFix(sourceFlags));
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readBytes(path));
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readBytes(path, fault));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     if (code === 'CONFIG') throw error;
@@ -28,15 +33,24 @@ export async function readConfigFile(path: string): Promise<string> {
   }
 }
 
-function fault(message: string): ConfigError {
-  return configFault(
-    '',
-    message,
-    'Run `cgs-export init` to write one, name another with --config or CGS_EXPORT_CONFIG, or give the target by flags: --region, --project, --endpoint, --store.',
-  );
+function describeFix(sourceFlags: readonly SourceFlag[]): string {
+  const start = 'Run `cgs-export init` to write one';
+  const other = 'name another with --config or CGS_EXPORT_CONFIG';
+  if (sourceFlags.length === 0) return `${start}, or ${other}.`;
+  return `${start}, ${other}, or ${describeSourceFlags(sourceFlags)}.`;
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
+/** As the end of a sentence: how to do without a file. `flags`: at least one. */
+export function describeSourceFlags(flags: readonly SourceFlag[]): string {
+  return flags.includes('--region')
+    ? `give the target by flags: ${flags.join(', ')}`
+    : 'give the store by a flag: `--store file:./export`';
+}
+
+async function readBytes(
+  path: string,
+  fault: (message: string) => ConfigError,
+): Promise<Uint8Array> {
   const found = await stat(path);
   // A device such as /dev/zero may never end. A pipe is allowed: `--config <(…)`.
   if (!found.isFile() && !found.isFIFO() && !found.isDirectory()) {

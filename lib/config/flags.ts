@@ -3,7 +3,8 @@
 import { resolve } from 'node:path';
 import { ConfigError, configFault } from '../core/errors.ts';
 import type { Environment } from '../core/ports.ts';
-import type { Config, ConfigOptions } from './model.ts';
+import { describeSourceFlags } from './config-file.ts';
+import type { Config, ConfigOptions, SourceFlag } from './model.ts';
 import { assembleParts, type ConfigParts, requireWhole } from './rules.ts';
 import type { ConfigValues } from './text.ts';
 import { isMapping } from './values.ts';
@@ -65,22 +66,26 @@ const nameBySetting = new Map<string, string>([
   ['accounts.0.credentials', 'HUAWEICLOUD_SDK_AK'],
 ]);
 
-/** True if the flags replace the file. Throws ConfigError if they contradict `file`, or need others that are not given. */
-export function replacesFile(flags: ConfigFlags, file: string | undefined): boolean {
+/** True if the flags replace the file. `ofCommand`: the flags of the command that do so, for hints. Throws ConfigError if they contradict `file`, or need others that are not given. */
+export function replacesFile(
+  flags: ConfigFlags,
+  file: string | undefined,
+  ofCommand: readonly SourceFlag[] = [],
+): boolean {
   const given = allFlags.filter((flag) => flags[flag] !== undefined);
   const sources = given.filter((flag) => flag in sourceFlags);
   if (sources.length > 0 && file === undefined) return true;
   if (sources.length > 0) {
     const message = `cannot be combined with ${sources.map(nameOf).join(', ')}`;
-    throw configFault('--config', message, 'Give either --config, or the target by flags.');
+    throw configFault('--config', message, 'Leave out --config, or these options.');
   }
   const stray = given.filter((flag) => flag in furtherFlags);
   if (stray.length === 0) return false;
   throw new ConfigError(
     stray.map((flag) => ({
       path: nameOf(flag),
-      message: 'is valid only for a target that is given by flags',
-      hint: 'Write it into the configuration, or give the target too: --region, --project, --endpoint, --store.',
+      message: 'is valid only without a configuration file',
+      hint: `Write it into the configuration, or ${describeSourceFlags(ofCommand)}.`,
     })),
   );
 }

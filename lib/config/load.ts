@@ -52,9 +52,14 @@ export async function loadValidParts(options: LoadOptions): Promise<ConfigParts>
 /** Throws ConfigError if there is no text with settings. */
 async function loadParts(options: LoadOptions): Promise<ConfigParts> {
   const { env, cwd, flags = {} } = options;
-  if (replacesFile(flags, options.file)) return partsFromFlags(flags, env, cwd, options);
+  if (replacesFile(flags, options.file, options.sourceFlags))
+    return partsFromFlags(flags, env, cwd, options);
   const path = resolve(cwd, options.file ?? (env.CGS_EXPORT_CONFIG || 'cgs-export.yml'));
-  const values = parseConfigText(await readConfigFile(path), basename(path), env);
+  const values = parseConfigText(
+    await readConfigFile(path, options.sourceFlags),
+    basename(path),
+    env,
+  );
   return assembleParts(withOverrides(values, flags, cwd), {
     ...options,
     folder: dirname(path),

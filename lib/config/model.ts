@@ -127,6 +127,9 @@ export interface Config {
   warnings: readonly ConfigIssue[];
 }
 
+/** A flag of the command line that replaces the configuration file. */
+export type SourceFlag = '--region' | '--project' | '--endpoint' | '--store';
+
 export interface ConfigOptions {
   /** True in a function: credentials can be `agency`, which is then the default, and a `file:` store must be `mounted`. */
   inFunction?: boolean;
@@ -135,6 +138,8 @@ export interface ConfigOptions {
    * variables, and no account needs credentials unless they open the store. Default `service`: everything.
    */
   needs?: 'store' | 'service';
+  /** The flags of the command that replace the file, for hints. Default: none. */
+  sourceFlags?: readonly SourceFlag[];
   /** True: the command signs, so the variable of the signing key must be set, also if it needs only the store. */
   signs?: boolean;
 }

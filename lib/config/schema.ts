@@ -141,7 +141,7 @@ const target = section({
     default: [datasets[0].name],
   }),
   table: optional(table, {
-    hint: 'Write at most 63 lower-case letters, digits and _, a letter first. The endings `_ndjson`, `_rejects`, `_changes`, `_snapshots`, `_latest`, `_coverage`, `_files`, `_manifests` and `_tombstones` are reserved.',
+    hint: 'Write at most 63 lower-case letters, digits and _, a letter first. The endings `_ndjson`, `_rejects`, `_changes`, `_snapshots`, `_latest`, `_coverage`, `_at`, `_files`, `_manifests` and `_tombstones` are reserved.',
   }),
 });
 
@@ -270,7 +270,7 @@ const alerts = section({
 
 export const configSchema = section({
   store: required(storeLocation, {
-    hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of this file. `${HOME}` works, `~` does not.',
+    hint: 'Write `file:./export` or `file:/abs/dir` for a folder, `obs://bucket/prefix` for a bucket (3 to 63 lower-case letters, digits, - and .). A relative folder starts at the folder of the configuration file, and that of --store at the working directory. `${HOME}` works in the file, `~` does not.',
   }),
   mounted: optional(flag, { hint: flagHint, default: false }),
   fileMode: optional(fileMode, {

@@ -142,7 +142,7 @@ export const age = v.pipe(
 
 /** Folders and, in the SQL of `ddl`, tables with these endings are next to the table of the same name. */
 const reservedEnding =
-  /_(?:ndjson|rejects|changes|snapshots|latest|coverage|files|manifests|tombstones)$/;
+  /_(?:ndjson|rejects|changes|snapshots|latest|coverage|at|files|manifests|tombstones)$/;
 
 export const table = v.pipe(
   text,

@@ -62,9 +62,14 @@ export const clickhouse: Dialect = {
           comment: 'One row a snapshot, empty and drifted ones too.',
           sql: `${view('_coverage')}\n${selectCoverage(table, quoteName)}`,
         },
+        {
+          comment:
+            'The rows of the newest complete snapshot of each region and project at a time, which is text such as the one below.',
+          sql: `${view('_at')}\n${selectNewest(table, "parseDateTime64BestEffort({time:String}, 6, 'UTC')")}\n${settings}`,
+        },
       ],
       refresh: [],
-      asOf: `${selectNewest(table, `parseDateTime64BestEffort('${asOfExample}', 6, 'UTC')`)}\n${settings}`,
+      asOf: `SELECT * FROM ${quoteName(`${name}_at`)}(time = '${asOfExample}')`,
     };
   },
 };

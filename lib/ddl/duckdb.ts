@@ -54,9 +54,14 @@ export const duckdb: Dialect = {
           comment: 'One row a snapshot, empty and drifted ones too.',
           sql: `${view('_coverage')}\n${selectCoverage(table, quoteName)}`,
         },
+        {
+          comment:
+            'The rows of the newest complete snapshot of each region and project at a time, which is text such as the one below.',
+          sql: `CREATE OR REPLACE MACRO ${quoteName(`${name}_at`)}("time") AS TABLE\n${selectNewest(table, 'CAST("time" AS TIMESTAMPTZ)')}`,
+        },
       ],
       refresh: [],
-      asOf: selectNewest(table, `TIMESTAMPTZ '${asOfExample}'`),
+      asOf: `SELECT * FROM ${quoteName(`${name}_at`)}('${asOfExample}')`,
     };
   },
 };

@@ -58,7 +58,7 @@ describe('with --store', () => {
       ...{ status: 'printed', engine: 'duckdb', location: join(cwd, 'lake') },
       ...{ tables: ['order'], errors: [] },
     });
-    expect(statements).toHaveLength(5);
+    expect(statements).toHaveLength(6);
     expect((await ddl(cwd, ...args)).runtime.out()).toBe(sql);
   });
 

@@ -56,6 +56,39 @@ test.each([
   ]);
 });
 
+/** What a command needs to come as far as its configuration. */
+const required: Record<string, string[]> = {
+  node: ['web-1'],
+  evidence: ['20261124T060000Z', '--out', 'evidence.zip'],
+  report: ['--out', 'report'],
+  ddl: ['--engine', 'duckdb'],
+  alerts: ['test'],
+};
+const connecting = commands
+  .filter(({ addTargetOptions }) => addTargetOptions)
+  .map((one) => one.name);
+
+test.each(connecting)(
+  '%s: a hint about the configuration names only its own options',
+  async (name) => {
+    const { runtime: help } = await call([name, '--help']);
+    const options = new Set(help.out().match(/--[a-z-]+/g));
+    const faults = [[], ['--config', 'nowhere.yml'], ['--store', './lake'], ['--path-style']];
+    for (const args of faults) {
+      if (args[0] && !options.has(args[0])) continue;
+      const asked = [name, ...(required[name] ?? []), ...args, '--json'];
+      const { code, runtime } = await call(asked);
+      expect(code, asked.join(' ')).toBe(2);
+      const named = JSON.stringify(runtime.json()).match(/--[a-z-]+/g) ?? [];
+      expect(
+        named.filter((option) => !options.has(option)),
+        asked.join(' '),
+      ).toEqual([]);
+      if (options.has('--store')) expect(named, asked.join(' ')).toContain('--store');
+    }
+  },
+);
+
 test('commands that only read the store have no options of the API', async () => {
   for (const name of ['status', 'history', 'nodes', 'node', 'diff', 'verify']) {
     const { runtime } = await call([name, '--help']);

@@ -132,6 +132,7 @@ accounts:
       '{ region: x, table: a_coverage }',
       'accounts.0.targets.0.table: ends in _coverage, which is reserved',
     ],
+    ['{ region: x, table: a_at }', 'accounts.0.targets.0.table: ends in _at, which is reserved'],
     [
       '{ region: x, table: a_manifests }',
       'accounts.0.targets.0.table: ends in _manifests, which is reserved',

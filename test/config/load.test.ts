@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadConfig, loadValidParts, secretsOf } from '../../lib/config/load.ts';
+import type { SourceFlag } from '../../lib/config/model.ts';
 import { failureOf, folder, key, load, minimal } from './loading.ts';
 
 describe('the file', () => {
@@ -43,10 +44,18 @@ describe('the file', () => {
       ['latin1.yml', 'is not UTF-8 text'],
     ] as const) {
       writeFileSync(join(folder, 'latin1.yml'), Buffer.from('store: file:\xe4', 'latin1'));
-      const error = await failureOf(() => loadConfig({ file, env: key, cwd: folder }));
-      expect(error.message).toContain(message);
-      expect(error.hint).toContain('cgs-export init');
-      expect(error.hint).toContain('--region, --project, --endpoint, --store');
+      const hintFor = async (...sourceFlags: SourceFlag[]) => {
+        const options = { file, env: key, cwd: folder, sourceFlags };
+        const error = await failureOf(() => loadConfig(options));
+        expect(error.message).toContain(message);
+        expect(error.hint).toContain('cgs-export init');
+        return error.hint;
+      };
+      const all = await hintFor('--region', '--project', '--endpoint', '--store');
+      expect(all).toContain('--region, --project, --endpoint, --store');
+      expect(await hintFor('--store')).toContain('or give the store by a flag: `--store file:');
+      // As in a function.
+      expect(await hintFor()).toMatch(/or name another with --config or CGS_EXPORT_CONFIG\.$/);
     }
   });
 });

@@ -6,10 +6,19 @@ import { type DuckDBConnection, DuckDBInstance, DuckDBTimestampTZValue } from '@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { duckdb } from '../../lib/ddl/duckdb.ts';
 import type { Script } from '../../lib/ddl/script.ts';
+import { pageOf } from '../docs/pages.ts';
 import { createTempDir } from '../formats/readers.ts';
 import { findWrongAnswer, readQuestion, writeLakeScript } from '../support/lake-answers.ts';
 import { listQuestions } from '../support/lake-oracle.ts';
-import { type Answer, toAnswer } from '../support/lake-truth.ts';
+import {
+  type Answer,
+  countOf,
+  findNewest,
+  type TrueSnapshot,
+  targetOf,
+  tellTruth,
+  toAnswer,
+} from '../support/lake-truth.ts';
 import { createLakeWorld, type LakeWorld, reservedTable } from '../support/lake-world.ts';
 
 const temp = createTempDir();
@@ -122,6 +131,43 @@ describe('DuckDB', () => {
     });
   });
 
+  test('docs/query.md: changes and days leave a future snapshot out, and a day without one causes no drop', async () => {
+    const all = tellTruth(world).filter(({ served }) => served.target.table === 'container_nodes');
+    const present = all.filter(({ served }) => served.timeMs < Date.now());
+    const countChanges = (list: readonly TrueSnapshot[]) =>
+      list.reduce((sum, { changes }) => sum + (changes?.length ?? 0), 0);
+    expect(countChanges(all)).toBeGreaterThan(countChanges(present));
+    const complete = present.filter(({ served }) => served.verdict === 'complete');
+    const trend = [...new Set(complete.map(dayOf))].sort().map((day): Answer[] => {
+      const end = Date.parse(`${day.replace(/(....)(..)/, '$1-$2-')}T23:59:59Z`);
+      const newest = findNewest(all, end);
+      const rows = newest.flatMap((one) => one.rows);
+      const unprotected = countOf(rows, (row) => row.protect_status !== 'opened');
+      const offline = countOf(rows, (row) => row.agent_status === 'offline');
+      return [day, newest.length, rows.length, unprotected, offline];
+    });
+    const idOf = (one: TrueSnapshot, day: string) =>
+      JSON.stringify([one.served.target.account, ...targetOf(one), day]);
+    const covered = new Set(complete.map((one) => idOf(one, dayOf(one))));
+    const without = [...new Set(present.map(dayOf))].flatMap((day) =>
+      present.filter((one) => dayOf(one) <= day).map((one) => idOf(one, day)),
+    );
+    await inSession(':memory:', async (connection) => {
+      await connection.run(script.text);
+      const ask = (name: string) => {
+        const { blocks } = pageOf('docs/query.md');
+        const block = blocks.find(({ info }) => info === `sql question=${name}`);
+        return read(connection, block?.text ?? '');
+      };
+      expect(await ask('changes')).toHaveLength(countChanges(present));
+      expect(await ask('last-changes')).toHaveLength(countChanges(findNewest(all, Date.now())));
+      expect(await ask('trend')).toEqual(trend);
+      const days = (await ask('days-without')).map((row) => JSON.stringify(row));
+      expect(days.length).toBeGreaterThan(3);
+      expect(days.sort()).toEqual([...new Set(without)].filter((id) => !covered.has(id)).sort());
+    });
+  });
+
   test('opens only the files that a condition on the partition keys leaves', async () => {
     const [[, plan = '']] = (await inSession(':memory:', async (connection) => {
       await connection.run(script.text);
@@ -178,6 +224,8 @@ describe('a bucket', () => {
     expect(duckdb.findFault("/it's")).toBeNull();
   });
 });
+
+const dayOf = ({ snapshot }: TrueSnapshot) => snapshot.slice(0, 8);
 
 function listFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8', withFileTypes: true })

@@ -9,7 +9,7 @@ import { createTempDir } from '../formats/readers.ts';
 import { findWrongAnswer, readQuestion } from '../support/lake-answers.ts';
 import { listQuestions } from '../support/lake-oracle.ts';
 import type { Answer } from '../support/lake-truth.ts';
-import { createLakeWorld, type LakeWorld } from '../support/lake-world.ts';
+import { createLakeWorld, datasetOfTable, type LakeWorld } from '../support/lake-world.ts';
 import { createBucket, openStore, rgw } from '../support/rgw.ts';
 import { askPython } from './python-engine.ts';
 import { openSpark } from './spark-session.ts';
@@ -52,9 +52,12 @@ const throughGateway = { http_proxy: rgw.url };
  */
 function printDdl(engine: string, isPathStyle: boolean, ...options: string[]): Printed {
   const config = temp.path(`${engine}-${isPathStyle}.yml`);
-  const targets = world.tables.map(
-    (table) => `{ region: cn-south-4, projectId: "${'0'.repeat(32)}", table: ${table} }`,
-  );
+  // Only the hss API lists clusters.
+  const api = 'api: hss, endpoint: "https://hss.cn-south-4.myhuaweicloud.com"';
+  const targets = world.tables.map((table) => {
+    const datasets = `datasets: [${datasetOfTable(table).name}]`;
+    return `{ region: cn-south-4, projectId: "${'0'.repeat(32)}", table: ${table}, ${api}, ${datasets} }`;
+  });
   const lines = [
     `store: ${JSON.stringify(`obs://${bucket}/${prefix}`)}`,
     `obs: { endpoint: "${isPathStyle ? rgw.url : hostUrl}", pathStyle: ${isPathStyle} }`,

@@ -99,9 +99,9 @@ test('answers about the rows and the changes of all complete snapshots', async (
   );
   expect(questions.map(({ name }) => name)).toEqual([
     'rows of each account, region and project',
+    'instants',
     'sums and extremes',
     'nulls and empty strings',
-    'instants',
     ...['an id of digits', 'an id that looks like a number', 'a name in Chinese'].map(
       (name) => `probe by ${name}`,
     ),
@@ -122,38 +122,69 @@ test('finds the rows of a project whose id is a number with zeros in front', asy
   expect(await ask({ ...(counts as Question), sql, rows })).toBeNull();
 });
 
-/** The rows that docs/lake.md counts as unprotected, by region and time, among those of a question since when nodes are so. */
+/** The statements of docs/lake.md that ask the tables, in its order. */
+const [ofNow = '', ofThen = '', changes = '', coverage = '', check = ''] = page.blocks
+  .filter(({ info, text }) => info === 'sql lake' && text.startsWith('SELECT'))
+  .map(({ text }) => text.trim().replace(/;$/, ''));
+
+/** The question of a name, about all snapshots of the store. */
+function questionOf(name: string): Question {
+  const asked = listQuestions(world, Date.now()).filter((one) => one.table === table);
+  return asked.find((one) => one.name === name) as Question;
+}
+
+function dropCell(rows: Question['rows'], index: number) {
+  return rows.map((row) => row.filter((_, at) => at !== index));
+}
+
+/** The unprotected nodes of a question since when nodes have their status, by region and time. */
 function countUnprotected({ rows }: Question) {
   const totals = new Map<string, number>();
-  for (const [region, , , since, count] of rows) {
+  for (const [region, , , since, , , unprotected] of rows) {
+    if (unprotected === 0) continue;
     const key = JSON.stringify([region, since]);
-    totals.set(key, (totals.get(key) ?? 0) + Number(count));
+    totals.set(key, (totals.get(key) ?? 0) + Number(unprotected));
   }
   return [...totals].map(([key, count]) => [...JSON.parse(key), count]);
 }
 
-test('runs the statement of docs/lake.md for the unprotected nodes now, and at a certain time', async () => {
-  const statement = page.blocks.find(({ text }) => text.includes('rank() OVER'))?.text ?? '';
-  const ofNow = statement.trim().replace(/;$/, '');
-  const [example = ''] = /snapshot_at <= TIMESTAMP '2[^']*'/.exec(page.lines.join('\n')) ?? [];
-  const ofThen = ofNow
-    .replace(/snapshot_at < current.* DAY/, example)
-    .replace(/2026-11-24 12:00:00/, '2026-01-05 13:00:00');
-  expect(ofThen).toContain("snapshot_at <= TIMESTAMP '2026-01-05 13:00:00");
-  const thenMs = Date.UTC(2026, 0, 5, 13);
-  for (const [asked, latestMs] of [
-    [ofNow, Number.POSITIVE_INFINITY],
-    [ofThen, thenMs],
-  ] as const) {
-    // The page says it: an empty snapshot has no rows, so it is not the newest.
-    const newest = listCommitted(
-      ({ records, timeMs }) => records.length > 0 && timeMs <= latestMs,
-    ).find(({ name }) => name.startsWith('since when')) as Question;
-    const rows = countUnprotected(newest);
-    expect(rows.length).toBeGreaterThan(3);
-    const sql = `SELECT region, protect_status_since, count(*) FROM (${asked}) GROUP BY region, protect_status_since`;
-    expect(await ask({ ...newest, sql, rows })).toBeNull();
+test('has a row for each snapshot, also for a drifted or an empty one', async () => {
+  expect(await ask(questionOf('the snapshots'))).toBeNull();
+});
+
+test('runs the statement of docs/lake.md for the unprotected nodes now', async () => {
+  const newest = questionOf('since when rows of the newest complete snapshots have their status');
+  const rows = countUnprotected(newest);
+  expect(rows.length).toBeGreaterThan(3);
+  const sql = `SELECT region, protect_status_since, count(*) FROM (${ofNow}) GROUP BY region, protect_status_since`;
+  expect(await ask({ ...newest, sql, rows })).toBeNull();
+});
+
+test('runs the statement of docs/lake.md for a certain time', async () => {
+  const asked = listQuestions(world, Date.now()).filter(
+    (one) => one.table === table && one.asOf !== null,
+  );
+  expect(asked).toHaveLength(3);
+  for (const question of asked) {
+    const name = question.asOf?.replaceAll(/[-:]/g, '') ?? '';
+    expect(ofThen).toContain('20261124T120000Z');
+    const sql = question.sql.replace('{asOf}', ofThen.replace('20261124T120000Z', name));
+    expect(await ask({ ...question, sql })).toBeNull();
   }
+});
+
+test('runs the statements of docs/lake.md for changes, coverage and missing rows', async () => {
+  const changed = questionOf('the changes of each snapshot');
+  const names = 'region, project_id, snapshot_at, change';
+  const counts = `SELECT ${names}, count(*) FROM (${changes}) GROUP BY ${names}`;
+  expect(await ask({ ...changed, sql: counts, rows: dropCell(changed.rows, 3) })).toBeNull();
+
+  const covered = questionOf('what the snapshots cover');
+  expect(await ask({ ...covered, sql: coverage, rows: dropCell(covered.rows, 4) })).toBeNull();
+
+  const pruned = questionOf('the pruned snapshots');
+  const missing = `SELECT region, project_id, snapshot FROM (${check})`;
+  expect(await ask({ ...pruned, sql: missing })).toBeNull();
 });
 
 test('has the columns of all schema versions, and null where a file lacks one', async () => {
@@ -163,7 +194,9 @@ test('has the columns of all schema versions, and null where a file lacks one', 
   expect(types).toContainEqual(['snapshot_at', 'timestamp(6) with time zone']);
   expect(types).toContainEqual(['asset', 'integer']);
   expect(types).toContainEqual(['project_id', 'varchar']);
-  const later = world.snapshots.filter(({ version }) => version === 'later');
+  const later = world.snapshots.filter(
+    ({ target, version }) => target.table === table && version === 'later',
+  );
   const found = await query(`SELECT count(*) FROM ${table} WHERE zone_2027 IS NOT NULL`);
   expect(found).toEqual([[later.reduce((sum, { records }) => sum + records.length, 0)]]);
 });

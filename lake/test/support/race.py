@@ -7,7 +7,7 @@ import json
 import time
 
 from support.store_writer import Target
-from support.world import truth_of
+from support.world import announced_of, truth_of
 
 
 def fill(target, rand, count):
@@ -41,6 +41,7 @@ def run_race(world, folder, rand, kill_after):
     out, err = last.communicate(timeout=300)
     assert last.returncode == 0, (out, err)
     assert world.rows() == truth_of(*targets)
+    assert world.announced() == announced_of(*targets)
     if truth := truth_of(*targets, changes=True):
         assert world.rows("_changes") == truth
     return is_killed, commits

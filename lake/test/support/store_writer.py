@@ -5,6 +5,7 @@ It writes what the committer reads: manifests, parts in Parquet, tombstones, sig
 
 import hashlib
 import json
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ COLUMNS = [
     ("region", pa.string()),
     ("project_id", pa.string()),
     ("host_id", pa.string()),
+    ("agent_status", pa.string()),
     ("protect_status", pa.string()),
     ("is_container_node", pa.bool_()),
     ("asset", pa.int32()),
@@ -47,12 +49,15 @@ def encode(columns, rows):
 
 
 class Target:
-    """One target of a store in a folder. `truth`: {snapshot: host ids} of all complete snapshots with rows."""
+    """One target of a store in a folder. `truth`: {snapshot: host ids} of all complete snapshots with rows.
+
+    `sealed`: {snapshot: row} of all snapshots, as the table of the snapshots must have it.
+    """
 
     def __init__(self, folder, region="cn-north-4", project="0" * 31 + "1", table="nodes", dataset="container_nodes"):
         self.folder, self.region, self.project, self.table, self.dataset = folder, region, project, table, dataset
         self.path = f"rgn={region}/prj={project}"
-        self.previous, self.key, self.truth, self.changes, self.manifests = None, None, {}, {}, {}
+        self.previous, self.key, self.truth, self.changes, self.manifests, self.sealed = None, None, {}, {}, {}, {}
         self.moment = START
 
     def write(self, key, data):
@@ -102,6 +107,25 @@ class Target:
         if changed:
             data = encode(CHANGES, [{**base, "host_id": host} for host in changed])
             parts.append(self.part("changes", "_changes", name, data, len(changed)))
+        sealed = {
+            "account": "prod",
+            "region": self.region,
+            "project_id": self.project,
+            "snapshot": name,
+            "snapshot_at": self.moment,
+            "started_at": self.moment + timedelta(milliseconds=123),
+            "sealed_at": self.moment + timedelta(minutes=5),
+            "verdict": verdict,
+            "rows": len(rows),
+            "rejects": len(self.manifests) % 3,
+            "schema_version": version,
+            "unprotected": len([row for row in rows if row.get("protect_status") != "opened"]),
+            "offline": len([row for row in rows if row.get("agent_status") == "offline"]),
+            "added": 0 if self.previous else None,
+            "removed": 0 if self.previous else None,
+            "changed": len(changed) if self.previous else None,
+            "previous_snapshot": self.previous and self.previous["snapshot"],
+        }
         manifest = {
             "manifestVersion": 1,
             "dataset": self.dataset,
@@ -109,9 +133,16 @@ class Target:
             "schemaVersion": version,
             "snapshot": name,
             "scope": {"account": "prod", "region": self.region, "projectId": self.project},
+            "startedAt": f"{self.moment.isoformat()[:19]}.123Z",
+            "sealedAt": f"{sealed['sealed_at'].isoformat()[:19]}.000Z",
             "verdict": verdict,
             "rows": len(rows),
-            "rejects": 0,
+            "rejects": sealed["rejects"],
+            "values": {
+                "protect_status": dict(Counter(row["protect_status"] for row in rows if row.get("protect_status"))),
+                "agent_status": dict(Counter(row["agent_status"] for row in rows if row.get("agent_status"))),
+            },
+            "changes": {"added": 0, "removed": 0, "changed": len(changed)} if self.previous else None,
             "parts": parts,
             "previous": self.previous,
             "signing": self.sign("", b"") if self.key else None,
@@ -121,7 +152,7 @@ class Target:
             self.write(f"_signatures/{self.table}/{self.path}/{name}.sig", self.key.sign(data))
         self.write(self.manifest_key(name), data)
         self.previous = {"snapshot": name, "manifestSha256": sha256_of(data)}
-        self.manifests[name] = manifest
+        self.manifests[name], self.sealed[name] = manifest, sealed
         if verdict == "complete" and rows:
             self.truth[name] = sorted(hosts)
             if changed:

@@ -48,6 +48,16 @@ class World:
             rows.setdefault((row["region"], row["project_id"], name), []).append(row["host_id"])
         return {key: sorted(hosts) for key, hosts in rows.items()}
 
+    def own_files(self):
+        """The data files that the committer wrote, but for those of the snapshots."""
+        folder = Path(self.properties["warehouse"].removeprefix("file://"))
+        return [path for path in folder.rglob("*.parquet") if f"{self.table.split('.')[-1]}_snapshots" not in str(path)]
+
+    def announced(self):
+        """The rows of NAME_snapshots, sorted."""
+        rows = self.load("_snapshots").scan().to_arrow().to_pylist()
+        return sorted(rows, key=lambda row: (row["region"], row["project_id"], row["snapshot"]))
+
 
 def run(capsys, arguments):
     """Return (exit code, the JSON result) of a command in this process."""
@@ -62,6 +72,12 @@ def truth_of(*targets, changes=False):
         for target in targets
         for name, hosts in (target.changes if changes else target.truth).items()
     }
+
+
+def announced_of(*targets):
+    """What NAME_snapshots must have of everything that was sealed."""
+    rows = [row for target in targets for row in target.sealed.values()]
+    return sorted(rows, key=lambda row: (row["region"], row["project_id"], row["snapshot"]))
 
 
 def names_of(entries):
