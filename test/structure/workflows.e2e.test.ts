@@ -195,7 +195,7 @@ describe('the commands of a release', () => {
     renameSync(first, join(work, 'first.tgz'));
     await runStep('pack', 'Pack', checkout);
     expect(hashOf(first)).toBe(hashOf(join(work, 'first.tgz')));
-  }, 60_000);
+  }, 120_000);
 
   test('do not publish damaged files', async () => {
     writeFileSync(join(files, packed), 'damaged');
