@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { renderPage } from '../../lib/reports/html-page.ts';
+import { rowColumns } from '../../lib/reports/page/row-columns.ts';
 import { english } from '../../lib/reports/page/strings-en.ts';
 import { chinese } from '../../lib/reports/page/strings-zh.ts';
 import { makeFigures } from '../reports/seeded-figures.ts';
@@ -45,7 +46,7 @@ const inReadme: Pair[] = (() => {
 
 /** Names and values that are the same in both say nothing of the terms. */
 const pairs = [...inReport, ...inReadme].filter((pair) => pair.english !== pair.chinese);
-const [, ...terms] = tableRows(pageOf('docs/design/chinese-terms.md'), 'chinese-terms').map(
+const [, ...terms] = tableRows(pageOf('docs/design/chinese-terms.md'), 'terms').map(
   ([term = '', word = '', not = '', source = '']) => ({
     term,
     word,
@@ -90,6 +91,19 @@ describe('the terms', () => {
     });
     expect(found).toEqual([]);
   });
+});
+
+test('a status is shown with the word of its table, and with no word otherwise', () => {
+  const [, ...values] = tableRows(pageOf('docs/design/chinese-terms.md'), 'values-of-a-status');
+  expect(values.length).toBeGreaterThan(8);
+  const [row] = makeFigures().nodes.shown;
+  const column = rowColumns.nodes.find(({ name }) => name === 'agent');
+  if (!row || !column) throw new Error('no row or no column');
+  const show = (agentStatus: string) => column.cell({ ...row, agentStatus }, 'zh');
+  for (const [value = '', word] of values) {
+    expect(show(value)).toEqual({ main: word, detail: value });
+  }
+  expect(show('install_failed_v9')).toEqual({ main: 'install_failed_v9', isData: true });
 });
 
 describe('the punctuation', () => {

@@ -29,11 +29,15 @@ export interface TableRows {
   changes: ShownChange;
 }
 
+/** Those of docs/design/chinese-terms.md. */
 const statusWords: Record<string, string> = {
   online: '在线',
   offline: '离线',
   not_installed: '未安装',
   not_register: '未注册',
+  installed: '已安装',
+  installing: '安装中',
+  install_failed: '安装失败',
   opened: '开启',
   closed: '关闭',
 };
