@@ -174,7 +174,7 @@ export function listQueries(path: string, program: string) {
 }
 
 /**
- * Counts nodes in the newest complete snapshot of each region and project, like the query in README.md. The files are
+ * Counts nodes in the newest complete snapshot of each region and project, like the query in docs/query.md. The files are
  * named one by one, so that a lost one is an error: a glob would return fewer nodes.
  */
 function newestNodesSql(path: string): string {

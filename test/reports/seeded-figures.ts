@@ -75,7 +75,7 @@ export function makeFigures(options: SeededOptions = {}): ReportFigures {
   const until = `${dates.at(-1)}T18:30:00Z`;
   return {
     reportVersion: 1,
-    writer: 'cgs-export/0.1.0',
+    writer: 'cgs-export/0.2.0',
     madeAt: until,
     store: 'obs://security-inventory/cgs',
     period: { since: `${dates[0]}T00:00:00Z`, until },
