@@ -13,7 +13,7 @@ import { levels, limitPage, type PageFigures } from './page/page-limits.ts';
 import { formatQuality } from './page/quality-section.ts';
 import { formatScope } from './page/scope-section.ts';
 import type { TextKey } from './page/strings-en.ts';
-import { formatTime, type Language } from './page/texts.ts';
+import { formatTime, type Language, showName } from './page/texts.ts';
 import { formatTrend } from './page/trend-section.ts';
 import { type PageAssets, readPageAssets } from './page-assets.ts';
 
@@ -69,7 +69,7 @@ function formatPage(page: PageFigures, words: Words, assets: PageAssets, isCut: 
 <a class="skip" href="#summary">${words.say('skip')}</a>
 <main>
 ${formatHeadline(page, words)}${isCut ? html`<p class="note">${words.say('cutNote')}</p>` : null}${formatContents(words)}${formatScope(page, words)}${formatCompleteness(page, words)}${formatTrend(page, words)}${formatAtEnd(page, words)}${formatChanges(page, words)}${formatQuality(page, words)}${formatIntegrity(page, words)}${formatLimits(page, words)}</main>
-<footer><p>${words.say('made')}: ${formatTime(page.figures.madeAt)} UTC. ${words.say('madeBy')}: <bdi>${page.figures.writer}</bdi></p></footer>
+<footer><p>${words.say('footer', formatTime(page.figures.madeAt), showName(page.figures.writer))}</p></footer>
 <script type="application/json" id="figures">${embedJson(page.embedded)}</script>
 <script>${trustHtml(assets.script)}</script>
 </body>

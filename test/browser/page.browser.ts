@@ -82,11 +82,27 @@ test('changes its language and back, with all texts and the rows', async () => {
   expect(await page.title()).toBe('容器节点报告 2026-10-27 – 2026-11-25');
   const chinese = await page.locator('main').textContent();
   expect(chinese).toContain('数据质量');
-  expect(chinese).toContain('离线（offline）');
+  expect(chinese).toContain('离线offline');
   expect(await status(page)).toContain('共');
+  // A full stop brings its own space in Chinese, and quotation marks of a Latin font are too narrow.
+  expect(
+    await page
+      .locator('.g')
+      .first()
+      .evaluate((gap) => getComputedStyle(gap).display),
+  ).toBe('none');
+  expect(await page.evaluate(() => getComputedStyle(document.body).fontFamily)).toMatch(
+    /^"PingFang SC"/,
+  );
   const inChinese = await open(figures, { lang: 'zh' });
   expect(await inChinese.locator('main').textContent()).toBe(chinese);
   await page.getByRole('button', { name: 'English' }).click();
+  expect(
+    await page
+      .locator('.g')
+      .first()
+      .evaluate((gap) => getComputedStyle(gap).display),
+  ).toBe('inline');
   expect(await page.locator('main').textContent()).toBe(before);
 });
 

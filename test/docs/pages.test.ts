@@ -108,9 +108,14 @@ describe('length', () => {
   });
 
   test(`no line is longer than ${lineLengthMax} characters outside tables and code`, () => {
-    const long = pages.flatMap(({ path, prose }) =>
-      prose.filter(({ text }) => text.length > lineLengthMax).map(({ line }) => `${path}:${line}`),
-    );
+    const long = pages
+      // A line break in Chinese text shows as a space: test/docs/translation.test.ts wants one line for a paragraph.
+      .filter(({ path }) => path !== 'README.zh-CN.md')
+      .flatMap(({ path, prose }) =>
+        prose
+          .filter(({ text }) => text.length > lineLengthMax)
+          .map(({ line }) => `${path}:${line}`),
+      );
     expect(long).toEqual([]);
   });
 

@@ -24,7 +24,7 @@ export function startCharts({ days }: ReportFigures, start: Language): Charts {
     const isKnown = day.current + day.carried > 0;
     const text = isKnown
       ? formatText(language, 'dayFigures', [day.date, day.nodes, day.unprotected, day.offline])
-      : `${day.date}: –`;
+      : `${day.date}${formatText(language, 'colon')}–`;
     output.textContent = text;
     slider.setAttribute('aria-valuetext', text);
     for (const drawing of hasCursor ? drawings : []) {

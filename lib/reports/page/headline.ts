@@ -1,7 +1,7 @@
 // Responsible for the top of the page: title, banner, and the figures that answer the first questions. Pure.
 
 import type { LeftOut, TargetFigures } from '../figures.ts';
-import { type Html, html, type Words } from './markup.ts';
+import { gap, type Html, html, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
 import {
   areFaultsOutside,
@@ -39,10 +39,10 @@ function formatBanner(kind: 'bad' | 'warn' | 'good', content: Html): Html {
 function formatBanners({ figures, left }: PageFigures, words: Words): Html {
   const { integrity } = figures;
   const trust = judgeIntegrity(integrity);
-  const more = html` <a href="#integrity">${words.say('bannerMore')}</a>`;
+  const more = html`${gap}<a href="#integrity">${words.say('bannerMore')}</a>`;
   const say = (key: TextKey, ...counts: Parameter[]) =>
     html`<strong>${words.say(key, ...counts)}</strong>`;
-  const outside = areFaultsOutside(figures) ? html` ${words.say('bannerOutside')}` : null;
+  const outside = areFaultsOutside(figures) ? html`${gap}${words.say('bannerOutside')}` : null;
   const unchecked = integrity.unchecked.total + integrity.notReached.length + left.notReached;
   const { unproven, due } = describeDays(figures.targets);
   const unknown = figures.days.at(-1)?.unknown ?? 0;
@@ -52,16 +52,16 @@ function formatBanners({ figures, left }: PageFigures, words: Words): Html {
     notVerified: () => formatBanner('warn', html`${say('bannerNotVerified')}${more}`),
     unchecked: () => formatBanner('warn', html`${say('bannerUnchecked', unchecked)}${more}`),
     consistent: () =>
-      formatBanner('good', html`${say('bannerOk')} ${words.say('bannerOwn')}${more}`),
+      formatBanner('good', html`${say('bannerOk')}${gap}${words.say('bannerOwn')}${more}`),
     anchored: () =>
-      formatBanner('good', html`${say('bannerOk')} ${words.say('bannerTrusted')}${more}`),
+      formatBanner('good', html`${say('bannerOk')}${gap}${words.say('bannerTrusted')}${more}`),
   }[trust]();
   const days =
     unproven === 0
       ? null
       : formatBanner(
           'warn',
-          html`${say('bannerDays', formatAtLeast(unproven, left), due)} <a href="#completeness">${words.say('bannerDaysMore')}</a>`,
+          html`${say('bannerDays', formatAtLeast(unproven, left), due)}${gap}<a href="#completeness">${words.say('bannerDaysMore')}</a>`,
         );
   const without =
     unknown === 0 ? null : formatBanner('warn', html`${words.say('bannerNoTarget', unknown)}`);
@@ -71,8 +71,8 @@ function formatBanners({ figures, left }: PageFigures, words: Words): Html {
 function formatUnknownNodes(targets: readonly TargetFigures[], words: Words): Html | null {
   const { never, late, targets: all } = describeUnknownNodes(targets);
   const texts = [
-    never > 0 ? html`${words.say('bannerNodesUnknown', never, all)} ` : null,
-    late > 0 ? html`${words.say('bannerNodesLate', late, all)} ` : null,
+    never > 0 ? html`${words.say('bannerNodesUnknown', never, all)}${gap}` : null,
+    late > 0 ? html`${words.say('bannerNodesLate', late, all)}${gap}` : null,
   ];
   if (never + late === 0) return null;
   return formatBanner('warn', html`${texts}<a href="#at-end">${words.say('bannerNodesMore')}</a>`);
@@ -96,7 +96,7 @@ function formatTiles({ figures, left }: PageFigures, words: Words): Html {
     : words.say('trendNone');
   return html`<dl class="tiles">
 ${formatTile(words.say('tileNodes'), value(last?.nodes), first ? words.say('tileStart', first.nodes, first.date) : null)}${formatTile(words.say('tileUnprotected'), value(last?.unprotected), last ? share(last.unprotected) : null)}${formatTile(words.say('tileOffline'), value(last?.offline), last ? share(last.offline) : null)}${formatTile(words.say('tileDays'), formatAtLeast(unproven, left), words.say('tileOfDays', due))}</dl>
-<p class="note">${asOf} ${words.say('words')}</p>
+<p class="note">${asOf}${gap}${words.say('words')}</p>
 `;
 }
 

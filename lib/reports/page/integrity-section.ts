@@ -41,7 +41,7 @@ function formatProof(integrity: IntegrityFigures, words: Words): Html {
   const keys =
     signatures.keyIds.length === 0
       ? words.say('keysNone')
-      : html`${words.say(signatures.keysFrom === 'given' ? 'keysGiven' : 'keysStore')}: ${signatures.keyIds.map((id, index) => [index > 0 ? ', ' : null, code(id)])}`;
+      : html`${words.say(signatures.keysFrom === 'given' ? 'keysGiven' : 'keysStore')}${words.say('colon')}${signatures.keyIds.map((id, index) => [index > 0 ? words.say('comma') : null, code(id)])}`;
   const sentences: [Html, Html][] = [];
   if (proven !== null) sentences.push([words.say('proven'), inEnglish(proven)]);
   if (notProven !== null) sentences.push([words.say('notProven'), inEnglish(notProven)]);

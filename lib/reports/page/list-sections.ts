@@ -1,7 +1,7 @@
 // Responsible for the sections with lists of rows: nodes at the end of the period, and changes. Without JavaScript the first rows
 // are there; the script makes the lists sortable and shows the other rows. Pure.
 
-import { type Html, html, name, type Words } from './markup.ts';
+import { gap, type Html, html, name, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
 import { describeUnknownNodes } from './page-summary.ts';
 import { type Cell, pageSizes, rowColumns, type Table, type TableRows } from './row-columns.ts';
@@ -17,7 +17,7 @@ export function formatAtEnd({ figures }: PageFigures, words: Words): Html {
     targets > never ? words.say(never > 0 ? 'atEndOthers' : 'atEndText', nodes.total) : null,
     targets === 0 ? words.say('trendNone') : null,
     late > 0 ? words.say('atEndLate', late, targets) : null,
-  ].flatMap((text) => (text === null ? [] : html`${text} `));
+  ].flatMap((text) => (text === null ? [] : html`${text}${gap}`));
   const list =
     nodes.shown.length === 0 && (never > 0 || targets === 0)
       ? null
@@ -61,7 +61,7 @@ function sayShown(
   total: number,
   words: Words,
 ): Html | null {
-  return shown.length < total ? html`${words.say(key, shown.length)} ` : null;
+  return shown.length < total ? html`${words.say(key, shown.length)}${gap}` : null;
 }
 
 function sayFile(key: TextKey, file: string, { files }: PageFigures['figures'], words: Words) {

@@ -74,6 +74,9 @@ export function hash(text: string): Html {
   return html`<code dir="ltr" class="hash">${showName(text)}</code>`;
 }
 
+/** Between two sentences. The style hides it in Chinese, where a full stop brings its own space. */
+export const gap: Html = { html: '<span class="g"> </span>' };
+
 /** Says a text in the language of the page, in elements that the script can say again in the other one. */
 export interface Words {
   language: Language;

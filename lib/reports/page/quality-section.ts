@@ -69,6 +69,6 @@ function formatUnknown(
   }${
     unknownFields.length === 0
       ? null
-      : html`<h3>${words.say('unknownFieldsTitle')}</h3><p>${unknownFields.map((field, index) => [index > 0 ? ', ' : null, name(field)])}</p>`
+      : html`<h3>${words.say('unknownFieldsTitle')}</h3><p>${unknownFields.map((field, index) => [index > 0 ? words.say('comma') : null, name(field)])}</p>`
   }`;
 }

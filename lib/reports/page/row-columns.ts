@@ -17,7 +17,7 @@ export interface RowColumn<Row> {
   name: string;
   title: TextKey;
   /** A time does not break into lines. Names of nodes and targets break anywhere. */
-  kind?: 'time' | 'name' | 'target';
+  kind?: 'time' | 'name' | 'target' | 'status';
   /** Undefined is sorted last. */
   value(row: Row): string | number | undefined;
   cell(row: Row, language: Language): Cell;
@@ -29,20 +29,24 @@ export interface TableRows {
   changes: ShownChange;
 }
 
+/** Those of docs/design/chinese-terms.md. */
 const statusWords: Record<string, string> = {
   online: '在线',
   offline: '离线',
   not_installed: '未安装',
   not_register: '未注册',
+  installed: '已安装',
+  installing: '安装中',
+  install_failed: '安装失败',
   opened: '开启',
   closed: '关闭',
 };
 
-/** The value of the service; in Chinese with the word of the API reference before it. */
+/** The value of the service; in Chinese it is below the word of the API reference. */
 function showStatus(status: string | null, language: Language): Cell {
   if (status === null) return { main: formatText(language, 'noValue') };
   const word = language === 'zh' ? statusWords[status] : undefined;
-  return { main: word ? `${word}（${status}）` : showName(status), isData: true };
+  return word ? { main: word, detail: status } : { main: showName(status), isData: true };
 }
 
 /** The table only if it is not that of the nodes. */
@@ -106,6 +110,7 @@ const nodeColumns: RowColumn<NodeAtEnd>[] = [
   {
     name: 'protection',
     title: 'protection',
+    kind: 'status',
     value: (row) => row.protectStatus ?? undefined,
     cell: (row, language) => showStatus(row.protectStatus, language),
   },
@@ -113,6 +118,7 @@ const nodeColumns: RowColumn<NodeAtEnd>[] = [
   {
     name: 'agent',
     title: 'agent',
+    kind: 'status',
     value: (row) => row.agentStatus ?? undefined,
     cell: (row, language) => showStatus(row.agentStatus, language),
   },
@@ -133,9 +139,13 @@ function showPair(
 ): Cell {
   if (change === 'added' || before === after) return showStatus(after, language);
   if (change === 'removed') return showStatus(before, language);
+  const [first, second] = [showStatus(before, language), showStatus(after, language)];
+  const main = `${first.main} → ${second.main}`;
+  if (first.detail === undefined && second.detail === undefined) return { main, isData: true };
   return {
-    main: `${showStatus(before, language).main} → ${showStatus(after, language).main}`,
+    main,
     isData: true,
+    detail: `${first.detail ?? first.main} → ${second.detail ?? second.main}`,
   };
 }
 
@@ -170,12 +180,14 @@ const changeColumns: RowColumn<ShownChange>[] = [
   {
     name: 'protection',
     title: 'protection',
+    kind: 'status',
     value: (row) => row.protectStatus.join(' '),
     cell: (row, language) => showPair(row.protectStatus, row, language),
   },
   {
     name: 'agent',
     title: 'agent',
+    kind: 'status',
     value: (row) => row.agentStatus.join(' '),
     cell: (row, language) => showPair(row.agentStatus, row, language),
   },

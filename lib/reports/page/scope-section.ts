@@ -1,7 +1,7 @@
 // Responsible for the section about scope: targets, period, newest manifests with their hashes, and the files of the report. Pure.
 
 import type { CoverageFigures, ReportFigures, TargetFigures } from '../figures.ts';
-import { code, type Html, hash, html, name, type Words } from './markup.ts';
+import { code, gap, type Html, hash, html, name, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
 import { findLateStart } from './page-summary.ts';
 import { showTarget } from './row-columns.ts';
@@ -16,7 +16,9 @@ export function formatScope({ figures, left }: PageFigures, words: Words): Html 
   const list = (values: readonly string[]) => {
     const all = [...new Set(values)];
     const more = all.length > listedMax ? '…' : null;
-    return html`${all.slice(0, listedMax).map((value, index) => [index > 0 ? ', ' : null, name(value)])}${more}`;
+    return html`${all
+      .slice(0, listedMax)
+      .map((value, index) => [index > 0 ? words.say('comma') : null, name(value)])}${more}`;
   };
   return html`<section id="scope" aria-labelledby="scope-title">
 <h2 id="scope-title">${words.say('scope')}</h2>
@@ -43,12 +45,12 @@ function formatCoverage({ coverage }: ReportFigures, words: Words): Html | null 
   const list = (text: TextKey, { total, shown }: { total: number; shown: readonly Uncovered[] }) =>
     total === 0
       ? null
-      : html`<p class="note">${words.say(text, total)} ${shown.map(
+      : html`<p class="note">${words.say(text, total)}${gap}${shown.map(
           ({ account, table, region, projectId }, index) => [
-            index > 0 ? '; ' : null,
+            index > 0 ? words.say('semicolon') : null,
             name([account, table, region, projectId ?? ''].join(' ').trim()),
           ],
-        )}${total > shown.length ? '; …' : null}</p>
+        )}${total > shown.length ? html`${words.say('semicolon')}…` : null}</p>
 `;
   return html`${list('neverSealed', neverSealed)}${list('notCovered', notCovered)}`;
 }

@@ -7,6 +7,9 @@ export const english = {
   switchTheme: 'Dark or light',
   skip: 'Skip to the content',
   contents: 'Contents',
+  comma: ', ',
+  semicolon: '; ',
+  colon: ': ',
 
   summary: 'Summary',
   bannerFailed:
@@ -46,6 +49,7 @@ export const english = {
   periodValue: '{0} to {1}, both included',
   made: 'Report made',
   madeBy: 'Made by',
+  footer: 'Report made: {0} UTC. Made by: {1}',
   storeName: 'Store',
   accounts: 'Accounts',
   regions: 'Regions',

@@ -9,7 +9,7 @@ export interface Heading {
 }
 
 /** The classes of the style. */
-export const classes = { number: 'n', time: 't', name: 'w', target: 'p' } as const;
+export const classes = { number: 'n', time: 't', name: 'w', target: 'p', status: 's' } as const;
 
 function classOf(heading: Heading | undefined): Html | null {
   return heading?.kind ? html` class="${classes[heading.kind]}"` : null;

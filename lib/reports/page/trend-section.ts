@@ -2,7 +2,7 @@
 
 import type { DayOfTarget, ReportFigures, TargetFigures, TotalOfDay } from '../figures.ts';
 import { stateWords } from './completeness-section.ts';
-import { type Html, html, type Words } from './markup.ts';
+import { gap, type Html, html, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
 import { showTarget } from './row-columns.ts';
 import { formatTarget } from './scope-section.ts';
@@ -23,11 +23,11 @@ export function formatTrend({ figures, level, left }: PageFigures, words: Words)
       ? html`<p>${words.say('trendNone')}</p>`
       : html`<p>${words.say('trendText')}${
           figures.days.some(({ carried, unknown }) => carried + unknown > 0)
-            ? html` ${words.say('trendCarried')}`
+            ? html`${gap}${words.say('trendCarried')}`
             : null
         }${
           describeRange(known.map(({ nodes }) => nodes))[0] > 0
-            ? html` ${words.say('trendAxis')}`
+            ? html`${gap}${words.say('trendAxis')}`
             : null
         }</p>
 ${formatCharts(figures, known, words)}${formatDays(figures, words)}`;

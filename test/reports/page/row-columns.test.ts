@@ -61,7 +61,7 @@ test('a node', () => {
   expect(show('nodes', { ...row, protectStatus: null, unprotected: null }, 'zh')).toMatchObject({
     protection: '无值',
     unprotectedSince: '',
-    agent: '离线（offline）',
+    agent: '离线 | offline',
     offlineSince: '未知',
   });
 });
@@ -72,7 +72,7 @@ test('a state that can have begun before the first snapshot', () => {
     'on or before 2026-09-28 00:00 | at least 59.6 days',
   );
   expect(show('nodes', { ...node, unprotected }, 'zh').unprotectedSince).toBe(
-    '2026-09-28 00:00 或更早 | 至少 59.6 天',
+    '2026-09-28 00:00或更早 | 至少59.6天',
   );
 });
 
@@ -86,6 +86,10 @@ test('a change', () => {
     columns: 'agent_status, version',
     protection: 'opened',
     agent: 'online → no value',
+  });
+  expect(show('changes', row, 'zh')).toMatchObject({
+    protection: '开启 | opened',
+    agent: '在线 → 无值 | online → 无值',
   });
   const added: ShownChange = { ...row, change: 'added', protectStatus: [null, 'closed'] };
   expect(show('changes', added).protection).toBe('closed');

@@ -31,14 +31,21 @@ describe('the languages', () => {
 
   test('no Chinese text was left in English', () => {
     const same = Object.entries(chinese).filter(([, text]) => !/\p{Script=Han}/u.test(text));
-    expect(same.map(([key]) => key)).toEqual(['switchLanguage', 'partsValue', 'hash']);
+    expect(same.map(([key]) => key)).toEqual([
+      'switchLanguage',
+      'comma',
+      'semicolon',
+      'colon',
+      'partsValue',
+      'hash',
+    ]);
   });
 });
 
 test.each([
   ['en', 1, '1 more row is not shown.'],
   ['en', 1_234, '1,234 more rows are not shown.'],
-  ['zh', 1_234, '另有 1,234 行未显示。'],
+  ['zh', 1_234, '另有1,234行未显示。'],
 ] as const)('%s: the words depend on the number %d', (language, count, text) => {
   expect(formatText(language, 'leftRows', [count])).toBe(text);
 });
