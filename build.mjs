@@ -33,17 +33,39 @@ const noKeySearch = {
   },
 };
 
-/** Adds the files of the script of the page, which is a text in a bundle, to the bundles that have it. For plugins after this one. */
-const countPageScript = (page) => ({
-  name: 'count-page-script',
+/**
+ * The signer of the SDK calls url.parse(), for which Node 24 prints a warning. It reads the host and the path of the result only, and
+ * a URL has the same, because sign.ts and the SDK give it addresses that are normal already.
+ */
+const noUrlParse = {
+  name: 'no-url-parse',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]AKSKSigner\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      const call = 'url_1.default.parse(request.endpoint, true)';
+      if (!text.includes(call)) throw new Error(`${path} has no ${call}: change no-url-parse`);
+      return { contents: text.replace(call, 'new URL(request.endpoint)'), loader: 'js' };
+    });
+  },
+};
+
+/**
+ * Makes the list of files in a bundle complete, for plugins after this one: adds those of the script of the page, which is a text in
+ * the bundle, and removes what no-key-search wrote, which is no file.
+ */
+const correctMetafile = (page) => ({
+  name: 'correct-metafile',
   setup(build) {
     build.onEnd(({ metafile }) => {
-      if (page === null || metafile === undefined) return;
-      const [script] = Object.values(page.metafile.outputs);
-      Object.assign(metafile.inputs, { ...page.metafile.inputs, ...metafile.inputs });
+      if (metafile === undefined) return;
+      const script = page === null ? {} : Object.values(page.metafile.outputs)[0].inputs;
       for (const { inputs } of Object.values(metafile.outputs)) {
-        if ('lib/reports/page-assets.ts' in inputs) Object.assign(inputs, { ...script.inputs, ...inputs });
+        if ('lib/reports/page-assets.ts' in inputs) Object.assign(inputs, { ...script, ...inputs });
+        for (const path of Object.keys(inputs)) {
+          if (path.startsWith('no-key-search:')) delete inputs[path];
+        }
       }
+      metafile.inputs = { ...page?.metafile.inputs, ...metafile.inputs };
     });
   },
 });
@@ -83,6 +105,14 @@ async function buildAll(root) {
   await Promise.all([buildStart(root, define), buildBundles(root, entryPoints, define, page)]);
 }
 
+/** Leaves the program out of the start: it is a bundle of its own. */
+const mainApart = {
+  name: 'main-apart',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path: './main.js', external: true }));
+  },
+};
+
 /** The small file that users call. It only loads main.js, and even old versions of Node.js can parse it. */
 async function buildStart(root, define) {
   const outfile = join(root, 'dist/cli.js');
@@ -91,12 +121,12 @@ async function buildStart(root, define) {
     entryPoints: ['lib/cli/start.ts'],
     outfile,
     bundle: true,
-    external: ['./main.js'],
     platform: 'node',
     format: 'cjs',
     target: 'node12',
     minifySyntax: true,
     banner: { js: '#!/usr/bin/env node' },
+    plugins: [mainApart],
     define,
     logLevel: 'warning',
   });
@@ -131,7 +161,7 @@ async function buildBundles(root, entryPoints, define, page) {
     // Some files have notices that the licence file of their package does not have: finishBundle adds them to it.
     legalComments: 'external',
     banner: { js: quietSdk },
-    plugins: [noKeySearch, countPageScript(page), cyclonedxEsbuildPlugin(bom)],
+    plugins: [noKeySearch, noUrlParse, correctMetafile(page), cyclonedxEsbuildPlugin(bom)],
     define,
     // CommonJS has no import.meta, so code that reads it would fail at run time.
     logOverride: { 'empty-import-meta': 'error' },

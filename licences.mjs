@@ -45,9 +45,13 @@ the notices that they come with. The licence of cgs-export itself is in the file
 
 /** `text`: all licence files and notices, or what README.md says about the licence; empty if there is none. */
 async function readPackage(folder) {
-  const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  const { name, version, license } = JSON.parse(
+    await readFile(join(folder, 'package.json'), 'utf8'),
+  );
   const found = [...new Utils.LicenseEvidenceGatherer().getFileAttachments(folder)];
-  const files = new Map(found.map(({ file, text }) => [file, String(Buffer.from(text.content, 'base64'))]));
+  const files = new Map(
+    found.map(({ file, text }) => [file, String(Buffer.from(text.content, 'base64'))]),
+  );
   // Not the order of the file system.
   const order = (await readdir(folder)).sort().filter((file) => files.has(file));
   const text = order.map((file) => files.get(file).replaceAll('\r\n', '\n').trim()).join('\n\n');

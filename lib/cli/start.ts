@@ -4,8 +4,8 @@
 import { writeSync } from 'node:fs';
 import { VERSION } from '../core/version.ts';
 
-/** Of CommonJS. build.mjs leaves this call as it is: the program is a bundle of its own. */
-declare const require: (path: './main.js') => unknown;
+/** Of CommonJS. The program is a bundle of its own: build.mjs makes this call load it, dist/main.js. */
+declare const require: (path: './main.ts') => unknown;
 
 const oldestMajor = 20;
 
@@ -33,4 +33,4 @@ function printVersion(): boolean {
 }
 
 if (Number.parseInt(process.versions.node, 10) < oldestMajor) rejectOldNode();
-else if (!printVersion()) require('./main.js');
+else if (!printVersion()) require('./main.ts');

@@ -117,7 +117,11 @@ export async function writeZip(
   const written = await buffer(zip.outputStream);
   if (written.length <= zipMaxBytes) return written;
   const message = `the zip has ${written.length} bytes, but FunctionGraph accepts ${zipMaxBytes}`;
-  throw configFault('package', message, 'Make cgs-export.yml or the public keys smaller. Of a build, dist/meta/*.json lists what is in the bundles.');
+  throw configFault(
+    'package',
+    message,
+    'Make cgs-export.yml or the public keys smaller. Of a build, dist/meta/*.json lists what is in the bundles.',
+  );
 }
 
 /** Reads the zip that this command or, with --package, an earlier one wrote. */

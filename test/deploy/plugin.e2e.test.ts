@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import { readArchive } from '../support/archive-reader.ts';
-import { type Service, createService } from '../support/deploy-service.ts';
+import { createService, type Service } from '../support/deploy-service.ts';
 import { agency, writeConfig } from '../support/exporting-config.ts';
 import { type FunctionGraphDouble, startFunctionGraph } from '../support/function-graph.ts';
 import { createKeyPair } from '../support/signing-keys.ts';
@@ -139,7 +139,9 @@ describe('a fault in serverless.yml', () => {
         'functions.verify.events.0.eventDat: is not a key of an event',
       ],
     ],
-    'of a function': [['  collect:', '  colect:', 'functions.colect: is not a function of cgs-export']],
+    'of a function': [
+      ['  collect:', '  colect:', 'functions.colect: is not a function of cgs-export'],
+    ],
   };
   test.each(Object.entries(faults))('%s is reported exactly', async (_kind, group) => {
     const path = join(import.meta.dirname, '../../serverless.yml');

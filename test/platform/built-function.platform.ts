@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Service, createService } from '../support/deploy-service.ts';
+import { createService, type Service } from '../support/deploy-service.ts';
 import { runUntilSealed } from '../support/sealing-run.ts';
 
 const binaries = [
