@@ -26,7 +26,7 @@ export function listPackageFolders(inputs) {
  * @returns {Promise<string>}
  */
 export async function writeLicences(root, folders) {
-  const packages = await Promise.all(folders.map((folder) => readPackage(join(root, folder))));
+  const packages = await Promise.all(folders.map((folder) => readOnce(join(root, folder))));
   const apache = packages.find(({ licence, text }) => licence === apacheId && text !== '')?.text;
   const names = new Map();
   for (const { name, licence, text: own } of packages) {
@@ -42,6 +42,14 @@ export async function writeLicences(root, folders) {
 const apacheId = 'Apache-2.0';
 const head = `The program file of the same name contains these packages. Each list of packages is followed by the licence and
 the notices that they come with. The licence of cgs-export itself is in the file LICENSE of its package.`;
+
+/** The packages that were read already, by folder: most are in several bundles. */
+const packagesRead = new Map();
+
+function readOnce(folder) {
+  if (!packagesRead.has(folder)) packagesRead.set(folder, readPackage(folder));
+  return packagesRead.get(folder);
+}
 
 /** `text`: all licence files and notices, or what README.md says about the licence; empty if there is none. */
 async function readPackage(folder) {

@@ -21,7 +21,10 @@ async function makeTree(files: Record<string, string>): Promise<string> {
     'package.json': '{"name":"small","version":"1.2.3","type":"module"}',
     'lib/cli/start.ts': await readFile(join(import.meta.dirname, '../lib/cli/start.ts'), 'utf8'),
     'lib/deploy/plugin.cjs': 'module.exports = 1;',
-    'lib/core/version.ts': await readFile(join(import.meta.dirname, '../lib/core/version.ts'), 'utf8'),
+    'lib/core/version.ts': await readFile(
+      join(import.meta.dirname, '../lib/core/version.ts'),
+      'utf8',
+    ),
     'lib/errors.ts': await readFile(join(import.meta.dirname, '../lib/core/errors.ts'), 'utf8'),
     ...files,
   })) {

@@ -4,7 +4,7 @@
 // deployment needs.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, posix } from 'node:path';
@@ -64,10 +64,8 @@ beforeAll(async () => {
   if (code !== 0) throw new Error(stderr);
   simulator = await startSimulator({ ...agency, nodes: 650, quota });
 }, 60_000);
-afterAll(async () => {
-  await simulator?.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+// The folder is in the temporary folder of the test run, which is removed at its end.
+afterAll(() => simulator?.stop());
 
 const listFiles = () =>
   readdirSync(installed, { recursive: true, withFileTypes: true })
