@@ -1,13 +1,15 @@
-// Responsible for building dist/cli.js and one self-contained bundle per function. Not responsible for packing or deploying.
-// Usage: node build.mjs [ROOT [FUNCTION …]]. ROOT is this folder by default; tests use another one. With names of functions, it
-// builds only their bundles and leaves the rest of dist/ as it is.
+// Responsible for dist/: the command line (cli.js, main.js), the plugin for Serverless (plugin.js) and one self-contained bundle per
+// function; beside each bundle the licences of the packages in it, and sbom.cdx.json, which lists the packages of all bundles.
+// Not responsible for packing or deploying. Usage: node build.mjs [ROOT]. ROOT is this folder by default; tests use another one.
 
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cyclonedxEsbuildPlugin } from '@cyclonedx/cyclonedx-esbuild';
 import { build } from 'esbuild';
-import { definePageAssets } from './page-assets.mjs';
+import { listPackageFolders, writeLicences } from './licences.mjs';
+import { buildPageAssets, definePageAssets } from './page-assets.mjs';
 
 /** FunctionGraph documents runtimes from Node 18 to Node 20. Both run code that is built for 18. */
 const target = 'node18';
@@ -32,49 +34,119 @@ const noKeySearch = {
 };
 
 /**
- * Builds `root` into `root`/dist; `only`: the functions to build, empty: everything. A name without a file in functions/ is left
- * out. Throws Error if lib/cli/main.ts is missing, if an import cannot be resolved, or if a
- * bundle would need a package at run time.
+ * The signer of the SDK calls url.parse(), for which Node 24 prints a warning. It reads the host and the path of the result only, and
+ * a URL has the same, because sign.ts and the SDK give it addresses that are normal already.
  */
-async function buildAll(root, only) {
+const noUrlParse = {
+  name: 'no-url-parse',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]AKSKSigner\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      const call = 'url_1.default.parse(request.endpoint, true)';
+      if (!text.includes(call)) throw new Error(`${path} has no ${call}: change no-url-parse`);
+      return { contents: text.replace(call, 'new URL(request.endpoint)'), loader: 'js' };
+    });
+  },
+};
+
+/**
+ * Makes the list of files in a bundle complete, for plugins after this one: adds those of the script of the page, which is a text in
+ * the bundle, and removes what no-key-search wrote, which is no file.
+ */
+const correctMetafile = (page) => ({
+  name: 'correct-metafile',
+  setup(build) {
+    build.onEnd(({ metafile }) => {
+      if (metafile === undefined) return;
+      const script = page === null ? {} : Object.values(page.metafile.outputs)[0].inputs;
+      for (const { inputs } of Object.values(metafile.outputs)) {
+        if ('lib/reports/page-assets.ts' in inputs) Object.assign(inputs, { ...script, ...inputs });
+        for (const path of Object.keys(inputs)) {
+          if (path.startsWith('no-key-search:')) delete inputs[path];
+        }
+      }
+      metafile.inputs = { ...page?.metafile.inputs, ...metafile.inputs };
+    });
+  },
+});
+
+/**
+ * Builds `root` into `root`/dist. Throws Error if an entry is missing, if an import cannot be resolved, or if a bundle would need a
+ * package at run time.
+ */
+async function buildAll(root) {
   const dist = join(root, 'dist');
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
   const names = await readdir(join(root, 'functions')).catch(() => []);
   const functions = names.filter((name) => /^[a-z][a-z0-9-]*\.ts$/.test(name));
-  const all = functions.map((file) => basename(file, '.ts'));
-  const named = only.length === 0 ? all : all.filter((name) => only.includes(name));
-  await readFile(join(root, 'lib/cli/main.ts')).catch(() => {
-    throw new Error('lib/cli/main.ts is missing, so there is nothing to build');
-  });
+  for (const path of ['lib/cli/start.ts', 'lib/cli/main.ts', 'lib/deploy/plugin.cjs']) {
+    await readFile(join(root, path)).catch(() => {
+      throw new Error(`${path} is missing, so there is nothing to build`);
+    });
+  }
 
-  const old = only.length === 0 ? [dist] : only.map((name) => join(dist, 'functions', name));
-  for (const path of old) await rm(path, { recursive: true, force: true });
+  await rm(dist, { recursive: true, force: true });
   await mkdir(join(dist, 'meta'), { recursive: true });
   // Node would load these files as ES modules, because the root package.json says so, and they would export nothing.
   await writeFile(join(dist, 'package.json'), '{"type":"commonjs"}\n');
-  const define = { __VERSION__: JSON.stringify(version), ...(await definePageAssets(root)) };
-  const paths = named.map((name) => ({
-    in: `functions/${name}.ts`,
-    out: `functions/${name}/index`,
-  }));
-  await buildBundles({ root, define, entryPoints: paths, banner: quietSdk });
-  if (only.length > 0) return;
-  await buildBundles({
-    root,
+  const page = await buildPageAssets(root);
+  const define = {
+    __VERSION__: JSON.stringify(version),
+    ...(await definePageAssets(root, Promise.resolve(page))),
+  };
+  const entryPoints = [
+    { in: 'lib/cli/main.ts', out: 'main' },
+    { in: 'lib/deploy/plugin.cjs', out: 'plugin' },
+    ...functions.map((file) => ({
+      in: `functions/${file}`,
+      out: `functions/${basename(file, '.ts')}/index`,
+    })),
+  ];
+  await Promise.all([buildStart(root, define), buildBundles(root, entryPoints, define, page)]);
+}
+
+/** Leaves the program out of the start: it is a bundle of its own. */
+const mainApart = {
+  name: 'main-apart',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path: './main.js', external: true }));
+  },
+};
+
+/** The small file that users call. It only loads main.js, and even old versions of Node.js can parse it. */
+async function buildStart(root, define) {
+  const outfile = join(root, 'dist/cli.js');
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['lib/cli/start.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node12',
+    minifySyntax: true,
+    banner: { js: '#!/usr/bin/env node' },
+    plugins: [mainApart],
     define,
-    entryPoints: [{ in: 'lib/cli/main.ts', out: 'cli' }],
-    banner: `#!/usr/bin/env node\n${quietSdk}`,
+    logLevel: 'warning',
   });
-  await chmod(join(dist, 'cli.js'), 0o755);
+  await chmod(outfile, 0o755);
 }
 
 /** All bundles in one call, because esbuild then reads each module once. */
-async function buildBundles({ root, define, entryPoints, banner }) {
-  const dist = join(root, 'dist');
+async function buildBundles(root, entryPoints, define, page) {
+  const bom = {
+    outputFile: 'sbom.cdx.json',
+    outputReproducible: true,
+    // test/package/ validates it.
+    validate: false,
+    // Only errors and warnings.
+    logLevel: 'silent',
+  };
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints,
-    outdir: dist,
+    outdir: join(root, 'dist'),
     bundle: true,
     platform: 'node',
     format: 'cjs',
@@ -86,9 +158,10 @@ async function buildBundles({ root, define, entryPoints, banner }) {
     lineLimit: 160,
     // Escaped in the bundle: one character beyond Latin-1 would make V8 hold the whole text with two bytes for each.
     charset: 'ascii',
+    // Some files have notices that the licence file of their package does not have: finishBundle adds them to it.
     legalComments: 'external',
-    banner: { js: banner },
-    plugins: [noKeySearch],
+    banner: { js: quietSdk },
+    plugins: [noKeySearch, noUrlParse, correctMetafile(page), cyclonedxEsbuildPlugin(bom)],
     define,
     // CommonJS has no import.meta, so code that reads it would fail at run time.
     logOverride: { 'empty-import-meta': 'error' },
@@ -100,7 +173,10 @@ async function buildBundles({ root, define, entryPoints, banner }) {
   }
 }
 
-/** Writes dist/meta/NAME.json, which states what the bundle at `path` contains. Throws Error if it needs a package at run time. */
+/**
+ * Writes dist/meta/NAME.json, which states what the bundle at `path` contains, and adds the licences to its LEGAL.txt. Throws Error
+ * if it needs a package at run time.
+ */
 async function finishBundle(root, { inputs }, path, output) {
   const missing = output.imports.filter(({ external, path }) => external && !isBuiltin(path));
   if (missing.length > 0) {
@@ -110,14 +186,19 @@ async function finishBundle(root, { inputs }, path, output) {
   }
   const own = Object.entries(inputs).filter(([input]) => input in output.inputs);
   const meta = { inputs: Object.fromEntries(own), outputs: { [path]: output } };
-  const name = path === 'dist/cli.js' ? 'cli' : basename(dirname(path));
+  const file = basename(path, '.js');
+  const name = file === 'index' ? basename(dirname(path)) : file;
   await writeFile(join(root, 'dist/meta', `${name}.json`), `${JSON.stringify(meta)}\n`);
+  const legal = join(root, `${path}.LEGAL.txt`);
+  const comments = await readFile(legal, 'utf8').catch(() => '');
+  const folders = listPackageFolders(Object.keys(output.inputs));
+  await writeFile(legal, `${await writeLicences(root, folders)}${comments && `\n${comments}`}`);
 }
 
 const ownFolder = dirname(fileURLToPath(import.meta.url));
 try {
-  const [root = ownFolder, ...only] = process.argv.slice(2);
-  await buildAll(resolve(root), only);
+  const [root = ownFolder] = process.argv.slice(2);
+  await buildAll(resolve(root));
 } catch (error) {
   console.error(`build: ${error.message}`);
   process.exitCode = 1;

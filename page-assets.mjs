@@ -10,9 +10,9 @@ const folder = 'lib/reports/browser';
 
 /**
  * `{ script, style }` from the sources in `root`; null if it has none, as a folder of a test. In the script `</` cannot occur:
- * esbuild escapes it. Throws Error if the sources cannot be built.
+ * esbuild escapes it. `metafile`: what the script contains, by esbuild. Throws Error if the sources cannot be built.
  * @param {string} root
- * @returns {Promise<{ script: string, style: string } | null>}
+ * @returns {Promise<{ script: string, style: string, metafile: import('esbuild').Metafile } | null>}
  */
 export async function buildPageAssets(root) {
   const entry = join(root, folder, 'main.ts');
@@ -22,25 +22,26 @@ export async function buildPageAssets(root) {
   );
   if (!exists) return null;
   const bundle = async (name, options) => {
-    const { outputFiles } = await build({
+    const { outputFiles, metafile } = await build({
       absWorkingDir: root,
       entryPoints: [`${folder}/${name}`],
       bundle: true,
       minify: true,
       write: false,
+      metafile: true,
       target,
       charset: 'ascii',
       legalComments: 'none',
       logLevel: 'warning',
       ...options,
     });
-    return outputFiles[0].text.trim();
+    return { text: outputFiles[0].text.trim(), metafile };
   };
   const [script, style] = await Promise.all([
     bundle('main.ts', { format: 'iife', charset: 'utf8', banner: { js: licence } }),
     bundle('page.css', { loader: { '.css': 'css' } }),
   ]);
-  return { script, style };
+  return { script: script.text, style: style.text, metafile: script.metafile };
 }
 
 /** What the licence of the library asks for. */
@@ -50,10 +51,11 @@ const licence =
 /**
  * For `define` of esbuild and Vite: the constants of lib/reports/page-assets.ts.
  * @param {string} root
+ * @param {ReturnType<typeof buildPageAssets>} [built]
  * @returns {Promise<Record<string, string>>}
  */
-export async function definePageAssets(root) {
-  const assets = await buildPageAssets(root);
+export async function definePageAssets(root, built = buildPageAssets(root)) {
+  const assets = await built;
   if (assets === null) return {};
   return {
     __PAGE_SCRIPT__: JSON.stringify(assets.script),

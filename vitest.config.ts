@@ -6,8 +6,8 @@ import { LongestFirst } from './test/support/longest-first.ts';
 
 /** Tests that start built files or other processes. */
 const endToEnd = ['test/e2e/**/*.test.ts', 'test/**/*.e2e.test.ts'];
-/** Tests that package and deploy with Serverless, a command of seconds: dozens of times. */
-const deployment = ['test/deploy/*.e2e.test.ts'];
+/** Tests that pack and install, or package and deploy with Serverless: commands of seconds, dozens of times. */
+const deployment = ['test/deploy/*.e2e.test.ts', 'test/package/*.e2e.test.ts'];
 /** Tests with many seeded cases: seconds each. */
 const property = ['test/**/*.property.test.ts'];
 

@@ -18,8 +18,13 @@ async function makeTree(files: Record<string, string>): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'build-'));
   roots.push(root);
   for (const [path, content] of Object.entries({
-    'package.json': '{"version":"1.2.3","type":"module"}',
-    'lib/version.ts': await readFile(join(import.meta.dirname, '../lib/core/version.ts'), 'utf8'),
+    'package.json': '{"name":"small","version":"1.2.3","type":"module"}',
+    'lib/cli/start.ts': await readFile(join(import.meta.dirname, '../lib/cli/start.ts'), 'utf8'),
+    'lib/deploy/plugin.cjs': 'module.exports = 1;',
+    'lib/core/version.ts': await readFile(
+      join(import.meta.dirname, '../lib/core/version.ts'),
+      'utf8',
+    ),
     'lib/errors.ts': await readFile(join(import.meta.dirname, '../lib/core/errors.ts'), 'utf8'),
     ...files,
   })) {
@@ -38,7 +43,7 @@ async function failureOf(root: string): Promise<string> {
   return failed;
 }
 
-const main = `import { VERSION } from '../version.ts';
+const main = `import { VERSION } from '../core/version.ts';
 import { ConfigError } from '../errors.ts';
 console.log(VERSION, new ConfigError([]).name);`;
 
@@ -70,22 +75,10 @@ export const handler = async () => [shared, createHash('sha256').update('').dige
 test('removes the files of an earlier build', async () => {
   const root = await makeTree({ 'lib/cli/main.ts': main, 'dist/functions/old/index.js': '' });
   await run(process.execPath, [script, root]);
-  expect((await readdir(join(root, 'dist'))).sort()).toEqual(['cli.js', 'meta', 'package.json']);
-});
-
-test('with names of functions, builds only these and leaves the rest as it is', async () => {
-  const files = { 'dist/cli.js': 'old', 'dist/functions/b/index.js': 'old' };
-  const root = await makeTree({
-    ...{ 'lib/cli/main.ts': main, 'functions/a.ts': 'export const a = 1;' },
-    ...{ ...files, 'functions/b.ts': 'export const b = 1;', 'dist/functions/a/left.js': 'old' },
-  });
-  await run(process.execPath, [script, root, 'a', 'unknown']);
-  expect((await readdir(join(root, 'dist/functions/a'))).sort()).toContain('index.js');
-  expect(await readdir(join(root, 'dist/functions/a'))).not.toContain('left.js');
-  expect((await readdir(join(root, 'dist/functions'))).sort()).toEqual(['a', 'b']);
-  for (const [path, text] of Object.entries(files)) {
-    expect(await readFile(join(root, path), 'utf8')).toBe(text);
-  }
+  expect((await readdir(join(root, 'dist'))).sort()).toEqual([
+    ...['cli.js', 'main.js', 'main.js.LEGAL.txt', 'meta', 'package.json'],
+    ...['plugin.js', 'plugin.js.LEGAL.txt', 'sbom.cdx.json'],
+  ]);
 });
 
 test('fails without the CLI entry point and keeps the earlier build', async () => {

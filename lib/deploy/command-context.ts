@@ -16,10 +16,11 @@ export interface CommandOptions {
 }
 
 export interface CommandContext {
-  /** The checkout, an absolute path. */
+  /** The folder of serverless.yml, an absolute path. */
   root: string;
   env: Environment;
-  nodePath: string;
+  /** The folder that has the built functions, each in a folder of its name. An absolute path. */
+  bundles: string;
   provider: ProviderSection;
   scrubber: Scrubber;
   /** Throws ConfigError that lists every fault in serverless.yml or in the options. */
@@ -47,7 +48,7 @@ export function selectFunctions(
 ): FunctionSettings[] {
   const { function: wanted, stage } = options;
   if (all.length === 0) {
-    const hint = 'Add one, named like its file in functions/.';
+    const hint = 'Add one, for example collect: the serverless.yml of cgs-export has all of them.';
     throw configFault('functions', 'serverless.yml has no functions', hint);
   }
   const selected = all.filter(({ key }) => wanted === undefined || key === wanted);

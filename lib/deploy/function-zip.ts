@@ -1,11 +1,9 @@
 // Responsible for the zip of each function: which files are in it, writing and reading it. The same files always give the same bytes.
 
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { promisify } from 'node:util';
 import { fromBufferPromise } from 'yauzl';
 import { ZipFile } from 'yazl';
 import { needsOf, verifies } from '../app/function-needs.ts';
@@ -16,7 +14,7 @@ import { checkPackedStore } from './packed-store.ts';
 import type { FunctionSettings } from './settings.ts';
 import { checkWrittenSecrets } from './written-secrets.ts';
 
-/** The configuration, at the root of the checkout and of the zip. */
+/** The configuration: beside serverless.yml, and at the root of the zip. */
 export const configName = 'cgs-export.yml';
 
 /** False if the function reads another file: a configuration with another file name is not in the zip. */
@@ -28,29 +26,21 @@ export function usesPackedConfig(environment: Readonly<Record<string, string>>):
 export const zipMaxBytes = 50 * 2 ** 20;
 
 /**
- * Checks the configuration, builds the bundles and writes one zip for each function. Returns one line of text for each zip. Throws
- * ConfigError.
+ * Checks the configuration and writes one zip for each function, with the bundle that a build or the package has. Returns one line of
+ * text for each zip. Throws ConfigError.
  */
 export async function packFunctions(
-  { root, nodePath, progress, zipPath }: CommandContext,
+  { root, bundles, zipPath }: CommandContext,
   functions: readonly FunctionSettings[],
 ): Promise<string[]> {
-  // Before the build, which takes seconds.
   const inputs = [];
   for (const settings of functions) {
-    inputs.push({ key: settings.key, files: await collectConfig(root, settings) });
+    const bundle = await collectBundle(bundles, settings.key);
+    inputs.push({ ...settings, files: [...bundle, ...(await collectConfig(root, settings))] });
   }
-  progress('build');
-  const args = [join(root, 'build.mjs'), root, ...functions.map(({ key }) => key)];
-  await promisify(execFile)(nodePath, args, { cwd: root }).catch(
-    ({ stderr = '', message }: Error & { stderr?: string }) => {
-      const hint = 'Run `npm ci`, then `npm run build`, and fix the errors that it prints.';
-      throw configFault('package', `the build failed: ${stderr.trim() || message}`, hint);
-    },
-  );
   const lines: string[] = [];
   for (const { key, files } of inputs) {
-    const zip = await writeZip([...(await collectFiles(root, key)), ...files]);
+    const zip = await writeZip(files);
     const path = zipPath(key);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, zip);
@@ -71,10 +61,6 @@ async function collectConfig(
   root: string,
   { key, environment }: FunctionSettings,
 ): Promise<ZippedFile[]> {
-  if ((await readIfThere(join(root, 'functions', `${key}.ts`))) === null) {
-    const hint = 'Name each function in serverless.yml like its file in functions/.';
-    throw configFault(`functions.${key}`, `there is no file functions/${key}.ts`, hint);
-  }
   const bytes = await readIfThere(join(root, configName));
   if (!bytes) return [];
   const text = String(bytes);
@@ -86,14 +72,21 @@ async function collectConfig(
   return [config, ...(usesKeys ? await collectPublicKeys(text, configName, root) : [])];
 }
 
-/** The built index.js with its licences. */
-export async function collectFiles(root: string, key: string): Promise<ZippedFile[]> {
-  const script = join(root, 'dist/functions', key, 'index.js');
-  const licences = await readIfThere(`${script}.LEGAL.txt`);
-  return [
-    { path: 'index.js', bytes: await readFile(script) },
-    ...(licences ? [{ path: 'index.js.LEGAL.txt', bytes: licences }] : []),
-  ];
+/** The built index.js with the licences of the packages in it. Throws ConfigError if no function has the name `key`. */
+async function collectBundle(bundles: string, key: string): Promise<ZippedFile[]> {
+  const names = (await readdir(bundles).catch(() => [])).sort();
+  if (names.length === 0) {
+    const hint = 'In a checkout, run `npm run build`. Otherwise install cgs-export again.';
+    throw configFault('package', `${bundles} has no functions`, hint);
+  }
+  if (!names.includes(key)) {
+    const hint = `Name each function in serverless.yml like one of these: ${names.join(', ')}.`;
+    throw configFault(`functions.${key}`, 'is not a function of cgs-export', hint);
+  }
+  const files = ['index.js', 'index.js.LEGAL.txt'];
+  return Promise.all(
+    files.map(async (path) => ({ path, bytes: await readFile(join(bundles, key, path)) })),
+  );
 }
 
 /** Null if the file does not exist. */
@@ -124,7 +117,11 @@ export async function writeZip(
   const written = await buffer(zip.outputStream);
   if (written.length <= zipMaxBytes) return written;
   const message = `the zip has ${written.length} bytes, but FunctionGraph accepts ${zipMaxBytes}`;
-  throw configFault('package', message, 'See dist/meta/*.json for the contents of the bundle.');
+  throw configFault(
+    'package',
+    message,
+    'Make cgs-export.yml or the public keys smaller. Of a build, dist/meta/*.json lists what is in the bundles.',
+  );
 }
 
 /** Reads the zip that this command or, with --package, an earlier one wrote. */

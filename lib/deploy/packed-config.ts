@@ -28,7 +28,7 @@ export async function checkPackedConfig(
   if (bytes !== null) checkWrittenSecrets(String(bytes), configName);
   if (!usesPackedConfig(environment)) return;
   if (bytes === null) {
-    const hint = 'Write it (`node dist/cli.js init` creates one to edit), then package again.';
+    const hint = 'Write it (`cgs-export init` creates one to edit), then package again.';
     throw configFault('package', `${configName} is not in ${zipName}`, hint);
   }
   const needs = needsOf(key);

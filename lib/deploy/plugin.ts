@@ -50,7 +50,7 @@ export function createPlugin(
   serverless: Serverless,
   options: CommandOptions,
   tools: Tools,
-  process: Pick<CommandContext, 'env' | 'nodePath'>,
+  process: Pick<CommandContext, 'env' | 'bundles'>,
 ) {
   const { name } = serverless.service.provider;
   if (name !== providerName) {
@@ -93,7 +93,7 @@ export function createPlugin(
       'info:info': command(() => info(context)),
       'invoke:invoke': command(() => invoke(context)),
       'invoke:local:invoke': command(async () => {
-        const hint = 'Run `node dist/cli.js tick` instead: it does what one invocation does.';
+        const hint = 'Run `cgs-export tick` instead: it does what one invocation does.';
         throw configFault('invoke local', 'is not supported by this provider', hint);
       }),
       'logs:logs': command(() => logs(context)),
@@ -108,7 +108,7 @@ function createContext(
   { service, serviceDir: root, configurationFilename }: Serverless,
   options: CommandOptions,
   tools: Tools,
-  process: Pick<CommandContext, 'env' | 'nodePath'>,
+  process: Pick<CommandContext, 'env' | 'bundles'>,
 ): CommandContext {
   const { provider, functions } = service;
   const scrubber = createScrubber();

@@ -3,13 +3,13 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { createCheckout } from '../support/deploy-checkout.ts';
+import { createService } from '../support/deploy-service.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 test('a function that is deployed with its output seals a snapshot by timer', async () => {
-  const checkout = await createCheckout();
-  onTestFinished(() => checkout.remove());
+  const service = await createService();
+  onTestFinished(() => service.remove());
   const double = spawn(join(root, 'node_modules/.bin/tsx'), ['test/support/double.ts', '1200'], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -30,8 +30,8 @@ test('a function that is deployed with its output seals a snapshot by timer', as
     const [, config = ''] =
       /cgs-export\.yml in the checkout:\n([\s\S]*?)\n# run this/.exec(printed) ?? [];
     const variables = [...printed.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]);
-    await checkout.write('cgs-export.yml', config);
-    const { output, exitCode } = await checkout.serverless(
+    await service.write('cgs-export.yml', config);
+    const { output, exitCode } = await service.serverless(
       ['deploy'],
       Object.fromEntries(variables),
     );

@@ -76,6 +76,6 @@ test('a missing configuration is a fault that names the zip', async () => {
     checkPackedConfig(context as CommandContext, settings, {}, zip),
   ).rejects.toMatchObject({
     message: 'package: cgs-export.yml is not in collect.zip',
-    hint: expect.stringContaining('node dist/cli.js init'),
+    hint: expect.stringContaining('cgs-export init'),
   });
 });

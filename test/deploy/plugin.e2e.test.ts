@@ -1,4 +1,4 @@
-// Tests the commands of the plugin as a user runs them: `npx serverless …` in a checkout.
+// Tests the commands of the plugin as a user runs them: `npx serverless …` in a folder that has serverless.yml and the package.
 // Method: the FunctionGraph double over http; the deployed code reads from the simulator. Only output, files and requests are checked.
 
 import { readdirSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
 import { readArchive } from '../support/archive-reader.ts';
-import { type Checkout, createCheckout } from '../support/deploy-checkout.ts';
+import { createService, type Service } from '../support/deploy-service.ts';
 import { agency, writeConfig } from '../support/exporting-config.ts';
 import { type FunctionGraphDouble, startFunctionGraph } from '../support/function-graph.ts';
 import { createKeyPair } from '../support/signing-keys.ts';
@@ -18,14 +18,14 @@ const nodes = 2_500;
 const { publicPem } = createKeyPair().signer;
 const secret = 'prod-secret-key-that-opens-nothing';
 
-let checkout: Checkout;
+let service: Service;
 let double: FunctionGraphDouble;
 let simulator: Simulator;
 let folder: string;
 let deployer: Record<string, string>;
 
 beforeAll(async () => {
-  checkout = await createCheckout();
+  service = await createService();
   folder = await mkdtemp(join(tmpdir(), 'lake-'));
   simulator = await startSimulator({ ...agency, nodes, quota });
   double = await startFunctionGraph({ agency });
@@ -38,7 +38,7 @@ beforeAll(async () => {
   };
 });
 afterAll(async () => {
-  await Promise.all([double.stop(), simulator.stop(), checkout.remove()]);
+  await Promise.all([double.stop(), simulator.stop(), service.remove()]);
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -49,24 +49,24 @@ const functionNames = readdirSync(join(import.meta.dirname, '../../functions'))
 
 const outputs: string[] = [];
 async function run(...args: string[]) {
-  const outcome = await checkout.serverless(args, deployer);
+  const outcome = await service.serverless(args, deployer);
   outputs.push(outcome.output);
   return outcome;
 }
 /** Files at any depth, without folders: Serverless creates an empty one. */
 async function listWritten(): Promise<string[]> {
-  const entries = await readdir(join(checkout.root, '.serverless'), {
+  const entries = await readdir(join(service.root, '.serverless'), {
     recursive: true,
     withFileTypes: true,
   });
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
-const zip = (name = 'collect', { root } = checkout) =>
+const zip = (name = 'collect', { root } = service) =>
   readFile(join(root, `.serverless/${name}.zip`));
 
 describe('package', () => {
   test('needs no credentials, variables or configuration, and writes one zip for each function', async () => {
-    const { exitCode, output } = await checkout.serverless(['package']);
+    const { exitCode, output } = await service.serverless(['package']);
     expect(exitCode).toBe(0);
     expect((await listWritten()).sort()).toEqual(functionNames.map((name) => `${name}.zip`));
     for (const name of functionNames) {
@@ -81,22 +81,22 @@ describe('package', () => {
   // The tests beside packed-store.ts and packed-keys.ts have more faults.
   test('rejects a folder as the store, which a function loses', async () => {
     const config = 'store: file:/tmp/lake\naccounts: [{ name: a, targets: [{ region: x }] }]\n';
-    await checkout.write('cgs-export.yml', config);
-    const packed = await checkout.serverless(['package']);
+    await service.write('cgs-export.yml', config);
+    const packed = await service.serverless(['package']);
     expect(packed.output).toContain('store: is a folder, which a function loses');
     expect(packed.output).toContain('mounted: true');
     expect(packed.exitCode).toBe(1);
   });
 
-  test('adds the configuration if it exists, and public keys for verify and report; another checkout gives the same bytes', async () => {
+  test('adds the configuration if it exists, and public keys for verify and report; another folder gives the same bytes', async () => {
     const config = `${writeConfig(simulator, folder, quota)}verify: { publicKeys: [auditor.pem] }\n`;
-    const other = await createCheckout();
-    for (const one of [checkout, other]) {
+    const other = await createService();
+    for (const one of [service, other]) {
       await one.write('cgs-export.yml', config);
       await one.write('auditor.pem', publicPem);
     }
     const [first, second] = await Promise.all([
-      checkout.serverless(['package'], { TZ: 'Asia/Tokyo' }),
+      service.serverless(['package'], { TZ: 'Asia/Tokyo' }),
       other.serverless(['package'], { TZ: 'America/Lima' }),
     ]);
     expect([first.exitCode, second.exitCode]).toEqual([0, 0]);
@@ -139,7 +139,9 @@ describe('a fault in serverless.yml', () => {
         'functions.verify.events.0.eventDat: is not a key of an event',
       ],
     ],
-    'of a function': [['  collect:', '  colect:', 'there is no file functions/colect.ts']],
+    'of a function': [
+      ['  collect:', '  colect:', 'functions.colect: is not a function of cgs-export'],
+    ],
   };
   test.each(Object.entries(faults))('%s is reported exactly', async (_kind, group) => {
     const path = join(import.meta.dirname, '../../serverless.yml');
@@ -149,9 +151,9 @@ describe('a fault in serverless.yml', () => {
       expect(text).toMatch(right);
       text = text.replace(right, wrong);
     }
-    await checkout.write('serverless.yml', text);
-    const { exitCode, output } = await checkout.serverless(['package']);
-    await checkout.write('serverless.yml', original);
+    await service.write('serverless.yml', text);
+    const { exitCode, output } = await service.serverless(['package']);
+    await service.write('serverless.yml', original);
     for (const [, , message] of group) expect(output).toContain(message);
     expect(output).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
     expect(exitCode).toBe(1);
@@ -166,7 +168,7 @@ describe('a fault on the command line', () => {
       `--function: there is no function colect\nserverless.yml has ${functionNames.join(', ')}.`,
     ],
     [['deploy', '--package', 'nowhere'], '--package: nowhere/collect.zip cannot be read (ENOENT)'],
-    [['package', '--package', 'package.json'], 'EEXIST'],
+    [['package', '--package', 'serverless.yml'], 'EEXIST'],
   ])('%j is rejected before anything is sent', async (args, message) => {
     const before = double.requests.length;
     const { exitCode, output } = await run(...args);
@@ -177,30 +179,30 @@ describe('a fault on the command line', () => {
   });
 
   test('accepts a stage that the function name contains', async () => {
-    const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
+    const text = await readFile(join(service.root, 'serverless.yml'), 'utf8');
     const staged = text.replaceAll('name: cgs-export-', 'name: cgs-export-${sls:stage}-');
-    await checkout.write('serverless.yml', staged);
+    await service.write('serverless.yml', staged);
     const { output } = await run('info', '--stage', 'prod');
-    await checkout.write('serverless.yml', text);
+    await service.write('serverless.yml', text);
     expect(output).toContain('cgs-export-prod-collect: not deployed');
   });
 
   test('rejects a plain-text key in the zip', async () => {
     const config = (sk: string) =>
       `store: obs://lake\nsigning: { privateKey: ${sk} }\naccounts: [{ name: prod, credentials: { ak: A, sk: ${sk} }, targets: [{ region: cn-south-4 }] }]\n`;
-    await checkout.write('cgs-export.yml', config('literal-secret-key'));
+    await service.write('cgs-export.yml', config('literal-secret-key'));
     const packed = await run('package');
     expect(packed.output).toContain('accounts.0.credentials.sk: is written as plain text');
     expect(packed.output).toContain('signing.privateKey: is written as plain text');
     expect(packed.output).not.toContain('literal-secret-key');
     expect(packed.exitCode).toBe(1);
-    await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
+    await service.write('cgs-export.yml', writeConfig(simulator, folder, quota));
   });
 });
 
 describe('from deploy to remove', () => {
   test('deploy needs a key', async () => {
-    const without = await checkout.serverless(['deploy'], { FUNCTIONGRAPH_ENDPOINT: double.url });
+    const without = await service.serverless(['deploy'], { FUNCTIONGRAPH_ENDPOINT: double.url });
     expect(without.output).toContain('HUAWEICLOUD_SDK_AK: is not set');
     // Two faults with the same hint print it once.
     expect(without.output.split('of the user who deploys')).toHaveLength(2);
@@ -208,18 +210,18 @@ describe('from deploy to remove', () => {
   });
 
   test('checks the configuration in the zip, because this is what deploy sends', async () => {
-    await checkout.write('cgs-export.yml', 'nonsense: 1\n');
+    await service.write('cgs-export.yml', 'nonsense: 1\n');
     expect((await run('package', '--package', 'packed')).exitCode).toBe(0);
-    await checkout.write('cgs-export.yml', writeConfig(simulator, folder, quota));
+    await service.write('cgs-export.yml', writeConfig(simulator, folder, quota));
     const { output, exitCode } = await run('deploy', '--package', 'packed');
     expect(output).toContain('nonsense');
     expect(exitCode).toBe(1);
-    await rm(join(checkout.root, 'packed'), { recursive: true });
+    await rm(join(service.root, 'packed'), { recursive: true });
     expect(double.functions.size).toBe(0);
   });
 
   test('deploys, and timers seal a snapshot in several invocations', async () => {
-    const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
+    const text = await readFile(join(service.root, 'serverless.yml'), 'utf8');
     const withSecret = text
       .replace('# secrets: [PROD_AK, PROD_SK]', 'secrets: [PROD_SK]')
       .replace(
@@ -227,7 +229,7 @@ describe('from deploy to remove', () => {
         "onFailure: { destination: SMN, topicUrn: 'urn:smn:t' }",
       );
     expect(withSecret).toMatch(/^ +secrets[\s\S]*/m);
-    await checkout.write('serverless.yml', withSecret);
+    await service.write('serverless.yml', withSecret);
     const { output, exitCode } = await run('deploy');
     expect(output).toContain('cgs-export-collect: deployed');
     expect(output).toContain('create timer every-minute (1m)');
@@ -283,13 +285,13 @@ describe('from deploy to remove', () => {
   });
 
   test('deploy function updates the code, or the configuration with --update-config', async () => {
-    const text = await readFile(join(checkout.root, 'serverless.yml'), 'utf8');
-    await checkout.write('serverless.yml', text.replace('memorySize: 256', 'memorySize: 512'));
+    const text = await readFile(join(service.root, 'serverless.yml'), 'utf8');
+    await service.write('serverless.yml', text.replace('memorySize: 256', 'memorySize: 512'));
     const code = await run('deploy', 'function', '-f', 'collect');
     expect(code.output).toContain('no change');
     const settings = await run('deploy', 'function', '-f', 'collect', '--update-config');
     expect(settings.output).toContain('done: update configuration (memorySize)');
-    await checkout.write('serverless.yml', text);
+    await service.write('serverless.yml', text);
   });
 
   test('a failed deploy reports done and missing steps, and the old function still runs', async () => {
@@ -314,7 +316,7 @@ describe('from deploy to remove', () => {
   test('no command printed or wrote a secret', async () => {
     const written = await Promise.all(
       (await listWritten()).map((name) =>
-        readFile(join(checkout.root, '.serverless', name), 'latin1'),
+        readFile(join(service.root, '.serverless', name), 'latin1'),
       ),
     );
     const unpacked = readArchive(await zip()).map(({ bytes }) => bytes.toString('latin1'));

@@ -37,7 +37,7 @@ function create(options: CommandOptions & Record<string, unknown> = {}, name = '
     progress: { get: () => ({ update() {}, remove() {} }) },
     writeText() {},
   };
-  return createPlugin(serverless, options, tools, { env: {}, nodePath: process.execPath });
+  return createPlugin(serverless, options, tools, { env: {}, bundles: root });
 }
 
 const commands = ['info:info', 'invoke:invoke', 'logs:logs', 'remove:remove', 'deploy:deploy'];
@@ -65,7 +65,7 @@ test('invoke local names the command to run instead', async () => {
     .hooks['invoke:local:invoke']()
     .catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(ReportedError);
-  expect((error as Error).message).toContain('Run `node dist/cli.js tick` instead');
+  expect((error as Error).message).toContain('Run `cgs-export tick` instead');
 });
 
 test('another provider is rejected', () => {

@@ -28,6 +28,9 @@ const simulators: Simulator[] = [];
 /** What `npm start` printed. */
 let demoOutput = '';
 
+/** Has the program by the name that it has when it is installed. */
+const bin = join(folder, 'bin');
+
 /** Runs with nothing of this process's environment but where programs are. */
 async function run(
   command: string,
@@ -35,7 +38,7 @@ async function run(
   options: { cwd: string; env?: Record<string, string> },
 ): Promise<string> {
   const { PATH = '' } = process.env;
-  const env = { PATH, HOME: folder, ...options.env };
+  const env = { PATH: `${bin}:${PATH}`, HOME: folder, ...options.env };
   const { stdout } = await promisify(execFile)(command, args, { cwd: options.cwd, env });
   return stdout;
 }
@@ -388,6 +391,8 @@ const manyTargets = join(folder, 'many-targets');
 
 beforeAll(async () => {
   if (!existsSync(cli)) throw new Error('dist/cli.js is missing: run `npm run build` first');
+  mkdirSync(bin);
+  symlinkSync(cli, join(bin, 'cgs-export'));
   mkdirSync(manyTargets);
   const [output] = await Promise.all([
     run('node', [cli, 'demo'], { cwd: folder }),
@@ -507,9 +512,12 @@ describe('commands', () => {
     const commands = [...help.matchAll(/^ {2}([a-z]+) .*/gm)].map(([, name]) => name);
     expect(commands.length).toBeGreaterThan(6);
     const called = /(?:node dist\/cli\.js|`cgs-export) ([a-z]+)\b/g;
-    const named = pages.flatMap(({ lines }) =>
-      lines.flatMap((line) => [...line.matchAll(called)].map(([, name]) => name)),
-    );
+    const typed = /(?:^|&& |; |npx )cgs-export ([a-z]+)\b/gm;
+    const named = pages.flatMap(({ lines, blocks }) => [
+      ...lines.flatMap((line) => [...line.matchAll(called)].map(([, name]) => name)),
+      ...blocks.flatMap(({ text }) => [...text.matchAll(typed)].map(([, name]) => name)),
+    ]);
+    expect(named.length).toBeGreaterThan(50);
     expect([...new Set(named)].filter((name) => !commands.includes(name))).toEqual([]);
   });
 });

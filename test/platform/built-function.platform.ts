@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Checkout, createCheckout } from '../support/deploy-checkout.ts';
+import { createService, type Service } from '../support/deploy-service.ts';
 import { runUntilSealed } from '../support/sealing-run.ts';
 
 const binaries = [
@@ -13,19 +13,19 @@ const binaries = [
 ] as const;
 const nodes = 3_000;
 
-let checkout: Checkout;
+let service: Service;
 let zip: Buffer;
 let laterZips: Record<string, Buffer>;
 beforeAll(async () => {
-  checkout = await createCheckout();
-  const { exitCode, output } = await checkout.serverless(['package']);
+  service = await createService();
+  const { exitCode, output } = await service.serverless(['package']);
   if (exitCode !== 0) throw new Error(output);
-  const read = (name: string) => readFile(join(checkout.root, `.serverless/${name}.zip`));
+  const read = (name: string) => readFile(join(service.root, `.serverless/${name}.zip`));
   zip = await read('collect');
   laterZips = {};
   for (const one of ['verify', 'prune', 'report']) laterZips[one] = await read(one);
 });
-afterAll(() => checkout.remove());
+afterAll(() => service.remove());
 
 describe.each(binaries)('on Node %s', (version, name) => {
   test.each([128, 256])('%i MB', async (memorySize) => {

@@ -100,6 +100,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/app/function-instance.ts': 'test/e2e/function.test.ts, as the platform runs it',
   'lib/alerts/alert.ts': 'test/alerts/due-alerts.test.ts, through the rules',
   'lib/app/alert-destinations.ts': 'test/e2e/alerts.test.ts, as a receiver sees it',
+  'lib/cli/start.ts': 'test/platform/command-line.platform.ts, on old and new versions of Node.js',
   'lib/cli/alerts.ts': 'test/e2e/alerts.test.ts, as a user runs it',
   'lib/app/collect-invocation.ts': 'test/e2e/function.test.ts, as the platform runs it',
   'lib/app/function-needs.ts': 'a list; test/deploy/packed-config.test.ts, before a deployment',

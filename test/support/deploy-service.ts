@@ -1,4 +1,5 @@
-// Responsible for a separate checkout to deploy from: a copy of the sources that shares node_modules.
+// Responsible for a folder to deploy from, as a user has it: serverless.yml, and the packages cgs-export (this checkout, built) and
+// serverless.
 
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
@@ -13,7 +14,7 @@ export interface CommandOutcome {
   output: string;
 }
 
-export interface Checkout {
+export interface Service {
   root: string;
   write(path: string, content: string): Promise<void>;
   /** Runs `npx serverless …`. Of this process's environment it gets only PATH. */
@@ -21,22 +22,16 @@ export interface Checkout {
   remove(): Promise<void>;
 }
 
-export async function createCheckout(): Promise<Checkout> {
-  const root = await mkdtemp(join(tmpdir(), 'checkout-'));
-  const parts = [
-    'lib',
-    'functions',
-    'build.mjs',
-    'page-assets.mjs',
-    'package.json',
-    'tsconfig.json',
-    'serverless.yml',
-  ];
-  for (const part of parts) await cp(join(origin, part), join(root, part), { recursive: true });
+export async function createService(): Promise<Service> {
+  const root = await mkdtemp(join(tmpdir(), 'service-'));
+  await cp(join(origin, 'serverless.yml'), join(root, 'serverless.yml'));
   // A separate home folder, because Serverless writes to ~/.serverless.
   const home = join(root, 'home');
   await mkdir(home);
-  await symlink(join(origin, 'node_modules'), join(root, 'node_modules'));
+  await mkdir(join(root, 'node_modules'));
+  await symlink(origin, join(root, 'node_modules/cgs-export'));
+  const serverless = join(origin, 'node_modules/serverless');
+  await symlink(serverless, join(root, 'node_modules/serverless'));
   return {
     root,
     write: (path, content) => writeFile(join(root, path), content),
