@@ -1,7 +1,7 @@
 // Measures how long the built command line needs to start: `--version` and `--help`, against an empty script in the same run.
 // Method: one process after the other, in turn, so that the load of the machine is the same for all; CPU time of the process (user and
 // system), because wall time depends on what else runs. Fails if the median of --version is more than 2.5 times that of the empty script.
-// Run: npm run build && npx tsx test/bench/start.bench.ts [rounds]
+// Run: npm run bench:start [rounds]
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
