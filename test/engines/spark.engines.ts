@@ -32,7 +32,7 @@ beforeAll(async () => {
   world = await createLakeWorld();
   world.writeTo(lake);
   session = openSpark('hive', metastore);
-}, 120_000);
+});
 afterAll(async () => {
   await session.close();
   temp.remove();
@@ -102,13 +102,13 @@ describe('Spark', () => {
     for (const statement of [...statements, ...statements]) await session.run(statement);
     expect(await findWrongAnswers(session, { dialect: spark })).toEqual([]);
     expect(listFolder(lake)).toEqual(before);
-  }, 180_000);
+  });
 
   test('answers in a new session on the same metastore', async () => {
     await session.close();
     session = openSpark('hive', metastore);
     expect(await findWrongAnswers(session, { dialect: spark, ...some })).toEqual([]);
-  }, 180_000);
+  });
 
   test('returns for the statements of docs/query.md the rows of DuckDB in their order', async () => {
     const blocks = pageOf('docs/query.md').blocks.filter(({ info }) =>
@@ -120,7 +120,7 @@ describe('Spark', () => {
     for (const [q, query] of queries.entries()) {
       expect(await session.run(query), query).toEqual(expected[q]?.rows);
     }
-  }, 120_000);
+  });
 
   test('declares each column, and partition keys as text', async () => {
     const types = await session.run('DESCRIBE container_nodes');
@@ -152,7 +152,7 @@ describe('Spark', () => {
     );
     expect(await counts()).toEqual(expected);
     expect(expected).not.toEqual([[rows, changes, snapshots]]);
-  }, 120_000);
+  });
 
   test('makes empty tables and views of a table without snapshots', async () => {
     await useDatabase('unused');
@@ -161,7 +161,7 @@ describe('Spark', () => {
     for (const suffix of ['', '_changes', '_snapshots', '_latest', '_coverage']) {
       expect(await session.run(`SELECT count(*) FROM nodes${suffix}`)).toEqual([[0]]);
     }
-  }, 120_000);
+  });
 
   test('reads clusters with times and numbers at their limits, and ignores what is no manifest', async () => {
     await useDatabase('clusters');
@@ -178,7 +178,7 @@ describe('Spark', () => {
     } finally {
       await session.run('RESET spark.sql.ansi.enabled');
     }
-  }, 120_000);
+  });
 
   test('answers without a metastore too', async () => {
     const alone = openSpark('in-memory', temp.path('alone'));
@@ -189,7 +189,7 @@ describe('Spark', () => {
     } finally {
       await alone.close();
     }
-  }, 180_000);
+  });
 
   test('refuses a location with a character that it takes for a pattern', () => {
     expect(spark.findFault('file:///data/[a]')).toContain('"["');
@@ -205,7 +205,7 @@ test('the statements for DLI answer questions in Spark', async () => {
   const tables = ['container_nodes'];
   for (const statement of scriptOf(dli, copy, tables).statements) await session.run(statement);
   expect(await findWrongAnswers(session, { dialect: dli, ...some, tables })).toEqual([]);
-}, 180_000);
+});
 
 test('the statements for Hive answer all questions in Spark with the metastore and readers of Hive', async () => {
   await useDatabase('hive');
@@ -226,4 +226,4 @@ test('the statements for Hive answer all questions in Spark with the metastore a
   for (const statement of scriptOf(hive, copy, clusters).statements)
     await session.run(sql(statement));
   expect(await findWrongAnswers(session, { ...asked, tables: clusters, step: 2 })).toEqual([]);
-}, 180_000);
+});

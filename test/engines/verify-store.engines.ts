@@ -24,7 +24,7 @@ beforeAll(async () => {
   );
   const keys = ['--public-key', temp.path('old.pem'), '--public-key', temp.path('new.pem')];
   given = [...keys, '--pins', temp.path('pins.jsonl')];
-}, 120_000);
+});
 afterAll(() => temp.remove());
 
 function verify(objects: Objects, options: string[]): { code: number | null; lines: string[] } {

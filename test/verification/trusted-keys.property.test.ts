@@ -96,7 +96,7 @@ describe('an honest history', () => {
         first,
       ]);
     }
-  }, 30_000);
+  });
 });
 
 const own = createKeyPair();
