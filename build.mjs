@@ -1,4 +1,4 @@
-// Responsible for dist/: the command line (cli.js, main.js), the plugin for Serverless (plugin.js) and one self-contained bundle per
+// Responsible for dist/: the command line (cli.js), the plugin for Serverless (plugin.js) and one self-contained bundle per
 // function; beside each bundle the licences of the packages in it, and sbom.cdx.json, which lists the packages of all bundles.
 // Not responsible for packing or deploying. Usage: node build.mjs [ROOT]. ROOT is this folder by default; tests use another one.
 
@@ -7,7 +7,7 @@ import { isBuiltin } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cyclonedxEsbuildPlugin } from '@cyclonedx/cyclonedx-esbuild';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 import { listPackageFolders, writeLicences } from './licences.mjs';
 import { buildPageAssets, definePageAssets } from './page-assets.mjs';
 
@@ -95,42 +95,41 @@ async function buildAll(root) {
     ...(await definePageAssets(root, Promise.resolve(page))),
   };
   const entryPoints = [
-    { in: 'lib/cli/main.ts', out: 'main' },
+    { in: 'lib/cli/main.ts', out: 'cli' },
     { in: 'lib/deploy/plugin.cjs', out: 'plugin' },
     ...functions.map((file) => ({
       in: `functions/${file}`,
       out: `functions/${basename(file, '.ts')}/index`,
     })),
   ];
-  await Promise.all([buildStart(root, define), buildBundles(root, entryPoints, define, page)]);
+  await buildBundles(root, entryPoints, define, page);
+  await addStart(root, define);
 }
 
-/** Leaves the program out of the start: it is a bundle of its own. */
-const mainApart = {
-  name: 'main-apart',
-  setup(build) {
-    build.onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path: './main.js', external: true }));
-  },
-};
-
-/** The small file that users call. It only loads main.js, and even old versions of Node.js can parse it. */
-async function buildStart(root, define) {
-  const outfile = join(root, 'dist/cli.js');
-  await build({
+/**
+ * Puts the start in front of the program in dist/cli.js. Old versions of Node.js must be able to parse the whole file, because the
+ * start tells their users what to do.
+ */
+async function addStart(root, define) {
+  const old = { target: 'node12', minify: true, lineLimit: 160, charset: 'ascii' };
+  const { outputFiles } = await build({
+    ...old,
     absWorkingDir: root,
     entryPoints: ['lib/cli/start.ts'],
-    outfile,
     bundle: true,
     platform: 'node',
-    format: 'cjs',
-    target: 'node12',
-    minifySyntax: true,
-    banner: { js: '#!/usr/bin/env node' },
-    plugins: [mainApart],
+    format: 'iife',
+    globalName: 'cgsExportStart',
+    write: false,
     define,
-    logLevel: 'warning',
   });
-  await chmod(outfile, 0o755);
+  // In front of the program, the directive would change how its packages run.
+  const start = outputFiles[0].text.replace('"use strict";', '');
+  const file = join(root, 'dist/cli.js');
+  const { code } = await transform(await readFile(file, 'utf8'), old);
+  const text = `#!/usr/bin/env node\n${start}if(!cgsExportStart.mayRun())return;\n${code}`;
+  await writeFile(file, text);
+  await chmod(file, 0o755);
 }
 
 /** All bundles in one call, because esbuild then reads each module once. */

@@ -76,7 +76,7 @@ test('removes the files of an earlier build', async () => {
   const root = await makeTree({ 'lib/cli/main.ts': main, 'dist/functions/old/index.js': '' });
   await run(process.execPath, [script, root]);
   expect((await readdir(join(root, 'dist'))).sort()).toEqual([
-    ...['cli.js', 'main.js', 'main.js.LEGAL.txt', 'meta', 'package.json'],
+    ...['cli.js', 'cli.js.LEGAL.txt', 'meta', 'package.json'],
     ...['plugin.js', 'plugin.js.LEGAL.txt', 'sbom.cdx.json'],
   ]);
 });

@@ -128,8 +128,7 @@ async function chooseComparisons(
     throw new CorruptError(fault.key, fault.message, fault.hint);
   }
   if (comparisons.length === 0) {
-    const hint =
-      '`cgs-export status` shows the last snapshots. The manifests in the store have the names of all of them.';
+    const hint = '`cgs-export history` shows all snapshots with their times.';
     throw configFault('diff', `there is nothing to compare: ${reasons.join('; ')}`, hint);
   }
   for (const reason of reasons) log('warn', `not compared: ${reason}`);

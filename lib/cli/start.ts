@@ -1,11 +1,8 @@
-// Responsible for the start of the command line on any version of Node.js: an old one gets one line and exit code 2, because it
-// cannot parse the program. The entry of dist/cli.js, built for Node 12. Loads nothing that `--version` does not need.
+// Responsible for the start of the command line on any version of Node.js: an old one gets one line and exit code 2. build.mjs puts it
+// in front of the program in dist/cli.js. Loads nothing that `--version` does not need.
 
 import { writeSync } from 'node:fs';
 import { VERSION } from '../core/version.ts';
-
-/** Of CommonJS. The program is a bundle of its own: build.mjs makes this call load it, dist/main.js. */
-declare const require: (path: './main.ts') => unknown;
 
 const oldestMajor = 20;
 
@@ -32,5 +29,9 @@ function printVersion(): boolean {
   }
 }
 
-if (Number.parseInt(process.versions.node, 10) < oldestMajor) rejectOldNode();
-else if (!printVersion()) require('./main.ts');
+/** False if there is nothing left to do. */
+export function mayRun(): boolean {
+  if (Number.parseInt(process.versions.node, 10) >= oldestMajor) return !printVersion();
+  rejectOldNode();
+  return false;
+}

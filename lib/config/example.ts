@@ -5,7 +5,8 @@ export const exampleConfig = `# yaml-language-server: $schema=./cgs-export.schem
 # The line above lets editors check this file. \`cgs-export schema > cgs-export.schema.json\` writes the schema.
 
 # What cgs-export exports, from where, and where to.
-# Copy this file to cgs-export.yml. \${NAME} is replaced by an environment variable: use it for keys and passwords.
+# \`cgs-export init\` writes this file as cgs-export.yml.
+# \${NAME} is replaced by an environment variable: use it for keys and passwords.
 # Check the file with \`cgs-export plan\`: it sends nothing to the API that lists the nodes.
 
 # Where snapshots are stored. A relative folder starts at the folder of this file.

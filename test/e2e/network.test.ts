@@ -361,7 +361,7 @@ describe('the time for one address of a host name', () => {
   test('is raised by the command line', async () => {
     const file = join(createFolder(), 'report.cjs');
     writeFileSync(file, report);
-    const ended = await run(['--version'], { NODE_OPTIONS: `--require ${file}` });
+    const ended = await run(['--help'], { NODE_OPTIONS: `--require ${file}` });
     expect(ended.err).toBe('limit 2500');
   });
   test.each(readdirSync(join(root, 'functions')))('is raised by functions/%s', async (file) => {

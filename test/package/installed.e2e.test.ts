@@ -78,11 +78,11 @@ describe('content', () => {
   const rules = [
     /^(README(\.[\w-]+)?|CHANGELOG|CONTRIBUTING|SECURITY)\.md$/,
     /^(LICENSE|package\.json|serverless\.yml|cgs-export\.(example\.yml|schema\.json))$/,
-    /^dist\/(cli|main|plugin|functions\/[a-z]+\/index)\.js$/,
-    /^dist\/(main|plugin|functions\/[a-z]+\/index)\.js\.LEGAL\.txt$/,
+    /^dist\/(cli|plugin|functions\/[a-z]+\/index)\.js$/,
+    /^dist\/(cli|plugin|functions\/[a-z]+\/index)\.js\.LEGAL\.txt$/,
     /^dist\/(package|sbom\.cdx)\.json$/,
     /^docs\/[\w./-]+\.(md|png)$/,
-    /^examples\/[\w./-]+$/,
+    /^examples\/[\w./@-]+$/,
     /^lake\/(README\.md|pyproject\.toml|cgs_lake\/\w+\.py)$/,
   ];
 
@@ -198,7 +198,7 @@ describe('licences', () => {
 
   test('the script of the report page counts as part of the bundles that have it', () => {
     const has = metas.filter((meta) => listBundled(meta).some((path) => /@tanstack/.test(path)));
-    expect(has).toEqual(['main.json', 'report.json']);
+    expect(has).toEqual(['cli.json', 'report.json']);
   });
 });
 
