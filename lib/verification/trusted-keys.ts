@@ -39,4 +39,4 @@ export function checkTrustedKeys(
 }
 
 const unsignedHint =
-  'If the exporter signs with a new key, give that public key too. If it does not sign yet, set `signing` and export. Otherwise another person wrote this manifest: compare the store with a backup.';
+  'Check that you gave the public key of this exporter. If it signs with a new key, give that one too. If it does not sign yet, set `signing` and export. Otherwise another person wrote this manifest: compare the store with a backup.';
