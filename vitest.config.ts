@@ -7,7 +7,11 @@ import { LongestFirst } from './test/support/longest-first.ts';
 /** Tests that start built files or other processes. */
 const endToEnd = ['test/e2e/**/*.test.ts', 'test/**/*.e2e.test.ts'];
 /** Tests that pack and install, or package and deploy with Serverless: commands of seconds, dozens of times. */
-const deployment = ['test/deploy/*.e2e.test.ts', 'test/package/*.e2e.test.ts'];
+const deployment = [
+  'test/deploy/*.e2e.test.ts',
+  'test/package/*.e2e.test.ts',
+  'test/structure/workflows.e2e.test.ts',
+];
 /** Tests with many seeded cases: seconds each. */
 const property = ['test/**/*.property.test.ts'];
 
