@@ -4,8 +4,8 @@
 
 import type { Column, ColumnType } from '../core/ports.ts';
 import { asOfExample, type Dialect, type Statement } from './dialect.ts';
-import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
-import { listColumns, selectCoverage } from './snapshot-queries.ts';
+import { type LakeTable, partFields, partitionKeys } from './lake-table.ts';
+import { listColumns, listManifestSources, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
 const types: Readonly<Record<ColumnType, string>> = {
@@ -134,27 +134,12 @@ function toMicros(iso: string): string {
 }
 
 function selectSnapshots(table: LakeTable): string {
-  const { measures, table: name } = table;
+  const { table: name } = table;
   const text = (path: string) => `get_json_object(manifest, '$.${path}')`;
   const number = (path: string) => `CAST(${text(path)} AS BIGINT)`;
   const sources: Record<string, string | null> = {
-    account: text('scope.account'),
-    region: text('scope.region'),
-    project_id: text('scope.projectId'),
-    snapshot: text('snapshot'),
+    ...listManifestSources(table, { text, number, time: toMicros }),
     snapshot_at: `unix_timestamp(regexp_replace(${text('snapshot')}, 'T', ''), 'yyyyMMddHHmmssX') * 1000000`,
-    started_at: toMicros(text('startedAt')),
-    sealed_at: toMicros(text('sealedAt')),
-    verdict: text('verdict'),
-    rows: number('rows'),
-    rejects: number('rejects'),
-    schema_version: number('schemaVersion'),
-    ...Object.fromEntries(measures.map((measure) => [measure.name, countMeasure(measure, number)])),
-    added: number('changes.added'),
-    removed: number('changes.removed'),
-    changed: number('changes.changed'),
-    is_pruned: null,
-    previous_snapshot: text('previous.snapshot'),
     parts: 'parts',
   };
   const fields = partFields.flatMap(({ name: field, type }) => {
@@ -180,14 +165,6 @@ function selectSnapshots(table: LakeTable): string {
     `WHERE rgn = ${text('scope.region')} AND prj = ${text('scope.projectId')}`,
     `AND file_name = concat(${text('snapshot')}, '.json')`,
   ].join('\n');
-}
-
-function countMeasure(
-  { counted, value, isRest }: Measure,
-  number: (path: string) => string,
-): string {
-  const count = `coalesce(${number(`values.${counted}.${value}`)}, 0)`;
-  return isRest ? `${number('rows')} - ${count}` : count;
 }
 
 /** Selects the rows of the newest complete snapshots up to a time. `until`: an expression, in microseconds. */

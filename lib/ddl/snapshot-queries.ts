@@ -1,6 +1,6 @@
 // Responsible for what the queries of the views `<table>_snapshots` and `<table>_coverage` have in common in every dialect.
 
-import { coverageColumns, type LakeTable, snapshotColumns } from './lake-table.ts';
+import { coverageColumns, type LakeTable, type Measure, snapshotColumns } from './lake-table.ts';
 import { wrap } from './sql-layout.ts';
 
 /** Quotes a name as the dialect does. */
@@ -21,6 +21,47 @@ export function listColumns(
     return [source === undefined ? quoteName(name) : `${source} AS ${quoteName(name)}`];
   });
   return columns.map((column, index) => `  ${column}${index < columns.length - 1 ? ',' : ''}`);
+}
+
+/** How an engine without types for JSON reads a member of a manifest, by its path. `time`: of an ISO 8601 text. */
+export interface ManifestReader {
+  text(path: string): string;
+  number(path: string): string;
+  time(iso: string): string;
+}
+
+/** The sources of listColumns() for a column `manifest` with JSON text, but not snapshot_at and parts. */
+export function listManifestSources(
+  { measures }: LakeTable,
+  { text, number, time }: ManifestReader,
+): Record<string, string | null> {
+  return {
+    account: text('scope.account'),
+    region: text('scope.region'),
+    project_id: text('scope.projectId'),
+    snapshot: text('snapshot'),
+    started_at: time(text('startedAt')),
+    sealed_at: time(text('sealedAt')),
+    verdict: text('verdict'),
+    rows: number('rows'),
+    rejects: number('rejects'),
+    schema_version: number('schemaVersion'),
+    ...Object.fromEntries(measures.map((measure) => [measure.name, countMeasure(measure, number)])),
+    added: number('changes.added'),
+    removed: number('changes.removed'),
+    changed: number('changes.changed'),
+    is_pruned: null,
+    previous_snapshot: text('previous.snapshot'),
+  };
+}
+
+/** A manifest has no count of a value that no row has. */
+function countMeasure(
+  { counted, value, isRest }: Measure,
+  number: ManifestReader['number'],
+): string {
+  const count = `coalesce(${number(`values.${counted}.${value}`)}, 0)`;
+  return isRest ? `${number('rows')} - ${count}` : count;
 }
 
 /** Selects one row a snapshot. */

@@ -10,8 +10,8 @@ import {
   type Statement,
   type StoreAddress,
 } from './dialect.ts';
-import { type LakeTable, type Measure, partFields, partitionKeys } from './lake-table.ts';
-import { listColumns, selectCoverage } from './snapshot-queries.ts';
+import { type LakeTable, partFields, partitionKeys } from './lake-table.ts';
+import { listColumns, listManifestSources, selectCoverage } from './snapshot-queries.ts';
 import { wrap } from './sql-layout.ts';
 
 const types: Readonly<Record<ColumnType, string>> = {
@@ -200,30 +200,15 @@ function toInstant(micros: string): string {
 }
 
 function selectSnapshots(table: LakeTable): string {
-  const { measures, table: name } = table;
+  const { table: name } = table;
   const text = (path: string) => `json_extract_scalar(manifest, '$.${path}')`;
   const number = (path: string) => `CAST(${text(path)} AS bigint)`;
   // A file that is not a manifest must not fail the query: its snapshot can be any text.
   const time = (iso: string) => `CAST(try(from_iso8601_timestamp(${iso})) AS ${types.timestamp})`;
   const fields = partFields.map(({ name: field, type }) => `${quoteName(field)} ${types[type]}`);
   const sources: Record<string, string | null> = {
-    account: text('scope.account'),
-    region: text('scope.region'),
-    project_id: text('scope.projectId'),
-    snapshot: text('snapshot'),
+    ...listManifestSources(table, { text, number, time }),
     snapshot_at: `CAST(with_timezone(try(date_parse(${text('snapshot')}, '%Y%m%dT%H%i%sZ')), 'UTC') AS ${types.timestamp})`,
-    started_at: time(text('startedAt')),
-    sealed_at: time(text('sealedAt')),
-    verdict: text('verdict'),
-    rows: number('rows'),
-    rejects: number('rejects'),
-    schema_version: number('schemaVersion'),
-    ...Object.fromEntries(measures.map((measure) => [measure.name, countMeasure(measure, number)])),
-    added: number('changes.added'),
-    removed: number('changes.removed'),
-    changed: number('changes.changed'),
-    is_pruned: null,
-    previous_snapshot: text('previous.snapshot'),
     parts: `CAST(json_extract(manifest, '$.parts') AS array(row(${fields.join(', ')})))`,
   };
   return [
@@ -234,14 +219,6 @@ function selectSnapshots(table: LakeTable): string {
     `WHERE rgn = ${text('scope.region')} AND prj = ${text('scope.projectId')}`,
     `AND regexp_extract("$path", '[^/]*$') = concat(${text('snapshot')}, '.json')`,
   ].join('\n');
-}
-
-function countMeasure(
-  { counted, value, isRest }: Measure,
-  number: (path: string) => string,
-): string {
-  const count = `coalesce(${number(`values.${counted}.${value}`)}, 0)`;
-  return isRest ? `${number('rows')} - ${count}` : count;
 }
 
 /** Selects the rows of the newest complete snapshots up to a time. `until`: an expression. */
