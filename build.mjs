@@ -51,7 +51,7 @@ const noUrlParse = {
 
 /**
  * Makes the list of files in a bundle complete, for plugins after this one: adds those of the script of the page, which is a text in
- * the bundle, and removes what no-key-search wrote, which is no file.
+ * the bundle, and removes what no-key-search wrote, which is not a file.
  */
 const correctMetafile = (page) => ({
   name: 'correct-metafile',

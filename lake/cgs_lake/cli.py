@@ -139,7 +139,7 @@ def choose_source(store, options):
 
 
 def progress(line):
-    # A reader of this text that has gone is no reason to stop.
+    # A reader that closes the pipe is not a reason to stop.
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 

@@ -13,7 +13,7 @@ def parse_key(data):
     """Return (key id, key) of an Ed25519 public key in PEM. Raise ValueError for other bytes."""
     key = load_pem_public_key(data)
     if not isinstance(key, Ed25519PublicKey):
-        raise ValueError("it is no Ed25519 key")
+        raise ValueError("it is not an Ed25519 key")
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()[:16], key
 

@@ -235,7 +235,7 @@ function addGone(judging: Judging, snapshot: string, { count, nodes }: GoneNodes
   );
 }
 
-/** One episode between two snapshots: until the next one is sealed, more failures are no change. */
+/** One episode between two snapshots: until the next one is sealed, more failures change nothing. */
 function judgeTrouble(judging: Judging): void {
   const { watched, seen } = judging;
   const { trouble, target } = watched;

@@ -200,7 +200,7 @@ function parsePage(peer: Peer, dataset: Dataset, answer: Answer, limit: number):
     return { error: error as ExportError };
   }
   const page = dataset.parsePage(value);
-  // An empty page beside an error is no proof that the list is empty.
+  // An empty page beside an error does not prove that the list is empty.
   if (typeof page === 'string' || page.records.length === 0) {
     const stated = findStatedError(peer, answer, value, peer.clock.nowMs());
     if (stated) return { error: stated };

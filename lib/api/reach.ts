@@ -1,5 +1,5 @@
 // Responsible for asking whether a host can be reached, and what time it has: one request without a key to its root, which
-// is no API and has no quota.
+// is not an API and has no quota.
 
 import type { ExportError } from '../core/errors.ts';
 import type { Clock, Scrubber } from '../core/ports.ts';

@@ -158,7 +158,7 @@ function findTrouble(schedule: Schedule, { id, target }: Task, nowMs: number): T
     const since = failure?.since ?? new Date(abandoned.atMs).toISOString();
     return { kind: 'abandoned', ...about, message, since };
   }
-  // A short wait that the service asked for is no failure: the run continues after it.
+  // A short wait that the service asked for is not a failure: the run continues after it.
   if (!failure || failure.code === 'RATE_LIMITED') return null;
   return { kind: 'failed', ...about };
 }

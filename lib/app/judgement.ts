@@ -149,7 +149,7 @@ const nearShare = 0.02;
 export function judgeCount(subject: Subject, counted: number, total: number): Check {
   if (counted === total) return ok(subject, `the service's own count is ${counted} nodes too`);
   const message = `note: the service's own count is ${counted} nodes, and the list has ${total}`;
-  return ok(subject, `${message}. The two are counted separately: this alone is no fault`);
+  return ok(subject, `${message}. The two are counted separately: this alone is not a fault`);
 }
 
 /** A part of a store in a folder. `mode`: its permission bits. `root`: the folder itself, which users often make. */

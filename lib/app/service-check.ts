@@ -154,7 +154,7 @@ function noteFailure(
   }
 }
 
-/** Remembers what an error says about the key. Throws what is no failure of a request. */
+/** Remembers what an error says about the key. Throws what is not a failure of a request. */
 function readFailure(
   { keys, options }: Context,
   { target }: Examined,

@@ -74,7 +74,7 @@ const runtime: CommandRuntime = {
 
 /**
  * Ends the process after both streams are flushed: process.exit() alone would lose output to a slow pipe. The exit code is 1 if
- * output was lost, because a result that nothing can read is no success.
+ * output was lost, because a result that nothing can read is not a success.
  */
 async function end(code: number): Promise<void> {
   await flush(process.stdout);

@@ -353,7 +353,7 @@ function chooseCredentials(
 ): Credentials {
   if (isFaulty(path)) return agency;
   const given = toCredentials(shape);
-  // Half a key is no fault then: the command needs none.
+  // Half a key is not a fault then: the command needs none.
   if (!isUsed(path)) return given ?? readDefaultKey(env, () => {}) ?? agency;
   const chosen = given ?? readDefaultKey(env, report) ?? agency;
   if (chosen.kind === 'agency' && !inFunction) {

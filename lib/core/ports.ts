@@ -65,7 +65,7 @@ export interface FileClock {
 /** Called with the key of a folder that may not be listed, and why. One folder can be reported more than once. */
 export type OnRefused = (key: string, error: ExportError) => void;
 
-/** What is in the folder of a store but can be no object. */
+/** What is in the folder of a store but cannot be an object. */
 export interface IrregularEntry {
   /** Of a `name`: with `\xff` in place of each byte that is not part of UTF-8 text, so no object has it. */
   key: string;
@@ -109,7 +109,7 @@ export interface Store {
    */
   list(prefix: string, onRefused?: OnRefused): Promise<StoredObject[]>;
   /**
-   * Only defined on a file system: what is in the store's folder but can be no object. It is never followed or opened. `list`
+   * Only defined on a file system: what is in the store's folder but cannot be an object. It is never followed or opened. `list`
    * does not return it, but other programs may read it. `onRefused` as for `list`.
    */
   listIrregular?(onRefused?: OnRefused): Promise<IrregularEntry[]>;

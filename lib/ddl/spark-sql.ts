@@ -166,7 +166,7 @@ function selectSnapshots(table: LakeTable): string {
     account: 'scope.account',
     region: 'scope.region',
     project_id: 'scope.projectId',
-    // Null if it is no time. to_timestamp() would fail the query, depending on a setting of the session.
+    // Null if it is not a time. to_timestamp() would fail the query, depending on a setting of the session.
     snapshot_at: `try_cast(regexp_replace(snapshot, '^(....)(..)(..)T(..)(..)(..)Z$', '$1-$2-$3T$4:$5:$6Z') AS TIMESTAMP)`,
     started_at: 'startedAt',
     sealed_at: 'sealedAt',

@@ -31,7 +31,7 @@ export function findContextFault(given: unknown): ConfigError | null {
   const fault = (message: string) =>
     configFault(
       'context',
-      `${message}, so this is no invocation by FunctionGraph`,
+      `${message}, so this is not an invocation by FunctionGraph`,
       'Let FunctionGraph call the handler, as handler(event, context). Elsewhere, run `cgs-export tick`.',
     );
   if (given === undefined || given === null) return fault('is missing');
@@ -51,7 +51,7 @@ export function findContextFault(given: unknown): ConfigError | null {
   return fault('has a getRemainingTimeInMilliSeconds() that returns no number');
 }
 
-/** Null if the argument has none: it may be no context at all. */
+/** Null if the argument has none: it may not be a context at all. */
 export function readRequestId(given: unknown): string | null {
   const context = asRecord(given);
   return typeof context.getRequestID === 'function' ? String(context.getRequestID()) : null;

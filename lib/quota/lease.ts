@@ -136,7 +136,7 @@ async function listLeases({ store, log }: LeasePorts): Promise<string[]> {
     .filter((key) => numbered.test(key.slice(leasePrefix.length)));
   if (keys.length < objects.length) {
     const count = objects.length - keys.length;
-    log('debug', 'ignoring objects under _lease/ that are no leases', { count });
+    log('debug', 'ignoring objects under _lease/ that are not leases', { count });
   }
   return keys;
 }

@@ -286,7 +286,9 @@ async function readLedger(
   for (const object of objects) {
     const stored = parseLedgerEntry(object);
     if (!stored) {
-      log('debug', 'ignored an object that is no entry of the quota ledger', { key: object.key });
+      log('debug', 'ignored an object that is not an entry of the quota ledger', {
+        key: object.key,
+      });
       continue;
     }
     const sinceMs = memory.knownSinceMs.get(stored.key) ?? nowMs;

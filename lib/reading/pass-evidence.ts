@@ -111,7 +111,7 @@ export function trackPass() {
 }
 
 /**
- * True if the list did not move in this pass, so that two positions are two records. Two pages are no proof of it, because a
+ * True if the list did not move in this pass, so that two positions are two records. Two pages do not prove it, because a
  * row may have moved from one to the other in between: the pass before must have shown the same positions.
  */
 export function isAtRest({ steady, twins }: PassEvidence, before: PassEvidence | null): boolean {

@@ -94,7 +94,7 @@ function checkRegular(path: string, found: Stats, bytesMax: number): void {
   throw unusable(path, message, hint);
 }
 
-/** Throws StoreError STORE_UNUSABLE if `root` is there but is no folder, or is a link to nothing. A link to a folder is one. */
+/** Throws StoreError STORE_UNUSABLE if `root` is there but is not a folder, or is a link to nothing. A link to a folder is one. */
 export async function checkRoot(root: string): Promise<'exists' | 'absent'> {
   const found = await stat(root).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;

@@ -15,7 +15,7 @@ import type { Fault } from '../snapshots/catalog.ts';
 
 export interface StoreList {
   objects: readonly StoredObject[];
-  /** What can be no object. */
+  /** What cannot be an object. */
   irregular: readonly IrregularEntry[];
   /** The keys at which something is: objects, links, pipes and devices. */
   keys: readonly string[];

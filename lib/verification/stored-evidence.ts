@@ -87,7 +87,7 @@ export async function readChains(
     const { key } = one;
     if (isManifest(one) || !key.endsWith('.json')) continue;
     const hint = 'Find out which program wrote it, then delete it: it counts for nothing.';
-    notes.faults.push({ key, message: 'is no manifest of its key', hint });
+    notes.faults.push({ key, message: 'is not a manifest of its key', hint });
   }
   const chains = new Map<string, GrowingChain>();
   for (const manifest of await readManifests({ store, findKey }, objects, onProgress)) {

@@ -149,7 +149,7 @@ export async function readSurvey(
   };
 }
 
-/** What is outside `_*` and is no part that a manifest names. */
+/** What is outside `_*` and is not a part that a manifest names. */
 async function listUnnamed(
   named: ReadonlyMap<string, NamedPart>,
   directories: ReadonlySet<string>,
@@ -206,7 +206,7 @@ function listParts(
           named.set(part.key, { part, sealed, isListed: false, isGone });
           continue;
         }
-        const message = `names ${JSON.stringify(part.key)}, which is no key of a part of this snapshot: the manifest was altered`;
+        const message = `names ${JSON.stringify(part.key)}, which is not a key of a part of this snapshot: the manifest was altered`;
         faults.push({ key, message, hint: restoreHint });
       }
     }

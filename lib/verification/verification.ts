@@ -24,7 +24,7 @@ import { type LastSealed, readSurvey, type Survey } from './survey.ts';
 export interface VerifyOptions {
   /** Tables of the configuration: their data directories are checked even if they have no manifest. */
   tables?: readonly string[];
-  /** True: an object in a data directory that no manifest names is no fault. */
+  /** True: an object in a data directory that no manifest names is not a fault. */
   allowsUnnamed?: boolean;
   /** What the schedule remembers, read before: the manifests must exist, and a seal record of them excuses nothing. */
   lastSealed?: readonly LastSealed[];

@@ -158,7 +158,7 @@ test('throws for an object that may not be read', async () => {
   expect(alert?.message).toContain('0 faults, 4 objects that could not be read');
 });
 
-test('hashes the parts since verify.since only, and that is no warning', async () => {
+test('hashes the parts since verify.since only, and that causes no warning', async () => {
   const { json, lines } = await invoke(await createHistory(10), { since: '3d' });
   expect(json).toMatchObject({ parts: 8, notHashed: { parts: 12 }, notReached: [] });
   expect(lines).toEqual([]);

@@ -89,7 +89,7 @@ test('with a fault it writes the report and exits with 5; with an object it may 
   }
 });
 
-test('a period without a snapshot is no error; an empty store is', async () => {
+test('a period without a snapshot is not an error; an empty store is', async () => {
   const { cwd, run, figures } = await createStore();
   const early = ['--since', '2026-01-01', '--until', '2026-01-02'];
   expect(

@@ -216,7 +216,7 @@ describe('a name that is not UTF-8', () => {
     expect([code, runtime.json()]).toMatchObject([
       5,
       {
-        faults: [{ key: manifest.replace('?', '\\xff'), message: 'is no manifest of its key' }],
+        faults: [{ key: manifest.replace('?', '\\xff'), message: 'is not a manifest of its key' }],
         unnamed: ['notes\\xff.txt'],
         foreign: expect.arrayContaining(['_runs/\\xff']),
       },
@@ -559,7 +559,7 @@ describe('--public-key', () => {
     });
   });
 
-  test('rejects a file that is no key: exit code 2', async () => {
+  test('rejects a file that is not a key: exit code 2', async () => {
     const { cwd } = await exportSome();
     const { code, runtime } = await call([...verify, '--public-key', 'none.pem', '--json'], {
       cwd,

@@ -79,13 +79,13 @@ describe('an id of another form', () => {
   );
 
   test.each(['0', 'all_granted_eps', '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'])(
-    'the enterprise project %s is no warning',
+    'the enterprise project %s causes no warning',
     async (id) => {
       expect(await warningsOf(`{ region: x, enterpriseProjectId: "${id}" }`)).toEqual([]);
     },
   );
 
-  test('32 hex digits, or no id, are no warning', async () => {
+  test('32 hex digits, or no id, cause no warning', async () => {
     for (const id of ['0f1e2d3c4b5a69788796a5b4c3d2e1f0', '0F1E2D3C4B5A69788796A5B4C3D2E1F0']) {
       expect(await warningsOf(`{ region: x, projectId: ${id} }`)).toEqual([]);
     }

@@ -170,7 +170,7 @@ describe('parseExact', () => {
     for (const one of ['{}', '[]', '1', '""', '{"a":1}']) {
       expect(() => parse(list(valuesMax + 1, one)), one).toThrow('values');
     }
-    // Characters of a string are no values, however it is escaped.
+    // Characters of a string are not values, however it is escaped.
     const text = JSON.stringify([',[{'.repeat(valuesMax / 2), `\\"${','.repeat(valuesMax)}`]);
     expect(parse(text)).toEqual(JSON.parse(text));
   });

@@ -55,7 +55,7 @@ const pem = `-----BEGIN PRIVATE ${'KEY'}-----\nMC4CAQAwBQYDK2VwBCIEI${'A'.repeat
 test.each([
   ['as one text', `signing: { privateKey: ${JSON.stringify(pem)} }`],
   ['in several lines', `signing:\n  privateKey: |\n    ${pem.replaceAll('\n', '\n    ')}`],
-  ['that is no key', 'signing: { privateKey: hunter2 }'],
+  ['that is not a key', 'signing: { privateKey: hunter2 }'],
   ['beside a variable', 'signing: { privateKey: "hunter2${EMPTY}" }'],
 ])('finds a signing key %s, and does not show it', (_what, text) => {
   expect(pathsOf(text)).toEqual(['signing.privateKey']);

@@ -140,7 +140,7 @@ describe('a key that cannot be used', () => {
   const { out: rsa } = openssl(['genpkey', '-algorithm', 'RSA', '-quiet']);
   const body = 'MC4CAQAwBQYDK2VwBCIEITruncatedTruncatedTruncated';
   test.each([
-    ['a text that is no key', 'not-a-key-but-still-secret'],
+    ['a text that is not a key', 'not-a-key-but-still-secret'],
     ['an RSA key', rsa],
     ['a truncated key', body],
   ])('stops before the first request: %s', async (_what, text) => {

@@ -38,7 +38,7 @@ describe.each(engines)('%s', (engine, dialect) => {
     expect(wrong.filter((one) => one !== null)).toEqual([]);
   });
 
-  test('reads clusters with times and numbers at their limits, and ignores what is no manifest', async () => {
+  test('reads clusters with times and numbers at their limits, and ignores what is not a manifest', async () => {
     const folder = temp.path(`clusters-${engine}`);
     await writeClusterLake(folder);
     const { statements } = writeLakeScript(dialect, [clustersTable], folder);

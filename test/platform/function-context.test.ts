@@ -48,7 +48,7 @@ describe("the agency's key", () => {
   });
 });
 
-describe('what is no context of FunctionGraph', () => {
+describe('what is not a context of FunctionGraph', () => {
   const timeLeft = { getRemainingTimeInMilliSeconds: () => 60_000 };
 
   test.each<[string, unknown, string]>([
@@ -67,7 +67,7 @@ describe('what is no context of FunctionGraph', () => {
   ])('%s: says what is missing and who must call the handler', (_name, given, message) => {
     const fault = findContextFault(given);
     expect(fault).toBeInstanceOf(ConfigError);
-    expect(fault?.message).toContain(`context: ${message}, so this is no invocation`);
+    expect(fault?.message).toContain(`context: ${message}, so this is not an invocation`);
     expect(fault?.hint).toContain('FunctionGraph');
   });
 
@@ -83,7 +83,7 @@ describe('what is no context of FunctionGraph', () => {
     ],
   ])('the time left is %s: says so', (_name, getRemainingTimeInMilliSeconds) => {
     expect(findContextFault({ getRemainingTimeInMilliSeconds })?.message).toBe(
-      'context: has a getRemainingTimeInMilliSeconds() that returns no number, so this is no invocation by FunctionGraph',
+      'context: has a getRemainingTimeInMilliSeconds() that returns no number, so this is not an invocation by FunctionGraph',
     );
   });
 

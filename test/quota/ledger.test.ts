@@ -219,7 +219,7 @@ describe('one exporter', () => {
     expect(keys()).toEqual(foreign);
     expect(said).toContainEqual([
       'debug',
-      'ignored an object that is no entry of the quota ledger',
+      'ignored an object that is not an entry of the quota ledger',
       { key: '_quota/container_nodes/junk' },
     ]);
   });

@@ -99,7 +99,7 @@ describe.each<[string, KeyPair | null]>([
 ])('%s, a tombstone', (_name, signer) => {
   const signingKey = signer?.signer ?? null;
 
-  test('of a snapshot that a rule keeps now deletes nothing, and is no fault', async () => {
+  test('of a snapshot that a rule keeps now deletes nothing, and is not a fault', async () => {
     const { mark, prune, prunable, nameOf } = await createWorld();
     await mark(3, signer);
     const result = await prune({ signingKey, retention: all });

@@ -61,7 +61,7 @@ describe('is refused', () => {
 
   test.each([
     ['if it has no line feed at its end', (text: string) => text.trimEnd(), /does not parse/],
-    ['if it is no JSON', () => '{\n', /does not parse/],
+    ['if it is not JSON', () => '{\n', /does not parse/],
     [
       'if a member is missing',
       (text: string) => text.replace('"prunedAt"', '"x"'),

@@ -101,7 +101,7 @@ describe('a snapshot that was sealed and is gone with both pointers', () => {
     },
   );
 
-  test('is a fault for verify, and its parts are no seal under way', async () => {
+  test('is a fault for verify, and its parts are not those of a seal under way', async () => {
     const world = await exportedWorld();
     for (const key of [...world.store.dump().keys()]) {
       if (/^_(head|latest|manifests)/.test(key)) await world.store.delete(key);

@@ -1,4 +1,4 @@
-// Tests that sizes that were asked for are remembered, and that losing them is no fault.
+// Tests that sizes that were asked for are remembered, and that losing them is not a fault.
 
 import { expect, test } from 'vitest';
 import { probedSizesKey } from '../../lib/core/object-keys.ts';

@@ -290,7 +290,7 @@ describe('problems', () => {
     ]);
   });
 
-  test('a failure without a hold is no problem of its own, but its reason is shown', async () => {
+  test('a failure without a hold is not a problem of its own, but its reason is shown', async () => {
     const world = createTestExporter({ ids: ['a'] });
     await world.exportNow();
     world.clock.advance(dayMs);
@@ -384,7 +384,7 @@ describe('a damaged object', () => {
     expect(other).toMatchObject({ problems: [], last: { rows: 1 } });
   });
 
-  test('a first seal that has written its manifest but not yet _head is no fault', async () => {
+  test('a first seal that has written its manifest but not yet _head is not a fault', async () => {
     const world = createTestExporter({ ids: ['a'] });
     const { store } = world;
     const stopping: Store = {

@@ -288,7 +288,7 @@ describe('a base that cannot be used', () => {
       },
     ],
     [
-      'is no Parquet',
+      'is not Parquet',
       (world, base) => replaceRows(world, base, { bytes: Buffer.from('no Parquet'), rows: 1 }),
     ],
     [

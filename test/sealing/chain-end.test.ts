@@ -169,7 +169,7 @@ describe('_head', () => {
     expect(await verify()).toEqual([]);
   });
 
-  test('one snapshot behind is no fault if a young seal record shows that the exporter was killed', async () => {
+  test('one snapshot behind is not a fault if a young seal record shows that the exporter was killed', async () => {
     const { clock, store, seal, bytesOf, verify } = await createWorld();
     const old = bytesOf(head);
     const three = await seal();

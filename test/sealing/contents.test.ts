@@ -117,7 +117,7 @@ describe('a node listed twice', () => {
     expect(rejectsOf(store, manifest)[0]?.record.host_name).toBe('one');
   });
 
-  test('in an earlier pass only is no duplicate, and counts once in the last pass', async () => {
+  test('in an earlier pass only is not a duplicate, and counts once in the last pass', async () => {
     const page = { records: [a('one'), a('two'), nodeText('b')] };
     const { store, manifest } = await seal({
       snapshot: first,

@@ -117,7 +117,7 @@ test('shows no half snapshot when killed at any call to the store or to a tempor
       expect(killed, where).toBe(true);
       const left = store.dump();
       if (!left.has(manifestKey(someTarget, second))) halves += 1;
-      // After the kill a reader finds the old snapshot or both, each complete. What the seal has left is no fault.
+      // After the kill a reader finds the old snapshot or both, each complete. What the seal has left is not a fault.
       const { faults, underWay } = await verifyStore(store, () => {});
       expect(faults, where).toEqual([]);
       seals += underWay.length;

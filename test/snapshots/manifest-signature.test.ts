@@ -150,7 +150,7 @@ describe('reports', () => {
       (all) => all.set(ownKey, Buffer.from(foreign.signer.publicPem)),
       /is not an Ed25519 public key with the id in its name/,
     ],
-    ['a key that is no key', ownKey, (all) => all.set(ownKey, Buffer.from('x')), /is not an Ed/],
+    ['a key that is not a key', ownKey, (all) => all.set(ownKey, Buffer.from('x')), /is not an Ed/],
     [
       'a private key in the place of a key',
       ownKey,
@@ -158,7 +158,7 @@ describe('reports', () => {
       /is not an Ed/,
     ],
     [
-      'a *.pem under _keys/ whose name is no key id',
+      'a *.pem under _keys/ whose name is not a key id',
       '_keys/notes.pem',
       (all) => all.set('_keys/notes.pem', Buffer.from(own.signer.publicPem)),
       /is not an Ed/,

@@ -79,7 +79,7 @@ describe('a manifest that is gone', () => {
     expect(await keysOf(newestMs - day, newestMs)).toEqual([]);
   });
 
-  test('is no fault if its name is in the future', async () => {
+  test('is not a fault if its name is in the future', async () => {
     const store = await openHistory(newestMs - 2 * day);
     await store.delete(manifestKey(someTarget, nameOf(24)));
     const { faults } = await readTimeline(store, someTarget, all);
@@ -87,7 +87,7 @@ describe('a manifest that is gone', () => {
   });
 });
 
-test('a manifest that cannot be read is no missed slot', async () => {
+test('a manifest that cannot be read is not a missed slot', async () => {
   const store = await openHistory();
   await store.put(manifestKey(someTarget, '20261122T000000Z'), Buffer.from('{'));
   expect((await readTimeline(store, someTarget, { sinceMs: 0, untilMs: newestMs })).gaps).toEqual(

@@ -1,4 +1,4 @@
-// Tests reading of single files beyond file.test.ts, which tests what is no object.
+// Tests reading of single files beyond file.test.ts, which tests what is not an object.
 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ test('reads a file of exactly the largest size, and an empty one', async () => {
   expect(await readRegularFile(folder, 10)).toBeNull();
 });
 
-test('a folder that another process creates during the check is no broken link', async () => {
+test('a folder that another process creates during the check is not a broken link', async () => {
   const parent = await mkdtemp(join(tmpdir(), 'root-'));
   onTestFinished(() => rm(parent, { recursive: true, force: true }));
   const results = await Promise.allSettled(

@@ -197,7 +197,7 @@ describe('files on the disk', () => {
   });
 });
 
-describe('what is no object', () => {
+describe('what is not an object', () => {
   /** A store with one object, and something in place of `_head/t`. */
   async function createStore(place: (path: string, folder: string) => Promise<unknown>) {
     const folder = await makeFolder();
@@ -258,7 +258,7 @@ describe('what is no object', () => {
     }
   });
 
-  test('a name that is not UTF-8 is no object: listed apart, with its bytes escaped', async () => {
+  test('a name that is not UTF-8 is not an object: listed apart, with its bytes escaped', async () => {
     const { store, root } = await createStore(async (path) => mkdir(path));
     const badFolder = Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0x66, 0xff])]);
     await mkdir(badFolder);

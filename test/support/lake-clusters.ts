@@ -5,7 +5,7 @@ import { unusualNames } from '../formats/inventory.ts';
 import type { ListedRecord } from './lake-world.ts';
 import { createRandom } from './moving-list.ts';
 
-/** The first whole number whose successor is no double. */
+/** The first whole number whose successor is not a double. */
 const doubleMax = 2n ** 53n;
 const extremes = [
   ...[2n ** 63n - 1n, -(2n ** 63n), doubleMax, doubleMax + 1n, -doubleMax - 1n],

@@ -333,13 +333,13 @@ describe('other cases', () => {
       }
     });
     expect(faults).toMatchObject(
-      wrong.map((key) => ({ key, message: 'is no manifest of its key' })),
+      wrong.map((key) => ({ key, message: 'is not a manifest of its key' })),
     );
     expect(listed).toEqual(foreign);
     expect(unnamed).toEqual([]);
   });
 
-  test('reports a manifest that names a key which is no part of its snapshot, and reads no such key', async () => {
+  test('reports a manifest that names a key which is not a part of its snapshot, and reads no such key', async () => {
     const target = { ...someTarget };
     const key = manifestKey(target, snapshots[1] as string);
     const text = Buffer.from((await created).dump().get(key)?.bytes ?? []).toString();
@@ -366,7 +366,7 @@ describe('other cases', () => {
       const { faults } = await verifyStore(store, () => {});
       expect(faults, bad).toContainEqual({
         key,
-        message: `names ${JSON.stringify(bad)}, which is no key of a part of this snapshot: the manifest was altered`,
+        message: `names ${JSON.stringify(bad)}, which is not a key of a part of this snapshot: the manifest was altered`,
         hint: expect.stringContaining('Restore'),
       });
       // The other faults are found too.
@@ -530,7 +530,7 @@ describe('a seal that is under way', () => {
     ['the manifest', [pointers], 'manifest'],
     ['_latest', [headAlone], 'manifest'],
   ] as const)(
-    'is listed as not proven after %s, and is no fault',
+    'is listed as not proven after %s, and is not a fault',
     async (_after, undone, listed) => {
       const { parts, verify, undo } = await sealMore();
       for (const pattern of undone) await undo(pattern);
