@@ -4,6 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { someCases } from '../support/cases.ts';
 import { createFolder, flagsFor, keyOf, simulate } from './test-runtime.ts';
 
 const cli = join(import.meta.dirname, '..', '..', 'dist', 'cli.js');
@@ -99,13 +100,15 @@ describe('signals', () => {
 });
 
 describe('a full disk under stdout', () => {
-  test.each([
-    ['keygen', []],
-    ['keygen', ['--json']],
-    ['schema', []],
-    ['verify', ['--store', 'file:./lake', '--help']],
-    ['--version', []],
-  ])('is exit code 1 with a message on stderr: %s %j', (command, args) => {
+  test.each(
+    someCases([
+      ['keygen', []],
+      ['keygen', ['--json']],
+      ['schema', []],
+      ['verify', ['--store', 'file:./lake', '--help']],
+      ['--version', []],
+    ]),
+  )('is exit code 1 with a message on stderr: %s %j', (command, args) => {
     const { PATH = '' } = process.env;
     const full = openSync('/dev/full', 'w');
     const { status, stderr } = spawnSync(process.execPath, [cli, command, ...args], {

@@ -1,6 +1,6 @@
 // Responsible for running commands in the test's own process: with captured output, temporary folders and the simulator.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -116,7 +116,13 @@ export async function call(
   return { code: await runProgram(args, runtime), runtime };
 }
 
-/** Exports `count` snapshots from a new simulator to `./lake` in a new folder. */
+/** Stores that `exportSome` has made in this process, by what they hold. test/support/temporary-folder.ts deletes them. */
+const exported = new Map<string, string>();
+
+/**
+ * A simulator, and `./lake` in a new folder with `count` snapshots of its nodes. Calls with equal arguments get copies of one
+ * store, so its snapshots can be minutes old.
+ */
 export async function exportSome(
   count = 1,
   options: SimulatorOptions = {},
@@ -125,9 +131,18 @@ export async function exportSome(
   const cwd = createFolder();
   const env = keyOf(simulator);
   const flags = flagsFor(simulator);
+  const name = JSON.stringify([count, options]);
+  const known = exported.get(name);
+  if (known !== undefined) {
+    cpSync(known, join(cwd, 'lake'), { recursive: true });
+    return { cwd, simulator, env, flags };
+  }
   for (let index = 0; index < count; index += 1) {
     const { code, runtime } = await call(['export', ...flags], { cwd, env });
     if (code !== 0) throw new Error(`export exited with ${code}: ${runtime.err()}`);
   }
+  const copy = mkdtempSync(join(tmpdir(), 'cgs-exported-'));
+  cpSync(join(cwd, 'lake'), copy, { recursive: true });
+  exported.set(name, copy);
   return { cwd, simulator, env, flags };
 }

@@ -18,6 +18,7 @@ import { describeProgress } from '../../lib/cli/verify.ts';
 import { probedSizesKey } from '../../lib/core/object-keys.ts';
 import { sha256 } from '../../lib/core/state.ts';
 import type { TargetStatus } from '../../lib/runs/target-status.ts';
+import { someCases } from '../support/cases.ts';
 import { createLakeWorld } from '../support/lake-world.ts';
 import { createKeyPair } from '../support/signing-keys.ts';
 import { withoutRights } from '../support/without-rights.ts';
@@ -244,13 +245,15 @@ describe('a folder that may not be listed', () => {
     expect(existsSync(join(cwd, 'pins.jsonl'))).toBe(false);
   });
 
-  test.each([
-    ['_manifests', []],
-    ['_manifests/container_nodes', []],
-    ['_head', []],
-    ['_runs', []],
-    ['container_nodes', ['.parquet']],
-  ])('hides no fault and makes none: %s', async (name, notRead) => {
+  test.each(
+    someCases([
+      ['_manifests', []],
+      ['_manifests/container_nodes', []],
+      ['_head', []],
+      ['_runs', []],
+      ['container_nodes', ['.parquet']],
+    ]),
+  )('hides no fault and makes none: %s', async (name, notRead) => {
     const { cwd } = await exportSome(2);
     expect((await call([...verify, '--pins', 'pins.jsonl'], { cwd })).code).toBe(0);
     const part = findFile(join(cwd, 'lake', 'container_nodes_ndjson'), '.gz');
@@ -278,11 +281,13 @@ describe('a link, a pipe or a folder', () => {
   const pipe = (path: string) => execFileSync('mkfifo', [path]);
   const folder = (path: string) => mkdirSync(path);
 
-  test.each([
-    ['a link in a data directory', 'container_nodes/extra.parquet', link],
-    ['a pipe in a data directory', 'container_nodes/extra.parquet', pipe],
-    ['a linked folder in a data directory', 'container_nodes/dt=2020-01-01', link],
-  ])('%s is a fault, and a warning with --allow-unnamed', async (_name, key, place) => {
+  test.each(
+    someCases([
+      ['a link in a data directory', 'container_nodes/extra.parquet', link],
+      ['a pipe in a data directory', 'container_nodes/extra.parquet', pipe],
+      ['a linked folder in a data directory', 'container_nodes/dt=2020-01-01', link],
+    ]),
+  )('%s is a fault, and a warning with --allow-unnamed', async (_name, key, place) => {
     const { cwd } = await exportSome();
     place(join(cwd, 'lake', key));
     const { code, runtime } = await call([...verify, '--json'], { cwd });
@@ -298,11 +303,13 @@ describe('a link, a pipe or a folder', () => {
     expect([code, runtime.json().foreign]).toEqual([0, ['_runs/link']]);
   });
 
-  test.each([
-    ['link', link],
-    ['pipe', pipe],
-    ['folder', folder],
-  ])(
+  test.each(
+    someCases([
+      ['link', link],
+      ['pipe', pipe],
+      ['folder', folder],
+    ]),
+  )(
     'a %s in place of a part is a fault of this part, and the rest is verified',
     async (_name, place) => {
       const { cwd } = await exportSome(2);
@@ -315,44 +322,47 @@ describe('a link, a pipe or a folder', () => {
     },
   );
 
-  for (const place of [link, pipe, folder]) {
-    test.each(['_head', '_latest', '_manifests'])(
-      `a ${place.name} in place of %s: export seals and reports it once, verify and status name it`,
-      async (top) => {
-        const { cwd, env, simulator } = await exportSome();
-        const path = findFile(join(cwd, 'lake', top), '.json');
-        rmSync(path);
-        place(path);
-        const key = path.slice(join(cwd, 'lake').length + 1);
-        const checked = await call([...verify, '--json'], { cwd });
-        expect(checked.code).toBe(5);
-        expect(checked.runtime.json().faults).toContainEqual(expect.objectContaining({ key }));
-        const status = await call(['status', '--json', '--store', 'file:./lake'], { cwd });
-        expect(status.code).toBe(0);
-        const [target] = status.runtime.json().targets as TargetStatus[];
-        expect(target?.problems).toContainEqual(
-          expect.objectContaining({ message: expect.stringContaining(key) }),
-        );
-        const args = ['export', '--json', ...flagsFor(simulator)];
-        const first = await call(args, { cwd, env });
-        expect([first.code, first.runtime.json()]).toMatchObject([
-          5,
-          { status: 'sealed', snapshots: [{}], errors: [{ code: 'CORRUPT' }] },
-        ]);
-        const second = await call(args, { cwd, env });
-        expect([second.code, second.runtime.json()]).toMatchObject([
-          0,
-          { status: 'sealed', snapshots: [{}], errors: [] },
-        ]);
-      },
-    );
-  }
+  const places = ['_head', '_latest', '_manifests'].flatMap((top) =>
+    [link, pipe, folder].map((place) => ({ place, name: place.name, top })),
+  );
+  test.each(someCases(places))(
+    'a $name in place of $top: export seals and reports it once, verify and status name it',
+    async ({ place, top }) => {
+      const { cwd, env, simulator } = await exportSome();
+      const path = findFile(join(cwd, 'lake', top), '.json');
+      rmSync(path);
+      place(path);
+      const key = path.slice(join(cwd, 'lake').length + 1);
+      const checked = await call([...verify, '--json'], { cwd });
+      expect(checked.code).toBe(5);
+      expect(checked.runtime.json().faults).toContainEqual(expect.objectContaining({ key }));
+      const status = await call(['status', '--json', '--store', 'file:./lake'], { cwd });
+      expect(status.code).toBe(0);
+      const [target] = status.runtime.json().targets as TargetStatus[];
+      expect(target?.problems).toContainEqual(
+        expect.objectContaining({ message: expect.stringContaining(key) }),
+      );
+      const args = ['export', '--json', ...flagsFor(simulator)];
+      const first = await call(args, { cwd, env });
+      expect([first.code, first.runtime.json()]).toMatchObject([
+        5,
+        { status: 'sealed', snapshots: [{}], errors: [{ code: 'CORRUPT' }] },
+      ]);
+      const second = await call(args, { cwd, env });
+      expect([second.code, second.runtime.json()]).toMatchObject([
+        0,
+        { status: 'sealed', snapshots: [{}], errors: [] },
+      ]);
+    },
+  );
 });
 
-test.each([
-  ['a manifest', '_manifests', 'manifest'],
-  ['a pointer', '_head', 'pointer to a manifest'],
-])(
+test.each(
+  someCases([
+    ['a manifest', '_manifests', 'manifest'],
+    ['a pointer', '_head', 'pointer to a manifest'],
+  ]),
+)(
   '%s of nested or very many values is a fault at once, with little memory',
   async (_, top, name) => {
     const { cwd } = await exportSome();
@@ -372,16 +382,18 @@ test.each([
   },
 );
 
-test.each([
-  ['of 200 MB', (path: string) => truncateSync(path, 200_000_000)],
-  [
-    'that is a pipe',
-    (path: string) => {
-      rmSync(path);
-      execFileSync('mkfifo', [path]);
-    },
-  ],
-])('a schedule %s is set aside and reported once; an export seals', async (_, damage) => {
+test.each(
+  someCases([
+    ['of 200 MB', (path: string) => truncateSync(path, 200_000_000)],
+    [
+      'that is a pipe',
+      (path: string) => {
+        rmSync(path);
+        execFileSync('mkfifo', [path]);
+      },
+    ],
+  ]),
+)('a schedule %s is set aside and reported once; an export seals', async (_, damage) => {
   const { cwd, env, simulator } = await exportSome();
   damage(join(cwd, 'lake', '_runs', 'schedule.json'));
   const args = ['export', '--json', ...flagsFor(simulator)];
@@ -528,12 +540,14 @@ describe('--pins', () => {
     expect(readFileSync(join(cwd, 'pins.jsonl'), 'utf8')).toBe(before);
   });
 
-  test.each([
-    ['inside the store', 'lake/pins.jsonl', /is inside the store/],
-    ['that is damaged', 'damaged.jsonl', /damaged\.jsonl has a line 1 that is not a pin/],
-    ['that is a bucket without an object', 'obs://bucket', /names a bucket but no object/],
-    ['in a bucket without a key', 'obs://bucket/pins.jsonl', /verify\.obs is missing/],
-  ])('is rejected for a file %s: exit code 2', async (_what, file, message) => {
+  test.each(
+    someCases([
+      ['inside the store', 'lake/pins.jsonl', /is inside the store/],
+      ['that is damaged', 'damaged.jsonl', /damaged\.jsonl has a line 1 that is not a pin/],
+      ['that is a bucket without an object', 'obs://bucket', /names a bucket but no object/],
+      ['in a bucket without a key', 'obs://bucket/pins.jsonl', /verify\.obs is missing/],
+    ]),
+  )('is rejected for a file %s: exit code 2', async (_what, file, message) => {
     const { cwd } = await exportSome();
     writeFileSync(join(cwd, 'damaged.jsonl'), 'x\n');
     const { code, runtime } = await call([...verify, '--pins', file, '--json'], { cwd });

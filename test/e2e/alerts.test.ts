@@ -5,6 +5,7 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AlertReceiver, answerText, startAlertReceiver } from '../support/alert-receiver.ts';
+import { someCases } from '../support/cases.ts';
 import { bundleOf, invoke } from './invocations.ts';
 import {
   createFolder,
@@ -223,7 +224,7 @@ const misbehaviours = [
 
 // At the same time, because some of them wait for seconds.
 describe.concurrent('a receiver that misbehaves changes neither result nor exit code, and takes bounded time', () => {
-  test.each(misbehaviours)('%s', async (behaviour, limit) => {
+  test.each(someCases(misbehaviours))('%s', async (behaviour, limit) => {
     const own = await startAlertReceiver(endpoint.script);
     const rules = '{ unprotectedShareAbove: 0, onSnapshot: true }';
     const project = createProject({ rules, receiver: own });

@@ -77,21 +77,23 @@ accounts:
     expect(errors.every(({ code, hint }) => code === 'CONFIG' && hint !== '')).toBe(true);
   });
 
-  test.each([
-    ['an unknown command', ['exprot', '--json']],
-    ['an unknown option', ['export', '--json', '--regoin', 'x']],
-    ['an option without its value', ['export', '--json', '--region']],
-    ['an extra argument', ['export', '--json', 'now']],
-    ['no configuration', ['export', '--json']],
-    [
-      '--config together with target flags',
-      ['export', '--json', '--config', 'a.yml', '--region', 'cn-south-4'],
-    ],
-    ['no access key', ['export', '--json', '--region', 'cn-south-4', '--store', 'file:./lake']],
-    ['an unknown log level', ['export', '--json', '--log-level', 'loud']],
-    ['an invalid time limit', ['tick', '--json', '--time-limit', 'soon']],
-    ['verify without a store', ['verify', '--json', '--store', 'file:./nowhere']],
-  ])('exits with 2 for %s', async (_name, args) => {
+  test.each(
+    someCases([
+      ['an unknown command', ['exprot', '--json']],
+      ['an unknown option', ['export', '--json', '--regoin', 'x']],
+      ['an option without its value', ['export', '--json', '--region']],
+      ['an extra argument', ['export', '--json', 'now']],
+      ['no configuration', ['export', '--json']],
+      [
+        '--config together with target flags',
+        ['export', '--json', '--config', 'a.yml', '--region', 'cn-south-4'],
+      ],
+      ['no access key', ['export', '--json', '--region', 'cn-south-4', '--store', 'file:./lake']],
+      ['an unknown log level', ['export', '--json', '--log-level', 'loud']],
+      ['an invalid time limit', ['tick', '--json', '--time-limit', 'soon']],
+      ['verify without a store', ['verify', '--json', '--store', 'file:./nowhere']],
+    ]),
+  )('exits with 2 for %s', async (_name, args) => {
     const cwd = createFolder();
     const ended = await runCli(args, { cwd });
     expectCode(ended, 2);
@@ -200,7 +202,7 @@ describe.concurrent('a response of the service', () => {
     },
   ];
 
-  test.each(answers)(
+  test.each(someCases(answers))(
     '$name: exits with $code and publishes nothing',
     async ({ script, code, error, requests }) => {
       const endpoint = await startEndpoint(script);

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { someCases } from '../support/cases.ts';
 import { writeConfig } from '../support/exporting-config.ts';
 import {
   ampleQuota,
@@ -28,13 +29,19 @@ import {
 } from './processes.ts';
 
 describe('a store that cannot be a folder', () => {
-  test.each([
-    ['a file', (path: string) => writeFileSync(path, 'x'), 'is not a folder'],
-    ['below a file', (path: string) => writeFileSync(dirname(path), 'x'), 'ENOTDIR'],
-    ['a link to nothing', (path: string) => symlinkSync('nowhere', path), 'is a link to a folder'],
-    ['a link to itself', (path: string) => symlinkSync('lake', path), 'ELOOP'],
-    ['a named pipe', (path: string) => execFileSync('mkfifo', [path]), 'is not a folder'],
-  ])('%s: export and status end with exit code 3', async (name, place, message) => {
+  test.each(
+    someCases([
+      ['a file', (path: string) => writeFileSync(path, 'x'), 'is not a folder'],
+      ['below a file', (path: string) => writeFileSync(dirname(path), 'x'), 'ENOTDIR'],
+      [
+        'a link to nothing',
+        (path: string) => symlinkSync('nowhere', path),
+        'is a link to a folder',
+      ],
+      ['a link to itself', (path: string) => symlinkSync('lake', path), 'ELOOP'],
+      ['a named pipe', (path: string) => execFileSync('mkfifo', [path]), 'is not a folder'],
+    ]),
+  )('%s: export and status end with exit code 3', async (name, place, message) => {
     const endpoint = await startEndpoint({ nodes: 10 });
     const cwd = createFolder();
     const path = join(cwd, 'in', 'lake');
@@ -59,11 +66,17 @@ describe('a store that cannot be a folder', () => {
 });
 
 describe('in place of an object', () => {
-  test.each([
-    ['a named pipe', (path: string) => execFileSync('mkfifo', [path]), 'is a pipe'],
-    ['a link to /dev/zero', (path: string) => symlinkSync('/dev/zero', path), 'is a symbolic link'],
-    ['a file of 1 TB', (path: string) => makeHuge(path), 'has 1099511627776 bytes'],
-  ])('%s: the command ends at once and names it', async (_name, place, message) => {
+  test.each(
+    someCases([
+      ['a named pipe', (path: string) => execFileSync('mkfifo', [path]), 'is a pipe'],
+      [
+        'a link to /dev/zero',
+        (path: string) => symlinkSync('/dev/zero', path),
+        'is a symbolic link',
+      ],
+      ['a file of 1 TB', (path: string) => makeHuge(path), 'has 1099511627776 bytes'],
+    ]),
+  )('%s: the command ends at once and names it', async (_name, place, message) => {
     const endpoint = await startEndpoint({ nodes: 10 });
     const cwd = createFolder();
     const args = ['export', '--json', ...flagsFor(endpoint)];

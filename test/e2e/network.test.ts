@@ -56,12 +56,14 @@ const serviceNames = Object.keys(services) as (keyof typeof services)[];
 describe.each(someCases(serviceNames))(
   '%s: a connection that needs a person fails once, exit 3',
   (service) => {
-    test.each([
-      ['self-signed', '', 'not trusted', 'NODE_EXTRA_CA_CERTS'],
-      ['localhost', '', 'not trusted', 'NODE_EXTRA_CA_CERTS'],
-      ['expired', caFile, 'not valid at this time', 'clock'],
-      ['other-host', caFile, 'for another host name', 'https://localhost'],
-    ] as const)('certificate %s', async (name: Certificate, ca, words, hint) => {
+    test.each(
+      someCases([
+        ['self-signed', '', 'not trusted', 'NODE_EXTRA_CA_CERTS'],
+        ['localhost', '', 'not trusted', 'NODE_EXTRA_CA_CERTS'],
+        ['expired', caFile, 'not valid at this time', 'clock'],
+        ['other-host', caFile, 'for another host name', 'https://localhost'],
+      ] as const),
+    )('certificate %s', async (name: Certificate, ca, words, hint) => {
       const server = await startTlsServer(name);
       const ended = await run(services[service](server.url), { NODE_EXTRA_CA_CERTS: ca });
       expectCode(ended, 3);
@@ -84,32 +86,31 @@ describe.each(someCases(serviceNames))(
       ]);
     });
 
-    test.each([
-      ['whose name does not exist', 'nosuchproxy.invalid:3128', 'there is no such host name'],
-      ['whose port is closed', '127.0.0.1:1', 'connection refused'],
-    ])(
-      'a proxy %s is named by export and by doctor, with one exit code',
-      async (_, host, words) => {
-        const args = services[service]('https://hss.example');
-        const env = { ...key, HTTPS_PROXY: `http://${host}` };
-        const [doctor, exported] = await Promise.all([
-          runCli(['doctor', ...args.slice(1)], { cwd: createFolder(), env }),
-          // A closed port is tried for minutes.
-          words === 'connection refused' ? null : runCli(args, { cwd: createFolder(), env }),
-        ]);
-        const checks = (JSON.parse(doctor.out) as { checks: Record<string, string>[] }).checks;
-        const failed = checks.filter(({ status }) => status === 'failed');
-        const told = failed.find(({ message }) => message?.includes(`the proxy ${host}`));
-        expect(told?.message).toContain(`no connection to the proxy ${host}: ${words}`);
-        expect(told?.hint).toMatch(/HTTPS_PROXY.*NO_PROXY/);
-        if (exported === null) return;
-        expect(readJson(exported).errors).toMatchObject([
-          { code: 'HOST_NOT_FOUND', message: expect.stringContaining(`the proxy ${host}`) },
-        ]);
-        expectCode(exported, 3);
-        expectCode(doctor, 3);
-      },
-    );
+    test.each(
+      someCases([
+        ['whose name does not exist', 'nosuchproxy.invalid:3128', 'there is no such host name'],
+        ['whose port is closed', '127.0.0.1:1', 'connection refused'],
+      ]),
+    )('a proxy %s is named by export and by doctor, with one exit code', async (_, host, words) => {
+      const args = services[service]('https://hss.example');
+      const env = { ...key, HTTPS_PROXY: `http://${host}` };
+      const [doctor, exported] = await Promise.all([
+        runCli(['doctor', ...args.slice(1)], { cwd: createFolder(), env }),
+        // A closed port is tried for minutes.
+        words === 'connection refused' ? null : runCli(args, { cwd: createFolder(), env }),
+      ]);
+      const checks = (JSON.parse(doctor.out) as { checks: Record<string, string>[] }).checks;
+      const failed = checks.filter(({ status }) => status === 'failed');
+      const told = failed.find(({ message }) => message?.includes(`the proxy ${host}`));
+      expect(told?.message).toContain(`no connection to the proxy ${host}: ${words}`);
+      expect(told?.hint).toMatch(/HTTPS_PROXY.*NO_PROXY/);
+      if (exported === null) return;
+      expect(readJson(exported).errors).toMatchObject([
+        { code: 'HOST_NOT_FOUND', message: expect.stringContaining(`the proxy ${host}`) },
+      ]);
+      expectCode(exported, 3);
+      expectCode(doctor, 3);
+    });
 
     test('a proxy that refuses the login', async () => {
       const proxy = await startConnectProxy('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n');
@@ -166,11 +167,13 @@ test('NO_PROXY with a bare IPv6 address and with a range is honoured for the API
 });
 
 describe('answers of the API', () => {
-  test.each([
-    ['202 with an empty body', (response: ServerResponse) => response.writeHead(202).end()],
-    ['202 with JSON', (response: ServerResponse) => sendJson(response, 202, { job: 'x' })],
-    ['204', (response: ServerResponse) => response.writeHead(204).end()],
-  ])('%s is asked for again', async (_name, busy) => {
+  test.each(
+    someCases([
+      ['202 with an empty body', (response: ServerResponse) => response.writeHead(202).end()],
+      ['202 with JSON', (response: ServerResponse) => sendJson(response, 202, { job: 'x' })],
+      ['204', (response: ServerResponse) => response.writeHead(204).end()],
+    ]),
+  )('%s is asked for again', async (_name, busy) => {
     const { url, received } = await startServer((response, _request, n) => {
       if (n === 0) busy(response);
       else sendJson(response, 200, onePage);
@@ -261,12 +264,14 @@ describe('a refused key', () => {
     writeFileSync(join(cwd, 'cgs-export.yml'), JSON.stringify(config));
   }
 
-  test.each([
-    ['export', true],
-    ['export', false],
-    ['plan --probe', true],
-    ['plan --probe', false],
-  ])(
+  test.each(
+    someCases([
+      ['export', true],
+      ['export', false],
+      ['plan --probe', true],
+      ['plan --probe', false],
+    ]),
+  )(
     'is used once by %s (project ids configured: %s); the other targets are named',
     async (command, withProjects) => {
       const { url, received } = await startServer((response) =>
@@ -324,11 +329,13 @@ describe('a body of 60 MB', () => {
     return { ended, received, peakMb: Number(readFileSync(PEAK_FILE, 'utf8')) / 1024 };
   }
 
-  test.each([
-    ['API', '['],
-    ['API', 'x'],
-    ['IAM', '['],
-  ] as const)(
+  test.each(
+    someCases([
+      ['API', '['],
+      ['API', 'x'],
+      ['IAM', '['],
+    ] as const),
+  )(
     'of the %s, all "%s", is not read to its end and ends the run with one clear error',
     async (service, character) => {
       const { ended, received, peakMb } = await peakOf(services[service], character);
@@ -373,13 +380,15 @@ describe('the time for one address of a host name', () => {
 });
 
 describe('the address of a store', () => {
-  test.each([
-    'obs://lake/x?AccessKeyId=TOPSECRET&Signature=TOPSECRET',
-    'obs://lake/x#TOPSECRET',
-    'obs://lake?AccessKeyId=TOPSECRET',
-    'obs://TOPSECRET:TOPSECRET@lake/x',
-    'file:./lake?AccessKeyId=TOPSECRET',
-  ])('with a query, fragment or user is refused and not shown: %s', async (store) => {
+  test.each(
+    someCases([
+      'obs://lake/x?AccessKeyId=TOPSECRET&Signature=TOPSECRET',
+      'obs://lake/x#TOPSECRET',
+      'obs://lake?AccessKeyId=TOPSECRET',
+      'obs://TOPSECRET:TOPSECRET@lake/x',
+      'file:./lake?AccessKeyId=TOPSECRET',
+    ]),
+  )('with a query, fragment or user is refused and not shown: %s', async (store) => {
     for (const args of [
       listArgs('http://127.0.0.1:1', store),
       ['verify', '--store', store],

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { someCases } from '../support/cases.ts';
 import type { Script } from '../support/plain-endpoint.ts';
 import {
   createFolder,
@@ -78,10 +79,12 @@ describe.concurrent('a list', { timeout: 60_000 }, () => {
     expect(sealed.requests).toBe(8);
   });
 
-  test.each([
-    ['on one page', 300],
-    ['on two pages', 600],
-  ])('with a node listed twice %s keeps both records', async (_where, to) => {
+  test.each(
+    someCases([
+      ['on one page', 300],
+      ['on two pages', 600],
+    ]),
+  )('with a node listed twice %s keeps both records', async (_where, to) => {
     const of = 250;
     const sealed = await exportList({ nodes: 700, copies: [{ of, to }] }, 0);
     expect(sealed.manifest).toMatchObject({ rows: 700, rejects: 1, verdict: 'complete' });

@@ -7,7 +7,7 @@ import type { ByteSource, Cell, Column, Row } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
 import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
-import { countCases } from '../support/cases.ts';
+import { countCases, someCases } from '../support/cases.ts';
 import { anyRow, everyType } from './any-rows.ts';
 import { encodeRows } from './encoding.ts';
 import { createRows, unusualNames } from './inventory.ts';
@@ -26,14 +26,17 @@ async function decode(bytes: Uint8Array, wanted: readonly Column[] = columns) {
   return { names: reader.columns.map(({ name }) => name), groups, rows: groups.flat() };
 }
 
-test.each([0, 1, 10_000, 10_001, 25_000])('%i rows, one row group at a time', async (count) => {
-  const rows = createRows(count, count + 1);
-  const found = await decode(await encodeRows(parquetEncoder, rows));
-  expect(findDifference(found.rows, rows)).toBeNull();
-  expect(found.groups.map((group) => group.length)).toEqual(
-    { 0: [], 1: [1], 10000: [10_000], 10001: [10_000, 1], 25000: [10_000, 10_000, 5_000] }[count],
-  );
-});
+test.each(someCases([0, 1, 10_000, 10_001, 25_000]))(
+  '%i rows, one row group at a time',
+  async (count) => {
+    const rows = createRows(count, count + 1);
+    const found = await decode(await encodeRows(parquetEncoder, rows));
+    expect(findDifference(found.rows, rows)).toBeNull();
+    expect(found.groups.map((group) => group.length)).toEqual(
+      { 0: [], 1: [1], 10000: [10_000], 10001: [10_000, 1], 25000: [10_000, 10_000, 5_000] }[count],
+    );
+  },
+);
 
 test('every unusual name in every text column', async () => {
   const plain = createRows(1)[0] as Row;

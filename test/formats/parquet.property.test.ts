@@ -9,7 +9,7 @@ import type { Cell, Row } from '../../lib/core/ports.ts';
 import { compareUtf8 } from '../../lib/core/utf8-order.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetEncoder } from '../../lib/formats/parquet.ts';
-import { countCases } from '../support/cases.ts';
+import { countCases, someCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { anyRow, everyType } from './any-rows.ts';
 import { useDuck } from './duck.ts';
@@ -39,13 +39,16 @@ function createRow(cells: Record<string, Cell>): Row {
 
 describe('round trips', () => {
   // 10,000 rows fill one row group, 10,001 rows need a second one.
-  test.each([0, 1, 2, 10_000, 10_001, 25_000])('%i rows, read with DuckDB', async (count) => {
-    const rows = createRows(count, count + 1);
-    const path = await writeTemp(`duck-${count}.parquet`, rows);
-    expect(findDifference(await duck.readRows(`'${path}'`), rows)).toBeNull();
-  });
+  test.each(someCases([0, 1, 2, 10_000, 10_001, 25_000]))(
+    '%i rows, read with DuckDB',
+    async (count) => {
+      const rows = createRows(count, count + 1);
+      const path = await writeTemp(`duck-${count}.parquet`, rows);
+      expect(findDifference(await duck.readRows(`'${path}'`), rows)).toBeNull();
+    },
+  );
 
-  test.each([0, 1, 25_000])('%i rows, read with parquetjs-lite', async (count) => {
+  test.each(someCases([0, 1, 25_000]))('%i rows, read with parquetjs-lite', async (count) => {
     const rows = createRows(count, count + 1);
     const file = await readParquetjs(await encode(rows));
     expect(file.columns).toEqual(columns.map(({ name }) => name));
@@ -54,7 +57,7 @@ describe('round trips', () => {
   });
 
   // A file without rows too: arrow-rs checks the type that an empty list of row groups declares.
-  test.each([0, 1, 10_001])('%i rows, read with arrow-rs', async (count) => {
+  test.each(someCases([0, 1, 10_001]))('%i rows, read with arrow-rs', async (count) => {
     const rows = createRows(count, count + 1);
     const file = await readArrowRs(await encode(rows));
     expect(file.rowGroups).toEqual({ 0: [], 1: [1], 10001: [10_000, 1] }[count]);
