@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { fromBufferPromise } from 'yauzl';
 import { writeZip, type ZipMember } from '../../lib/cli/zip-file.ts';
 import { sha256 } from '../../lib/core/state.ts';
+import { countCases } from '../support/cases.ts';
 
 const never = new AbortController().signal;
 
@@ -42,10 +43,11 @@ test('has all members with their content and permissions, and says its own size 
   expect((await zip(members)).content.equals(content)).toBe(true);
 });
 
-test('10,000 members are written one after the other', async () => {
+test('thousands of members are written one after the other', async () => {
+  const count = countCases(10_000);
   let open = 0;
   let most = 0;
-  const members = Array.from({ length: 10_000 }, (_, index): ZipMember => {
+  const members = Array.from({ length: count }, (_, index): ZipMember => {
     async function* read() {
       open += 1;
       most = Math.max(most, open);
@@ -56,7 +58,7 @@ test('10,000 members are written one after the other', async () => {
   });
   const { content } = await zip(members);
   const opened = await fromBufferPromise(content);
-  expect([opened.entryCount, most]).toEqual([10_000, 1]);
+  expect([opened.entryCount, most]).toEqual([count, 1]);
 });
 
 test('an error of a member ends the zip with this error, and no later member is read', async () => {

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { caseStep } from '../support/cases.ts';
+import { caseStep, someCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 import {
   createFolder,
@@ -264,7 +264,7 @@ describe('the commands of README find', () => {
 
   const seeds = 3 / caseStep;
   test(`one changed byte in each member, seeds: ${seeds}`, () => {
-    for (const key of members()) {
+    for (const key of someCases(members())) {
       const path = join(folder, key);
       const bytes = readFileSync(path);
       for (let seed = 1; seed <= seeds; seed += 1) {
@@ -281,7 +281,7 @@ describe('the commands of README find', () => {
   });
 
   test('each member that is missing', () => {
-    for (const key of members()) {
+    for (const key of someCases(members())) {
       const path = join(folder, key);
       renameSync(path, `${folder}.away`);
       expect(runSteps(steps, folder), key).toContain('FAILED');
@@ -291,7 +291,7 @@ describe('the commands of README find', () => {
 
   test('a changed object whose hash in SHA256SUMS was made to fit: the chain or a signature is wrong', () => {
     const withoutSums = steps.slice(1);
-    for (const key of members().filter((one) => one.includes('/'))) {
+    for (const key of someCases(members().filter((one) => one.includes('/')))) {
       const path = join(folder, key);
       const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8');
       const bytes = readFileSync(path);
@@ -375,7 +375,7 @@ describe('no zip is written, and none is left half', () => {
   test('for one changed byte in each object that would be packed: exit code 5, and the object is named', async () => {
     const cwd = copyStore();
     const keys = [...readTree(folder).keys()].filter((key) => key.includes('/'));
-    for (const key of keys) {
+    for (const key of someCases(keys)) {
       const path = join(cwd, 'lake', key);
       const bytes = readFileSync(path);
       const changed = Buffer.from(bytes);

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ReportFigures, TargetFigures } from '../../../lib/reports/figures.ts';
 import { formatManualCheck } from '../../../lib/reports/page/manual-check.ts';
 import { openWords } from '../../../lib/reports/page/markup.ts';
@@ -68,9 +68,14 @@ test('the hashes of the files of the report', () => {
   expect(run(command)).toBeNull();
 });
 
-/** The store of 60 days in the folder, a month of it pruned, and the commands of a report about it. */
-async function writeSixtyDays(): Promise<string[]> {
-  const { store, targets } = await createSixtyDays(Date.UTC(2026, 10, 24));
+let sixtyDays: Awaited<ReturnType<typeof createSixtyDays>>;
+beforeAll(async () => {
+  sixtyDays = await createSixtyDays(Date.UTC(2026, 10, 24));
+});
+
+/** Writes the store of 60 days, with a month of it pruned, to the folder. Returns the commands of a report about it. */
+function writeSixtyDays(): string[] {
+  const { store, targets } = sixtyDays;
   for (const [key, { bytes }] of store.dump()) put(key, bytes);
   const usual = makeFigures();
   const [any] = usual.targets;
@@ -93,8 +98,8 @@ function find(text: string): string[] {
 }
 
 describe('a store of 60 days', () => {
-  test('each command names exactly what was altered or deleted', async () => {
-    const [, ofManifests, ofPrevious, ofParts, ofMissing] = await writeSixtyDays();
+  test('each command names exactly what was altered or deleted', () => {
+    const [, ofManifests, ofPrevious, ofParts, ofMissing] = writeSixtyDays();
     const all = () => [ofPrevious, ofParts, ofMissing].map(output);
     expect(run(ofManifests)?.match(/: OK\n/g)).toHaveLength(3);
     expect(find('_pruned/').length).toBeGreaterThan(80);
@@ -115,8 +120,8 @@ describe('a store of 60 days', () => {
     expect(run(ofManifests)).toBeNull();
   });
 
-  test('without tombstones, the rows that were pruned are missing', async () => {
-    const commands = await writeSixtyDays();
+  test('without tombstones, the rows that were pruned are missing', () => {
+    const commands = writeSixtyDays();
     const pruned = find('_pruned/').length;
     rmSync(join(folder, '_pruned'), { recursive: true });
     expect(output(commands[4]).split('\n')).toHaveLength(2 * pruned + 1);
