@@ -53,16 +53,16 @@ def create_parser():
         "commit",
         help="commit every snapshot that is not in the tables yet",
         description="Commits the rows and changes of every complete snapshot that is not in the tables yet, each "
-        "exactly once, and drops the rows that `cgs-export prune` has pruned. Then writes one row a snapshot, also of "
+        "exactly once, and drops the rows that `cgs-export prune` has pruned. Then writes one row per snapshot, also of "
         "drifted and empty ones, into a third table. Can be run at any time, twice, or twice at the same time.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commit.add_argument("--dry-run", action="store_true", help="say what would be committed; write nothing")
+    commit.add_argument("--dry-run", action="store_true", help="show what would be committed; write nothing")
     commit.add_argument(
         "--skip-missing",
         action="store_true",
-        help="commit also what follows a manifest that is lost; without it such a target stops with CORRUPT",
+        help="also commit the snapshots after a lost manifest; without this option, such a target stops with CORRUPT",
     )
     commit.add_argument("--verify", action="store_true", help="check hashes, whole chains and signatures first")
     commit.add_argument(
@@ -74,8 +74,8 @@ def create_parser():
     )
     status = commands.add_parser(
         "status",
-        help="show how far each target is committed",
-        description="Shows how far each target is committed. Writes nothing.",
+        help="show the last committed snapshot of each target",
+        description="Shows the last committed snapshot of each target. Writes nothing.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -244,7 +244,7 @@ def to_failure(error):
         return interrupted()
     text = without_secrets(f"{type(error).__name__}: {error}")
     if isinstance(error, NOT_ALLOWED) or REFUSED.search(text):
-        hint = "Check the keys of the catalog and of the store, and what they may do."
+        hint = "Check the keys of the catalog and of the store, and their permissions."
         return Failure("PERMISSION", text, hint)
     if is_repeatable(error) or isinstance(error, (OSError, RESTError)):
         hint = "Check the addresses of the catalog and of the store, and run the command again."

@@ -61,5 +61,5 @@ def corrupt(key, text):
         "CORRUPT",
         f"{key} {text}.",
         "Run `cgs-export verify`, and restore the object that it names from a backup. "
-        "Nothing later of this target is committed until then.",
+        "No later snapshot of this target is committed until then.",
     )

@@ -228,7 +228,7 @@ function addGone(judging: Judging, snapshot: string, { count, nodes }: GoneNodes
     { rule: 'nodeGone', state: 'event', episode: snapshot },
     {
       snapshot,
-      message: `${name}: ${are} since the complete snapshot before ${snapshot}.`,
+      message: `${name}: ${are} since the previous complete snapshot, before ${snapshot}.`,
       values: { count, nodes },
       hint: 'Check that they were removed on purpose. `cgs-export diff` lists all of them.',
     },
@@ -243,7 +243,7 @@ function judgeTrouble(judging: Judging): void {
   const { kind, code, message, since, heldUntil } = trouble;
   const what = {
     failed: 'the newest attempt to export it failed',
-    held: `attempts failed, and timers leave it alone until ${heldUntil}`,
+    held: `attempts failed, and timers do not try it again until ${heldUntil}`,
     abandoned: 'its run was given up',
   }[kind];
   const newest = seen.snapshot ?? null;

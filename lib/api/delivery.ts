@@ -40,6 +40,6 @@ export async function deliver(
 /** For an error without an answer: its own hint can be about an export, which a test of alerts is not. */
 export function withDeliveryHint(error: ExportError, settings: string): ExportError {
   if (error.code !== 'TIMEOUT' && error.code !== 'NETWORK') return error;
-  const hint = `This can pass by itself. If it persists, check ${settings}, the network and the proxy.`;
+  const hint = `This may be temporary. If it persists, check ${settings}, the network and the proxy.`;
   return Object.assign(error, { hint });
 }

@@ -83,7 +83,7 @@ function hintOf(status: number, topic: string): string {
     return 'SMN limits how many messages an account, a project and a topic may send: wait some minutes. If it persists, turn some of alerts.rules off, or ask for a higher quota of SMN.';
   }
   if (status >= 500 || status === 408 || status === 409 || status === 425) {
-    return 'This can pass by itself. If it persists, look at the state of SMN in its console, and check alerts.smn.endpoint.';
+    return 'This may be temporary. If it persists, look at the state of SMN in its console, and check alerts.smn.endpoint.';
   }
   if (status >= 300 && status < 400) {
     return 'Redirects are not followed: correct alerts.smn.endpoint, and check the proxy.';

@@ -62,7 +62,7 @@ function judge(status: number): ExportError | null {
     return new AuthError('WEBHOOK_DENIED', message, hint);
   }
   if (status >= 500 || [408, 425, 429].includes(status)) {
-    const hint = 'This can pass by itself. If it persists, look at the log of the receiver.';
+    const hint = 'This may be temporary. If it persists, look at the log of the receiver.';
     return new TransientError('WEBHOOK_FAILED', message, hint, { brief: message });
   }
   const hint =

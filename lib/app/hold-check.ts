@@ -36,7 +36,7 @@ export async function checkHolds(
     const why = failure === null ? '' : `, because of ${failure.code} at ${failure.last}`;
     const what = failure?.ofKey ? 'the key' : 'the target';
     const subject = { check: 'hold', account, target: failure?.ofKey ? null : id } as const;
-    const message = `timers leave ${what} alone until ${heldUntil}${why}`;
+    const message = `timers do not try ${what} again until ${heldUntil}${why}`;
     const lift = describeLift(account, failure) ?? failure?.hint;
     const hint = `A correction does not end this. ${lift}`;
     checks.set(failure?.ofKey ? account : id, warning(subject, message, hint));

@@ -124,7 +124,7 @@ export function judgeContainerNode(subject: Subject, totals: ContainerNodeTotals
   const found = exact ?? (same.distance <= tolerance ? same : nearest);
   if (found.distance > tolerance) {
     const hint =
-      'The list may have changed between the requests: run doctor again. If it stays, compare with the console.';
+      'The list may have changed between the requests: run doctor again. If it persists, compare with the console.';
     return warning(subject, `${figures}: these do not add up`, hint);
   }
   const moved = found === exact ? '' : '. The list changed by a few nodes between the requests';
@@ -176,7 +176,7 @@ export function judgeModes(
   return warning(
     subject,
     `other users of this host have access to ${first.path} (${toOctal(first.mode)})${more}; ${allowed}`,
-    'Take it away with chmod -R go= on the folder of the store.',
+    'Remove this access with chmod -R go= on the folder of the store.',
   );
 }
 

@@ -66,7 +66,7 @@ async function report(
   });
   const { notReached, notHashed } = run.figures.integrity;
   if (notReached.length > 0) {
-    log('warn', 'the time did not suffice to hash all parts; the report lists the others', {
+    log('warn', 'there was not enough time to hash all parts; the report lists the others', {
       ...{ notReached: notReached.length, hashedSince: notHashed.since, hint: lateHint },
     });
   }
@@ -115,6 +115,6 @@ const lateHint =
 
 function timeTooShort(): StoppedError {
   const message =
-    'The time of the invocation did not suffice to read the snapshots and manifests for the report. Nothing was stored.';
+    'The time of the invocation was not enough to read the snapshots and manifests for the report. Nothing was stored.';
   return new StoppedError('TIME_TOO_SHORT', message, lateHint);
 }

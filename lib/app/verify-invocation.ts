@@ -50,7 +50,7 @@ async function verify(
   const alert = describeFaults(run) ?? run.pinsError ?? describeLate(run);
   const { notReached, notHashed } = run.verification;
   if (notReached.length > 0) {
-    log('warn', 'the time did not suffice to hash all parts', {
+    log('warn', 'there was not enough time to hash all parts', {
       notReached: notReached.length,
       hashedSince: notHashed.since,
       hint: lateHint,
@@ -81,7 +81,7 @@ const lateHint =
   'Raise `timeout` of the function `verify` in serverless.yml (at most 900), give it more memory (and so more CPU), or set `verify.since`, as in 7d: older parts are then not hashed. Run `cgs-export verify` on a host from time to time: it hashes all of them.';
 
 function timeTooShort(reason: string): StoppedError {
-  const message = `The time of the invocation did not suffice to verify the store: ${reason}.`;
+  const message = `The time of the invocation was not enough to verify the store: ${reason}.`;
   return new StoppedError('TIME_TOO_SHORT', message, lateHint);
 }
 

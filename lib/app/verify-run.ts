@@ -111,7 +111,7 @@ async function tryUpdate(
     return { isUpdated: await updatePins(place, chains, nowMs), error: null };
   } catch (error) {
     if (!(error instanceof ExportError)) throw error;
-    error.subject = `no fault was found, but the pins in ${describePlace(place)} could not be brought up to date`;
+    error.subject = `no fault was found, but the pins in ${describePlace(place)} could not be updated`;
     return { isUpdated: false, error };
   }
 }

@@ -216,7 +216,7 @@ ${items.map(({ newest }) => `    sha256sum ${newest.manifestKey}\n    ${newest.m
 - That a manifest that the known key did not sign itself is as it was sealed. A person who can
   write to the store can replace the whole history; the next snapshot is then signed on top of
   it. A later signature only shows that nothing before it was changed after it was made.
-- When a manifest was signed, and what the holder of the private key did with the key.
+- When a manifest was signed, and how the holder of the private key used the key.
 - That what the service answered was true.
 `;
 }

@@ -68,7 +68,7 @@ const metrics: readonly Metric[] = [
   {
     name: 'held',
     type: 'gauge',
-    help: '1 if timers leave the target alone, because it or its key failed.',
+    help: '1 if timers do not try the target for some time, because it or its key failed.',
     sample: ({ heldUntil }) => Number(heldUntil !== null),
   },
   {

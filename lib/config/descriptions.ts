@@ -151,7 +151,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       text: 'More than this share of the nodes of the newest complete snapshot are unprotected.',
       defaultText: 'off',
     },
-    nodeGone: { text: 'Nodes of the complete snapshot before are not in the new one.' },
+    nodeGone: { text: 'Nodes of the previous complete snapshot are not in the new one.' },
     staleAfter: {
       text: 'The newest snapshot is older than this. Must be longer than the schedule.',
       defaultText: 'off',

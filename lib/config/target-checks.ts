@@ -112,7 +112,7 @@ export function findTableFaults(
     issues.push({
       path: `${path}.table`,
       message: 'is missing: a filtered target must name its own table',
-      hint: 'Add one, as in `table: web_nodes`. Then no reader takes some of the nodes for all of them.',
+      hint: 'Add one, as in `table: web_nodes`. Otherwise a reader could take some of the nodes for all nodes.',
     });
   }
   const longest = datasets.map(tableOf).find((name) => name.length > tableLengthMax);

@@ -47,11 +47,11 @@ export const clickhouse: Dialect = {
           sql: `${view('')}\n${selectRows(table, name, table.columns)}\n${settings}`,
         },
         {
-          comment: 'What changed between compared snapshots, one row a change.',
+          comment: 'What changed between compared snapshots, one row per change.',
           sql: `${view('_changes')}\n${selectRows(table, `${name}_changes`, table.changeColumns)}\n${settings}`,
         },
         {
-          comment: 'The manifests, one row a snapshot.',
+          comment: 'The manifests, one row per snapshot.',
           sql: `${view('_snapshots')}\n${selectSnapshots(table)}\n${settings}`,
         },
         {
@@ -59,7 +59,7 @@ export const clickhouse: Dialect = {
           sql: `${view('_latest')}\n${selectNewest(table, "now64(6, 'UTC') + INTERVAL 24 HOUR")}\n${settings}`,
         },
         {
-          comment: 'One row a snapshot, empty and drifted ones too.',
+          comment: 'One row per snapshot, also for empty and drifted snapshots.',
           sql: `${view('_coverage')}\n${selectCoverage(table, quoteName)}`,
         },
         {

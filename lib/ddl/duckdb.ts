@@ -39,11 +39,11 @@ export const duckdb: Dialect = {
           sql: `${view('')}\n${selectRows(table, name, table.columns)}`,
         },
         {
-          comment: 'What changed between compared snapshots, one row a change.',
+          comment: 'What changed between compared snapshots, one row per change.',
           sql: `${view('_changes')}\n${selectRows(table, `${name}_changes`, table.changeColumns)}`,
         },
         {
-          comment: 'The manifests, one row a snapshot.',
+          comment: 'The manifests, one row per snapshot.',
           sql: `${view('_snapshots')}\n${selectSnapshots(table)}`,
         },
         {
@@ -51,7 +51,7 @@ export const duckdb: Dialect = {
           sql: `${view('_latest')}\n${selectNewest(table, "now() + INTERVAL '24' HOUR")}`,
         },
         {
-          comment: 'One row a snapshot, empty and drifted ones too.',
+          comment: 'One row per snapshot, also for empty and drifted snapshots.',
           sql: `${view('_coverage')}\n${selectCoverage(table, quoteName)}`,
         },
         {

@@ -40,14 +40,14 @@ export const hive: Dialect = {
       create: [
         ...createTable(`All rows of all snapshots of ${name}.`, table, name, table.columns),
         ...createTable(
-          'What changed between compared snapshots, one row a change. Hive creates the folder if it does not exist.',
+          'What changed between compared snapshots, one row per change. Hive creates the folder if it does not exist.',
           table,
           `${name}_changes`,
           table.changeColumns,
         ),
         ...createManifestTable(table),
         ...createView(
-          'The manifests, one row a snapshot.',
+          'The manifests, one row per snapshot.',
           `${name}_snapshots`,
           selectSnapshots(table),
         ),
@@ -57,7 +57,7 @@ export const hive: Dialect = {
           selectNewest(table, '(unix_timestamp(current_timestamp()) + 86400) * 1000000'),
         ),
         ...createView(
-          'One row a snapshot, empty and drifted ones too.',
+          'One row per snapshot, also for empty and drifted snapshots.',
           `${name}_coverage`,
           selectCoverage(table, quoteName),
         ),

@@ -36,7 +36,7 @@ export function createDataTables(table: LakeTable, options: readonly string[]): 
     },
     { comment: '', sql: createDataTable(table, name, table.columns, options) },
     {
-      comment: 'What changed between compared snapshots, one row a change.',
+      comment: 'What changed between compared snapshots, one row per change.',
       sql: dropTable(`${name}_changes`),
     },
     { comment: '', sql: createDataTable(table, `${name}_changes`, table.changeColumns, options) },
@@ -102,7 +102,7 @@ export function createViews(table: LakeTable): Statement[] {
   const view = (suffix: string) => `CREATE OR REPLACE VIEW ${quoteName(`${name}${suffix}`)} AS`;
   return [
     {
-      comment: 'The manifests, one row a snapshot.',
+      comment: 'The manifests, one row per snapshot.',
       sql: `${view('_snapshots')}\n${selectSnapshots(table)}`,
     },
     {
@@ -110,7 +110,7 @@ export function createViews(table: LakeTable): Statement[] {
       sql: `${view('_latest')}\n${selectNewest(table, 'current_timestamp() + INTERVAL 24 HOURS')}`,
     },
     {
-      comment: 'One row a snapshot, empty and drifted ones too.',
+      comment: 'One row per snapshot, also for empty and drifted snapshots.',
       sql: `${view('_coverage')}\n${selectCoverage(table, quoteName)}`,
     },
   ];

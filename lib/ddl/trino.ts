@@ -59,12 +59,12 @@ export const trino: Dialect = {
         },
         ...createFilesTable(table, `${name}_changes`, table.changeColumns),
         {
-          comment: 'What changed between compared snapshots, one row a change.',
+          comment: 'What changed between compared snapshots, one row per change.',
           sql: `${view('_changes')}\n${selectFiles(table, `${name}_changes`, table.changeColumns)}`,
         },
         ...createManifestTable(table),
         {
-          comment: 'The manifests, one row a snapshot.',
+          comment: 'The manifests, one row per snapshot.',
           sql: `${view('_snapshots')}\n${selectSnapshots(table)}`,
         },
         {
@@ -72,7 +72,7 @@ export const trino: Dialect = {
           sql: `${view('_latest')}\n${selectNewest(table, "current_timestamp + INTERVAL '24' HOUR")}`,
         },
         {
-          comment: 'One row a snapshot, empty and drifted ones too.',
+          comment: 'One row per snapshot, also for empty and drifted snapshots.',
           sql: `${view('_coverage')}\n${selectCoverage(table, quoteName)}`,
         },
       ],

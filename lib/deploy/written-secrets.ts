@@ -76,7 +76,7 @@ function looksLikeSecret(value: string): boolean {
 function describe(path: string, fault: string): ConfigIssue {
   return {
     path,
-    message: `${fault}: everyone who can read the function could read it in the zip`,
+    message: `${fault}: a person who can read the function could read it in the zip`,
     hint: 'Write ${NAME} here, add NAME to `secrets:` in serverless.yml, and set it in the shell that deploys. Or use the agency.',
   };
 }

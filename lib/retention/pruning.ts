@@ -312,7 +312,7 @@ async function checkTombstone(
   if (keys) await requireSigned(keys, stored);
   const prunedMs = Date.parse(prunedAt);
   if (isFutureTime(prunedMs, nowMs) || isFutureTime(Date.parse(sealedAt), prunedMs)) {
-    const message = `cannot have been written at ${prunedAt}: ${prunedMs > nowMs ? 'that is still to come' : 'the snapshot was sealed later'}`;
+    const message = `cannot have been written at ${prunedAt}: ${prunedMs > nowMs ? 'that time is in the future' : 'the snapshot was sealed later'}`;
     throw new CorruptError(key, message, impossibleTimeHint);
   }
   if (keptFrom !== null && snapshot < keptFrom) {

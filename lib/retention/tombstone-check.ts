@@ -155,10 +155,10 @@ function requireTrusted(
   const by = signing
     ? `is signed by the key ${signing.keyId}, which is not given`
     : 'is not signed, but public keys are given';
-  throw new CorruptError(key, `${by}: it allows no part to be missing`, untrustedHint);
+  throw new CorruptError(key, `${by}: no part of the snapshot may be missing`, untrustedHint);
 }
 
 const forgedHint =
-  'It allows no part to be missing. If a newer complete snapshot was deleted, restore its manifest. Otherwise find out which program wrote this object, then delete it, and restore missing parts from a backup.';
+  'So no part of the snapshot may be missing. If a newer complete snapshot was deleted, restore its manifest. Otherwise find out which program wrote this object, then delete it, and restore missing parts from a backup.';
 const untrustedHint =
   'If the exporter signed with an older key, give that public key too. If prune wrote it before `signing` was set, sign it as docs/audit.md explains. Otherwise another person may have deleted the rows: compare the store with a backup.';

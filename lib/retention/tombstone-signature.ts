@@ -86,4 +86,4 @@ export async function requireSigned(keys: TombstoneKeys, stored: StoredTombstone
 }
 
 const unsignedHint =
-  'It counts for nothing, and nothing of this snapshot is deleted. If the key was changed, run `export` first, so that the new key signs the chain. If prune wrote it before `signing` was set, sign it as docs/audit.md explains. Otherwise find out which program wrote it, then delete it.';
+  'prune ignores it, and deletes nothing of this snapshot. If the key was changed, run `export` first, so that the new key signs the chain. If prune wrote it before `signing` was set, sign it as docs/audit.md explains. Otherwise find out which program wrote it, then delete it.';

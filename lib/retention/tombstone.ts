@@ -128,4 +128,4 @@ export async function writeTombstone(
 }
 
 const tombstoneHint =
-  'It allows no part to be missing, and prune deletes nothing of this snapshot. Restore the tombstone from an earlier version in the bucket or from a backup. If all parts of the snapshot still exist, you can delete the tombstone instead. Then run `cgs-export verify`.';
+  'So no part of this snapshot may be missing, and prune deletes nothing of it. Restore the tombstone from an earlier version in the bucket or from a backup. If all parts of the snapshot still exist, you can delete the tombstone instead. Then run `cgs-export verify`.';

@@ -246,7 +246,7 @@ function whyAbandon(context: {
     return new ExportError(
       'RUN_ABANDONED',
       `The open run ${snapshot} of ${id} (account ${scope.account}, run ${run}) is abandoned: it received no page for ${Math.round(silentMs / 3_600_000)} hours.`,
-      'A new run starts with the newest slot. The errors logged before say why no page arrived.',
+      'A new run starts with the newest slot. The earlier errors in the log show why no page arrived.',
     );
   }
   return null;

@@ -62,7 +62,7 @@ function describeStall({ task, checkpoint }: Attempt, minutes: number): ExportEr
   return new ExportError(
     'RUN_STALLED',
     `No run of ${table} in ${region} (account ${account}) can start: IAM did not return its project id for ${minutes} minutes.`,
-    "It starts by itself as soon as IAM answers. Check the earlier log lines and the function's route to iamEndpoint (a VPC needs a NAT gateway). To avoid the question, set the target's projectId.",
+    "It starts by itself as soon as IAM answers. Check the earlier log lines and the function's route to iamEndpoint (a VPC needs a NAT gateway). If you set the target's projectId, IAM is not needed for it.",
   );
 }
 

@@ -271,8 +271,7 @@ async function readNewest(
   }
   for (const name of names.reverse()) {
     if (isFuture(name)) {
-      const message =
-        "is named more than 24 hours after the store's time, so it counts for nothing";
+      const message = "is named more than 24 hours after the store's time, so it is ignored";
       faults.push(new CorruptError(manifestKey(key, name), message, clockHint));
       continue;
     }
@@ -452,6 +451,6 @@ const outpacedHint =
 const openHint = 'Its first run is open. `cgs-export export` completes it now.';
 const oldHint =
   'Check that the timer runs. `cgs-export plan` shows whether the quota is enough for the schedule.';
-const abandonedHint = 'See the earlier log lines: they say why no page arrived.';
+const abandonedHint = 'See the earlier log lines: they show why no page arrived.';
 const driftedHint =
   'Usually do nothing: the next slot makes a new snapshot. If it happens again and again, export at a quieter time.';

@@ -129,7 +129,7 @@ async function continueRemembered(
   if (isSamePrevious(end, remembered)) return end;
   if (end && end.snapshot > remembered.snapshot) {
     if (await continues(search, end, remembered)) return end;
-    const message = `does not continue the chain that ${scheduleKey} remembers`;
+    const message = `does not continue the chain that ${scheduleKey} records`;
     report({ key: manifestKey(target, end.snapshot), message, hint: restoreHint });
   }
   await checkNamed(search, scheduleKey, remembered);

@@ -103,7 +103,7 @@ export async function sealRun(
     // Before `_head` moves: until then, verify excuses these parts.
     const left = { ...record, parts: [...record.parts, ...written] };
     await deleteLeftParts(store, target, left, sealed).catch((error: unknown) => {
-      log('warn', 'parts that no manifest names could not be deleted', { error });
+      log('warn', 'parts that are not in any manifest could not be deleted', { error });
     });
   }
   const unwritten = await movePointers(store, target, sealed);

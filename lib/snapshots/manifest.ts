@@ -193,13 +193,13 @@ export const restoreHint =
   'Nothing was overwritten. Restore the object from an earlier version in the bucket or from a backup. `cgs-export verify` lists all affected objects.';
 /** For a manifest under a key that is not its own. */
 const misplacedHint =
-  'It counts for nothing. Find out which program wrote it, then delete it. `cgs-export verify` lists all affected objects.';
+  'cgs-export ignores it. Find out which program wrote it, then delete it. `cgs-export verify` lists all affected objects.';
 /** For a pointer that cannot be read, is missing or names the wrong manifest. */
 export function pointerHint(key: string): string {
   return key.startsWith(headsPrefix) ? headHint : latestHint;
 }
 const headHint =
-  'Restore the object from an earlier version in the bucket or from a backup, if there is one: _head is the best witness of the newest snapshot. Otherwise the next export writes it again. Then run `cgs-export verify`.';
+  'Restore the object from an earlier version in the bucket or from a backup, if there is one: _head is the best evidence for the newest snapshot. Otherwise the next export writes it again. Then run `cgs-export verify`.';
 const latestHint =
   'No snapshot is affected: _latest only names the newest complete one for readers. The next complete snapshot writes it again; to repair it now, run `cgs-export export`. Then run `cgs-export verify`.';
 

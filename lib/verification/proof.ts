@@ -30,7 +30,7 @@ export function describeProof(proof: Proof): ProofWords {
   const hasKeys = signatures.keysFrom === 'given';
   const hasPins = pinned !== null && pinned.targets > 0;
   const proven = [
-    `${isWhole ? '' : 'apart from what is listed, '}${describeParts(proof)}${describeRows(rowParts)}, and every manifest has the hash that the next one names.`,
+    `${isWhole ? '' : 'except for the listed findings, '}${describeParts(proof)}${describeRows(rowParts)}, and every manifest has the hash that the next one names.`,
     ...(isWhole && hasKeys ? [describeKeys(proof)] : []),
     ...(isWhole && hasPins ? [describePins(pinned.targets)] : []),
   ];
@@ -41,7 +41,7 @@ export function describeProof(proof: Proof): ProofWords {
     ...describeNotHashed(proof),
     ...describePruned(proof),
     ...describeNotCompared(rowParts),
-    ...(underWay.length > 0 ? ['What a seal under way explains is not proven.'] : []),
+    ...(underWay.length > 0 ? ['Objects of a seal under way are not proven.'] : []),
   ];
   return { proven: proven.join(' '), notProven: notProven.join(' ') };
 }
@@ -58,7 +58,7 @@ function describePruned({ pruned, prunedParts, signatures }: Proof): string[] {
   const deleted = `Rows that were pruned can no longer be checked: ${prunedParts} part${prunedParts === 1 ? '' : 's'} of ${count} ${prunedParts === 1 ? 'is' : 'are'} deleted.`;
   const mayBeOld =
     'A signed tombstone that was removed can be put back by a person who kept a copy, and the rows deleted: its signature stays valid.';
-  const mayBeForged = `Without a given key, a person who can change the store can delete rows and write a tombstone for them: ${count} ${pruned === 1 ? 'has' : 'have'} one.`;
+  const mayBeForged = `Without a public key from outside the store, a person who can change the store can delete rows and write a tombstone for them: ${count} ${pruned === 1 ? 'has' : 'have'} one.`;
   return [
     ...(prunedParts > 0 ? [deleted] : []),
     ...(pruned > 0 ? [signatures.keysFrom === 'store' ? mayBeForged : mayBeOld] : []),
@@ -74,7 +74,7 @@ function describeRows({ compared, notCompared }: Proof['rowParts']): string {
 
 function describeNotCompared({ compared, notCompared }: Proof['rowParts']): string[] {
   const cells =
-    'Whether the other columns are true, whether Parquet and NDJSON agree in them, and the counts of values and changes were not checked.';
+    'The values of the other columns, whether they are equal in Parquet and NDJSON, and the counts of values and changes were not checked.';
   if (notCompared === 0) return compared === 0 ? [] : [cells];
   return [
     ...(compared === 0 ? [] : [cells]),
@@ -86,7 +86,7 @@ function describeNotHashed({ notHashed: { parts, since }, notReached }: Proof): 
   if (parts === 0) return [];
   const which = since === null ? '' : ` of snapshots before ${since}`;
   const reason =
-    notReached.length === 0 ? '' : ` The time did not suffice for ${notReached.length} of them.`;
+    notReached.length === 0 ? '' : ` There was not enough time for ${notReached.length} of them.`;
   return [
     `${parts} part${parts === 1 ? '' : 's'}${which} ${parts === 1 ? 'was' : 'were'} not hashed: only existence and size were checked, and no row was read.${reason}`,
   ];
@@ -107,8 +107,8 @@ function describeKeys({ manifests, pruned, signatures: { covered } }: Proof): st
 
 function describePins(targets: number): string {
   return targets === 1
-    ? 'The pinned manifest of 1 target is still in the chain with its hash: nothing up to it was changed or removed since it was pinned.'
-    : `The pinned manifests of ${targets} targets are still in the chain with their hashes: nothing up to them was changed or removed since they were pinned.`;
+    ? 'The pinned manifest of 1 target is still in the chain with its hash: since then, no manifest up to it was changed or removed.'
+    : `The pinned manifests of ${targets} targets are still in the chain with their hashes: since then, no manifest up to them was changed or removed.`;
 }
 
 function describeUnanchored(isWhole: boolean, hasAnchor: boolean): string {
@@ -143,7 +143,9 @@ function listLimits({ signatures, pinned }: Proof): string[] {
     }
   }
   if (hasKeys) {
-    limits.push('A signature does not prove what the holder of the private key wrote, or when.');
+    limits.push(
+      'A signature does not prove that the content is true, or when it was written: the holder of the private key can sign any content at any time.',
+    );
   }
   if (signatures.covered > 0) {
     limits.push('Older manifests could have been rewritten before the first signature.');

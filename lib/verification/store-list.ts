@@ -33,7 +33,7 @@ export interface StoreList {
 export async function listStore(store: Store): Promise<StoreList> {
   const refused = new Map<string, Fault>();
   const onRefused: OnRefused = (key, { message, hint }) => {
-    refused.set(key, { key, message: `is a folder that may not be listed: ${message}`, hint });
+    refused.set(key, { key, message: `is a folder that cannot be listed: ${message}`, hint });
   };
   const objects = await store.list('', onRefused);
   const irregular = (await store.listIrregular?.(onRefused)) ?? [];

@@ -86,7 +86,7 @@ export async function readChains(
   for (const one of listed) {
     const { key } = one;
     if (isManifest(one) || !key.endsWith('.json')) continue;
-    const hint = 'Find out which program wrote it, then delete it: it counts for nothing.';
+    const hint = 'Find out which program wrote it, then delete it: cgs-export ignores it.';
     notes.faults.push({ key, message: 'is not a manifest of its key', hint });
   }
   const chains = new Map<string, GrowingChain>();

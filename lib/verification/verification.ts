@@ -222,13 +222,13 @@ function describeUnnamed({ key, irregular }: Survey['unnamedData'][number]): Fau
     const manifest = manifestKey(part.target, snapshot);
     return {
       key,
-      message: `is a part of snapshot ${snapshot} by its name, but no readable manifest names it`,
+      message: `is a part of snapshot ${snapshot} by its name, but is not in any readable manifest`,
       hint: `If ${manifest} is lost or damaged, leave this object where it is and restore the manifest from an earlier version or a backup: both then match again. If the manifest is intact, or the snapshot was never sealed, find out which program wrote this object, then move it away. --allow-unnamed makes this a warning.`,
     };
   }
   return {
     key,
-    message: 'is in a data directory, but no manifest names it',
+    message: 'is in a data directory, but is not in any manifest',
     hint: 'Programs that read the whole directory read this object too. Find out which program wrote it, then move it away. cgs-export deletes only what its own seal records name. --allow-unnamed makes this a warning.',
   };
 }

@@ -76,7 +76,7 @@ test.each([
   [403, 'NOT_PERMITTED', 'smn:topic:publish'],
   [404, 'NOT_FOUND', 'the topic urn:smn:r-1:0f1e:alerts exists in project 0f1e in region r-1'],
   [429, 'RATE_LIMITED', 'SMN limits'],
-  [500, 'SERVER', 'can pass by itself'],
+  [500, 'SERVER', 'may be temporary'],
 ])(
   'an answer of %i: only its status is shown, with a hint about SMN',
   async (status, code, hint) => {

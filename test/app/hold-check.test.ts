@@ -1,4 +1,4 @@
-// Tests that `doctor` names what a timer leaves alone, although its cause may be corrected.
+// Tests that `doctor` names the keys and targets that a timer does not try for some time, although the cause may be corrected.
 
 import { expect, test } from 'vitest';
 import { checkHolds } from '../../lib/app/hold-check.ts';
@@ -40,7 +40,7 @@ test('a held key is one warning, with its end, its cause and the command that en
   expect(checks).toMatchObject([
     {
       ...{ check: 'hold', status: 'warning', account: 'prod', target: null },
-      message: expect.stringMatching(/the key alone until 2026-11-24T06:10:00.*REFUSED/),
+      message: expect.stringMatching(/do not try the key again until 2026-11-24T06:10:00.*REFUSED/),
       hint: expect.stringMatching(/does not end this.*`cgs-export export`.*--account prod/),
     },
   ]);

@@ -87,11 +87,11 @@ test('stops in time: the newest parts were hashed, the rest is listed, and the p
   expect(parts).toBe(json.notReached.length);
   expect(Date.parse(since ?? '')).toBeLessThanOrEqual(newestMs - 4 * dayMs);
   expect(json.proven).toContain(`every part of the snapshots from ${since} on has the bytes`);
-  expect(json.notProven).toContain(`The time did not suffice for ${parts} of them.`);
+  expect(json.notProven).toContain(`There was not enough time for ${parts} of them.`);
   expect(json.pins).toMatchObject({ isCreated: true });
   expect(done).toMatchObject({ notReached: parts });
   expect(lines).toMatchObject([
-    ['warn', 'the time did not suffice to hash all parts', { notReached: parts }],
+    ['warn', 'there was not enough time to hash all parts', { notReached: parts }],
   ]);
 });
 

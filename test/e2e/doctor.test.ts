@@ -331,7 +331,9 @@ describe.concurrent('keys and permissions', () => {
     expect(find(ended, 'sign-in').status).toBe('ok');
     expect(find(ended, 'hold')).toMatchObject({
       status: 'warning',
-      message: expect.stringMatching(/timers leave the key alone until 20\S+Z, because of REFUSED/),
+      message: expect.stringMatching(
+        /timers do not try the key again until 20\S+Z, because of REFUSED/,
+      ),
       hint: expect.stringContaining('`cgs-export export` tries at once'),
     });
     expect((await runCli(tick, { cwd, env })).out).toContain('`cgs-export export` tries at once');

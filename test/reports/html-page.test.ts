@@ -304,7 +304,9 @@ describe('single nodes that are not known', () => {
       ...usual,
       targets: [{ ...first, knownFrom: '20261110T180000Z' }, ...others],
     };
-    expect(visibleText(sectionOf(figures))).toContain('For 1 of 4 targets, single nodes are known');
+    expect(visibleText(sectionOf(figures))).toContain(
+      'For 1 of 4 targets, the lists of nodes start later than the counts',
+    );
     expect(top(figures)).toContain('known only for a part of the period');
     expect(top(usual)).not.toContain('single nodes');
   });

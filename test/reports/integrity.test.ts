@@ -29,7 +29,7 @@ test('has the words of verify, and each object once', async () => {
   expect(failed).toMatchObject({ status: 'failed', faults: { total: 150 } });
   expect(failed.faults.shown).toHaveLength(100);
   // With findings, the words say less.
-  expect(failed.proven).toContain('apart from what is listed');
+  expect(failed.proven).toContain('except for the listed findings');
   const denied = describeIntegrity(verification, { faults: [], unchecked: [fault('x')] });
   expect(denied.status).toBe('failed');
 });

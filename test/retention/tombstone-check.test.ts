@@ -128,7 +128,7 @@ describe('with given keys, names', () => {
     expect([keysOf(faults), pruned]).toEqual([[keyOf(4), ...rows].sort(), 0]);
     expect(faults).toContainEqual({
       key: keyOf(4),
-      message: 'is not signed, but public keys are given: it allows no part to be missing',
+      message: 'is not signed, but public keys are given: no part of the snapshot may be missing',
       hint: expect.stringContaining('compare the store with a backup'),
     });
   });

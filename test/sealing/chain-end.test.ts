@@ -131,7 +131,7 @@ describe('_head', () => {
       const three = await seal();
       expect(three.manifest.previous).toEqual(named(two));
       expect(three.faults).toMatchObject([
-        { key: head, hint: expect.stringContaining('best witness') },
+        { key: head, hint: expect.stringContaining('best evidence') },
       ]);
       expect((await seal()).faults).toEqual([]);
       expect(await verify()).toEqual([]);

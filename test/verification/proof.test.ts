@@ -55,7 +55,7 @@ const rows: Row[] = [
       `${bytes}, its rows have the number, order, time, account, region, project and verdict that the manifest states`,
     ],
     notProven: [
-      'whether Parquet and NDJSON agree in them, and the counts of values and changes were not checked',
+      'whether they are equal in Parquet and NDJSON, and the counts of values and changes were not checked',
     ],
     never: ['not compared'],
   },
@@ -76,21 +76,21 @@ const rows: Row[] = [
   {
     name: 'a fault',
     proof: { faults: [fault] },
-    proven: [`apart from what is listed, ${bytes}`],
+    proven: [`except for the listed findings, ${bytes}`],
     notProven: [rewrite],
     never: ['consistent in itself'],
   },
   {
     name: 'a fault, with keys and pins: they prove nothing then',
     proof: { faults: [fault], signatures: given, pinned },
-    proven: ['apart from what is listed'],
+    proven: ['except for the listed findings'],
     notProven: [rewrite, 'only in a run without findings'],
     never: ['consistent in itself', signed, 'still in the chain', 'use --public-key'],
   },
   {
     name: 'an object that could not be read',
     proof: { unchecked: [fault], signatures: given },
-    proven: ['apart from what is listed'],
+    proven: ['except for the listed findings'],
     notProven: [rewrite],
     never: ['consistent in itself', signed],
   },
@@ -107,7 +107,7 @@ const rows: Row[] = [
     proven: [bytes, signed, '(10 of 10)', 'only the holder of the private key can rewrite them'],
     notProven: [
       'without a pin, it cannot be excluded that the newest snapshots, or all of a target, were deleted',
-      'A signature does not prove what the holder of the private key wrote, or when',
+      'A signature does not prove that the content is true, or when it was written',
     ],
     never: [rewrite, '_keys/', 'covered'],
   },
@@ -121,7 +121,7 @@ const rows: Row[] = [
   {
     name: 'pins',
     proof: { pinned },
-    proven: [bytes, stillThere, 'nothing up to them was changed or removed since they were pinned'],
+    proven: [bytes, stillThere, 'since then, no manifest up to them was changed or removed'],
     notProven: [
       'a rollback to the pinned manifest or a later one cannot be excluded',
       'Nothing is proven about the time before the first pin was made',
@@ -164,13 +164,13 @@ const rows: Row[] = [
     never: [bytes],
   },
   {
-    name: 'parts for which the time did not suffice',
+    name: 'parts for which there was not enough time',
     proof: {
       notHashed: { parts: 5, since: '2026-11-01T00:00:00.000Z' },
       notReached: ['k', 'l'],
     },
     proven: ['every part of the snapshots from 2026-11-01T00:00:00.000Z on has the bytes'],
-    notProven: ['were not hashed', 'The time did not suffice for 2 of them.'],
+    notProven: ['were not hashed', 'There was not enough time for 2 of them.'],
     never: [bytes],
   },
   {
@@ -203,7 +203,7 @@ const rows: Row[] = [
   {
     name: 'pruned snapshots, with a fault',
     proof: { faults: [fault], pruned: 1, prunedParts: 1, signatures: given },
-    proven: ['apart from what is listed, every part that was not pruned has the bytes'],
+    proven: ['except for the listed findings, every part that was not pruned has the bytes'],
     notProven: ['Rows that were pruned can no longer be checked'],
     never: ['signed the tombstone'],
   },
@@ -223,7 +223,7 @@ const rows: Row[] = [
     name: 'a seal under way',
     proof: { underWay: ['k'], signatures: given },
     proven: [signed],
-    notProven: ['What a seal under way explains is not proven.'],
+    notProven: ['Objects of a seal under way are not proven.'],
     never: [rewrite],
   },
 ];

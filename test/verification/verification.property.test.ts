@@ -421,7 +421,7 @@ describe('other cases', () => {
         expect(faults).toContainEqual({
           key: copy,
           message: expect.stringMatching(/^is the manifest of .*: it was moved or copied here$/),
-          hint: expect.stringContaining('counts for nothing'),
+          hint: expect.stringContaining('cgs-export ignores it'),
         });
       }
     }

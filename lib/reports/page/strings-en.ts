@@ -73,7 +73,7 @@ export const english = {
   leftTargets: '{0} more {0|target is|targets are} not shown: see snapshots.csv.',
 
   completeness: 'Completeness',
-  completenessText: 'Each cell is a day in UTC: what the snapshots of that day prove.',
+  completenessText: 'Each cell is a day in UTC. It shows what the snapshots of that day prove.',
   stateComplete: 'complete',
   statePruned: 'pruned',
   stateFaulty: 'faulty',
@@ -138,12 +138,12 @@ export const english = {
     'Not known for {0} of {1} {1|target|targets}: the rows were pruned or cannot be read. The counts of {0|it|these} are {2} unprotected and {3} offline.',
   atEndOthers: 'Of the other targets, {0} {0|node is|nodes are} unprotected or offline.',
   atEndLate:
-    'For {0} of {1} {1|target|targets}, single nodes are known only from a later snapshot on than the counts: what was before it is in no list.',
+    'For {0} of {1} {1|target|targets}, the lists of nodes start later than the counts: the states of single nodes before that are not known.',
   atEndCsv:
     'Every interval of the period, also those that ended: unprotected.csv ({0} {0|row|rows}).',
   atEndShown: 'The page has the first {0}: those for the longest time.',
   sinceText:
-    'Since: the first complete snapshot since which it is so. “On or before”: no snapshot before it shows whether it was so earlier. “Not known” if neither the rows nor the period show it. Days: until the end of the period.',
+    'Since: the time of the first complete snapshot from which on this state is unchanged. “On or before”: the state can have begun earlier, because there is no earlier snapshot. “Not known”: neither the rows nor the period show it. Days: until the end of the period.',
   nodeList: 'List of unprotected or offline nodes',
   node: 'Node',
   protection: 'Protection status',
@@ -175,9 +175,9 @@ export const english = {
 
   changes: 'Changes',
   changesText:
-    'What complete snapshots show, each compared with the complete one before it. What changed and changed back between two snapshots is not seen.',
+    'The differences between each complete snapshot and the previous one. If a value changes and changes back between two snapshots, this is not visible.',
   changesStates:
-    '“Became unprotected” and “went offline” count nodes that changed while they were listed. Nodes that were so when they were added count as added only.',
+    '“Became unprotected” and “went offline” count nodes that changed while they were listed. Nodes that had this status when they were added count as added only.',
   added: 'Added',
   removed: 'Removed',
   changed: 'Changed',
@@ -236,7 +236,7 @@ export const english = {
   prunedSnapshots: 'Snapshots whose rows may be deleted (tombstones)',
   faultsTitle: 'Faults',
   uncheckedTitle: 'Objects that could not be checked',
-  notReachedTitle: 'Data files for which the time did not suffice',
+  notReachedTitle: 'Data files that were not checked, because there was not enough time',
   object: 'Object',
   finding: 'Finding',
   whatToDo: 'What to do',
@@ -248,11 +248,11 @@ export const english = {
     'The files beside this page are those that belong to it. Run this in the folder of the report:',
   checkManifest: 'The newest manifests have the hashes in “Scope and statement”:',
   checkPrevious:
-    'Each manifest names the hash of the one before it (previous.manifestSha256). This prints the manifests that have another hash, or nothing:',
+    'Each manifest names the hash of the previous one (previous.manifestSha256). This prints the manifests that have another hash, or nothing:',
   checkParts:
     'Each manifest names the hash of its data files (parts[].sha256). This prints the data files of all manifests that have another content, or nothing:',
   checkMissing:
-    'This prints the data files that are missing, or nothing. Those that were pruned are missing too, and left out: a tombstone in _pruned/ names each of them.',
+    'This prints the data files that are missing, or nothing. It does not print pruned files: a tombstone in _pruned/ names each of them.',
   checkSignature:
     'The signature of a manifest is valid. Get the public key from the person who signs, not from the store:',
   checkEvidence:
@@ -264,9 +264,9 @@ export const english = {
 
   limits: 'Limits',
   limitInstant:
-    'A snapshot is not an instant: its rows were read one page after the other, between its start and its seal.',
+    'A snapshot does not show one moment: its rows were read one page after the other, between its start and its seal.',
   limitBetween:
-    'What happens between two snapshots is not seen. A status that changes and changes back between them does not appear.',
+    'Changes between two snapshots are not visible if the status changes back before the next snapshot.',
   limitService:
     'The report shows what the service answered. No check proves that the answer was true, or that a host that is not in the list does not exist.',
   limitDay:
