@@ -53,8 +53,8 @@ def create_parser():
         "commit",
         help="commit every snapshot that is not in the tables yet",
         description="Commits the rows and changes of every complete snapshot that is not in the tables yet, each "
-        "exactly once, and drops the rows that `cgs-export prune` has pruned. Then writes one row per snapshot, also of "
-        "drifted and empty ones, into a third table. Can be run at any time, twice, or twice at the same time.",
+        "exactly once, and drops the rows that `cgs-export prune` has pruned. Then writes one row per snapshot, also "
+        "of drifted and empty ones, into a third table. Can be run at any time, twice, or twice at the same time.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

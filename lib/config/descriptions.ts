@@ -17,18 +17,18 @@ const obs = {
     defaultText: 'the region in an OBS endpoint, else the region of the first target',
   },
   pathStyle: {
-    text: '`true`: the bucket is in the path of each request, as most S3-compatible stores other than OBS need it. `false`: it is in the host name.',
+    text: '`true`: the bucket is in the path of each request. Most S3-compatible stores need this, but OBS does not accept it. `false`: the bucket is in the host name.',
   },
   credentials: {
     text: 'The key that signs requests to the store. OBS does not accept a sign-in with user and password.',
     defaultText: 'those of the first account',
   },
   acl: {
-    text: 'Canned ACL that is sent with every object. Needed if the bucket belongs to another account: without `bucket-owner-full-control` its owner may be unable to read the objects.',
-    defaultText: 'none is sent: the objects belong to the account of the key that writes them',
+    text: 'Canned ACL that is sent with every object. Needed if the bucket belongs to another account: without `bucket-owner-full-control`, the owner of the bucket may have no permission to read the objects.',
+    defaultText: 'no ACL is sent: the objects belong to the account of the key that writes them',
   },
   kmsKeyId: {
-    text: 'KMS key that the store encrypts every object with (SSE-KMS).',
+    text: 'KMS key with which the store encrypts every object (SSE-KMS).',
     defaultText: 'the encryption that the bucket is set to',
   },
 } satisfies Readonly<Record<string, Description>>;
@@ -38,10 +38,10 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
   '': {
     store: { text: 'Where snapshots are stored: in a folder or in a bucket.' },
     mounted: {
-      text: '`true`: the folder of a `file:` store is on a file system that is mounted into the function. Without it a function rejects a `file:` store, because its own file system is lost with its instance, and the quota ledger with it. Has no effect on the command line.',
+      text: '`true`: the folder of a `file:` store is on a file system that is mounted into the function. Without this setting a function rejects a `file:` store: the file system of a function, and the quota ledger on it, is lost when its instance ends. Has no effect on the command line.',
     },
     fileMode: {
-      text: 'Permissions of the files that a store in a folder gets, whatever the umask. Folders can also be entered by all who may read them. Files that exist keep theirs.',
+      text: 'Permissions of new files of a store in a folder, whatever the umask. A folder can be entered by each user who may read it. Existing files keep their permissions.',
     },
     schedule: {
       text: 'How often a snapshot of every target is due, counted from 1970-01-01 00:00 UTC.',
@@ -55,9 +55,11 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     signing: {
       text: 'The key that signs every manifest. Without it manifests are not signed. Commands that only read the store do not need it.',
     },
-    verify: { text: 'Defaults of the commands `verify` and `report`, which does not use `since`.' },
+    verify: {
+      text: 'Defaults of the commands `verify` and `report`. `report` does not use `since`.',
+    },
     retention: {
-      text: 'How long `prune` keeps the rows of snapshots. Changes and manifests are always kept, and so are the newest complete snapshot and everything after it.',
+      text: 'How long `prune` keeps the rows of snapshots. Changes and manifests are always kept. The newest complete snapshot and all later ones are always kept too.',
       defaultText: 'nothing is pruned',
     },
     alerts: {
@@ -68,14 +70,14 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
   },
   quota: {
     requests: {
-      text: 'Requests per window. Fewer leave room for others with the same key or address.',
+      text: 'Requests per window. A lower number leaves requests for other programs with the same key or address.',
     },
     windowSeconds: { text: 'Length of the window in seconds.' },
   },
   obs,
   verify: {
     pins: {
-      text: 'Where `verify` keeps the newest manifest that it has seen of each target. In a function it must be `obs://`, unless `mounted` is true. `verify` reports a fault if one of them is no longer in its chain. Must be outside the store. `--pins` replaces it.',
+      text: 'Where `verify` keeps the pins: the hash of the newest manifest of each target that it has seen. In a function it must be `obs://`, unless `mounted` is true. `verify` reports a fault if a pinned manifest is no longer in its chain. Must be outside the store. `--pins` replaces it.',
       defaultText: 'none: no pins are kept',
     },
     obs: {
@@ -84,7 +86,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     },
     publicKeys: {
       text: 'Public keys that must have signed the newest manifest of every target. Relative file names start at the folder of this file. `serverless package` puts the files into the zips of the functions `verify` and `report`. `--public-key` replaces the list.',
-      defaultText: 'signatures are checked with the keys that the store holds itself',
+      defaultText: 'signatures are checked with the keys in the store',
     },
     since: {
       text: 'Only parts of snapshots from this time on are read and hashed. A date means 00:00 UTC. All manifests are always read. `--since` replaces it.',
@@ -112,7 +114,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       defaultText: 'keeps nothing',
     },
     grace: {
-      text: 'Between the day on which a snapshot is marked as pruned and the day on which its rows are deleted. Tables that name these files can drop them meanwhile.',
+      text: 'Time from the mark that a snapshot is pruned until its rows are deleted. In this time, tables that name these files can drop them.',
       defaultText: '`7d`; `0s` if `all: 0s` is the only rule',
     },
   },
@@ -145,7 +147,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
   },
   'alerts.rules': {
     snapshotFailed: {
-      text: 'The newest attempt to export the target failed, the target is held, or its run was given up. Resolved by the next snapshot.',
+      text: 'The newest attempt to export the target failed, timers do not try the target for some time (held), or its run was given up. Resolved by the next snapshot.',
     },
     unprotectedShareAbove: {
       text: 'More than this share of the nodes of the newest complete snapshot are unprotected.',
@@ -167,7 +169,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
   'accounts.*': {
     name: { text: 'A name of your choice. Every row has it in the column `account`.' },
     credentials: {
-      text: 'What requests to the API are signed with.',
+      text: 'Key or sign-in for requests to the API.',
       defaultText:
         '`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and, for a temporary key, `HUAWEICLOUD_SDK_SECURITY_TOKEN`; in a function without these, its agency',
     },
@@ -214,7 +216,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       defaultText: 'all nodes',
     },
     datasets: {
-      text: 'What is exported, each into a table of its own: `container_nodes`, the nodes; `container_clusters`, the clusters (only for the hss API). A table that has snapshots keeps its dataset.',
+      text: 'What is exported: `container_nodes`, the nodes; `container_clusters`, the clusters (only for the hss API). Each dataset has its own table. A table that has snapshots keeps its dataset.',
     },
     table: {
       text: 'Table that the rows belong to: the first part of every object key. With more than one dataset, the tables are `<table>_<dataset>`.',
@@ -222,7 +224,7 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
     },
   },
   'accounts.*.targets.*.filters': {
-    hostName: { text: 'Host name, sent to the API as it is.' },
+    hostName: { text: 'Host name, sent to the API unchanged.' },
     agentStatus: {
       text: 'Status of the agent. The cgs API knows only not_installed, online and offline.',
     },

@@ -32,7 +32,7 @@ quota: { requests: 5, windowSeconds: 60 }
 # How many days the raw pages of a sealed run are kept.
 keepPagesDays: 7
 
-# What \`cgs-export prune\` keeps. Without it nothing is pruned. Manifests are always kept.
+# What \`cgs-export prune\` keeps. Without this section nothing is pruned. Manifests are always kept.
 # retention: { all: 30d, daily: 90d, weekly: 1y, monthly: 7y, grace: 7d }
 
 # Only for a store that starts with obs://

@@ -274,7 +274,7 @@ export const configSchema = section({
   }),
   mounted: optional(flag, { hint: flagHint, default: false }),
   fileMode: optional(fileMode, {
-    hint: 'Write three octal digits in quotes, as in "0600" (only the owner), "0640" (the group may read) or "0644" (everybody may read). The owner needs 6.',
+    hint: 'Write three octal digits in quotes, as in "0600" (only the owner), "0640" (the group may read) or "0644" (all users may read). The owner needs 6.',
     default: '0600',
   }),
   schedule: optional(schedule, {
