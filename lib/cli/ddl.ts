@@ -27,7 +27,7 @@ export const ddlCommand: CommandDefinition<DdlOptions> = {
   name: 'ddl',
   summary: 'print SQL that makes tables and views of the store in DuckDB, Spark and other engines',
   description:
-    'Prints SQL for an engine: for each table of the store its rows, its changes (_changes), its manifests (_snapshots), the rows of the newest complete snapshots (_latest) and what each snapshot covers (_coverage). They hold all accounts, regions and projects of the table. The SQL can run again. With a configuration file it reads nothing of the store. Sends nothing to the service.',
+    'Prints SQL for an engine: for each table of the store its rows, its changes (_changes), its manifests (_snapshots), the rows of the newest complete snapshots (_latest) and the counts of each snapshot (_coverage). They have all accounts, regions and projects of the table. You can run the SQL again. With a configuration file, `ddl` does not read the store. Sends nothing to the service.',
   addOptions: (command) =>
     command
       .addOption(

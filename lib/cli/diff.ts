@@ -46,7 +46,7 @@ export const diffCommand: CommandDefinition<DiffOptions> = {
   name: 'diff',
   summary: 'show which rows differ between two snapshots of each target',
   description:
-    'Compares two stored snapshots of each target: which rows were added, removed and changed, and how. Without arguments it compares the last two complete snapshots; with one, that snapshot with the last complete one. Sends nothing to the service.',
+    'Compares two stored snapshots of each target: which rows were added, removed and changed, and how. Without arguments it compares the last two complete snapshots; with one argument, that snapshot and the last complete one. Sends nothing to the service.',
   arguments: [
     ['[a]', 'the earlier snapshot: its name, or a time (see below)'],
     ['[b]', 'the later snapshot'],
@@ -64,7 +64,7 @@ export const diffCommand: CommandDefinition<DiffOptions> = {
     'cgs-export diff 2026-11-01 2026-11-24 --table container_nodes',
     'cgs-export diff 20261124T000000Z 20261124T060000Z --store file:./export --format ndjson',
   ],
-  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 12h or 30d. It\nmeans the newest complete snapshot that is not later. A name means that snapshot of any verdict, in\neach target that has it. Two rows differ if a column differs that both snapshots have; snapshot_at,\nfetched_at, verdict, account, first_seen_at and the columns that end in _since are not compared.\nWith --json, only the numbers of changes are printed.',
+  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 12h or 30d. It\nmeans the newest complete snapshot that is not later. A name means that snapshot of any verdict, in\neach target that has it. Two rows differ if a column that both snapshots have differs; snapshot_at,\nfetched_at, verdict, account, first_seen_at and the columns that end in _since are not compared.\nWith --json, only the numbers of changes are printed.',
   run: runDiff,
 };
 

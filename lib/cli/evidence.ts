@@ -36,7 +36,7 @@ export const evidenceCommand: CommandDefinition<EvidenceOptions> = {
   name: 'evidence',
   summary: 'write a zip that proves a snapshot to others',
   description:
-    'Writes one snapshot and what proves it into a zip: its files, its manifest and all later ones, signatures, public keys and tombstones. README in the zip says how to check it with sha256sum and OpenSSL 3, without cgs-export. Everything is checked while it is packed: if something does not match, no zip is written. Sends nothing to the service.',
+    'Writes one snapshot and its proof into a zip: its files, its manifest and all later ones, signatures, public keys and tombstones. README in the zip says how to check it with sha256sum and OpenSSL 3, without cgs-export. Everything is checked while it is packed: if something does not match, no zip is written. Sends nothing to the service.',
   arguments: [['[snapshot]', 'the name of a snapshot, for example 20261124T060000Z']],
   addOptions: (command) =>
     command.option('--out <file>', 'the zip to write; a file that exists is never overwritten'),

@@ -35,7 +35,7 @@ export const historyCommand: CommandDefinition<HistoryOptions> = {
   name: 'history',
   summary: 'list the snapshots and the missed slots of every target',
   description:
-    'Lists the stored snapshots of each target, oldest first: time, age, verdict, rows, unprotected and offline nodes, and how many nodes have each status. Missed slots are listed where a snapshot was due and none is stored. `pruned`: retention has deleted the rows, or will delete them after the grace period; the counts are kept. Reads manifests only. Sends nothing to the service.',
+    'Lists the stored snapshots of each target, oldest first: time, age, verdict, rows, unprotected and offline nodes, and how many nodes have each status. A slot is missed if a snapshot was due and none is stored. `pruned`: retention has deleted the rows, or will delete them after the grace period; the counts are kept. Reads manifests only. Sends nothing to the service.',
   addOptions: (command) =>
     command
       .option('--since <t>', 'only from this time on (default: all); see below')

@@ -28,9 +28,9 @@ import type { StoredTarget } from './stored-targets.ts';
 
 export const nodeCommand: CommandDefinition<ReaderOptions> = {
   name: 'node',
-  summary: 'show the life of one node: when it was listed, and what changed',
+  summary: 'show the history of one node: when it was listed, and what changed',
   description:
-    'Shows one node over all stored history of the picked targets: in which periods it was listed, when its statuses changed and how long each lasted, what else changed, and what it is now. Uses complete snapshots only. Sends nothing to the service.',
+    'Shows the history of one node in all stored snapshots of the selected targets: in which periods it was listed, when its statuses changed and how long each lasted, which other columns changed, and its present row. Uses complete snapshots only. Sends nothing to the service.',
   arguments: [['[node]', 'a host_id, or a host_name that the node has or once had, exactly']],
   addTargetOptions: addReaderOptions,
   writes: 'nothing in the store; a copy of one part in the folder for temporary files',
@@ -40,7 +40,7 @@ export const nodeCommand: CommandDefinition<ReaderOptions> = {
     'cgs-export node 0f6a1c5e-77aa-4b62-9d1f-0a53c9a0f1d2 --account prod',
     "cgs-export node web-1 --store file:./export --json | jq '.nodes[].seen'",
   ],
-  note: 'Every node that ever had the name is shown, each with its host_id. Times are those of snapshots: a\nnode is known to be listed, or to have a status, from the first complete snapshot that shows it.\nBetween snapshots that do not follow from each other, the rows are read; where retention has\ndeleted them, the output says from when on everything is known. A part that is missing or altered\nis an error, exit code 5.',
+  note: 'Every node that ever had the name is shown, each with its host_id. Times are those of snapshots: a\nnode is known to be listed, or to have a status, from the first complete snapshot that shows it.\nIf two snapshots were not compared when they were sealed, their rows are read. If retention\nhas deleted these rows, the output says from when on everything is known. A part that is missing or altered\nis an error, exit code 5.',
   run: runNode,
 };
 

@@ -48,7 +48,7 @@ export const nodesCommand: CommandDefinition<NodesOptions> = {
   name: 'nodes',
   summary: 'list the nodes of the newest complete snapshot of every target',
   description:
-    'Lists the rows of the newest complete snapshot of each target, or with --at of the newest one that is not later. Says which snapshot that is and how old, and warns if newer snapshots drifted or slots were missed since. Sends nothing to the service.',
+    'Lists the rows of the newest complete snapshot of each target, or with --at of the newest one that is not later than that time. Shows the name and the age of the snapshot, and warns if newer snapshots drifted or slots were missed after it. Sends nothing to the service.',
   addOptions: (command) =>
     command
       .option('--at <t>', 'the state at this time (see below)')

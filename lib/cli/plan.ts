@@ -32,7 +32,7 @@ export const planCommand: CommandDefinition<PlanOptions> = {
   name: 'plan',
   summary: 'estimate requests, time and quota use; check the configuration',
   description:
-    'Estimates what a snapshot of every target needs: requests, minutes, and share of the quota: how much of all requests that the quota allows one snapshot per schedule uses. Says whether that fits, in total and for each account alone, and what to do if it does not. Uses the newest size of each list that the store knows: from a snapshot, an open run or an earlier probe. Sends nothing to the service unless --probe is given. Also checks the configuration.',
+    'Estimates the requests and minutes for a snapshot of every target, and the share of the quota: the part of all allowed requests that one snapshot per schedule uses. Says whether the schedule fits the quota, in total and for each account alone, and what to do if it does not fit. Uses the newest size of each list that the store knows: from a snapshot, an open run or an earlier probe. Sends nothing to the service unless --probe is given. Also checks the configuration.',
   addOptions: (command) =>
     command.option('--probe', 'ask the service for the size of every list: one request per target'),
   addTargetOptions,

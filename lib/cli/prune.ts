@@ -31,7 +31,7 @@ export const pruneCommand: CommandDefinition<PruneCommandOptions> = {
   name: 'prune',
   summary: 'delete the rows that the setting retention no longer keeps',
   description:
-    'Deletes the rows and rejects of snapshots that no rule of the setting `retention` keeps. The newest complete snapshot of each target and everything after it are always kept, and so are all manifests and changes. Each pruned snapshot first gets a tombstone under _pruned/; its files are deleted by the first prune after the grace period, so that tables can drop them before. Waits for any other exporter that uses the same store. If it is stopped or killed, run it again.',
+    'Deletes the rows and rejects of snapshots that no rule of the setting `retention` keeps. The newest complete snapshot of each target, all later snapshots, all manifests and all changes are always kept. Each pruned snapshot first gets a tombstone (a record of the deletion) under _pruned/. The first prune after the grace period deletes its files, so tables have time to drop them. Waits for any other exporter that uses the same store. If it is stopped or killed, run it again.',
   addOptions: (command) =>
     command.option('--dry-run', 'show what would be pruned; write and delete nothing'),
   addTargetOptions(command) {

@@ -52,7 +52,7 @@ export const reportCommand: CommandDefinition<ReportOptions> = {
   name: 'report',
   summary: 'write a page and tables for an auditor about a period',
   description:
-    'Writes report.html about the snapshots of a period: which days are complete, how many nodes there were, which were unprotected or offline and since when, what changed, and whether the store is unchanged. The page needs no network and no other file. Beside it are unprotected.csv (how long which node was unprotected or offline), changes.csv, snapshots.csv and report.json (the figures of the page). Verifies the store as `verify --since` does, but writes no pins. With faults the report is written too, and says so at its top. Sends nothing to the service.',
+    'Writes report.html about the snapshots of a period: which days are complete, how many nodes there were, which were unprotected or offline and since when, what changed, and whether the store is unchanged. The page needs no network and no other file. Beside it are unprotected.csv (which nodes were unprotected or offline, and how long), changes.csv, snapshots.csv and report.json (the figures of the page). Verifies the store as `verify --since` does, but writes no pins. If there are faults, the report is still written, and shows them at its top. Sends nothing to the service.',
   addOptions: (command) =>
     command
       .requiredOption('--out <dir>', 'folder for the files; replaces those of an earlier report')

@@ -44,7 +44,7 @@ export const simulateCommand: CommandDefinition<SimulateOptions> = {
   name: 'simulate',
   summary: 'run a local endpoint for CGS/HSS and IAM with made-up nodes',
   description:
-    'Runs a local endpoint for CGS/HSS and IAM with made-up nodes, on 127.0.0.1 only, until it is stopped with ctrl-C. It checks signatures and enforces the quota of each key. On request, it has many accounts and projects, changes the lists between requests and answers with faults.',
+    'Runs a local endpoint for CGS/HSS and IAM with made-up nodes, on 127.0.0.1 only, until it is stopped with ctrl-C. It checks signatures and enforces the quota of each key. With options, it has many accounts and projects, changes the lists between requests and answers with faults.',
   addOptions,
   configHelp: 'accepted but not used: the endpoint has no configuration',
   writes: 'nothing, or the file of --write-config',

@@ -63,7 +63,7 @@ export const statusCommand: CommandDefinition<StatusOptions> = {
     "cgs-export status --json | jq '.targets[] | select((.last.ageSeconds // 1e9) > 86400)'",
     'cgs-export status --format prometheus > /var/lib/node_exporter/cgs_export.prom',
   ],
-  note: 'State: `due`: a slot has begun since the newest snapshot. `open … collecting`: a run reads the\nlist; `judging`, `sealing`: it has read all pages. `up to date`: none of these.\n\nA target needs attention if it was never sealed, if its newest snapshot drifted, is older than\n2 schedules or is named after the present, if it is held, if its run was abandoned, or if one\nof its objects cannot be read. A missed slot alone is not a problem.',
+  note: 'State: `due`: a slot has begun since the newest snapshot. `open … collecting`: a run reads the\nlist; `judging`, `sealing`: it has read all pages. `up to date`: none of these.\n\nA target needs attention if it was never sealed, if its newest snapshot drifted, is older than\n2 schedules or has a name in the future, if it is held, if its run was abandoned, or if one\nof its objects cannot be read. A missed slot alone is not a problem.',
   run: runStatus,
 };
 

@@ -28,7 +28,7 @@ export const verifyCommand: CommandDefinition<VerifyCommandOptions> = {
   name: 'verify',
   summary: 'check that every stored snapshot is unchanged',
   description:
-    'Reads every object that a manifest names, and compares its hash and its rows with the manifest; checks that the manifests of each target form an unbroken chain, that _head and _latest point to its end, and that data directories hold nothing else; checks the signatures of manifests. --public-key and --pins also exclude that the whole store was rewritten or set back. Always checks the whole store. With --store it reads no configuration file, and needs a key only for obs://.',
+    'Reads every object that is in a manifest, and compares its hash and its rows with the manifest. Checks that the manifests of each target form an unbroken chain, that _head and _latest point to the end of the chain, and that data directories have no other objects. Checks the signatures of manifests. With --public-key and --pins it also finds a store that was rewritten or set back to an earlier state. Always checks the whole store. With --store it reads no configuration file, and needs a key only for obs://.',
   addOptions: (command) =>
     command
       .option(
