@@ -40,7 +40,7 @@ export const nodeCommand: CommandDefinition<ReaderOptions> = {
     'cgs-export node 0f6a1c5e-77aa-4b62-9d1f-0a53c9a0f1d2 --account prod',
     "cgs-export node web-1 --store file:./export --json | jq '.nodes[].seen'",
   ],
-  note: 'Every node that ever had the name is shown, each with its host_id. Times are those of snapshots: a\nnode is known to be listed, or to have a status, from the first complete snapshot that shows it.\nIf two snapshots were not compared when they were sealed, their rows are read. If retention\nhas deleted these rows, the output says from when on everything is known. A part that is missing or altered\nis an error, exit code 5.',
+  note: 'Every node that ever had the name is shown, each with its host_id. Times are those of snapshots: a\nnode is known to be listed, or to have a status, from the first complete snapshot that shows it.\nIf two snapshots were not compared when they were sealed, their rows are read. If retention\nhas deleted these rows, the output says from when on everything is known. A part that is missing\nor altered is an error, exit code 5.',
   run: runNode,
 };
 

@@ -52,7 +52,7 @@ test('an alert leaves the queue once every destination has it', () => {
   ]);
 });
 
-test('a refusal holds a destination for 15 minutes, doubling to 6 hours; a time from a clock ahead is void', () => {
+test('a refusal holds a destination for 15 minutes, doubling to 6 hours; a time from a clock that is ahead is ignored', () => {
   const state = emptyAlertState();
   const minutesMs = 60_000;
   noteRefusal(state, 'smn', 0);

@@ -149,7 +149,7 @@ test('staleAfter fires once a snapshot is older, and ends with the next one; it 
   ]);
 });
 
-test('nodeGone and onSnapshot are events of one snapshot; no node is named where nothing was compared', () => {
+test('nodeGone and onSnapshot are events of one snapshot; no node is named if the snapshot was not compared', () => {
   const gone = { count: 120, nodes: [{ hostId: 'h1', hostName: 'web-1' }] };
   const rules = { nodeGone: true, onSnapshot: true };
   const { texts, all } = judgeSteps(rules, [sealed(20), sealed(21, {}, gone)]);

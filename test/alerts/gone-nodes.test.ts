@@ -43,7 +43,7 @@ test('names at most 100, by id, and counts all; long names are cut', async () =>
   expect(await read(first)).toBeNull();
 });
 
-test('nothing is gone if nodes only come', async () => {
+test('no node is gone if nodes were only added', async () => {
   const { read } = await sealTwo(10, 0);
   expect(await read()).toBeNull();
 });

@@ -191,7 +191,7 @@ test('an alert that is refused does not keep the next ones back; three refusals 
   expect(world.timeouts).toHaveLength(3);
 });
 
-test('a key that SMN refuses is left alone for 15 minutes, because five refusals lock it; an export tries at once', async () => {
+test('a key that SMN refuses is not used for 15 minutes, because five refusals lock it; an export tries at once', async () => {
   const world = createWorld();
   await world.seal();
   await world.note();
@@ -389,7 +389,7 @@ test('targets and destinations that left the configuration are forgotten', async
   expect(await world.state()).toMatchObject({ targets: {}, queue: [] });
 });
 
-test('nothing that fails here is thrown', async () => {
+test('no failure of alerts is thrown', async () => {
   const world = createWorld();
   await world.seal();
   const broken = async () => {

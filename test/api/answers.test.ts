@@ -147,7 +147,7 @@ describe('an error in the body of a 200', () => {
     [{ error_code: 0, error_msg: '' }],
     [[]],
     [null],
-  ])('%j states none', (body) => {
+  ])('%j states no wait', (body) => {
     expect(stated(body)).toBeNull();
   });
 });

@@ -28,7 +28,7 @@ async function check(schedule: Partial<Schedule>) {
   return checkHolds(store, targets);
 }
 
-test('without a hold there is one line', async () => {
+test('prints one line if no key and no target is held', async () => {
   expect(await check({})).toMatchObject([{ check: 'hold', status: 'ok' }]);
   const empty = createMemoryStore({ nowMs: () => nowMs });
   expect(await checkHolds(empty, targets)).toMatchObject([{ check: 'hold', status: 'ok' }]);
@@ -62,7 +62,7 @@ test('a held target is named', async () => {
   ]);
 });
 
-test('a hold that has ended is none', async () => {
+test('a hold that has ended is not shown', async () => {
   const checks = await check({ holds: { key1: { failures: 1, untilMs: nowMs - 1, failure } } });
   expect(checks).toMatchObject([{ status: 'ok' }]);
 });

@@ -36,7 +36,7 @@ async function invoke(prune: Prune | null, more: Partial<InvocationTools> = {}) 
 
 const withErrors = (...errors: ExportError[]) => invoke(async () => ({ ...nothing, errors }));
 
-test('without `retention` there is nothing to do, and that is not a fault', async () => {
+test('does nothing without `retention`, and reports no fault', async () => {
   const { json, alert } = await invoke(null);
   expect([json.status, alert]).toEqual(['idle', null]);
 });

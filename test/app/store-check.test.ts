@@ -44,7 +44,7 @@ test('a good store passes every check and has no object afterwards', async () =>
   expect([...store.dump().keys()]).toEqual([]);
 });
 
-test('without a write, nothing else is tried', async () => {
+test('if the write fails, no other check is tried', async () => {
   const checks = await check(deny('put'));
   expect(statusesOf(checks)).toMatchObject({ 'store-write': 'failed', 'store-delete': 'skipped' });
   expect(checks.filter(({ status }) => status === 'failed')).toHaveLength(1);
@@ -118,12 +118,12 @@ test('deletes what an earlier doctor left, but not what a running one uses', asy
   expect([...store.dump().keys()]).toEqual([`${doctorPrefix}young`]);
 });
 
-test('passes on what is not a fault of the store', async () => {
+test('throws errors that are not faults of the store', async () => {
   const broken = { ...openMemory(), put: () => Promise.reject(new TypeError('a bug')) };
   await expect(checkStore(broken, { clock, random, folder: null })).rejects.toThrow('a bug');
 });
 
-test('looks at who has access to a folder', async () => {
+test('checks which users have access to a folder', async () => {
   const root = mkdtempSync(join(tmpdir(), 'cgs-check-'));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
   const store = openFileStore({ root, clock: systemClock });

@@ -31,7 +31,7 @@ const ddl = (cwd: string, ...args: string[]) =>
   call(['ddl', '--engine', 'duckdb', ...args], { cwd });
 
 describe('with --store', () => {
-  test('prints SQL for all stored tables that DuckDB runs as it is, and nothing else', async () => {
+  test('prints only SQL, for all stored tables, which DuckDB runs without an edit', async () => {
     const cwd = createLake("it's here");
     const { code, runtime } = await ddl(cwd, '--store', "file:./it's here");
     expect([code, runtime.err()]).toEqual([0, '']);

@@ -131,7 +131,7 @@ describe('a failure', () => {
     expect(runtime.err()).toContain('secret key');
   });
 
-  test('that no log line has shown is printed at the end', async () => {
+  test('that is not in any log line is printed at the end', async () => {
     const simulator = await simulate();
     simulator.stop();
     const args = ['tick', '--log-level', 'error', ...flagsFor(simulator), '--time-limit', '5'];

@@ -70,7 +70,7 @@ test('--out writes both keys to a new folder, the private one only for its owner
 });
 
 test.each(['signing-private.pem', 'signing-public.pem'])(
-  '--out overwrites nothing, and leaves no half pair: %s exists',
+  '--out overwrites no file, and does not leave one key alone: %s exists',
   async (name) => {
     const cwd = createFolder();
     writeFileSync(join(cwd, name), 'mine');

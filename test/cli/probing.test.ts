@@ -48,7 +48,7 @@ test('keeps what it has learned if it is stopped, and asks for the rest when it 
   expect(simulator.stats().nodeRequests).toBe(3);
 });
 
-test('the time left follows the slower one: the quota, or what the requests took so far', () => {
+test('the time left follows the slower of the quota and the measured time of the requests', () => {
   const targets = Array.from({ length: 200 }, (_, index) => {
     return { account: `a${index}`, table: 'container_nodes', region: 'cn-south-4' };
   });

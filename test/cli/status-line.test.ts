@@ -39,7 +39,7 @@ test('prints whole lines above the status line', () => {
   expect(screenOf(writes)).toEqual(['first', 'second', 'third', '']);
 });
 
-test('writes nothing when nothing changes', () => {
+test('does not write if the line does not change', () => {
   const writes: string[] = [];
   const line = createStatusLine((text) => writes.push(text));
   line.hide();

@@ -72,7 +72,7 @@ test('pauses with exit code 0 when the quota is used, without waiting for the ne
   expect(performance.now() - startMs).toBeLessThan(5_000);
 });
 
-test('says whose run is open and until when it waits', async () => {
+test('names the target of the open run, and until when it waits', async () => {
   const simulator = await simulate({ nodes: 700 });
   const options = { cwd: createFolder(), env: keyOf(simulator) };
   const quota = ['--quota-requests', '2', '--quota-window-seconds', '60', '--account', 'prod'];

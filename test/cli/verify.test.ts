@@ -125,7 +125,7 @@ describe('reports a fault with exit code 5', () => {
   });
 });
 
-describe('an object that no manifest names', () => {
+describe('an object that is not in any manifest', () => {
   test('is listed, and no fault outside the data directories', async () => {
     const { cwd } = await exportSome();
     writeFileSync(join(cwd, 'lake', 'stray.txt'), 'x');
@@ -174,7 +174,7 @@ accounts:
   });
 });
 
-test('lists nothing that plan --probe has stored or a killed doctor has left', async () => {
+test('does not list objects that plan --probe stored or a killed doctor left', async () => {
   const { cwd, env, flags } = await exportSome();
   expect((await call(['plan', '--probe', ...flags], { cwd, env })).code).toBe(0);
   mkdirSync(join(cwd, 'lake/_runs/_doctor'));
@@ -253,7 +253,7 @@ describe('a folder that may not be listed', () => {
       ['_runs', []],
       ['container_nodes', ['.parquet']],
     ]),
-  )('hides no fault and makes none: %s', async (name, notRead) => {
+  )('neither hides a fault nor adds one: %s', async (name, notRead) => {
     const { cwd } = await exportSome(2);
     expect((await call([...verify, '--pins', 'pins.jsonl'], { cwd })).code).toBe(0);
     const part = findFile(join(cwd, 'lake', 'container_nodes_ndjson'), '.gz');

@@ -89,7 +89,7 @@ accounts:
     targets: [{ region: cn-north-4 }, { region: 7 }, { region: cn-east-3 }]
 ${more}`;
 
-  test('are everything if there is no fault', async () => {
+  test('are the whole configuration if there is no fault', async () => {
     const { targets, paths } = await loadParts(minimal);
     expect({ targets, paths }).toEqual({ targets: ['accounts.0.targets.0'], paths: [] });
   });
@@ -108,19 +108,19 @@ ${more}`;
     ['the quota', twoAccounts('quota: { requests: 0 }')],
     ['the account that lends its key to the store', twoAccounts('', 'store: obs://bucket')],
     ['the text', 'store: ['],
-  ])('are nothing with a fault in %s', async (_name, text) => {
+  ])('are empty with a fault in %s', async (_name, text) => {
     const { config, paths } = await loadParts(text);
     expect(config).toBeNull();
     expect(paths.length).toBeGreaterThan(0);
   });
 
-  test('are nothing with a fault of the environment', async () => {
+  test('are empty with a fault of the environment', async () => {
     const { config, paths } = await loadParts(minimal, { ...key, HTTPS_PROXY: 'ftp://proxy' });
     expect(config).toBeNull();
     expect(paths).toEqual(['HTTPS_PROXY']);
   });
 
-  test('are nothing without a file', async () => {
+  test('are empty without a file', async () => {
     const parts = await loadValidParts({ env: key, cwd: join(folder, 'nowhere') });
     expect(parts).toMatchObject({ config: null, issues: [{ path: '' }] });
   });

@@ -61,7 +61,7 @@ describe('an id of another form', () => {
     },
   );
 
-  test('is none on other hosts, and none for a command that only reads the store', async () => {
+  test('is not a fault on other hosts, nor for a command that only reads the store', async () => {
     expect(await warningsOf('{ region: x, projectId: a, endpoint: "http://[::1]:1" }')).toEqual([]);
     const proxy = '{ region: x, projectId: a, endpoint: "https://hss.example.com" }';
     expect(await warningsOf(proxy)).toEqual([]);

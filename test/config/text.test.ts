@@ -121,7 +121,7 @@ accounts:
     ]);
   });
 
-  test('takes an empty security token for none, and rejects other empty values', async () => {
+  test('accepts an empty security token as a missing one, and rejects other empty values', async () => {
     const text = (value: string) => minimal.replace('targets', `credentials: ${value}, targets`);
     const env = { AK: 'a', SK: 's', EMPTY: '' };
     const config = await load(text('{ ak: ${AK}, sk: ${SK}, securityToken: ${EMPTY} }'), env);

@@ -34,6 +34,6 @@ test('no age leads to a time that Date cannot hold', () => {
 test.each([
   ...['', ' ', '30', 'd', '-1d', '1.5d', '30D', '2026-13-01', '2026-02-30', '2027-02-29'],
   ...['2026-11-1', '2026-11-01T06:30', '2026-11-01T25:00Z', '2026-11-01 06:30Z', 'yesterday'],
-])('%j is none', (text) => {
+])('%j is not valid', (text) => {
   expect(parseTime(text, nowMs)).toBeNull();
 });

@@ -50,7 +50,7 @@ test('the function finds every file of the zip, also those from outside the fold
   expect(keys.map(({ keyId }) => keyId)).toEqual(ids);
 });
 
-test('text, variables and what is not a list of texts need no file', async () => {
+test('text, variables and values that are not lists of texts need no file', async () => {
   expect(await collect([pems[0] ?? '', '${AUDITOR}'])).toEqual([]);
   for (const more of ['verify: {}', 'verify: { publicKeys: a.pem }', 'verify: 1', '']) {
     expect(await collectPublicKeys(`store: x\n${more}`, 'cgs-export.yml', folder)).toEqual([]);

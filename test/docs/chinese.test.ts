@@ -87,17 +87,20 @@ describe('the terms', () => {
     expect(terms.filter(({ term }) => findTexts(term).length > 0).length).toBeGreaterThan(30);
   });
 
-  test.each(terms.filter(({ not }) => not.length > 0))('$term is none of $not', ({ not }) => {
-    const words = terms.map(({ word }) => word).sort((a, b) => b.length - a.length);
-    const found = pairs.flatMap(({ where, chinese: text }) => {
-      const rest = ['企业主机安全', ...words].reduce(
-        (left, word) => (not.includes(word) ? left : left.replaceAll(word, '…')),
-        text,
-      );
-      return not.filter((word) => rest.includes(word)).map((word) => `${where}: ${word}`);
-    });
-    expect(found).toEqual([]);
-  });
+  test.each(terms.filter(({ not }) => not.length > 0))(
+    '$term is not translated as $not',
+    ({ not }) => {
+      const words = terms.map(({ word }) => word).sort((a, b) => b.length - a.length);
+      const found = pairs.flatMap(({ where, chinese: text }) => {
+        const rest = ['企业主机安全', ...words].reduce(
+          (left, word) => (not.includes(word) ? left : left.replaceAll(word, '…')),
+          text,
+        );
+        return not.filter((word) => rest.includes(word)).map((word) => `${where}: ${word}`);
+      });
+      expect(found).toEqual([]);
+    },
+  );
 });
 
 test('a status is shown with the word of its table, and with no word otherwise', () => {

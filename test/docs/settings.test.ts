@@ -73,7 +73,7 @@ describe('YAML blocks', () => {
     expect(parse(text)).toBeNull();
   });
 
-  test('each has one of these kinds', () => {
+  test('each value has one of these kinds', () => {
     const kinds = ['config', 'file=cgs-export.yml', 'lines=accounts.0', 'faults', 'comment'];
     // Checked by promtool: test/engines/monitoring.engines.ts.
     kinds.push('file=cgs-export.rules.yml');

@@ -421,7 +421,7 @@ describe.concurrent('a damaged or unusable store', () => {
     },
   );
 
-  test('foreign objects among ledger, lease and manifests stop no export; verify lists them', async () => {
+  test('foreign objects among ledger, lease and manifests do not stop an export; verify lists them', async () => {
     const { endpoint, cwd: from } = await sealed;
     const cwd = createFolder();
     cpSync(from, cwd, { recursive: true });

@@ -360,7 +360,7 @@ find . -type f ! -path ./SHA256SUMS | sed 's|^\\./||' | LC_ALL=C sort | xargs sh
   });
 });
 
-describe('no zip is written, and none is left half', () => {
+describe('no zip is written, and no incomplete zip is left', () => {
   /** A copy of the store, so that it can be damaged. */
   function copyStore(): string {
     const cwd = createFolder();

@@ -38,7 +38,7 @@ describe.each(engines)('%s', (engine, dialect) => {
     expect(wrong.filter((one) => one !== null)).toEqual([]);
   });
 
-  test('reads clusters with times and numbers at their limits, and ignores what is not a manifest', async () => {
+  test('reads clusters with times and numbers at their limits, and ignores objects that are not manifests', async () => {
     const folder = temp.path(`clusters-${engine}`);
     await writeClusterLake(folder);
     const { statements } = writeLakeScript(dialect, [clustersTable], folder);
@@ -47,7 +47,7 @@ describe.each(engines)('%s', (engine, dialect) => {
     expect(answers.map(({ rows }) => rows)).toEqual(clusterQuestions.map(({ rows }) => rows));
   });
 
-  test('shows no changes as long as none are stored', () => {
+  test('shows no changes if there is no part with changes', () => {
     const unchanged = temp.path(`unchanged-${engine}`);
     cpSync(lake, unchanged, { recursive: true });
     rmSync(join(unchanged, 'container_nodes_changes'), { recursive: true });

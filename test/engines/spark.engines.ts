@@ -163,7 +163,7 @@ describe('Spark', () => {
     }
   });
 
-  test('reads clusters with times and numbers at their limits, and ignores what is not a manifest', async () => {
+  test('reads clusters with times and numbers at their limits, and ignores objects that are not manifests', async () => {
     await useDatabase('clusters');
     const folder = temp.path('clusters');
     await writeClusterLake(folder);

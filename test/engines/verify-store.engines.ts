@@ -88,7 +88,7 @@ const damages: [string, (objects: Objects) => string][] = [
     'a tombstone without its manifest',
     (o) => add(o, '_pruned/t/rgn=r/prj=p/20261010T060000Z.json'),
   ],
-  ['an object that no manifest names', (o) => add(o, 'web_nodes/dt=2026-10-01/stray.parquet')],
+  ['an object that is not in any manifest', (o) => add(o, 'web_nodes/dt=2026-10-01/stray.parquet')],
   ['a target that is deleted, and pinned', removeTarget],
 ];
 

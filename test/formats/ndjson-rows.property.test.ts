@@ -89,7 +89,7 @@ describe('refuses', () => {
     { name: 'm', type: 'int64' },
   ];
   const good = '{"key":"a","at":"2026-11-24T06:00:00.000Z","n":1,"b":true,"m":-2}\n';
-  test('nothing of a good line', async () => {
+  test('no part of a good line', async () => {
     const { rows } = await readAll(gzipSync(good), wanted);
     expect(rows).toEqual([['a', Date.UTC(2026, 10, 24, 6), 1, true, '-2']]);
   });

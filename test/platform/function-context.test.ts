@@ -48,7 +48,7 @@ describe("the agency's key", () => {
   });
 });
 
-describe('what is not a context of FunctionGraph', () => {
+describe('a value that is not a context of FunctionGraph', () => {
   const timeLeft = { getRemainingTimeInMilliSeconds: () => 60_000 };
 
   test.each<[string, unknown, string]>([

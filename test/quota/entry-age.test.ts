@@ -40,7 +40,7 @@ describe('an entry of this boot', () => {
     expect(ageOf(stamp, readerOf({ clock: 'server' }))).toBe(1_234);
   });
 
-  test('whose time is still to come is judged like one of another boot: the machine was resumed from an image', () => {
+  test('with a time in the future is handled like an entry of another boot: the machine was resumed from an image', () => {
     const stamp = stampOf('aaaaaaaaaaaa', nowMs - 7_000, 11 * hourMs);
     expect(ageOf(stamp, readerOf())).toBe(7_000);
   });

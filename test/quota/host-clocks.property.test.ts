@@ -54,7 +54,7 @@ const seeds = countCases(300);
 const fewSeeds = countCases(100);
 const manySeeds = countCases(400);
 
-describe('the quota holds in real time, and no exporter is blocked for longer', () => {
+describe('the quota holds in real time, and no exporter is blocked for too long', () => {
   test(`on a disk of one host whose clock jumps by up to a year, for ${seeds} seeds`, async () => {
     let events = 0;
     for (let seed = 1; seed <= seeds; seed += 1) {

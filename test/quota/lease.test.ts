@@ -235,7 +235,7 @@ describe('on files', () => {
   });
 });
 
-describe('on files, whatever the clocks do', () => {
+describe('on files, even if clocks are wrong', () => {
   const yearMs = 365 * 86_400_000;
 
   /** Two hosts, each with its own clocks, and a folder that is stamped by the clock of a file server or of `writer`. */

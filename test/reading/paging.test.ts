@@ -44,7 +44,7 @@ describe('a list that does not move', () => {
 
 describe('a stated total that is', () => {
   test.each([200, 399, 598, 797, 0, 1, 999])(
-    'too small, %i of 1,000, ends no pass: the list is read to its end',
+    'too small, %i of 1,000, does not end a pass: the list is read to its end',
     (totalNum) => {
       const { read, verdict, passes, requests } = readQuiet(nodes(1_000), { limit: 200, totalNum });
       expect([read.size, verdict, passes]).toEqual([1_000, 'complete', 1]);

@@ -32,7 +32,7 @@ test('the slots of a gap are as far apart as its ends say', () => {
   ]);
 });
 
-test('on a day without a complete snapshot, a target counts with its newest one before, and before its first with none', () => {
+test('on a day without a complete snapshot, a target counts with its newest earlier one, and before its first one it does not count', () => {
   const dates = ['2026-11-01', '2026-11-02', '2026-11-03'];
   const totals = openDayTotals(dates);
   const toDays = (nodes: readonly (number | null)[]) =>

@@ -8,7 +8,7 @@ import { createReportWorld } from './report-world.ts';
 const fault = (key: string) => ({ key, message: 'was altered', hint: 'Restore it.' });
 const nothing = { faults: [], unchecked: [] };
 
-test('without a verification nothing is proven; faults that were found all the same are said', () => {
+test('without a verification nothing is proven; faults that were found are still shown', () => {
   const skipped = describeIntegrity(null, mergeFindings(null, nothing));
   expect(skipped).toMatchObject({ status: 'notVerified', proven: null, notProven: null });
   const found = mergeFindings(null, { faults: [fault('a'), fault('a')], unchecked: [] });

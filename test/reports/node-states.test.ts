@@ -7,7 +7,7 @@ const safe: NodeState = { hostName: 'web', protectStatus: 'opened', agentStatus:
 const open: NodeState = { ...safe, protectStatus: 'closed' };
 const bad: NodeState = { ...open, agentStatus: 'offline' };
 
-test('an interval is from the first snapshot in which a node is so to the first one in which it is not', () => {
+test('an interval goes from the first snapshot in which a node has the state to the first one in which it does not have it', () => {
   const states = openNodeStates();
   states.begin('a', safe);
   states.setBefore('3', 'a', open);
@@ -19,7 +19,7 @@ test('an interval is from the first snapshot in which a node is so to the first 
   expect(states.take()).toEqual([]);
 });
 
-test('a node that is both has two intervals, and one that is still so has no end', () => {
+test('a node with both states has two intervals, and an interval that has not ended has no end', () => {
   const states = openNodeStates();
   states.begin('a', bad);
   states.setBefore('2', 'a', { ...open, hostName: 'old name' });

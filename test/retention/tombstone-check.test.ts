@@ -161,7 +161,7 @@ describe('with given keys, names', () => {
 
 type World = Awaited<ReturnType<typeof createWorld>>;
 
-describe('a tombstone never excuses rows of snapshot 4', () => {
+describe('a tombstone never makes missing rows of snapshot 4 acceptable', () => {
   const edit = async (
     { store, read, keyOf, signatureOf }: World,
     change: (t: object) => object,
@@ -296,7 +296,7 @@ describe('a tombstone never excuses rows of snapshot 4', () => {
   });
 });
 
-describe('never excuses', () => {
+describe('is never accepted for', () => {
   test.each([
     ['the newest complete snapshot', 1],
     ['a later one', 0],
@@ -435,7 +435,7 @@ describe('with pruned snapshots', () => {
     });
   });
 
-  test('--manifests-only reads no part, and finds rows that no tombstone excuses', async () => {
+  test('--manifests-only reads no part, and finds missing rows without an accepted tombstone', async () => {
     const { prune, verify, deleteRows } = await createWorld();
     await prune();
     const options = { ...given, hashSinceMs: Number.POSITIVE_INFINITY };
@@ -466,7 +466,7 @@ describe('with pruned snapshots', () => {
   });
 });
 
-test('an object in the place of a pruned part that is none of its bytes is a fault', async () => {
+test('an object with other bytes in the place of a pruned part is a fault', async () => {
   const { prune, verify, store, sealedOf } = await createWorld();
   await prune();
   const rows = sealedOf(4).manifest.parts.find(isPrunable);

@@ -385,7 +385,7 @@ describe('timer', () => {
     expect(codes.filter((code) => code === 'RUN_ABANDONED')).toHaveLength(1);
   });
 
-  test('pauses on faults that pass by themselves, and holds off after the fifth in a row', async () => {
+  test('pauses on temporary faults, and holds off after the fifth in a row', async () => {
     const world = createTestExporter({ ids: nodes(1_000) });
     world.endpoint.beforeAnswer = (index) => {
       if (index < 3) throw new TransientError('UNAVAILABLE', '503', 'wait');
@@ -802,7 +802,7 @@ describe('one run while the clock of the store was ahead, and right again', () =
   );
 
   test.each(aheads)(
-    'by %d ms: a hold of that time is void, and the timer tries again',
+    'by %d ms: a hold from that time is ignored, and the timer tries again',
     async (aheadMs) => {
       const world = createTestExporter();
       world.clock.step(aheadMs);

@@ -190,14 +190,14 @@ test('an error of the store as a whole ends with the error, and what was done is
 describe('targets', () => {
   const other = { ...someTarget, projectId: 'p2' };
 
-  test('that the configuration does not cover are named and left alone', async () => {
+  test('that the configuration does not cover are named and not pruned', async () => {
     const { prune, prunable } = await createPruningWorld({ histories: [{}, { target: other }] });
     const result = await prune();
     expect(result).toMatchObject({ notCovered: [other], targets: [{ projectId: 'p1' }] });
     expect(prunable().filter((key) => key.includes('prj=p2'))).toHaveLength(18);
   });
 
-  test('that are not picked are left alone; a pick that throws ends before any write', async () => {
+  test('that are not selected are not pruned; a selection that throws ends before any write', async () => {
     const { prune, prunable } = await createPruningWorld({ histories: [{}, { target: other }] });
     const targets = [someTarget, other];
     const failed = await prune({

@@ -403,7 +403,7 @@ describe('evidence', () => {
     });
   });
 
-  test('a total that is too small ends nothing, and progress never exceeds its total', async () => {
+  test('a total that is too small does not end the run, and progress never exceeds its total', async () => {
     const run = createRun(1_000);
     const outcome = await run.advance(run.start, { source: stating(-601, run) });
     if (outcome.kind !== 'sealed') throw new Error(outcome.kind);

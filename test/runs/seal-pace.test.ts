@@ -115,7 +115,7 @@ describe('what the last attempt has measured', () => {
     expect(checkPace(raised.ports, raised.checkpoint)).toBeNull();
   });
 
-  test('tells nothing about another memory size', () => {
+  test('does not predict the time for another memory size', () => {
     const { ports, checkpoint } = createSeal(900_000, pace, 512);
     expect(checkPace(ports, checkpoint)).toBeNull();
     expect(estimateSealMs(ports, checkpoint)).toBe(502_000);

@@ -212,7 +212,7 @@ describe('problems', () => {
     expect(kindsOf(await statusOf(world))).toEqual([]);
   });
 
-  test('a name more than 24 hours ahead is named, although it counts for nothing', async () => {
+  test('a name more than 24 hours ahead is shown, although the snapshot is ignored', async () => {
     const world = createTestExporter({ ids: ['a'] });
     world.clock.step(400 * dayMs);
     await world.exportNow();
@@ -449,7 +449,7 @@ describe('a damaged object', () => {
   });
 });
 
-test('shows a target whose project IAM does not tell as held, with the reason', async () => {
+test('shows a target as held, with the reason, if IAM does not return its project id', async () => {
   const world = createTestExporter();
   const error = new ProtocolError('NO_PROJECT_ID', 'not an id', 'set projectId');
   const target = world.createTarget({

@@ -367,7 +367,7 @@ describe('a base that cannot be used', () => {
     );
   });
 
-  test('because it is lost, with a tombstone that is not one of it: is reported', async () => {
+  test('because it is lost, with a tombstone of another snapshot: is reported', async () => {
     const world = createWorld();
     const base = await world.seal(['a']);
     await world.store.delete(findPart(base.manifest).key);

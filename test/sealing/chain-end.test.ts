@@ -295,7 +295,7 @@ test('an unreadable _latest is reported, and written again', async () => {
 
 describe('a manifest under a name that is not its own', () => {
   test.each(['20991231T000000Z', '20261124T150000Z'])(
-    'counts for nothing: copied to %s, it stops nothing and stays a fault',
+    'is ignored: copied to %s, it does not stop an export, and stays a fault',
     async (name) => {
       const { store, seal, two, bytesOf, verify } = await createWorld();
       await store.put(keyOf(name), bytesOf(keyOf(second)));

@@ -72,7 +72,7 @@ test.each(['missing', 'altered'])('a signature that is %s is reported once', asy
   expect((await seal(own)).faults).toEqual([]);
 });
 
-test('a signature that may not be read stops no seal', async () => {
+test('a signature that cannot be read does not stop a seal', async () => {
   const { store, seal } = createWorld();
   await seal(own);
   const { faults } = await seal(own, {

@@ -483,7 +483,7 @@ describe('signatures', () => {
     expect(store.dump().has(signature)).toBe(true);
   });
 
-  test('a damaged seal record may hide a signature: without a key none is left', async () => {
+  test('a damaged seal record may hide a signature: without a key no signature is left', async () => {
     const { clock, store, ports, run } = await killBefore('put', /^_manifests/);
     const recordKey = sealRecordKey(someTarget, first, run.checkpoint.run);
     await store.put(recordKey, Buffer.from('damaged'));

@@ -97,7 +97,7 @@ describe('working state of runs', () => {
   });
 });
 
-describe('parts that no manifest names', () => {
+describe('parts that are not in any manifest', () => {
   const hash = '0123456789abcdef';
 
   /** Seals a run up to the point where its parts are written, and stops there. */

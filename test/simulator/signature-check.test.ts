@@ -198,7 +198,7 @@ describe('rejects', () => {
     }
   });
 
-  test('a temporary key whose token is missing, different or not signed', () => {
+  test('a temporary key with a token that is missing, different or not signed', () => {
     expect(check(signed(), 'T')).toEqual({ ok: true, ak });
     expect(check(signed(), 'other')).toMatchObject({ ok: false, ak });
     const unsigned = signWithVendor({});

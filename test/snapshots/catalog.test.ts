@@ -41,7 +41,7 @@ describe('the newest snapshot', () => {
     expect(await findNewest(recorded, { ...someTarget, projectId: 'p2' })).toBeNull();
   });
 
-  test('is none that is damaged, copied from another name, or named after tomorrow', async () => {
+  test('is never a manifest that is damaged, copied from another name, or named after tomorrow', async () => {
     const { recorded, store, sealed, clock } = await seal({ snapshot: first, pages: [many] });
     const bytes = store.dump().get(sealed.manifestKey)?.bytes ?? new Uint8Array();
     await store.put(manifestKey(someTarget, second), bytes);

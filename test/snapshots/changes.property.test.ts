@@ -188,7 +188,7 @@ test('the changes are valid rows of these columns, and a change has the specifie
   });
 });
 
-test('what is not about the node is not compared', async () => {
+test('columns that are not about the node are not compared', async () => {
   const rows = createRows(20);
   const names = ['snapshot_at', 'fetched_at', 'verdict', 'account'];
   const dates = ['first_seen_at', 'agent_status_since', 'protect_status_since'];

@@ -75,7 +75,7 @@ test('checks signatures with a given key that the store has lost, and reports th
   expect(textsOf(alone)).toEqual(textsOf(given));
 });
 
-test('names the key alone if it is wrong, not each signature', async () => {
+test('names only the key if it is wrong, not each signature', async () => {
   const replace = (objects: Map<string, Uint8Array>) => objects.set(ownKey, Buffer.from('x'));
   expect((await verifyChanged(replace)).faults.map(({ key }) => key)).toEqual([ownKey]);
 });

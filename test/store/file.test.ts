@@ -197,7 +197,7 @@ describe('files on the disk', () => {
   });
 });
 
-describe('what is not an object', () => {
+describe('a file that is not an object', () => {
   /** A store with one object, and something in place of `_head/t`. */
   async function createStore(place: (path: string, folder: string) => Promise<unknown>) {
     const folder = await makeFolder();
@@ -481,7 +481,7 @@ describe('the clock', () => {
     expect(await readdir(join(root, '.cgs-export-tmp'))).toEqual([]);
   });
 
-  test('is left alone where it is that of this host', async () => {
+  test('is not asked for if it is the clock of this host', async () => {
     const store = openFileStore({ root: await makeFolder(), clock: { nowMs: () => Date.now() } });
     await store.readClock?.();
     const beforeMs = Date.now();

@@ -130,7 +130,7 @@ test('sees the first changes and new partitions after the last statements of the
   expect(await counts('grown')).not.toEqual([before]);
 });
 
-test('reads clusters with times and numbers at their limits, and ignores what is not a manifest', async () => {
+test('reads clusters with times and numbers at their limits, and ignores objects that are not manifests', async () => {
   const folder = temp.path('clusters');
   await writeClusterLake(folder);
   await run(writeLakeScript(trino, [clustersTable], `local://${folder}`).statements, 'clusters');

@@ -76,7 +76,7 @@ describe('report', () => {
   const messagesOf = (pins: readonly Pin[], chains = newer) =>
     checkPins(pins, chains, nowMs).map(({ key, message }) => `${key} ${message}`);
 
-  test('nothing while the pinned manifest is in the chain', () => {
+  test('no fault while the pinned manifest is in the chain', () => {
     expect(messagesOf(pinOf(newer))).toEqual([]);
     expect(messagesOf(pinOf(older))).toEqual([]);
   });

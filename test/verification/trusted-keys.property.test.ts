@@ -240,7 +240,7 @@ describe.each(forgeries)('a forger: $name', ({ apply, hiddenFrom }) => {
     return objects;
   };
 
-  test('is not seen without keys and pins, and the words say so', async () => {
+  test('is not found without keys and pins, and the words of the result say so', async () => {
     const { verification } = await verify(forge());
     expect(verification.faults).toEqual([]);
     const { notProven } = describeProof(verification);

@@ -291,7 +291,7 @@ describe('finds one object that is', () => {
 });
 
 describe('other cases', () => {
-  test('reports an object in a data directory that no manifest names, unless it is allowed', async () => {
+  test('reports an object in a data directory that is not in any manifest, unless it is allowed', async () => {
     const data = [
       'container_nodes/dt=2026-11-24/rgn=cn-south-4/prj=p1/20261124T060000Z-0123456789ab.parquet',
       'container_nodes_rejects/notes.txt',
@@ -313,7 +313,7 @@ describe('other cases', () => {
     expect(configured.faults.map(({ key }) => key)).toContain('other/file.txt');
   });
 
-  test('reports a *.json among the manifests that is none, and lists other names', async () => {
+  test('reports a *.json among the manifests that is not a manifest, and lists other names', async () => {
     const wrong = ['_manifests/notes.json', '_manifests/web_nodes/rgn=a/prj=b/latest.json'];
     const foreign = [
       '_head/.nfs0001',
@@ -540,7 +540,7 @@ describe('a seal that is under way', () => {
     },
   );
 
-  test('excuses nothing if the snapshot is named more than 24 hours after the store time', async () => {
+  test('does not excuse an object if the snapshot is named more than 24 hours after the store time', async () => {
     const { parts, verify, undo } = await sealMore('20991231T000000Z');
     await undo(pointers);
     await undo(manifest);
@@ -548,7 +548,7 @@ describe('a seal that is under way', () => {
     expect({ underWay, unnamed }).toEqual({ underWay: [], unnamed: parts });
   });
 
-  test('excuses nothing without its record, with one a day old, or one that names other keys', async () => {
+  test('does not excuse an object without its record, with a record a day old, or with one that names other keys', async () => {
     const changes: ((world: Awaited<ReturnType<typeof sealMore>>) => Promise<void>)[] = [
       ({ store, recordKey }) => store.delete(recordKey),
       async ({ clock }) => clock.advance(24 * 3_600_000),
@@ -570,7 +570,7 @@ describe('a seal that is under way', () => {
     }
   });
 
-  test('excuses no extra object beside the parts of its record', async () => {
+  test('does not excuse an extra object beside the parts of its record', async () => {
     const { store, parts, verify, undo } = await sealMore();
     await undo(pointers);
     await undo(manifest);
@@ -591,7 +591,7 @@ describe('a seal that is under way', () => {
     );
   });
 
-  test('excuses no pointer that is two snapshots behind', async () => {
+  test('does not excuse a pointer that is two snapshots behind', async () => {
     const { store, verify } = await sealMore();
     const old = manifestKey(target, snapshots[0] as string);
     const bytes = store.dump().get(old)?.bytes ?? new Uint8Array();

@@ -31,7 +31,7 @@ test('no text of the data makes a tag or ends an attribute', () => {
   );
 });
 
-test('a text carries its key and parameters, so that the script can say it again', () => {
+test('a text carries its key and parameters, so that the script can translate it', () => {
   const { say, label } = openWords('en');
   expect(say('signedBy', 'a"b').html).toBe(
     '<span data-t="signedBy" data-p="[&quot;a\\&quot;b&quot;]">Signed by a&quot;b</span>',
