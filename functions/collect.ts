@@ -1,4 +1,4 @@
-// Responsible for the timer's function: exports what is due, as far as the quota and the time allow, then stops.
+// Responsible for the timer's function: exports the targets that are due, as far as the quota and the time allow, then stops.
 
 // This import must be first: the modules below need what it adds to Node 18.
 import '../lib/platform/node18.ts';

@@ -105,7 +105,7 @@ export function noteRefusal(state: AlertState, name: DestinationName, nowMs: num
   state.refused[name] = { times, untilMs: Math.round(nowMs) + backoffMs(times) };
 }
 
-/** A time that no refusal sets now is void: it was stored while a clock was ahead. */
+/** A time later than any refusal can set now is ignored: it was stored while a clock was ahead. */
 export function isRefused({ refused }: AlertState, name: DestinationName, nowMs: number): boolean {
   const found = refused[name];
   if (!found) return false;

@@ -23,7 +23,7 @@ export interface Seen {
 
 /** Why a target is not exported as it should be. Times are ISO 8601 UTC. */
 export interface Trouble {
-  /** `held`: a timer leaves it alone until `heldUntil`. `abandoned`: its run was given up. */
+  /** `held`: a timer does not try it before `heldUntil`. `abandoned`: its run was given up. */
   kind: 'failed' | 'held' | 'abandoned';
   /** Of the newest error; null: it is not known. */
   code: string | null;
@@ -42,7 +42,7 @@ export interface GoneNodes {
 
 export interface NewSnapshot {
   sealed: Sealed;
-  /** Null: none is gone, the rule is off, or it was compared with no other snapshot. */
+  /** Null: no node is gone, the rule is off, or the snapshot was not compared with another one. */
   gone: GoneNodes | null;
 }
 

@@ -1,4 +1,4 @@
-// Responsible for the nodes that are gone since the complete snapshot before, from the changes of a snapshot.
+// Responsible for the nodes that are gone since the previous complete snapshot, from the changes of a snapshot.
 
 import { ExportError } from '../core/errors.ts';
 import type { Decoder, Log, Scratch, Store } from '../core/ports.ts';
@@ -22,7 +22,7 @@ export interface GoneNodesPorts {
   log: Log;
 }
 
-/** Null: no node is gone, or the snapshot was compared with no other one. If names cannot be read, the count is returned all the same. */
+/** Null: no node is gone, or the snapshot was not compared with another one. If names cannot be read, the count is still returned. */
 export async function readGoneNodes(
   { changes, parts, snapshot }: Manifest,
   ports: GoneNodesPorts,

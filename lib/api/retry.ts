@@ -68,7 +68,7 @@ export async function retry<T>(tryOnce: () => Promise<Try<T>>, options: RetryOpt
   const { clock, signal, backoffMs, triesMax } = options;
   const waitsByItself = (error: unknown) => options.waitsByItself?.(error as ExportError) ?? false;
   // Kept outside p-retry, which drops a value if the signal aborts at that moment, although the page has used quota. It
-  // also retries some TypeErrors, and wraps what is not an Error.
+  // also retries some TypeErrors, and wraps thrown values that are not Errors.
   let end = null as Try<T> | { thrown: unknown } | null;
 
   async function attempt(): Promise<void> {

@@ -1,4 +1,4 @@
-// Responsible for the checks of `doctor` in their order, and for what is not tried because of what was found before.
+// Responsible for the checks of `doctor` in their order, and for skipping checks because of earlier findings.
 // Not responsible for the checks of the configuration's text (config/) or for printing (cli/doctor.ts).
 
 import type { Config } from '../config/model.ts';

@@ -1,4 +1,4 @@
-// Responsible for telling in `doctor` what a timer leaves alone at the moment: a corrected key stays held until its time ends.
+// Responsible for showing in `doctor` which keys and targets a timer does not try now: a corrected key stays held until its time ends.
 
 import { CorruptError, StoreError } from '../core/errors.ts';
 import { scheduleKey, targetId } from '../core/object-keys.ts';

@@ -14,7 +14,7 @@ const signing = `sed -n 's/.*"signing":{"keyId":"\\([0-9a-f]*\\)"}.*/\\1/p'`;
 const previous = `sed -n 's/.*"previous":{"snapshot":"\\([0-9TZ]*\\)","manifestSha256":"\\([0-9a-f]*\\)"}.*/\\1 \\2/p'`;
 const partLines = `sed -n 's/.*"key":"\\([^"]*\\)".*"sha256":"\\([0-9a-f]*\\)".*/\\2  \\1/p'`;
 
-/** Each stands alone: it works in the folder with README, also after a step that failed. */
+/** Each command is independent of the others: it works in the folder with README, also after a step that failed. */
 // Long because: a table of texts.
 function listSteps(snapshot: string): Step[] {
   return [

@@ -1,4 +1,4 @@
-// Responsible for the life of a node as a timeline that people read. Not responsible for finding it.
+// Responsible for the history of a node as a timeline that people read. Not responsible for finding it.
 
 import { snapshotTimeMs } from '../core/object-keys.ts';
 import type { Row } from '../core/ports.ts';

@@ -1,4 +1,4 @@
-// Responsible for the command `node`: the life of one node over all stored history.
+// Responsible for the command `node`: the history of one node over all stored snapshots.
 
 import type { Connection } from '../app/connect.ts';
 import { exitCodes } from '../core/error-policy.ts';

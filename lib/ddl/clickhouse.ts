@@ -165,7 +165,7 @@ function selectSnapshots(table: LakeTable): string {
     'SELECT',
     ...listColumns(table, sources, quoteName),
     `FROM ${readFiles(root, pattern, 'RawBLOB', ['manifest String'])}`,
-    // A copy in the wrong place counts for nothing.
+    // A copy in the wrong place is ignored.
     "WHERE endsWith(_path, concat('/rgn=', region, '/prj=', project_id, '/', snapshot, '.json'))",
   ].join('\n');
 }

@@ -150,7 +150,7 @@ function selectSnapshots(table: LakeTable): string {
     `FROM read_json(${quoteText(`${escapeGlob(root)}/_manifests/${name}/rgn=*/prj=*/*.json`)}, filename = true, hive_partitioning = false, columns = {`,
     ...wrap(describeManifest(measures)),
     '})',
-    // A copy in the wrong place counts for nothing.
+    // A copy in the wrong place is ignored.
     `WHERE ends_with(filename, concat('/rgn=', scope.region, '/prj=', scope."projectId", '/', snapshot, '.json'))`,
   ].join('\n');
 }

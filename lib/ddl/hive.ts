@@ -161,7 +161,7 @@ function selectSnapshots(table: LakeTable): string {
     "  WHERE get_json_object(manifest, concat('$.parts[', place, '].key')) IS NOT NULL",
     '  GROUP BY rgn, prj, file_name, manifest',
     ') AS manifests',
-    // A copy in the wrong place counts for nothing.
+    // A copy in the wrong place is ignored.
     `WHERE rgn = ${text('scope.region')} AND prj = ${text('scope.projectId')}`,
     `AND file_name = concat(${text('snapshot')}, '.json')`,
   ].join('\n');

@@ -55,7 +55,7 @@ export function listManifestSources(
   };
 }
 
-/** A manifest has no count of a value that no row has. */
+/** A manifest has counts only of values that at least one row has. */
 function countMeasure(
   { counted, value, isRest }: Measure,
   number: ManifestReader['number'],

@@ -185,7 +185,7 @@ function selectSnapshots(table: LakeTable): string {
     'LEFT JOIN (',
     `  SELECT DISTINCT ${ownPath} AS tombstone FROM ${quoteName(`${name}_tombstones`)}`,
     ') AS pruned ON tombstone = own_path',
-    // A copy in the wrong place counts for nothing.
+    // A copy in the wrong place is ignored.
     "WHERE own_path = concat('rgn=', scope.region, '/prj=', scope.projectId, '/', snapshot, '.json')",
   ].join('\n');
 }

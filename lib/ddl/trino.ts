@@ -215,7 +215,7 @@ function selectSnapshots(table: LakeTable): string {
     'SELECT',
     ...listColumns(table, sources, quoteName),
     `FROM ${quoteName(`${name}_manifests`)}`,
-    // A copy in the wrong place counts for nothing.
+    // A copy in the wrong place is ignored.
     `WHERE rgn = ${text('scope.region')} AND prj = ${text('scope.projectId')}`,
     `AND regexp_extract("$path", '[^/]*$') = concat(${text('snapshot')}, '.json')`,
   ].join('\n');

@@ -138,7 +138,7 @@ export interface NodeAtEnd extends TargetName {
 }
 
 export interface SinceTime {
-  /** The first complete snapshot since which it is so, as far as the columns of the row and the period say. Null: not known. */
+  /** The first complete snapshot from which on the node has this state, as far as the row and the period show it. Null: not known. */
   since: string | null;
   /** From `since` to the end of the period, with up to two decimals. */
   days: number | null;

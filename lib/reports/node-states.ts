@@ -20,9 +20,9 @@ export interface Interval {
   /** In the newest snapshot of the interval. */
   hostName: Cell;
   reason: Reason;
-  /** The first snapshot in which the node is so. */
+  /** The first snapshot in which the node has this state. */
   from: string;
-  /** The first snapshot after it in which the node is not so, or is not listed. Null: it is so in the newest one. */
+  /** The first later snapshot in which the node does not have this state, or is not listed. Null: it has it in the newest one. */
   to: string | null;
 }
 

@@ -9,7 +9,7 @@ export interface PageAssets {
   style: string;
 }
 
-/** Throws Error if the program runs from its sources: then nobody has built them. */
+/** Throws Error if the program runs from its sources: then the script and the style were not built. */
 export function readPageAssets(): PageAssets {
   if (typeof __PAGE_SCRIPT__ !== 'string' || typeof __PAGE_STYLE__ !== 'string') {
     throw new Error(

@@ -28,7 +28,7 @@ export interface TargetState {
   sealedAtMs?: number | undefined;
   /** Failed invocations in a row. */
   failures: number;
-  /** A timer leaves the target alone until then; 0: not held off. */
+  /** A timer does not try the target before this time; 0: not held. */
   retryAtMs: number;
   /** Since when attempts bring no page, although each fault can pass by itself. Void once a page arrived later. */
   noPageSinceMs?: number | undefined;
@@ -262,7 +262,7 @@ export function isOutpaced(
   );
 }
 
-/** `sealed`, or null if it is named more than a day ahead: it comes from a clock that was wrong, and counts for nothing. */
+/** `sealed`, or null if it is named more than a day ahead: it comes from a clock that was wrong, and is ignored. */
 export function plausibleName(sealed: string | null, nowMs: number): string | null {
   return sealed !== null && isFutureName(sealed, nowMs) ? null : sealed;
 }
@@ -279,8 +279,8 @@ export function holdOffMs(failures: number): number {
 }
 
 /**
- * Until when a timer leaves a target alone: by its own hold, and by that of its key (`user` null: not known); 0: not held. A
- * time that no hold set now would reach is void: it was stored while a clock was ahead.
+ * Until when a timer does not try a target: by its own hold, and by that of its key (`user` null: not known); 0: not held. A
+ * time later than any hold that is set now is ignored: it was stored while a clock was ahead.
  */
 export function holdEndsMs(
   { holds }: Schedule,

@@ -100,7 +100,7 @@ export async function sealRun(
   }
   record ??= await readSealRecord(store, target, checkpoint);
   if (record) {
-    // Before `_head` moves: until then, verify excuses these parts.
+    // Before `_head` moves: until then, verify does not report these parts as faults.
     const left = { ...record, parts: [...record.parts, ...written] };
     await deleteLeftParts(store, target, left, sealed).catch((error: unknown) => {
       log('warn', 'parts that are not in any manifest could not be deleted', { error });

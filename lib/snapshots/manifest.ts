@@ -22,7 +22,7 @@ const snapshot = v.pipe(
 );
 
 const previousShape = v.object({ snapshot, manifestSha256: hash });
-/** Why a snapshot was compared with no other one. */
+/** Why a snapshot was not compared with another one. */
 const changesNoneShape = v.picklist(['first', 'drifted', 'scope', 'unreadable', 'pruned']);
 const changesShape = v.object({ since: snapshot, added: count, removed: count, changed: count });
 const partShape = v.object({

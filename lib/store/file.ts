@@ -33,7 +33,7 @@ import { readLocalFile } from './local-file.ts';
  * the globs of readers do not match it. The leading dot hides it from Spark and Hive. No key may start with it.
  */
 export const temporaryFolder = '.cgs-export-tmp';
-/** The kernel stamps files up to one tick late, milliseconds. A smaller difference is no other clock. */
+/** The kernel stamps files up to one tick late, in milliseconds. A smaller difference does not mean another clock. */
 const stampDoubtMs = 20;
 
 /** Files that a list looks at at a time: all at once would need 2 kB of memory each. */

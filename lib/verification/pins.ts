@@ -1,4 +1,4 @@
-// Responsible for pins: hashes of manifests that are kept outside the store, as one JSON line a target. Pure. Not responsible
+// Responsible for pins: hashes of manifests that are kept outside the store, as one JSON line per target. Pure. Not responsible
 // for where they are kept.
 
 import * as v from 'valibot';

@@ -22,7 +22,7 @@ export function openSealsUnderWay(store: Store, lastSealed: (target: TargetKey) 
   async function readParts(target: TargetKey, snapshot: string): Promise<(readonly string[])[]> {
     const lists: (readonly string[])[] = [];
     if (snapshot <= (lastSealed(target) ?? '')) return lists;
-    // No later seal gets a newer name, so it would stay excused as long as another person renews its record.
+    // No later seal gets a newer name. So its parts would never be a fault as long as another person renews its record.
     if (isFutureName(snapshot, store.nowMs())) return lists;
     for (const { key, modifiedMs } of await store.list(sealingPrefix(target))) {
       const run = parseRunKey(target, key);

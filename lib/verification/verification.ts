@@ -26,7 +26,7 @@ export interface VerifyOptions {
   tables?: readonly string[];
   /** True: an object in a data directory that no manifest names is not a fault. */
   allowsUnnamed?: boolean;
-  /** What the schedule remembers, read before: the manifests must exist, and a seal record of them excuses nothing. */
+  /** What the schedule remembers, read before: the manifests must exist, also if there is a seal record of them. */
   lastSealed?: readonly LastSealed[];
   /** Read before. Null: the user gave none. */
   pins?: readonly Pin[] | null;

@@ -36,7 +36,7 @@ export interface HistoryOptions {
   rows?: number;
   /** The bytes of the parts in Parquet and NDJSON. Must differ between snapshots. Default: a line of text each. */
   bytesOf?: (age: number) => { parquet: Uint8Array; ndjson: Uint8Array };
-  /** Who signs the manifest; null, the default: nobody. */
+  /** The key that signs the manifest; null, the default: it is not signed. */
   signerOf?: (age: number) => SigningKey | null;
   /** Parts besides the rows: one line of text each. */
   moreKinds?: readonly PartKind[];
