@@ -6,10 +6,10 @@ import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises
 import { isBuiltin } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cyclonedxEsbuildPlugin } from '@cyclonedx/cyclonedx-esbuild';
 import { build, transform } from 'esbuild';
-import { listPackageFolders, writeLicences } from './licences.mjs';
+import { listPackageFolders, readNotices, writeLicences } from './licences.mjs';
 import { buildPageAssets, definePageAssets } from './page-assets.mjs';
+import { listPackages } from './sbom.mjs';
 
 /** FunctionGraph documents runtimes from Node 18 to Node 20. Both run code that is built for 18. */
 const target = 'node18';
@@ -34,41 +34,37 @@ const noKeySearch = {
 };
 
 /**
- * The signer of the SDK calls url.parse(), for which Node 24 prints a warning. It reads the host and the path of the result only, and
- * a URL has the same, because sign.ts and the SDK give it addresses that are normal already.
+ * Calls in packages that Node.js warns about, and what replaces them.
+ * The signer of the SDK needs only the host and the path of what url.parse() returns, and a URL has the same, because sign.ts and the
+ * SDK give it addresses that are normal already.
+ * In a bundle, lodash does not find `require`, and would call process.binding() instead. It works without both.
  */
-const noUrlParse = {
-  name: 'no-url-parse',
+const deprecatedCalls = [
+  {
+    file: /[\\/]AKSKSigner\.js$/,
+    call: 'url_1.default.parse(request.endpoint, true)',
+    replacement: 'new URL(request.endpoint)',
+  },
+  {
+    file: /[\\/]lodash[\\/]lodash\.js$/,
+    call: "freeProcess && freeProcess.binding && freeProcess.binding('util')",
+    replacement: 'undefined',
+  },
+];
+
+/** stderr is for log lines only. */
+const noDeprecatedCall = {
+  name: 'no-deprecated-call',
   setup(build) {
-    build.onLoad({ filter: /[\\/]AKSKSigner\.js$/ }, async ({ path }) => {
-      const text = await readFile(path, 'utf8');
-      const call = 'url_1.default.parse(request.endpoint, true)';
-      if (!text.includes(call)) throw new Error(`${path} has no ${call}: change no-url-parse`);
-      return { contents: text.replace(call, 'new URL(request.endpoint)'), loader: 'js' };
-    });
+    for (const { file, call, replacement } of deprecatedCalls) {
+      build.onLoad({ filter: file }, async ({ path }) => {
+        const text = await readFile(path, 'utf8');
+        if (!text.includes(call)) throw new Error(`${path} has no ${call}: change deprecatedCalls`);
+        return { contents: text.replace(call, replacement), loader: 'js' };
+      });
+    }
   },
 };
-
-/**
- * Makes the list of files in a bundle complete, for plugins after this one: adds those of the script of the page, which is a text in
- * the bundle, and removes what no-key-search wrote, which is not a file.
- */
-const correctMetafile = (page) => ({
-  name: 'correct-metafile',
-  setup(build) {
-    build.onEnd(({ metafile }) => {
-      if (metafile === undefined) return;
-      const script = page === null ? {} : Object.values(page.metafile.outputs)[0].inputs;
-      for (const { inputs } of Object.values(metafile.outputs)) {
-        if ('lib/reports/page-assets.ts' in inputs) Object.assign(inputs, { ...script, ...inputs });
-        for (const path of Object.keys(inputs)) {
-          if (path.startsWith('no-key-search:')) delete inputs[path];
-        }
-      }
-      metafile.inputs = { ...page?.metafile.inputs, ...metafile.inputs };
-    });
-  },
-});
 
 /**
  * Builds `root` into `root`/dist. Throws Error if an entry is missing, if an import cannot be resolved, or if a bundle would need a
@@ -134,14 +130,6 @@ async function addStart(root, define) {
 
 /** All bundles in one call, because esbuild then reads each module once. */
 async function buildBundles(root, entryPoints, define, page) {
-  const bom = {
-    outputFile: 'sbom.cdx.json',
-    outputReproducible: true,
-    // test/package/ validates it.
-    validate: false,
-    // Only errors and warnings.
-    logLevel: 'silent',
-  };
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints,
@@ -160,7 +148,7 @@ async function buildBundles(root, entryPoints, define, page) {
     // Some files have notices that the licence file of their package does not have: finishBundle adds them to it.
     legalComments: 'external',
     banner: { js: quietSdk },
-    plugins: [noKeySearch, noUrlParse, correctMetafile(page), cyclonedxEsbuildPlugin(bom)],
+    plugins: [noKeySearch, noDeprecatedCall, ...listPackages(root, page)],
     define,
     // CommonJS has no import.meta, so code that reads it would fail at run time.
     logOverride: { 'empty-import-meta': 'error' },
@@ -191,9 +179,16 @@ async function finishBundle(root, { inputs }, path, output) {
   const legal = join(root, `${path}.LEGAL.txt`);
   const comments = await readFile(legal, 'utf8').catch(() => '');
   const folders = listPackageFolders(Object.keys(output.inputs));
-  await writeFile(legal, `${await writeLicences(root, folders)}${comments && `\n${comments}`}`);
+  const used = Object.keys(output.inputs).filter((input) => output.inputs[input].bytesInOutput > 0);
+  const text = `${await writeLicences(root, folders, head)}${comments && `\n${comments}`}`;
+  await writeFile(legal, `${text}${await readNotices(root, used, text)}`);
 }
 
+const head = `The program file of the same name contains these packages. Each list of packages is followed by the licence and
+the notices that they come with. The licence of cgs-export itself is in the file LICENSE of its package.`;
+
+// Every user of a host can read what root has installed, and the package is the same wherever it is built.
+process.umask(0o022);
 const ownFolder = dirname(fileURLToPath(import.meta.url));
 try {
   const [root = ownFolder] = process.argv.slice(2);

@@ -5,16 +5,21 @@ import { join } from 'node:path';
 import { Utils } from '@cyclonedx/cyclonedx-library/Contrib/License';
 
 /**
+ * The folder of the package that a file belongs to, null if it is a file of cgs-export.
+ * @param {string} path as in esbuild's metafile
+ * @returns {string | null}
+ */
+export function packageFolderOf(path) {
+  return /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? null;
+}
+
+/**
  * The folders of the packages whose files are in a bundle, sorted. Relative to `root`.
  * @param {Iterable<string>} inputs paths of files, as in esbuild's metafile
  * @returns {string[]}
  */
 export function listPackageFolders(inputs) {
-  const folders = [...inputs].flatMap((path) => {
-    const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path);
-    return folder === null ? [] : [folder[0]];
-  });
-  return [...new Set(folders)].sort();
+  return [...new Set([...inputs].map(packageFolderOf))].filter((folder) => folder !== null).sort();
 }
 
 /**
@@ -23,9 +28,10 @@ export function listPackageFolders(inputs) {
  * package's text can be used.
  * @param {string} root
  * @param {readonly string[]} folders
+ * @param {string} head the first paragraph
  * @returns {Promise<string>}
  */
-export async function writeLicences(root, folders) {
+export async function writeLicences(root, folders, head) {
   const packages = await Promise.all(folders.map((folder) => readOnce(join(root, folder))));
   const apache = packages.find(({ licence, text }) => licence === apacheId && text !== '')?.text;
   const names = new Map();
@@ -40,8 +46,42 @@ export async function writeLicences(root, folders) {
 }
 
 const apacheId = 'Apache-2.0';
-const head = `The program file of the same name contains these packages. Each list of packages is followed by the licence and
-the notices that they come with. The licence of cgs-export itself is in the file LICENSE of its package.`;
+
+/**
+ * Comments with a copyright in the source files of packages: a file can be somebody else's work, which the licence file of its
+ * package does not name. Without those that `text` has already. Empty if there are none.
+ * @param {string} root
+ * @param {readonly string[]} inputs paths of files, as in esbuild's metafile
+ * @param {string} text
+ * @returns {Promise<string>}
+ */
+export async function readNotices(root, inputs, text) {
+  const known = squeeze(text);
+  const notices = new Map();
+  for (const input of inputs.filter((path) => packageFolderOf(path) !== null).sort()) {
+    const source = (await readFile(join(root, input), 'utf8')).replaceAll('\r\n', '\n');
+    for (const [comment] of source.matchAll(commentPattern)) {
+      const squeezed = squeeze(comment);
+      if (!copyrightPattern.test(squeezed) || known.includes(squeezed)) continue;
+      const { files, notice } = notices.get(squeezed) ?? { files: [], notice: comment.trim() };
+      notices.set(squeezed, { notice, files: [...files, input.replace(/^.*node_modules\//, '')] });
+    }
+  }
+  const parts = [...notices.values()].map(({ files, notice }) => `${files.join('\n')}:\n${notice}`);
+  return parts.length === 0 ? '' : `\nNotices in files:\n\n${parts.join('\n\n')}\n`;
+}
+
+/** Comments that begin a line, because such a text inside of a line can be part of a string. */
+const commentPattern = /^[ \t]*\/\*[\s\S]*?\*\/|(?:^[ \t]*\/\/.*\n)+/gm;
+const copyrightPattern = /copyright (?:\(c\)|©|\d{4})|\(c\) ?\d{4}/i;
+
+/** Without the marks of comments and the breaks of lines. */
+function squeeze(text) {
+  return text
+    .replaceAll(/^[ \t]*(?:\/\/|\/\*+!?|\*(?!\/))|\*\/[ \t]*$/gm, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+}
 
 /** The packages that were read already, by folder: most are in several bundles. */
 const packagesRead = new Map();

@@ -3,6 +3,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { listPackageFolders, writeLicences } from './licences.mjs';
 
 /** Browsers of the last years: those that also know `overflow-wrap: anywhere` and `:is()`. */
 const target = ['chrome100', 'firefox100', 'safari15.4'];
@@ -38,15 +39,18 @@ export async function buildPageAssets(root) {
     return { text: outputFiles[0].text.trim(), metafile };
   };
   const [script, style] = await Promise.all([
-    bundle('main.ts', { format: 'iife', charset: 'utf8', banner: { js: licence } }),
+    bundle('main.ts', { format: 'iife', charset: 'utf8' }),
     bundle('page.css', { loader: { '.css': 'css' } }),
   ]);
-  return { script: script.text, style: style.text, metafile: script.metafile };
+  const folders = listPackageFolders(Object.keys(Object.values(script.metafile.outputs)[0].inputs));
+  const licences = await writeLicences(root, folders, 'This script contains these packages.');
+  // Whoever gets a page gets a copy of the packages in its script.
+  return {
+    script: `/*\n${licences}*/\n${script.text}`,
+    style: style.text,
+    metafile: script.metafile,
+  };
 }
-
-/** What the licence of the library asks for. */
-const licence =
-  '/* Contains @tanstack/table-core and @tanstack/store, (c) Tanner Linsley, MIT licence. */';
 
 /**
  * For `define` of esbuild and Vite: the constants of lib/reports/page-assets.ts.

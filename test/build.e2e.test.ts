@@ -101,3 +101,104 @@ test('fails for import.meta, which CommonJS does not have', async () => {
   const root = await makeTree({ 'lib/cli/main.ts': 'console.log(import.meta.url);' });
   expect(await failureOf(root)).toContain('import.meta');
 });
+
+/** A package in node_modules whose first file only passes on what another one exports. */
+const barrel = (name: string, source: string) => ({
+  [`node_modules/${name}/package.json`]: JSON.stringify({
+    name,
+    version: '3.2.1',
+    license: 'MIT',
+    module: 'index.js',
+    sideEffects: false,
+  }),
+  [`node_modules/${name}/LICENSE`]: `MIT, of ${name}`,
+  [`node_modules/${name}/index.js`]: "export { value } from './value.js';",
+  [`node_modules/${name}/value.js`]: source,
+});
+const lockOf = (...names: string[]) => ({
+  'package-lock.json': JSON.stringify({
+    packages: Object.fromEntries(
+      names.map((name) => [`node_modules/${name}`, { version: '3.2.1', integrity: 'sha512-q83v' }]),
+    ),
+  }),
+});
+
+test('adds the notices in the source files of packages to their licences', async () => {
+  const source = `// Copyright 2016 Zed,
+// who allows all.
+/*
+ * (c) 2017 Young. Unused code: only what is not called is left out.
+ */
+/* No notice: copyright is a word here. */
+const text = '/* Copyright 1999 Nobody, in a text */';
+export const value = [1, text];`;
+  const root = await makeTree({
+    'lib/cli/main.ts': "import { value } from 'zed'; console.log(value[0]);",
+    ...barrel('zed', source),
+    ...lockOf('zed'),
+  });
+  await run(process.execPath, [script, root]);
+  const legal = await readFile(join(root, 'dist/cli.js.LEGAL.txt'), 'utf8');
+  expect(legal).toContain('zed@3.2.1 (MIT)\n\nMIT, of zed\n');
+  expect(legal).toContain('// Copyright 2016 Zed,\n// who allows all.\n');
+  expect(legal).toContain('(c) 2017 Young');
+  expect(legal).not.toMatch(/No notice|Nobody/);
+});
+
+test('connects each package in the list to those that it imports, and states its hash', async () => {
+  const root = await makeTree({
+    'lib/cli/main.ts': "import { value } from 'outer'; console.log(value);",
+    ...barrel('outer', "import { value as inner } from 'inner'; export const value = [inner];"),
+    ...barrel('inner', 'export const value = [Date.now()];'),
+    ...lockOf('outer', 'inner'),
+  });
+  await run(process.execPath, [script, root]);
+  const { metadata, components, dependencies } = JSON.parse(
+    await readFile(join(root, 'dist/sbom.cdx.json'), 'utf8'),
+  ) as {
+    metadata: { component: { 'bom-ref': string } };
+    components: { 'bom-ref': string; name: string; hashes: object[] }[];
+    dependencies: { ref: string; dependsOn?: string[] }[];
+  };
+  const refOf = (wanted: string) => components.find(({ name }) => name === wanted)?.['bom-ref'];
+  const importsOf = (from?: string) => dependencies.find(({ ref }) => ref === from)?.dependsOn;
+  expect(importsOf(metadata.component['bom-ref'])).toEqual([refOf('outer')]);
+  expect(importsOf(refOf('outer'))).toEqual([refOf('inner')]);
+  for (const { hashes } of components) {
+    expect(hashes).toEqual([{ alg: 'SHA-512', content: 'abcdef' }]);
+  }
+});
+
+test('fails if package-lock.json does not know a package of a bundle', async () => {
+  const root = await makeTree({
+    'lib/cli/main.ts': "import { value } from 'zed'; console.log(value);",
+    ...barrel('zed', 'export const value = [1];'),
+    ...lockOf('other'),
+  });
+  expect(await failureOf(root)).toContain('package-lock.json has no hash of zed@3.2.1');
+});
+
+test('gives the files the same modes with every umask, so that every user can read them', async () => {
+  const root = await makeTree({ 'lib/cli/main.ts': main, 'functions/collect.ts': '' });
+  await run('sh', ['-c', 'umask 077; exec "$@"', 'sh', process.execPath, script, root]);
+  const dist = join(root, 'dist');
+  const entries = await readdir(dist, { recursive: true });
+  expect(entries).toContain('functions/collect/index.js');
+  for (const entry of entries) {
+    const { mode } = await stat(join(dist, entry));
+    const isOpen = entry === 'cli.js' || (await stat(join(dist, entry))).isDirectory();
+    expect((mode & 0o777).toString(8), entry).toBe(isOpen ? '755' : '644');
+  }
+});
+
+test.each([
+  'cli.js',
+  'plugin.js',
+  ...['collect', 'prune', 'report', 'verify'].map((name) => `functions/${name}/index.js`),
+])('%s calls nothing that Node.js will remove', async (file) => {
+  const flags = ['--throw-deprecation', '--pending-deprecation'];
+  const path = join(import.meta.dirname, '../dist', file);
+  const load = `process.argv[2] = '--help'; require(${JSON.stringify(path)})`;
+  const { stderr } = await run(process.execPath, [...flags, '-e', load, 'cgs-export']);
+  expect(stderr).toBe('');
+});

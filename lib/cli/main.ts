@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { basename, relative } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { exitCodes } from '../core/error-policy.ts';
-import { ExportError } from '../core/errors.ts';
+import { configFault, ExportError } from '../core/errors.ts';
 import { allowSlowConnections } from '../platform/connections.ts';
 import { saveMemory } from '../platform/memory.ts';
 import { reportCrash, runProgram } from './program.ts';
@@ -39,16 +39,26 @@ function openOutput(stream: NodeJS.WriteStream): Output {
   };
 }
 
+/** Null: it was deleted while the shell was in it. */
+function findFolder(): string | null {
+  try {
+    return process.cwd();
+  } catch {
+    return null;
+  }
+}
+
 function nameProgram(): string {
   const [, script = ''] = process.argv;
-  return basename(script).endsWith('.js')
-    ? `node ${relative(process.cwd(), script)}`
-    : 'cgs-export';
+  if (!basename(script).endsWith('.js')) return 'cgs-export';
+  return `node ${folder === null ? script : relative(folder, script)}`;
 }
+
+const folder = findFolder();
 
 const runtime: CommandRuntime = {
   env: process.env,
-  cwd: process.cwd(),
+  cwd: folder ?? '',
   program: nameProgram(),
   stdout: openOutput(process.stdout),
   stderr: openOutput(process.stderr),
@@ -101,10 +111,20 @@ function outputFailed(cause: Error): ExportError {
   return new ExportError('OUTPUT_FAILED', message, hint, { cause });
 }
 
+function folderMissing(): ExportError {
+  const message = 'the current folder does not exist any more';
+  return configFault(
+    '',
+    message,
+    'Change to another folder with `cd`, then run the command again.',
+  );
+}
+
 saveMemory();
 allowSlowConnections();
 const args = process.argv.slice(2);
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error: unknown) => void end(reportCrash(args, runtime, error)));
 }
-void runProgram(args, runtime).then(end);
+if (folder === null) void end(reportCrash(args, runtime, folderMissing()));
+else void runProgram(args, runtime).then(end);

@@ -141,3 +141,31 @@ test('completes the export when the reader of stdout closes the pipe', async () 
   expect(err).not.toContain('EPIPE');
   expect(existsSync(join(cwd, 'lake', '_latest'))).toBe(true);
 });
+
+describe('in a folder that was deleted', () => {
+  const runThere = (...args: string[]) => {
+    const { PATH = '' } = process.env;
+    const program = ['-c', 'rmdir "$PWD" && exec "$@"', 'sh', process.execPath, cli, ...args];
+    const options = { cwd: createFolder(), env: { PATH }, encoding: 'utf8' } as const;
+    return spawnSync('sh', program, options);
+  };
+
+  test.each([[['plan']], [['verify', '--store', 'file:./lake']], [['--help']]])(
+    '%j ends with exit code 2 and one line',
+    (args) => {
+      const { status, stdout, stderr } = runThere(...args);
+      expect([status, stdout]).toEqual([2, '']);
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+      expect(JSON.parse(stderr)).toMatchObject({
+        code: 'CONFIG',
+        hint: expect.stringContaining('cd'),
+      });
+    },
+  );
+
+  test('--json also prints the failure', () => {
+    const { status, stdout } = runThere('plan', '--json');
+    expect(status).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'failed', errors: [{ code: 'CONFIG' }] });
+  });
+});

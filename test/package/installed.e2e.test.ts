@@ -95,6 +95,20 @@ describe('content', () => {
     expect(files.filter((path) => /\.(ts|map|pyc)$|stray/.test(path))).toEqual([]);
   });
 
+  test('can be read by every user, and only the program can be executed', async () => {
+    const { stdout } = await run('tar', ['tvzf', tgz], folder);
+    const entries = stdout
+      .trim()
+      .split('\n')
+      .map((line: string) => line.split(/\s+/));
+    expect(entries.length).toBeGreaterThan(50);
+    for (const entry of entries) {
+      const path = entry.at(-1);
+      const mode = path === 'package/dist/cli.js' ? '-rwxr-xr-x' : '-rw-r--r--';
+      expect([path, entry[0]]).toEqual([path, mode]);
+    }
+  });
+
   test('has at most 15 MB, and needs no other package', () => {
     const bytes = listFiles().reduce((sum, path) => sum + statSync(join(installed, path)).size, 0);
     expect(bytes).toBeLessThanOrEqual(15_000_000);
@@ -153,6 +167,7 @@ function sortLists(value: unknown): unknown {
 interface LockedPackage {
   version: string;
   license?: string;
+  integrity: string;
 }
 const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
   packages: Record<string, LockedPackage>;
@@ -204,11 +219,13 @@ describe('licences', () => {
 
 describe('sbom.cdx.json', () => {
   interface Component {
+    'bom-ref': string;
     name: string;
     group?: string;
     version: string;
     purl: string;
     licenses: { license?: { id: string }; expression?: string }[];
+    hashes: { alg: string; content: string }[];
   }
   const read = () =>
     JSON.parse(readInstalled('dist/sbom.cdx.json')) as {
@@ -216,6 +233,7 @@ describe('sbom.cdx.json', () => {
       serialNumber?: string;
       metadata: { timestamp?: string; component: Component };
       components: Component[];
+      dependencies: { ref: string; dependsOn?: string[] }[];
     };
 
   test('is valid, and has nothing that changes from build to build', async () => {
@@ -229,16 +247,28 @@ describe('sbom.cdx.json', () => {
   });
 
   test('lists exactly the packages in the bundles, as package-lock.json has them', () => {
-    const listed = read().components.map(({ group, name, version, purl, licenses }) => {
+    const listed = read().components.map(({ group, name, version, purl, licenses, hashes }) => {
       const full = group === undefined ? name : `${group}/${name}`;
       expect(purl.split('?')[0]).toBe(`pkg:npm/${full.replace('@', '%40')}@${version}`);
-      return `${full}@${version} ${[...new Set(licenses.map(({ license, expression }) => license?.id ?? expression))]}`;
+      const integrity = hashes.map(({ alg, content }) => {
+        const start = alg.toLowerCase().replace('-', '');
+        return `${start}-${Buffer.from(content, 'hex').toString('base64')}`;
+      });
+      return `${full}@${version} ${integrity} ${[...new Set(licenses.map(({ license, expression }) => license?.id ?? expression))]}`;
     });
     const bundled = [...new Set(metas.flatMap(listBundled))].map((path) => {
-      const { version, license } = lock.packages[path] as LockedPackage;
-      return `${nameOf(path)}@${version} ${license}`;
+      const { version, license, integrity } = lock.packages[path] as LockedPackage;
+      return `${nameOf(path)}@${version} ${integrity} ${license}`;
     });
     expect(listed.sort()).toEqual(bundled.sort());
+  });
+
+  test('shows by which imports each package got into the bundles', () => {
+    const { metadata, components, dependencies } = read();
+    const importsOf = new Map(dependencies.map(({ ref, dependsOn = [] }) => [ref, dependsOn]));
+    const reached = new Set([metadata.component['bom-ref']]);
+    for (const ref of reached) for (const next of importsOf.get(ref) ?? []) reached.add(next);
+    expect(components.filter((one) => !reached.has(one['bom-ref']))).toEqual([]);
   });
 });
 

@@ -1,6 +1,8 @@
 // Tests the page of a report as a text: it needs no network, shows names as text, has a limit, and says what is not proven.
 
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ReportFigures } from '../../lib/reports/figures.ts';
 import { pageBytesMax, renderPage } from '../../lib/reports/html-page.ts';
@@ -38,6 +40,14 @@ describe.each(['en', 'zh'] as const)('a page that starts in %s', (lang) => {
     expect(
       targets.map(([, target]) => target).filter((target) => !target?.startsWith('"#')),
     ).toEqual([]);
+  });
+
+  test('has the licences of the packages in its script', () => {
+    for (const name of ['store', 'table-core']) {
+      const folder = join(import.meta.dirname, '../../node_modules/@tanstack', name);
+      expect(page).toContain(readFileSync(join(folder, 'LICENSE'), 'utf8').trim());
+      expect(page).toMatch(new RegExp(`^@tanstack/${name}@[\\d.]+ \\(MIT\\)$`, 'm'));
+    }
   });
 
   test('allows exactly its own script and style', () => {

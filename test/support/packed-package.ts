@@ -27,7 +27,9 @@ export async function packPackage(
   await symlink(join(origin, 'node_modules'), join(copy, 'node_modules'));
   const args = ['pack', '--silent', '--offline', '--pack-destination', folder];
   const env = { PATH: process.env.PATH, HOME: folder, npm_config_cache: join(folder, 'cache') };
-  await promisify(execFile)('npm', args, { cwd: copy, env });
+  // As a careful user has it: it must not decide who can read the installed files.
+  const command = ['-c', 'umask 077; exec npm "$@"', 'npm', ...args];
+  await promisify(execFile)('sh', command, { cwd: copy, env });
   const [tgz] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
   return join(folder, tgz ?? '');
 }
