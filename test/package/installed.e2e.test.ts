@@ -27,6 +27,25 @@ const home = join(folder, 'home');
 const installed = join(prefix, 'lib/node_modules/cgs-export');
 const quota = { requests: 50, windowSeconds: 1 };
 
+/** Files of a checkout in which somebody works. */
+const strays = {
+  'cgs-export.yml': 'a stray configuration',
+  '.env': 'a stray secret',
+  'keys.env': 'a stray secret',
+  'export/_manifests/one.json': 'a stray store',
+  'old.tgz': 'a stray package',
+  'docs/notes.txt': 'a note',
+  'examples/docker/keys.env': 'a stray secret',
+  'examples/docker/cgs-export.yml': 'a stray configuration',
+  'examples/docker/cgs-export-0.1.0.tgz': 'a stray package',
+  'examples/kubernetes/keys.env': 'a stray secret',
+  'examples/terraform/terraform.tfstate': 'a stray secret',
+  'examples/terraform/terraform.tfvars': 'a stray secret',
+  'examples/terraform/.terraform/providers/one': 'a program',
+  'lake/test/stray.py': 'a test',
+  'lake/cgs_lake/__pycache__/stray.pyc': 'a cache',
+};
+
 let tgz: string;
 let simulator: Simulator;
 
@@ -49,15 +68,6 @@ async function createFolder(name: string): Promise<string> {
 
 beforeAll(async () => {
   await mkdir(home);
-  const strays = {
-    'cgs-export.yml': 'a stray configuration',
-    '.env': 'a stray secret',
-    'keys.env': 'a stray secret',
-    'export/_manifests/one.json': 'a stray store',
-    'old.tgz': 'a stray package',
-    'lake/test/stray.py': 'a test',
-    'lake/cgs_lake/__pycache__/stray.pyc': 'a cache',
-  };
   tgz = await packPackage(await createFolder('pack'), strays);
   const args = ['i', '-g', '--offline', '--no-audit', '--no-fund', '--prefix', prefix, tgz];
   const { code, stderr } = await run('npm', args, await createFolder('empty'));
@@ -92,7 +102,11 @@ describe('content', () => {
     for (const rule of rules) expect(files.filter((path) => rule.test(path))).not.toEqual([]);
     const functions = readdirSync(join(root, 'functions')).map((name) => name.replace('.ts', ''));
     for (const name of functions) expect(files).toContain(`dist/functions/${name}/index.js`);
-    expect(files.filter((path) => /\.(ts|map|pyc)$|stray/.test(path))).toEqual([]);
+    expect(files.filter((path) => path in strays || /\.(ts|map|pyc)$/.test(path))).toEqual([]);
+    const examples = readdirSync(join(root, 'examples'), { recursive: true, withFileTypes: true });
+    expect(files.filter((path) => path.startsWith('examples/'))).toHaveLength(
+      examples.filter((entry) => entry.isFile()).length,
+    );
   });
 
   test('can be read by every user, and only the program can be executed', async () => {

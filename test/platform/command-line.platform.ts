@@ -78,7 +78,9 @@ describe.each([
 ])('Node %s', (_version, name) => {
   /** Fails if the exit code differs, or if stderr has anything but log lines. Resolves with stdout. */
   async function call(args: readonly string[], cwd: string, code = 0, env = {}): Promise<string> {
-    const outcome = await run(name, args, cwd, env);
+    // The option shows what a later version will warn about.
+    const options = { NODE_OPTIONS: '--pending-deprecation' };
+    const outcome = await run(name, args, cwd, { ...options, ...env });
     const { stdout, stderr } = outcome;
     expect(outcome.code, `${args.join(' ')}\n${stdout}\n${stderr}`).toBe(code);
     const others = stderr.split('\n').filter((one) => one !== '' && !/^\{"level":/.test(one));
