@@ -11,7 +11,7 @@ const folder = 'lib/reports/browser';
 
 /**
  * `{ script, style }` from the sources in `root`; null if it has none, as a folder of a test. In the script `</` cannot occur:
- * esbuild escapes it. `metafile`: what the script contains, by esbuild. Throws Error if the sources cannot be built.
+ * esbuild escapes it, and so does this in the licences. `metafile`: what the script contains, by esbuild. Throws Error if the sources cannot be built.
  * @param {string} root
  * @returns {Promise<{ script: string, style: string, metafile: import('esbuild').Metafile } | null>}
  */
@@ -44,9 +44,10 @@ export async function buildPageAssets(root) {
   ]);
   const folders = listPackageFolders(Object.keys(Object.values(script.metafile.outputs)[0].inputs));
   const licences = await writeLicences(root, folders, 'This script contains these packages.');
-  // Whoever gets a page gets a copy of the packages in its script.
+  // A page has a copy of the packages, so it must have their licences too.
+  const comment = licences.replaceAll('*/', '* /').replaceAll('</', '< /');
   return {
-    script: `/*\n${licences}*/\n${script.text}`,
+    script: `/*\n${comment}*/\n${script.text}`,
     style: style.text,
     metafile: script.metafile,
   };
