@@ -80,18 +80,22 @@ async function exportAndVerify(
   const verified = exitCodeOf(verification);
   await writeReport(connection, result);
   const folder = showPath(root, runtime.cwd);
-  const queries = listQueries(folder, runtime.program);
+  const queries = Object.entries(listQueries(folder, runtime.program));
   return {
     exitCode: worstOf([exported, verified]),
-    json: { ...json, out: root, verification, queries, report: join(root, 'report.html') },
+    json: {
+      ...json,
+      ...{ out: root, verification, report: join(root, 'report.html') },
+      queries: Object.fromEntries(queries.map(([name, [command]]) => [name, command])),
+    },
     text: [
       describeSnapshots(result.snapshots.slice(-1), connection.store.url),
       describeVerification(verification, connection.store.url),
       describePlaces(folder),
-      'Try next:',
-      ...Object.values(queries).map((query) => `  ${query}`),
-      `  open ${quoteForShell(join(folder, 'report.html'))}`,
-      '',
+      describeQueries(
+        queries.map(([, query]) => query),
+        folder,
+      ),
     ].join('\n'),
   };
 }
@@ -162,41 +166,33 @@ function describePlaces(folder: string): string {
   return ['Where the files are:', ...lines, ''].join('\n');
 }
 
-/** Shell commands for the store at `path`. If `path` is relative, they work in the folder that it is relative to. */
-export function listQueries(path: string, program: string) {
-  const store = quoteForShell(`file:${path}`);
-  return {
-    duckdb: `duckdb -c "${newestNodesSql(path.replaceAll("'", "''")).replaceAll(/["\\$`]/g, '\\$&')}"`,
-    jq: newestNodesPipeline(quoteForShell(path)),
-    verify: `${program} verify --store ${store}`,
-    status: `${program} status --store ${store}`,
-  };
-}
+/** A shell command and what it shows. */
+type Query = readonly [command: string, shows: string];
 
 /**
- * Counts nodes in the newest complete snapshot of each region and project, like the query in docs/query.md. The files are
- * named one by one, so that a lost one is an error: a glob would return fewer nodes.
+ * Shell commands for the store at `path`, in the order to try them. The last one needs DuckDB, and the file that the one before
+ * it writes. If `path` is relative, they work in the folder that it is relative to.
  */
-function newestNodesSql(path: string): string {
-  const columns = `{snapshot: 'VARCHAR', verdict: 'VARCHAR', scope: 'STRUCT(region VARCHAR, projectId VARCHAR)', parts: 'STRUCT(role VARCHAR, format VARCHAR, key VARCHAR)[]'}`;
-  const manifests = `read_json('${path}/_manifests/container_nodes/**/*.json', hive_partitioning = false, columns = ${columns})`;
-  // A name more than a day ahead comes from a host with a wrong clock.
-  const isNotAhead = `snapshot < strftime(now() AT TIME ZONE 'UTC' + INTERVAL 1 DAY, '%Y%m%dT%H%M%SZ')`;
-  const parts = `SELECT unnest(max_by(parts, snapshot)) AS part FROM ${manifests} WHERE verdict = 'complete' AND ${isNotAhead} GROUP BY scope`;
-  const files = `SELECT list('${path}/' || part.key) FROM (${parts}) WHERE part.role = 'rows' AND part.format = 'parquet'`;
-  return `SET VARIABLE files = (${files}); SELECT region, snapshot_at, agent_status, count(*) AS nodes FROM read_parquet(getvariable('files'), union_by_name = true, hive_partitioning = false) GROUP BY ALL ORDER BY ALL`;
+export function listQueries(path: string, program: string) {
+  const store = `--store ${quoteForShell(`file:${path}`)}`;
+  return {
+    nodes: [`${program} nodes --unprotected ${store}`, 'which nodes are unprotected, since when'],
+    diff: [`${program} diff ${store}`, 'what changed since the snapshot before'],
+    verify: [`${program} verify ${store}`, 'are all files unchanged?'],
+    status: [`${program} status ${store}`, 'how old is the newest snapshot?'],
+    ddl: [`${program} ddl --engine duckdb ${store} > cgs.sql`, 'SQL tables; with DuckDB:'],
+    duckdb: [`duckdb -init cgs.sql -c 'FROM container_nodes_coverage'`, 'counts of each snapshot'],
+  } satisfies Record<string, Query>;
 }
 
-/** Prints the nodes that are not online in the newest complete snapshots, like the commands in docs/query.md. */
-function newestNodesPipeline(path: string): string {
-  const steps = [
-    'jq -r .manifest _latest/container_nodes/*/*.json',
-    'xargs cat',
-    `jq -r '.parts[] | select(.role == "rows" and .format == "ndjson").key'`,
-    'xargs -r gzip -dc',
-    `jq -r 'select(.agent_status != "online") | [.region, .host_name, .agent_status, .private_ip] | @tsv'`,
-  ];
-  return `(cd ${path} && ${steps.join(' | ')})`;
+function describeQueries(queries: readonly Query[], folder: string): string {
+  const width = Math.max(...queries.map(([command]) => command.length));
+  return [
+    'Try next:',
+    ...queries.map(([command, shows]) => `  ${command.padEnd(width)}  # ${shows}`),
+    `Open ${join(folder, 'report.html')} in a browser: a report about these snapshots.`,
+    '',
+  ].join('\n');
 }
 
 function quoteForShell(text: string): string {

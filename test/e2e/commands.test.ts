@@ -240,7 +240,8 @@ accounts: [{ name: prod, targets: [${target}] }]
     const output = readJson<Output & { out: string; queries: Record<string, string> }>(ended);
     expect(output).toMatchObject({ status: 'sealed', out: join(cwd, 'demo-out') });
     expect(readFileSync(join(cwd, 'demo-out', 'report.html'), 'utf8')).toContain('<!DOCTYPE html>');
-    expect(Object.keys(output.queries)).toEqual(['duckdb', 'jq', 'verify', 'status']);
+    const names = ['nodes', 'diff', 'verify', 'status', 'ddl', 'duckdb'];
+    expect(Object.keys(output.queries)).toEqual(names);
     const verified = await runCli(['verify', '--store', 'file:./demo-out'], { cwd });
     expectCode(verified, 0);
     expect(verified.out).toContain('verified: 3 manifests');
