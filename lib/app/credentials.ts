@@ -2,6 +2,7 @@
 
 import { createTokenProvider, type IamOptions } from '../api/iam.ts';
 import type { CredentialsProvider } from '../api/sign.ts';
+import { agencyHint } from '../config/environment.ts';
 import type { Account, StoreConfig, Target as TargetConfig } from '../config/model.ts';
 import { configFault } from '../core/errors.ts';
 import type { KeyCredentials, Scrubber } from '../core/ports.ts';
@@ -62,7 +63,6 @@ function keyOf({ ak, sk, securityToken }: Extract<Account['credentials'], { kind
 
 function requireAgencyKey(agencyKey: AgencyKey): KeyCredentials {
   if (agencyKey) return agencyKey();
-  const hint =
-    'Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or write credentials into the configuration.';
-  throw configFault('accounts', 'credentials are `agency`, which only a function has', hint);
+  const message = 'credentials are `agency`, but this command does not run in a function';
+  throw configFault('accounts', message, agencyHint);
 }

@@ -60,6 +60,7 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
         ? `wrote ${schemaFile}: editors check the configuration with it`
         : `kept ${schemaFile}; \`${program} schema\` prints the current one`,
       `next: edit the configuration, then run \`${plan}\``,
+      'for a function with `credentials: agency`, which only a function has: `npx serverless package` checks it',
       '',
     ].join('\n'),
   };

@@ -7,7 +7,8 @@ export const exampleConfig = `# yaml-language-server: $schema=./cgs-export.schem
 # What cgs-export exports, from where, and where to.
 # \`cgs-export init\` writes this file as cgs-export.yml.
 # \${NAME} is replaced by an environment variable: use it for keys and passwords.
-# Check the file with \`cgs-export plan\`: it sends nothing to the API that lists the nodes.
+# Check the file with \`cgs-export plan\`: it sends nothing to the API that lists the nodes. With \`credentials: agency\`,
+# which only a function has, check it with \`npx serverless package\`.
 
 # Where snapshots are stored. A relative folder starts at the folder of this file.
 store: file:./export
@@ -61,7 +62,7 @@ accounts:
     credentials: { ak: "\${PROD_AK}", sk: "\${PROD_SK}" }
     # credentials: { ak: "\${PROD_AK}", sk: "\${PROD_SK}", securityToken: "\${PROD_TOKEN}" }
     # credentials: { iamUser: exporter, iamPassword: "\${PROD_PASSWORD}", iamDomain: my-account }
-    # credentials: agency
+    # credentials: agency    # only in a function: commands on this host have no agency
     targets:
       - region: cn-south-4
         # By default IAM is asked for the project with the name of the region.

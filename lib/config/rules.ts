@@ -9,7 +9,14 @@ import type { Environment } from '../core/ports.ts';
 import type { NodeFilters } from '../datasets/container-nodes.ts';
 import { datasetOf, datasets } from '../datasets/index.ts';
 import { type CheckedShape, checkShape } from './check.ts';
-import { keyHint, type Report, readDefaultKey, readLogLevel, readProxy } from './environment.ts';
+import {
+  agencyHint,
+  keyHint,
+  type Report,
+  readDefaultKey,
+  readLogLevel,
+  readProxy,
+} from './environment.ts';
 import type {
   Account,
   AlertsConfig,
@@ -42,7 +49,7 @@ const dayMs = 24 * 60 * 60 * 1_000;
 export const ownerOnly = 0o600;
 const agency = { kind: 'agency' } as const;
 const noProxy: ProxyConfig = { httpsProxy: null, noProxy: null };
-const agencyOutside = 'is agency, which exists only in a function';
+const agencyOutside = 'is agency, but this command does not run in a function';
 /** The fault of a `file:` store in a function that is not `mounted`. */
 export const folderInFunction: ConfigIssue = {
   path: 'store',
@@ -357,10 +364,9 @@ function chooseCredentials(
   if (!isUsed(path)) return given ?? readDefaultKey(env, () => {}) ?? agency;
   const chosen = given ?? readDefaultKey(env, report) ?? agency;
   if (chosen.kind === 'agency' && !inFunction) {
-    const message = given
-      ? agencyOutside
-      : 'is missing, and HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK are not set';
-    report(path, message, keyHint);
+    const missing = 'is missing, and HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK are not set';
+    if (given) report(path, agencyOutside, agencyHint);
+    else report(path, missing, keyHint);
   }
   return chosen;
 }
@@ -465,7 +471,7 @@ function toBucket(
   const given = isFaulty(path) ? undefined : toCredentials(obs?.credentials);
   const credentials = given ?? first?.credentials ?? agency;
   if (given?.kind === 'agency' && !inFunction) {
-    report(path, agencyOutside, keyHint);
+    report(path, agencyOutside, agencyHint);
   }
   if (credentials.kind === 'password' && !isFaulty(path)) {
     report(

@@ -72,6 +72,8 @@ test('names the file in the next command, unless it is the default', async () =>
   expect(other.runtime.out()).toContain('run `cgs-export plan --config other.yml`');
   const usual = await call(['init']);
   expect(usual.runtime.out()).toContain('run `cgs-export plan`');
+  // `plan` rejects an agency: it does not run in a function.
+  expect(usual.runtime.out()).toContain('`npx serverless package` checks it');
 });
 
 test('--out - prints the configuration and writes nothing', async () => {

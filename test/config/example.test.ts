@@ -48,7 +48,7 @@ test('loads with every alternative that is commented out', async () => {
     .replace('store: file:./export', '')
     .replace(/^# store: file:.*$/m, '')
     .replace(/^ *credentials: \{ ak: "\$\{PROD_AK\}", sk: "\$\{PROD_SK\}" \}$/m, '')
-    .replace(/^ *# credentials: (agency|\{ iamUser.*)$/gm, '');
+    .replace(/^ *# credentials: (agency.*|\{ iamUser.*)$/gm, '');
   text = text
     .split('\n')
     .map((line) => line.replace(setting, '$1$2$3'))

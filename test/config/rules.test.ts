@@ -218,8 +218,12 @@ describe('credentials', () => {
         .kind,
     ).toBe('agency');
     expect(await faultsOf(text('agency'))).toEqual([
-      'accounts.0.credentials: is agency, which exists only in a function',
+      'accounts.0.credentials: is agency, but this command does not run in a function',
     ]);
+    // Variables alone would change nothing: the file names the agency.
+    const outside = await failureOf(() => load(text('agency'), key));
+    expect(outside.hint).toContain('Leave out `credentials`, and set HUAWEICLOUD_SDK_AK');
+    expect((await load(minimal, key)).accounts[0]?.credentials.kind).toBe('key');
     const error = await failureOf(() => load(minimal, {}));
     expect(error.hint).toContain('HUAWEICLOUD_SDK_AK');
   });
@@ -516,7 +520,7 @@ ${rest}`;
     expect((await load(byAgency, {}, reading)).accounts[0]?.credentials.kind).toBe('agency');
     const bucket = byAgency.replace('file:./export', 'obs://lake');
     expect(await faultsOf(bucket, {}, reading)).toEqual([
-      'accounts.0.credentials: is agency, which exists only in a function',
+      'accounts.0.credentials: is agency, but this command does not run in a function',
     ]);
   });
 
