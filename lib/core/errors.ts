@@ -8,7 +8,8 @@ export class ExportError extends Error {
   /** A literal, because the build shortens class names. */
   override readonly name: string = 'ExportError';
   readonly code: string;
-  readonly hint: string;
+  /** What to do. The code that catches the error may add to it. */
+  hint: string;
   /**
    * What the error is about, for people, for example the target, account and run. Set by the code that catches the error and
    * knows it. Null: not known, or the message already contains it.

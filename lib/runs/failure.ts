@@ -19,6 +19,7 @@ import {
   targetId,
 } from '../core/object-keys.ts';
 import { endSeal } from '../sealing/seal-record.ts';
+import { describeHold, describeNewHold } from './holds.ts';
 import type { Attempt, Invocation, Target } from './invocation.ts';
 import {
   holdOffMs,
@@ -53,13 +54,14 @@ export async function noteFailure(
   if (!namesItsSubject) {
     error.subject = describeSubject({ ...task.target, ...task.key }, attempt.checkpoint?.run);
   }
-  const { code, hint } = error;
-  const message = messageWithSubject(error);
-  log(recoversByItself(error) ? 'warn' : 'error', message, {
-    ...{ code, hint, target: task.id, account },
-  });
+  const report = () => {
+    const { code, hint } = error;
+    const level = recoversByItself(error) ? 'warn' : 'error';
+    log(level, messageWithSubject(error), { code, hint, target: task.id, account });
+  };
   // The store itself failed: the failure cannot be stored, and the other targets need the store too.
   if (error instanceof StoreError) {
+    report();
     result.errors.push(error);
     return false;
   }
@@ -68,9 +70,19 @@ export async function noteFailure(
   state.failure = toFailure(error, state.failure, store.nowMs());
   // A timer comes back after a short wait, so such a 429 needs no hold.
   const isShortWait = error instanceof RateLimitedError && !asksForLongWait(error);
-  if (isShortWait && policy.selects === 'due') return true;
+  if (isShortWait && policy.selects === 'due') {
+    report();
+    return true;
+  }
   result.errors.push(error);
   holdOff(invocation, attempt, state, error);
+  if (policy.tellsHolds) {
+    // After the failure is stored: its own hint stays as it is, and `status` adds the hold.
+    const hold = describeHold(schedule, task.target.user, state, store.nowMs());
+    const told = describeNewHold(account, hold);
+    if (told !== null && !error.hint.includes(told)) error.hint += `\n${told}`;
+  }
+  report();
   await discardUnusableRun(invocation, attempt, state, error);
   await saveSchedule();
   return true;

@@ -60,6 +60,15 @@ export function describeLift(account: string | null, failure: FailureStatus | nu
   return `A timer tries again after that. \`cgs-export export\` tries at once${narrower}.`;
 }
 
+/** For the error that led to the hold: until when timers leave the target alone, and what ends that. Null: it is not held. */
+export function describeNewHold(account: string, { heldUntil, failure }: Hold): string | null {
+  if (heldUntil === null) return null;
+  const what = failure?.ofKey ? 'Its access key' : 'This target';
+  const lift = describeLift(account, failure);
+  if (lift === null) return `${what} is held until ${heldUntil}.`;
+  return `${what} is held until ${heldUntil}, also after a correction. ${lift}`;
+}
+
 function toIso(timeMs: number): string {
   return new Date(timeMs).toISOString();
 }

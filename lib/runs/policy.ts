@@ -16,6 +16,8 @@ export interface Policy {
   snapshotNamedBy: 'slot' | 'now';
   /** Whether stalls and abandoned runs are errors of the invocation, each reported once. A command shows progress. */
   reportsStalls: boolean;
+  /** Whether an error says that timers now leave its target alone. A timer's result lists what is held. */
+  tellsHolds: boolean;
   /** After this many interrupted attempts to seal, the invocation fails instead of trying again. */
   sealAttemptsMax: number;
   /** The level of the log line for each page. */
@@ -29,6 +31,7 @@ export const policies: Readonly<Record<CollectMode, Policy>> = {
     quotaHeldFrom: 'departure',
     snapshotNamedBy: 'slot',
     reportsStalls: true,
+    tellsHolds: false,
     sealAttemptsMax: 3,
     pageLogLevel: 'info',
   },
@@ -38,6 +41,7 @@ export const policies: Readonly<Record<CollectMode, Policy>> = {
     quotaHeldFrom: 'answer',
     snapshotNamedBy: 'now',
     reportsStalls: false,
+    tellsHolds: true,
     sealAttemptsMax: Number.POSITIVE_INFINITY,
     pageLogLevel: 'debug',
   },
