@@ -13,7 +13,7 @@ import { verifyStore } from '../verification/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { exitCodeOfResult, worstOf } from './exit-code.ts';
 import { exportTargets } from './export.ts';
-import { describeSnapshots } from './format.ts';
+import { describeSnapshots, quoteForShell } from './format.ts';
 import type { CommonOptions } from './options.ts';
 import type { Session } from './session.ts';
 import { describeVerification, showVerifyProgress } from './verify.ts';
@@ -193,8 +193,4 @@ function describeQueries(queries: readonly Query[], folder: string): string {
     `Open ${join(folder, 'report.html')} in a browser: a report about these snapshots.`,
     '',
   ].join('\n');
-}
-
-function quoteForShell(text: string): string {
-  return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -21,7 +21,12 @@ import { type ChangeOutput, openChangeOutput } from './change-output.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { describeTarget, formatPlural } from './format.ts';
 import { choice } from './options.ts';
-import { addReaderOptions, connectPickedTargets, type ReaderOptions } from './picked-targets.ts';
+import {
+  addReaderOptions,
+  connectPickedTargets,
+  describePick,
+  type ReaderOptions,
+} from './picked-targets.ts';
 import {
   chooseFormat,
   describeRead,
@@ -35,6 +40,7 @@ import {
   chooseForEach,
   choosePair,
   type Moment,
+  type Retry,
   readMoment,
   type SnapshotPair,
 } from './snapshot-pair.ts';
@@ -87,7 +93,10 @@ async function runDiff(
     a === undefined ? null : readMoment('A', a, nowMs),
     b === undefined ? null : readMoment('B', b, nowMs),
   ] as const;
-  const { comparisons, faults } = await chooseComparisons(connection, session, targets, moments);
+  const retry: Retry = (target, snapshots) =>
+    `cgs-export diff ${snapshots.join(' ')}${describePick(options, target, targets)}`;
+  const asked = { moments, retry };
+  const { comparisons, faults } = await chooseComparisons(connection, session, targets, asked);
   await scratch.removeLeft();
   const results = await compareAll(connection, session, comparisons, { format });
   const errors = listErrors({ faults, unchecked: [] });
@@ -108,19 +117,20 @@ async function chooseComparisons(
   { store }: Connection,
   { log }: Session,
   targets: readonly StoredTarget[],
-  moments: readonly [Moment | null, Moment | null],
+  { moments, retry }: { moments: readonly [Moment | null, Moment | null]; retry: Retry },
 ): Promise<{ comparisons: Comparison[]; faults: Fault[] }> {
   const comparisons: Comparison[] = [];
   const noted: Fault[] = [];
   const reasons: string[] = [];
-  await chooseForEach(targets, async (target) => {
+  const choose = async (target: StoredTarget) => {
     const pair = await choosePair(store, target, moments, noted);
     const name = typeof pair === 'string' ? '' : pair.current.sealed.manifest.dataset;
     const dataset = datasets.find((one) => one.name === name);
     if (typeof pair === 'string') reasons.push(`${describeTarget(target)}: ${pair}`);
     else if (dataset) comparisons.push({ target, dataset, pair });
     else reasons.push(`${describeTarget(target)}: this version does not know the dataset ${name}`);
-  });
+  };
+  await chooseForEach(targets, choose, retry);
   // Both snapshots of a pair can have passed over the same manifest.
   const faults = [...new Map(noted.map((fault) => [fault.key, fault])).values()];
   const [fault] = faults;

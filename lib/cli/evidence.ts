@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { requireOutsideStore } from '../app/outside-store.ts';
 import { exitCodes } from '../core/error-policy.ts';
-import { CorruptError, configFault, UnusableObjectError } from '../core/errors.ts';
+import { CorruptError, configFault, PrunedError, UnusableObjectError } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
 import type { ScratchFile, Store } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
@@ -21,12 +21,17 @@ import { readTimeline } from '../snapshots/timeline.ts';
 import { collectEvidence, type Evidence, type KeptObject } from '../verification/evidence-chain.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { formatCheck, formatReadme } from './evidence-readme.ts';
-import { describeTarget, formatBytes, formatCount, formatPlural } from './format.ts';
+import { describeTarget, formatBytes, formatCount, formatPlural, quoteForShell } from './format.ts';
 import { createStreamedFile } from './new-file.ts';
-import { addReaderOptions, connectPickedTargets, type ReaderOptions } from './picked-targets.ts';
+import {
+  addReaderOptions,
+  connectPickedTargets,
+  describePick,
+  type ReaderOptions,
+} from './picked-targets.ts';
 import type { ProgressState } from './progress.ts';
 import type { Session } from './session.ts';
-import { checkKept } from './snapshot-pair.ts';
+import { checkKept, nameRetry, type Retry } from './snapshot-pair.ts';
 import { pickAllStoredTargets, type StoredTarget } from './stored-targets.ts';
 import { writeZip, type ZipMember } from './zip-file.ts';
 
@@ -88,10 +93,12 @@ async function runEvidence(
     },
     store,
   );
+  const retry: Retry = (target, [kept]) =>
+    `cgs-export evidence ${kept}${describePick(options, target, targets)} --out ${quoteForShell(out)}`;
   let found: Found[] = [];
   try {
     found = await findSnapshot(store, targets, snapshot);
-    await checkAllKept(store, found);
+    await checkAllKept(store, found, retry);
     await scratch.removeLeft();
     const copies = await scratch.open();
     try {
@@ -102,7 +109,7 @@ async function runEvidence(
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
     // Retention may have deleted a part while it was packed.
-    await checkAllKept(store, found);
+    await checkAllKept(store, found, retry);
     throw withHint(error);
   }
 }
@@ -114,9 +121,14 @@ function withHint(cause: CorruptError): CorruptError {
 }
 
 /** Throws PrunedError if retention has deleted a part. */
-async function checkAllKept(store: Store, found: readonly Found[]): Promise<void> {
+async function checkAllKept(store: Store, found: readonly Found[], retry: Retry): Promise<void> {
   for (const { target, sealed } of found) {
-    for (const part of sealed.manifest.parts) await checkKept(store, target, { sealed, part });
+    for (const part of sealed.manifest.parts) {
+      await checkKept(store, target, { sealed, part }).catch((error: unknown) => {
+        if (error instanceof PrunedError) nameRetry(error, target, retry);
+        throw error;
+      });
+    }
   }
 }
 

@@ -36,6 +36,11 @@ export function escapeLines(text: string): string {
   return text.split('\n').map(escapeControls).join('\n');
 }
 
+/** As one word of a shell command. */
+export function quoteForShell(text: string): string {
+  return /^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 export function formatCount(count: number): string {
   return count.toLocaleString('en');
 }

@@ -20,6 +20,7 @@ import { choice, collectValues } from './options.ts';
 import {
   addReaderOptions,
   connectPickedTargets,
+  describePick,
   keepContainerNodes,
   type ReaderOptions,
 } from './picked-targets.ts';
@@ -37,6 +38,7 @@ import {
   checkKept,
   chooseForEach,
   findSnapshot,
+  type Retry,
   toCompared,
 } from './snapshot-pair.ts';
 import type { StoredTarget } from './stored-targets.ts';
@@ -82,7 +84,12 @@ async function runNodes(options: NodesOptions, session: Session): Promise<Outcom
   const { at } = options;
   const asked = at === undefined ? null : readLastMoment('--at', at, store.nowMs());
   const targets = keepContainerNodes(picked.targets, session.log);
-  const { chosen, faults } = await chooseSnapshots(connection, session, targets, asked);
+  const retry: Retry = (target, [name = '']) => {
+    const time = new Date(snapshotTimeMs(name) ?? 0).toISOString().replace('.000', '');
+    return `cgs-export nodes --at ${time}${describePick(options, target, picked.targets)}`;
+  };
+  const ask = { asked, retry };
+  const { chosen, faults } = await chooseSnapshots(connection, session, targets, ask);
   await scratch.removeLeft();
   const output = openNodeOutput(format ?? 'table', {
     columns: tableColumns(session),
@@ -125,14 +132,14 @@ async function chooseSnapshots(
   { store }: Connection,
   { log }: Session,
   targets: readonly StoredTarget[],
-  asked: number | null,
+  { asked, retry }: { asked: number | null; retry: Retry },
 ): Promise<{ chosen: Chosen[]; faults: Fault[] }> {
   const endMs = endOf(asked, store.nowMs());
   const moment = asked === null ? null : { notAfter: snapshotName(asked) };
   const chosen: Chosen[] = [];
   const reasons: string[] = [];
   const faults: Fault[] = [];
-  await chooseForEach(targets, async (target) => {
+  const choose = async (target: StoredTarget) => {
     const sealed = await findSnapshot(store, target, moment);
     const used = typeof sealed === 'string' ? null : toCompared(sealed);
     if (!used) {
@@ -147,7 +154,8 @@ async function chooseSnapshots(
     const untilMs = asked ?? endMs + 86_400_000;
     const newer = await readTimeline(store, target, { sinceMs: usedMs + 1_000, untilMs });
     chosen.push({ target, used, ageMs: Math.max(0, endMs - usedMs), newer });
-  });
+  };
+  await chooseForEach(targets, choose, retry);
   const [fault] = faults;
   if (chosen.length === 0 && fault) throw new CorruptError(fault.key, fault.message, fault.hint);
   if (chosen.length === 0) {

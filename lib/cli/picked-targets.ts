@@ -6,7 +6,7 @@ import { configFault } from '../core/errors.ts';
 import type { Log } from '../core/ports.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import { checkFolder, connectStore } from './connection.ts';
-import { describeTarget } from './format.ts';
+import { describeTarget, quoteForShell } from './format.ts';
 import { addBucketOptions, addStoredPickOptions, type StoreOptions } from './options.ts';
 import type { Session } from './session.ts';
 import {
@@ -49,6 +49,25 @@ export async function connectPickedTargets(
   const covered = address !== undefined && config === undefined ? null : configured;
   const picks = { account, table, region, project };
   return { connection, ...(await pick(store, covered, picks, session.log)) };
+}
+
+/**
+ * The options that pick this one of the `targets` in the same store again, to be put after a command. With one target alone that
+ * no option picked, only those that name the store.
+ */
+export function describePick(
+  options: ReaderOptions,
+  { table, region, projectId }: StoredTarget,
+  targets: readonly StoredTarget[],
+): string {
+  const { account, config, store, obsEndpoint, obsRegion, pathStyle } = options;
+  const asked = [account, options.table, options.region, options.project];
+  const isOneOfMany = targets.length > 1 || asked.some((value) => value !== undefined);
+  const picks = isOneOfMany ? { table, region, project: projectId } : {};
+  const named = { ...picks, config, store, 'obs-endpoint': obsEndpoint, 'obs-region': obsRegion };
+  const pairs = Object.entries(named).filter(([, value]) => value !== undefined);
+  const texts = pairs.map(([name, value]) => ` --${name} ${quoteForShell(String(value))}`);
+  return `${texts.join('')}${pathStyle ? ' --path-style' : ''}`;
 }
 
 /** Logs the targets of other datasets. Throws ConfigError if all are of others. */

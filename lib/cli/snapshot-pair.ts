@@ -143,18 +143,31 @@ export async function checkKept(
       : `The nearest snapshot that has its rows is ${nearest}.`,
   ];
   const message = `${describeTarget(target)}: the rows of ${snapshot} were deleted by retention`;
-  throw new PrunedError('PRUNED', message, hints.join(' '));
+  const error = new PrunedError('PRUNED', message, hints.join(' '));
+  if (nearest !== null) error.instead = [nearest, ...(other ? [other.manifest.snapshot] : [])];
+  throw error;
 }
 
-/** Calls `choose` for each target. Throws one PrunedError for all targets for which it threw one. */
+/** The command that reads these snapshots of the target, in ascending order. */
+export type Retry = (target: StoredTarget, snapshots: readonly string[]) => string;
+
+/** Adds the command that reads the snapshots that are kept to the hint. */
+export function nameRetry(error: PrunedError, target: StoredTarget, retry: Retry): void {
+  if (error.instead.length === 0) return;
+  error.hint += ` Run \`${retry(target, [...error.instead].sort())}\`.`;
+}
+
+/** Calls `choose` for each target. Throws one PrunedError for all targets for which it threw one, with `retry` in its hint. */
 export async function chooseForEach(
   targets: readonly StoredTarget[],
   choose: (target: StoredTarget) => Promise<void>,
+  retry: Retry,
 ): Promise<void> {
   const pruned: { target: StoredTarget; error: PrunedError }[] = [];
   for (const target of targets) {
     await choose(target).catch((error: unknown) => {
       if (!(error instanceof PrunedError)) throw error;
+      nameRetry(error, target, retry);
       pruned.push({ target, error });
     });
   }

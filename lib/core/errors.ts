@@ -53,6 +53,8 @@ export function configFault(path: string, message: string, hint: string): Config
 /** The rows that were asked for were deleted by retention. `PRUNED`, exit 2. */
 export class PrunedError extends ExportError {
   override readonly name: string = 'PrunedError';
+  /** The snapshots to read instead: the nearest one that has its rows, and the one that it is compared with, if any. */
+  instead: readonly string[] = [];
 }
 
 /**

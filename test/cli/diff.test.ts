@@ -141,7 +141,7 @@ test('an altered part is an integrity fault, and none of its rows is shown', asy
 
 test('rows that retention deleted: exit 2, with the nearest snapshot that has its rows', async () => {
   const { diff, cwd, names, simulator } = await exportThree();
-  const [first, second] = names;
+  const [first, second, third] = names;
   rmSync(findPart(cwd, first));
   expect((await diff(first)).code).toBe(5);
   const folder = join(
@@ -156,9 +156,10 @@ test('rows that retention deleted: exit 2, with the nearest snapshot that has it
     {
       code: 'PRUNED',
       message: expect.stringContaining(`the rows of ${first} were deleted by retention`),
-      hint: `The nearest snapshot that has its rows is ${second}.`,
+      hint: `The nearest snapshot that has its rows is ${second}. Run \`cgs-export diff ${second} ${third} --store file:./lake\`.`,
     },
   ]);
+  expect((await call(['diff', second, third, '--store', 'file:./lake'], { cwd })).code).toBe(0);
 });
 
 test('with a configuration, covers its targets and says which stored ones it leaves out', async () => {

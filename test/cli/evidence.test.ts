@@ -180,7 +180,9 @@ test('a snapshot whose rows were deleted by retention: exit code 2, with the nea
   expect(await errorOf(cwd, '20261122T060000Z', ...unfiltered)).toMatchObject({
     ...{ exitCode: 2, code: 'PRUNED' },
     message: expect.stringContaining('the rows of 20261122T060000Z were deleted by retention'),
-    hint: 'The nearest snapshot that has its rows is 20261123T060000Z.',
+    hint: expect.stringMatching(
+      /rows is 20261123T060000Z\. Run `cgs-export evidence 20261123T060000Z --table container_nodes --region cn-south-4 --project p1 --store \S+ --out \S+\.zip`\.$/,
+    ),
   });
   const other = await evidence(cwd, '20261122T060000Z', '--project', 'p2', ...unfiltered);
   expect(other.code).toBe(0);

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { runProgram } from '../../lib/cli/program.ts';
-import { snapshotName, tombstoneKey } from '../../lib/core/object-keys.ts';
+import { snapshotName, snapshotTimeMs, tombstoneKey } from '../../lib/core/object-keys.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { openDuck } from '../formats/readers.ts';
 import { dayMs, projects, seedPeople, targetOf } from '../support/people-history.ts';
@@ -169,14 +169,23 @@ test('rows that retention deleted: exit 2, with the nearest snapshot that has it
     mkdirSync(dirname(tombstone), { recursive: true });
     writeFileSync(tombstone, '{}\n');
   }
-  const nearest = (day: number) => `The nearest snapshot that has its rows is ${nameOf(day)}.`;
+  const nearest = (day: number, project = '') => {
+    const time = new Date(snapshotTimeMs(nameOf(day)) ?? 0).toISOString().replace('.000', '');
+    const picks = `--table container_nodes --region cn-south-4 --project ${project} `;
+    const command = `cgs-export nodes --at ${time} ${project && picks}--store file:./lake`;
+    return `The nearest snapshot that has its rows is ${nameOf(day)}. Run \`${command}\`.`;
+  };
   const one = await nodes('--at', dateOf(2), '--json', '--project', projects[0]);
   expect(one.code).toBe(2);
-  expect(one.runtime.json().errors).toMatchObject([{ code: 'PRUNED', hint: nearest(0) }]);
+  expect(one.runtime.json().errors).toMatchObject([
+    { code: 'PRUNED', hint: nearest(0, projects[0]) },
+  ]);
+  const [, ...args] = (/`(.*)`/.exec(nearest(0, projects[0]))?.[1] ?? '').split(' ');
+  expect((await call(args, { cwd })).code).toBe(0);
   const both = await nodes('--at', dateOf(5), '--json');
   expect(both.code).toBe(2);
   const ofBoth = projects.map((project, index) => {
-    return `prod container_nodes cn-south-4 ${project}: ${nearest([4, 6][index] ?? 0)}`;
+    return `prod container_nodes cn-south-4 ${project}: ${nearest([4, 6][index] ?? 0, project)}`;
   });
   expect(both.runtime.json().errors).toMatchObject([{ code: 'PRUNED', hint: ofBoth.join(' ') }]);
 });
