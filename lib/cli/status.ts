@@ -1,7 +1,8 @@
 // Responsible for the command `status`: shows the state of every target as the store has it.
 
+import type { Connection } from '../app/connect.ts';
 import { exitCodes } from '../core/error-policy.ts';
-import { CorruptError, configFault } from '../core/errors.ts';
+import { CorruptError, configFault, StoreError } from '../core/errors.ts';
 import {
   headsPrefix,
   latestPrefix,
@@ -12,9 +13,16 @@ import {
 } from '../core/object-keys.ts';
 import type { Log, Store } from '../core/ports.ts';
 import { readState } from '../core/state.ts';
+import { systemClock } from '../platform/clock.ts';
+import { readHolder } from '../quota/lease.ts';
 import { unresolvedId } from '../runs/projects.ts';
 import { decodeSchedule, emptySchedule, type Schedule } from '../runs/schedule.ts';
-import { readStatus, type StatusTarget, type TargetStatus } from '../runs/target-status.ts';
+import {
+  readStatus,
+  type StatusTarget,
+  type TargetStatus,
+  type Worker,
+} from '../runs/target-status.ts';
 import { listTargets } from '../snapshots/catalog.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { checkFolder, connectStore } from './connection.ts';
@@ -80,10 +88,11 @@ async function runStatus(options: StatusOptions, session: Session): Promise<Outc
   const connection = await connectStore({ ...storeOptions, ...ofAddress }, session);
   const { store, scheduleMs, targets } = connection;
   await checkFolder(store, address === undefined ? 'store' : '--store');
+  const worker = await findWorker(connection, session.log);
   const all =
     address === undefined
-      ? await readStatus(store, scheduleMs, targets)
-      : await readStatus(store, null, await findStoredTargets(store));
+      ? await readStatus(store, scheduleMs, targets, worker)
+      : await readStatus(store, null, await findStoredTargets(store), worker);
   if (address === undefined) await logStoredOnly(store, all, picks, session.log);
   const source = address === undefined ? 'the configuration' : 'the store';
   const statuses = pickStatuses(all, picks, source);
@@ -110,8 +119,27 @@ async function runStatus(options: StatusOptions, session: Session): Promise<Outc
     text:
       format === 'prometheus'
         ? formatPrometheus(shown)
-        : describeStatus({ statuses, shown, url: store.url, columns: tableColumns(session) }),
+        : describeStatus({
+            statuses,
+            shown,
+            worker,
+            url: store.url,
+            columns: tableColumns(session),
+          }),
   };
+}
+
+/** The exporter that holds the lease of the store; null: none works now, or the lease cannot be read. */
+async function findWorker({ store, host }: Connection, log: Log): Promise<Worker | null> {
+  const ports = { store, host, log, clock: systemClock, random: Math.random };
+  try {
+    const held = await readHolder(ports);
+    return held && { name: held.holder };
+  } catch (error) {
+    // A user with permission to read snapshots may have none to read the lease.
+    if (error instanceof StoreError) return null;
+    throw error;
+  }
 }
 
 /** The target that is behind for the longest time first; then those that are not behind, in their order. */
@@ -209,14 +237,16 @@ interface Shown {
   statuses: readonly TargetStatus[];
   /** Those of `statuses` that the options select. */
   shown: readonly TargetStatus[];
+  worker: Worker | null;
   url: string;
   /** Null: no limit. */
   columns: number | null;
 }
 
 /** The summary is always of all targets. */
-function describeStatus({ statuses, shown, url, columns }: Shown): string {
-  if (statuses.length === 0) return `${url} holds no snapshot and no open run yet\n`;
+function describeStatus({ statuses, shown, worker, url, columns }: Shown): string {
+  const work = worker ? `an exporter is working on it now: ${worker.name ?? 'unknown'}\n` : '';
+  if (statuses.length === 0) return `${url} holds no snapshot and no open run yet\n${work}`;
   if (shown.length === 0) {
     return `no problem: ${formatPlural(statuses.length, 'target')} in ${url}\n`;
   }
@@ -227,7 +257,7 @@ function describeStatus({ statuses, shown, url, columns }: Shown): string {
   };
   const details = `${describeProblems(shown)}${describeFailures(shown)}`;
   const table = formatTargets(shown, more, columns);
-  return fitLines(`${describeSummary(statuses, url)}\n${table}\n${details}`, columns);
+  return fitLines(`${describeSummary(statuses, url)}${work}\n${table}\n${details}`, columns);
 }
 
 function toCells(target: TargetStatus): string[] {

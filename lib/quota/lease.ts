@@ -64,6 +64,14 @@ export function takeLease(ports: LeasePorts, watch = watchLease()): Promise<Leas
   return putIfAbsent ? takeByCreation(ports, watch, putIfAbsent) : takeByReadback(ports, watch);
 }
 
+/** Who holds the lease now; null: it is free. Only reads. */
+export async function readHolder(ports: LeasePorts): Promise<Held | null> {
+  const keys = (await ports.store.list(leasePrefix)).map(({ key }) => key).filter(isLeaseKey);
+  const last = keys.sort().at(-1);
+  const bytes = last === undefined ? null : await ports.store.get(last);
+  return last === undefined || bytes === null ? null : findHolder(ports, watchLease(), last, bytes);
+}
+
 function encodeHolder({ store, clock, host }: LeasePorts, token: string): Uint8Array {
   const { identity, name } = host;
   const untilMs = store.nowMs() + leaseMs;

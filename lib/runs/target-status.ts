@@ -121,8 +121,15 @@ const defaultScheduleMs = 24 * 3_600_000;
 /** A bucket takes some milliseconds for each of the few objects of a target, so several targets are read at the same time. */
 const readAtOnce = 8;
 
+/** Who works on the store now, for hints; `name` null: not known. */
+export interface Worker {
+  name: string | null;
+}
+
 interface Reading {
   store: Store;
+  /** Null: no exporter works now. */
+  worker: Worker | null;
   schedule: Schedule;
   scheduleMs: number | null;
   /** Of the schedule itself: it concerns every target. */
@@ -131,19 +138,20 @@ interface Reading {
 
 /**
  * `scheduleMs` null: not known. Then a target has the schedule of its newest manifest, or 24 hours without one. Returns one
- * status per target, in the same order. Objects that are damaged or denied are problems; throws StoreError for other faults.
+ * status per target, in the same order. `worker`: an exporter that works now, which hints then name. Objects that are damaged or denied are problems; throws StoreError for other faults.
  */
 export async function readStatus(
   store: Store,
   scheduleMs: number | null,
   targets: readonly StatusTarget[],
+  worker: Worker | null = null,
 ): Promise<TargetStatus[]> {
   const scheduleFaults: ExportError[] = [];
   const decoded = await noteFault(scheduleFaults, async () =>
     decodeSchedule(await readState(store, scheduleKey)),
   );
   const schedule = decoded ?? emptySchedule();
-  const reading: Reading = { store, schedule, scheduleMs, scheduleFaults };
+  const reading: Reading = { store, worker, schedule, scheduleMs, scheduleFaults };
   const statuses: TargetStatus[] = [];
   for (let first = 0; first < targets.length; first += readAtOnce) {
     const some = targets.slice(first, first + readAtOnce);
@@ -214,6 +222,7 @@ async function readTargetStatus(reading: Reading, target: StatusTarget): Promise
   const problems = findProblems(status, {
     unreadable: [...scheduleFaults, ...faults],
     isOutpaced: isOutpaced(schedule, id, nowMs, scheduleMs),
+    worker: reading.worker,
     nowMs,
     scheduleMs,
   });
@@ -367,6 +376,7 @@ interface Facts {
   unreadable: readonly ExportError[];
   /** As isOutpaced(). */
   isOutpaced: boolean;
+  worker: Worker | null;
   nowMs: number;
   scheduleMs: number;
 }
@@ -374,7 +384,7 @@ interface Facts {
 /** What `status --check` finds in one target, the worst first. */
 function findProblems(
   { account, last, latest, open, heldUntil, failure, abandoned }: TargetStatus,
-  { unreadable, isOutpaced: hasNoTurn, nowMs, scheduleMs }: Facts,
+  { unreadable, isOutpaced: hasNoTurn, worker, nowMs, scheduleMs }: Facts,
 ): Problem[] {
   const problems: Problem[] = unreadable.map(({ code, message, hint }) => {
     return { kind: 'unreadable', code, message, hint };
@@ -394,6 +404,8 @@ function findProblems(
         failure.code,
       );
   };
+  // What is missing can arrive any moment.
+  const whileWorking = (hint: string) => (worker === null ? hint : describeWork(worker, hint));
   const silentMs = open?.phase === 'collecting' ? nowMs - Date.parse(open.lastPageAt) : 0;
   if (abandoned) {
     const message = `the run ${abandoned.snapshot} was given up at ${abandoned.at}, because it received no page`;
@@ -404,11 +416,11 @@ function findProblems(
   }
   if (!last && unreadable.length === 0) {
     const hint = open ? openHint : neverHint;
-    addResult('never sealed', 'it has no snapshot', hasNoTurn ? outpacedHint : hint);
+    addResult('never sealed', 'it has no snapshot', whileWorking(hasNoTurn ? outpacedHint : hint));
   }
   if (last && last.ageSeconds * 1_000 > 2 * scheduleMs) {
     const message = `the newest snapshot ${last.snapshot} is older than 2 schedules`;
-    addResult('old', message, hasNoTurn ? outpacedHint : oldHint);
+    addResult('old', message, whileWorking(hasNoTurn ? outpacedHint : oldHint));
   }
   const aheadMs = (snapshotTimeMs(last?.snapshot ?? '') ?? 0) - nowMs;
   if (last && aheadMs > aheadMsMax) {
@@ -423,6 +435,10 @@ function findProblems(
     add('drifted', message, driftedHint);
   }
   return problems;
+}
+
+function describeWork({ name }: Worker, hint: string): string {
+  return `An exporter is working on this store now (${name ?? 'its name cannot be read'}): wait until it has finished. Only if this problem then remains: ${hint}`;
 }
 
 function describeHeld({

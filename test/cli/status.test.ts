@@ -3,13 +3,22 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { runProgram } from '../../lib/cli/program.ts';
 import { findStoredTargets, statusCommand } from '../../lib/cli/status.ts';
 import { scheduleKey } from '../../lib/core/object-keys.ts';
 import { decodeSchedule, encodeSchedule } from '../../lib/runs/schedule.ts';
 import type { TargetStatus } from '../../lib/runs/target-status.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
-import { call, createFolder, exportSome, flagsFor, keyOf, simulate } from './test-runtime.ts';
+import {
+  call,
+  createFolder,
+  createTestRuntime,
+  exportSome,
+  flagsFor,
+  keyOf,
+  simulate,
+} from './test-runtime.ts';
 
 const hasJq = spawnSync('jq', ['--version']).status === 0;
 
@@ -131,6 +140,28 @@ test('shows an open run with the rows that it has read', async () => {
   ]);
   const people = await call(['status', '--store', 'file:./lake'], options);
   expect(people.runtime.out()).toMatch(/open: \d{8}T\d{6}Z collecting 397\/700/);
+});
+
+test('while an export works, it is named, and the timer is not the first thing to check', async () => {
+  const simulator = await simulate({ nodes: 700 });
+  const cwd = createFolder();
+  const runtime = createTestRuntime({ cwd, env: keyOf(simulator) });
+  const flags = [...flagsFor(simulator).slice(0, 8), '--quota-requests', '1'];
+  const exported = runProgram(['export', ...flags], runtime);
+  const check = ['status', '--store', 'file:./lake', '--check', '--problems'];
+  await vi.waitFor(
+    async () => {
+      const { runtime: now } = await call(check, { cwd });
+      expect(now.out()).toMatch(/^an exporter is working on it now: process \d+ on /m);
+      expect(now.out()).toMatch(/never sealed: .*\n +An exporter is working on this store now/);
+    },
+    { timeout: 20_000, interval: 200 },
+  );
+  runtime.raise('SIGINT');
+  expect(await exported).toBe(4);
+  const { runtime: after } = await call(check, { cwd });
+  expect(after.out()).toMatch(/never sealed: /);
+  expect(after.out()).not.toContain('is working');
 });
 
 test('a folder that does not exist is an error, an empty one is not', async () => {

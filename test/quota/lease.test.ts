@@ -8,6 +8,7 @@ import {
   type Lease,
   type LeasePorts,
   leaseMs,
+  readHolder,
   takeLease,
   watchLease,
 } from '../../lib/quota/lease.ts';
@@ -38,8 +39,14 @@ function createHosts(options: Partial<MemoryStoreOptions> = {}) {
     if ('heldForMs' in lease) throw new Error(`held for ${lease.heldForMs} ms`);
     return lease;
   }
+  const watcher = { identity: 'watcher', name: 'watcher', boot: null };
+  const look = () =>
+    readHolder({
+      ...{ store, clock, host: { ...watcher, isGone: (other: string) => gone.has(other) } },
+      ...{ log: () => {}, random: createRandom(99) },
+    });
   const leases = () => [...store.dump().keys()].filter((key) => key.startsWith('_lease/'));
-  return { clock, store, gone, warnings, take, takeNow, leases };
+  return { clock, store, gone, warnings, take, takeNow, look, leases };
 }
 
 const kinds: [string, Partial<MemoryStoreOptions>][] = [
@@ -49,6 +56,24 @@ const kinds: [string, Partial<MemoryStoreOptions>][] = [
 
 for (const [name, options] of kinds) {
   describe(`on ${name}`, () => {
+    test('its holder can be read until the holder is gone or the lease has ended, without taking it', async () => {
+      const { clock, store, gone, take, look } = createHosts(options);
+      await clock.run(
+        (async () => {
+          expect(await look()).toBeNull();
+          await take({ identity: 'one' });
+          const before = store.dump();
+          expect(await look()).toMatchObject({ holder: 'one' });
+          expect(store.dump()).toEqual(before);
+          gone.add('one');
+          expect(await look()).toBeNull();
+          gone.clear();
+          await clock.sleep(leaseMs + 1);
+          expect(await look()).toBeNull();
+        })(),
+      );
+    });
+
     test('is held until it is released, and leaves nothing behind', async () => {
       const { clock, take, takeNow, leases } = createHosts(options);
       await clock.run(
