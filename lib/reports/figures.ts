@@ -2,6 +2,7 @@
 // to the second; `snapshot` is a snapshot's name; `date` is a day in UTC.
 
 import type { ProtectionCounts } from '../snapshots/protection.ts';
+import type { ProofStatement } from '../verification/proof-texts.ts';
 
 /** Limits of the lists in the page. The CSV files have all rows. */
 export const nodesShownMax = 500;
@@ -198,6 +199,8 @@ export interface IntegrityFigures {
   /** Null: not verified. The words of `cgs-export verify`, in English. */
   proven: string | null;
   notProven: string | null;
+  /** The same as codes with parameters, so that the page says them in each language. Empty: not verified. */
+  statements: { proven: ProofStatement[]; notProven: ProofStatement[] };
   manifests: number;
   /** Parts that were hashed, and their bytes. */
   parts: number;

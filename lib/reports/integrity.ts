@@ -2,7 +2,7 @@
 // Pure.
 
 import type { Fault } from '../snapshots/catalog.ts';
-import { describeProof } from '../verification/proof.ts';
+import { describeProof, listStatements } from '../verification/proof.ts';
 import type { Verification } from '../verification/verification.ts';
 import { faultsShownMax, type IntegrityFigures } from './figures.ts';
 
@@ -12,7 +12,8 @@ export interface Findings {
 }
 
 const notVerified: Omit<IntegrityFigures, 'status' | 'faults' | 'unchecked'> = {
-  ...{ proven: null, notProven: null, manifests: 0, parts: 0, bytes: 0 },
+  ...{ proven: null, notProven: null, statements: { proven: [], notProven: [] } },
+  ...{ manifests: 0, parts: 0, bytes: 0 },
   notHashed: { parts: 0, since: null },
   notReached: [],
   signatures: { valid: 0, unsigned: 0, keysFrom: 'store', keyIds: [] },
@@ -45,8 +46,10 @@ export function describeIntegrity(
 function describeVerified(verification: Verification): typeof notVerified {
   const { manifests, parts, bytes, notHashed, notReached, pinned, pruned } = verification;
   const { valid, unsigned, keysFrom, keyIds } = verification.signatures;
+  const { stored, anchored, notProven } = listStatements(verification);
   return {
     ...describeProof(verification),
+    statements: { proven: [...stored, ...anchored], notProven },
     ...{ manifests, parts, bytes, notHashed, notReached },
     signatures: { valid, unsigned, keysFrom, keyIds },
     ...{ pinned, pruned },

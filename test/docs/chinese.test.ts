@@ -1,10 +1,12 @@
 // Tests the Chinese of README.zh-CN.md and of the report: the terms of docs/design/chinese-terms.md, and punctuation.
 
 import { describe, expect, test } from 'vitest';
+import type { ReportFigures } from '../../lib/reports/figures.ts';
 import { renderPage } from '../../lib/reports/html-page.ts';
 import { rowColumns } from '../../lib/reports/page/row-columns.ts';
 import { english } from '../../lib/reports/page/strings-en.ts';
 import { chinese } from '../../lib/reports/page/strings-zh.ts';
+import { type ProofCode, proofTexts } from '../../lib/verification/proof-texts.ts';
 import { makeFigures } from '../reports/seeded-figures.ts';
 import { pageOf, tableRows } from './pages.ts';
 import { cellsOf, readChunks, withoutLinks } from './translation.ts';
@@ -152,17 +154,49 @@ describe('the punctuation', () => {
   });
 
   test('is full-width in a whole page of a report, where texts meet', () => {
-    const figures = makeFigures({ drifted: [12], missing: [18, 19], pruned: 5 });
-    const page = renderPage(figures, 'zh')
-      .replace(/^.*<main>/s, '')
-      .replaceAll(
-        /<script.*?<\/script>|<code.*?<\/code>|<pre.*?<\/pre>|<span class="g"> <\/span>/gs,
-        '',
-      )
-      .replaceAll(/<\/?(?:span|bdi|b|strong|a|i)\b[^>]*>/g, '')
-      .replaceAll(/<[^>]*>/g, '\n');
-    const lines = page.split('\n').map((line) => line.trim());
+    const lines = linesOfPage(makeFigures({ drifted: [12], missing: [18, 19], pruned: 5 }));
     expect(lines).toContain('prod、staging');
     expect(lines.filter((line) => find(line).length > 0)).toEqual([]);
   });
+});
+
+/** What a reader of the page sees, without code: a line for each paragraph, cell and list item. */
+function linesOfPage(figures: ReportFigures): string[] {
+  return renderPage(figures, 'zh')
+    .replace(/^.*<main>/s, '')
+    .replaceAll(
+      /<script.*?<\/script>|<code.*?<\/code>|<pre.*?<\/pre>|<span class="g"> <\/span>/gs,
+      '',
+    )
+    .replaceAll(/<\/?(?:span|bdi|b|strong|a|i)\b[^>]*>/g, '')
+    .replaceAll(/<[^>]*>/g, '\n')
+    .split('\n')
+    .map((line) => line.trim());
+}
+
+test('in the page, only findings are in English, and a sentence in Chinese says so', () => {
+  const finding = {
+    key: 'container_nodes/a.parquet',
+    message: 'was altered: its hash differs from the one in its manifest',
+    hint: 'Restore the object from a backup.',
+  };
+  const findings = { total: 1, shown: [finding] };
+  const every = Object.keys(proofTexts).map((code) => ({
+    code: code as ProofCode,
+    parameters: [2, 2],
+  }));
+  const page = linesOfPage(
+    makeFigures({
+      integrity: {
+        ...{ status: 'failed', faults: findings, unchecked: findings },
+        statements: { proven: every, notProven: every },
+      },
+    }),
+  );
+  // Three words in a row. In a list of columns or regions, a comma or a slash is between two names.
+  const inEnglish = page.filter((line) => /[A-Za-z]{2,} [A-Za-z]{2,} [A-Za-z]{2,}/.test(line));
+  expect(new Set(inEnglish)).toEqual(
+    new Set(['Was altered: its hash differs from the one in its manifest', finding.hint]),
+  );
+  expect(page.filter((line) => line === chinese.findingWords)).toHaveLength(2);
 });

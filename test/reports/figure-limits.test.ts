@@ -79,6 +79,7 @@ function makeFigures(targets: TargetFigures[], days: number, text: string): Repo
     },
     integrity: {
       ...{ status: 'failed', proven: 'x', notProven: 'y', manifests: 1, parts: 1, bytes: 1 },
+      statements: { proven: [], notProven: [] },
       notHashed: { parts: 0, since: null },
       notReached: Array(70_000).fill(text),
       signatures: { valid: 0, unsigned: 1, keysFrom: 'store', keyIds: [] },

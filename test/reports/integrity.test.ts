@@ -22,6 +22,8 @@ test('has the words of verify, and each object once', async () => {
   const whole = describeIntegrity(verification, mergeFindings(verification, nothing));
   expect(whole).toMatchObject({ status: 'verified', faults: { total: 0 }, pinned: null });
   expect(whole.proven).toContain('every part has the bytes that its manifest names');
+  // The same sentences, as codes for the page.
+  expect(whole.statements.proven.map(({ code }) => code)).toEqual(['bytesMatch', 'chainMatches']);
   const found = { faults: Array.from({ length: 150 }, (_, i) => fault(`${i}`)), unchecked: [] };
   const merged = mergeFindings({ ...verification, faults: [fault('0')] }, found);
   expect(merged.faults).toHaveLength(150);

@@ -315,6 +315,18 @@ function makeIntegrity(targets: readonly TargetFigures[]): ReportFigures['integr
     proven: `every part has the bytes that its manifest names, its rows are those that the manifest states, and every manifest has the hash that the next one names. A given key signed the newest manifest of every target and all its predecessors back to the first one that it signed (${manifests} of ${manifests}): only the holder of the private key can rewrite them.`,
     notProven:
       'without a pin, it cannot be excluded that the newest snapshots, or all of a target, were deleted together with their pointers.',
+    statements: {
+      proven: [
+        { code: 'bytesMatch', parameters: [] },
+        { code: 'rowsMatch', parameters: [] },
+        { code: 'chainMatches', parameters: [] },
+        { code: 'givenKeySigned', parameters: [manifests, manifests] },
+      ],
+      notProven: [
+        { code: 'newestDeletable', parameters: [] },
+        { code: 'signerNotBound', parameters: [] },
+      ],
+    },
     manifests,
     parts: manifests * 3,
     bytes: 1_284_402_118,

@@ -44,6 +44,7 @@ const testedElsewhere: Record<string, string> = {
   'lib/simulator/http-transport.ts': 'test/simulator/simulator.test.ts, by its answers',
   'lib/simulator/random.ts': 'test/simulator/nodes.test.ts: the same seed, the same nodes',
   'lib/snapshots/chain.ts': 'test/verification/verification.property.test.ts, through verifyStore',
+  'lib/verification/proof-texts.ts': 'texts; test/verification/proof.test.ts: each is stated',
   'lib/verification/pointer-check.ts':
     'test/verification/verification.property.test.ts, through verifyStore',
   'lib/retention/pruning.ts': 'test/runs/prune.test.ts and its property test, through prune',

@@ -71,7 +71,7 @@ test('the script of the page imports only its own folder, the texts of the page,
     return importsOf(parse(path)).filter((name) => {
       const to = name.startsWith('.') ? posix.join(dirname(path), name) : name;
       if (!isBrowser) return to.startsWith('lib/reports/browser/');
-      return !/^(lib\/reports\/(browser|page)\/|lib\/reports\/figures\.ts$|@tanstack\/table-core)/.test(
+      return !/^(lib\/reports\/(browser|page)\/|lib\/reports\/figures\.ts$|lib\/core\/text-template\.ts$|@tanstack\/table-core)/.test(
         to,
       );
     });

@@ -1,7 +1,9 @@
-// Tests the words that say what a verification proves: for each combination of keys, pins and parts that were not hashed.
+// Tests what a verification says that it proves, for each combination of keys, pins and parts that were not hashed: the exact text of
+// `verify`, and the codes that the page of a report says in its language.
 
 import { expect, test } from 'vitest';
-import { describeProof, type Proof } from '../../lib/verification/proof.ts';
+import { describeProof, listStatements, type Proof } from '../../lib/verification/proof.ts';
+import { proofTexts } from '../../lib/verification/proof-texts.ts';
 
 const plain: Proof = {
   faults: [],
@@ -233,4 +235,41 @@ test.each(rows)('$name', ({ proof, proven, notProven, never }) => {
   for (const text of proven) expect(words.proven).toContain(text);
   for (const text of notProven) expect(words.notProven).toContain(text);
   for (const text of never) expect(`${words.proven} ${words.notProven}`).not.toContain(text);
+});
+
+test('the text is exact: programs and people compare it between versions', () => {
+  expect(describeProof(plain)).toEqual({
+    proven:
+      'every part has the bytes that its manifest names, its rows have the number, order, time, account, region, project and verdict that the manifest states, and every manifest has the hash that the next one names.',
+    notProven:
+      'the store is consistent in itself; a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted together with their pointers. To exclude both, use --public-key and --pins. Whether the other columns are true, whether Parquet and NDJSON agree in them, and the counts of values and changes were not checked.',
+  });
+  const notHashed = { parts: 1_234, since: null };
+  const unread = { notHashed, rowParts: { compared: 0, notCompared: 0 } };
+  expect(describeProof({ ...plain, ...unread, faults: [fault], signatures: ownKeys })).toEqual({
+    proven:
+      'apart from what is listed, every part exists with the size that its manifest names, and every manifest has the hash that the next one names.',
+    notProven:
+      'a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted together with their pointers. To exclude both, use --public-key and --pins. The signatures were checked with keys that the store holds itself (_keys/): a person who can change the store can replace both. Give the public key with --public-key. 1234 parts were not hashed: only existence and size were checked, and no row was read.',
+  });
+  const one = { pinned: { targets: 1, without: 0 }, pruned: 1, prunedParts: 1 };
+  expect(describeProof({ ...plain, ...one, ...unread, signatures: covered })).toEqual({
+    proven:
+      'every part that was not pruned exists with the size that its manifest names, and every manifest has the hash that the next one names. A given key signed the newest manifest of every target and all its predecessors back to the first one that it signed (7 of 10): only the holder of the private key can rewrite them. 3 older manifests are covered by the chain: unchanged since the first of these signatures. A given key also signed the tombstone of 1 pruned snapshot. The pinned manifest of 1 target is still in the chain with its hash: nothing up to it was changed or removed since it was pinned.',
+    notProven:
+      'a rollback to the pinned manifest or a later one cannot be excluded: newer snapshots, which no verification with these pins has seen, may have been deleted. A signature does not prove what the holder of the private key wrote, or when. Older manifests could have been rewritten before the first signature. 1234 parts were not hashed: only existence and size were checked, and no row was read. Rows that were pruned can no longer be checked: 1 part of 1 pruned snapshot is deleted. A signed tombstone that was removed can be put back by a person who kept a copy, and the rows deleted: its signature stays valid.',
+  });
+});
+
+test('each text is stated by one of the proofs above, and each text is a sentence', () => {
+  const others: Partial<Proof>[] = [
+    { prunedParts: 1, notHashed: { parts: 1, since: null } },
+    { signatures: given, pinned: { targets: 2, without: 1 } },
+  ];
+  const stated = [...rows.map(({ proof }) => proof), ...others].flatMap((proof) => {
+    const { stored, anchored, notProven } = listStatements({ ...plain, ...proof });
+    return [...stored, ...anchored, ...notProven].map(({ code }) => code);
+  });
+  expect(Object.keys(proofTexts).sort()).toEqual([...new Set(stated)].sort());
+  for (const text of Object.values(proofTexts)) expect(text).toMatch(/^(?:\p{Lu}|\{0).*[.]$/u);
 });

@@ -1,7 +1,8 @@
 // Responsible for the language of the page: says each text again in the other language. Texts are set as text, never as HTML.
 
+import type { Parameter } from '../../core/text-template.ts';
 import type { TextKey } from '../page/strings-en.ts';
-import { formatText, type Language, languageTags, type Parameter } from '../page/texts.ts';
+import { formatText, type Language, languageTags } from '../page/texts.ts';
 
 function readParameters(element: HTMLElement): Parameter[] {
   return JSON.parse(element.dataset.p ?? '[]');

@@ -1,5 +1,6 @@
 // Responsible for the top of the page: title, banner, and the figures that answer the first questions. Pure.
 
+import type { Parameter } from '../../core/text-template.ts';
 import type { LeftOut, TargetFigures } from '../figures.ts';
 import { gap, type Html, html, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
@@ -11,7 +12,7 @@ import {
   judgeIntegrity,
 } from './page-summary.ts';
 import type { TextKey } from './strings-en.ts';
-import { formatNumber, formatTime, type Parameter } from './texts.ts';
+import { formatNumber, formatTime } from './texts.ts';
 import { isKnown } from './trend-chart.ts';
 
 export function formatHeadline(page: PageFigures, words: Words): Html {

@@ -1,5 +1,6 @@
 // Responsible for the section about integrity: what was verified, what that proves, and each fault. Pure.
 
+import type { ProofStatement } from '../../verification/proof-texts.ts';
 import type { IntegrityFigures } from '../figures.ts';
 import { sayLeft } from './completeness-section.ts';
 import { formatManualCheck } from './manual-check.ts';
@@ -34,18 +35,22 @@ function inEnglish(text: string): Html {
 }
 
 function formatProof(integrity: IntegrityFigures, words: Words): Html {
-  const { proven, notProven, manifests, parts, bytes, notHashed, signatures, pinned, pruned } =
-    integrity;
+  const { statements, manifests, parts, bytes, notHashed, signatures, pinned, pruned } = integrity;
   const number = (value: number) => html`${formatNumber(value)}`;
   const megabytes = `${formatNumber(Math.round(bytes / 10_000) / 100)} MB`;
   const keys =
     signatures.keyIds.length === 0
       ? words.say('keysNone')
       : html`${words.say(signatures.keysFrom === 'given' ? 'keysGiven' : 'keysStore')}${words.say('colon')}${signatures.keyIds.map((id, index) => [index > 0 ? words.say('comma') : null, code(id)])}`;
-  const sentences: [Html, Html][] = [];
-  if (proven !== null) sentences.push([words.say('proven'), inEnglish(proven)]);
-  if (notProven !== null) sentences.push([words.say('notProven'), inEnglish(notProven)]);
-  return html`${sentences.length > 0 ? html`<p class="note">${words.say('verifyWords')}</p>` : null}<div class="proof">${formatPairs(sentences)}</div>
+  const isWhole = integrity.faults.total + integrity.unchecked.total === 0;
+  const except = isWhole ? null : html`<p>${words.say('provenExcept')}</p>`;
+  const sentences: [Html, Html][] = [
+    [words.say('proven'), html`${except}${formatStatements(statements.proven, words)}`],
+    [words.say('notProven'), formatStatements(statements.notProven, words)],
+  ];
+  // Faults that were found without a verification prove nothing.
+  const hasProof = statements.proven.length > 0;
+  return html`<div class="proof">${hasProof ? formatPairs(sentences) : null}</div>
 ${formatPairs([
   [words.say('manifests'), number(manifests)],
   [words.say('parts'), words.say('partsValue', parts, megabytes)],
@@ -67,6 +72,17 @@ ${formatPairs([
 ])}`;
 }
 
+/** Of the parameters, those that are text are times. */
+function formatStatements(statements: readonly ProofStatement[], words: Words): Html {
+  const show = (value: string | number) =>
+    typeof value === 'number' ? value : `${formatTime(value)} UTC`;
+  return html`<ul>
+${statements.map(
+  ({ code: key, parameters }) => html`<li>${words.say(key, ...parameters.map(show))}</li>
+`,
+)}</ul>`;
+}
+
 function formatFindings(
   title: TextKey,
   { total, shown }: IntegrityFigures['faults'],
@@ -79,6 +95,7 @@ function formatFindings(
     inEnglish(hint),
   ]);
   return html`<h3>${words.say(title)}</h3>
+<p class="note">${words.say('findingWords')}</p>
 ${scroll(
   words,
   title,

@@ -69,7 +69,7 @@ export function formatManualCheck({ figures }: PageFigures, words: Words): Html 
   if (example) {
     steps.push({
       text: 'checkEvidence',
-      command: `cgs-export evidence ${example.snapshot} --out evidence.zip   # the operator\nunzip evidence.zip -d evidence && sh evidence/check.sh${signed ? ' /path/to/public-key.pem' : ''}   # the receiver`,
+      command: `cgs-export evidence ${example.snapshot} --out evidence.zip\nunzip evidence.zip -d evidence && sh evidence/check.sh${signed ? ' /path/to/public-key.pem' : ''}`,
     });
   }
   steps.push({

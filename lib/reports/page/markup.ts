@@ -1,7 +1,8 @@
 // Responsible for HTML text: what is put into the template `html` is escaped unless it is HTML itself. Pure.
 
+import type { Parameter } from '../../core/text-template.ts';
 import type { TextKey } from './strings-en.ts';
-import { formatText, type Language, languageTags, type Parameter, showName } from './texts.ts';
+import { formatText, type Language, languageTags, showName } from './texts.ts';
 
 /** HTML text. Only the functions of this file make it from other text. */
 export interface Html {

@@ -1,7 +1,7 @@
 // Responsible for the columns of the tables that can be sorted: what a cell shows and by what a column is sorted. Pure. The server
 // and the script of the page share it.
 
-import type { NodeAtEnd, ShownChange, TargetName } from '../figures.ts';
+import type { NodeAtEnd, ShownChange, SinceTime, TargetName } from '../figures.ts';
 import type { TextKey } from './strings-en.ts';
 import { formatText, formatTime, type Language, showName } from './texts.ts';
 
@@ -82,17 +82,25 @@ function describeSince(name: 'unprotected' | 'offline', title: TextKey): RowColu
       const found = row[name];
       if (found === null) return { main: '' };
       if (found.since === null) return { main: formatText(language, 'notKnown') };
-      const days = found.days === null ? null : Math.round(found.days * 10) / 10;
       const { onOrBefore } = found;
       const time = formatTime(found.since);
+      const detail = describeDays(found, language);
       return {
         main: onOrBefore ? formatText(language, 'onOrBefore', [time]) : time,
-        ...(days === null
-          ? {}
-          : { detail: formatText(language, onOrBefore ? 'atLeastDays' : 'forDays', [days]) }),
+        ...(detail === null ? {} : { detail }),
       };
     },
   };
+}
+
+/** Null: nothing to say, as “at least 0 days”. */
+function describeDays({ days, onOrBefore }: SinceTime, language: Language): string | null {
+  if (days === null) return null;
+  const rounded = Math.round(days * 10) / 10;
+  if (rounded > 0) {
+    return formatText(language, onOrBefore ? 'atLeastDays' : 'forDays', [rounded]);
+  }
+  return onOrBefore ? null : formatText(language, 'underDays', [0.1]);
 }
 
 const targetText = (row: TargetName) =>

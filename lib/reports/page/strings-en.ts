@@ -1,4 +1,6 @@
-// Responsible for the English texts of the page. `{0}` is a parameter; `{0|day|days}` is a word that depends on a number.
+// Responsible for the English texts of the page: templates of core/text-template.ts.
+
+import { proofTexts } from '../../verification/proof-texts.ts';
 
 export const english = {
   title: 'Container node report',
@@ -153,6 +155,7 @@ export const english = {
   forDays: '{0} {0|day|days}',
   onOrBefore: 'on or before {0}',
   atLeastDays: 'at least {0} {0|day|days}',
+  underDays: 'less than {0} days',
   notKnown: 'not known',
   noValue: 'no value',
   noName: 'no name',
@@ -217,7 +220,7 @@ export const english = {
   integrityNotVerified: 'Not verified: the verification was left out when the report was made.',
   proven: 'Proven',
   notProven: 'Not proven',
-  verifyWords: 'The words of the verification.',
+  provenExcept: 'Apart from the objects that are listed below:',
   manifests: 'Manifests read',
   parts: 'Data files hashed',
   partsValue: '{0} ({1})',
@@ -240,6 +243,7 @@ export const english = {
   object: 'Object',
   finding: 'Finding',
   whatToDo: 'What to do',
+  findingWords: 'The findings and what to do are texts of cgs-export verify.',
 
   checkTitle: 'How to check it without this tool',
   checkText:
@@ -256,7 +260,7 @@ export const english = {
   checkSignature:
     'The signature of a manifest is valid. Get the public key from the person who signs, not from the store:',
   checkEvidence:
-    'One snapshot can be proven to others with a zip. The operator makes it; the receiver runs check.sh in it, which uses only sha256sum and OpenSSL:',
+    'One snapshot can be proven to others with a zip. The operator makes it with the first command; the receiver runs the second one, which uses only sha256sum and OpenSSL:',
   checkStore:
     'A whole copy of the store can be checked with a Python program, which needs no other package. Run it in the folder of the installed package cgs-export, or of its sources:',
   checkKnown:
@@ -284,6 +288,8 @@ export const english = {
   fileRows: 'Rows',
   cutNote:
     'This page was cut to stay below 1 MiB. The CSV files have all intervals, changes and snapshots; report.json has more than the page.',
+
+  ...proofTexts,
 };
 
 export type TextKey = keyof typeof english;

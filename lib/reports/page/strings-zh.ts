@@ -19,11 +19,11 @@ export const chinese: Texts = {
   bannerNotVerified: '未进行完整性校验，存储中的数据可能已被更改。',
   bannerUnchecked: '未发现错误，但有{0}个对象未校验。',
   bannerOk: '完整性校验未发现错误。',
-  bannerTrusted: '校验使用了从存储之外提供的公钥或固定值（pin）。',
-  bannerOwn: '校验未使用来自存储之外的公钥或固定值（pin），因此不能排除整个存储被重写。',
+  bannerTrusted: '校验使用了从存储之外提供的公钥或锚定记录（pin）。',
+  bannerOwn: '校验未使用来自存储之外的公钥或锚定记录（pin），因此不能排除整个存储被重写。',
   bannerMore: '请参见“完整性校验”。',
   bannerOutside: '所有错误都属于报告期之外的快照。',
-  bannerDays: '{1}天中有{0}天，至少有一个目标未得到证明。',
+  bannerDays: '在应有快照的{1}天中，有{0}天至少有一个目标未得到证明。',
   bannerDaysMore: '请参见“快照覆盖情况”。',
   bannerNoTarget: '{0}个目标在报告期内没有完整快照，未计入统计。',
   bannerNodesUnknown: '{1}个目标中，有{0}个目标无法确定哪些节点未防护或离线，只有数量。',
@@ -34,7 +34,7 @@ export const chinese: Texts = {
   tileOffline: '离线',
   tileDays: '未证明的天数',
   tileShare: '占全部节点的{0}%',
-  tileStart: '{1}为{0}',
+  tileStart: '{1}为{0}个',
   tileOfDays: '应有快照的天数：{0}',
   asOf: '节点、未防护和离线的数量取自每个目标最新的完整快照（{0}）。',
   words:
@@ -96,9 +96,9 @@ export const chinese: Texts = {
   gapsTitle: '漏采时段',
   gapsNone: '无：应有的快照全部存在。',
   gapsText:
-    '如果没有任何快照以某个时段内的时间命名，则该时段为漏采时段。有漏采时段的日期仍可能有完整快照。',
-  from: '首个时段',
-  to: '末个时段',
+    '快照以其开始时间命名。如果没有快照的名称落在某个时段内，则该时段为漏采时段。有漏采时段的日期仍可能有完整快照。',
+  from: '起始时段',
+  to: '结束时段',
   slots: '时段数',
   leftRows: '另有{0}行未显示。',
 
@@ -144,6 +144,7 @@ export const chinese: Texts = {
   forDays: '{0}天',
   onOrBefore: '{0}或更早',
   atLeastDays: '至少{0}天',
+  underDays: '不足{0}天',
   notKnown: '未知',
   noValue: '无值',
   noName: '无名称',
@@ -190,7 +191,7 @@ export const chinese: Texts = {
   quality: '数据质量',
   qualityText: '统计范围为报告期内的全部{0}个快照。',
   rejects: '没有可用ID的记录（已剔除）',
-  repeats: '以相同的值列出两次的记录',
+  repeats: '重复列出且值相同的记录',
   requests: '发送的请求',
   retries: '重试的请求',
   throttled: '因流控被拒绝的请求',
@@ -208,22 +209,22 @@ export const chinese: Texts = {
   integrityNotVerified: '未校验：生成报告时跳过了校验。',
   proven: '已证明',
   notProven: '未证明',
-  verifyWords: '以下为校验程序输出的英文原文。',
+  provenExcept: '除下方列出的对象外：',
   manifests: '已读取的清单',
   parts: '已计算哈希的数据文件',
   partsValue: '{0}（{1}）',
   notHashed: '未计算哈希的数据文件',
   notHashedValue: '{0}：只检查了大小',
-  hashedSince: '计算全部文件哈希的起始时间',
+  hashedSince: '此时间起的文件均已计算哈希',
   signatures: '签名',
   signaturesValue: '有效签名{0}个，无签名的清单{1}个',
   keys: '公钥',
   keysGiven: '从存储之外提供',
   keysStore: '存储自带，不能排除存储被重写',
   keysNone: '无',
-  pins: '固定值（pin）',
+  pins: '锚定记录（pin）',
   pinsNone: '未提供',
-  pinsValue: '已固定{0}个目标，未固定{1}个目标',
+  pinsValue: '已锚定{0}个目标，未锚定{1}个目标',
   prunedSnapshots: '行数据可能已删除的快照（墓碑）',
   faultsTitle: '错误',
   uncheckedTitle: '无法校验的对象',
@@ -231,6 +232,7 @@ export const chinese: Texts = {
   object: '对象',
   finding: '问题描述',
   whatToDo: '处理措施',
+  findingWords: '“问题描述”和“处理措施”为cgs-export verify输出的英文原文。',
 
   checkTitle: '如何不使用本工具进行校验',
   checkText:
@@ -245,7 +247,7 @@ export const chinese: Texts = {
     '以下命令输出缺失的数据文件；没有缺失时无输出。已清理的数据文件也不存在，但不会输出：_pruned/中的墓碑列出了这些文件。',
   checkSignature: '检查清单的签名是否有效。请从签名人处获取公钥，不要从存储中获取：',
   checkEvidence:
-    '可以用一个ZIP文件向他人证明一个快照。该文件由运维人员生成，接收者在其中执行check.sh，只需要sha256sum和OpenSSL：',
+    '可以用一个ZIP文件向他人证明一个快照。第一条命令由运维人员执行，用于生成该文件；第二条命令由接收者执行，只需要sha256sum和OpenSSL：',
   checkStore:
     '可以用一个Python程序校验整个存储的副本，该程序不需要其他软件包。请在已安装的cgs-export软件包或其源代码所在的文件夹中执行：',
   checkKnown:
@@ -261,7 +263,7 @@ export const chinese: Texts = {
   limitSince:
     '“起始时间”是首个显示该状态的快照的时间，实际时间在该快照与前一个快照之间。如果没有前一个快照，则为该时间“或更早”。CSV文件没有此标记：unprotected.csv中从报告期首个快照开始的区间，实际可能更早开始。',
   limitPruned: '已清理的日期保留数量和变更，但其行数据无法再校验。',
-  limitRewrite: '如果没有来自存储之外的公钥或固定值（pin），则不能排除整个存储被重写。',
+  limitRewrite: '如果没有来自存储之外的公钥或锚定记录（pin），则不能排除整个存储被重写。',
   limitLists: '页面中的列表可能被截断。CSV文件包含全部行。',
   filesTitle: '本报告的文件',
   file: '文件',
@@ -270,4 +272,53 @@ export const chinese: Texts = {
   fileRows: '行数',
   cutNote:
     '为使页面小于1 MiB，部分内容未显示。CSV文件包含全部区间、变更和快照；report.json的内容多于本页面。',
+
+  bytesMatch: '每个数据文件的内容都与其清单的记录一致。',
+  bytesMatchUnpruned: '除已清理的数据文件外，每个数据文件的内容都与其清单的记录一致。',
+  bytesMatchSince: '自{0}起的快照：每个数据文件的内容都与其清单的记录一致。',
+  bytesMatchSinceUnpruned:
+    '自{0}起的快照：除已清理的数据文件外，每个数据文件的内容都与其清单的记录一致。',
+  sizesMatch: '每个数据文件都存在，且大小与其清单的记录一致。',
+  sizesMatchUnpruned: '除已清理的数据文件外，每个数据文件都存在，且大小与其清单的记录一致。',
+  rowsMatch: '这些文件中的行，其数量、顺序、时间、帐号、区域、项目和判定结果都与清单的记录一致。',
+  rowsMatchOfSome:
+    '{0}个数据文件中的行，其数量、顺序、时间、帐号、区域、项目和判定结果都与清单的记录一致。',
+  chainMatches: '每个清单的哈希都与后一个清单的记录一致。',
+  givenKeySigned:
+    '在每个目标中，从首个可用所提供的公钥校验签名的清单到最新的清单，签名全部有效（{1}个清单中的{0}个）：只有私钥的持有者才能重写这些清单。',
+  olderCovered: '{0}个更早的清单由哈希链保护：自上述首个签名以来未被更改。',
+  tombstonesSigned: '{0}个已清理快照的墓碑也带有所提供公钥的有效签名。',
+  pinnedInChain:
+    '{0}个目标的锚定清单仍在哈希链中，且哈希一致：自锚定以来，这些清单及更早的清单均未被更改或删除。',
+
+  consistentButRewritable:
+    '存储自身前后一致，但不能排除整个哈希链被重写，也不能排除最新的快照连同其指针一起被删除。',
+  rewritable: '不能排除整个哈希链被重写，也不能排除最新的快照连同其指针一起被删除。',
+  useKeysAndPins: '要排除这两种情况，请使用--public-key提供公钥，并使用--pins提供锚定记录（pin）。',
+  excludedWithoutFindings: '只有在校验未发现任何问题时，公钥和锚定记录（pin）才能排除这两种情况。',
+  newestDeletable:
+    '如果没有锚定记录（pin），则不能排除最新的快照或某个目标的全部快照连同其指针一起被删除。',
+  rollbackPossible:
+    '不能排除存储被回滚到锚定的清单或其后的某个清单：更新的快照如果从未用这些锚定记录（pin）校验过，可能已被删除。',
+  afterPinRewritable:
+    '锚定的清单之后的清单自身前后一致，但在本次校验之前可能被重写过。首次生成锚定记录（pin）之前的情况未得到任何证明。',
+  unpinnedDeletable: '{0}个目标还没有锚定记录（pin）：其最新的快照可能已被删除。',
+  unpinnedRewritable: '{0}个目标还没有锚定记录（pin）：不能排除其整个哈希链被重写。',
+  signerNotBound: '签名不能证明私钥的持有者写入了什么内容，也不能证明写入的时间。',
+  olderRewritable: '在首个签名之前，更早的清单可能被重写过。',
+  storeKeysUsed:
+    '{0}个签名是用存储自带的公钥（_keys/）校验的：能够更改存储的人可以同时替换公钥和签名。请使用--public-key提供公钥。',
+  partsNotHashed: '{0}个数据文件未计算哈希：只检查了是否存在以及大小，未读取其中的行。',
+  partsNotHashedBefore:
+    '{1}之前的快照中，有{0}个数据文件未计算哈希：只检查了是否存在以及大小，未读取其中的行。',
+  timeTooShort: '其中{0}个文件是因为时间不足。',
+  rowsPruned: '已清理的行无法再校验：{1}个已清理快照的{0}个数据文件已删除。',
+  tombstoneReusable:
+    '如果有人保留了已移除的墓碑的副本，则可以将其放回并删除相应的行：墓碑的签名仍然有效。',
+  tombstoneForgeable:
+    '未提供公钥时，能够更改存储的人可以删除行，并为其写入墓碑：有{0}个已清理的快照带有墓碑。',
+  otherColumnsUnchecked:
+    '未校验以下内容：其他列的值是否属实，Parquet和NDJSON中的这些列是否一致，以及清单中值和变更的计数。',
+  rowsNotCompared: '{0}个数据文件中的行未与清单比较：当前版本不支持其数据集。',
+  sealUnderWay: '可由正在进行的封存解释的对象未得到证明。',
 };

@@ -1,30 +1,23 @@
 // Responsible for the texts of the page: a key with parameters becomes a sentence of a language, a number or a name readable text.
 // The server and the script of the page share it.
 
+import { fillTemplate, type Parameter } from '../../core/text-template.ts';
 import { english, type TextKey, type Texts } from './strings-en.ts';
 import { chinese } from './strings-zh.ts';
 
 export type Language = 'en' | 'zh';
-export type Parameter = string | number;
 
 const languages: Record<Language, Texts> = { en: english, zh: chinese };
 /** The value of the attribute `lang`. */
 export const languageTags: Record<Language, string> = { en: 'en', zh: 'zh-Hans' };
 
-/** Numbers are grouped. `{0|day|days}` is `day` if parameter 0 is 1. A parameter that is missing gives no text. */
+/** Numbers are grouped. */
 export function formatText(
   language: Language,
   key: TextKey,
   parameters: readonly Parameter[] = [],
 ): string {
-  return languages[language][key].replaceAll(
-    /\{(\d)(?:\|([^|}]*)\|([^}]*))?\}/g,
-    (_match, index: string, one: string | undefined, many: string) => {
-      const value = parameters[Number(index)] ?? '';
-      if (one !== undefined) return value === 1 ? one : many;
-      return typeof value === 'number' ? formatNumber(value) : value;
-    },
-  );
+  return fillTemplate(languages[language][key], parameters, formatNumber);
 }
 
 /** Made once: to make one costs more than all else of a cell. */

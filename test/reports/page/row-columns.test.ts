@@ -76,6 +76,16 @@ test('a state that can have begun before the first snapshot', () => {
   );
 });
 
+test.each([
+  [0, false, '2026-11-26 23:20 | less than 0.1 days', '2026-11-26 23:20 | 不足0.1天'],
+  [0.06, false, '2026-11-26 23:20 | 0.1 days', '2026-11-26 23:20 | 0.1天'],
+  [0, true, 'on or before 2026-11-26 23:20', '2026-11-26 23:20或更早'],
+])('%d days, of which the beginning is open: %s', (days, onOrBefore, inEnglish, inChinese) => {
+  const unprotected = { since: '2026-11-26T23:20:00Z', days, onOrBefore };
+  expect(show('nodes', { ...node, unprotected }).unprotectedSince).toBe(inEnglish);
+  expect(show('nodes', { ...node, unprotected }, 'zh').unprotectedSince).toBe(inChinese);
+});
+
 test('a change', () => {
   const row = change;
   expect(show('changes', row)).toEqual({
