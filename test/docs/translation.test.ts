@@ -1,5 +1,6 @@
 // Tests that README.zh-CN.md is in step with README.md, and that the comparison finds each kind of difference.
 
+import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { pageOf, parsePage } from './pages.ts';
 import { compareTranslation, findVisibleMarks, readChunks } from './translation.ts';
@@ -7,7 +8,7 @@ import { compareTranslation, findVisibleMarks, readChunks } from './translation.
 const [english, chinese] = [pageOf('README.md'), pageOf('README.zh-CN.md')];
 
 test('README.zh-CN.md is in step with README.md: see what to add where', () => {
-  expect(compareTranslation(english, chinese)).toEqual([]);
+  expect(compareTranslation(english, chinese, existsSync)).toEqual([]);
 });
 
 test('each links to the other in its first line', () => {
@@ -145,6 +146,18 @@ describe('the comparison', () => {
     expect(compare((same) => `${same}\n\n完`)).toEqual([
       'remove b.md:19 (paragraph "完"): a.md does not have it',
     ]);
+  });
+
+  test('accepts and requires the image of its language, if there is one', () => {
+    const page = (path: string, image: string) => parsePage(path, `![an image](${image})`);
+    const differ = (image: string, ...files: string[]) =>
+      compareTranslation(page('a.md', 'i.png'), page('a.zh-CN.md', image), (path) =>
+        files.includes(path),
+      ).length;
+    expect(differ('i.png')).toBe(0);
+    expect(differ('i.zh-CN.png')).toBe(1);
+    expect(differ('i.zh-CN.png', 'i.zh-CN.png')).toBe(0);
+    expect(differ('i.png', 'i.zh-CN.png')).toBe(1);
   });
 
   test.each([

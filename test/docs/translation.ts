@@ -89,17 +89,27 @@ const readTargets = (text: string) =>
 
 export const cellsOf = (row: string) => row.slice(1, -1).split(/(?<!\\)\|/);
 
-/** Differences as sentences: where, what is expected, and what is there. Empty: the translation is in step. */
-export function compareTranslation(original: Page, translated: Page): string[] {
+/**
+ * Differences as sentences: where, what is expected, and what is there. Empty: the translation is in step. An image must be that of
+ * its language if there is one: `a.zh-CN.png` beside `a.png` for `README.zh-CN.md`.
+ */
+export function compareTranslation(
+  original: Page,
+  translated: Page,
+  isFile: (path: string) => boolean = () => false,
+): string[] {
   const [first, second] = [readChunks(original), readChunks(translated)];
   const missing = findOtherStructure(first, second, [original.path, translated.path]);
   // The other differences would only follow from this one.
   if (missing !== null) return [missing];
   const slugs = (page: Page) => page.headings.map(({ slug }) => `#${slug}`);
   const [from, to] = [slugs(original), slugs(translated)];
-  /** The two pages link to each other, and each to its own headings. */
+  const [suffix = ''] = /\.[\w-]+(?=\.md$)/.exec(translated.path) ?? [];
+  /** The two pages link to each other, and each to its own headings and images. */
   const translateTarget = (target: string) => {
     if (target === translated.path) return original.path;
+    const own = target.replace(/^image (.*)(\.\w+)$/, `$1${suffix}$2`);
+    if (own !== target && isFile(own)) return `image ${own}`;
     return target.startsWith('#') ? (to[from.indexOf(target)] ?? target) : target;
   };
   return first.flatMap((chunk, index) => {
