@@ -243,6 +243,16 @@ describe('the headline', () => {
   });
 });
 
+test.each([
+  ['en', '2026-11-01T00:00:27.000Z', 'snapshots from 2026-11-01 00:00:27 UTC on has the bytes'],
+  ['zh', '2026-11-01T00:00:27.000Z', '自2026-11-01 00:00:27 UTC起的快照'],
+  ['en', '2026-11-01T00:00:27.500Z', 'snapshots from 2026-11-01 00:00:27.500 UTC on'],
+] as const)('%s: what is proven from a time on has the exact time %s', (lang, since, words) => {
+  const proven = [{ code: 'bytesMatchSince' as const, parameters: [since] }];
+  const figures = makeFigures({ integrity: { statements: { proven, notProven: [] } } });
+  expect(visibleText(renderPage(figures, lang))).toContain(words);
+});
+
 test('each day has its state as a word, and unproven days are listed', () => {
   const page = renderPage(usual, 'en');
   const calendar = /<table class="calendar">.*?<\/table>/s.exec(page)?.[0] ?? '';

@@ -72,10 +72,10 @@ ${formatPairs([
 ])}`;
 }
 
-/** Of the parameters, those that are text are times. */
+/** Of the parameters, those that are text are times. They are exact: a snapshot of the same minute can be excepted. */
 function formatStatements(statements: readonly ProofStatement[], words: Words): Html {
   const show = (value: string | number) =>
-    typeof value === 'number' ? value : `${formatTime(value)} UTC`;
+    typeof value === 'number' ? value : value.replace('T', ' ').replace(/(\.000)?Z$/, ' UTC');
   return html`<ul>
 ${statements.map(
   ({ code: key, parameters }) => html`<li>${words.say(key, ...parameters.map(show))}</li>
