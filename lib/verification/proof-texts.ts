@@ -43,7 +43,8 @@ export const proofTexts = {
     '{0} {0|target has|targets have} no pin yet: {0|its|their} newest snapshots may have been deleted.',
   unpinnedRewritable:
     '{0} {0|target has|targets have} no pin yet: a rewrite of the whole chain cannot be excluded there.',
-  signerNotBound: 'A signature does not prove that the content is true, or when it was written: the holder of the private key can sign any content at any time.',
+  signerNotBound:
+    'A signature does not prove that the content is true, or when it was written: the holder of the private key can sign any content at any time.',
   olderRewritable: 'Older manifests could have been rewritten before the first signature.',
   storeKeysUsed:
     'The {0|signature was|signatures were} checked with keys that the store holds itself (_keys/): a person who can change the store can replace both. Give the public key with --public-key.',

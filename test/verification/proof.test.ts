@@ -242,7 +242,7 @@ test('the text is exact: programs and people compare it between versions', () =>
     proven:
       'every part has the bytes that its manifest names, its rows have the number, order, time, account, region, project and verdict that the manifest states, and every manifest has the hash that the next one names.',
     notProven:
-      'the store is consistent in itself; a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted together with their pointers. To exclude both, use --public-key and --pins. Whether the other columns are true, whether Parquet and NDJSON agree in them, and the counts of values and changes were not checked.',
+      'the store is consistent in itself; a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted together with their pointers. To exclude both, use --public-key and --pins. The values of the other columns, whether they are equal in Parquet and NDJSON, and the counts of values and changes were not checked.',
   });
   const notHashed = { parts: 1_234, since: null };
   const unread = { notHashed, rowParts: { compared: 0, notCompared: 0 } };

@@ -304,7 +304,8 @@ export const chinese: Texts = {
     '锚定的清单之后的清单自身前后一致，但在本次校验之前可能被重写过。首次生成锚定记录（pin）之前的情况未得到任何证明。',
   unpinnedDeletable: '{0}个目标还没有锚定记录（pin）：其最新的快照可能已被删除。',
   unpinnedRewritable: '{0}个目标还没有锚定记录（pin）：不能排除其整个哈希链被重写。',
-  signerNotBound: '签名不能证明私钥的持有者写入了什么内容，也不能证明写入的时间。',
+  signerNotBound:
+    '签名不能证明内容属实，也不能证明写入的时间：私钥的持有者随时可以为任何内容签名。',
   olderRewritable: '在首个签名之前，更早的清单可能被重写过。',
   storeKeysUsed:
     '{0}个签名是用存储自带的公钥（_keys/）校验的：能够更改存储的人可以同时替换公钥和签名。请使用--public-key提供公钥。',
@@ -316,9 +317,9 @@ export const chinese: Texts = {
   tombstoneReusable:
     '如果有人保留了已移除的墓碑的副本，则可以将其放回并删除相应的行：墓碑的签名仍然有效。',
   tombstoneForgeable:
-    '未提供公钥时，能够更改存储的人可以删除行，并为其写入墓碑：有{0}个已清理的快照带有墓碑。',
+    '未提供存储之外的公钥时，能够更改存储的人可以删除行，并为其写入墓碑：有{0}个已清理的快照带有墓碑。',
   otherColumnsUnchecked:
-    '未校验以下内容：其他列的值是否属实，Parquet和NDJSON中的这些列是否一致，以及清单中值和变更的计数。',
+    '未校验以下内容：其他列的值，Parquet和NDJSON中的这些列是否一致，以及清单中值和变更的计数。',
   rowsNotCompared: '{0}个数据文件中的行未与清单比较：当前版本不支持其数据集。',
-  sealUnderWay: '可由正在进行的封存解释的对象未得到证明。',
+  sealUnderWay: '正在进行的封存的对象未得到证明。',
 };
