@@ -107,7 +107,7 @@ async function buildAll(root) {
  * start tells their users what to do.
  */
 async function addStart(root, define) {
-  const old = { target: 'node12', minify: true, lineLimit: 160, charset: 'ascii' };
+  const old = { target: 'node10.19', minify: true, lineLimit: 160, charset: 'ascii' };
   const { outputFiles } = await build({
     ...old,
     absWorkingDir: root,

@@ -47,6 +47,7 @@ function run(
 }
 
 describe.each([
+  ['v10.24.1', 'node-10'],
   ['v12.22.12', 'node-12'],
   ['v16.20.2', 'node-16'],
   ['v18.15.0', 'node-18'],
