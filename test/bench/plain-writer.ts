@@ -20,9 +20,11 @@ export function toSchema(columns: readonly Column[]): SchemaElement[] {
 }
 
 export function toColumnData(rows: readonly Row[], columns: readonly Column[]) {
+  const toMicros = (value: Row[number] | undefined) =>
+    typeof value === 'number' ? BigInt(value) * 1000n : null;
   return columns.map(({ name, type }, c) => ({
     name,
-    data: rows.map((row) => (type === 'timestamp' ? BigInt(row[c] as number) * 1000n : row[c])),
+    data: rows.map((row) => (type === 'timestamp' ? toMicros(row[c]) : row[c])),
   }));
 }
 
