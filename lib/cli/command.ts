@@ -20,6 +20,8 @@ export interface CommandDefinition<O extends CommonOptions = CommonOptions> {
   addOptions?(command: Command): unknown;
   /** Adds the options that name targets or a store. Absent: the command connects to neither. */
   addTargetOptions?(command: Command): unknown;
+  /** Why it lacks options that one would expect, and what to use instead, by `--name`. */
+  lacks?: Readonly<Record<string, string>>;
   /** The help of --config, if it differs from that of the other commands. */
   configHelp?: string;
   /** What the command writes, and where. */

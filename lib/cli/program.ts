@@ -179,15 +179,34 @@ function requireValues(options: CommonOptions): void {
 function endUsage(call: Call, error: CommanderError): number {
   const { runtime, scrubber, command } = call;
   if (error.exitCode === 0) return exitCodes.complete;
+  const unknown = /^error: unknown option '(--[a-z-]+)/.exec(error.message)?.[1];
+  const about = command && unknown ? describeLack(command, unknown) : null;
+  if (!call.options.json && about !== null) runtime.stderr.write(`  ${about}\n`);
   if (call.options.json) {
     const message = error.message.replace(/^error: /, '').split('\n')[0] ?? '';
     const name = command === null ? '' : `${command.name} `;
-    const hint = `See \`${runtime.program} ${name}--help\`.`;
+    const help = `See \`${runtime.program} ${name}--help\`.`;
+    const hint = about === null ? help : `${about} ${help}`;
     const errors = [{ code: 'USAGE', message: scrubber.scrub(message), hint }];
     const json = toPrintedFailure(call, { ...toFailureJson(error, scrubber), errors });
     runtime.stdout.write(`${JSON.stringify(json)}\n`);
   }
   return exitCodes.usage;
+}
+
+const namedMax = 5;
+
+/** What to say about an option that other commands have. Null: none has it. */
+function describeLack({ name, lacks }: CommandDefinition, option: string): string | null {
+  const reason = lacks?.[option];
+  if (reason !== undefined) return reason;
+  const others = commands
+    .filter((one) => createCommand(one).options.some(({ long }) => long === option))
+    .map((one) => one.name);
+  if (others.length === 0) return null;
+  const more = others.length - namedMax;
+  const list = `${others.slice(0, namedMax).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return `\`${name}\` does not have ${option}. Commands that have it: ${list}.`;
 }
 
 /** For an error without a session. Uses the log level `info`, because the error may be a wrong log level. */

@@ -27,6 +27,9 @@ interface PruneCommandOptions extends CommonOptions, PickOptions {
   dryRun?: boolean;
 }
 
+const fileHint =
+  'What is kept is the setting `retention`, so `prune` needs a configuration file. Write the store there too, and name the file with --config.';
+
 export const pruneCommand: CommandDefinition<PruneCommandOptions> = {
   name: 'prune',
   summary: 'delete the rows that the setting retention no longer keeps',
@@ -40,6 +43,9 @@ export const pruneCommand: CommandDefinition<PruneCommandOptions> = {
       .option('--region <region>', 'only this region; repeatable', collectValues)
       .option('--project <id>', 'only this project; repeatable', collectValues);
   },
+  lacks: Object.fromEntries(
+    ['--store', '--obs-endpoint', '--obs-region', '--path-style'].map((name) => [name, fileHint]),
+  ),
   writes: 'the store: tombstones in _pruned/, the lease in _lease/. Deletes parts',
   codes: [0, 1, 2, 3, 4, 5],
   examples: [

@@ -123,6 +123,28 @@ describe('wrong usage: exit code 2', () => {
     expect(runtime.err()).toContain(message);
   });
 
+  test.each([
+    [
+      ['prune', '--store', 'file:./x'],
+      /`retention`, so `prune` needs a configuration file.*--config/,
+    ],
+    [['prune', '--path-style'], /`retention`, so `prune` needs a configuration file/],
+    [['doctor', '--probe'], /`doctor` does not have --probe\. Commands that have it: plan\./],
+    [
+      ['init', '--store=./x'],
+      /does not have --store\. Commands that have it: export, tick, .* and \d+ more\./,
+    ],
+  ])('an option that other commands have: %j says what to use', async (args, hint) => {
+    const { code, runtime } = await call(args);
+    expect(code).toBe(2);
+    expect(runtime.err()).toMatch(/^error: unknown option '--\S+'\n(?:\(Did you mean .*\)\n)? {2}/);
+    expect(runtime.err()).toMatch(hint);
+    const { runtime: json } = await call([...args, '--json']);
+    expect(json.json().errors).toMatchObject([
+      { code: 'USAGE', hint: expect.stringMatching(hint) },
+    ]);
+  });
+
   test('prints one object and nothing else with --json', async () => {
     const { code, runtime } = await call(['export', '--json', '--nonsense']);
     expect(code).toBe(2);
