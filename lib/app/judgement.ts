@@ -84,9 +84,12 @@ export function judgeRegion(
 }
 
 /** The size of a list. An empty one usually means a wrong scope. */
-/** `noun`: what the list has, in the plural. */
-export function judgeTotal(subject: Subject, total: number, noun: string): Check {
-  const message = `the list can be read and has ${total} ${noun}`;
+/** `noun`: what the list has, in the plural. `cost`: what a snapshot of the list needs. */
+export function judgeTotal(
+  subject: Subject,
+  { total, noun, cost }: { total: number; noun: string; cost: string },
+): Check {
+  const message = `the list can be read and has ${total} ${noun}: a snapshot needs at least ${cost}`;
   if (total > 0) return ok(subject, message);
   const hint = `If there should be ${noun}, check region, projectId, enterpriseProjectId and filters.`;
   return warning(subject, message, hint);

@@ -1,6 +1,7 @@
 // Responsible for checking the service: keys, projects, permissions, and what the lists contain. Each request is counted in
 // the quota ledger, is sent once, and no key is used again after it was refused.
 
+import { describeDuration } from '../core/duration.ts';
 import { refusesKey } from '../core/error-policy.ts';
 import { AuthError, ExportError } from '../core/errors.ts';
 import { targetId } from '../core/object-keys.ts';
@@ -9,6 +10,8 @@ import { containerNodes } from '../datasets/container-nodes.ts';
 import { unlimitedBudget } from '../quota/budget.ts';
 import type { Ledger } from '../quota/ledger.ts';
 import { openLedgers } from '../quota/ledgers.ts';
+import type { Quota } from '../quota/window.ts';
+import { requestsFor, spanMs } from '../runs/cost.ts';
 import { type Check, type CheckName, failed, ok, type Subject, skipped } from './check-result.ts';
 import type { Connection } from './connect.ts';
 import { judgeContainerNode, judgeCount, judgeTotal } from './judgement.ts';
@@ -58,7 +61,8 @@ export async function checkService(
   const waitMsMax = 2 * quota.windowMs + 60_000;
   const ledgers = openLedgers((list) => openProbeLedger(connection, options, { list, waitMsMax }));
   const left = countRequests(targets);
-  const context: Context = { ledgers, options, left, keys: new Map(), projects: new Map() };
+  const answers = { keys: new Map(), projects: new Map() };
+  const context: Context = { ledgers, quota, options, left, ...answers };
   const examined = targets.map((target): Examined => {
     return { target, projectId: target.projectId, total: null, checks: [] };
   });
@@ -80,6 +84,7 @@ export async function checkService(
 }
 
 interface Context {
+  quota: Quota;
   ledgers: ReturnType<typeof openLedgers<Ledger>>;
   options: ServiceCheckOptions;
   /** How many requests may still follow. */
@@ -110,10 +115,19 @@ async function examine(context: Context, examined: Examined): Promise<void> {
     if (total === 'paused') return skip(noQuotaText);
     keys.set(target.user, { kind: 'accepted' });
     examined.total = total;
-    checks.push(judgeTotal(subjectOf(examined, 'permission'), total, target.dataset.noun));
+    const { noun, limit } = target.dataset;
+    const cost = describeCost(requestsFor(total, limit), context.quota);
+    checks.push(judgeTotal(subjectOf(examined, 'permission'), { total, noun, cost }));
   } catch (error) {
     noteFailure(context, examined, 'permission', error);
   }
+}
+
+/** Doctor leaves nothing in the store that `plan` could read, so it says this itself. */
+function describeCost(requests: number, quota: Quota): string {
+  const ms = spanMs(requests, quota);
+  const count = requests === 1 ? '1 request' : `${requests} requests`;
+  return ms === 0 ? count : `${count}, which take ${describeDuration(ms)} with this quota`;
 }
 
 const refusedKeyText = 'not tried: the key was refused, and five refusals lock it';

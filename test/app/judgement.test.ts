@@ -82,8 +82,12 @@ describe('the scope', () => {
   });
 
   test('an empty list is a warning', () => {
-    expect(judgeTotal(subject, 1, 'container nodes').status).toBe('ok');
-    expect(judgeTotal(subject, 0, 'container nodes')).toMatchObject({
+    const about = { noun: 'container nodes', cost: '1 request' };
+    expect(judgeTotal(subject, { ...about, total: 1 })).toMatchObject({
+      status: 'ok',
+      message: expect.stringMatching(/1 container nodes: a snapshot needs at least 1 request$/),
+    });
+    expect(judgeTotal(subject, { ...about, total: 0 })).toMatchObject({
       status: 'warning',
       hint: expect.stringContaining('enterpriseProjectId'),
     });
