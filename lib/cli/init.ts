@@ -59,8 +59,8 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
       isSchemaNew
         ? `wrote ${schemaFile}: editors check the configuration with it`
         : `kept ${schemaFile}; \`${program} schema\` prints the current one`,
-      `next: edit the configuration, then run \`${plan}\``,
-      'for a function with `credentials: agency`, which only a function has: `npx serverless package` checks it',
+      'next: edit the configuration, and set the key: export HUAWEICLOUD_SDK_AK=… HUAWEICLOUD_SDK_SK=…',
+      `then run \`${plan}\`; for a function, which uses its agency, \`npx serverless package\` checks the file`,
       '',
     ].join('\n'),
   };

@@ -57,9 +57,10 @@ keepPagesDays: 7
 accounts:
   # A name of your choice. Every row has it in the column account.
   - name: prod
-    # One of these forms. Default: HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK and, for a temporary key,
-    # HUAWEICLOUD_SDK_SECURITY_TOKEN; in a function without these, its agency.
-    credentials: { ak: "\${PROD_AK}", sk: "\${PROD_SK}" }
+    # The key is in the variables HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK and, for a temporary key,
+    # HUAWEICLOUD_SDK_SECURITY_TOKEN; a function without these uses its agency. With several accounts, or to use other
+    # variables, give each account one of these forms:
+    # credentials: { ak: "\${PROD_AK}", sk: "\${PROD_SK}" }
     # credentials: { ak: "\${PROD_AK}", sk: "\${PROD_SK}", securityToken: "\${PROD_TOKEN}" }
     # credentials: { iamUser: exporter, iamPassword: "\${PROD_PASSWORD}", iamDomain: my-account }
     # credentials: agency    # only in a function: commands on this host have no agency

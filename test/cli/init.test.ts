@@ -73,7 +73,8 @@ test('names the file in the next command, unless it is the default', async () =>
   const usual = await call(['init']);
   expect(usual.runtime.out()).toContain('run `cgs-export plan`');
   // `plan` rejects an agency: it does not run in a function.
-  expect(usual.runtime.out()).toContain('`npx serverless package` checks it');
+  expect(usual.runtime.out()).toContain('`npx serverless package` checks the file');
+  expect(usual.runtime.out()).toContain('export HUAWEICLOUD_SDK_AK=… HUAWEICLOUD_SDK_SK=…');
 });
 
 test('--out - prints the configuration and writes nothing', async () => {

@@ -7,6 +7,8 @@ import { expect, test } from 'vitest';
 import { exampleConfig } from '../../lib/config/example.ts';
 import { loadConfig } from '../../lib/config/load.ts';
 
+/** What README.md exports, and `cgs-export simulate` prints. */
+const defaultKey = { HUAWEICLOUD_SDK_AK: 'a', HUAWEICLOUD_SDK_SK: 's' };
 const env = {
   PROD_AK: 'a',
   PROD_SK: 's',
@@ -18,12 +20,12 @@ const env = {
   HOOK_SECRET: 'h',
 };
 
-async function load(text: string) {
+async function load(text: string, variables: Record<string, string> = env) {
   const folder = await mkdtemp(join(tmpdir(), 'example-'));
   try {
     const file = join(folder, 'cgs-export.yml');
     await writeFile(file, text);
-    return await loadConfig({ file, env, cwd: folder });
+    return await loadConfig({ file, env: variables, cwd: folder });
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -34,10 +36,16 @@ test('is the same in the repository and in init', async () => {
   expect(await readFile(file, 'utf8')).toBe(exampleConfig);
 });
 
-test('loads as it is', async () => {
-  expect(await load(exampleConfig)).toMatchObject({
+test('loads as it is, with the variables of the first steps alone', async () => {
+  expect(await load(exampleConfig, defaultKey)).toMatchObject({
     store: { kind: 'file' },
-    accounts: [{ name: 'prod', targets: [{ region: 'cn-south-4', api: 'cgs' }] }],
+    accounts: [
+      {
+        name: 'prod',
+        credentials: { kind: 'key', ak: 'a' },
+        targets: [{ region: 'cn-south-4', api: 'cgs' }],
+      },
+    ],
   });
 });
 
@@ -47,7 +55,7 @@ test('loads with every alternative that is commented out', async () => {
   let text = exampleConfig
     .replace('store: file:./export', '')
     .replace(/^# store: file:.*$/m, '')
-    .replace(/^ *credentials: \{ ak: "\$\{PROD_AK\}", sk: "\$\{PROD_SK\}" \}$/m, '')
+    .replace(/^ *# credentials: \{ ak: "\$\{PROD_AK\}", sk: "\$\{PROD_SK\}" \}$/m, '')
     .replace(/^ *# credentials: (agency.*|\{ iamUser.*)$/gm, '');
   text = text
     .split('\n')

@@ -220,8 +220,11 @@ accounts: [{ name: prod, targets: [${target}] }]
       readJson(unset)
         .errors.map(({ message }) => message)
         .join(),
-    ).toContain('PROD_AK');
-    const env = { PROD_AK: 'SOMEACCESSKEY0000000', PROD_SK: 'some-secret-key' };
+    ).toContain('HUAWEICLOUD_SDK_AK');
+    const env = {
+      HUAWEICLOUD_SDK_AK: 'SOMEACCESSKEY0000000',
+      HUAWEICLOUD_SDK_SK: 'some-secret-key',
+    };
     expectCode(await runCli(['plan'], { cwd, env }), 0);
     // The configuration is valid without the variables, but nothing was exported yet.
     const before = await runCli(['status', '--json'], { cwd });
