@@ -16,6 +16,7 @@ import {
   skewMsMax,
 } from './judgement.ts';
 import type { ProbeOptions } from './probe.ts';
+import { checkRegions } from './region-check.ts';
 import { checkScratch } from './scratch-check.ts';
 import { checkService } from './service-check.ts';
 import { checkSigningKey } from './signing-check.ts';
@@ -51,6 +52,7 @@ export async function examineConnection(
     const ofKey = await checkSigningKey(store, signing);
     const ofScratch = await checkScratch(scratch);
     checks.push(...ofStore, ...ofKey, ofScratch, ...(await checkHolds(store, targets)));
+    checks.push(...(await checkRegions(store, targets)));
     const ofService = await checkService(connection, {
       ...options,
       canCount: canCount(ofStore),

@@ -23,6 +23,7 @@ import {
 import { endSeal } from '../sealing/seal-record.ts';
 import { readNames, type SnapshotNames } from '../sealing/snapshot-names.ts';
 import type { Invocation, ResolvedTask, Target } from './invocation.ts';
+import { findOtherRegion } from './other-region.ts';
 import { abandonAfterMs, isDue, slotMs, type TargetState, targetStateOf } from './schedule.ts';
 import { describeSetAside, setAside } from './set-aside.ts';
 
@@ -134,6 +135,8 @@ async function startRun(
       "the newest snapshot is named after the store's time, so a clock was or is wrong; the new snapshot is named one second later";
     log('warn', message, { newest: names.newestName, snapshot, target: id });
   }
+  const other = names.newest === null ? findOtherRegion(invocation.schedule, key) : null;
+  if (other) log('warn', other.message, { hint: other.hint, target: id, account: target.account });
   const { name: dataset, schemaVersion } = target.dataset;
   const scope = target.scopeOf(projectId);
   const read = { dataset, schemaVersion, scope };
