@@ -266,6 +266,42 @@ test('each day has its state as a word, and unproven days are listed', () => {
   expect(visibleText(page)).toContain('2026-11-14 00:002026-11-14 18:004');
 });
 
+test('days before the first snapshot are one line of each table, and stay in the figures', () => {
+  const shown = usual.days.slice(10);
+  const empty = { state: 'none', complete: 0, drifted: 0, missed: 0, counts: null } as const;
+  const figures: ReportFigures = {
+    ...usual,
+    days: usual.days.map(({ date, ...day }) =>
+      shown.some((other) => other.date === date)
+        ? { date, ...day }
+        : {
+            ...day,
+            date,
+            nodes: 0,
+            unprotected: 0,
+            offline: 0,
+            current: 0,
+            carried: 0,
+            unknown: 1,
+          },
+    ),
+    targets: usual.targets.map((target) => ({
+      ...target,
+      days: target.days.map((day, index) => (index < 10 ? { ...day, ...empty } : day)),
+    })),
+  };
+  const page = renderPage(figures, 'en');
+  const first = shown[0]?.date ?? '';
+  const lines = page.split(`has no snapshot before ${first}.`).length - 1;
+  // In the table of all targets and in that of each target.
+  expect(lines).toBe(1 + usual.targets.length);
+  const [, tables = ''] = /<section id="trend"(.*?)<\/section>/s.exec(page) ?? [];
+  expect(tables).not.toContain(`>${usual.days[9]?.date}<`);
+  expect(tables).toContain(`>${first}<`);
+  expect(embeddedFigures(page)).toEqual(figures);
+  expect(visibleText(renderPage(usual, 'en'))).not.toContain('has no snapshot before');
+});
+
 test('the charts have the same figures in a table', () => {
   const page = renderPage(usual, 'en');
   expect(page.match(/<svg /g)).toHaveLength(4);

@@ -114,6 +114,7 @@ export const english = {
   trendCarried:
     'Grey days: at least one target has no complete snapshot of that day and counts with an earlier one, or not at all.',
   trendAxis: 'The axis of the nodes does not start at 0.',
+  trendBefore: 'The period has no snapshot before {0}.',
   trendNone: 'No complete snapshot in the period, so there are no figures.',
   chartNodes: 'Nodes by day, from {0} on {1} to {2} on {3}. The figures are in the table below.',
   chartStates:

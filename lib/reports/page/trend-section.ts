@@ -71,8 +71,25 @@ function formatCount(count: number | undefined): Html {
   return html`${count === undefined ? '–' : formatNumber(count)}`;
 }
 
-function formatDays({ days }: ReportFigures, words: Words): Html {
-  const rows = days.map((day) => {
+/**
+ * How many days at the start say nothing: of no target was a snapshot due or there. 0 if that is true of all days.
+ * `targets`: their days, each a day for each date.
+ */
+function countEmptyStart(targets: readonly (readonly DayOfTarget[])[]): number {
+  const starts = targets.map((days) => days.findIndex(({ state }) => state !== 'none'));
+  const found = starts.filter((start) => start >= 0);
+  return found.length === 0 ? 0 : Math.min(...found);
+}
+
+function formatEmptyStart(start: number, date: string | undefined, words: Words): Html | null {
+  if (start === 0) return null;
+  return html`<p class="note">${words.say('trendBefore', date ?? '')}</p>
+`;
+}
+
+function formatDays({ days, targets }: ReportFigures, words: Words): Html {
+  const start = countEmptyStart(targets.map((target) => target.days));
+  const rows = days.slice(start).map((day) => {
     const counts = isKnown(day) ? day : null;
     return [
       html`${day.date}`,
@@ -85,7 +102,7 @@ function formatDays({ days }: ReportFigures, words: Words): Html {
     ];
   });
   return html`<details><summary>${words.say('dayTable')}</summary>
-${scroll(
+${formatEmptyStart(start, days[start]?.date, words)}${scroll(
   words,
   'dayTable',
   formatTable(
@@ -117,8 +134,9 @@ function formatDaysOfTarget(target: TargetFigures, words: Words): Html {
     html`${complete} / ${drifted}`,
     formatCount(missed),
   ];
+  const start = countEmptyStart([target.days]);
   return html`<details class="single"><summary>${formatTarget(target)}</summary>
-${scroll(
+${formatEmptyStart(start, target.days[start]?.date, words)}${scroll(
   words,
   'dayTableOf',
   formatTable(
@@ -133,7 +151,7 @@ ${scroll(
       { title: 'snapshotsOfDay', kind: 'number' },
       { title: 'missed', kind: 'number' },
     ],
-    target.days.map(row),
+    target.days.slice(start).map(row),
   ),
   `${main} ${detail}`,
 )}</details>
