@@ -29,7 +29,7 @@ interface Step {
 interface Job {
   uses?: string;
   needs?: string | string[];
-  container?: { image: string };
+  container?: { image: string; options?: string };
   permissions?: Record<string, string>;
   'timeout-minutes'?: number;
   steps?: Step[];
@@ -87,6 +87,11 @@ test('a release is packed with the Node.js of the checks, and published after bo
   expect(release.jobs.pack?.container?.image).toBe(image);
   expect(release.jobs.publish?.needs).toEqual(['check', 'pack']);
   expect(read('SECURITY.md')).toContain(`\`${image}\``);
+});
+
+test('the checks may mount overlay file systems, and have a /tmp that is none', () => {
+  const options = workflowOf('ci.yml').jobs.check?.container?.options?.split(' ');
+  expect(options).toEqual(expect.arrayContaining(['--privileged', '--volume', '/tmp']));
 });
 
 describe('the commands of a release', () => {
