@@ -248,7 +248,7 @@ test('the text is exact: programs and people compare it between versions', () =>
   const unread = { notHashed, rowParts: { compared: 0, notCompared: 0 } };
   expect(describeProof({ ...plain, ...unread, faults: [fault], signatures: ownKeys })).toEqual({
     proven:
-      'apart from what is listed, every part exists with the size that its manifest names, and every manifest has the hash that the next one names.',
+      'except for the listed findings, every part exists with the size that its manifest names, and every manifest has the hash that the next one names.',
     notProven:
       'a rewrite of the whole chain cannot be excluded, nor that the newest snapshots were deleted together with their pointers. To exclude both, use --public-key and --pins. The signatures were checked with keys that the store holds itself (_keys/): a person who can change the store can replace both. Give the public key with --public-key. 1234 parts were not hashed: only existence and size were checked, and no row was read.',
   });
