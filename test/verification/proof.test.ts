@@ -48,7 +48,7 @@ const rows: Row[] = [
       'the newest snapshots were deleted together with their pointers',
       '--public-key and --pins',
     ],
-    never: [signed, 'pinned', 'apart from', '_keys/'],
+    never: [signed, 'pinned', 'except for', '_keys/'],
   },
   {
     name: 'rows that were compared',
@@ -255,9 +255,9 @@ test('the text is exact: programs and people compare it between versions', () =>
   const one = { pinned: { targets: 1, without: 0 }, pruned: 1, prunedParts: 1 };
   expect(describeProof({ ...plain, ...one, ...unread, signatures: covered })).toEqual({
     proven:
-      'every part that was not pruned exists with the size that its manifest names, and every manifest has the hash that the next one names. A given key signed the newest manifest of every target and all its predecessors back to the first one that it signed (7 of 10): only the holder of the private key can rewrite them. 3 older manifests are covered by the chain: unchanged since the first of these signatures. A given key also signed the tombstone of 1 pruned snapshot. The pinned manifest of 1 target is still in the chain with its hash: nothing up to it was changed or removed since it was pinned.',
+      'every part that was not pruned exists with the size that its manifest names, and every manifest has the hash that the next one names. A given key signed the newest manifest of every target and all its predecessors back to the first one that it signed (7 of 10): only the holder of the private key can rewrite them. 3 older manifests are covered by the chain: unchanged since the first of these signatures. A given key also signed the tombstone of 1 pruned snapshot. The pinned manifest of 1 target is still in the chain with its hash: since then, no manifest up to it was changed or removed.',
     notProven:
-      'a rollback to the pinned manifest or a later one cannot be excluded: newer snapshots, which no verification with these pins has seen, may have been deleted. A signature does not prove what the holder of the private key wrote, or when. Older manifests could have been rewritten before the first signature. 1234 parts were not hashed: only existence and size were checked, and no row was read. Rows that were pruned can no longer be checked: 1 part of 1 pruned snapshot is deleted. A signed tombstone that was removed can be put back by a person who kept a copy, and the rows deleted: its signature stays valid.',
+      'a rollback to the pinned manifest or a later one cannot be excluded: newer snapshots, which no verification with these pins has seen, may have been deleted. A signature does not prove that the content is true, or when it was written: the holder of the private key can sign any content at any time. Older manifests could have been rewritten before the first signature. 1234 parts were not hashed: only existence and size were checked, and no row was read. Rows that were pruned can no longer be checked: 1 part of 1 pruned snapshot is deleted. A signed tombstone that was removed can be put back by a person who kept a copy, and the rows deleted: its signature stays valid.',
   });
 });
 
