@@ -73,7 +73,7 @@ const rows: Row[] = [
     proof: { rowParts: { compared: 0, notCompared: 1 } },
     proven: [`${bytes}, and every manifest`],
     notProven: ['The rows of 1 part were not compared with the manifest'],
-    never: ['rows have', 'whether Parquet and NDJSON agree'],
+    never: ['rows have', 'equal in Parquet and NDJSON'],
   },
   {
     name: 'a fault',
