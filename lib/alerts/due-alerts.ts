@@ -268,7 +268,7 @@ function judgeAge(judging: Judging): void {
   fire(judging, 'staleAfter', newest, {
     snapshot: newest,
     message: `${describeTarget(target)}: the newest snapshot ${newest} is older than ${describeDuration(staleAfterMs)}.`,
-    values: { ageSeconds: Math.round(ageMs / 1_000), limitSeconds: staleAfterMs / 1_000 },
+    values: { ageSeconds: Math.floor(ageMs / 1_000), limitSeconds: staleAfterMs / 1_000 },
     hint: 'Run `cgs-export status --problems`: it says why there is no newer one.',
   });
 }

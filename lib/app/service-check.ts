@@ -1,7 +1,7 @@
 // Responsible for checking the service: keys, projects, permissions, and what the lists contain. Each request is counted in
 // the quota ledger, is sent once, and no key is used again after it was refused.
 
-import { describeDuration } from '../core/duration.ts';
+import { describeWait } from '../core/duration.ts';
 import { refusesKey } from '../core/error-policy.ts';
 import { AuthError, ExportError } from '../core/errors.ts';
 import { targetId } from '../core/object-keys.ts';
@@ -127,7 +127,7 @@ async function examine(context: Context, examined: Examined): Promise<void> {
 function describeCost(requests: number, quota: Quota): string {
   const ms = spanMs(requests, quota);
   const count = requests === 1 ? '1 request' : `${requests} requests`;
-  return ms === 0 ? count : `${count}, which take ${describeDuration(ms)} with this quota`;
+  return ms === 0 ? count : `${count}, which take ${describeWait(ms)} with this quota`;
 }
 
 const refusedKeyText = 'not tried: the key was refused, and five refusals lock it';

@@ -61,11 +61,20 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
-/** Rounded up, so that a wait does not end later than shown. */
+/** Of a wait. Rounded up, so that it does not end later than shown. */
 export function formatDuration(durationMs: number): string {
-  const seconds = Math.ceil(durationMs / 1_000);
+  return showDuration(durationMs, Math.ceil);
+}
+
+/** How long something has lasted, or how old it is. Rounded down, so that it is never shown as longer than it is. */
+export function formatAge(durationMs: number): string {
+  return showDuration(durationMs, Math.trunc);
+}
+
+function showDuration(durationMs: number, round: (value: number) => number): string {
+  const seconds = round(durationMs / 1_000);
   if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.ceil(seconds / 60);
+  const minutes = round(seconds / 60);
   if (minutes < 120) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;

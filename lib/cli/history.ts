@@ -14,7 +14,7 @@ import {
 } from '../snapshots/timeline.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { worstOf } from './exit-code.ts';
-import { describeTarget, fitLines, formatCount, formatDuration, formatPlural } from './format.ts';
+import { describeTarget, fitLines, formatAge, formatCount, formatPlural } from './format.ts';
 import { choice } from './options.ts';
 import { addReaderOptions, connectPickedTargets, type ReaderOptions } from './picked-targets.ts';
 import {
@@ -200,7 +200,7 @@ function describeTimeline(target: StoredTarget, timeline: Timeline, shown: Shown
 }
 
 function describeEntry({ snapshot: one, gap }: Entry, nowMs: number) {
-  const ageOf = (name: string) => formatDuration(nowMs - (snapshotTimeMs(name) ?? 0));
+  const ageOf = (name: string) => formatAge(nowMs - (snapshotTimeMs(name) ?? 0));
   if (gap) {
     const { from, to, slots } = gap;
     const values = `${formatPlural(slots, 'missed slot')}${slots === 1 ? '' : `, to ${to}`}`;

@@ -5,7 +5,7 @@ import type { Row } from '../core/ports.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import type { LifeBreak, NodeLife, TargetLives } from '../reports/node-life.ts';
 import { changeColumns } from '../snapshots/changes.ts';
-import { describeTarget, fitLines, formatDuration, formatTime } from './format.ts';
+import { describeTarget, fitLines, formatAge, formatTime } from './format.ts';
 import type { StoredTarget } from './stored-targets.ts';
 import { openTable } from './text-table.ts';
 
@@ -88,7 +88,7 @@ function describeSeen({ seen }: NodeLife, { searched }: TargetLives, nowMs: numb
     const [fromMs, toMs] = [timeOf(from), to === null ? nowMs : timeOf(to)];
     const until = to === null ? 'still listed' : `last seen ${formatTime(toMs)}`;
     const isOldest = from === searched?.from;
-    const lasted = `${isOldest ? 'at least ' : ''}${formatDuration(toMs - fromMs)}`;
+    const lasted = `${isOldest ? 'at least ' : ''}${formatAge(toMs - fromMs)}`;
     return {
       timeMs: fromMs,
       event: index === 0 ? 'first seen' : 'seen again',
@@ -126,7 +126,7 @@ function openStatusClock({ seen }: NodeLife, oldest: string): StatusClock {
       const sinceMs = Math.max(since.get(name) ?? -Infinity, timeOf(from ?? oldest));
       since.set(name, timeMs);
       const least = sinceMs === timeOf(oldest) ? 'at least ' : '';
-      return ` after ${least}${formatDuration(timeMs - sinceMs)}`;
+      return ` after ${least}${formatAge(timeMs - sinceMs)}`;
     },
     restart: () => since.clear(),
   };
@@ -207,7 +207,7 @@ function describeNow(row: Row, { searched }: TargetLives, nowMs: number): Line {
     const sinceMs = nodeCell(row, containerNodes.sinceColumns[name] ?? '');
     const age =
       typeof sinceMs === 'number'
-        ? ` since ${sinceMs <= oldestMs ? 'at least ' : ''}${formatTime(sinceMs)} (${formatDuration(Math.max(0, nowMs - sinceMs))})`
+        ? ` since ${sinceMs <= oldestMs ? 'at least ' : ''}${formatTime(sinceMs)} (${formatAge(Math.max(0, nowMs - sinceMs))})`
         : '';
     return `${name} ${showCell(nodeCell(row, name))}${age}`;
   });

@@ -5,7 +5,7 @@ import type { Cell, Row } from '../core/ports.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import type { Manifest } from '../snapshots/manifest.ts';
 import { isOffline, isUnprotected, type ProtectionCounts } from '../snapshots/protection.ts';
-import { describeTarget, fitLines, formatCount, formatDuration, formatPlural } from './format.ts';
+import { describeTarget, fitLines, formatAge, formatCount, formatPlural } from './format.ts';
 import { openRowOutput, type RowFormat, type RowOutput } from './row-output.ts';
 import type { StoredTarget } from './stored-targets.ts';
 import { openTable } from './text-table.ts';
@@ -71,7 +71,7 @@ function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutpu
   return {
     start: '',
     describeSnapshot(target, { snapshot, rows }, ageMs) {
-      const age = `${formatDuration(ageMs)} old`;
+      const age = `${formatAge(ageMs)} old`;
       const text = `${describeTarget(target)}: ${snapshot}, ${age}, ${formatPlural(rows, 'node')}`;
       return `${fitLines(text, width)}\n`;
     },

@@ -2,7 +2,6 @@
 
 import type { Connection } from '../app/connect.ts';
 import { type ErrorJson, toErrorsJson } from '../app/result-json.ts';
-import { describeDuration } from '../core/duration.ts';
 import { exitCodes, policyOf } from '../core/error-policy.ts';
 import { allowedRequests, quotaShare, requestsFor, spanMs } from '../runs/cost.ts';
 import { findSchedule, judgeFit, splitAccounts, tightShare } from '../runs/fit.ts';
@@ -294,7 +293,7 @@ function describeAdvice(advice: Advice | null, unknown: number): string {
   const { scheduleSeconds, configurations } = advice ?? {};
   const fits = unknown > 0 ? 'may fit' : 'fits';
   const schedule = scheduleSeconds
-    ? `A schedule of ${describeDuration(scheduleSeconds * 1_000)} ${fits}.`
+    ? `A schedule of ${formatDuration(scheduleSeconds * 1_000)} ${fits}.`
     : 'Choose a longer schedule or fewer targets.';
   if (configurations && configurations.length > 1) {
     return `${schedule} Or split the accounts over ${configurations.length} configurations, each with a store and an exit address of its own: see "Many targets" in docs/operations.md. Or ask Huawei Cloud for a higher quota.`;

@@ -2,7 +2,7 @@
 // targets that have it.
 
 import type { TargetStatus } from '../runs/target-status.ts';
-import { describeTarget, formatCount, formatDuration, formatPlural } from './format.ts';
+import { describeTarget, formatAge, formatCount, formatPlural } from './format.ts';
 
 /** Numbers of targets, for programs. A target can be counted in several of them. */
 export interface StatusSummary {
@@ -99,7 +99,7 @@ export function describeSummary(targets: readonly TargetStatus[], url: string): 
   const of = describeAccounts(targets);
   const lines = [`${formatPlural(summary.targets, 'target')}${of} in ${url}`, named.join(', ')];
   if (oldest) {
-    const age = formatDuration(oldest.ageSeconds * 1_000);
+    const age = formatAge(oldest.ageSeconds * 1_000);
     lines.push(`oldest last snapshot: ${oldest.snapshot} (${age}) of ${describeTarget(oldest)}`);
   }
   if (needAttention > 0) {

@@ -27,7 +27,7 @@ import { listTargets } from '../snapshots/catalog.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { checkFolder, connectStore } from './connection.ts';
 import { worstOf } from './exit-code.ts';
-import { fitLines, formatCount, formatDuration, formatPlural } from './format.ts';
+import { fitLines, formatAge, formatCount, formatPlural } from './format.ts';
 import { choice } from './options.ts';
 import { addReaderOptions, type ReaderOptions } from './picked-targets.ts';
 import { formatPrometheus } from './prometheus.ts';
@@ -267,7 +267,7 @@ function toCells(target: TargetStatus): string[] {
     last?.snapshot ?? '-',
     last ? `${last.verdict}${mark}` : '-',
     last ? `${formatCount(last.rows)}${mark}` : '-',
-    last ? formatDuration(last.ageSeconds * 1_000) : '-',
+    last ? formatAge(last.ageSeconds * 1_000) : '-',
     describeState(target),
   ];
 }

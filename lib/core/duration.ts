@@ -3,10 +3,19 @@
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
-/** Rounded to the unit that suits it: `90 s`, `15 min`, `25 h`, `3 d`. */
+/** How long something lasts or has lasted. Rounded down, so that it is never longer than it says: `90 s`, `15 min`, `25 h`, `3 d`. */
 export function describeDuration(durationMs: number): string {
-  if (durationMs < 2 * minuteMs) return `${Math.round(durationMs / 1_000)} s`;
-  if (durationMs < 2 * hourMs) return `${Math.round(durationMs / minuteMs)} min`;
-  if (durationMs < 48 * hourMs) return `${Math.round(durationMs / hourMs)} h`;
-  return `${Math.round(durationMs / 24 / hourMs)} d`;
+  return inOneUnit(durationMs, Math.floor);
+}
+
+/** Of a wait. Rounded up, so that it does not end later than it says. */
+export function describeWait(waitMs: number): string {
+  return inOneUnit(waitMs, Math.ceil);
+}
+
+function inOneUnit(durationMs: number, round: (value: number) => number): string {
+  if (durationMs < 2 * minuteMs) return `${round(durationMs / 1_000)} s`;
+  if (durationMs < 2 * hourMs) return `${round(durationMs / minuteMs)} min`;
+  if (durationMs < 48 * hourMs) return `${round(durationMs / hourMs)} h`;
+  return `${round(durationMs / 24 / hourMs)} d`;
 }

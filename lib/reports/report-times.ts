@@ -24,7 +24,7 @@ export function dateOf(timeMs: number): string {
   return new Date(timeMs).toISOString().slice(0, 10);
 }
 
-/** With up to two decimals. */
+/** With up to two decimals, rounded down: it is never longer than it says. */
 export function daysBetween(fromMs: number, toMs: number): number {
-  return Math.round(((toMs - fromMs) / dayMs) * 100) / 100;
+  return Math.floor((toMs - fromMs) / (dayMs / 100)) / 100;
 }

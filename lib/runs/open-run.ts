@@ -248,7 +248,7 @@ function whyAbandon(context: {
   if (silentMs > abandonAfterMs(scheduleMs) && phase === 'collecting') {
     return new ExportError(
       'RUN_ABANDONED',
-      `The open run ${snapshot} of ${id} (account ${scope.account}, run ${run}) is abandoned: it received no page for ${Math.round(silentMs / 3_600_000)} hours.`,
+      `The open run ${snapshot} of ${id} (account ${scope.account}, run ${run}) is abandoned: it received no page for ${Math.floor(silentMs / 3_600_000)} hours.`,
       'A new run starts with the newest slot. The earlier errors in the log show why no page arrived.',
     );
   }

@@ -38,7 +38,7 @@ export async function noteStall(invocation: Invocation, attempt: Attempt): Promi
     return;
   }
   if (!hasUnreportedStall(invocation, state)) return;
-  const minutes = Math.round((store.nowMs() - (state.noPageSinceMs ?? 0)) / 60_000);
+  const minutes = Math.floor((store.nowMs() - (state.noPageSinceMs ?? 0)) / 60_000);
   const error = describeStall(attempt, minutes);
   state.reportedStallMs = state.noPageSinceMs;
   // Stored before it is reported: otherwise a failed write would repeat the alarm every minute.

@@ -255,7 +255,7 @@ function describeLast({ manifest }: Sealed, nowMs: number, altered: boolean): Ta
   const { snapshot, verdict, rows, sealedAt } = manifest;
   const ageMs = nowMs - (snapshotTimeMs(snapshot) ?? nowMs);
   // A name can be a little ahead of the store's time.
-  const ageSeconds = Math.max(0, Math.round(ageMs / 1_000));
+  const ageSeconds = Math.max(0, Math.floor(ageMs / 1_000));
   const { unprotected = null, offline = null } = findProtection(manifest) ?? {};
   return { snapshot, verdict, rows, unprotected, offline, sealedAt, ageSeconds, altered };
 }

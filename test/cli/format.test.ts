@@ -6,6 +6,7 @@ import {
   describeTarget,
   escapeControls,
   fitLines,
+  formatAge,
   formatBytes,
   formatCount,
   formatDuration,
@@ -65,9 +66,14 @@ test('uses the singular for one', () => {
   ]);
 });
 
-test('rounds durations up and keeps them short', () => {
+test('rounds waits up and keeps them short', () => {
   const texts = [1, 1_000, 118_001, 121_000, 7_200_000, 7_260_000, 200_000_000].map(formatDuration);
   expect(texts).toEqual(['1 s', '1 s', '119 s', '3 min', '2 h', '2 h 1 min', '2 d 7 h']);
+});
+
+test('never shows an age as longer than it is', () => {
+  const texts = [999, 118_999, 123_000, 903_000, 7_259_999, 200_000_000].map(formatAge);
+  expect(texts).toEqual(['0 s', '118 s', '2 min', '15 min', '2 h', '2 d 7 h']);
 });
 
 test('groups the digits of counts', () => {

@@ -127,6 +127,15 @@ test('the timeline has dates, what changed, and how long a status lasted', async
   expect(lines.at(-2)).toMatch(/ now +agent_status online since /);
 });
 
+test('says no longer than it was: 15 minutes and some seconds are at least 15 minutes', async () => {
+  const timeMs = Math.floor(Date.now() / 1_000) * 1_000 - 903_000;
+  const { store } = await seedStore([{ timeMs, nodes: { h1: {} } }], 60_000);
+  const cwd = createFolder();
+  copyToFolder(store, cwd);
+  const { runtime } = await call(['node', 'h1', '--store', `file:${cwd}`], { cwd });
+  expect(runtime.out()).toContain('still listed (at least 15 min)');
+});
+
 test('the title is the name of now, also if the node had it before', async () => {
   const scheduleMs = 3_600_000;
   const startMs = Math.floor(Date.now() / scheduleMs) * scheduleMs - 4 * scheduleMs;

@@ -1,7 +1,7 @@
-// Tests that a duration is shown in the unit that suits it.
+// Tests that a duration is shown in the unit that suits it, and that only a wait is rounded up.
 
 import { expect, test } from 'vitest';
-import { describeDuration } from '../../lib/core/duration.ts';
+import { describeDuration, describeWait } from '../../lib/core/duration.ts';
 
 test.each([
   [2_400, '2 s'],
@@ -10,6 +10,19 @@ test.each([
   [90_000_000, '25 h'],
   [86_400_000, '24 h'],
   [14 * 86_400_000, '14 d'],
+  [119_999, '119 s'],
+  [15 * 60_000 + 59_999, '15 min'],
+  [25 * 3_600_000 + 3_599_999, '25 h'],
+  [4 * 86_400_000 - 1, '3 d'],
 ])('%i ms is %s', (durationMs, text) => {
   expect(describeDuration(durationMs)).toBe(text);
+});
+
+test('rounds a wait up', () => {
+  expect([1, 60_000, 120_001, 9_000_000].map(describeWait)).toEqual([
+    '1 s',
+    '60 s',
+    '3 min',
+    '3 h',
+  ]);
 });

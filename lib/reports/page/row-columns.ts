@@ -96,7 +96,7 @@ function describeSince(name: 'unprotected' | 'offline', title: TextKey): RowColu
 /** Null: nothing to say, as “at least 0 days”. */
 function describeDays({ days, onOrBefore }: SinceTime, language: Language): string | null {
   if (days === null) return null;
-  const rounded = Math.round(days * 10) / 10;
+  const rounded = Math.floor(Math.round(days * 100) / 10) / 10;
   if (rounded > 0) {
     return formatText(language, onOrBefore ? 'atLeastDays' : 'forDays', [rounded]);
   }
