@@ -31,7 +31,7 @@ import {
 } from './picked-targets.ts';
 import type { ProgressState } from './progress.ts';
 import type { Session } from './session.ts';
-import { checkKept, nameRetry, type Retry } from './snapshot-pair.ts';
+import { checkKept, type ListNeeded, nameRetry, type Retry } from './snapshot-pair.ts';
 import { pickAllStoredTargets, type StoredTarget } from './stored-targets.ts';
 import { writeZip, type ZipMember } from './zip-file.ts';
 
@@ -120,11 +120,13 @@ function withHint(cause: CorruptError): CorruptError {
   return new CorruptError(key, message.slice(key.length + 2), hint, { cause });
 }
 
+const listAll: ListNeeded = ({ manifest }) => manifest.parts;
+
 /** Throws PrunedError if retention has deleted a part. */
 async function checkAllKept(store: Store, found: readonly Found[], retry: Retry): Promise<void> {
   for (const { target, sealed } of found) {
     for (const part of sealed.manifest.parts) {
-      await checkKept(store, target, { sealed, part }).catch((error: unknown) => {
+      await checkKept(store, target, { sealed, part }, listAll).catch((error: unknown) => {
         if (error instanceof PrunedError) nameRetry(error, target, retry);
         throw error;
       });

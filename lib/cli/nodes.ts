@@ -38,6 +38,7 @@ import {
   checkKept,
   chooseForEach,
   findSnapshot,
+  listCompleteRows,
   type Retry,
   toCompared,
 } from './snapshot-pair.ts';
@@ -149,7 +150,7 @@ async function chooseSnapshots(
       faults.push(...(await readTimeline(store, target, period)).faults);
       return;
     }
-    await checkKept(store, target, used);
+    await checkKept(store, target, used, listCompleteRows);
     const usedMs = snapshotTimeMs(used.sealed.manifest.snapshot) ?? 0;
     const untilMs = asked ?? endMs + 86_400_000;
     const newer = await readTimeline(store, target, { sinceMs: usedMs + 1_000, untilMs });
@@ -235,7 +236,7 @@ async function listOne(
   return session.showProgress(stateAt, async () => {
     const rows = await openPartRows(used.part, options).catch(async (error: unknown) => {
       // Retention may have deleted the part since it was chosen.
-      if (error instanceof CorruptError) await checkKept(store, target, used);
+      if (error instanceof CorruptError) await checkKept(store, target, used, listCompleteRows);
       throw error;
     });
     try {

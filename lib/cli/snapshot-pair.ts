@@ -12,7 +12,7 @@ import {
   type Sealed,
 } from '../snapshots/catalog.ts';
 import type { Part } from '../snapshots/manifest.ts';
-import { isContinued, readTimeline } from '../snapshots/timeline.ts';
+import { isContinued, listPruned, readTimeline } from '../snapshots/timeline.ts';
 import { describeTarget } from './format.ts';
 import type { StoredTarget } from './stored-targets.ts';
 import { readLastMoment } from './time-option.ts';
@@ -67,8 +67,7 @@ export async function choosePair(
   const [earlier, later] = isSwapped ? [current, previous] : [previous, current];
   const pair = { previous: toCompared(earlier), current: toCompared(later) };
   if (!pair.previous || !pair.current) return 'a snapshot has no Parquet part';
-  await checkKept(store, target, pair.previous, later);
-  await checkKept(store, target, pair.current, earlier);
+  await checkPairKept(store, target, pair.previous, pair.current);
   return { previous: pair.previous, current: pair.current, isSwapped };
 }
 
@@ -125,27 +124,97 @@ function findRows({ manifest }: Sealed): Part | undefined {
   return manifest.parts.find(({ role, format }) => role === 'rows' && format === 'parquet');
 }
 
-/** Throws PrunedError if retention has deleted the part. `other`: the snapshot that it is compared with; null: none. */
+/** The parts that a command reads of a snapshot; null: it cannot use the snapshot. */
+export type ListNeeded = (sealed: Sealed) => readonly Part[] | null;
+
+/** Rows in Parquet, of a snapshot of any verdict. */
+const listRows: ListNeeded = (sealed) => {
+  const part = findRows(sealed);
+  return part ? [part] : null;
+};
+
+/** As listRows(), but a time finds no snapshot that drifted. */
+export const listCompleteRows: ListNeeded = (sealed) =>
+  sealed.manifest.verdict === 'complete' ? listRows(sealed) : null;
+
+/** Throws PrunedError if retention has deleted the part. `listNeeded`: of the snapshot that the error names instead. */
 export async function checkKept(
   store: Store,
   target: StoredTarget,
-  { sealed, part }: Compared,
-  other: Sealed | null = null,
+  used: Compared,
+  listNeeded: ListNeeded,
 ): Promise<void> {
-  const { snapshot } = sealed.manifest;
-  const tombstone = await store.get(tombstoneKey(target, snapshot));
-  if (tombstone === null || (await exists(store, part.key))) return;
-  const nearest = await findNearestKept(store, target, snapshot, other);
+  if (!(await isPruned(store, target, used))) return;
+  const { snapshot } = used.sealed.manifest;
+  const nearest = await findNearestKept(store, target, snapshot, { not: [], listNeeded });
+  const hint = nearest === null ? nothingKept : describeNearest([nearest]);
+  throw prunedError(target, [snapshot], hint, nearest === null ? [] : [nearest]);
+}
+
+/** Throws PrunedError if retention has deleted the rows of one of them, or of both. */
+async function checkPairKept(
+  store: Store,
+  target: StoredTarget,
+  earlier: Compared,
+  later: Compared,
+): Promise<void> {
+  const nameOf = ({ sealed }: Compared) => sealed.manifest.snapshot;
+  const pruned: string[] = [];
+  const kept: string[] = [];
+  for (const one of [earlier, later]) {
+    const list = (await isPruned(store, target, one)) ? pruned : kept;
+    list.push(nameOf(one));
+  }
+  if (pruned.length === 0) return;
+  const found: string[] = [];
+  for (const name of pruned) {
+    const search = { not: [...kept, ...found], listNeeded: listRows };
+    const nearest = await findNearestKept(store, target, name, search);
+    if (nearest !== null) found.push(nearest);
+  }
+  const isPair = found.length === pruned.length;
+  const [name = ''] = pruned;
+  const other = name === nameOf(earlier) ? later : earlier;
   const hints = [
-    ...(other && isContinued(sealed, other) ? [describeKeptChanges(other)] : []),
-    nearest === null
-      ? 'No snapshot near it has its rows. The changes parts in the store are kept.'
-      : `The nearest snapshot that has its rows is ${nearest}.`,
+    ...(isContinued(earlier.sealed, later.sealed)
+      ? [describeKeptChanges(later.sealed, nameOf(other))]
+      : []),
+    isPair ? describeNearest(found) : pruned.length > 1 ? noPairKept : nothingKept,
   ];
-  const message = `${describeTarget(target)}: the rows of ${snapshot} were deleted by retention`;
-  const error = new PrunedError('PRUNED', message, hints.join(' '));
-  if (nearest !== null) error.instead = [nearest, ...(other ? [other.manifest.snapshot] : [])];
-  throw error;
+  throw prunedError(target, pruned, hints.join(' '), isPair ? [...found, ...kept] : []);
+}
+
+/** Retention has deleted the part. */
+async function isPruned(
+  store: Store,
+  target: TargetKey,
+  { sealed, part }: Compared,
+): Promise<boolean> {
+  const tombstone = await store.get(tombstoneKey(target, sealed.manifest.snapshot));
+  return tombstone !== null && !(await exists(store, part.key));
+}
+
+function prunedError(
+  target: StoredTarget,
+  snapshots: readonly string[],
+  hint: string,
+  instead: readonly string[],
+): PrunedError {
+  const what = `the rows of ${snapshots.join(' and ')} were deleted by retention`;
+  const error = new PrunedError('PRUNED', `${describeTarget(target)}: ${what}`, hint);
+  error.instead = instead;
+  return error;
+}
+
+const keptChanges =
+  'The changes between snapshots are kept: `cgs-export node` shows those of one node, and `cgs-export report` those of a period.';
+const nothingKept = `No snapshot near it has its rows. ${keptChanges}`;
+const noPairKept = `No other pair of snapshots near them has its rows. ${keptChanges}`;
+
+function describeNearest(names: readonly string[]): string {
+  return names.length === 1
+    ? `The nearest snapshot that has its rows is ${names[0]}.`
+    : `The nearest snapshots that have their rows are ${[...names].sort().join(' and ')}.`;
 }
 
 /** The command that reads these snapshots of the target, in ascending order. */
@@ -179,33 +248,40 @@ export async function chooseForEach(
   throw new PrunedError('PRUNED', message, hints.join(' '));
 }
 
-/** `sealed`: it was compared with the pruned snapshot when it was sealed. */
-function describeKeptChanges({ manifest: { snapshot, parts } }: Sealed): string {
+/** `later`: it was compared with the earlier one when it was sealed. `other`: the one of both that is not, or not only, pruned. */
+function describeKeptChanges({ manifest: { parts } }: Sealed, other: string): string {
   const part = parts.find(({ role }) => role === 'changes');
-  if (!part) return `Nothing changed between it and ${snapshot}: the manifest says so.`;
-  return `What changed between it and ${snapshot} is kept in the Parquet file ${part.key}.`;
+  if (!part) return `Nothing changed between it and ${other}: the manifest says so.`;
+  return `What changed between it and ${other} is kept in the Parquet file ${part.key}.`;
 }
 
 const searchedMax = 100;
 
-/** Null: none of the nearest 100 names is a snapshot that has its rows. */
+/** Null: none of the nearest 100 names, but for those in `not`, is a snapshot that has the parts that are needed. */
 async function findNearestKept(
   store: Store,
   target: TargetKey,
   snapshot: string,
-  other: Sealed | null,
+  { not, listNeeded }: { not: readonly string[]; listNeeded: ListNeeded },
 ): Promise<string | null> {
   const distance = (name: string) =>
     Math.abs((snapshotTimeMs(name) ?? 0) - (snapshotTimeMs(snapshot) ?? 0));
-  const names = await listSnapshots(store, target);
+  const tombstones = await listPruned(store, target);
+  // Retention can have deleted the rows of far more than 100 snapshots in a row, but never those of the newest complete one.
+  const names = (await listSnapshots(store, target)).filter((name) => !tombstones.has(name));
   const nearest = names.sort((a, b) => distance(a) - distance(b)).slice(0, searchedMax);
   for (const name of nearest) {
-    if (name === other?.manifest.snapshot) continue;
+    if (not.includes(name)) continue;
     const { sealed } = await readManifestOrFault(store, target, name);
-    const part = sealed && findRows(sealed);
-    if (part && (await exists(store, part.key))) return name;
+    const parts = sealed && listNeeded(sealed);
+    if (parts && (await areKept(store, parts))) return name;
   }
   return null;
+}
+
+async function areKept(store: Store, parts: readonly Part[]): Promise<boolean> {
+  for (const { key } of parts) if (!(await exists(store, key))) return false;
+  return true;
 }
 
 async function exists(store: Store, key: string): Promise<boolean> {

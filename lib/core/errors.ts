@@ -53,7 +53,7 @@ export function configFault(path: string, message: string, hint: string): Config
 /** The rows that were asked for were deleted by retention. `PRUNED`, exit 2. */
 export class PrunedError extends ExportError {
   override readonly name: string = 'PrunedError';
-  /** The snapshots to read instead: the nearest one that has its rows, and the one that it is compared with, if any. */
+  /** The snapshots to read instead, which have their rows: one, or for a comparison two. Empty: there are none. */
   instead: readonly string[] = [];
 }
 

@@ -146,7 +146,8 @@ function addSchedules(names: readonly string[], schedules: ReadonlyMap<string, n
   });
 }
 
-async function listPruned(store: Store, target: TargetKey): Promise<Set<string>> {
+/** The names of the snapshots that have a tombstone. */
+export async function listPruned(store: Store, target: TargetKey): Promise<Set<string>> {
   const objects = await store.list(`${tombstonesPrefix}${targetId(target)}/`);
   return new Set(
     objects.flatMap(({ key }) => {

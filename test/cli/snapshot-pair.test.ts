@@ -1,7 +1,7 @@
 // Tests which two snapshots of a target are compared.
 
 import { describe, expect, test } from 'vitest';
-import { choosePair, readMoment } from '../../lib/cli/snapshot-pair.ts';
+import { choosePair, type Moment, readMoment } from '../../lib/cli/snapshot-pair.ts';
 import { PrunedError } from '../../lib/core/errors.ts';
 import { tombstoneKey } from '../../lib/core/object-keys.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
@@ -67,7 +67,11 @@ test('a time far back is found behind more snapshots than a search reads', async
 
 describe('rows of the predecessor that retention deleted', () => {
   /** The hint. `days`: which of the days from 20 to 24 November have no rows. */
-  async function hintFor(days: readonly number[], isUnchanged = false) {
+  async function hintFor(
+    days: readonly number[],
+    isUnchanged = false,
+    moments: readonly [Moment | null, Moment | null] = [null, null],
+  ) {
     const store = createMemoryStore({ nowMs: () => nowMs });
     const moreKinds = isUnchanged ? [] : [{ role: 'changes', format: 'parquet' } as const];
     const history = listHistory({ count: 5, newestMs, scheduleMs: dayMs, moreKinds });
@@ -79,11 +83,13 @@ describe('rows of the predecessor that retention deleted', () => {
       if (name && isPruned) await store.put(tombstoneKey(someTarget, name), Buffer.from('{}\n'));
     }
     const target = { ...someTarget, account: 'prod', isFiltered: false, dataset: null };
-    const error = await choosePair(store, target, [null, null], []).catch(
-      (cause: unknown) => cause,
-    );
+    const error = await choosePair(store, target, moments, []).catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(PrunedError);
-    return (error as PrunedError).hint;
+    const { hint, instead } = error as PrunedError;
+    for (const snapshot of instead) {
+      expect(days.map((day) => `202611${day}T060000Z`)).not.toContain(snapshot);
+    }
+    return hint;
   }
 
   test('the hint names the part with the changes, and never the other compared snapshot', async () => {
@@ -93,6 +99,24 @@ describe('rows of the predecessor that retention deleted', () => {
     );
     expect(await hintFor([22, 23])).toMatch(
       /parquet\. The nearest snapshot that has its rows is 20261121T060000Z\.$/,
+    );
+  });
+
+  const named = (day: number) => ({ snapshot: `202611${day}T060000Z` });
+
+  test('of two pruned snapshots, the hint names a pair of which none is pruned', async () => {
+    expect(await hintFor([21, 22], true, [named(21), named(22)])).toBe(
+      'The nearest snapshots that have their rows are 20261120T060000Z and 20261123T060000Z.',
+    );
+    expect(await hintFor([20, 22], true, [named(22), named(20)])).toBe(
+      'The nearest snapshots that have their rows are 20261121T060000Z and 20261123T060000Z.',
+    );
+  });
+
+  test('without a pair that is kept, the hint says so, and what still has the changes', async () => {
+    const hint = await hintFor([20, 21, 22, 23], true, [named(20), named(22)]);
+    expect(hint).toMatch(
+      /^No other pair of snapshots near them has its rows\. .*`cgs-export node`/,
     );
   });
 
