@@ -46,7 +46,7 @@ function openChangeTable(
 
   function toCells(row: Row): string[] {
     const [names, before, after] = texts.map((index) => parse(row[index] ?? null));
-    const details = ((names ?? []) as string[]).map(
+    const details = listDistinct((names ?? []) as string[], before, after).map(
       (column) => `${column}: ${showValue(before, column)} → ${showValue(after, column)}`,
     );
     return [String(row[change]), String(row[key]), cut(showCell(row[name])), details.join('; ')];
@@ -64,6 +64,16 @@ function openChangeTable(
       return `  ${[...counts, `${formatCount(changed)} changed`].join(', ')}\n`;
     },
   };
+}
+
+/** Without `x_raw`, the value as the service sent it, where it says the same as `x`. `before`, `after`: by name of the column. */
+export function listDistinct(names: readonly string[], before: unknown, after: unknown): string[] {
+  const valuesOf = (name: string) => [before, after].map((record) => showValue(record, name));
+  return names.filter((name) => {
+    const plain = name.endsWith('_raw') ? name.slice(0, -'_raw'.length) : null;
+    if (plain === null || !names.includes(plain)) return true;
+    return valuesOf(name).join('\n') !== valuesOf(plain).join('\n');
+  });
 }
 
 function parse(cell: Cell): unknown {

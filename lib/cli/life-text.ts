@@ -5,6 +5,7 @@ import type { Row } from '../core/ports.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import type { LifeBreak, NodeLife, TargetLives } from '../reports/node-life.ts';
 import { changeColumns } from '../snapshots/changes.ts';
+import { listDistinct } from './change-output.ts';
 import { describeTarget, fitLines, formatAge, formatTime } from './format.ts';
 import type { StoredTarget } from './stored-targets.ts';
 import { openTable } from './text-table.ts';
@@ -147,10 +148,7 @@ function describeEvent(row: Row, timeMs: number, clock: StatusClock): Line[] {
       const [before, after] = [changeCell(row, `${name}_before`), changeCell(row, name)];
       return `${name}: ${showCell(before)} → ${showCell(after)}${clock.change(name, timeMs)}`;
     }),
-    ...describeOthers(
-      row,
-      changed.filter((name) => !isStatus(name)),
-    ),
+    ...describeOthers(row, changed),
   ];
   return [{ timeMs, event: 'changed', details: details.join('; ') }];
 }
@@ -193,11 +191,15 @@ function describeStatuses(values: readonly unknown[]): string {
   return statusColumns.map((name, index) => `${name} ${showCell(values[index])}`).join(', ');
 }
 
-function describeOthers(row: Row, names: readonly string[]): string[] {
+/** `changed`: all columns that changed. Those that are no status. */
+function describeOthers(row: Row, changed: readonly string[]): string[] {
   const [before, after] = ['before', 'after'].map((name) => {
     return JSON.parse(String(changeCell(row, name))) as Record<string, unknown>;
   });
-  return names.map((name) => `${name}: ${showCell(before?.[name])} → ${showCell(after?.[name])}`);
+  const others = listDistinct(changed, before, after).filter(
+    (name) => !statusColumns.includes(name),
+  );
+  return others.map((name) => `${name}: ${showCell(before?.[name])} → ${showCell(after?.[name])}`);
 }
 
 /** A status that the first snapshot already shows may have begun before it. */

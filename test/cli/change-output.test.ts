@@ -57,6 +57,24 @@ test('the table shows what changed, and how many rows', () => {
   ]);
 });
 
+test('the table leaves out the status as it was sent where it says the same', () => {
+  const same = { agent_status: ['online', 'offline'], agent_status_raw: ['online', 'offline'] };
+  const other = {
+    agent_status: ['online', 'not_installed'],
+    agent_status_raw: ['online', 'not_register'],
+  };
+  const only = { agent_status_raw: ['not_installed', 'not_register'] };
+  const rows = [same, other, only].map((values) =>
+    changed(values as unknown as Record<string, [unknown, unknown]>),
+  );
+  const lines = table(rows).split('\n');
+  expect(lines[1]).toMatch(/web-1 {2}agent_status: online → offline$/);
+  expect(lines[2]).toMatch(
+    /agent_status: online → not_installed; agent_status_raw: online → not_r/,
+  );
+  expect(lines[3]).toMatch(/web-1 {2}agent_status_raw: not_installed → not_register$/);
+});
+
 test('the table escapes control characters, and cuts long values between characters', () => {
   const text = table([
     changed({ host_name: ['a\u001b[2J\nb', '😀'.repeat(60)] }, { host_name: '\u0007' }),
