@@ -169,7 +169,7 @@ function describePruning(result: PruneResult, url: string, isDryRun: boolean): s
         `  left out, not in the configuration: ${table} ${region} ${projectId}`,
     ),
     `kept: ${formatPlural(kept.snapshots, 'snapshot')}, ${amount(kept)}`,
-    `pruned: ${formatPlural(due.snapshots + waiting.snapshots, 'snapshot')}; in the grace period: ${amount(waiting)}; pruned before, with no rows left: ${formatPlural(gone, 'snapshot')}`,
+    `${isDryRun ? 'would be pruned' : 'pruned'}: ${formatPlural(due.snapshots + waiting.snapshots, 'snapshot')}; ${isDryRun ? 'would be in the grace period' : 'in the grace period'}: ${amount(waiting)}; pruned before, with no rows left: ${formatPlural(gone, 'snapshot')}`,
     `${done} in ${url}`,
   ].join('\n')}\n`;
 }

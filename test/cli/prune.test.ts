@@ -45,6 +45,9 @@ test('needs no key, deletes what no rule keeps, and verify accepts it', async ()
     /^target +snapshot +rule +parts +bytes\nprod container_nodes cn-south-4 p1 +\S+ +pruned +2 +\d+ bytes\n/,
   );
   expect(dry.runtime.out()).toContain('would be deleted: 8 parts');
+  expect(dry.runtime.out()).toMatch(
+    /^would be pruned: 4 snapshots; would be in the grace period: 0/m,
+  );
   expect(partsIn(cwd)).toHaveLength(10);
   const { code, runtime } = await call(['prune', '--json'], { cwd });
   expect(code).toBe(0);
