@@ -26,15 +26,19 @@ function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[_-]/g, '').slice(0, 64);
 }
 
-/** How many letters must be added, removed or changed. */
+/** How many letters must be added, removed or changed. Two letters in the wrong order are one mistake: `stroe`. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  let rowBefore: number[] = [];
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swapped = isSwapped ? (rowBefore[j - 2] ?? 0) + 1 : Infinity;
+      next.push(Math.min(changed, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
+    rowBefore = row;
     row = next;
   }
   return row[b.length] ?? 0;

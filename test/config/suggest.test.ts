@@ -8,6 +8,8 @@ const known = ['store', 'schedule', 'formats', 'projectId', 'iamEndpoint', 'endp
 
 test.each([
   ['scheduel', 'schedule'],
+  ['stroe', 'store'],
+  ['tsore', 'store'],
   ['project_id', 'projectId'],
   ['PROJECT-ID', 'projectId'],
   ['endpoints', 'endpoint'],
