@@ -74,10 +74,7 @@ async function runEvidence(
     throw configFault('--out', 'is missing', 'Name the zip to write: --out evidence.zip.');
   }
   if (snapshot === undefined || snapshotTimeMs(snapshot) === null) {
-    const message =
-      snapshot === undefined ? 'is missing' : `"${snapshot}" is not the name of a snapshot`;
-    const hint = 'Write it like 20261124T060000Z. `cgs-export status` shows the newest ones.';
-    throw configFault('snapshot', message, hint);
+    throw await notAName(snapshot, readerOptions, session);
   }
   const { connection, targets } = await connectPickedTargets(
     readerOptions,
@@ -112,6 +109,28 @@ async function runEvidence(
     await checkAllKept(store, found, retry);
     throw withHint(error);
   }
+}
+
+/** `given`: not the name of a snapshot. If it is a time, the hint names the newest snapshot up to it. */
+async function notAName(given: string | undefined, options: ReaderOptions, session: Session) {
+  const hint = 'Write it like 20261124T060000Z. `cgs-export history` lists all snapshots.';
+  if (given === undefined) return configFault('snapshot', 'is missing', hint);
+  const message = `"${given}" is not the name of a snapshot`;
+  const timeMs = /^\d{4}-\d\d-\d\d/.test(given) ? Date.parse(given) : Number.NaN;
+  if (Number.isNaN(timeMs)) return configFault('snapshot', message, hint);
+  const picked = await connectPickedTargets(options, session, pickAllStoredTargets);
+  const { store } = picked.connection;
+  const names = await Promise.all(picked.targets.map((target) => listSnapshots(store, target)));
+  const nearest = names
+    .flat()
+    .filter((name) => (snapshotTimeMs(name) ?? Infinity) <= timeMs)
+    .sort()
+    .at(-1);
+  const found =
+    nearest === undefined
+      ? 'There is no snapshot at or before this time.'
+      : `The nearest snapshot at or before this time is ${nearest}.`;
+  return configFault('snapshot', message, `${found} \`cgs-export history\` lists all snapshots.`);
 }
 
 function withHint(cause: CorruptError): CorruptError {

@@ -159,6 +159,18 @@ test.each([
   expect(await errorOf(cwd, ...args)).toMatchObject({ exitCode: 2, code: 'CONFIG', message });
 });
 
+test.each([
+  ['2026-11-23T07:00:00Z', 'The nearest snapshot at or before this time is 20261123T060000Z. '],
+  ['2026-11-23T06:00:00Z', 'The nearest snapshot at or before this time is 20261123T060000Z. '],
+  ['2020-01-01', 'There is no snapshot at or before this time. '],
+  ['yesterday', 'Write it like 20261124T060000Z. '],
+])('for %s, which is no name, the hint helps to find one', async (given, hint) => {
+  expect(await errorOf(createStore(), given)).toMatchObject({
+    message: `snapshot: "${given}" is not the name of a snapshot`,
+    hint: `${hint}\`cgs-export history\` lists all snapshots.`,
+  });
+});
+
 test('needs the name of the zip', async () => {
   const cwd = createStore();
   const { code, runtime } = await call(['evidence', newest, '--store', 'file:./lake', '--json'], {
