@@ -18,7 +18,12 @@ export interface NodeTests {
   isShown: NodeTest;
   isUnprotected: NodeTest;
   isOffline: NodeTest;
+  /** Each condition of --where that no row met so far, with the values that occur, if the column has few of them. */
+  listUnmet(): { condition: string; values: string[] }[];
 }
+
+/** A column with more values than this is not one in which a person picks from a list. */
+const valuesMax = 12;
 
 /** `columns`: of the rows. Throws ConfigError for a condition that no row could meet because of how it is written. */
 export function openNodeTests(columns: readonly Column[], filters: NodeFilters): NodeTests {
@@ -29,19 +34,29 @@ export function openNodeTests(columns: readonly Column[], filters: NodeFilters):
   const [protection, agent] = [cellOf('protect_status'), cellOf('agent_status')];
   const unprotected: NodeTest = (row) => isUnprotected(protection(row));
   const offline: NodeTest = (row) => isOffline(agent(row));
+  const conditions = (filters.where ?? []).map((text) => {
+    const { name, value } = readCondition(columns, text);
+    return { text, value, cell: cellOf(name), isMet: false, values: new Set<Cell>() };
+  });
   const tests = [
     ...(filters.unprotected ? [unprotected] : []),
     ...(filters.offline ? [offline] : []),
-    ...(filters.where ?? []).map((text) => {
-      const { name, value } = readCondition(columns, text);
-      const cell = cellOf(name);
-      return (row: Row) => cell(row) === value;
+    ...conditions.map((condition) => (row: Row) => {
+      const cell = condition.cell(row);
+      if (cell === condition.value) condition.isMet = true;
+      else if (condition.values.size <= valuesMax) condition.values.add(cell);
+      return cell === condition.value;
     }),
   ];
   return {
-    isShown: (row) => tests.every((test) => test(row)),
+    // Each test sees each row: a condition is met or not whatever the others say.
+    isShown: (row) => tests.map((test) => test(row)).every(Boolean),
     isUnprotected: unprotected,
     isOffline: offline,
+    listUnmet: () =>
+      conditions
+        .filter(({ isMet, values }) => !isMet && values.size > 0 && values.size <= valuesMax)
+        .map(({ text, values }) => ({ condition: text, values: [...values].map(String).sort() })),
   };
 }
 

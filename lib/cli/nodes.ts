@@ -204,7 +204,7 @@ async function listAll(
   chosen: readonly Chosen[],
   listing: Listing,
 ): Promise<ProtectionCounts[]> {
-  const { output, print } = listing;
+  const { output, print, tests } = listing;
   await print(output.start);
   for (const { target, used, ageMs } of chosen) {
     await print(output.describeSnapshot(target, used.sealed.manifest, ageMs));
@@ -217,6 +217,11 @@ async function listAll(
   }
   const rows = chosen.reduce((sum, { used }) => sum + used.sealed.manifest.rows, 0);
   await print(output.describeEnd(addUp(counts), rows));
+  for (const { condition, values } of tests.listUnmet()) {
+    session.log('warn', `--where ${condition} matches no node`, {
+      hint: `Values that occur in this column: ${values.join(', ')}.`,
+    });
+  }
   return counts;
 }
 

@@ -74,6 +74,23 @@ test('filters show what DuckDB finds', async () => {
   }
 });
 
+test('warns of a condition that no node meets, with the values that occur', async () => {
+  const { nodes } = await openPeople();
+  const warningsOf = async (...args: string[]) =>
+    (await nodes('--where', ...args)).runtime
+      .logs()
+      .filter(({ message }) => String(message).startsWith('--where'));
+  expect(await warningsOf('protect_status=closd')).toMatchObject([
+    {
+      ...{ level: 'warn', message: '--where protect_status=closd matches no node' },
+      hint: 'Values that occur in this column: closed, opened.',
+    },
+  ]);
+  expect(await warningsOf('protect_status=opened')).toEqual([]);
+  // Each of them is met by some node, but no node meets both.
+  expect(await warningsOf('protect_status=closed', '--where', 'agent_status=offline')).toEqual([]);
+});
+
 test('--at takes the newest complete snapshot that is not later, a date up to its last second', async () => {
   const { cwd, nodes, nameOf, dateOf, timeOf } = await openPeople();
   const ask = await openOracle(cwd);
