@@ -7,6 +7,8 @@ import { scheduleKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import { readState } from '../core/state.ts';
 import { decodeSchedule, listLastSealed } from '../runs/schedule.ts';
+import type { Fault } from '../snapshots/catalog.ts';
+import { verifyAdvice } from '../snapshots/manifest.ts';
 import { describeProof } from '../verification/proof.ts';
 import type { OnProgress } from '../verification/stored-evidence.ts';
 import type { LastSealed, Survey } from '../verification/survey.ts';
@@ -62,13 +64,14 @@ export async function runVerification(
   const pins = place && (await readPins(place));
   // Of runs that were killed.
   await scratch.removeLeft();
-  const { verification, chains } = await verifyWithChains(store, onProgress, {
+  const { verification: found, chains } = await verifyWithChains(store, onProgress, {
     ...options,
     rowCheck,
     lastSealed: await readLastSealed(store),
     pins: place && (pins ?? []),
     publicKeys,
   });
+  const verification = { ...found, faults: found.faults.map(withoutVerifyAdvice) };
   const isGood = exitCodeOf(verification) === exitCodes.complete;
   // Of a store without snapshots there is nothing to pin.
   const written =
@@ -119,6 +122,11 @@ async function tryUpdate(
 function toJson(error: ExportError) {
   const { code, hint } = error;
   return { code, message: messageWithSubject(error), hint };
+}
+
+/** The output of a verification lists all affected objects itself. */
+function withoutVerifyAdvice(fault: Fault): Fault {
+  return { ...fault, hint: fault.hint.replace(verifyAdvice, '') };
 }
 
 type Findings = Pick<Verification, 'faults' | 'unchecked'>;

@@ -188,12 +188,12 @@ export function decodePointerOrNull(
   }
 }
 
+/** The end of some hints. `verify` itself leaves it out. */
+export const verifyAdvice = ' `cgs-export verify` lists all affected objects.';
 /** For a manifest or a part that differs from the bytes that were written. */
-export const restoreHint =
-  'Nothing was overwritten. Restore the object from an earlier version in the bucket or from a backup. `cgs-export verify` lists all affected objects.';
+export const restoreHint = `Nothing was overwritten. Restore the object from an earlier version in the bucket or from a backup.${verifyAdvice}`;
 /** For a manifest under a key that is not its own. */
-const misplacedHint =
-  'cgs-export ignores it. Find out which program wrote it, then delete it. `cgs-export verify` lists all affected objects.';
+const misplacedHint = `cgs-export ignores it. Find out which program wrote it, then delete it.${verifyAdvice}`;
 /** For a pointer that cannot be read, is missing or names the wrong manifest. */
 export function pointerHint(key: string): string {
   return key.startsWith(headsPrefix) ? headHint : latestHint;

@@ -76,7 +76,13 @@ describe('reports a fault with exit code 5', () => {
     expect(runtime.json()).toMatchObject({
       status: 'failed',
       faults: [{ key: expect.stringContaining('.parquet') }],
-      errors: [{ code: 'CORRUPT', message: expect.stringContaining('was altered') }],
+      errors: [
+        {
+          code: 'CORRUPT',
+          message: expect.stringContaining('was altered'),
+          hint: expect.not.stringContaining('cgs-export verify'),
+        },
+      ],
     });
   });
 
