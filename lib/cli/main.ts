@@ -1,8 +1,10 @@
 // Responsible for the process of the command line: its arguments, streams, signals and end. The entry of dist/cli.js.
 
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { basename, relative } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { exitCodes } from '../core/error-policy.ts';
 import { configFault, ExportError } from '../core/errors.ts';
 import { allowSlowConnections } from '../platform/connections.ts';
@@ -48,6 +50,12 @@ function findFolder(): string | null {
   }
 }
 
+/** Beside dist/, in the package and in a checkout. */
+function findDocs(): string | null {
+  const path = fileURLToPath(new URL('../docs', import.meta.url));
+  return existsSync(path) ? path : null;
+}
+
 function nameProgram(): string {
   const [, script = ''] = process.argv;
   if (!basename(script).endsWith('.js')) return 'cgs-export';
@@ -60,6 +68,7 @@ const runtime: CommandRuntime = {
   env: process.env,
   cwd: folder ?? '',
   program: nameProgram(),
+  docs: findDocs(),
   stdout: openOutput(process.stdout),
   stderr: openOutput(process.stderr),
   nowMs: () => Date.now(),

@@ -127,7 +127,7 @@ function createProgram(call: Call): Command {
     })
     .addHelpText(
       'after',
-      '\nRun a command with --help to see its options, exit codes and examples.',
+      `\nRun a command with --help to see its options, exit codes and examples.${runtime.docs === null ? '' : `\nDocumentation: ${runtime.docs}`}`,
     );
   for (const definition of commands) {
     const command = createCommand(definition)

@@ -25,6 +25,8 @@ export interface CommandRuntime {
   cwd: string;
   /** How the user calls this program, for commands to copy: `cgs-export` or `node dist/cli.js`. */
   program: string;
+  /** The folder with the documentation of this installation; null: it has none. */
+  docs: string | null;
   stdout: Output;
   stderr: Output;
   nowMs(): number;

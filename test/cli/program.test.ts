@@ -22,6 +22,15 @@ const own: Record<string, string[]> = {
 };
 
 describe('--help', () => {
+  test('ends with the folder of the documentation, if this installation has one', async () => {
+    const textFor = async (docs?: string) =>
+      (await call(['--help'], docs === undefined ? {} : { docs })).runtime.out();
+    expect(await textFor('/opt/cgs export/docs')).toMatch(
+      /\nDocumentation: \/opt\/cgs export\/docs\n$/,
+    );
+    expect(await textFor()).not.toContain('Documentation');
+  });
+
   test('lists every command', async () => {
     expect(names).toEqual(expect.arrayContaining(Object.keys(own)));
     const { code, runtime } = await call(['--help']);

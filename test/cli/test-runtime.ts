@@ -25,6 +25,7 @@ export function createTestRuntime(
     env?: CommandRuntime['env'];
     cwd?: string;
     terminal?: boolean;
+    docs?: string;
     every?: CommandRuntime['every'];
   } = {},
 ): TestRuntime {
@@ -36,6 +37,7 @@ export function createTestRuntime(
     env: options.env ?? {},
     cwd: options.cwd ?? createFolder(),
     program: 'cgs-export',
+    docs: options.docs ?? null,
     stdout: {
       write(text) {
         texts.out += text;
