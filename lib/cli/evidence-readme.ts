@@ -168,8 +168,8 @@ ${items.map(describeItem).join('\n\n')}
   check.sh                    runs all steps of section 2
 
 Folders that are not needed are missing. A manifest (JSON) describes one snapshot: what was
-read, when, how many rows, whether it is complete, and the hashes of its files. "complete":
-every node that existed while the list was read is in it. "drifted": a node may be missing.
+read, when, how many rows, its verdict, and the hashes of its files. "complete": no page that
+was read shows a missed node (limit: section 4). "drifted": a node may be missing.
 
 
 2. CHECK IT
@@ -218,6 +218,8 @@ ${items.map(({ newest }) => `    sha256sum ${newest.manifestKey}\n    ${newest.m
   it. A later signature only shows that nothing before it was changed after it was made.
 - When a manifest was signed, and how the holder of the private key used the key.
 - That what the service answered was true.
+- That a complete snapshot has every node. The list was read page by page. If meanwhile nodes
+  moved within the list, or it had a node twice, a node can be missing, and no page shows it.
 `;
 }
 

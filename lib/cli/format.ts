@@ -108,7 +108,7 @@ export function describeTarget(target: {
 function explainVerdict({ verdict, dataset }: Sealed['manifest']): string {
   const record = dataset === containerNodes.name ? 'node' : 'record';
   return verdict === 'complete'
-    ? `complete: every ${record} that existed from the first page to the last is in it once`
+    ? `complete: no page that was read shows a missed ${record} (limit: docs/design/known-limits.md)`
     : `drifted: the list moved while it was read, or has fewer ${record}s than it states, so completeness cannot be proven`;
 }
 

@@ -184,6 +184,12 @@ test('every step of README succeeds, and so does check.sh', () => {
   expect([status, out]).toEqual([0, expect.stringContaining('RESULT: OK')]);
 });
 
+test('README says that a complete snapshot can miss a node', () => {
+  const text = readFileSync(join(folder, 'README'), 'utf8');
+  const limits = text.slice(text.indexOf('\n4. WHAT IT DOES NOT PROVE'));
+  expect(limits).toContain('- That a complete snapshot has every node.');
+});
+
 test('check.sh takes a public key that is not from the archive, and requires its signature', () => {
   const outside = createFolder();
   const [older = '', newer = ''] = world.keyIds;

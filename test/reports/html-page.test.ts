@@ -65,6 +65,13 @@ describe.each(['en', 'zh'] as const)('a page that starts in %s', (lang) => {
     expect(embeddedFigures(page)).toEqual(usual);
   });
 
+  test('says in its limits that a complete snapshot can miss a node', () => {
+    const limits = page.slice(page.indexOf('<section id="limits"'));
+    expect(visibleText(limits)).toContain(
+      lang === 'en' ? 'a complete snapshot can still miss a node' : '完整快照仍可能遗漏节点',
+    );
+  });
+
   test('says its language', () => {
     expect(page).toContain(lang === 'en' ? '<html lang="en"' : '<html lang="zh-Hans"');
     expect(visibleText(page)).toContain(lang === 'en' ? 'Data quality' : '数据质量');

@@ -8,6 +8,7 @@ import { formatNumber } from './texts.ts';
 
 const limits: readonly TextKey[] = [
   'limitInstant',
+  'limitComplete',
   'limitBetween',
   'limitService',
   'limitDay',

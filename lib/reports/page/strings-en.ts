@@ -270,6 +270,8 @@ export const english = {
   limits: 'Limits',
   limitInstant:
     'A snapshot does not show one moment: its rows were read one page after the other, between its start and its seal.',
+  limitComplete:
+    '“Complete” means that no page that was read shows a missed node: if nodes moved within the list while it was read, or the list had a node twice, a complete snapshot can still miss a node, and no page shows it.',
   limitBetween:
     'Changes between two snapshots are not visible if the status changes back before the next snapshot.',
   limitService:
