@@ -19,11 +19,17 @@ const partLines = `sed -n 's/.*"key":"\\([^"]*\\)".*"sha256":"\\([0-9a-f]*\\)".*
 function listSteps(snapshot: string): Step[] {
   return [
     {
-      title: 'Every file has the hash in SHA256SUMS, and there is no other file',
-      text: 'The second command also finds files that SHA256SUMS does not name.',
+      title: 'Every file has the hash in SHA256SUMS, and the folders have no other file',
+      text: `The second command also finds files in folders that SHA256SUMS does not name, the third
+one links and pipes. The last one lists files beside README that are not from the archive:
+no step reads them.`,
       commands: `sha256sum --strict --quiet -c SHA256SUMS && echo "OK hashes" || echo "FAILED hashes"
-find . -type f ! -path ./SHA256SUMS | sed 's|^\\./||' | LC_ALL=C sort | xargs sha256sum |
-  diff SHA256SUMS - && echo "OK list of files" || echo "FAILED list of files"`,
+find . -type f \\( -path './*/*' -o -path ./README -o -path ./check.sh \\) -exec sha256sum {} + |
+  sed 's|  \\./|  |' | LC_ALL=C sort -k 2 | diff SHA256SUMS - && echo "OK list of files" ||
+  echo "FAILED list of files: above, > is a file too many, < is one that is missing or changed"
+find . -path './*/*' ! -type f ! -type d | sed 's|^\\./|FAILED, neither a file nor a folder: |'
+find . ! -type d ! -path './*/*' ! -path ./README ! -path ./check.sh ! -path ./SHA256SUMS |
+  sed 's|^\\./|OK but not part of the evidence: |'`,
     },
     {
       title: 'Every public key has its key id as its name',
@@ -151,6 +157,7 @@ export function formatReadme(items: readonly Evidence[]): string {
 This archive has one snapshot of an inventory of container nodes (Huawei Cloud), as
 cgs-export stored it, and what shows whether it was changed since. You can check it with
 sha256sum and OpenSSL 3. You need neither cgs-export nor access to its store.
+Unpack it into an empty folder.
 
 
 1. WHAT IS INSIDE
@@ -174,7 +181,8 @@ was read shows a missed node (limit: section 4). "drifted": a node may be missin
 
 2. CHECK IT
 
-Unpack the archive, open a shell in the folder with this file, and run all steps at once:
+Unpack the archive into an empty folder, open a shell in that folder, and run all steps at
+once:
 
     sh check.sh
 
@@ -183,7 +191,8 @@ If you have the public key in a file that is not from this archive, give it too:
     sh check.sh /path/to/public-key.pem
 
 Or copy the commands of each step. Every line must start with OK. A line with FAILED names
-what is wrong. With thousands of manifests, a step takes minutes.
+what is wrong. "OK but not part of the evidence" names a file beside README that is not from
+the archive, such as the archive itself. With thousands of manifests, a step takes minutes.
 
 ${steps.join('\n\n')}
 

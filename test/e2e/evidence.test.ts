@@ -29,7 +29,7 @@ import {
 } from './processes.ts';
 
 const tools = [
-  ...['sh', 'sha256sum', 'openssl', 'find', 'sed', 'sort', 'xargs', 'diff', 'cut', 'tr', 'grep'],
+  ...['sh', 'sha256sum', 'openssl', 'find', 'sed', 'sort', 'diff', 'cut', 'tr', 'grep'],
   ...['dirname', 'tail'],
 ];
 
@@ -190,6 +190,24 @@ test('README says that a complete snapshot can miss a node', () => {
   expect(limits).toContain('- That a complete snapshot has every node.');
 });
 
+test('the zip itself, a key and other files beside README are listed, and do no harm', () => {
+  const mixed = createFolder();
+  cpSync(folder, mixed, { recursive: true });
+  const key = readFileSync(join(folder, '_keys', `${world.keyIds[1]}.pem`));
+  const names = ['.DS_Store', 'auditor.pem', 'evidence (1).zip', "the auditor's notes"];
+  for (const name of names) writeFileSync(join(mixed, name), key);
+  const { status, out } = runShell('sh check.sh auditor.pem', mixed);
+  expect([status, out]).toEqual([0, expect.stringContaining('RESULT: OK')]);
+  for (const shown of [out, runSteps(steps, mixed)]) {
+    const listed = shown.split('\n').filter((line) => line.includes('not part of the evidence'));
+    expect(listed.sort()).toEqual(names.map((name) => `OK but not part of the evidence: ${name}`));
+    expect(shown).not.toContain('FAILED');
+  }
+  writeFileSync(join(mixed, 'SHA256SUMS.old'), 'x');
+  rmSync(join(mixed, 'README'));
+  expect(runShell('sh check.sh', mixed).status).toBe(1);
+});
+
 test('check.sh takes a public key that is not from the archive, and requires its signature', () => {
   const outside = createFolder();
   const [older = '', newer = ''] = world.keyIds;
@@ -324,6 +342,32 @@ describe('the commands of README find', () => {
     );
     rmSync(added);
     writeFileSync(join(folder, 'SHA256SUMS'), sums);
+  });
+
+  test.each([
+    'container_nodes/added.txt',
+    'container_nodes/two words.parquet',
+    '_manifests/added',
+    '_signatures/two words.sig',
+    '_keys/added',
+    'other/added.txt',
+  ])('the file %s, which is not from the archive', (name) => {
+    const forged = createFolder();
+    cpSync(folder, forged, { recursive: true });
+    mkdirSync(dirname(join(forged, name)), { recursive: true });
+    writeFileSync(join(forged, name), 'x');
+    expect(runShell(steps[0] ?? '', forged).out).toContain('FAILED list of files');
+    const { status, out } = runShell('sh check.sh', forged);
+    expect([status, out]).toEqual([1, expect.stringContaining(`  ${name}\n`)]);
+  });
+
+  test('a link in a folder of the evidence', () => {
+    const forged = createFolder();
+    cpSync(folder, forged, { recursive: true });
+    symlinkSync('../README', join(forged, 'container_nodes/link.parquet'));
+    const wrong = 'FAILED, neither a file nor a folder: container_nodes/link.parquet\n';
+    expect(runShell(steps[0] ?? '', forged).out).toContain(wrong);
+    expect(runShell('sh check.sh', forged).status).toBe(1);
   });
 
   test('a public key under the name of another one', () => {
