@@ -31,7 +31,7 @@ export function checkTrustedKeys(
     const why =
       index === 0
         ? 'and it is the newest manifest of its target'
-        : `although the older snapshot ${since} is: the signature was removed or replaced`;
+        : `although the older snapshot ${since} is: ${signatureOf(sealed) ? 'its signature is missing, or the two do not fit because one was changed' : 'the signature was removed or replaced'}`;
     const message = `is not signed by a given public key, ${why} (${signatureKey(chain.target, manifest.snapshot)})`;
     report({ key, message, hint: unsignedHint });
   }

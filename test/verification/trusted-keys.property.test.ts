@@ -294,6 +294,19 @@ test('one signature removed from the middle, the rest hashed again, is found wit
   ]);
 });
 
+test('a changed manifest that still names the given key is not said to have lost its signature', async () => {
+  const objects = createObjects();
+  const manifest = listManifests(objects)[4] as Manifest;
+  const key = manifestKey(someTarget, manifest.snapshot);
+  objects.set(key, encodeManifest({ ...manifest, rows: manifest.rows + 1 }));
+  const { faults } = (await verify(objects, { publicKeys: [own.publicKey] })).verification;
+  const messages = faults.map(({ message }) => message).join('\n');
+  expect(messages).toContain(
+    'is: its signature is missing, or the two do not fit because one was changed',
+  );
+  expect(messages).not.toContain('removed or replaced');
+});
+
 test('a target without a signature by the given key is one fault that names its newest manifest', async () => {
   const { faults } = (await verify(createObjects(), { publicKeys: [forger.publicKey] }))
     .verification;
