@@ -170,7 +170,7 @@ export function describeVerification(verification: Verification, url: string): s
       ({ account, table, region, projectId, from, to, slots: count }) =>
         `  gap          ${table} ${region} ${projectId} (${account}): ${from} to ${to}, ${formatPlural(count, 'slot')}`,
     ),
-    `verdicts: ${formatCount(verdicts.complete)} complete, ${formatCount(verdicts.drifted)} drifted; missed slots since the first snapshot: ${formatCount(slots)} (status also counts those before it)`,
+    `verdicts: ${formatCount(verdicts.complete)} complete, ${formatCount(verdicts.drifted)} drifted; scheduled times without a snapshot, since the first one: ${formatCount(slots)}`,
     describeSignatures(verification),
     ...describeNotHashed(verification),
     ...(pruned > 0

@@ -57,7 +57,7 @@ test('verifies a store without key, region or configuration: exit code 0', async
   const people = (await call(verify, { cwd })).runtime.out();
   expect(people).toContain('verified: 2 manifests, 4 parts');
   expect(people).toContain(
-    'verdicts: 2 complete, 0 drifted; missed slots since the first snapshot: 0 (status also counts those before it)\n',
+    'verdicts: 2 complete, 0 drifted; scheduled times without a snapshot, since the first one: 0\n',
   );
   expect(people).toContain('consistent in itself; a rewrite of the whole chain cannot be excluded');
   // The hash that a person keeps outside the store.
