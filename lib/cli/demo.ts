@@ -13,7 +13,7 @@ import { verifyStore } from '../verification/verification.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { exitCodeOfResult, worstOf } from './exit-code.ts';
 import { exportTargets } from './export.ts';
-import { describeSnapshots, quoteForShell } from './format.ts';
+import { describeSnapshots, formatPlural, quoteForShell } from './format.ts';
 import type { CommonOptions } from './options.ts';
 import type { Session } from './session.ts';
 import { describeVerification, showVerifyProgress } from './verify.ts';
@@ -32,7 +32,7 @@ const dayMs = 86_400_000;
 export const demoCommand: CommandDefinition<DemoOptions> = {
   name: 'demo',
   summary: 'export made-up nodes to a folder, verify them, show how to query them',
-  description: `Starts a local endpoint with ${nodes} made-up nodes, some of which come and go while they are read. Exports them, verifies the snapshot and prints how to query it. Needs no key, no configuration and no network. Run it again to get a second snapshot.`,
+  description: `Starts a local endpoint with ${nodes} made-up nodes, some of which come and go while they are read. Exports them, verifies the snapshot and prints how to query it. Needs no key, no configuration and no network. Run it again to add three more snapshots.`,
   addOptions: (command) =>
     command.option('--out <dir>', 'folder to write the snapshot to', './demo-out'),
   configHelp: 'accepted but not used: the demo has its own configuration',
@@ -91,6 +91,7 @@ async function exportAndVerify(
     text: [
       describeSnapshots(result.snapshots.slice(-1), connection.store.url),
       describeVerification(verification, connection.store.url),
+      ...describeEarlier(verification.manifests - result.snapshots.length),
       describePlaces(folder),
       describeQueries(
         queries.map(([, query]) => query),
@@ -153,6 +154,12 @@ function configOf(simulator: Simulator, root: string) {
 function showPath(root: string, cwd: string): string {
   const path = relative(cwd, root);
   return path === '' ? '.' : path === '..' || path.startsWith(`..${sep}`) ? root : path;
+}
+
+/** Empty for the first run into a folder. */
+function describeEarlier(manifests: number): string[] {
+  if (manifests === 0) return [];
+  return [`Added to ${formatPlural(manifests, 'snapshot')} of earlier runs.\n`];
 }
 
 function describePlaces(folder: string): string {

@@ -163,7 +163,7 @@ export function describeVerification(verification: Verification, url: string): s
       ({ key, message, hint }) => `  not checked  ${showKey(key)} ${message}. ${hint}`,
     ),
     ...underWay.map((key) => `  seal under way: not proven  ${showKey(key)}`),
-    ...unnamed.filter((key) => !isFault.has(key)).map((key) => `  unnamed      ${showKey(key)}`),
+    ...describeUnnamed(unnamed.filter((key) => !isFault.has(key))),
     ...foreign.map((key) => `  foreign      ${showKey(key)}`),
     ...future.map((key) => `  future name  ${showKey(key)}`),
     ...gaps.map(
@@ -186,6 +186,14 @@ export function describeVerification(verification: Verification, url: string): s
         `  newest       ${manifest}  sha256 ${manifestSha256}  (${showKey(account)})`,
     ),
   ].join('\n')}\n`;
+}
+
+function describeUnnamed(keys: readonly string[]): string[] {
+  if (keys.length === 0) return [];
+  return [
+    ...keys.map((key) => `  unnamed      ${showKey(key)}`),
+    'unnamed: not in any manifest, so not checked; this is not a fault',
+  ];
 }
 
 function describeSignatures({ signatures, manifests }: Verification): string {

@@ -52,6 +52,7 @@ test('exports and verifies, prints queries that work, and writes a report, and a
   expect(lines.filter(({ length }) => length > 120)).toEqual([]);
   expect(readdirSync(join(cwd, 'demo-out'))).toEqual(expect.arrayContaining(reportFiles));
   expect(text).toMatch(/Parquet +demo-out\/container_nodes\n/);
+  expect(text).not.toContain('earlier runs');
   const second = await call(['demo', '--json'], { cwd });
   expect(second.code).toBe(0);
   const { status, out, snapshots, verification, queries } = second.runtime.json() as {
@@ -66,7 +67,11 @@ test('exports and verifies, prints queries that work, and writes a report, and a
   const { nodes = '', diff = '', verify = '', ddl = '', duckdb = '' } = queries;
   expect(await runLine(nodes, cwd)).toMatch(/unprotected/);
   expect(await runLine(diff, cwd)).toMatch(/changed/);
-  expect(await runLine(verify, cwd)).toContain('verified: 6 manifests');
+  const verified = await runLine(verify, cwd);
+  expect(verified).toContain('verified: 6 manifests');
+  expect(verified).toContain('unnamed: not in any manifest');
+  const third = await call(['demo'], { cwd });
+  expect(third.runtime.out()).toContain('Added to 6 snapshots of earlier runs.\n');
   expect(await runLine(queries.status ?? '', cwd)).toContain(snapshots.at(-1)?.snapshot);
   const counts = await runDuckdb(duckdb, await runLine(ddl, cwd));
   expect(counts).toHaveLength(6);
