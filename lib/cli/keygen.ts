@@ -101,11 +101,12 @@ async function writeNew(file: string, text: string, mode: number): Promise<void>
 
 function describeNext({ keyId }: KeyPair, source: string, program: string): string {
   return `next:
-1. Set CGS_SIGNING_KEY to the text of ${source}, where the exporter runs.
-   Line breaks may be written as \\n. In functions: add CGS_SIGNING_KEY to \`secrets\`
-   of collect and prune in serverless.yml.
+1. Set CGS_SIGNING_KEY to the line between BEGIN and END of ${source},
+   where the exporter runs. In a file of variables, for cron, systemd, Docker or Kubernetes:
+     CGS_SIGNING_KEY=<that line>
+   In functions: add CGS_SIGNING_KEY to \`secrets\` of collect and prune in serverless.yml.
 2. Add this line to cgs-export.yml:
-     signing: { privateKey: \${CGS_SIGNING_KEY} }
+     signing: { privateKey: "\${CGS_SIGNING_KEY}" }
 3. Give the public key to everyone who checks snapshots. They must keep it outside the store:
    a person who can write to the store can replace the copy in it, ${publicKeyKey(keyId)}.
 4. Run \`${program} doctor\`: it checks the key.

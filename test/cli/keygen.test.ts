@@ -26,7 +26,7 @@ test('prints a new pair each time, its key id and what to do next', async () => 
     const id = expectPair(privateKey, publicKey);
     ids.add(id);
     expect(out).toContain(`key id: ${id}\n`);
-    expect(out).toContain('signing: { privateKey: ${CGS_SIGNING_KEY} }');
+    expect(out).toContain('signing: { privateKey: "${CGS_SIGNING_KEY}" }');
     expect(out).toMatch(/keep it outside the store/);
     expect(runtime.err()).toBe('');
     expect(readdirSync(runtime.cwd)).toEqual([]);

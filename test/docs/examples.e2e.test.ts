@@ -21,6 +21,7 @@ import { gunzipSync } from 'node:zlib';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../lib/simulator/simulator.ts';
+import { readSigningKey } from '../../lib/snapshots/signature.ts';
 import { type Block, pageOf, pages, root, tableRows } from './pages.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cgs-docs-'));
@@ -462,6 +463,38 @@ describe('commands', () => {
     expect(tickLines('docs/deploy-elsewhere.md')).toEqual(example.split('\n').filter(isTick));
     expect(tickLines('docs/getting-started.md')).toHaveLength(1);
     expect(blocksOf(/^text cron$/).map(({ path }) => path)).toEqual(['docs/getting-started.md']);
+  });
+
+  test('the line for the signing key can be added to keys.env, and cron and files of variables then have the key', async () => {
+    const cwd = createCheckout('signing-key');
+    const [keys] = blocksOf(/^sh file=keys\.env$/);
+    writeFileSync(join(cwd, 'keys.env'), `${keys?.block.text}\n`);
+    const isForKeys = (text: string) => /keygen --out|>> keys\.env/.test(text);
+    // These blocks are in a list.
+    const page = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+    const commands = [...page.matchAll(/^ {3}```sh\n([^`]*)```/gm)].map(([, text]) => text ?? '');
+    await run('sh', ['-euc', commands.filter(isForKeys).join('\n')], { cwd });
+    const env = readFileSync(join(cwd, 'keys.env'), 'utf8');
+    const pem = readFileSync(join(cwd, 'keys', 'signing-private.pem'), 'utf8');
+    const [, value = ''] = /^CGS_SIGNING_KEY=(.*)$/m.exec(env) ?? [];
+    expect(readSigningKey(value)?.keyId).toBe(readSigningKey(pem)?.keyId);
+    // Nothing that sh, systemd, Docker or Kubernetes reads in a way of its own: quotes, backslashes, spaces, `export`.
+    expect(env).toMatch(/^(?:[A-Z_]+=[\w+/-]+\n){3}$/);
+    const [line] = blocksOf(/^text cron$/);
+    const cron = asCron(line?.block.text ?? '', cwd);
+    const [, ak = '', sk = ''] = /_AK=(.*)\n.*_SK=(.*)\n/.exec(env) ?? [];
+    const simulator = await startSimulator({ nodes: 20, quota: null, ak, sk });
+    simulators.push(simulator);
+    const { region, projectId, url: endpoint } = simulator;
+    const target = JSON.stringify({ region, projectId, endpoint });
+    const config = [
+      'store: file:./lake',
+      'signing: { privateKey: "${CGS_SIGNING_KEY}" }',
+      `accounts: [{ name: prod, targets: [${target}] }]`,
+    ];
+    writeFileSync(join(cwd, 'cgs-export.yml'), config.join('\n'));
+    await run('sh', ['-euc', cron], { cwd });
+    expect(readdirSync(join(cwd, 'lake', '_keys'))).toEqual([`${readSigningKey(pem)?.keyId}.pem`]);
   });
 
   const runnable = [...new Set(blocksOf(/^sh run/).map(({ path }) => path))];

@@ -15,7 +15,7 @@ const validate = new Ajv({ strict: true, allErrors: true }).compile(
 /** The variables of keys and passwords are set, and the address of a webhook. */
 const variable = (name: string) => {
   if (name === 'HOOK_URL') return 'https://hooks.example.com/1';
-  return /_(?:AK|SK|TOKEN|PASSWORD|SECRET)$/.test(name) ? 'some-value' : undefined;
+  return /_(?:AK|SK|TOKEN|PASSWORD|SECRET|SIGNING_KEY)$/.test(name) ? 'some-value' : undefined;
 };
 const env = new Proxy({}, { get: (_env, name) => variable(String(name)) });
 

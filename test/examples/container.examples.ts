@@ -11,7 +11,15 @@ import { startSimulator } from '../../lib/simulator/simulator.ts';
 import type { SimulatorOptions } from '../../lib/simulator/simulator-options.ts';
 import { createFolder, type Ended, root, type Started } from '../e2e/processes.ts';
 import { buildImage, type Image } from './dockerfile.ts';
-import { checker, copyExample, findBadSchedules, packInto, pointAt } from './packed.ts';
+import {
+  checker,
+  copyExample,
+  findBadSchedules,
+  makeKeys,
+  packInto,
+  pointAt,
+  readKeys,
+} from './packed.ts';
 import { type Mount, stop } from './root-folder.ts';
 
 let image: Image;
@@ -36,11 +44,14 @@ function createVolume(): string {
   return folder;
 }
 
+type Service = Awaited<ReturnType<typeof startService>>;
+
 async function startService(options: SimulatorOptions = {}) {
   const simulator = await startSimulator({ nodes: 420, quota: null, ...options });
   onTestFinished(() => simulator.stop());
-  const { ak, sk } = simulator;
-  return { simulator, env: { HUAWEICLOUD_SDK_AK: ak, HUAWEICLOUD_SDK_SK: sk } };
+  const keys = makeKeys(simulator);
+  const publicKey = readFileSync(join(keys, 'keys/signing-public.pem'), 'utf8');
+  return { simulator, env: readKeys(keys), publicKey };
 }
 
 /** A configuration with one target, and volumes for it and for the store. */
@@ -48,14 +59,16 @@ async function createWorld(
   options: SimulatorOptions = {},
   quota = 'requests: 1000, windowSeconds: 1',
 ) {
-  const { simulator, env } = await startService(options);
+  const { simulator, env, publicKey } = await startService(options);
   const [config, data] = [createFolder(), createVolume()];
   const { region, projectId, url } = simulator;
   const target = `{ region: ${region}, projectId: ${projectId}, endpoint: "${url}" }`;
   writeFileSync(
     join(config, 'cgs-export.yml'),
-    `store: file:/data/store\nquota: { ${quota} }\naccounts: [{ name: prod, targets: [${target}] }]\n`,
+    `store: file:/data/store\nquota: { ${quota} }\naccounts: [{ name: prod, targets: [${target}] }]\n\
+signing: { privateKey: "\${CGS_SIGNING_KEY}" }\nverify: { publicKeys: [signing-public.pem] }\n`,
   );
+  writeFileSync(join(config, 'signing-public.pem'), publicKey);
   chmodSync(config, 0o755);
   const mounts = [
     { folder: config, place: '/etc/cgs-export', isReadOnly: true },
@@ -242,7 +255,8 @@ describe('Kubernetes', () => {
   );
 
   /** The volumes of the namespace: one folder for each claim, and one for the configuration. */
-  function createNamespace(config: string, secret: Readonly<Record<string, string>>) {
+  function createNamespace({ simulator, env: secret, publicKey }: Service) {
+    const { data } = documents.find(({ kind }) => kind === 'ConfigMap');
     const folders = new Map<string, string>();
     const provide = (name: string) => {
       const known = folders.get(name) ?? createVolume();
@@ -251,7 +265,10 @@ describe('Kubernetes', () => {
     };
     const configMap = createFolder();
     chmodSync(configMap, 0o755);
-    writeFileSync(join(configMap, 'cgs-export.yml'), config);
+    for (const [name, text] of Object.entries<string>(data)) {
+      const isConfig = name === 'cgs-export.yml';
+      writeFileSync(join(configMap, name), isConfig ? pointAt(simulator, text) : publicKey);
+    }
     return {
       claim: provide,
       async run(name: string): Promise<Ended> {
@@ -276,9 +293,9 @@ describe('Kubernetes', () => {
   }
 
   test('the jobs run as written, one after another', async () => {
-    const { simulator, env } = await startService();
-    const text = documents.find(({ kind }) => kind === 'ConfigMap').data['cgs-export.yml'];
-    const namespace = createNamespace(pointAt(simulator, text), env);
+    const service = await startService();
+    const { simulator } = service;
+    const namespace = createNamespace(service);
     const data = namespace.claim('cgs-export');
     // Before the first export the store does not exist.
     expect(await namespace.run('cgs-export-check')).toMatchObject({ code: 2 });
@@ -293,10 +310,9 @@ describe('Kubernetes', () => {
   });
 
   test('a wrong key fails the job with an exit code that is not tried again', async () => {
-    const { simulator, env } = await startService();
-    const text = documents.find(({ kind }) => kind === 'ConfigMap').data['cgs-export.yml'];
-    const wrong = { ...env, HUAWEICLOUD_SDK_SK: 'wrong-secret' };
-    const { code } = await createNamespace(pointAt(simulator, text), wrong).run('cgs-export');
+    const service = await startService();
+    const env = { ...service.env, HUAWEICLOUD_SDK_SK: 'wrong-secret' };
+    const { code } = await createNamespace({ ...service, env }).run('cgs-export');
     const { spec } = parse(readFileSync(join(folder, 'export.yaml'), 'utf8'));
     const { rules } = spec.jobTemplate.spec.podFailurePolicy;
     const final = rules.find((rule: { action: string }) => rule.action === 'FailJob').onExitCodes;

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -17,7 +18,7 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startSimulator } from '../../lib/simulator/simulator.ts';
 import { createFolder, type Ended, root } from '../e2e/processes.ts';
-import { findBadSchedules, packInto, pointAt } from './packed.ts';
+import { findBadSchedules, makeKeys, packInto, pointAt, readKeys } from './packed.ts';
 import { createRootFolder, type Mount, type RootFolder } from './root-folder.ts';
 
 /** The users that docs/deploy-elsewhere.md adds. The second one is in the group of the first. */
@@ -54,8 +55,10 @@ async function createConfigFolder() {
   const folder = createFolder();
   chmodSync(folder, 0o755);
   writeFileSync(join(folder, 'cgs-export.yml'), pointAt(simulator, text), { mode: 0o644 });
-  const { ak, sk } = simulator;
-  return { simulator, folder, keys: { HUAWEICLOUD_SDK_AK: ak, HUAWEICLOUD_SDK_SK: sk } };
+  const keys = makeKeys(simulator);
+  copyFileSync(join(keys, 'keys/signing-public.pem'), join(folder, 'signing-public.pem'));
+  copyFileSync(join(keys, 'keys.env'), join(folder, 'keys.env'));
+  return { simulator, folder };
 }
 
 describe('systemd', () => {
@@ -172,9 +175,9 @@ describe('systemd', () => {
   }
 
   test('the services run as written: tick, check, verify, report, prune', async () => {
-    const { simulator, folder: config, keys } = await createConfigFolder();
-    const lines = Object.entries(keys).map(([name, value]) => `${name}=${value}\n`);
-    writeFileSync(join(config, 'keys.env'), lines.join(''), { mode: 0o600 });
+    const { simulator, folder: config } = await createConfigFolder();
+    // systemd takes such values as they are: it would treat quotes, backslashes and spaces in its own way.
+    for (const value of Object.values(readKeys(config))) expect(value).toMatch(/^[\w+/-]+$/);
     const folders = new Map<string, string>();
     for (const name of services) {
       const ended = await runUnit(name, config, folders);
@@ -215,10 +218,9 @@ describe('cron', () => {
 
   /** A host with the folders that docs/deploy-elsewhere.md makes. */
   async function createCronHost() {
-    const { simulator, folder: config, keys } = await createConfigFolder();
-    const exported = Object.entries(keys).map(([name, value]) => `export ${name}=${value}\n`);
+    const { simulator, folder: config } = await createConfigFolder();
     const keysFile = join(config, 'keys.env');
-    writeFileSync(keysFile, exported.join(''), { mode: 0o400 });
+    chmodSync(keysFile, 0o400);
     chownSync(keysFile, users['cgs-export'] ?? 0, group);
     const folders = {
       store: createOwnFolder('cgs-export'),

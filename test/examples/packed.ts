@@ -1,7 +1,7 @@
 // Responsible for what the tests of examples/ share: the packed package, checkers from PyPI, and a configuration for the simulator.
 
 import { execFileSync } from 'node:child_process';
-import { cpSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { Simulator } from '../../lib/simulator/simulator.ts';
@@ -18,6 +18,26 @@ export function copyExample(name: string): string {
 export function packInto(folder: string): string {
   const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder];
   return join(folder, execFileSync('npm', args, { cwd: root, encoding: 'utf8' }).trim());
+}
+
+/** Runs the commands that docs/deploy-elsewhere.md shows for the keys. Returns the folder with keys.env and keys/signing-public.pem. */
+export function makeKeys(simulator: Simulator): string {
+  const page = readFileSync(join(root, 'docs/deploy-elsewhere.md'), 'utf8');
+  const [, block = ''] = /```sh\n(cgs-export keygen[^`]*)```/.exec(page) ?? [];
+  const folder = createFolder();
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  symlinkSync(join(root, 'dist', 'cli.js'), join(bin, 'cgs-export'));
+  const script = block.replace('YOUR_AK', simulator.ak).replace('YOUR_SK', simulator.sk);
+  const env = { PATH: `${bin}:${process.env.PATH}` };
+  execFileSync('sh', ['-euc', script], { cwd: folder, env });
+  return folder;
+}
+
+/** The variables of a keys.env as Docker and Kubernetes read it: all characters after the first `=` are the value. */
+export function readKeys(folder: string): Record<string, string> {
+  const lines = readFileSync(join(folder, 'keys.env'), 'utf8').split('\n').slice(0, -1);
+  return Object.fromEntries(lines.map((line) => line.split(/=(.*)/).slice(0, 2)));
 }
 
 /** A program of test/examples/requirements.txt. */
