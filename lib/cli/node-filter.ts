@@ -3,6 +3,7 @@
 import { suggest } from '../config/suggest.ts';
 import { configFault } from '../core/errors.ts';
 import type { Cell, Column, Row } from '../core/ports.ts';
+import { kindColumn } from '../snapshots/host-kinds.ts';
 import { isOffline, isUnprotected } from '../snapshots/protection.ts';
 
 export interface NodeFilters {
@@ -20,6 +21,8 @@ export interface NodeTests {
   isOffline: NodeTest;
   /** Each condition of --where that no row met so far, with the values that occur, if the column has few of them. */
   listUnmet(): { condition: string; values: string[] }[];
+  /** The cell of is_container_node. */
+  readKind: (row: Row) => Cell;
 }
 
 /** A column with more values than this is not one in which a person picks from a list. */
@@ -57,6 +60,7 @@ export function openNodeTests(columns: readonly Column[], filters: NodeFilters):
       conditions
         .filter(({ isMet, values }) => !isMet && values.size > 0 && values.size <= valuesMax)
         .map(({ text, values }) => ({ condition: text, values: [...values].map(String).sort() })),
+    readKind: cellOf(kindColumn),
   };
 }
 

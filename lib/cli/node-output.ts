@@ -3,6 +3,7 @@
 import { describeDuration } from '../core/duration.ts';
 import type { Cell, Row } from '../core/ports.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
+import type { HostKinds } from '../snapshots/host-kinds.ts';
 import type { Manifest } from '../snapshots/manifest.ts';
 import { isOffline, isUnprotected, type ProtectionCounts } from '../snapshots/protection.ts';
 import { describeTarget, fitLines, formatAge, formatCount, formatPlural } from './format.ts';
@@ -10,13 +11,18 @@ import { openRowOutput, type RowFormat, type RowOutput } from './row-output.ts';
 import type { StoredTarget } from './stored-targets.ts';
 import { openTable } from './text-table.ts';
 
+/** Of the nodes that are shown. */
+export interface ShownCounts extends ProtectionCounts {
+  hostKinds: HostKinds;
+}
+
 export interface NodeOutput extends RowOutput {
   /** Of each target, before all rows. */
   describeSnapshot(target: StoredTarget, manifest: Manifest, ageMs: number): string;
   /** `firstMs`: the time of the target's first stored snapshot. What it already shows began then or before: `≤`. */
   formatRows(rows: readonly Row[], firstMs?: number): string;
   /** After all rows. `rows`: of the snapshots, before they were filtered. */
-  describeEnd(counts: ProtectionCounts, rows: number): string;
+  describeEnd(counts: ShownCounts, rows: number): string;
 }
 
 export interface NodeTable {
@@ -81,12 +87,26 @@ function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutpu
       isStarted = true;
       return table.format([...head, ...rows.map((row) => toCells(row, firstMs))]);
     },
-    describeEnd({ nodes, unprotected, offline }, rows) {
+    describeEnd({ nodes, unprotected, offline, hostKinds }, rows) {
       const part = nodes === rows ? '' : ` of ${formatCount(rows)}`;
       const counts = `${formatCount(unprotected)} unprotected, ${formatCount(offline)} offline`;
-      return `  ${formatPlural(nodes, 'node')}${part}: ${counts}\n`;
+      const kinds = describeKinds(hostKinds);
+      const more = kinds === null ? '' : `${fitLines(`  ${kinds}`, width)}\n`;
+      return `  ${formatPlural(nodes, 'node')}${part}: ${counts}\n${more}`;
     },
   };
+}
+
+/** Null: all are container nodes. */
+function describeKinds({ containerNodes, otherHosts, notStated }: HostKinds): string | null {
+  if (otherHosts + notStated === 0) return null;
+  const kinds = [
+    formatPlural(containerNodes, 'container node'),
+    formatPlural(otherHosts, 'other host'),
+    `${formatCount(notStated)} not stated`,
+  ].join(', ');
+  const only = '; only container nodes: --where is_container_node=true';
+  return `of these: ${kinds}${containerNodes > 0 ? only : ''}`;
 }
 
 function indexOf(name: string): number {

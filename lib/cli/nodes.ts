@@ -8,14 +8,14 @@ import { snapshotName, snapshotTimeMs } from '../core/object-keys.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import { parquetDecoder } from '../formats/parquet-rows.ts';
 import type { Fault } from '../snapshots/catalog.ts';
+import { addHost, noHosts, sumKinds } from '../snapshots/host-kinds.ts';
 import { openCellOrder, openPartRows } from '../snapshots/part-rows.ts';
-import type { ProtectionCounts } from '../snapshots/protection.ts';
 import { readTimeline, type Timeline } from '../snapshots/timeline.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { worstOf } from './exit-code.ts';
 import { describeTarget, formatPlural } from './format.ts';
 import { type NodeFilters, type NodeTests, openNodeTests } from './node-filter.ts';
-import { type NodeOutput, openNodeOutput } from './node-output.ts';
+import { type NodeOutput, openNodeOutput, type ShownCounts } from './node-output.ts';
 import { choice, collectValues } from './options.ts';
 import {
   addReaderOptions,
@@ -72,7 +72,7 @@ export const nodesCommand: CommandDefinition<NodesOptions> = {
     'cgs-export nodes --where host_status=ACTIVE --where agent_id=null',
     'cgs-export nodes --store file:./export --format ndjson | jq -r .host_id',
   ],
-  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 30d. In\n--where, `COLUMN=` means an empty text and `COLUMN=null` no value. CSV and NDJSON have all\ncolumns; the table has the most important ones. Its column `since` says since when a node is\nunprotected or offline, or when it was first seen: the first complete snapshot that shows it, with\nthe time from then on to now (or --at). If retention has deleted the rows, the exit code is 2\n(PRUNED), and the nearest snapshot that has its rows is named. With --json, only the snapshots and\nthe numbers of nodes are printed.',
+  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 30d. In\n--where, `COLUMN=` means an empty text and `COLUMN=null` no value. CSV and NDJSON have all\ncolumns; the table has the most important ones. Its column `since` says since when a node is\nunprotected or offline, or when it was first seen: the first complete snapshot that shows it, with\nthe time from then on to now (or --at). If retention has deleted the rows, the exit code is 2\n(PRUNED), and the nearest snapshot that has its rows is named. With --json, only the snapshots and\nthe numbers of nodes are printed.\n\nThe service can also list hosts that are not container nodes. `--where is_container_node=true`\nselects only container nodes.',
   run: runNodes,
 };
 
@@ -203,13 +203,13 @@ async function listAll(
   session: Session,
   chosen: readonly Chosen[],
   listing: Listing,
-): Promise<ProtectionCounts[]> {
+): Promise<ShownCounts[]> {
   const { output, print, tests } = listing;
   await print(output.start);
   for (const { target, used, ageMs } of chosen) {
     await print(output.describeSnapshot(target, used.sealed.manifest, ageMs));
   }
-  const counts: ProtectionCounts[] = [];
+  const counts: ShownCounts[] = [];
   for (const one of chosen) {
     const { isRead, ...found } = await listOne(connection, session, one, listing);
     counts.push(found);
@@ -230,7 +230,7 @@ async function listOne(
   session: Session,
   { target, used, newer }: Chosen,
   { tests, output, print }: Listing,
-): Promise<ProtectionCounts & { isRead: boolean }> {
+): Promise<ShownCounts & { isRead: boolean }> {
   const { columns, keyColumn } = containerNodes;
   const counts = noNodes();
   const firstMs = snapshotTimeMs(newer.firstStored ?? '') ?? -Infinity;
@@ -254,6 +254,7 @@ async function listOne(
           counts.nodes += shown.length;
           counts.unprotected += shown.filter(tests.isUnprotected).length;
           counts.offline += shown.filter(tests.isOffline).length;
+          for (const row of shown) addHost(counts.hostKinds, tests.readKind(row));
           done += batch.length;
           if (!(await print(output.formatRows(shown, firstMs))))
             return { ...counts, isRead: false };
@@ -266,22 +267,22 @@ async function listOne(
   });
 }
 
-function noNodes(): ProtectionCounts {
-  return { nodes: 0, unprotected: 0, offline: 0 };
+function noNodes(): ShownCounts {
+  return { nodes: 0, unprotected: 0, offline: 0, hostKinds: noHosts() };
 }
 
-function addUp(counts: readonly ProtectionCounts[]): ProtectionCounts {
+function addUp(counts: readonly ShownCounts[]): ShownCounts {
   const sum = noNodes();
   for (const one of counts) {
     sum.nodes += one.nodes;
     sum.unprotected += one.unprotected;
     sum.offline += one.offline;
   }
-  return sum;
+  return { ...sum, hostKinds: sumKinds(counts.map(({ hostKinds }) => hostKinds)) };
 }
 
 /** `counts`: of the nodes that are shown. */
-function toJson({ target, used, ageMs, newer }: Chosen, counts: ProtectionCounts): object {
+function toJson({ target, used, ageMs, newer }: Chosen, counts: ShownCounts): object {
   const { account, table, region, projectId } = target;
   const { snapshot, rows } = used.sealed.manifest;
   return {

@@ -8,7 +8,7 @@ import { snapshotName, snapshotTimeMs, tombstoneKey } from '../../lib/core/objec
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { openDuck } from '../formats/readers.ts';
 import { dayMs, projects, seedPeople, targetOf } from '../support/people-history.ts';
-import { copyToFolder } from '../support/seeded-store.ts';
+import { copyToFolder, seedStore } from '../support/seeded-store.ts';
 import { call, createFolder, createTestRuntime } from './test-runtime.ts';
 
 async function openPeople() {
@@ -137,7 +137,11 @@ test('the table names each snapshot with its age, and ends with counts', async (
     ...['agent_status', 'protect_status', 'since', 'private_ip'],
   ]);
   expect(lines[4]).toMatch(/节点-三 +h3 +offline +opened +\d{4}-\d\d-\d\d \(.*\) offline +10/);
-  expect(lines.slice(-2)).toEqual(['  4 nodes: 2 unprotected, 1 offline', '']);
+  expect(lines.slice(-3)).toEqual([
+    '  4 nodes: 2 unprotected, 1 offline',
+    '  of these: 0 container nodes, 0 other hosts, 4 not stated',
+    '',
+  ]);
   const { runtime: some } = await nodes('--unprotected');
   expect(some.out()).toContain('  2 nodes of 4: 2 unprotected, 0 offline\n');
 });
@@ -158,6 +162,79 @@ test('--json counts the nodes that are shown, for each target', async () => {
     withoutSnapshot: [],
     errors: [],
   });
+});
+
+/** Two targets whose hosts have every value of is_container_node. */
+async function openMixed() {
+  const kinds = [true, false, null, undefined];
+  const makeNodes = (count: number) =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, index) => {
+        const kind = kinds[(index * 7 + count) % (index % 3 === 0 ? 1 : 4)];
+        const protect_status = index % 2 === 0 ? 'closed' : 'opened';
+        return [
+          `h${index}`,
+          { protect_status, ...(kind === undefined ? {} : { is_container_node: kind }) },
+        ];
+      }),
+    );
+  const timeMs = Math.floor(Date.now() / dayMs) * dayMs;
+  const { store } = await seedStore(
+    [
+      { target: targetOf(projects[0]), timeMs, nodes: makeNodes(37) },
+      { target: targetOf(projects[1]), timeMs, nodes: makeNodes(14) },
+    ],
+    dayMs,
+  );
+  const cwd = createFolder();
+  copyToFolder(store, join(cwd, 'lake'));
+  return {
+    cwd,
+    nodes: (...args: string[]) => call(['nodes', '--store', 'file:./lake', ...args], { cwd }),
+  };
+}
+
+test('says how many of the listed hosts are container nodes, as DuckDB counts them', async () => {
+  const { cwd, nodes } = await openMixed();
+  const duck = await openDuck();
+  onTestFinished(() => duck.close());
+  const lake = join(cwd, 'lake', 'container_nodes');
+  const count = async (where: string) => {
+    const groups = await duck.query(
+      `SELECT project_id, count(*) FILTER (is_container_node)::INT, count(*) FILTER (NOT is_container_node)::INT,
+        count(*) FILTER (is_container_node IS NULL)::INT
+       FROM read_parquet('${lake}/**/*.parquet', hive_partitioning = false) WHERE ${where} GROUP BY ALL ORDER BY ALL`,
+    );
+    return groups.map(([, containerNodes, otherHosts, notStated]) => {
+      return { containerNodes, otherHosts, notStated } as Record<string, number>;
+    });
+  };
+  for (const [args, where] of [
+    [[], 'true'],
+    [['--unprotected'], "protect_status IS DISTINCT FROM 'opened'"],
+  ] as const) {
+    const expected = await count(where);
+    const { runtime } = await nodes('--json', ...args);
+    const targets = runtime.json().targets as { hostKinds: unknown }[];
+    expect(targets.map(({ hostKinds }) => hostKinds)).toEqual(expected);
+    const sum = (name: string) => expected.reduce((total, one) => total + (one[name] ?? 0), 0);
+    expect(Math.min(...['containerNodes', 'otherHosts', 'notStated'].map(sum))).toBeGreaterThan(1);
+    const { runtime: text } = await nodes(...args);
+    expect(text.out().replace(/\n +/g, ' ')).toContain(
+      `of these: ${sum('containerNodes')} container nodes, ${sum('otherHosts')} other hosts, ${sum('notStated')} not stated; only container nodes: --where is_container_node=true`,
+    );
+  }
+});
+
+test('says nothing about the kinds of hosts if all are container nodes, and no filter that finds nothing', async () => {
+  const { nodes } = await openMixed();
+  const { runtime: only } = await nodes('--where', 'is_container_node=true');
+  expect(only.out()).not.toContain('of these');
+  const { runtime: others } = await nodes('--where', 'is_container_node=false');
+  expect(others.out()).toContain('of these: 0 container nodes, ');
+  expect(others.out()).not.toContain('--where');
+  const { runtime: none } = await nodes('--where', 'host_name=nobody');
+  expect(none.out()).not.toContain('of these');
 });
 
 test('a spreadsheet takes no name for a formula, and a terminal no control characters', async () => {
