@@ -1,10 +1,9 @@
 // Responsible for the process of the command line: its arguments, streams, signals and end. The entry of dist/cli.js.
 
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { basename, relative } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { exitCodes } from '../core/error-policy.ts';
 import { configFault, ExportError } from '../core/errors.ts';
 import { allowSlowConnections } from '../platform/connections.ts';
@@ -50,9 +49,11 @@ function findFolder(): string | null {
   }
 }
 
-/** Beside dist/, in the package and in a checkout. */
+/** Beside dist/, in the package and in a checkout. npm links to the script from another folder. */
 function findDocs(): string | null {
-  const path = fileURLToPath(new URL('../docs', import.meta.url));
+  const [, script = ''] = process.argv;
+  if (!existsSync(script)) return null;
+  const path = join(dirname(realpathSync(script)), '../docs');
   return existsSync(path) ? path : null;
 }
 
