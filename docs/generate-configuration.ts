@@ -176,7 +176,7 @@ function describeNeeds(): string {
       '  ',
     ),
     ...wrap(
-      `- \`status\`, \`diff\`, \`report\` and \`verify\` only read the store. They accept variables that are not set in ${apiOnly.join(', ')}. They need no credentials of accounts either, with one exception: without \`obs.credentials\` a bucket is read with those of the first account.`,
+      `- \`status\`, \`history\`, \`nodes\`, \`node\`, \`diff\`, \`report\`, \`verify\`, \`evidence\` and \`ddl\` only read the store. They accept variables that are not set in ${apiOnly.join(', ')}. They need no credentials of accounts either, with one exception: without \`obs.credentials\` a bucket is read with those of the first account. \`prune\` needs the same, and \`signing\` if it is set.`,
       '  ',
     ),
     ...wrap(
@@ -184,7 +184,7 @@ function describeNeeds(): string {
       '  ',
     ),
     ...wrap(
-      '- `verify`, `report`, `status` and `diff` read no file with `--store URL`. For a bucket they use the key in the environment.',
+      '- The commands that only read the store read no file with `--store URL`. For a bucket they use the key in the environment.',
       '  ',
     ),
     `- ${listNames(withoutConfig)} read no configuration.`,

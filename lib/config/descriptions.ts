@@ -128,8 +128,8 @@ export const descriptions: Readonly<Record<string, Readonly<Record<string, Descr
       defaultText: 'none',
     },
     rules: {
-      text: 'Which alerts are sent. A rule that is not in the section is off.',
-      defaultText: '`{ snapshotFailed: true, driftedInARow: 2 }`',
+      text: 'Which alerts are sent. Without this section: `{ snapshotFailed: true, driftedInARow: 2 }`. With it, a rule that it does not name is off.',
+      defaultText: 'the two rules above',
     },
   },
   'alerts.webhook': {

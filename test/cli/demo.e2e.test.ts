@@ -70,13 +70,14 @@ test('exports and verifies, prints queries that work, and writes a report, and a
   const verified = await runLine(verify, cwd);
   expect(verified).toContain('verified: 6 manifests');
   expect(verified).toContain('unnamed: not in any manifest');
-  const third = await call(['demo'], { cwd });
-  expect(third.runtime.out()).toContain('Added to 6 snapshots of earlier runs.\n');
+
   expect(await runLine(queries.status ?? '', cwd)).toContain(snapshots.at(-1)?.snapshot);
   const counts = await runDuckdb(duckdb, await runLine(ddl, cwd));
   expect(counts).toHaveLength(6);
   const rows = counts.map((count) => Number(count[6]));
   expect(rows).toEqual(expect.arrayContaining(snapshots.map((snapshot) => snapshot.rows)));
+  const third = await call(['demo'], { cwd });
+  expect(third.runtime.out()).toContain('Added to 6 snapshots of earlier runs.\n');
 });
 
 test('quotes a path with spaces, quotes and dollar signs', () => {
