@@ -1,7 +1,7 @@
 // Responsible for what an HTTP answer means: its status and error code become an ExportError. Text from the server is
 // scrubbed and shortened before it is shown. Not responsible for sending (send.ts).
 
-import { describeDuration } from '../core/duration.ts';
+import { describeDifference } from '../core/duration.ts';
 import { askedWaitMsMax, longWaitHint } from '../core/error-policy.ts';
 import {
   AuthError,
@@ -305,7 +305,7 @@ function describeSkew(headers: Headers, nowMs: number): string {
   const skewMs = nowMs - serverMs;
   if (Number.isNaN(serverMs) || Math.abs(skewMs) <= skewMsMax) return '';
   const side = skewMs > 0 ? 'ahead of' : 'behind';
-  return `This host's clock is ${describeDuration(Math.abs(skewMs))} ${side} the server's clock: correct it (more than 15 minutes are rejected). `;
+  return `This host's clock is ${describeDifference(Math.abs(skewMs))} ${side} the server's clock: correct it (more than 15 minutes are rejected). `;
 }
 
 /**

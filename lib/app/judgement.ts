@@ -3,7 +3,7 @@
 
 import type { ProxyConfig, Target as TargetConfig } from '../config/model.ts';
 import { regionOf } from '../config/regional-host.ts';
-import { describeDuration } from '../core/duration.ts';
+import { describeDifference } from '../core/duration.ts';
 import { AuthError } from '../core/errors.ts';
 import { usesProxy } from '../core/network-host.ts';
 import { type Check, failed, ok, type Subject, skipped, warning } from './check-result.ts';
@@ -41,7 +41,7 @@ export function judgeClock(
 function describeSkew(aheadMs: number): string {
   const skewMs = Math.abs(aheadMs);
   if (skewMs < 2_000) return 'within 2 s of';
-  return `${describeDuration(skewMs)} ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
+  return `${describeDifference(skewMs)} ${aheadMs > 0 ? 'ahead of' : 'behind'}`;
 }
 
 /** Which way requests to `address` take. Shows the proxy without its user and password. */

@@ -13,6 +13,11 @@ export function describeWait(waitMs: number): string {
   return inOneUnit(waitMs, Math.ceil);
 }
 
+/** Of a difference between two clocks or times, which is neither lived through nor waited for. Rounded to the nearest. */
+export function describeDifference(differenceMs: number): string {
+  return inOneUnit(differenceMs, Math.round);
+}
+
 function inOneUnit(durationMs: number, round: (value: number) => number): string {
   if (durationMs < 2 * minuteMs) return `${round(durationMs / 1_000)} s`;
   if (durationMs < 2 * hourMs) return `${round(durationMs / minuteMs)} min`;

@@ -1,6 +1,6 @@
 // Responsible for the status of targets as a store knows it: open runs, last snapshots, holds, faults. It only reads.
 
-import { describeDuration } from '../core/duration.ts';
+import { describeDifference } from '../core/duration.ts';
 import { CorruptError, type ExportError, StoreError } from '../core/errors.ts';
 import {
   headKey,
@@ -424,7 +424,7 @@ function findProblems(
   }
   const aheadMs = (snapshotTimeMs(last?.snapshot ?? '') ?? 0) - nowMs;
   if (last && aheadMs > aheadMsMax) {
-    const message = `the newest snapshot ${last.snapshot} is named ${describeDuration(aheadMs)} after the store's time: a timer makes no other one before`;
+    const message = `the newest snapshot ${last.snapshot} is named ${describeDifference(aheadMs)} after the store's time: a timer makes no other one before`;
     add('ahead', message, clockHint);
   }
   if (last?.verdict === 'drifted') {

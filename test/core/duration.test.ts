@@ -1,7 +1,7 @@
-// Tests that a duration is shown in the unit that suits it, and that only a wait is rounded up.
+// Tests that a duration is shown in the unit that suits it, and how each kind is rounded.
 
 import { expect, test } from 'vitest';
-import { describeDuration, describeWait } from '../../lib/core/duration.ts';
+import { describeDifference, describeDuration, describeWait } from '../../lib/core/duration.ts';
 
 test.each([
   [2_400, '2 s'],
@@ -24,5 +24,13 @@ test('rounds a wait up', () => {
     '60 s',
     '3 min',
     '3 h',
+  ]);
+});
+
+test('rounds a difference to the nearest', () => {
+  expect([1_400, 20 * 60_000 - 300, 10 * 60_000 + 300].map(describeDifference)).toEqual([
+    '1 s',
+    '20 min',
+    '10 min',
   ]);
 });
