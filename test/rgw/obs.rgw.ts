@@ -56,16 +56,16 @@ describe('an unknown outcome', () => {
     ['a cut connection', { kind: 'cut' }, 'PUT HEAD PUT'],
     ['a 500', { kind: 'fail' }, 'PUT HEAD PUT'],
     ['a 503 SlowDown', { kind: 'slowDown' }, 'PUT HEAD PUT'],
-    ['an answer that is too late', { kind: 'delay', delayMs: 400 }, 'PUT HEAD PUT'],
+    ['an answer that is too late', { kind: 'delay', delayMs: 3_000 }, 'PUT HEAD PUT'],
   ] as const)('after %s: %s', async (_name, fault, expected) => {
     const { store, proxy, bucket } = await openThroughProxy([fault], {
-      timeouts: { requestMs: 250 },
+      timeouts: { requestMs: 2_000 },
     });
     await store.put('_runs/a', utf8('first'), acknowledged);
     expect(methods(proxy)).toBe(expected);
     expect(String(await readObject(rgw.key, rgw.url, bucket, 'lake/_runs/a'))).toBe('first');
     // The same for a file, which is sent from its start again.
-    const again = await openThroughProxy([fault], { timeouts: { requestMs: 250 } });
+    const again = await openThroughProxy([fault], { timeouts: { requestMs: 2_000 } });
     const content = Buffer.alloc(300_000, 'of a file');
     await again.store.putFile('_runs/b', await makeLocalFile(content), acknowledged);
     expect(methods(again.proxy)).toBe(expected);
