@@ -6,16 +6,22 @@ import ts from 'typescript';
 
 export const root = join(import.meta.dirname, '../..');
 
-/** Everything that .gitignore names, and the repository's own data. */
-const ignored = [
-  ...['node_modules', 'dist', 'coverage', 'demo-out', '.git', '.serverless'],
-  ...['cgs-export.yml'],
-];
+/** The names and paths in .gitignore, and the repository's own data. A `*` is only at the start of a name. */
+const ignored = ['.git', ...readFileSync(join(root, '.gitignore'), 'utf8').split('\n')]
+  .filter((line) => line !== '')
+  .map((line) => line.replace(/\/$/, ''));
+
+function isIgnored(path: string): boolean {
+  const name = posix.basename(path);
+  return ignored.some((one) =>
+    one.startsWith('*') ? name.endsWith(one.slice(1)) : one === name || one === path,
+  );
+}
 
 function listFiles(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = posix.join(folder, entry.name);
-    if (ignored.includes(entry.name)) return [];
+    if (isIgnored(path)) return [];
     return entry.isDirectory() ? listFiles(path) : [path];
   });
 }
