@@ -147,7 +147,7 @@ async function verifyPeriod(
 function toFigures(
   { store }: Source,
   { period }: ReportRunOptions,
-  { files, targets, days, nodes, changes, quality }: ReportReading,
+  { files, targets, days, nodes, hostKinds, changes, quality }: ReportReading,
   integrity: IntegrityFigures,
 ): ReportFigures {
   return {
@@ -156,7 +156,7 @@ function toFigures(
     madeAt: formatTime(store.nowMs()),
     store: store.url,
     period: { since: formatTime(period.sinceMs), until: formatTime(period.untilMs) },
-    ...{ targets, days, nodes, changes, quality },
+    ...{ targets, days, nodes, hostKinds, changes, quality },
     integrity,
     files: files.map(({ name, rows, bytes, sha256 }) => ({ name, rows, bytes, sha256 })),
   };

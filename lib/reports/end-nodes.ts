@@ -1,5 +1,6 @@
 // Responsible for the nodes that are unprotected or offline at the end of the period, and since when. Pure.
 
+import { addHost, countHosts, type HostKinds, noHosts } from '../snapshots/host-kinds.ts';
 import { isOffline, isUnprotected } from '../snapshots/protection.ts';
 import { type NodeAtEnd, nodesShownMax, type SinceTime, type TargetName } from './figures.ts';
 import type { Interval } from './node-states.ts';
@@ -15,6 +16,8 @@ export interface EndNodes {
   /** All rows and intervals of the target were added. */
   endTarget(target: TargetName, start: TargetStart): void;
   figures(): { total: number; unprotected: number; offline: number; shown: NodeAtEnd[] };
+  /** Of the unprotected ones. */
+  unprotectedKinds(): HostKinds;
 }
 
 /** Names of snapshots. */
@@ -29,7 +32,8 @@ type Starts = Record<'unprotected' | 'offline', number | null>;
 
 /** Memory: the nodes of one target that are unprotected or offline. */
 export function openEndNodes(untilMs: number): EndNodes {
-  const totals = { total: 0, unprotected: 0, offline: 0 };
+  const totals = { total: 0, offline: 0 };
+  const kinds = noHosts();
   let nodes = new Map<string, { row: EndRow; starts: Starts }>();
   const longest = (node: NodeAtEnd) =>
     Math.max(node.unprotected?.days ?? 0, node.offline?.days ?? 0);
@@ -67,7 +71,7 @@ export function openEndNodes(untilMs: number): EndNodes {
         const { hostId, hostName, protectStatus, agentStatus, protectSinceMs, agentSinceMs } = row;
         const [isOpen, isOff] = [isUnprotected(protectStatus), isOffline(agentStatus)];
         totals.total += 1;
-        if (isOpen) totals.unprotected += 1;
+        if (isOpen) addHost(kinds, row.isContainerNode);
         if (isOff) totals.offline += 1;
         shown.add({
           ...target,
@@ -81,6 +85,7 @@ export function openEndNodes(untilMs: number): EndNodes {
       }
       nodes = new Map();
     },
-    figures: () => ({ ...totals, shown: shown.list() }),
+    figures: () => ({ ...totals, unprotected: countHosts(kinds), shown: shown.list() }),
+    unprotectedKinds: () => kinds,
   };
 }

@@ -1,6 +1,7 @@
 // Responsible for what a report says: the figures in `report.json`, which the page shows. Types only. Times are ISO 8601 in UTC,
 // to the second; `snapshot` is a snapshot's name; `date` is a day in UTC.
 
+import type { HostKinds } from '../snapshots/host-kinds.ts';
 import type { ProtectionCounts } from '../snapshots/protection.ts';
 import type { ProofStatement } from '../verification/proof-texts.ts';
 
@@ -28,6 +29,11 @@ export interface ReportFigures {
    * `knownFrom` count with no node.
    */
   nodes: { total: number; unprotected: number; offline: number; shown: NodeAtEnd[] };
+  /**
+   * How many hosts are container nodes, of those in the newest complete snapshots of the period: of all, as the manifests count them,
+   * and of those that `nodes.unprotected` counts.
+   */
+  hostKinds: { all: HostKinds; unprotected: HostKinds };
   /** The newest first. */
   changes: ChangeTotals & { shown: ShownChange[] };
   /** Counted in all snapshots of the period. */

@@ -37,6 +37,8 @@ async function readRows(
   return isRead ? rows : null;
 }
 
+const unknownRow = { protectSinceMs: null, agentSinceMs: null, isContainerNode: null };
+
 /** `passed`: the snapshots whose changes are undone, oldest first. `endMs`: the time that the rows shall be of. */
 async function goBack(
   parts: WalkParts,
@@ -44,14 +46,17 @@ async function goBack(
   { passed, endMs }: { passed: readonly TimelineSnapshot[]; endMs: number },
 ): Promise<EndRow[] | null> {
   for (const snapshot of [...passed].reverse()) {
-    const isRead = await parts.readChanges(snapshot, async (changes, stateBefore) => {
+    const isRead = await parts.readChanges(snapshot, async (changes, reader) => {
       for (const change of changes) {
-        const { hostId, state } = stateBefore(change);
-        if (state === null) rows.delete(hostId);
-        else {
-          const since = { protectSinceMs: null, agentSinceMs: null };
-          rows.set(hostId, { ...since, ...rows.get(hostId), ...state, hostId });
+        const { hostId, state } = reader.stateBefore(change);
+        if (state === null) {
+          rows.delete(hostId);
+          continue;
         }
+        const later = rows.get(hostId) ?? unknownRow;
+        const kind = reader.isContainerNodeBefore(change);
+        const isContainerNode = kind === undefined ? later.isContainerNode : kind;
+        rows.set(hostId, { ...later, ...state, isContainerNode, hostId });
       }
     });
     if (!isRead) return null;

@@ -4,6 +4,7 @@
 import type { Dataset } from '../core/ports.ts';
 import type { Fault } from '../snapshots/catalog.ts';
 import { changeColumns } from '../snapshots/changes.ts';
+import { countKinds, type HostKinds, sumKinds } from '../snapshots/host-kinds.ts';
 import { countProtection } from '../snapshots/protection.ts';
 import {
   type Period,
@@ -50,7 +51,7 @@ export interface ReadingPorts extends Omit<WalkPorts, 'onProgress'> {
 
 /** What of the figures comes from the snapshots. */
 export interface ReportReading
-  extends Pick<ReportFigures, 'targets' | 'days' | 'nodes' | 'changes' | 'quality'> {
+  extends Pick<ReportFigures, 'targets' | 'days' | 'nodes' | 'hostKinds' | 'changes' | 'quality'> {
   files: ReportFile[];
   /** Objects of the period that are not as they were sealed, and those that may not be read. */
   faults: Fault[];
@@ -78,6 +79,7 @@ export async function readReport(
   const summary = openChangeSummary(columns);
   const sum = { bytes: 0, faults: [] as Fault[], unchecked: [] as Fault[] };
   const figures: TargetFigures[] = [];
+  const kinds: HostKinds[] = [];
   const intervals = openSortedTableFile(scratch, 'unprotected.csv', openFormat(intervalColumns));
   const changes = openSectionedTableFile(scratch, 'changes.csv', openFormat(columns));
   const snapshots = openTableFile(scratch, 'snapshots.csv', openFormat(snapshotColumns));
@@ -119,6 +121,8 @@ export async function readReport(
       knownFrom: walk.knownFrom,
       withoutBefore: listWithoutBefore(timeline),
     });
+    const last = findNewestComplete(timeline);
+    if (last) kinds.push(countKinds(last.manifest));
     for (const { manifest } of timeline.snapshots) {
       quality.add(manifest);
       if (manifest.changes) summary.addCounts(manifest.changes);
@@ -136,6 +140,7 @@ export async function readReport(
     for (const [index, target] of targets.entries()) await readTarget(target, index);
     return {
       ...{ targets: figures, days: totals.list(), nodes: nodes.figures() },
+      hostKinds: { all: sumKinds(kinds), unprotected: nodes.unprotectedKinds() },
       ...{ changes: summary.figures(), quality: quality.figures(), ...sum },
       files: [await intervals.finish(), await changes.finish(), await snapshots.finish()],
     };
@@ -159,13 +164,18 @@ function listWithoutBefore({ firstStored, snapshots }: Timeline): string[] {
   return [firstStored ?? [], first.map(({ manifest }) => manifest.snapshot)].flat();
 }
 
+function findNewestComplete({ snapshots }: Timeline): TimelineSnapshot | undefined {
+  return snapshots.findLast(({ manifest }) => manifest.verdict === 'complete');
+}
+
 function describeTarget(
   target: TargetName,
-  { snapshots, gaps }: Timeline,
+  timeline: Timeline,
 ): Omit<TargetFigures, 'days' | 'knownFrom'> {
+  const { snapshots, gaps } = timeline;
   const newest = snapshots.at(-1);
   const complete = snapshots.filter(({ manifest }) => manifest.verdict === 'complete');
-  const last = complete.at(-1);
+  const last = findNewestComplete(timeline);
   return {
     ...target,
     newest: newest ? describeSnapshot(newest) : null,

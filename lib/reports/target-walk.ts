@@ -104,10 +104,10 @@ async function readChanges(
   isApplied: boolean,
 ): Promise<boolean> {
   const { snapshot: name } = snapshot.manifest;
-  const isRead = await parts.readChanges(snapshot, async (rows, stateBefore) => {
+  const isRead = await parts.readChanges(snapshot, async (rows, reader) => {
     if (isApplied) {
       for (const row of rows) {
-        const { hostId, state } = stateBefore(row);
+        const { hostId, state } = reader.stateBefore(row);
         states.setBefore(name, hostId, state);
       }
     }

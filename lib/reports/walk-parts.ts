@@ -5,6 +5,7 @@ import { type TargetKey, tombstoneKey } from '../core/object-keys.ts';
 import type { Cell, Column, Dataset, Decoder, Row, Scratch, Store } from '../core/ports.ts';
 import { type Fault, readEvidenceOrNull, toFault } from '../snapshots/catalog.ts';
 import { changeColumns } from '../snapshots/changes.ts';
+import { kindColumn } from '../snapshots/host-kinds.ts';
 import { type Part, restoreHint } from '../snapshots/manifest.ts';
 import { partMissing } from '../snapshots/part-difference.ts';
 import { openPartRows, type PartRows } from '../snapshots/part-rows.ts';
@@ -28,10 +29,16 @@ export interface EndRow extends NodeState {
   /** Milliseconds; null: not known. */
   protectSinceMs: number | null;
   agentSinceMs: number | null;
+  isContainerNode: Cell;
 }
 
-/** What a change says about the node in the snapshot before. `state` null: it was not listed. */
-type StateBefore = (change: Row) => { hostId: string; state: NodeState | null };
+/** What a change says about the node in the snapshot before. */
+export interface ChangeReader {
+  /** `state` null: it was not listed. */
+  stateBefore(change: Row): { hostId: string; state: NodeState | null };
+  /** Undefined: the change does not say it, as it did not change it. It parses JSON, unlike stateBefore() of most changes. */
+  isContainerNodeBefore(change: Row): Cell | undefined;
+}
 
 export interface WalkParts {
   /** Gives all rows, some at a time. False: they were pruned or cannot be read. */
@@ -42,7 +49,7 @@ export interface WalkParts {
   /** Gives all changes, as rows of changeColumns(), some at a time. False: they cannot be read. */
   readChanges(
     snapshot: TimelineSnapshot,
-    work: (rows: readonly Row[], stateBefore: StateBefore) => Promise<void>,
+    work: (rows: readonly Row[], reader: ChangeReader) => Promise<void>,
   ): Promise<boolean>;
   findings(): { bytes: number; faults: Fault[]; unchecked: Fault[] };
 }
@@ -110,12 +117,12 @@ export function openWalkParts({ onProgress, ...source }: WalkPorts, target: Targ
       if (!changes || changes.added + changes.removed + changes.changed === 0) return true;
       const part = parts.find(({ role }) => role === 'changes');
       if (!part) return noteMissing(manifestKey, 'names no part with its changes');
-      const stateBefore = openStateBefore(dataset, changed);
+      const reader = openChangeReader(dataset, changed);
       return read(part, changed, async (rows) => {
         const toChange = openOrder(changed, rows.columns);
         for await (const batch of rows.readBatches()) {
           onProgress(false);
-          await work(toChange ? batch.map(toChange) : batch, stateBefore);
+          await work(toChange ? batch.map(toChange) : batch, reader);
         }
       });
     },
@@ -140,7 +147,7 @@ const statusNames = { protect: 'protect_status', agent: 'agent_status' } as cons
 function columnsOfRows({ columns, keyColumn, nameColumn, sinceColumns }: Dataset): Column[] {
   const statuses = Object.values(statusNames);
   const since = statuses.map((name) => sinceColumns[name]);
-  const wanted = [keyColumn, nameColumn, ...statuses, ...since];
+  const wanted = [keyColumn, nameColumn, kindColumn, ...statuses, ...since];
   return columns.filter(({ name }) => wanted.includes(name));
 }
 
@@ -154,6 +161,7 @@ function openEndRow(
   const [protect, agent] = [indexOf(statusNames.protect), indexOf(statusNames.agent)];
   const protectSince = indexOf(sinceColumns[statusNames.protect]);
   const agentSince = indexOf(sinceColumns[statusNames.agent]);
+  const kind = indexOf(kindColumn);
   return (row) => ({
     hostId: row[key] as string,
     hostName: row[name] ?? null,
@@ -161,6 +169,7 @@ function openEndRow(
     agentStatus: row[agent] ?? null,
     protectSinceMs: (row[protectSince] ?? null) as number | null,
     agentSinceMs: (row[agentSince] ?? null) as number | null,
+    isContainerNode: row[kind] ?? null,
   });
 }
 
@@ -174,33 +183,44 @@ function openOrder(
   return (row) => places.map((place) => row[place] ?? null);
 }
 
-function openStateBefore(
+function openChangeReader(
   { keyColumn, nameColumn }: Dataset,
   columns: readonly Column[],
-): StateBefore {
+): ChangeReader {
   const indexOf = (name: string) => columns.findIndex((column) => column.name === name);
   const [key, name, change] = [indexOf(keyColumn), indexOf(nameColumn), indexOf('change')];
   const [names, before] = [indexOf('changed_columns'), indexOf('before')];
   const protect = indexOf(`${statusNames.protect}_before`);
   const agent = indexOf(`${statusNames.agent}_before`);
-  const quoted = JSON.stringify(nameColumn);
 
-  /** Only a change of the name itself needs the JSON. */
-  function nameBefore(row: Row): Cell {
-    const isRenamed = row[change] === 'changed' && (row[names] as string).includes(quoted);
-    if (!isRenamed) return row[name] ?? null;
-    return (JSON.parse(row[before] as string) as Record<string, Cell>)[nameColumn] ?? null;
+  const [quotedName, quotedKind] = [JSON.stringify(nameColumn), JSON.stringify(kindColumn)];
+
+  function isChanged(row: Row, quoted: string): boolean {
+    return row[change] === 'changed' && (row[names] as string).includes(quoted);
   }
 
-  return (row) => ({
-    hostId: row[key] as string,
-    state:
-      row[change] === 'added'
-        ? null
-        : {
-            hostName: nameBefore(row),
-            protectStatus: row[protect] ?? null,
-            agentStatus: row[agent] ?? null,
-          },
-  });
+  function cellBefore(row: Row, column: string): Cell {
+    return (JSON.parse(row[before] as string) as Record<string, Cell>)[column] ?? null;
+  }
+
+  return {
+    stateBefore: (row) => ({
+      hostId: row[key] as string,
+      state:
+        row[change] === 'added'
+          ? null
+          : {
+              // Only a change of the name itself needs the JSON.
+              hostName: isChanged(row, quotedName)
+                ? cellBefore(row, nameColumn)
+                : (row[name] ?? null),
+              protectStatus: row[protect] ?? null,
+              agentStatus: row[agent] ?? null,
+            },
+    }),
+    isContainerNodeBefore: (row) =>
+      row[change] === 'removed' || isChanged(row, quotedKind)
+        ? cellBefore(row, kindColumn)
+        : undefined,
+  };
 }

@@ -38,3 +38,8 @@ export function countKinds({ rows, values }: Pick<Manifest, 'rows' | 'values'>):
   const { true: containerNodes = 0, false: otherHosts = 0 } = values[kindColumn] ?? {};
   return { containerNodes, otherHosts, notStated: rows - containerNodes - otherHosts };
 }
+
+/** Of all kinds. */
+export function countHosts({ containerNodes, otherHosts, notStated }: HostKinds): number {
+  return containerNodes + otherHosts + notStated;
+}

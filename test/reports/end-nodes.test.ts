@@ -19,8 +19,9 @@ test.each([
 ] as const)('%j %j %j %j: day %i, %j', (start, inRow, known, without, since, onOrBefore) => {
   const nodes = openEndNodes(dayOf(20));
   const state = { hostName: null, protectStatus: 'closed', agentStatus: 'online' };
+  const kind = { isContainerNode: false };
   const protectSinceMs = inRow === null ? null : dayOf(inRow);
-  nodes.addRows([{ ...state, hostId: 'h', protectSinceMs, agentSinceMs: null }]);
+  nodes.addRows([{ ...state, ...kind, hostId: 'h', protectSinceMs, agentSinceMs: null }]);
   const interval = { hostId: 'h', hostName: null, reason: 'unprotected', to: null } as const;
   nodes.addIntervals([{ ...interval, from: nameOf(start) }]);
   nodes.endTarget(target, { knownFrom: nameOf(known), withoutBefore: without.map(nameOf) });
@@ -32,4 +33,5 @@ test.each([
     },
     offline: null,
   });
+  expect(nodes.unprotectedKinds()).toEqual({ containerNodes: 0, otherHosts: 1, notStated: 0 });
 });

@@ -8,6 +8,7 @@ import type {
   ShownChange,
   TargetFigures,
 } from '../../lib/reports/figures.ts';
+import { noHosts } from '../../lib/snapshots/host-kinds.ts';
 
 const bytesOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 const dates = (count: number) =>
@@ -65,6 +66,7 @@ function makeFigures(targets: TargetFigures[], days: number, text: string): Repo
       ...{ unknown: 0, added: 60_000, removed: 60_000, changed: 60_000 },
     })),
     nodes: { total: 90_000, unprotected: 9, offline: 9, shown: Array(500).fill(node) },
+    hostKinds: { all: noHosts(), unprotected: noHosts() },
     changes: {
       ...{ added: 1, removed: 1, changed: 1, unprotected: 1, protected: 1, offline: 1 },
       ...{ notOffline: 1, shown: Array(500).fill(change) },

@@ -188,6 +188,27 @@ describe('the headline', () => {
     expect(text).toContain('On 3 of 30 days at least one target is not proven.');
   });
 
+  test.each([
+    ['en', 'include hosts that the service does not call container nodes', 'other hosts'],
+    ['zh', '包含服务未称为容器节点的服务器', '其他服务器'],
+  ] as const)(
+    '%s: says that the counts include other hosts, and how many',
+    (lang, note, others) => {
+      const text = visibleText(renderPage(makeFigures({ otherHosts: 3 }), lang));
+      expect(text).toContain(note);
+      const { nodes = 0, unprotected = 0 } = usual.days.at(-1) ?? {};
+      for (const hosts of [nodes, unprotected]) {
+        const number = (hosts - 3).toLocaleString('en-US');
+        expect(text).toContain(
+          lang === 'en'
+            ? `${number} container nodes, 3 ${others}, 0 not stated`
+            : `容器节点${number}个，${others}3个，服务未说明0个`,
+        );
+      }
+      expect(visibleText(renderPage(usual, lang))).not.toContain(note);
+    },
+  );
+
   test('starts with a failed integrity check', () => {
     expect(withIntegrity({ status: 'failed', faults: { total: 2, shown: [fault] } })).toContain(
       'The integrity check failed: 2 faults.',

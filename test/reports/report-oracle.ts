@@ -128,6 +128,12 @@ export async function openOracle(duck: Pick<Duck, 'query'>, input: OracleInput) 
            CASE WHEN offline THEN ${iso(`least(epoch(agent_status_since), (SELECT "from" FROM started s WHERE s.prj = e.prj AND s.host_id = e.host_id AND reason = 'offline'))`)} END
          FROM at_end e WHERE unprotected OR offline ORDER BY e.prj, encode(host_id)`,
       ),
+    /** Of the nodes at the end: container nodes, other hosts, not stated. First of all, then of the unprotected ones. */
+    hostKinds: () =>
+      duck.query(
+        `SELECT ${countKinds('true')} FROM node WHERE n = last
+         UNION ALL SELECT ${countKinds('unprotected')} FROM node JOIN known k USING (prj) WHERE node.n = node.last AND k.n IS NOT NULL`,
+      ),
     /** From the rows of both snapshots of each comparison. */
     changes: () =>
       duck.query(
@@ -154,6 +160,13 @@ export async function openOracle(duck: Pick<Duck, 'query'>, input: OracleInput) 
           coalesce(sum((unknownValues->'protect_status'->>'odd_value')::INT), 0)::INT, list_sort(list_distinct(flatten(list(unknownFields)))) FROM snap`,
       ),
   };
+}
+
+function countKinds(filter: string): string {
+  return ['', 'NOT ']
+    .map((not) => `count(*) FILTER (${filter} AND ${not}is_container_node)::INT`)
+    .concat(`count(*) FILTER (${filter} AND is_container_node IS NULL)::INT`)
+    .join(', ');
 }
 
 function toDate(name: string): string {

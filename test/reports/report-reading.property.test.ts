@@ -60,11 +60,31 @@ function checkDays(world: SixtyDays, { report, rows }: Awaited<ReturnType<typeof
   }
 }
 
+/** Compares the counts at the end, of the nodes of all targets on that day. */
+function checkKinds(
+  world: SixtyDays,
+  { report }: Awaited<ReturnType<typeof readDays>>,
+  day: number,
+) {
+  const all = world.targets.flatMap((_target, t) => world.nodesOf(t, day));
+  const unprotected = all.filter(({ protectStatus }) => protectStatus !== 'opened');
+  const count = (nodes: readonly TrueNode[], kind: boolean | null) =>
+    nodes.filter(({ isContainerNode }) => isContainerNode === kind).length;
+  const kindsOf = (nodes: readonly TrueNode[]) => ({
+    containerNodes: count(nodes, true),
+    otherHosts: count(nodes, false),
+    notStated: count(nodes, null),
+  });
+  expect(report.hostKinds).toEqual({ all: kindsOf(all), unprotected: kindsOf(unprotected) });
+  expect(report.nodes.unprotected).toBe(unprotected.length);
+}
+
 test('a store of 60 days: which nodes were unprotected and offline on each day, and since when', async () => {
   const world = await createSixtyDays(lastDayMs);
   const days = await readDays(world, 60);
   checkDays(world, days);
   const { report } = days;
+  checkKinds(world, days, 60);
   const statesOf = (t: number) => report.targets[t]?.days.map(({ state }) => state);
   expect(statesOf(0)?.indexOf('drifted')).toBe(21);
   expect(statesOf(1)?.slice(31, 36)).toEqual([
@@ -86,10 +106,7 @@ test('a store of 60 days: which nodes were unprotected and offline on each day, 
   expect(pruned.report.targets.map(({ knownFrom }) => knownFrom)).toEqual(
     world.targets.map(() => world.dayName(1)),
   );
-  const unprotected = world.targets.flatMap((_target, t) =>
-    world.nodesOf(t, 25).filter(({ protectStatus }) => protectStatus !== 'opened'),
-  );
-  expect(pruned.report.nodes.unprotected).toBe(unprotected.length);
+  checkKinds(world, pruned, 25);
 });
 
 /** The first day of those up to day 60 on which every complete snapshot has the node in this state. */

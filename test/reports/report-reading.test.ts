@@ -75,7 +75,7 @@ test.each(seeds)('equals SQL over the store: seed %i', async (seed) => {
     since: snapshotName(period.sinceMs),
     until: snapshotName(period.untilMs),
   });
-  const { targets, days, nodes, changes, quality } = report;
+  const { targets, days, nodes, hostKinds, changes, quality } = report;
   expect(targets.map((one) => [one.projectId, one.knownFrom])).toEqual(await oracle.knownFrom());
   const csv = await readCsv(join(path, 'unprotected.csv'));
   expect(csv.map((row) => row.with(8, Number(row[8])))).toEqual(await oracle.intervals());
@@ -97,6 +97,9 @@ test.each(seeds)('equals SQL over the store: seed %i', async (seed) => {
   expect(nodes.total).toBe(expected.length);
   expect(nodes.unprotected).toBe(expected.filter((row) => row[5] !== null).length);
   expect(nodes.offline).toBe(expected.filter((row) => row[6] !== null).length);
+  expect([hostKinds.all, hostKinds.unprotected].map((one) => Object.values(one))).toEqual(
+    await oracle.hostKinds(),
+  );
   const byId = (a: unknown[], b: unknown[]) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
   expect(
     nodes.shown

@@ -44,6 +44,7 @@ interface Node {
 const pick = <T>(random: () => number, values: readonly T[]): T =>
   values[Math.floor(random() * values.length)] as T;
 const protections = ['opened', 'opened', 'closed', null, 'odd_value', undefined];
+const kinds = [true, true, false, null, undefined];
 const agents = ['online', 'offline', 'offline', 'not_register', null, undefined];
 const names = ['web', 'a,"b"', '=1+1', '节点', null, 'x'.repeat(128)];
 
@@ -54,6 +55,7 @@ function makeNode(random: () => number, host_id: string): Node {
     host_name: pick(random, names),
     agent_status: pick(random, agents),
     ...(protect_status === undefined ? {} : { protect_status }),
+    is_container_node: pick(random, kinds),
     vulnerability: Math.floor(random() * 3),
     ...(random() < 0.1 ? { new_field: 1 } : {}),
   };

@@ -22,6 +22,8 @@ export interface SeededOptions {
   /** Days of the first target that are not proven, counted from 0. */
   drifted?: readonly number[];
   missing?: readonly number[];
+  /** Listed hosts that are not container nodes. */
+  otherHosts?: number;
   /** The first days are pruned, for all targets. */
   pruned?: number;
   integrity?: Partial<ReportFigures['integrity']>;
@@ -69,7 +71,14 @@ export function makeFigures(options: SeededOptions = {}): ReportFigures {
     targets[0]?.gaps.push({ from: slot('00'), to: slot('18'), slots: 4 });
   }
   const counts = targets.map(({ newestComplete }) => newestComplete);
-  const total = counts.reduce((sum, one) => sum + (one?.unprotected ?? 0) + (one?.offline ?? 0), 0);
+  const sumOf = (name: keyof ProtectionCounts) =>
+    counts.reduce((sum, one) => sum + (one?.[name] ?? 0), 0);
+  const total = sumOf('unprotected') + sumOf('offline');
+  const { otherHosts = 0 } = options;
+  const countKinds = (hosts: number) => {
+    const others = Math.min(otherHosts, hosts);
+    return { containerNodes: hosts - others, otherHosts: others, notStated: 0 };
+  };
   const shown = makeNodes(Math.min(total, nodesShownMax), targets, random);
   const changes = { added: 143, removed: 96, changed: 512 };
   const until = `${dates.at(-1)}T18:30:00Z`;
@@ -83,9 +92,13 @@ export function makeFigures(options: SeededOptions = {}): ReportFigures {
     days: sumDays(dates, targets, random),
     nodes: {
       total,
-      unprotected: counts.reduce((sum, one) => sum + (one?.unprotected ?? 0), 0),
-      offline: counts.reduce((sum, one) => sum + (one?.offline ?? 0), 0),
+      unprotected: sumOf('unprotected'),
+      offline: sumOf('offline'),
       shown,
+    },
+    hostKinds: {
+      all: countKinds(sumOf('nodes')),
+      unprotected: countKinds(sumOf('unprotected')),
     },
     changes: {
       ...changes,

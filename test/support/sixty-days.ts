@@ -21,6 +21,7 @@ export interface TrueNode {
   hostName: string;
   agentStatus: string | null;
   protectStatus: string | null;
+  isContainerNode: boolean | null;
 }
 
 export interface SixtyDays {
@@ -100,6 +101,7 @@ function describeNode(target: number, index: number, day: number): TrueNode {
     hostName: `${name}-${String(index).padStart(2, '0')}${isUpgraded ? '-v2' : ''}`,
     agentStatus: agentStatusOf(index, day),
     protectStatus: protectStatusOf(index, day),
+    isContainerNode: isContainerNodeOf(index, day),
   };
 }
 
@@ -117,13 +119,19 @@ function protectStatusOf(index: number, day: number): string | null {
   return index % 7 === 2 && day >= losesOn && day < losesOn + 8 ? 'closed' : 'opened';
 }
 
-function toRecord({ hostId, hostName, agentStatus, protectStatus }: TrueNode): string {
+/** Some hosts leave their cluster on day 28, and of some the service does not state it until day 27. */
+function isContainerNodeOf(index: number, day: number): boolean | null {
+  if (index % 8 === 4) return day < 28;
+  return index % 15 === 11 && day < 27 ? null : true;
+}
+
+function toRecord({ hostId, hostName, ...node }: TrueNode): string {
   return nodeText(hostId, {
     host_name: hostName,
     host_status: 'ACTIVE',
-    agent_status: agentStatus,
-    protect_status: protectStatus,
-    is_container_node: true,
+    agent_status: node.agentStatus,
+    protect_status: node.protectStatus,
+    is_container_node: node.isContainerNode,
   });
 }
 

@@ -1,7 +1,7 @@
 // Responsible for the top of the page: title, banner, and the figures that answer the first questions. Pure.
 
 import type { Parameter } from '../../core/text-template.ts';
-import type { LeftOut, TargetFigures } from '../figures.ts';
+import type { LeftOut, ReportFigures, TargetFigures } from '../figures.ts';
 import { gap, type Html, html, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
 import {
@@ -97,8 +97,13 @@ function formatTiles({ figures, left }: PageFigures, words: Words): Html {
     : words.say('trendNone');
   return html`<dl class="tiles">
 ${formatTile(words.say('tileNodes'), value(last?.nodes), first ? words.say('tileStart', first.nodes, first.date) : null)}${formatTile(words.say('tileUnprotected'), value(last?.unprotected), last ? share(last.unprotected) : null)}${formatTile(words.say('tileOffline'), value(last?.offline), last ? share(last.offline) : null)}${formatTile(words.say('tileDays'), formatAtLeast(unproven, left), words.say('tileOfDays', due))}</dl>
-<p class="note">${asOf}${gap}${words.say('words')}</p>
+<p class="note">${asOf}${gap}${words.say('words')}${sayOtherHosts(figures.hostKinds, words)}</p>
 `;
+}
+
+function sayOtherHosts({ all }: ReportFigures['hostKinds'], words: Words): Html | null {
+  if (all.otherHosts + all.notStated === 0) return null;
+  return html`${gap}${words.say('otherHosts')}${gap}<a href="#scope">${words.say('otherHostsMore')}</a>`;
 }
 
 /** Days of targets that are left out are not counted. */

@@ -1,5 +1,6 @@
 // Responsible for the section about scope: targets, period, newest manifests with their hashes, and the files of the report. Pure.
 
+import { countHosts, type HostKinds } from '../../snapshots/host-kinds.ts';
 import type { CoverageFigures, ReportFigures, TargetFigures } from '../figures.ts';
 import { code, gap, type Html, hash, html, name, type Words } from './markup.ts';
 import type { PageFigures } from './page-limits.ts';
@@ -33,9 +34,22 @@ ${formatPairs([
   [words.say('storeName'), code(store)],
   [words.say('accounts'), list(figures.targets.map(({ account }) => account))],
   [words.say('regions'), list(figures.targets.map(({ region }) => region))],
+  ...formatHostKinds(figures, words),
 ])}<h3>${words.say('newestTitle')}</h3>
 ${formatNewest(figures, words)}${left.targets > 0 ? html`<p class="note">${words.say('leftTargets', left.targets)}</p>` : null}${formatCoverage(figures, words)}</section>
 `;
+}
+
+/** Empty: no target has a complete snapshot. */
+function formatHostKinds({ hostKinds }: ReportFigures, words: Words): [Html, Html][] {
+  const { all, unprotected } = hostKinds;
+  const say = ({ containerNodes, otherHosts, notStated }: HostKinds) =>
+    words.say('hostKinds', containerNodes, otherHosts, notStated);
+  if (countHosts(all) === 0) return [];
+  return [
+    [words.say('hostsAll'), say(all)],
+    [words.say('hostsUnprotected'), say(unprotected)],
+  ];
 }
 
 /** What the report says nothing about. */

@@ -43,10 +43,12 @@ export const english = {
   asOf: 'Nodes, unprotected and offline: in the newest complete snapshot of each target, {0}.',
   words:
     'Unprotected: the protection status is not “opened”, or the service gave none. Offline: the agent status is “offline”.',
+  otherHosts: 'These figures include hosts that the service does not call container nodes.',
+  otherHostsMore: 'See Scope and statement.',
 
   scope: 'Scope and statement',
   scopeText:
-    'This report describes the container nodes that the service listed for {0} {0|target|targets}. A target is one node list of one account, region and project. The figures come from snapshots in the store, not from the live service.',
+    'This report describes the nodes that the service listed for {0} {0|target|targets}. A target is one node list of one account, region and project. The figures come from snapshots in the store, not from the live service.',
   period: 'Period',
   periodValue: '{0} to {1}, both included',
   made: 'Report made',
@@ -55,6 +57,10 @@ export const english = {
   storeName: 'Store',
   accounts: 'Accounts',
   regions: 'Regions',
+  hostsAll: 'Nodes at the end',
+  hostsUnprotected: 'Unprotected nodes at the end',
+  hostKinds:
+    '{0} {0|container node|container nodes}, {1} other {1|host|hosts}, {2} not stated by the service',
   newestTitle: 'Newest snapshot of each target',
   target: 'Target',
   snapshot: 'Snapshot',

@@ -39,10 +39,12 @@ export const chinese: Texts = {
   asOf: '节点、未防护和离线的数量取自每个目标最新的完整快照（{0}）。',
   words:
     '未防护：防护状态不是“开启”（opened），或服务未返回该状态。离线：Agent状态为“离线”（offline）。',
+  otherHosts: '这些数量包含服务未称为容器节点的服务器。',
+  otherHostsMore: '请参见“范围与声明”。',
 
   scope: '范围与声明',
   scopeText:
-    '本报告描述服务为{0}个目标列出的容器节点。一个目标是某个帐号在某个区域和项目中的节点列表。数据来自存储中的快照，而不是对服务的实时查询。',
+    '本报告描述服务为{0}个目标列出的节点。一个目标是某个帐号在某个区域和项目中的节点列表。数据来自存储中的快照，而不是对服务的实时查询。',
   period: '报告期',
   periodValue: '{0}至{1}，含起止时间',
   made: '报告生成时间',
@@ -51,6 +53,9 @@ export const chinese: Texts = {
   storeName: '存储',
   accounts: '帐号',
   regions: '区域',
+  hostsAll: '期末的节点',
+  hostsUnprotected: '期末未防护的节点',
+  hostKinds: '容器节点{0}个，其他服务器{1}个，服务未说明{2}个',
   newestTitle: '每个目标的最新快照',
   target: '目标',
   snapshot: '快照',
