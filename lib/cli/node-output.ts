@@ -58,8 +58,9 @@ function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutpu
   // Project, name and id: their start tells nodes apart.
   const table = openTable({
     ...{ columns: width, optional, narrowFirst: [2, 3, 4], hasHeader: true, indent: '  ' },
-    // Of the id, 8 characters. Of `since`, the date and the age, such as `≤ 2026-09-28 (60 d)`, each with its ellipsis.
-    least: { 4: 9, 7: 20 },
+    // Of the id, 8 characters. Of `since`, the time and the age, such as `≤ 2026-11-23 07:00 (47 h)` or
+    // `2026-11-24 04:01 (119 min)`. Each with its ellipsis. With 28, tables of two accounts would lose their region at 80 columns.
+    least: { 4: 9, 7: 27 },
     expendable: [8, 2, 1],
   });
   const names = ['account', 'region', 'project_id', 'host_name', 'host_id'];
@@ -122,7 +123,7 @@ const [protectStatus, protectSince] = ['protect_status', 'protect_status_since']
 const [agentStatus, agentSince] = ['agent_status', 'agent_status_since'].map(indexOf);
 const firstSeen = indexOf('first_seen_at');
 
-/** Since when the node is unprotected or offline, or when it was first seen. The date comes first: a narrow cell is cut at its end. */
+/** Since when the node is unprotected or offline, or when it was first seen. The time comes first: a narrow cell is cut at its end. */
 function describeSince(row: Row, endMs: number, firstMs: number): string {
   const cellOf = (index: number | undefined) => row[index ?? -1] ?? null;
   const dated = (word: string, time: Cell) => {
@@ -136,7 +137,12 @@ function describeSince(row: Row, endMs: number, firstMs: number): string {
   return reasons.join('; ') || dated('first seen', cellOf(firstSeen));
 }
 
+/** Two changes on one day are told apart while they are recent. Later, the date is enough. */
+const withTimeOfDayMs = 7 * 86_400_000;
+
 function describeDate(time: Cell, endMs: number): string {
   if (typeof time !== 'number') return '(not known)';
-  return `${new Date(time).toISOString().slice(0, 10)} (${describeDuration(Math.max(0, endMs - time))})`;
+  const ageMs = Math.max(0, endMs - time);
+  const text = new Date(time).toISOString().replace('T', ' ');
+  return `${text.slice(0, ageMs < withTimeOfDayMs ? 16 : 10)} (${describeDuration(ageMs)})`;
 }

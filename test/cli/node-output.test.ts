@@ -33,17 +33,21 @@ const show = (
     .split('\n') as [string, string];
 };
 
+const weekMs = 7 * 24 * hourMs;
+
 test.each([
-  [{}, '2026-11-22 (2 d) first seen'],
+  [{}, '2026-11-22 06:00 (2 d) first seen'],
   [{ first_seen_at: null }, '(not known) first seen'],
+  [{ first_seen_at: endMs - weekMs + 60_000 }, '2026-11-17 06:01 (6 d) first seen'],
+  [{ first_seen_at: endMs - weekMs }, '2026-11-17 (7 d) first seen'],
   [
     { protect_status: 'closed', protect_status_since: endMs - 3 * hourMs },
-    '2026-11-24 (3 h) unprotected',
+    '2026-11-24 03:00 (3 h) unprotected',
   ],
   [{ protect_status: null, protect_status_since: null }, '(not known) unprotected'],
   [
     { agent_status: 'offline', agent_status_since: endMs - hourMs, protect_status: 'closed' },
-    '(not known) unprotected; 2026-11-24 (60 min) offline',
+    '(not known) unprotected; 2026-11-24 05:00 (60 min) offline',
   ],
 ])('since of %j: %s', (cells, expected) => {
   expect(show(cells)[1]).toContain(`  ${expected}  10.0.0.1`);
@@ -56,7 +60,7 @@ test('null is -, an empty name is ""', () => {
 test('on a narrow terminal, what all targets have in common is left out', () => {
   const [header, row] = show({}, 120);
   expect(header).not.toContain('project');
-  expect(row).toContain('2026-11-22 (2 d) first seen');
+  expect(row).toContain('2026-11-22 06:00 (2 d) first seen');
   const [both] = show({}, 120, [target, other]);
   expect(both).toMatch(/project/);
   expect(show({})[0]).toMatch(/account +region +project +host_name/);
@@ -65,7 +69,7 @@ test('on a narrow terminal, what all targets have in common is left out', () => 
 test('at 100 columns, the dates and ages are still shown', () => {
   const since = { protect_status: 'closed', protect_status_since: endMs - 3 * hourMs };
   const [, row] = show({ ...since, host_id: 'b'.repeat(36), host_name: 'n'.repeat(30) }, 100);
-  expect(row).toMatch(/ 2026-11-24 \(3 h\)/);
+  expect(row).toMatch(/ 2026-11-24 03:00 \(3 h\)/);
   expect(row.length).toBeLessThanOrEqual(100);
 });
 
@@ -73,15 +77,23 @@ test.each([
   [80, [target]],
   [80, [target, { ...other, account: 'test', region: 'cn-north-4' }]],
   [100, [target, { ...other, account: 'test', region: 'cn-north-4' }]],
-])('at %i columns, the start of the id, the date and the age are whole', (columns, targets) => {
-  const since = { protect_status: 'closed', protect_status_since: endMs - 60 * 24 * hourMs };
+])('at %i columns, the start of the id, the time and the age are whole', (columns, targets) => {
   const ids = { host_id: '0f6a1c5e-77aa-4b62-9d1f-0a53c9a0f1d2', host_name: 'n'.repeat(30) };
-  for (const private_ip of [null, '192.168.100.200']) {
-    const [header, row] = show({ ...since, ...ids, private_ip }, columns, targets);
-    expect(row).toContain(' 0f6a1c5e');
-    expect(row).toContain(' 2026-09-25 (60 d)');
-    expect(row.length).toBeLessThanOrEqual(columns);
-    if (private_ip === null) expect(header).not.toContain('private_ip');
+  const minuteMs = 60_000;
+  for (const [ageMs, shown] of [
+    [60 * 24 * hourMs, ' 2026-09-25 (60 d)'],
+    [47 * hourMs, ' 2026-11-22 07:00 (47 h)'],
+    [119 * minuteMs, ' 2026-11-24 04:01 (119 min)'],
+  ] as const) {
+    const since = { protect_status: 'closed', protect_status_since: endMs - ageMs };
+    for (const private_ip of [null, '192.168.100.200']) {
+      const [header, row] = show({ ...since, ...ids, private_ip }, columns, targets);
+      expect(row).toContain(' 0f6a1c5e');
+      expect(row).toContain(shown);
+      expect(row.length).toBeLessThanOrEqual(columns);
+      if (private_ip === null) expect(header).not.toContain('private_ip');
+      if (targets.length > 1) expect(header).toContain('region');
+    }
   }
 });
 
@@ -95,6 +107,10 @@ test('the header is printed once', () => {
 test('what the first stored snapshot already shows began on or before it', () => {
   const output = openNodeOutput('table', { columns: null, endMs, targets: [target] });
   const since = endMs - 48 * hourMs;
-  expect(output.formatRows([rowOf({})], since)).toContain('  ≤ 2026-11-22 (2 d) first seen  ');
-  expect(output.formatRows([rowOf({})], since - 1)).toContain('  2026-11-22 (2 d) first seen  ');
+  expect(output.formatRows([rowOf({})], since)).toContain(
+    '  ≤ 2026-11-22 06:00 (2 d) first seen  ',
+  );
+  expect(output.formatRows([rowOf({})], since - 1)).toContain(
+    '  2026-11-22 06:00 (2 d) first seen  ',
+  );
 });

@@ -136,7 +136,9 @@ test('the table names each snapshot with its age, and ends with counts', async (
     ...['account', 'region', 'project', 'host_name', 'host_id'],
     ...['agent_status', 'protect_status', 'since', 'private_ip'],
   ]);
-  expect(lines[4]).toMatch(/节点-三 +h3 +offline +opened +\d{4}-\d\d-\d\d \(.*\) offline +10/);
+  expect(lines[4]).toMatch(
+    /节点-三 +h3 +offline +opened +\d{4}-\d\d-\d\d 00:00 \(.*\) offline +10/,
+  );
   expect(lines.slice(-3)).toEqual([
     '  4 nodes: 2 unprotected, 1 offline',
     '  of these: 0 container nodes, 0 other hosts, 4 not stated',
