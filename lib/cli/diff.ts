@@ -70,7 +70,7 @@ export const diffCommand: CommandDefinition<DiffOptions> = {
     'cgs-export diff 2026-11-01 2026-11-24 --table container_nodes',
     'cgs-export diff 20261124T000000Z 20261124T060000Z --store file:./export --format ndjson',
   ],
-  note: 'A time is a date (its last second in UTC), a time with its zone, or an age such as 12h or 30d. It\nmeans the newest complete snapshot that is not later. A name means that snapshot of any verdict, in\neach target that has it. Two rows differ if a column that both snapshots have differs; snapshot_at,\nfetched_at, verdict, account, first_seen_at and the columns that end in _since are not compared.\nWith --json, only the numbers of changes are printed.',
+  note: 'A time is a date (its last second in UTC), a time in UTC (2026-11-24T00:00:00Z) or with its offset\n(2026-11-24T08:00:00+08:00), or an age such as 12h or 30d. It means the newest complete snapshot\nthat is not later. A name means that snapshot of any verdict, in each target that has it. Two rows\ndiffer if a column that both snapshots have differs; snapshot_at, fetched_at, verdict, account,\nfirst_seen_at and the columns that end in _since are not compared. With --json, only the numbers of\nchanges are printed.',
   run: runDiff,
 };
 

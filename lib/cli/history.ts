@@ -50,7 +50,7 @@ export const historyCommand: CommandDefinition<HistoryOptions> = {
     'cgs-export history --since 2026-11-01 --until 2026-11-24 --format csv > history.csv',
     "cgs-export history --json | jq '.targets[].gaps[]'",
   ],
-  note: 'A time is a date (in --since its first second, in --until its last one, in UTC), a time with its\nzone, or an age such as 30d. Both bounds are inclusive. CSV and NDJSON have one row for each\nsnapshot and one for each gap. `unprotected`: protect_status is not `opened`, or not known.\n`offline`: agent_status is `offline`. Tables of another dataset than container_nodes have no such\ncounts. A manifest that cannot be read is an error, exit code 5; the others are listed.',
+  note: 'A time is a date (in --since its first second, in --until its last one, in UTC), a time in UTC\n(2026-11-24T00:00:00Z) or with its offset (2026-11-24T08:00:00+08:00), or an age such as 30d. Both\nbounds are inclusive. CSV and NDJSON have one row for each snapshot and one for each gap.\n`unprotected`: protect_status is not `opened`, or not known. `offline`: agent_status is `offline`.\nTables of another dataset than container_nodes have no such counts. A manifest that cannot be read\nis an error, exit code 5; the others are listed.',
   run: runHistory,
 };
 

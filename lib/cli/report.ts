@@ -58,7 +58,7 @@ export const reportCommand: CommandDefinition<ReportOptions> = {
       .requiredOption('--out <dir>', 'folder for the files; replaces those of an earlier report')
       .option(
         '--since <time>',
-        `start of the period: a date, a time or an age such as 90d (default: ${defaultSince})`,
+        `start of the period: a date, a time (2026-11-24T08:00:00+08:00) or an age such as 90d (default: ${defaultSince})`,
       )
       .option('--until <time>', 'end of the period (default: now)')
       .addOption(

@@ -1,7 +1,7 @@
 // Responsible for points in time on the command line: a date, a time or an age.
 
 import { configFault } from '../core/errors.ts';
-import { parseTime } from '../core/time-text.ts';
+import { parseTime, timeHint } from '../core/time-text.ts';
 
 /**
  * Milliseconds since the epoch. A date means its last second in UTC; an age counts back from `nowMs`. Throws ConfigError that
@@ -18,7 +18,5 @@ export function readFirstMoment(path: string, text: string, nowMs: number): numb
 
 function toMoment(path: string, text: string, timeMs: number | null): number {
   if (timeMs !== null) return timeMs;
-  const hint =
-    'Write a date (2026-11-24), a time with its zone (2026-11-24T06:00:00Z) or an age (12h, 30d).';
-  throw configFault(path, `"${text}" is not a point in time`, hint);
+  throw configFault(path, `"${text}" is not a point in time`, timeHint);
 }

@@ -42,7 +42,7 @@ export const verifyCommand: CommandDefinition<VerifyCommandOptions> = {
       )
       .option(
         '--since <time>',
-        'hash and read only parts of snapshots from here on: a date, a time or an age such as 30d (default: verify.since)',
+        'hash and read only parts of snapshots from here on: a date, a time (2026-11-24T08:00:00+08:00) or an age such as 30d (default: verify.since)',
       )
       .option('--manifests-only', 'hash and read no parts; all manifests are read')
       .option(

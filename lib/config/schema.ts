@@ -3,6 +3,7 @@
 // the functions need none) and for rules between settings (rules.ts).
 
 import * as v from 'valibot';
+import { timeHint } from '../core/time-text.ts';
 import { protectionEditions } from '../datasets/container-nodes.ts';
 import { datasets } from '../datasets/index.ts';
 import { suggest } from './suggest.ts';
@@ -161,9 +162,6 @@ const formats = v.pipe(
   v.checkItems((item, index, all) => all.indexOf(item) === index, 'is in the list twice'),
   v.transform((given) => formatNames.filter((format) => given.includes(format))),
 );
-
-const timeHint =
-  'Write a date (2026-11-24), a time with its zone (2026-11-24T06:00:00Z) or an age in s, m, h or d, as in 30d.';
 
 const quota = section({
   requests: optional(positiveNumberUpTo(1_000_000), {

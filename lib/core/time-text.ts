@@ -2,8 +2,11 @@
 
 const unitsMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
+export const timeHint =
+  'Write a date (2026-11-24), a time in UTC (2026-11-24T00:00:00Z) or with its offset (2026-11-24T08:00:00+08:00), or an age in s, m, h or d (30d). A time without Z or an offset is refused.';
+
 /**
- * A date, an ISO 8601 time with its zone, or an age such as `30d`, counted back from `nowMs`. A date means its `secondOfDate`.
+ * A date, an ISO 8601 time in UTC or with its offset, or an age such as `30d`, counted back from `nowMs`. A date means its `secondOfDate`.
  * Milliseconds since the epoch. Null: it is none of these.
  */
 export function parseTime(
