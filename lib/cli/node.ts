@@ -2,12 +2,13 @@
 
 import type { Connection } from '../app/connect.ts';
 import { exitCodes } from '../core/error-policy.ts';
-import { configFault } from '../core/errors.ts';
+import { ConfigError, configFault } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
 import type { Column, Row } from '../core/ports.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import { createRowFormatter } from '../formats/ndjson.ts';
 import { parquetDecoder } from '../formats/parquet-rows.ts';
+import { prefixedMax } from '../reports/life-reader.ts';
 import { type NodeLife, readNodeLives, type TargetLives } from '../reports/node-life.ts';
 import type { Fault } from '../snapshots/catalog.ts';
 import { changeColumns } from '../snapshots/changes.ts';
@@ -31,18 +32,27 @@ export const nodeCommand: CommandDefinition<ReaderOptions> = {
   summary: 'show the history of one node: when it was listed, and what changed',
   description:
     'Shows the history of one node in all stored snapshots of the selected targets: in which periods it was listed, when its statuses changed and how long each lasted, which other columns changed, and its present row. Uses complete snapshots only. Sends nothing to the service.',
-  arguments: [['[node]', 'a host_id, or a host_name that the node has or once had, exactly']],
+  arguments: [
+    [
+      '[node]',
+      'a host_id, its first 8 or more characters, or a host_name that the node has or once had, exactly',
+    ],
+  ],
   addTargetOptions: addReaderOptions,
   writes: 'nothing in the store; a copy of one part in the folder for temporary files',
   codes: [0, 1, 2, 3, 4, 5],
   examples: [
     'cgs-export node web-1',
     'cgs-export node 0f6a1c5e-77aa-4b62-9d1f-0a53c9a0f1d2 --account prod',
+    'cgs-export node 0f6a1c5e',
     "cgs-export node web-1 --store file:./export --json | jq '.nodes[].seen'",
   ],
-  note: 'Every node that ever had the name is shown, each with its host_id. Times are those of snapshots: a\nnode is known to be listed, or to have a status, from the first complete snapshot that shows it.\nIf two snapshots were not compared when they were sealed, their rows are read. If retention\nhas deleted these rows, the output says from when on everything is known. A part that is missing\nor altered is an error, exit code 5.',
+  note: 'Every node that ever had the name is shown, each with its host_id. If no node has the text as its\nhost_id or as a name, it can be the start of one host_id, with 8 characters or more. Times are those\nof snapshots: a node is known to be listed, or to have a status, from the first complete snapshot\nthat shows it. If two snapshots were not compared when they were sealed, their rows are read. If\nretention has deleted these rows, the output says from when on everything is known. A part that is\nmissing or altered is an error, exit code 5.',
   run: runNode,
 };
+
+/** An error lists so many host_ids that begin with the text. */
+const candidatesMax = prefixedMax - 1;
 
 interface Found {
   target: StoredTarget;
@@ -62,19 +72,21 @@ async function runNode(
   const { store, scratch } = picked.connection;
   const targets = keepContainerNodes(picked.targets, session.log);
   await scratch.removeLeft();
-  const found: Found[] = [];
+  const read: Found[] = [];
   for (const target of targets) {
-    found.push({ target, lives: await readLives(picked.connection, session, target, wanted) });
+    read.push({ target, lives: await readLives(picked.connection, session, target, wanted) });
   }
+  const found = chooseLives(read);
   const errors = found.flatMap(({ lives }) => [
     ...lives.faults.map((fault) => toError('CORRUPT', fault)),
     ...lives.unchecked.map((fault) => toError('STORE_DENIED', fault)),
   ]);
   const isFound = found.some(({ lives }) => lives.nodes.length > 0);
-  if (!isFound && errors.length === 0) throw notFound(wanted, found);
+  const missing = { path: 'node', ...describeMissing(wanted, found, errors.length === 0) };
+  if (!isFound && errors.length === 0) throw new ConfigError([missing]);
   if (!isFound) {
-    const { message, hint } = notFound(wanted, found).issues[0] ?? { message: '', hint: '' };
-    errors.push({ code: 'CONFIG', message: `node: ${message} that could be read`, hint });
+    const { message, hint } = missing;
+    errors.push({ code: 'CONFIG', message: `node: ${message}`, hint });
   }
   for (const one of found) warnOfUnknown(one, session.log);
   const nowMs = store.nowMs();
@@ -129,7 +141,36 @@ async function readLives(
   return { ...lives, faults: [...faults, ...lives.faults] };
 }
 
-function notFound(wanted: string, found: readonly Found[]) {
+/** If no target has a node with exactly this id or name, the only id that begins with the text counts, in each target that has it. */
+function chooseLives(found: readonly Found[]): readonly Found[] {
+  const isExact = found.some(({ lives }) => lives.nodes.length > 0);
+  if (isExact || listPrefixed(found).size !== 1) return found;
+  return found.map(({ target, lives }) => ({ target, lives: { ...lives, nodes: lives.prefixed } }));
+}
+
+/** The nodes whose id begins with the text: a name of each, or null, by id. */
+function listPrefixed(found: readonly Found[]): Map<string, string | null> {
+  const nodes = found.flatMap(({ lives }) => lives.prefixed);
+  return new Map(nodes.map(({ hostId, names }) => [hostId, names.at(-1) ?? null]));
+}
+
+/** Why no node is shown. */
+function describeMissing(
+  wanted: string,
+  found: readonly Found[],
+  isAllRead: boolean,
+): { message: string; hint: string } {
+  const candidates = [...listPrefixed(found)].sort(([a], [b]) => (a < b ? -1 : 1));
+  if (candidates.length > 1) {
+    const shown = candidates
+      .slice(0, candidatesMax)
+      .map(([hostId, name]) => (name === null ? hostId : `${hostId} (${name})`));
+    const more = candidates.length > candidatesMax ? ', …' : '';
+    return {
+      message: `"${wanted}" is the start of several host_ids: ${shown.join(', ')}${more}`,
+      hint: 'Write more characters of the host_id, or all of it. `cgs-export nodes --format csv` shows whole host_ids.',
+    };
+  }
   const periods = found.map((one) => {
     const { from, to, knownFrom } = describeSearched(one);
     const name = describeTarget(one.target);
@@ -137,12 +178,11 @@ function notFound(wanted: string, found: readonly Found[]) {
     const limit = knownFrom === from ? '' : `, all rows known from ${knownFrom ?? 'none'}`;
     return `${name}: ${from} to ${to}${limit}`;
   });
-  const message = `no node in the stored history has the host_id or the host_name "${wanted}"`;
-  return configFault(
-    'node',
-    message,
-    `Names are compared exactly. Searched: ${periods.join('; ')}.`,
-  );
+  const part = isAllRead ? '' : ' that could be read';
+  return {
+    message: `no node in the stored history has the host_id or the host_name "${wanted}"${part}`,
+    hint: `Names are compared exactly; of a host_id, 8 characters or more are enough. Searched: ${periods.join('; ')}.`,
+  };
 }
 
 /** Names of snapshots. */

@@ -48,9 +48,16 @@ export interface LifeSearch {
   target: TargetKey;
   complete: readonly TimelineSnapshot[];
   wanted: string;
-  /** Ids of the nodes to collect. Those that are found are added. */
+  /** Ids of the nodes to collect. Those that are found by their name are added. */
   hostIds: Set<string>;
+  /** Ids that begin with `wanted`, which are collected too: the first ones that are found, at most `prefixedMax`. */
+  prefixed: Set<string>;
 }
+
+/** A shorter text is not the start of an id. */
+const prefixLength = 8;
+/** One more than an error lists: it says whether there are more. */
+export const prefixedMax = 6;
 
 /** From the newest snapshot to the oldest. Segments are listed newest first. */
 export async function collectRows(search: LifeSearch): Promise<Collected> {
@@ -91,9 +98,20 @@ function findNode({ result }: Reading, hostId: string): Found {
 function isWanted(reading: Reading, hostId: string, names: readonly unknown[]): boolean {
   const { hostIds, wanted } = reading.search;
   if (hostIds.has(hostId)) return true;
-  if (!names.includes(wanted)) return false;
+  const isPrefixed = addPrefixed(reading.search, hostId);
+  if (!names.includes(wanted)) return isPrefixed;
   hostIds.add(hostId);
-  if (reading.parts > 1) reading.result.isLate = true;
+  // Of a node that was collected for its id, all parts so far have been read.
+  if (!isPrefixed && reading.parts > 1) reading.result.isLate = true;
+  return true;
+}
+
+/** False: the id does not begin with the text, or enough ids do. An id is added where it is first found, so never late. */
+function addPrefixed({ wanted, prefixed }: LifeSearch, hostId: string): boolean {
+  if (prefixed.has(hostId)) return true;
+  if (wanted.length < prefixLength || !hostId.startsWith(wanted)) return false;
+  if (prefixed.size === prefixedMax) return false;
+  prefixed.add(hostId);
   return true;
 }
 

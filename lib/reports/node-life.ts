@@ -53,8 +53,10 @@ export interface NodeLife {
 }
 
 export interface TargetLives {
-  /** By host id. */
+  /** Those with exactly this id or name, by host id. */
   nodes: NodeLife[];
+  /** Others whose id begins with the text, at least 8 characters, by host id: the first ones that were found, at most `prefixedMax`. */
+  prefixed: NodeLife[];
   /** Names of the oldest and the newest complete snapshot; null: there is none. */
   searched: { from: string; to: string } | null;
   /** Everything is known from this snapshot on: before it, rows were pruned or cannot be read. Null: of no snapshot. */
@@ -66,8 +68,8 @@ export interface TargetLives {
 }
 
 /**
- * Finds every node whose host id is `wanted` or that ever had this name, exactly. `snapshots`: oldest first; drifted ones are left
- * out. Each part is read once, or twice if a name is found late. Memory: the manifests, and the rows of the nodes found.
+ * Finds every node whose host id is `wanted` or that ever had this name, exactly, and beside them some whose id begins with it.
+ * `snapshots`: oldest first; drifted ones are left out. Each part is read once, or twice if a name is found late. Memory: the manifests, and the rows of the nodes found.
  */
 export async function readNodeLives(
   ports: LifePorts,
@@ -77,7 +79,9 @@ export async function readNodeLives(
 ): Promise<TargetLives> {
   const complete = snapshots.filter(({ manifest }) => manifest.verdict === 'complete');
   const hostIds = new Set([wanted]);
-  const search: LifeSearch = { ports, target, complete, wanted, hostIds };
+  const search: LifeSearch = {
+    ...{ ports, target, complete, wanted, hostIds, prefixed: new Set() },
+  };
   let collected = await collectRows(search);
   if (collected.isLate) collected = await collectRows(search);
   const { segments, byId, faults, unchecked } = collected;
@@ -85,21 +89,23 @@ export async function readNodeLives(
   const unknown = segments.findIndex(({ anchor }) => anchor === null);
   const known = unknown === -1 ? segments.at(-1) : segments[unknown - 1];
   const { dataset } = ports;
+  const lives = [...byId]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([hostId, found]) => {
+      const presence = findPresence(hostId, found, segments, { complete, dataset });
+      return {
+        hostId,
+        names: listNames(found),
+        seen: listSeen(presence, nameOf),
+        events: found.events.sort((a, b) => a.index - b.index).map(({ row }) => row),
+        breaks: listBreaks(hostId, found, segments, { complete, dataset }),
+        now: found.now,
+        isNowKnown: found.now !== null || presence.at(-1) === false,
+      };
+    });
   return {
-    nodes: [...byId]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([hostId, found]) => {
-        const presence = findPresence(hostId, found, segments, { complete, dataset });
-        return {
-          hostId,
-          names: listNames(found),
-          seen: listSeen(presence, nameOf),
-          events: found.events.sort((a, b) => a.index - b.index).map(({ row }) => row),
-          breaks: listBreaks(hostId, found, segments, { complete, dataset }),
-          now: found.now,
-          isNowKnown: found.now !== null || presence.at(-1) === false,
-        };
-      }),
+    nodes: lives.filter(({ hostId }) => hostIds.has(hostId)),
+    prefixed: lives.filter(({ hostId }) => !hostIds.has(hostId)),
     searched: complete.length === 0 ? null : { from: nameOf(0), to: nameOf(complete.length - 1) },
     knownFrom: known ? nameOf(known.start) : null,
     faults,

@@ -7,7 +7,7 @@ import { snapshotName } from '../../lib/core/object-keys.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { changeColumns } from '../../lib/snapshots/changes.ts';
 import { openDuck } from '../formats/readers.ts';
-import { projects, seedPeople } from '../support/people-history.ts';
+import { projects, seedPeople, targetOf } from '../support/people-history.ts';
 import { copyToFolder, seedStore } from '../support/seeded-store.ts';
 import { call, createFolder } from './test-runtime.ts';
 
@@ -171,6 +171,67 @@ test('a node that no snapshot has: exit 2, with the period that was searched', a
     },
   ]);
   expect((await node()).code).toBe(2);
+});
+
+/** A store with two targets that have these nodes, each in one snapshot. */
+async function openNodes(...targets: Record<string, Record<string, unknown>>[]) {
+  const timeMs = Math.floor(Date.now() / 3_600_000) * 3_600_000;
+  const snapshots = targets.map((nodes, index) => {
+    return { target: targetOf(projects[index] ?? ''), timeMs, nodes };
+  });
+  const { store } = await seedStore(snapshots, 3_600_000);
+  const cwd = createFolder();
+  copyToFolder(store, cwd);
+  return (...args: string[]) => call(['node', '--store', `file:${cwd}`, ...args], { cwd });
+}
+
+const uuids = [1, 2, 3, 4, 5, 6, 7].map((n) => `0f6a1c5e-77aa-4b62-9d1f-00000000000${n}`);
+const [uuid = '', second = ''] = uuids;
+
+test('eight characters of a host_id are enough if only one node has them', async () => {
+  const node = await openNodes({ [uuid]: { host_name: 'a' }, '0f6a1c5f-1': {} }, { [uuid]: {} });
+  const { code, runtime } = await node('0f6a1c5e', '--json');
+  expect([code, runtime.json().errors]).toEqual([0, []]);
+  const both = projects.map((projectId) => ({ projectId, host_id: uuid }));
+  expect(runtime.json().nodes).toMatchObject(both);
+  expect((await node('0f6a1c5e')).runtime.out()).toContain(`a  ${uuid}\n`);
+  const short = await node('0f6a1c5', '--json');
+  expect([short.code, short.runtime.json().errors]).toMatchObject([
+    2,
+    [{ hint: expect.stringContaining('of a host_id, 8 characters or more are enough') }],
+  ]);
+});
+
+test('the start of several host_ids: exit 2, with the first five of them', async () => {
+  const few = await openNodes({ [uuid]: { host_name: 'a' } }, { [second]: {} });
+  const { code, runtime } = await few('0f6a1c5e-77', '--json');
+  expect([code, runtime.json().errors]).toMatchObject([
+    2,
+    [
+      {
+        code: 'CONFIG',
+        message: `node: "0f6a1c5e-77" is the start of several host_ids: ${uuid} (a), ${second}`,
+        hint: expect.stringContaining('Write more characters'),
+      },
+    ],
+  ]);
+  const many = await openNodes(Object.fromEntries(uuids.map((id) => [id, {}])));
+  const { runtime: most } = await many('0f6a1c5e', '--json');
+  expect(most.json().errors).toMatchObject([
+    { message: expect.stringContaining(`: ${uuids.slice(0, 5).join(', ')}, …`) },
+  ]);
+});
+
+test('a node that has the text as its id or its name comes before one whose id begins with it', async () => {
+  const text = '0f6a1c5e';
+  for (const exact of [{ [text]: {} }, { h1: { host_name: text } }]) {
+    const node = await openNodes({ [uuid]: {} }, exact);
+    const { code, runtime } = await node(text, '--json');
+    const [host_id] = Object.keys(exact);
+    expect(code).toBe(0);
+    expect(runtime.json().nodes).toMatchObject([{ projectId: projects[1], host_id }]);
+    expect(runtime.json().nodes).toHaveLength(1);
+  }
 });
 
 test('an altered changes part: exit 5, and what is known is printed', async () => {

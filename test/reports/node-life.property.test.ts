@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { snapshotName, tombstoneKey } from '../../lib/core/object-keys.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
+import { prefixedMax } from '../../lib/reports/life-reader.ts';
 import { type NodeLife, readNodeLives } from '../../lib/reports/node-life.ts';
 import { changeColumns } from '../../lib/snapshots/changes.ts';
 import { readTimeline } from '../../lib/snapshots/timeline.ts';
@@ -29,19 +30,27 @@ const node = fc.record({
   host_name: fc.constantFrom(...names, null),
   protect_status: fc.constantFrom(...statuses),
 });
-const step = fc.record({
-  nodes: fc.dictionary(fc.constantFrom('h1', 'h2', 'h3'), node),
-  isDrifted: fc.nat(5).map((n) => n === 0),
-  scope: fc.nat(4).map((n) => (n === 0 ? 'other' : 'usual')),
-  isPruned: fc.nat(2).map((n) => n === 0),
-  isAltered: fc.nat(9).map((n) => n === 0),
-});
+const stepOf = (...ids: string[]) =>
+  fc.record({
+    nodes: fc.dictionary(fc.constantFrom(...ids), node),
+    isDrifted: fc.nat(5).map((n) => n === 0),
+    scope: fc.nat(4).map((n) => (n === 0 ? 'other' : 'usual')),
+    isPruned: fc.nat(2).map((n) => n === 0),
+    isAltered: fc.nat(9).map((n) => n === 0),
+  });
+
+const step = stepOf('h1', 'h2', 'h3');
 
 const startMs = Date.UTC(2026, 9, 1);
 const timeOf = (index: number) => startMs + index * hourMs;
 
-/** `damaged`: whether the steps' pruning and altering are done. */
-async function readLives(steps: readonly Step[], wanted: string, damaged: boolean) {
+/** `damaged`: whether the steps' pruning and altering are done. `reads`: gets the key of each part that is read. */
+async function readLives(
+  steps: readonly Step[],
+  wanted: string,
+  damaged: boolean,
+  reads: string[] = [],
+) {
   const { store, sealed } = await seedStore(
     steps.map(({ nodes, isDrifted, scope }, index) => ({
       ...{ timeMs: timeOf(index), nodes, verdict: isDrifted ? 'drifted' : 'complete' },
@@ -62,8 +71,17 @@ async function readLives(steps: readonly Step[], wanted: string, damaged: boolea
   }
   const period = { sinceMs: 0, untilMs: timeOf(steps.length) };
   const { snapshots } = await readTimeline(store, someTarget, period);
+  const read: typeof store.read = (key) => {
+    reads.push(key);
+    return store.read(key);
+  };
   const ports = {
-    ...{ store, scratch: createTestScratch(), dataset: containerNodes, decoder: parquetDecoder },
+    ...{
+      store: { ...store, read },
+      scratch: createTestScratch(),
+      dataset: containerNodes,
+      decoder: parquetDecoder,
+    },
     onProgress: () => {},
   };
   return readNodeLives(ports, someTarget, snapshots, wanted);
@@ -138,6 +156,58 @@ test('with pruned rows and altered changes, no period is wrong, and from `knownF
     }),
     { numRuns: 25 },
   );
+});
+
+test('nodes whose id begins with the text have the same lives as by their ids, and no part is read twice', async () => {
+  const [start, ids] = ['0f6a1c5e', ['0f6a1c5e-1', '0f6a1c5e-2', '0f6a1c5f-3']];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(stepOf(...ids), { minLength: 1, maxLength: 6 }),
+      fc.boolean(),
+      async (steps, damaged) => {
+        const reads: string[] = [];
+        const { nodes, prefixed } = await readLives(steps, start, damaged, reads);
+        expect(nodes).toEqual([]);
+        const byId = await Promise.all(ids.map((id) => readLives(steps, id, damaged)));
+        const expected = byId.flatMap((lives) => lives.nodes);
+        expect(prefixed).toEqual(expected.filter(({ hostId }) => hostId.startsWith(start)));
+        expect(reads).toEqual([...new Set(reads)]);
+      },
+    ),
+    { numRuns: 25 },
+  );
+});
+
+test('a node that has the text as its name is found, whatever ids begin with it', async () => {
+  const text = '0f6a1c5e';
+  const web = { host_name: 'web' };
+  const isSealed = { isDrifted: false, scope: 'usual', isPruned: false, isAltered: false };
+  const many = Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`${text}-${n}`, web]));
+  const named = { h1: { host_name: text }, [`${text}-8`]: { host_name: text } };
+  const steps = [
+    { nodes: { ...many, ...named }, ...isSealed },
+    { nodes: { ...many, h1: web }, ...isSealed },
+  ];
+  const { nodes } = await readLives(steps, text, false);
+  expect(nodes).toEqual([
+    ...(await readLives(steps, `${text}-8`, false)).nodes,
+    ...(await readLives(steps, 'h1', false)).nodes,
+  ]);
+});
+
+test('of many nodes whose id begins with the text, a few are read', async () => {
+  const isSealed = { isDrifted: false, scope: 'usual', isPruned: false, isAltered: false };
+  const ids = Array.from({ length: 20 }, (_, n) => `0f6a1c5e-${String(n).padStart(2, '0')}`);
+  const nodes = Object.fromEntries(ids.map((id) => [id, {}]));
+  const { prefixed } = await readLives([{ nodes, ...isSealed }], '0f6a1c5e', false);
+  expect(prefixed.map(({ hostId }) => hostId)).toEqual(ids.slice(0, prefixedMax));
+});
+
+test('less than eight characters are not the start of an id', async () => {
+  const isSealed = { isDrifted: false, scope: 'usual', isPruned: false, isAltered: false };
+  const steps = [{ nodes: { '0f6a1c5e-1': {} }, ...isSealed }];
+  expect((await readLives(steps, '0f6a1c5', false)).prefixed).toEqual([]);
+  expect((await readLives(steps, '0f6a1c5e', false)).prefixed).toHaveLength(1);
 });
 
 /** Two periods never follow each other without a snapshot that does not have the node. */
