@@ -64,13 +64,14 @@ export async function runVerification(
   const pins = place && (await readPins(place));
   // Of runs that were killed.
   await scratch.removeLeft();
-  const { verification: found, chains } = await verifyWithChains(store, onProgress, {
+  const checked = await verifyWithChains(store, onProgress, {
     ...options,
     rowCheck,
     lastSealed: await readLastSealed(store),
     pins: place && (pins ?? []),
     publicKeys,
   });
+  const { verification: found, chains, unnamedData } = checked;
   const verification = { ...found, faults: found.faults.map(withoutVerifyAdvice) };
   const isGood = exitCodeOf(verification) === exitCodes.complete;
   // Of a store without snapshots there is nothing to pin.
@@ -89,6 +90,8 @@ export async function runVerification(
   return {
     exitCode: pinsError ? policyOf(pinsError).exitCode : exitCodeOf(verification),
     verification,
+    /** Keys of the unnamed objects that are in a data directory. */
+    unnamedData: unnamedData.map(({ key }) => key),
     pins: pinsResult,
     /** Null: the pins were written, or need not be. */
     pinsError,

@@ -5,6 +5,7 @@ import { exitCodeOf, isEmpty, type PinsResult, runVerification } from '../app/ve
 import type { VerifyConfig } from '../config/model.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { configFault } from '../core/errors.ts';
+import { parsePartKey } from '../core/object-keys.ts';
 import { parseTime } from '../core/time-text.ts';
 import { describeProof } from '../verification/proof.ts';
 import type { OnProgress, VerifyProgress } from '../verification/stored-evidence.ts';
@@ -66,16 +67,15 @@ async function runVerify(options: VerifyCommandOptions, session: Session): Promi
   // With --store alone, the target is a placeholder.
   const isByFlags = options.store !== undefined && options.config === undefined;
   const hashSinceMs = readHashSince(options, verify, session);
-  const { exitCode, verification, pins, pinsError, json } = await showVerifyProgress(
-    session,
-    (onProgress) =>
-      runVerification(connection, {
-        tables: isByFlags ? [] : targets.map(({ table }) => table),
-        allowsUnnamed: options.allowUnnamed ?? false,
-        hashSinceMs,
-        onProgress,
-      }),
+  const run = await showVerifyProgress(session, (onProgress) =>
+    runVerification(connection, {
+      tables: isByFlags ? [] : targets.map(({ table }) => table),
+      allowsUnnamed: options.allowUnnamed ?? false,
+      hashSinceMs,
+      onProgress,
+    }),
   );
+  const { exitCode, verification, unnamedData, pins, pinsError, json } = run;
   if (isEmpty(verification)) {
     throw noSnapshot(options.store === undefined ? 'store' : '--store', store);
   }
@@ -85,7 +85,8 @@ async function runVerify(options: VerifyCommandOptions, session: Session): Promi
     session.log('warn', 'the store holds objects that no manifest names', { count });
   }
   const text =
-    describeVerification(verification, store.url) + describePinsResult(pins, pinsError !== null);
+    describeVerification(verification, store.url, unnamedData) +
+    describePinsResult(pins, pinsError !== null);
   return { exitCode, json, text };
 }
 
@@ -144,7 +145,12 @@ export function describeProgress(progress: VerifyProgress, elapsedMs: number): P
   return { label: 'verify', unit, done, total, perSecond, ...rest };
 }
 
-export function describeVerification(verification: Verification, url: string): string {
+/** `unnamedData`: the unnamed objects in data directories. They can be left out where each of them is a fault. */
+export function describeVerification(
+  verification: Verification,
+  url: string,
+  unnamedData: readonly string[] = [],
+): string {
   const { manifests, parts, bytes, verdicts, pruned, prunedParts } = verification;
   const { gaps, faults, unchecked, unnamed, underWay, foreign, future, newest } = verification;
   const read = `${formatPlural(manifests, 'manifest')}, ${formatPlural(parts, 'part')}, ${formatBytes(bytes)}`;
@@ -163,7 +169,10 @@ export function describeVerification(verification: Verification, url: string): s
       ({ key, message, hint }) => `  not checked  ${showKey(key)} ${message}. ${hint}`,
     ),
     ...underWay.map((key) => `  seal under way: not proven  ${showKey(key)}`),
-    ...describeUnnamed(unnamed.filter((key) => !isFault.has(key))),
+    ...describeUnnamed(
+      unnamed.filter((key) => !isFault.has(key)),
+      new Set(unnamedData),
+    ),
     ...foreign.map((key) => `  foreign      ${showKey(key)}`),
     ...future.map((key) => `  future name  ${showKey(key)}`),
     ...gaps.map(
@@ -188,11 +197,27 @@ export function describeVerification(verification: Verification, url: string): s
   ].join('\n')}\n`;
 }
 
-function describeUnnamed(keys: readonly string[]): string[] {
-  if (keys.length === 0) return [];
+/** Files and folders in the line about the objects that are in no folder of cgs-export. */
+const placesMax = 5;
+
+/** Each object that a reader of the data could take for a part is a line; all others are one line. */
+function describeUnnamed(keys: readonly string[], data: ReadonlySet<string>): string[] {
+  const isListed = (key: string) => data.has(key) || parsePartKey(key) !== null;
+  const listed = keys.filter(isListed).map((key) => `  unnamed      ${showKey(key)}`);
+  const others = keys.filter((key) => !isListed(key));
+  const lines =
+    listed.length === 0
+      ? []
+      : [...listed, 'unnamed: not in any manifest, so not checked; this is not a fault'];
+  if (others.length === 0) return lines;
+  // Of an object in a folder, the folder: `notes/`.
+  const places = [...new Set(others.map((key) => key.replace(/(?<=\/).*/s, '')))];
+  const shown = places.slice(0, placesMax).map(showKey);
+  const more = places.length > placesMax ? ', …' : '';
+  const count = formatPlural(others.length, 'object');
   return [
-    ...keys.map((key) => `  unnamed      ${showKey(key)}`),
-    'unnamed: not in any manifest, so not checked; this is not a fault',
+    ...lines,
+    `unnamed: ${count} outside of the folders of cgs-export, so not checked (no fault): ${shown.join(', ')}${more}`,
   ];
 }
 

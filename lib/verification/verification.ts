@@ -95,7 +95,7 @@ export interface SignatureCount {
   covered: number;
 }
 
-/** As verifyWithChains, but without the chains. */
+/** As verifyWithChains, but only its verification. */
 export async function verifyStore(
   store: Store,
   onProgress: OnProgress,
@@ -112,7 +112,7 @@ export async function verifyWithChains(
   store: Store,
   onProgress: OnProgress,
   options: VerifyOptions = {},
-): Promise<{ verification: Verification; chains: Survey['chains'] }> {
+): Promise<{ verification: Verification } & Pick<Survey, 'chains' | 'unnamedData'>> {
   const { tables = [], allowsUnnamed = false, lastSealed = [], pins = null } = options;
   const { publicKeys = [], hashSinceMs = null, isTimeUp, rowCheck = null } = options;
   const surveyOptions = { tables, lastSealed, pins: pins ?? [], publicKeys };
@@ -165,7 +165,7 @@ export async function verifyWithChains(
     notReached: parts.notReached.map(({ part }) => part.key),
     rowParts: parts.rows,
   };
-  return { verification, chains: survey.chains };
+  return { verification, chains: survey.chains, unnamedData: survey.unnamedData };
 }
 
 /** A part that the list did not show with its size is read in any case. */

@@ -69,7 +69,7 @@ test('exports and verifies, prints queries that work, and writes a report, and a
   expect(await runLine(diff, cwd)).toMatch(/changed/);
   const verified = await runLine(verify, cwd);
   expect(verified).toContain('verified: 6 manifests');
-  expect(verified).toContain('unnamed: not in any manifest');
+  expect(verified).toContain(`unnamed: ${reportFiles.length} objects outside of the folders`);
 
   expect(await runLine(queries.status ?? '', cwd)).toContain(snapshots.at(-1)?.snapshot);
   const counts = await runDuckdb(duckdb, await runLine(ddl, cwd));

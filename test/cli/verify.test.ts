@@ -141,6 +141,47 @@ describe('an object that is not in any manifest', () => {
     expect(runtime.logs()).toMatchObject([{ level: 'warn', count: 1 }]);
   });
 
+  test('is one line of the text with all others outside of the data directories', async () => {
+    const { cwd } = await exportSome();
+    const write = (...paths: string[]) => {
+      for (const path of paths) {
+        mkdirSync(dirname(join(cwd, 'lake', path)), { recursive: true });
+        writeFileSync(join(cwd, 'lake', path), 'x');
+      }
+    };
+    const linesOf = async (...args: string[]) => {
+      const { code, runtime } = await call([...verify, ...args], { cwd });
+      expect(code).toBe(0);
+      return runtime
+        .out()
+        .split('\n')
+        .filter((line) => /unnamed|in any manifest/.test(line));
+    };
+    expect(await linesOf()).toEqual([]);
+    write('README.txt');
+    expect(await linesOf()).toEqual([
+      'unnamed: 1 object outside of the folders of cgs-export, so not checked (no fault): README.txt',
+    ]);
+    write('data.csv', 'notes/a.txt', 'notes/b.txt', 'notes/deep/c.txt', 'x\u001b.txt');
+    expect(await linesOf()).toEqual([
+      'unnamed: 6 objects outside of the folders of cgs-export, so not checked (no fault): README.txt, data.csv, notes/, "x\\u001b.txt"',
+    ]);
+    write('y', 'z');
+    expect(await linesOf()).toEqual([
+      expect.stringMatching(/^unnamed: 8 objects .*: README.txt, data.csv, notes\/, "x.*, y, …$/),
+    ]);
+    // A part of a table without manifests, and an object in a data directory, are each a line of their own.
+    const lost = 'lost/dt=2026-11-24/rgn=r/prj=p/20261124T060000Z-0123456789ab.parquet';
+    const extra = 'container_nodes/extra.parquet';
+    write(lost, extra);
+    expect(await linesOf('--allow-unnamed')).toEqual([
+      `  unnamed      ${extra}`,
+      `  unnamed      ${lost}`,
+      'unnamed: not in any manifest, so not checked; this is not a fault',
+      expect.stringMatching(/^unnamed: 8 objects /),
+    ]);
+  });
+
   test('is a fault in a data directory, and a warning with --allow-unnamed', async () => {
     const { cwd } = await exportSome();
     const key = 'container_nodes/extra.parquet';
