@@ -12,6 +12,7 @@ import type { CommandContext } from './command-context.ts';
 import { collectPublicKeys } from './packed-keys.ts';
 import { checkPackedStore } from './packed-store.ts';
 import type { FunctionSettings } from './settings.ts';
+import { describeUnusedVariables } from './unused-variables.ts';
 import { checkWrittenSecrets } from './written-secrets.ts';
 
 /** The configuration: beside serverless.yml, and at the root of the zip. */
@@ -27,17 +28,21 @@ export const zipMaxBytes = 50 * 2 ** 20;
 
 /**
  * Checks the configuration and writes one zip for each function, with the bundle that a build or the package has. Returns one line of
- * text for each zip. Throws ConfigError.
+ * text for each zip, and warnings of two lines each. Throws ConfigError.
  */
 export async function packFunctions(
   { root, bundles, zipPath }: CommandContext,
   functions: readonly FunctionSettings[],
-): Promise<string[]> {
+): Promise<{ lines: string[]; warnings: string[] }> {
+  const config = await readIfThere(join(root, configName));
   const inputs = [];
   for (const settings of functions) {
     const bundle = await collectBundle(bundles, settings.key);
-    inputs.push({ ...settings, files: [...bundle, ...(await collectConfig(root, settings))] });
+    const ofConfig = config ? await collectConfig(root, config, settings) : [];
+    inputs.push({ ...settings, files: [...bundle, ...ofConfig] });
   }
+  const readers = functions.filter(({ environment }) => usesPackedConfig(environment));
+  const warnings = config ? describeUnusedVariables(String(config), configName, readers) : [];
   const lines: string[] = [];
   for (const { key, files } of inputs) {
     const zip = await writeZip(files);
@@ -47,7 +52,7 @@ export async function packFunctions(
     const hash = createHash('sha256').update(zip).digest('hex');
     lines.push(`${relative(root, path)}: ${zip.length} bytes, sha-256 ${hash}`);
   }
-  return lines;
+  return { lines, warnings };
 }
 
 interface ZippedFile {
@@ -56,13 +61,12 @@ interface ZippedFile {
   bytes: Buffer;
 }
 
-/** cgs-export.yml if it exists, and the public keys that the function reads. Throws ConfigError. */
+/** cgs-export.yml, which has `bytes`, and the public keys that the function reads. Throws ConfigError. */
 async function collectConfig(
   root: string,
+  bytes: Buffer,
   { key, environment }: FunctionSettings,
 ): Promise<ZippedFile[]> {
-  const bytes = await readIfThere(join(root, configName));
-  if (!bytes) return [];
   const text = String(bytes);
   const config = { path: configName, bytes };
   const usesKeys = verifies(needsOf(key));

@@ -39,7 +39,7 @@ interface FunctionRule {
 }
 
 interface Tools {
-  log: { notice(text: string): void };
+  log: { notice(text: string): void; warning(text: string): void };
   progress: { get(name: string): { update(text: string): void; remove(): void } };
   writeText(text: string): void;
 }
@@ -71,7 +71,8 @@ export function createPlugin(
   };
   const pack = async () => {
     const functions = context.selectFunctions();
-    const lines = await packFunctions(context, functions);
+    const { lines, warnings } = await packFunctions(context, functions);
+    for (const warning of warnings) tools.log.warning(warning);
     for (const { key } of functions) {
       const section = serverless.service.functions[key];
       if (section) section.package = { ...section.package, artifact: context.zipPath(key) };

@@ -1,6 +1,6 @@
 // Tests the faults that a command reports before anything is sent, with a Serverless that only calls its hooks.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -17,12 +17,22 @@ afterAll(() => rmSync(root, { recursive: true }));
 /** The error class whose message Serverless prints without a stack. */
 class ReportedError extends Error {}
 
-function create(options: CommandOptions & Record<string, unknown> = {}, name = 'huawei') {
+/** `warnings` gets what the plugin warns about. */
+function create(
+  options: CommandOptions & Record<string, unknown> = {},
+  name = 'huawei',
+  warnings: string[] = [],
+) {
   const serverless = {
     ...{ serviceDir: root, configurationFilename: 'serverless.yml' },
     service: {
       provider: { name },
-      functions: { collect: { name: 'cgs-export-collect', handler: 'index.handler' as const } },
+      functions: {
+        collect: {
+          ...{ name: 'cgs-export-collect', handler: 'index.handler' as const },
+          secrets: ['HUAWEI_SK'],
+        },
+      },
       package: {},
     },
     configSchemaHandler: {
@@ -33,7 +43,7 @@ function create(options: CommandOptions & Record<string, unknown> = {}, name = '
     setProvider() {},
   };
   const tools = {
-    log: { notice() {} },
+    log: { notice() {}, warning: (text: string) => warnings.push(text) },
     progress: { get: () => ({ update() {}, remove() {} }) },
     writeText() {},
   };
@@ -67,6 +77,23 @@ test('invoke local names the command to run instead', async () => {
   expect(error).toBeInstanceOf(ReportedError);
   expect((error as Error).message).toContain('Run `cgs-export tick` instead');
 });
+
+test.each(['before:package:createDeploymentArtifacts', 'deploy:function:packageFunction'] as const)(
+  '%s warns about a variable that cgs-export.yml does not read',
+  async (hook) => {
+    mkdirSync(join(root, 'collect'), { recursive: true });
+    for (const name of ['index.js', 'index.js.LEGAL.txt']) {
+      writeFileSync(join(root, 'collect', name), '');
+    }
+    const config = 'store: obs://lake/cgs\naccounts: [{ name: a, targets: [{ region: x }] }]\n';
+    writeFileSync(join(root, 'cgs-export.yml'), config);
+    const warnings: string[] = [];
+    await create({}, 'huawei', warnings).hooks[hook]();
+    expect(warnings).toEqual([
+      expect.stringMatching(/^serverless\.yml gives HUAWEI_SK to collect, but no setting/),
+    ]);
+  },
+);
 
 test('another provider is rejected', () => {
   expect(() => create({}, 'huawie')).toThrow(ReportedError);
