@@ -19,8 +19,8 @@ export function openSigningKey(signing: Config['signing']): SigningKey | null {
 function unusableKey(): ConfigError {
   return configFault(
     'signing.privateKey',
-    'is not an Ed25519 private key that can be used (PKCS#8 PEM, not encrypted)',
-    'Set the variable to the whole text of the private key, with its first and its last line. Line breaks may be written as \\n. `cgs-export keygen` makes a new key.',
+    'is not an Ed25519 private key that can be used (PKCS#8, PEM or its base64, not encrypted)',
+    'Set the variable to the single base64 line of the private key, between BEGIN and END, or to the whole PEM with these two lines; its line breaks may be written as \\n. `cgs-export keygen` makes a new key.',
   );
 }
 

@@ -195,7 +195,7 @@ const obs = section({
 
 const signing = section({
   privateKey: required(text, {
-    hint: 'Write `${CGS_SIGNING_KEY}`, and set that variable to the private key that `cgs-export keygen` prints: Ed25519, PKCS#8 PEM. Line breaks may be written as `\\n`.',
+    hint: 'Write `${CGS_SIGNING_KEY}`, and set that variable to the private key of `cgs-export keygen`: its single base64 line, between `BEGIN` and `END`. The whole PEM works too, also with its line breaks written as `\\n`.',
   }),
 });
 
