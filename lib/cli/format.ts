@@ -1,6 +1,7 @@
 // Responsible for how numbers and snapshots look in the text that people read.
 
 import { Help } from 'commander';
+import { chooseUnit } from '../core/duration.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import type { Sealed } from '../snapshots/catalog.ts';
 
@@ -71,14 +72,17 @@ export function formatAge(durationMs: number): string {
   return showDuration(durationMs, Math.trunc);
 }
 
+/** In one or two units: `2 h 1 min`, `2 d 7 h`. */
 function showDuration(durationMs: number, round: (value: number) => number): string {
+  // Rounded before the unit is chosen: 119.5 s, rounded up, are `2 min`.
   const seconds = round(durationMs / 1_000);
-  if (seconds < 120) return `${seconds} s`;
+  if (chooseUnit(seconds * 1_000) === 's') return `${seconds} s`;
   const minutes = round(seconds / 60);
-  if (minutes < 120) return `${minutes} min`;
+  const unit = chooseUnit(minutes * 60_000);
+  if (unit === 'min') return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (unit === 'd') return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
 }
 
 /** `2026-11-24 06:00` in UTC, with seconds if they are not 0. Null: `not known`. */

@@ -1,7 +1,13 @@
 // Responsible for durations in messages, in the unit that suits them.
 
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
+const unitMs = { s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Seconds below 2 minutes, minutes below 2 hours, hours below 2 days, else days. So the number is at least 2, but for seconds. */
+export function chooseUnit(durationMs: number): keyof typeof unitMs {
+  if (durationMs < 2 * unitMs.min) return 's';
+  if (durationMs < 2 * unitMs.h) return 'min';
+  return durationMs < 2 * unitMs.d ? 'h' : 'd';
+}
 
 /** How long something lasts or has lasted. Rounded down, so that it is never longer than it says: `90 s`, `15 min`, `25 h`, `3 d`. */
 export function describeDuration(durationMs: number): string {
@@ -19,8 +25,6 @@ export function describeDifference(differenceMs: number): string {
 }
 
 function inOneUnit(durationMs: number, round: (value: number) => number): string {
-  if (durationMs < 2 * minuteMs) return `${round(durationMs / 1_000)} s`;
-  if (durationMs < 2 * hourMs) return `${round(durationMs / minuteMs)} min`;
-  if (durationMs < 48 * hourMs) return `${round(durationMs / hourMs)} h`;
-  return `${round(durationMs / 24 / hourMs)} d`;
+  const unit = chooseUnit(durationMs);
+  return `${round(durationMs / unitMs[unit])} ${unit}`;
 }

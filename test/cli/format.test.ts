@@ -71,6 +71,11 @@ test('rounds waits up and keeps them short', () => {
   expect(texts).toEqual(['1 s', '1 s', '119 s', '3 min', '2 h', '2 h 1 min', '2 d 7 h']);
 });
 
+test('chooses the unit after a wait was rounded up', () => {
+  const texts = [119_001, 7_140_001, 172_740_001].map(formatDuration);
+  expect(texts).toEqual(['2 min', '2 h', '2 d 0 h']);
+});
+
 test('never shows an age as longer than it is', () => {
   const texts = [999, 118_999, 123_000, 903_000, 7_259_999, 200_000_000].map(formatAge);
   expect(texts).toEqual(['0 s', '118 s', '2 min', '15 min', '2 h', '2 d 7 h']);

@@ -1,7 +1,7 @@
 // Tests that a duration is shown in the unit that suits it, and how each kind is rounded.
 
 import { expect, test } from 'vitest';
-import { describeDifference, describeDuration, describeWait } from '../../lib/core/duration.ts';
+import { chooseUnit, describeDifference, describeDuration, describeWait } from '../../lib/core/duration.ts';
 
 test.each([
   [2_400, '2 s'],
@@ -33,4 +33,10 @@ test('rounds a difference to the nearest', () => {
     '20 min',
     '10 min',
   ]);
+});
+
+test('the unit changes at two of the next one', () => {
+  const bounds = [120_000, 7_200_000, 172_800_000];
+  expect(bounds.map((durationMs) => chooseUnit(durationMs - 1))).toEqual(['s', 'min', 'h']);
+  expect(bounds.map(chooseUnit)).toEqual(['min', 'h', 'd']);
 });
