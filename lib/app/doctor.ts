@@ -7,7 +7,6 @@ import { systemClock } from '../platform/clock.ts';
 import { addressOf } from '../store/obs-client.ts';
 import { type Check, type CheckName, failed, ok, type Subject } from './check-result.ts';
 import type { Connection } from './connect.ts';
-import { checkHolds } from './hold-check.ts';
 import {
   judgeClock,
   judgeEnterpriseProject,
@@ -16,7 +15,7 @@ import {
   skewMsMax,
 } from './judgement.ts';
 import type { ProbeOptions } from './probe.ts';
-import { checkRegions } from './region-check.ts';
+import { checkSchedule } from './schedule-check.ts';
 import { checkScratch } from './scratch-check.ts';
 import { checkService } from './service-check.ts';
 import { checkSigningKey } from './signing-check.ts';
@@ -51,8 +50,7 @@ export async function examineConnection(
     const ofStore = await checkStore(store, { clock: systemClock, random: Math.random, folder });
     const ofKey = await checkSigningKey(store, signing);
     const ofScratch = await checkScratch(scratch);
-    checks.push(...ofStore, ...ofKey, ofScratch, ...(await checkHolds(store, targets)));
-    checks.push(...(await checkRegions(store, targets)));
+    checks.push(...ofStore, ...ofKey, ofScratch, ...(await checkSchedule(store, targets)));
     const ofService = await checkService(connection, {
       ...options,
       canCount: canCount(ofStore),

@@ -83,8 +83,10 @@ export function judgeRegion(
     : ok(subject, `${hostname} serves the region ${region}`);
 }
 
-/** The size of a list. An empty one usually means a wrong scope. */
-/** `noun`: what the list has, in the plural. `cost`: what a snapshot of the list needs. */
+/**
+ * The size of a list: an empty one usually means a wrong scope. `noun`: what the list has, in the plural. `cost`: what a snapshot of
+ * it needs, for people.
+ */
 export function judgeTotal(
   subject: Subject,
   { total, noun, cost }: { total: number; noun: string; cost: string },

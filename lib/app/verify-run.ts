@@ -3,10 +3,9 @@
 
 import { type ExitCode, exitCodes, policyOf } from '../core/error-policy.ts';
 import { ExportError, messageWithSubject } from '../core/errors.ts';
-import { scheduleKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { readState } from '../core/state.ts';
-import { decodeSchedule, listLastSealed } from '../runs/schedule.ts';
+import { listLastSealed } from '../runs/schedule.ts';
+import { readSchedule } from '../runs/stored-schedule.ts';
 import type { Fault } from '../snapshots/catalog.ts';
 import { verifyAdvice } from '../snapshots/manifest.ts';
 import { describeProof } from '../verification/proof.ts';
@@ -159,7 +158,7 @@ export function isEmpty({ manifests, faults, unchecked }: Verification): boolean
 /** Empty if the schedule is damaged, may not be read, or does not exist: it is working state, which not every copy has. */
 async function readLastSealed(store: Store): Promise<LastSealed[]> {
   try {
-    return listLastSealed(decodeSchedule(await readState(store, scheduleKey)));
+    return listLastSealed(await readSchedule(store));
   } catch (error) {
     if (
       error instanceof ExportError &&

@@ -191,7 +191,7 @@ function describeStatuses(values: readonly unknown[]): string {
   return statusColumns.map((name, index) => `${name} ${showCell(values[index])}`).join(', ');
 }
 
-/** `changed`: all columns that changed. Those that are no status. */
+/** The changes of columns that are not statuses. `changed`: the names of all columns that changed. */
 function describeOthers(row: Row, changed: readonly string[]): string[] {
   const [before, after] = ['before', 'after'].map((name) => {
     return JSON.parse(String(changeCell(row, name))) as Record<string, unknown>;

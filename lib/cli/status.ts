@@ -7,16 +7,15 @@ import {
   headsPrefix,
   latestPrefix,
   parsePointerKey,
-  scheduleKey,
   type TargetKey,
   targetId,
 } from '../core/object-keys.ts';
 import type { Log, Store } from '../core/ports.ts';
-import { readState } from '../core/state.ts';
 import { systemClock } from '../platform/clock.ts';
 import { readHolder } from '../quota/lease.ts';
 import { unresolvedId } from '../runs/projects.ts';
-import { decodeSchedule, emptySchedule, type Schedule } from '../runs/schedule.ts';
+import { emptySchedule, type Schedule } from '../runs/schedule.ts';
+import { readSchedule } from '../runs/stored-schedule.ts';
 import {
   readStatus,
   type StatusTarget,
@@ -226,7 +225,7 @@ export async function findStoredTargets(store: Store): Promise<StatusTarget[]> {
 /** A damaged schedule is reported with each target. If there is no other target, this throws CorruptError. */
 async function readScheduleOrEmpty(store: Store, hasTargets: boolean): Promise<Schedule> {
   try {
-    return decodeSchedule(await readState(store, scheduleKey));
+    return await readSchedule(store);
   } catch (error) {
     if (!hasTargets || !(error instanceof CorruptError)) throw error;
     return emptySchedule();

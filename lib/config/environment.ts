@@ -9,7 +9,7 @@ export type Report = (path: string, message: string, hint: string) => void;
 export const keyHint =
   'Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK (and HUAWEICLOUD_SDK_SECURITY_TOKEN for a temporary key), or write credentials into the configuration.';
 
-/** For credentials that are `agency` where there is no function. */
+/** For `credentials: agency` outside of a function. */
 export const agencyHint =
   'FunctionGraph gives the key of an agency only to its functions. Leave out `credentials`, and set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK here: the file then works in both places, because a function without these variables uses its agency. To check the file for a function, run `npx serverless package`.';
 

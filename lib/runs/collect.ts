@@ -10,7 +10,6 @@ import {
   StoppedError,
 } from '../core/errors.ts';
 import { damagedScheduleKey, scheduleKey } from '../core/object-keys.ts';
-import { readState } from '../core/state.ts';
 import { checkAskedWait } from '../quota/budget.ts';
 import type { Lease } from '../quota/lease.ts';
 import { openLedger } from '../quota/ledger.ts';
@@ -30,8 +29,9 @@ import { reportMissedSlots } from './missed-slots.ts';
 import { hasWork } from './next-task.ts';
 import { type CollectMode, type Policy, policies } from './policy.ts';
 import { isResolved, listTasks } from './projects.ts';
-import { decodeSchedule, emptySchedule, encodeSchedule, type Schedule } from './schedule.ts';
+import { emptySchedule, encodeSchedule, type Schedule } from './schedule.ts';
 import { describeSetAside, setAside } from './set-aside.ts';
+import { readSchedule } from './stored-schedule.ts';
 import { workThrough } from './work.ts';
 
 /** Long waits are cut into slices, so that the lease is renewed and a signal is noticed, milliseconds. */
@@ -101,8 +101,7 @@ async function viewScheduleOrNull({ viewSchedule }: CollectPorts): Promise<Sched
 async function openSchedule({ policy, ports, result }: Collecting): Promise<Schedule> {
   const { store, log } = ports;
   try {
-    const bytes = await readState(store, scheduleKey);
-    return decodeSchedule(bytes);
+    return await readSchedule(store);
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
     const [before] = await store.list(damagedScheduleKey);

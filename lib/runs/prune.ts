@@ -2,9 +2,8 @@
 // responsible for what is deleted (snapshots/pruning.ts).
 
 import { CorruptError, ExportError, StoppedError } from '../core/errors.ts';
-import { scheduleKey, snapshotTimeMs, type TargetKey, targetId } from '../core/object-keys.ts';
+import { snapshotTimeMs, type TargetKey, targetId } from '../core/object-keys.ts';
 import type { Log, Store } from '../core/ports.ts';
-import { readState } from '../core/state.ts';
 import type { Lease } from '../quota/lease.ts';
 import {
   carryOut,
@@ -20,7 +19,8 @@ import type { SigningKey } from '../snapshots/signature.ts';
 import type { Target } from './invocation.ts';
 import { type LeaseWaitPorts, waitForLease } from './lease-wait.ts';
 import { knownProjectId } from './projects.ts';
-import { decodeSchedule, emptySchedule, type Schedule } from './schedule.ts';
+import { emptySchedule, type Schedule } from './schedule.ts';
+import { readSchedule } from './stored-schedule.ts';
 
 type Named = Pick<Target, 'account' | 'table' | 'region' | 'projectId' | 'projectQuestion'>;
 
@@ -178,7 +178,7 @@ async function listCovered(
 /** The schedule only names projects that are not configured. `status` reports one that is damaged. */
 async function readScheduleOrEmpty(store: Store): Promise<Schedule> {
   try {
-    return decodeSchedule(await readState(store, scheduleKey));
+    return await readSchedule(store);
   } catch (error) {
     if (error instanceof CorruptError) return emptySchedule();
     throw error;

@@ -13,7 +13,6 @@ import {
   targetId,
 } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
-import { readState } from '../core/state.ts';
 import { findRivals } from '../sealing/seal-turn.ts';
 import { readNames } from '../sealing/snapshot-names.ts';
 import {
@@ -33,7 +32,6 @@ import { knownProjectId, unresolvedId } from './projects.ts';
 import {
   abandonAfterMs,
   behindSinceMs,
-  decodeSchedule,
   emptySchedule,
   isDue,
   isOutpaced,
@@ -42,6 +40,7 @@ import {
   type Schedule,
   targetStateOf,
 } from './schedule.ts';
+import { readSchedule } from './stored-schedule.ts';
 
 /** All times are ISO 8601 UTC, by the store's clock. */
 export interface TargetStatus extends Hold {
@@ -147,10 +146,8 @@ export async function readStatus(
   worker: Worker | null = null,
 ): Promise<TargetStatus[]> {
   const scheduleFaults: ExportError[] = [];
-  const decoded = await noteFault(scheduleFaults, async () =>
-    decodeSchedule(await readState(store, scheduleKey)),
-  );
-  const schedule = decoded ?? emptySchedule();
+  const read = await noteFault(scheduleFaults, () => readSchedule(store));
+  const schedule = read ?? emptySchedule();
   const reading: Reading = { store, worker, schedule, scheduleMs, scheduleFaults };
   const statuses: TargetStatus[] = [];
   for (let first = 0; first < targets.length; first += readAtOnce) {

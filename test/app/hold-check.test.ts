@@ -3,10 +3,7 @@
 import { expect, test } from 'vitest';
 import { checkHolds } from '../../lib/app/hold-check.ts';
 import type { ServiceTarget } from '../../lib/app/target.ts';
-import { StoreError } from '../../lib/core/errors.ts';
-import { scheduleKey } from '../../lib/core/object-keys.ts';
-import { emptySchedule, encodeSchedule, type Schedule } from '../../lib/runs/schedule.ts';
-import { createMemoryStore } from '../support/memory-store.ts';
+import { emptySchedule, type Schedule } from '../../lib/runs/schedule.ts';
 
 const nowMs = Date.parse('2026-11-24T06:00:00Z');
 const minuteMs = 60_000;
@@ -22,21 +19,16 @@ const targets = [
 ];
 const failure = { code: 'REFUSED', message: 'm', hint: 'h', sinceMs: nowMs, lastMs: nowMs };
 
-async function check(schedule: Partial<Schedule>) {
-  const store = createMemoryStore({ nowMs: () => nowMs });
-  await store.put(scheduleKey, encodeSchedule({ ...emptySchedule(), ...schedule }));
-  return checkHolds(store, targets);
-}
+const check = (schedule: Partial<Schedule>) =>
+  checkHolds({ ...emptySchedule(), ...schedule }, targets, nowMs);
 
-test('prints one line if no key and no target is held', async () => {
-  expect(await check({})).toMatchObject([{ check: 'hold', status: 'ok' }]);
-  const empty = createMemoryStore({ nowMs: () => nowMs });
-  expect(await checkHolds(empty, targets)).toMatchObject([{ check: 'hold', status: 'ok' }]);
+test('prints one line if no key and no target is held', () => {
+  expect(check({})).toMatchObject([{ check: 'hold', status: 'ok' }]);
 });
 
-test('a held key is one warning, with its end, its cause and the command that ends it', async () => {
+test('a held key is one warning, with its end, its cause and the command that ends it', () => {
   const untilMs = nowMs + 10 * minuteMs;
-  const checks = await check({ holds: { key1: { failures: 1, untilMs, failure } } });
+  const checks = check({ holds: { key1: { failures: 1, untilMs, failure } } });
   expect(checks).toMatchObject([
     {
       ...{ check: 'hold', status: 'warning', account: 'prod', target: null },
@@ -46,38 +38,23 @@ test('a held key is one warning, with its end, its cause and the command that en
   ]);
 });
 
-test('a key that the service asked to wait: the hint does not promise that an export helps', async () => {
+test('a key that the service asked to wait: the hint does not promise that an export helps', () => {
   const askedMs = 24 * 60 * minuteMs;
   const asked = { ...failure, code: 'RATE_LIMITED', hint: 'a timer continues by itself' };
   const hold = { failures: 1, untilMs: nowMs + askedMs, askedMs, failure: asked };
-  const [found] = await check({ holds: { key1: hold } });
+  const [found] = check({ holds: { key1: hold } });
   expect(found?.hint).toBe('A correction does not end this. a timer continues by itself');
 });
 
-test('a held target is named', async () => {
+test('a held target is named', () => {
   const id = 'container_nodes/rgn=cn-south-4/prj=p3';
   const state = { open: null, sealed: null, failures: 2, retryAtMs: nowMs + minuteMs, failure };
-  expect(await check({ targets: { [id]: state } })).toMatchObject([
+  expect(check({ targets: { [id]: state } })).toMatchObject([
     { status: 'warning', account: 'test', target: id, message: expect.stringContaining('target') },
   ]);
 });
 
-test('a hold that has ended is not shown', async () => {
-  const checks = await check({ holds: { key1: { failures: 1, untilMs: nowMs - 1, failure } } });
+test('a hold that has ended is not shown', () => {
+  const checks = check({ holds: { key1: { failures: 1, untilMs: nowMs - 1, failure } } });
   expect(checks).toMatchObject([{ status: 'ok' }]);
-});
-
-test('a damaged schedule is a failure, one that cannot be read is explained by the store', async () => {
-  const damaged = createMemoryStore({ nowMs: () => nowMs });
-  await damaged.put(scheduleKey, Buffer.from('{'));
-  expect(await checkHolds(damaged, targets)).toMatchObject([
-    { check: 'hold', status: 'failed', error: { code: 'CORRUPT' } },
-  ]);
-  const denied = createMemoryStore({
-    nowMs: () => nowMs,
-    onCall: () => {
-      throw new StoreError('STORE_DENIED', 'no', 'h');
-    },
-  });
-  expect(await checkHolds(denied, targets)).toMatchObject([{ check: 'hold', status: 'skipped' }]);
 });

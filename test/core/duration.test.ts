@@ -1,7 +1,12 @@
 // Tests that a duration is shown in the unit that suits it, and how each kind is rounded.
 
 import { expect, test } from 'vitest';
-import { chooseUnit, describeDifference, describeDuration, describeWait } from '../../lib/core/duration.ts';
+import {
+  chooseUnit,
+  describeDifference,
+  describeDuration,
+  describeWait,
+} from '../../lib/core/duration.ts';
 
 test.each([
   [2_400, '2 s'],
