@@ -5,13 +5,12 @@ import { isAbsolute, resolve } from 'node:path';
 import { readPublicKeys } from '../app/public-keys.ts';
 import type { PublicKeySource } from '../config/model.ts';
 import { packedKeyPath } from '../config/packed-key.ts';
-import { parseConfigText } from '../config/text.ts';
 import { asRecord } from '../core/value-shape.ts';
-import { placeholder, variables } from './written-secrets.ts';
+import { mayBeMounted, parseUnfilled, placeholder } from './unfilled-config.ts';
 
 /**
  * `text`: the configuration, `folder`: its folder. A key that is PEM text in the configuration needs no file, and one that is a
- * variable is not judged here, but by the function. With `mounted: true`, a file with an absolute path that does not exist here may
+ * variable is checked by the function. With `mounted: true`, a file with an absolute path that does not exist here may
  * be on the mounted file system. Throws ConfigError with every file that cannot be read or is not a public key.
  */
 export async function collectPublicKeys(
@@ -19,9 +18,8 @@ export async function collectPublicKeys(
   fileName: string,
   folder: string,
 ): Promise<{ path: string; bytes: Buffer }[]> {
-  const { verify, mounted } = parseConfigText(text, fileName, variables).value;
+  const { verify, mounted } = parseUnfilled(text, fileName);
   const { publicKeys } = asRecord(verify);
-  const isMounted = ['true', placeholder].includes(String(mounted ?? false));
   const sources: PublicKeySource[] = [];
   const files = new Map<string, Buffer>();
   for (const [index, given] of (Array.isArray(publicKeys) ? publicKeys : []).entries()) {
@@ -34,7 +32,7 @@ export async function collectPublicKeys(
     const own = given.replace(/^file:/, '');
     const path = resolve(folder, own);
     const bytes = await readFile(path).catch(() => null);
-    if (bytes === null && isMounted && isAbsolute(own)) continue;
+    if (bytes === null && mayBeMounted(mounted) && isAbsolute(own)) continue;
     sources.push({ name, kind: 'file', paths: [path] });
     if (bytes !== null) files.set(packedKeyPath(given, index), bytes);
   }

@@ -2,18 +2,17 @@
 // `package` has none.
 
 import { folderInFunction, pinFileInFunction } from '../config/rules.ts';
-import { parseConfigText } from '../config/text.ts';
 import { ConfigError } from '../core/errors.ts';
 import { asRecord } from '../core/value-shape.ts';
-import { placeholder, variables } from './written-secrets.ts';
+import { mayBeMounted, parseUnfilled } from './unfilled-config.ts';
 
 /**
- * Throws ConfigError. What is a variable is not judged here, but by `deploy` and by the function, which know its value.
+ * Throws ConfigError. A value that is a variable is checked by `deploy` and by the function, which know it.
  * `readsPins`: the function uses `verify.pins`.
  */
 export function checkPackedStore(text: string, fileName: string, readsPins: boolean): void {
-  const { store, mounted, verify } = parseConfigText(text, fileName, variables).value;
-  if (['true', placeholder].includes(String(mounted ?? false))) return;
+  const { store, mounted, verify } = parseUnfilled(text, fileName);
+  if (mayBeMounted(mounted)) return;
   const { pins } = asRecord(verify);
   const issues = [
     ...(isFile(store) ? [folderInFunction] : []),

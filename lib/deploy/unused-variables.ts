@@ -2,10 +2,9 @@
 // no values of variables: `package` has none.
 
 import { suggest } from '../config/suggest.ts';
-import { parseConfigText } from '../config/text.ts';
 import { asRecord } from '../core/value-shape.ts';
 import type { FunctionSettings } from './settings.ts';
-import { placeholder } from './written-secrets.ts';
+import { parseUnfilled } from './unfilled-config.ts';
 
 const keyNames = ['HUAWEICLOUD_SDK_AK', 'HUAWEICLOUD_SDK_SK', 'HUAWEICLOUD_SDK_SECURITY_TOKEN'];
 
@@ -68,16 +67,7 @@ function describeFix(
 /** Names in `${NAME}`, not in comments, and those of the default key if an account has no credentials. */
 function listNamedVariables(text: string, fileName: string): Set<string> {
   const names = new Set<string>();
-  const recorder = new Proxy<Record<string, string>>(
-    {},
-    {
-      get(_target, name) {
-        names.add(String(name));
-        return placeholder;
-      },
-    },
-  );
-  const { accounts } = parseConfigText(text, fileName, recorder).value;
+  const { accounts } = parseUnfilled(text, fileName, (name) => names.add(name));
   const usesDefaultKey = (account: unknown) => asRecord(account).credentials === undefined;
   if (Array.isArray(accounts) && accounts.some(usesDefaultKey)) {
     for (const name of keyNames.slice(0, 2)) names.add(name);

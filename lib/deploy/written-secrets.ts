@@ -1,14 +1,10 @@
 // Responsible for finding secrets that cgs-export.yml contains as plain text: the file goes into the zip.
 
-import { parseConfigText } from '../config/text.ts';
 import { ConfigError, type ConfigIssue } from '../core/errors.ts';
 import { asRecord } from '../core/value-shape.ts';
+import { parseUnfilled, placeholder } from './unfilled-config.ts';
 
 const secretKeys = ['sk', 'securityToken', 'iamPassword'];
-
-/** Replaces every variable, so that a value made of variables only can be recognised. */
-export const placeholder = '\u{f0000}';
-export const variables = new Proxy({}, { get: () => placeholder, has: () => true });
 
 /** A key and its value in YAML, JSON or a shell command. */
 const keyAndValue =
@@ -19,11 +15,7 @@ const passwordInUrl = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:([^\s/@]+)@/gi;
 
 /** Throws ConfigError that lists every secret, without its value, or the faults of a text that does not parse. */
 export function checkWrittenSecrets(text: string, fileName: string): void {
-  const { obs, signing, verify, alerts, accounts } = parseConfigText(
-    text,
-    fileName,
-    variables,
-  ).value;
+  const { obs, signing, verify, alerts, accounts } = parseUnfilled(text, fileName);
   const issues = [
     ...findInCredentials('obs', obs),
     ...findInCredentials('verify.obs', asRecord(verify).obs),
