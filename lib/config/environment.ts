@@ -54,7 +54,7 @@ export function readProxy(env: Environment, report: Report): ProxyConfig {
       if (canDecode(new URL(url))) return url;
       const hint =
         'Write %25 for a % in the user or password, and %40 for an @, %3A for a : and %2F for a /.';
-      report(name, 'has a % in its user or password that starts no %XX', hint);
+      report(name, 'has a % in its user or password without two hex digits after it', hint);
       return null;
     }
     report(name, 'is not a valid proxy address', 'Write http://host:port, or unset it.');

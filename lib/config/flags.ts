@@ -66,7 +66,10 @@ const nameBySetting = new Map<string, string>([
   ['accounts.0.credentials', 'HUAWEICLOUD_SDK_AK'],
 ]);
 
-/** True if the flags replace the file. `ofCommand`: the flags of the command that do so, for hints. Throws ConfigError if they contradict `file`, or need others that are not given. */
+/**
+ * True if the flags replace the file. `ofCommand`: the flags of the command that do so, for hints. Throws ConfigError if they
+ * contradict `file`, or need others that are not given.
+ */
 export function replacesFile(
   flags: ConfigFlags,
   file: string | undefined,

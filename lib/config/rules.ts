@@ -230,14 +230,19 @@ const neededSections = ['store', 'mounted', 'fileMode', 'obs', 'quota'];
 
 /** Whether a fault is in a section that every check needs, in the environment, or in the file as a whole. */
 function blocksAll(issues: readonly ConfigIssue[], shape: Shape): boolean {
-  const lendsItsKey = shape.store?.kind === 'obs' && shape.obs?.credentials === undefined;
   return issues.some(({ path }) => {
     const [section = ''] = path.split('.');
-    if (/^accounts\.\d/.test(path)) return lendsItsKey && `${path}.`.startsWith('accounts.0.');
+    if (/^accounts\.\d/.test(path))
+      return usesFirstKey(shape) && `${path}.`.startsWith('accounts.0.');
     return (
       path === 'accounts' || neededSections.includes(section) || !/^[a-z][a-zA-Z]*$/.test(section)
     );
   });
+}
+
+/** Without credentials of its own, a bucket is opened with those of the first account. */
+function usesFirstKey({ store, obs }: Shape): boolean {
+  return store?.kind === 'obs' && obs?.credentials === undefined;
 }
 
 function withoutFaulty(accounts: readonly Account[], issues: readonly ConfigIssue[]): Account[] {
@@ -271,11 +276,8 @@ function openDraft(values: ConfigValues, context: Context): Draft {
     unused.reduce((value, { path }) => withoutUnused(value, path, isUnused), values.value),
     known.map(({ path }) => path),
   );
-  /** Without credentials of its own, a bucket is opened with those of the first account. */
   const opensBucket = (path: string) =>
-    shape.store?.kind === 'obs' &&
-    !shape.obs?.credentials &&
-    `${path}.`.startsWith('accounts.0.credentials.');
+    usesFirstKey(shape) && `${path}.`.startsWith('accounts.0.credentials.');
   const issues = [...unused.filter(({ path }) => opensBucket(path)), ...known, ...checked.issues];
   return {
     ...context,

@@ -127,7 +127,7 @@ function fillText(text: string, path: string, env: Environment, faults: Faults) 
   if (text.replace(marked, '').includes('${')) {
     faults.issues.push({
       path,
-      message: 'contains a ${ that starts no variable',
+      message: 'contains a ${ that does not start a variable',
       hint: 'Write ${NAME} with letters, digits and _. Put a value that really contains ${ into a variable.',
     });
   }

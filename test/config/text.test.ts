@@ -133,7 +133,7 @@ accounts:
 
   test('rejects a malformed one, but not a lone $', async () => {
     expect(await faultsOf(minimal.replace('name: a', 'name: "a${b-c}"'))).toEqual([
-      'accounts.0.name: contains a ${ that starts no variable',
+      'accounts.0.name: contains a ${ that does not start a variable',
     ]);
     expect((await load(minimal.replace('name: a', 'name: a$b'))).accounts[0]?.name).toBe('a$b');
   });
