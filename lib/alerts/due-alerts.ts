@@ -247,7 +247,7 @@ function judgeTrouble(judging: Judging): void {
     abandoned: 'its run was given up',
   }[kind];
   const newest = seen.snapshot ?? null;
-  // Without a snapshot, the time tells the failures of two stores apart that had the same address one after the other.
+  // The time is for targets without a snapshot: a new store can have the address of an earlier one, and must get another id.
   fire(judging, 'snapshotFailed', newest ?? `none ${since ?? ''}`, {
     snapshot: newest,
     message: `${describeTarget(target)}: ${what}: ${message}`,

@@ -56,7 +56,7 @@ const deliveryMs = 10_000;
 const endMs = 1_500;
 /** With less time left, changes are left to the next invocation, milliseconds. */
 const noteMsMin = 3_000;
-/** Of one target in one invocation. The next one continues. */
+/** An invocation judges at most this many new snapshots of a target. The next invocation continues. */
 const snapshotsMax = 100;
 
 /** Finds what changed since the last call and stores the alerts about it. Returns false if no alert waits for its delivery. */
@@ -93,7 +93,7 @@ export async function noteChanges(
   return isWaiting;
 }
 
-/** What fails for one target must not keep the others from their alerts. Throws errors of the store: all need it. */
+/** A failure of one target must not prevent the alerts of others. Rethrows errors of the store, which all targets need. */
 function skipTarget({ log }: WatchPorts, { id, target }: ScheduledTarget, error: unknown): null {
   if (error instanceof StoreError) throw error;
   const code = error instanceof ExportError ? error.code : 'INTERNAL';
@@ -259,7 +259,7 @@ async function listNames(store: Store, key: TargetKey): Promise<string[]> {
   return names.filter((name) => !isFutureName(name, store.nowMs()));
 }
 
-/** A destination that refuses this many alerts is asked for no more in this invocation. */
+/** After this many refused alerts, a destination gets no more in this invocation. */
 const refusalsMax = 3;
 
 /**

@@ -76,11 +76,11 @@ export async function noteFailure(
   }
   result.errors.push(error);
   holdOff(invocation, attempt, state, error);
-  if (policy.tellsHolds) {
+  if (policy.errorsNameHold) {
     // After the failure is stored: its own hint stays as it is, and `status` adds the hold.
     const hold = describeHold(schedule, task.target.user, state, store.nowMs());
-    const told = describeNewHold(account, hold);
-    if (told !== null && !error.hint.includes(told)) error.hint += `\n${told}`;
+    const holdText = describeNewHold(account, hold);
+    if (holdText !== null && !error.hint.includes(holdText)) error.hint += `\n${holdText}`;
   }
   report();
   await discardUnusableRun(invocation, attempt, state, error);

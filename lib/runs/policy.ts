@@ -17,7 +17,7 @@ export interface Policy {
   /** Whether stalls and abandoned runs are errors of the invocation, each reported once. A command shows progress. */
   reportsStalls: boolean;
   /** Whether an error says that timers now leave its target alone. A timer's result lists what is held. */
-  tellsHolds: boolean;
+  errorsNameHold: boolean;
   /** After this many interrupted attempts to seal, the invocation fails instead of trying again. */
   sealAttemptsMax: number;
   /** The level of the log line for each page. */
@@ -31,7 +31,7 @@ export const policies: Readonly<Record<CollectMode, Policy>> = {
     quotaHeldFrom: 'departure',
     snapshotNamedBy: 'slot',
     reportsStalls: true,
-    tellsHolds: false,
+    errorsNameHold: false,
     sealAttemptsMax: 3,
     pageLogLevel: 'info',
   },
@@ -41,7 +41,7 @@ export const policies: Readonly<Record<CollectMode, Policy>> = {
     quotaHeldFrom: 'answer',
     snapshotNamedBy: 'now',
     reportsStalls: false,
-    tellsHolds: true,
+    errorsNameHold: true,
     sealAttemptsMax: Number.POSITIVE_INFINITY,
     pageLogLevel: 'debug',
   },

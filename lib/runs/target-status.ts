@@ -136,8 +136,9 @@ interface Reading {
 }
 
 /**
- * `scheduleMs` null: not known. Then a target has the schedule of its newest manifest, or 24 hours without one. Returns one
- * status per target, in the same order. `worker`: an exporter that works now, which hints then name. Objects that are damaged or denied are problems; throws StoreError for other faults.
+ * One status per target, in the same order. `scheduleMs` null: not known; then a target has the schedule of its newest manifest, or
+ * 24 hours without one. `worker`: the exporter that works now, for hints; null: none. Objects that are damaged or denied are
+ * problems of their target. Throws StoreError for other faults.
  */
 export async function readStatus(
   store: Store,
@@ -401,7 +402,7 @@ function findProblems(
         failure.code,
       );
   };
-  // What is missing can arrive any moment.
+  // While an exporter works, it may still store what is missing.
   const whileWorking = (hint: string) => (worker === null ? hint : describeWork(worker, hint));
   const silentMs = open?.phase === 'collecting' ? nowMs - Date.parse(open.lastPageAt) : 0;
   if (abandoned) {

@@ -48,7 +48,7 @@ function describe(systemCode: string, isLink: boolean, verb: Verb): [code: strin
   return ['STORE_FAILED', failedHints[systemCode] ?? otherHint];
 }
 
-/** The store has something that it must not have. It does not pass by itself. */
+/** For something that a store must not contain. A retry does not help. */
 export function unusable(path: string, message: string, hint: string): StoreError {
   return new StoreError('STORE_UNUSABLE', `${path} ${message}`, hint);
 }

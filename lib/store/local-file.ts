@@ -9,8 +9,8 @@ const chunkBytesMax = 256 * 1024;
 
 /**
  * The bytes of the file. All chunks use the same memory: copy a chunk that is needed after the next one is requested. New memory
- * for each chunk would add up to 30 MB until V8 frees it. Throws ScratchError `TEMP_FAILED` if it cannot be read or has other bytes, at the latest in place of its
- * last chunk: a writer that got every chunk has the right bytes.
+ * for each chunk would add up to 30 MB until V8 frees it. Throws ScratchError `TEMP_FAILED` if the file cannot be read or has other
+ * bytes, at the latest in place of its last chunk: a writer that got every chunk has the right bytes.
  */
 export async function* readLocalFile(local: LocalFile): AsyncGenerator<Uint8Array> {
   const { path, bytes, sha256 } = local;
