@@ -31,7 +31,10 @@ export function findForeignHosts(
   });
 }
 
-/** The id of an enterprise project, `0` for the default one, or `all_granted_eps` for all. Source: HSS API, ListContainerNodes, read 2026-11-24. */
+/**
+ * The id of an enterprise project, `0` for the default one, or `all_granted_eps` for all.
+ * Source: HSS API, ListContainerNodes, read 2026-11-24.
+ */
 const enterpriseProject = /^(0|all_granted_eps|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
 
 /** Warnings: no document says that all ids have these forms. `hostname`: of the endpoint that is used. */

@@ -16,7 +16,10 @@ const defaultMs = 0.5;
 const fixedMs = 2_000;
 /** A measurement counts from so many records or rows on: the first ones are slow. */
 const measuredMin = 20_000;
-/** Until rows are measured: the time of a row, as a multiple of the time of a record (1.8 on 2026-11-26, 100,000 nodes, Node.js 20.20). */
+/**
+ * Until rows are measured: the time of a row, as a multiple of the time of a record (1.8 on 2026-11-26, 100,000 nodes, Node.js
+ * 20.20).
+ */
 const rowFactor = 2;
 /** An attempt stops if it needs more than this many times the time left. */
 const clearMargin = 1.25;

@@ -24,7 +24,7 @@ const placementsMax = 50;
 export type Content = Uint8Array | (() => AsyncIterable<Uint8Array>);
 
 export interface AtomicWriterOptions {
-  /** Of half-written files: an absolute path, on the same file system as all files that are written. */
+  /** For half-written files: an absolute path, on the same file system as all files that are written. */
   folder: string;
   /** The permissions of new files, whatever the umask. New folders can be entered by all who may read them. */
   fileMode: number;

@@ -115,7 +115,7 @@ export function openFileStore({ clock, fileMode = 0o600, ...options }: FileStore
 
     put: replace,
 
-    // A copy, also on one file system: the hash of the bytes is checked on the way, and the file stays its owner's.
+    // Copied, not moved, also on one file system: the copy checks the hash of the bytes, and the caller keeps its file.
     putFile: (key, file) => replace(key, () => readLocalFile(file)),
 
     async putIfAbsent(key, bytes) {

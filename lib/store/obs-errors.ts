@@ -35,7 +35,8 @@ export interface OperationFailure {
   error: ExportError;
   /**
    * `never`: a retry cannot help. `soon`: the cause can pass by itself. `slowly`: as `soon`, but the store asked for fewer
-   * requests. `briefly`: a few times, because the cause rarely passes. `once`: the SDK has learned the store's time from this answer, so one retry can help.
+   * requests. `briefly`: a few times, because the cause rarely passes. `once`: the SDK has learned the store's time from this
+   * answer, so one retry can help.
    */
   retry: 'never' | 'soon' | 'slowly' | 'briefly' | 'once';
   /** False if the store certainly did not do what was asked: it answered that it refuses. */

@@ -95,11 +95,19 @@ describe('package', () => {
       await one.write('cgs-export.yml', config);
       await one.write('auditor.pem', publicPem);
     }
+    const settings = await readFile(join(other.root, 'serverless.yml'), 'utf8');
+    const handler = '    handler: index.handler\n';
+    await other.write(
+      'serverless.yml',
+      settings.replace(handler, `${handler}    secrets: [HUAWEI_SK]\n`),
+    );
     const [first, second] = await Promise.all([
       service.serverless(['package'], { TZ: 'Asia/Tokyo' }),
       other.serverless(['package'], { TZ: 'America/Lima' }),
     ]);
     expect([first.exitCode, second.exitCode]).toEqual([0, 0]);
+    const warning = 'serverless.yml gives HUAWEI_SK to collect, but no setting in cgs-export.yml';
+    expect([first, second].map(({ output }) => output.includes(warning))).toEqual([false, true]);
     for (const name of functionNames) {
       const bytes = await zip(name);
       expect(bytes.equals(await zip(name, other))).toBe(true);
