@@ -25,10 +25,11 @@ import type { ServiceTarget } from './target.ts';
 /** Checks everything that is connected. Ends early when the signal aborts: the last check then says so. */
 export async function examineConnection(
   connection: Connection,
-  { store: storeConfig, signing, proxy }: Config,
+  config: Config,
   options: ProbeOptions,
 ): Promise<Check[]> {
   const { store, scratch, targets } = connection;
+  const { store: storeConfig, proxy } = config;
   const { signal } = options;
   const checks: Check[] = [];
   try {
@@ -48,7 +49,7 @@ export async function examineConnection(
         ? { root: storeConfig.root, fileMode: storeConfig.fileMode, umask: process.umask() }
         : null;
     const ofStore = await checkStore(store, { clock: systemClock, random: Math.random, folder });
-    const ofKey = await checkSigningKey(store, signing);
+    const ofKey = await checkSigningKey(store, config);
     const ofScratch = await checkScratch(scratch);
     checks.push(...ofStore, ...ofKey, ofScratch, ...(await checkSchedule(store, targets)));
     const ofService = await checkService(connection, {

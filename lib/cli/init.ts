@@ -6,6 +6,7 @@ import { ownerOnly } from '../config/rules.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { configFault } from '../core/errors.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
+import { quoteForShell } from './format.ts';
 import { createFile } from './new-file.ts';
 import type { CommonOptions } from './options.ts';
 import { formatSchema, schemaFileName } from './schema.ts';
@@ -50,7 +51,7 @@ async function runInit(options: InitOptions, { runtime }: Session): Promise<Outc
   const isSchemaNew = await createFile(schemaFile, formatSchema(), about);
   const { program } = runtime;
   const isDefault = file === resolve(runtime.cwd, defaultFile);
-  const plan = isDefault ? `${program} plan` : `${program} plan --config ${asked}`;
+  const plan = isDefault ? `${program} plan` : `${program} plan --config ${quoteForShell(asked)}`;
   return {
     exitCode,
     json: { status: 'written', file, schema: schemaFile, errors: [] },

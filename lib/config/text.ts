@@ -80,7 +80,10 @@ function parseYaml(text: string, name: string): object {
 const faultTexts: Partial<Record<YAMLError['code'], readonly [message: string, hint: string]>> = {
   DUPLICATE_KEY: ['this key is a duplicate', 'Keep one of the two lines.'],
   TAB_AS_INDENT: ['this line is indented with a tab', 'Indent with spaces.'],
-  BAD_INDENT: ['the indentation is wrong', 'Indent with two spaces, and close every bracket.'],
+  BAD_INDENT: [
+    'the indentation is wrong, or a bracket before it is not closed',
+    'Indent with two spaces, and close every bracket.',
+  ],
   MULTIPLE_DOCS: ['a second document starts here', 'Keep one document: remove the --- line.'],
   NON_STRING_KEY: ['a key is not a name', 'Use plain names as keys, such as store.'],
   TAG_RESOLVE_FAILED: ['a value starts with !', 'Put it in quotes.'],

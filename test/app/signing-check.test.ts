@@ -8,6 +8,15 @@ import { createMemoryStore } from '../support/memory-store.ts';
 import { createSigningPem } from '../support/signing-keys.ts';
 
 const privateKey = createSigningPem();
+/** `trusted`: texts of public keys. */
+const configOf = (privateKey: string, ...trusted: string[]) => ({
+  signing: { privateKey },
+  verify: {
+    pins: null,
+    since: null,
+    publicKeys: trusted.map((text) => ({ kind: 'text' as const, name: 'verify.publicKeys', text })),
+  },
+});
 const openStore = () => createMemoryStore({ nowMs: () => 0 });
 
 describe('a key that cannot be used', () => {
@@ -26,7 +35,7 @@ describe('a key that cannot be used', () => {
   });
 
   test('fails the check', async () => {
-    expect(await checkSigningKey(openStore(), { privateKey: unusable })).toMatchObject([
+    expect(await checkSigningKey(openStore(), configOf(unusable))).toMatchObject([
       { check: 'signing-key', status: 'failed', error: { code: 'CONFIG' } },
     ]);
   });
@@ -34,14 +43,16 @@ describe('a key that cannot be used', () => {
 
 test('without a key there is no check and no signature', async () => {
   expect(openSigningKey(null)).toBeNull();
-  expect(await checkSigningKey(openStore(), null)).toEqual([]);
+  expect(await checkSigningKey(openStore(), { ...configOf(privateKey), signing: null })).toEqual(
+    [],
+  );
 });
 
 test('says the key id, and whether the public key is in the store', async () => {
   const key = openSigningKey({ privateKey });
   const name = publicKeyKey(key?.keyId ?? '');
   const store = openStore();
-  const check = async () => (await checkSigningKey(store, { privateKey }))[0];
+  const check = async () => (await checkSigningKey(store, configOf(privateKey)))[0];
   expect(await check()).toMatchObject({
     status: 'ok',
     message: `manifests are signed with ${key?.keyId}; ${name} is not in the store yet: the next export stores it`,
@@ -54,4 +65,21 @@ test('says the key id, and whether the public key is in the store', async () => 
   });
   await store.put(name, Buffer.from('another key'));
   expect(await check()).toMatchObject({ status: 'failed', error: { code: 'CORRUPT' } });
+});
+
+test('warns if verify.publicKeys lacks the key that signs, or has no key', async () => {
+  const publicPem = openSigningKey({ privateKey })?.publicPem ?? '';
+  const other = openSigningKey({ privateKey: createSigningPem() });
+  const check = (...trusted: string[]) =>
+    checkSigningKey(openStore(), configOf(privateKey, ...trusted));
+  const otherPem = other?.publicPem ?? '';
+  expect(await check(otherPem, publicPem)).toHaveLength(1);
+  expect(await check(otherPem)).toMatchObject([
+    { status: 'ok' },
+    { status: 'warning', message: expect.stringContaining(`publicKeys has ${other?.keyId}`) },
+  ]);
+  expect(await check('no key')).toMatchObject([
+    { status: 'ok' },
+    { status: 'warning', message: expect.stringContaining('is not an Ed25519 public key') },
+  ]);
 });

@@ -134,6 +134,21 @@ test.each(['en', 'zh'] as const)('fits a phone of 390 px in %s', async (lang) =>
   }
 });
 
+test.each(['en', 'zh'] as const)(
+  'shows all columns of its lists on a screen in %s',
+  async (lang) => {
+    const page = await open(figures, { lang, viewport: { width: 1_280, height: 800 } });
+    const text = (await page.locator('[data-list=nodes]').textContent()) ?? '';
+    expect(text).toContain(lang === 'en' ? 'on or before' : '或更早');
+    const cut = await page
+      .locator('.list table')
+      .evaluateAll((tables) =>
+        tables.map((table) => table.scrollWidth - (table.parentElement?.clientWidth ?? 0)),
+      );
+    expect(cut.map((pixels) => Math.max(0, pixels))).toEqual([0, 0]);
+  },
+);
+
 test('is a document in print: no controls, the figures by day, nothing cut', async () => {
   const shown = makeFigures({ accounts: ['a'.repeat(64), 'b'] });
   const page = await open(shown, { colorScheme: 'dark' });

@@ -70,6 +70,8 @@ test('keeps a JSON Schema that exists, and prints how to write it again', async 
 test('names the file in the next command, unless it is the default', async () => {
   const other = await call(['init', '--out', 'other.yml']);
   expect(other.runtime.out()).toContain('run `cgs-export plan --config other.yml`');
+  const spaced = await call(['init', '--out', 'my 新.yml']);
+  expect(spaced.runtime.out()).toContain("run `cgs-export plan --config 'my 新.yml'`");
   const usual = await call(['init']);
   expect(usual.runtime.out()).toContain('run `cgs-export plan`');
   // `plan` rejects an agency: it does not run in a function.

@@ -22,6 +22,11 @@ ${formatPairs([
 `;
 }
 
+/** A value or the name of a field: the service can send an empty one. */
+function showText(text: string, words: Words): Html {
+  return text === '' ? words.say('emptyText') : name(text);
+}
+
 function formatUnknown(
   { unknownValues, unknownFields, mistyped }: PageFigures['figures']['quality'],
   listed: number,
@@ -36,7 +41,11 @@ function formatUnknown(
   }
   const valueRows = values
     .slice(0, listed)
-    .map(({ column, value, count }) => [name(column), name(value), html`${formatNumber(count)}`]);
+    .map(({ column, value, count }) => [
+      name(column),
+      showText(value, words),
+      html`${formatNumber(count)}`,
+    ]);
   const typeRows = types
     .slice(0, listed)
     .map(([column, count]) => [name(column), html`${formatNumber(count)}`]);
@@ -69,6 +78,6 @@ function formatUnknown(
   }${
     unknownFields.length === 0
       ? null
-      : html`<h3>${words.say('unknownFieldsTitle')}</h3><p>${unknownFields.map((field, index) => [index > 0 ? words.say('comma') : null, name(field)])}</p>`
+      : html`<h3>${words.say('unknownFieldsTitle')}</h3><p>${unknownFields.map((field, index) => [index > 0 ? words.say('comma') : null, showText(field, words)])}</p>`
   }`;
 }

@@ -69,17 +69,17 @@ test('a node', () => {
 test('a state that can have begun before the first snapshot', () => {
   const unprotected = { since: '2026-09-28T00:00:00Z', days: 59.58, onOrBefore: true };
   expect(show('nodes', { ...node, unprotected }).unprotectedSince).toBe(
-    'on or before 2026-09-28 00:00 | at least 59.5 days',
+    'on or before\n2026-09-28 00:00 | at least 59.5 days',
   );
   expect(show('nodes', { ...node, unprotected }, 'zh').unprotectedSince).toBe(
-    '2026-09-28 00:00或更早 | 至少59.5天',
+    '2026-09-28 00:00\n或更早 | 至少59.5天',
   );
 });
 
 test.each([
   [0, false, '2026-11-26 23:20 | less than 0.1 days', '2026-11-26 23:20 | 不足0.1天'],
   [0.19, false, '2026-11-26 23:20 | 0.1 days', '2026-11-26 23:20 | 0.1天'],
-  [0, true, 'on or before 2026-11-26 23:20', '2026-11-26 23:20或更早'],
+  [0, true, 'on or before\n2026-11-26 23:20', '2026-11-26 23:20\n或更早'],
 ])('%d days, of which the beginning is open: %s', (days, onOrBefore, inEnglish, inChinese) => {
   const unprotected = { since: '2026-11-26T23:20:00Z', days, onOrBefore };
   expect(show('nodes', { ...node, unprotected }).unprotectedSince).toBe(inEnglish);
