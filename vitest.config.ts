@@ -6,6 +6,8 @@ import { LongestFirst } from './test/support/longest-first.ts';
 
 /** Tests that start built files or other processes. */
 const endToEnd = ['test/e2e/**/*.test.ts', 'test/**/*.e2e.test.ts'];
+/** Long histories, faults and fleets through the built files: minutes together. */
+const scenarios = ['test/scenarios/**/*.test.ts'];
 /** Tests that pack and install, or package and deploy with Serverless: commands of seconds, dozens of times. */
 const deployment = [
   'test/deploy/*.e2e.test.ts',
@@ -44,11 +46,12 @@ export default defineConfig({
       // Not isolated: test files of a worker share modules, because loading these is a third of the CPU time.
       project('unit', {
         include: ['test/**/*.test.ts'],
-        exclude: [...endToEnd, ...property],
+        exclude: [...endToEnd, ...scenarios, ...property],
         isolate: false,
       }),
       project('property', { include: property, isolate: false }),
       project('e2e', { include: endToEnd, exclude: deployment }),
+      project('scenarios', { include: scenarios, testTimeout: 180_000 }),
       project('deploy', { include: deployment }),
       // These need more than npm packages; .ci/run installs it. Run them with --no-file-parallelism: they share one server.
       project('radosgw', {

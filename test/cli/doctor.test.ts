@@ -1,4 +1,4 @@
-// Tests the command `doctor`: its text, its JSON and its exit code. test/e2e/doctor.test.ts tries each fault.
+// Tests the command `doctor`: its text, its JSON and its exit code. test/scenarios/doctor.test.ts tries each fault.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../lib/cli/program.ts';
+import { startAlertReceiver } from '../support/alert-receiver.ts';
+import { someCases } from '../support/cases.ts';
 import {
   ampleQuota,
   cli,
@@ -63,17 +65,19 @@ describe.concurrent('help', () => {
 });
 
 describe.concurrent('--json after a failure', () => {
-  test.each([
-    ['export', 2, ['export']],
-    ['tick', 2, ['tick']],
-    ['plan', 2, ['plan']],
-    ['status', 2, ['status']],
-    ['verify', 2, ['verify']],
-    ['simulate', 2, ['simulate', '--latency', 'slow']],
-    ['demo', 3, ['demo', '--out', 'file/below']],
-    ['init', 2, ['init', '--out', 'file/below']],
-    ['an unknown command', 2, ['exprot']],
-  ])('%s exits with %i and prints one JSON object', async (_name, code, args) => {
+  test.each(
+    someCases([
+      ['export', 2, ['export']],
+      ['tick', 2, ['tick']],
+      ['plan', 2, ['plan']],
+      ['status', 2, ['status']],
+      ['verify', 2, ['verify']],
+      ['simulate', 2, ['simulate', '--latency', 'slow']],
+      ['demo', 3, ['demo', '--out', 'file/below']],
+      ['init', 2, ['init', '--out', 'file/below']],
+      ['an unknown command', 2, ['exprot']],
+    ] as [string, number, string[]][]),
+  )('%s exits with %i and prints one JSON object', async (_name, code, args) => {
     const cwd = createFolder();
     // A file where a folder is needed.
     writeFileSync(join(cwd, 'file'), '');
@@ -248,9 +252,23 @@ accounts: [{ name: prod, targets: [${target}] }]
     const verified = await runCli(['verify', '--store', 'file:./demo-out'], { cwd });
     expectCode(verified, 0);
     expect(verified.out).toContain('verified: 3 manifests');
-    const plain = await runCli(['demo'], { cwd });
-    expectCode(plain, 0);
-    expect(plain.out).toContain('Try next:');
-    expectLogLines(plain);
+  });
+
+  test('alerts test delivers a marked alert', async () => {
+    const endpoint = await startEndpoint();
+    const { script } = endpoint;
+    const receiver = await startAlertReceiver(script);
+    const cwd = createFolder();
+    const text = `store: file:./lake
+alerts: { webhook: { url: "\${HOOK_URL}", secret: "\${HOOK_SECRET}" } }
+accounts: [{ name: prod, targets: [{ region: ${script.region}, projectId: ${script.projectId} }] }]
+`;
+    writeFileSync(join(cwd, 'cgs-export.yml'), text);
+    const env = { ...keyOf(endpoint), HOOK_URL: receiver.url, HOOK_SECRET: receiver.secret };
+    const ended = await runCli(['alerts', 'test'], { cwd, env });
+    await receiver.close();
+    expectCode(ended, 0);
+    expect(ended.out).toBe('webhook: a test alert was delivered\n');
+    expect(receiver.accepted).toMatchObject([{ rule: 'test', state: 'event' }]);
   });
 });

@@ -105,6 +105,16 @@ export function readJson<T = Output>({ out, err }: Ended): T {
   return value as T;
 }
 
+/** The only error, which both stdout and stderr must show. */
+export function readError(ended: Ended): Output['errors'][number] {
+  const { errors } = readJson(ended);
+  expect(errors).toHaveLength(1);
+  const [error] = errors as [Output['errors'][number]];
+  expect(ended.err).toContain(JSON.stringify(error.message).slice(1, -1));
+  expect(error.hint).not.toBe('');
+  return error;
+}
+
 /** On failure, shows the output. */
 export function expectCode(ended: Ended, code: number): void {
   expect(ended.code, `stdout: ${ended.out}\nstderr: ${ended.err}`).toBe(code);
@@ -182,6 +192,13 @@ export function flagsFor(
     ...['--quota-requests', String(quota.requests)],
     ...['--quota-window-seconds', String(quota.windowSeconds)],
   ];
+}
+
+export function exportTo(endpoint: Endpoint, cwd: string, more: string[] = []): Promise<Ended> {
+  return runCli(['export', '--json', ...flagsFor(endpoint), ...more], {
+    cwd,
+    env: keyOf(endpoint),
+  });
 }
 
 /** Every file below a folder, by its path relative to it. */

@@ -6,10 +6,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { countMost } from '../support/busiest-window.ts';
-import { someCases } from '../support/cases.ts';
-import { startPlainBucket } from '../support/plain-bucket.ts';
-import { startTlsEndpoint } from '../support/tls-endpoint.ts';
 import {
   ampleQuota,
   cli,
@@ -24,7 +20,11 @@ import {
   runCli,
   startEndpoint,
   startProcess,
-} from './processes.ts';
+} from '../e2e/processes.ts';
+import { countMost } from '../support/busiest-window.ts';
+import { someCases } from '../support/cases.ts';
+import { startPlainBucket } from '../support/plain-bucket.ts';
+import { startTlsEndpoint } from '../support/tls-endpoint.ts';
 
 interface Check {
   check: string;
@@ -140,7 +140,7 @@ describe.concurrent('without a fault', () => {
     const { servings } = await endpoint.report();
     expect(servings.filter(({ limit }) => limit === 10)).toHaveLength(6);
     expect(countMost(servings, 2_000)).toBeLessThanOrEqual(3);
-  }, 60_000);
+  });
 });
 
 describe.concurrent('the configuration', () => {
@@ -474,24 +474,20 @@ describe('the store', () => {
       ['a bucket of another region', { wrongRegion: true }, ['store-write'], /obs\./],
       ['a key that the store refuses', { wrongKey: true }, ['store-write'], /obs\.credentials/],
     ]),
-  )(
-    '%s',
-    async (_name, faults, failures, hint) => {
-      const endpoint = await startEndpoint();
-      const bucket = await startPlainBucket(faults);
-      const more = bucketFlags(bucket.url);
-      const ended = await diagnose(endpoint, { store: 'obs://lake/cgs', more });
-      expect([3, 4]).toContain(ended.code);
-      expect(failuresOf(ended)).toEqual(failures);
-      expect(find(ended, failures[0] ?? '').hint).toMatch(hint);
-      if ('wrongKey' in faults) {
-        // The key is the account's too: it is not refused a second time.
-        expect(bucket.requests).toHaveLength(1);
-        expect((await endpoint.report()).servings).toHaveLength(0);
-      }
-    },
-    60_000,
-  );
+  )('%s', async (_name, faults, failures, hint) => {
+    const endpoint = await startEndpoint();
+    const bucket = await startPlainBucket(faults);
+    const more = bucketFlags(bucket.url);
+    const ended = await diagnose(endpoint, { store: 'obs://lake/cgs', more });
+    expect([3, 4]).toContain(ended.code);
+    expect(failuresOf(ended)).toEqual(failures);
+    expect(find(ended, failures[0] ?? '').hint).toMatch(hint);
+    if ('wrongKey' in faults) {
+      // The key is the account's too: it is not refused a second time.
+      expect(bucket.requests).toHaveLength(1);
+      expect((await endpoint.report()).servings).toHaveLength(0);
+    }
+  });
 
   test('a bucket whose clock is 10 minutes ahead', async () => {
     const endpoint = await startEndpoint();

@@ -5,8 +5,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { someCases } from '../support/cases.ts';
-import type { Script } from '../support/plain-endpoint.ts';
 import {
   createFolder,
   expectCode,
@@ -16,8 +14,10 @@ import {
   readTree,
   runCli,
   startEndpoint,
-} from './processes.ts';
-import { expectServed, readSnapshot } from './served-rows.ts';
+} from '../e2e/processes.ts';
+import { expectServed, readSnapshot } from '../e2e/served-rows.ts';
+import { someCases } from '../support/cases.ts';
+import type { Script } from '../support/plain-endpoint.ts';
 
 /** One export of the scripted list, and what a reader finds in the store. */
 async function exportList(script: Partial<Script>, code: number) {
@@ -48,7 +48,7 @@ async function exportList(script: Partial<Script>, code: number) {
   return { manifest, snapshot, report, requests: report.servings.length, isLatest, rejects };
 }
 
-describe.concurrent('a list', { timeout: 60_000 }, () => {
+describe.concurrent('a list', () => {
   test.each([200, 399])(
     'of 1,000 nodes that states %i on every page is read to its end',
     async (totalNum) => {

@@ -5,8 +5,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { someCases } from '../support/cases.ts';
-import type { Fault, Script } from '../support/plain-endpoint.ts';
 import {
   createFolder,
   type Ended,
@@ -18,7 +16,9 @@ import {
   readTree,
   runCli,
   startEndpoint,
-} from './processes.ts';
+} from '../e2e/processes.ts';
+import { someCases } from '../support/cases.ts';
+import type { Fault, Script } from '../support/plain-endpoint.ts';
 
 const canary = {
   ak: 'CANARYAK8F3K2M9QX7ZT',
@@ -218,7 +218,7 @@ accounts:
     expectCode(ended, 0);
     expect(readJson(ended).snapshots).toMatchObject([{ rows: 2_500, verdict: 'complete' }]);
     expect(findCanaries(ended, cwd)).toEqual([]);
-  }, 60_000);
+  });
 
   test('does not renew a new token that is rejected at once: one sign-in, one request, exit 3', async () => {
     const endpoint = await startEndpoint({ ...echoing, echo: false, signIn, always: '401' });

@@ -5,9 +5,6 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } fr
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { countMost } from '../support/busiest-window.ts';
-import { countCases, someCases } from '../support/cases.ts';
-import { createRandom } from '../support/moving-list.ts';
 import {
   createFolder,
   type Endpoint,
@@ -20,8 +17,11 @@ import {
   startCli,
   startEndpoint,
   until,
-} from './processes.ts';
-import { expectServed, readSnapshot, type SnapshotRows } from './served-rows.ts';
+} from '../e2e/processes.ts';
+import { expectServed, readSnapshot, type SnapshotRows } from '../e2e/served-rows.ts';
+import { countMost } from '../support/busiest-window.ts';
+import { countCases, someCases } from '../support/cases.ts';
+import { createRandom } from '../support/moving-list.ts';
 
 /** Exports without interruption to a new store. */
 async function exportUndisturbed(endpoint: Endpoint): Promise<SnapshotRows> {
@@ -126,7 +126,7 @@ describe.concurrent('killed exports', () => {
     expect(countRepeats(servings.map(({ offset }) => offset))).toBeLessThanOrEqual(kills + again);
     expect(servings.length).toBeLessThanOrEqual(pages + kills + again);
     expect(countMost(servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(quota.requests);
-  }, 90_000);
+  });
 
   test('in the middle of sorting, a seal leaves no temporary file after the next run, which seals the same bytes', async () => {
     // More nodes than are sorted in memory.
@@ -162,7 +162,7 @@ describe.concurrent('killed exports', () => {
     }
     expect(parts[0]).toEqual(parts[1]);
     expect(listNames(temporary)).toEqual([]);
-  }, 90_000);
+  });
 
   test('with a small quota, exporters that are killed again and again keep it', async () => {
     const quota: Quota = { requests: 4, windowSeconds: 1 };
@@ -185,7 +185,7 @@ describe.concurrent('killed exports', () => {
     );
     expect(countRepeats(report.servings.map(({ offset }) => offset))).toBeLessThanOrEqual(kills);
     expect(report.servings.length).toBeLessThanOrEqual(Math.ceil(1_899 / 199) + 1 + kills);
-  }, 90_000);
+  });
 
   test.each(someCases([3, 1, 5]))(
     'killed with request %i of 5 on its way, the next one leaves within one window and 2 s of it',
@@ -206,7 +206,6 @@ describe.concurrent('killed exports', () => {
         expect(atMs - (servings[index]?.atMs ?? 0)).toBeLessThan(14_000);
       }
     },
-    90_000,
   );
 
   test('of two exporters on one store, one waits; both keep the quota and seal correct rows', async () => {
@@ -236,7 +235,7 @@ describe.concurrent('killed exports', () => {
       const snapshot = await readSnapshot(join(cwd, 'lake'), snapshots[0]?.manifest ?? '');
       expectServed(snapshot, report);
     }
-  }, 60_000);
+  });
 
   test('SIGINT pauses the export with exit 4, and the same command continues with the next page', async () => {
     const quota: Quota = { requests: 3, windowSeconds: 1 };
@@ -261,5 +260,5 @@ describe.concurrent('killed exports', () => {
     expect(countMost(report.servings, quota.windowSeconds * 1_000)).toBeLessThanOrEqual(
       quota.requests,
     );
-  }, 60_000);
+  });
 });

@@ -14,7 +14,7 @@ import {
   readJson,
   runCli,
   startEndpoint,
-} from './processes.ts';
+} from '../e2e/processes.ts';
 
 interface TargetJson {
   account: string;
@@ -87,7 +87,7 @@ test('8 targets of 5 requests share 25 requests per slot in turn, and missed slo
     // A slot may have passed since the last tick.
     expect(missedSlots).toBeGreaterThanOrEqual(missed.get(account) ?? 0);
   }
-}, 120_000);
+});
 
 describe('three accounts, one with a wrong key', () => {
   let endpoint: Endpoint;

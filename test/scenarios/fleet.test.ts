@@ -4,7 +4,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { countCases } from '../support/cases.ts';
 import {
   createFolder,
   expectCode,
@@ -12,7 +11,8 @@ import {
   readTree,
   runCli,
   startEndpoint,
-} from './processes.ts';
+} from '../e2e/processes.ts';
+import { countCases } from '../support/cases.ts';
 
 const accountCount = countCases(50);
 const regions = ['cn-north-4', 'cn-south-4', 'cn-east-3', 'ap-southeast-1'];
@@ -130,4 +130,4 @@ test(`${targetCount} targets are exported, and status and plan of them fit a ter
   expect(advice).toMatchObject({ scheduleSeconds: 24 * 3_600 });
   expect(advice.configurations.flat()).toHaveLength(accountCount);
   expect(advice.configurations.length).toBeGreaterThan(1);
-}, 180_000);
+});

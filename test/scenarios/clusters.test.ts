@@ -4,7 +4,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openDuck } from '../formats/readers.ts';
 import {
   createFolder,
   expectCode,
@@ -13,7 +12,8 @@ import {
   runCli,
   startCli,
   until,
-} from './processes.ts';
+} from '../e2e/processes.ts';
+import { openDuck } from '../formats/readers.ts';
 
 const project = 'a'.repeat(32);
 

@@ -4,9 +4,7 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AlertReceiver, answerText, startAlertReceiver } from '../support/alert-receiver.ts';
-import { someCases } from '../support/cases.ts';
-import { bundleOf, invoke } from './invocations.ts';
+import { bundleOf, invoke } from '../e2e/invocations.ts';
 import {
   createFolder,
   type Ended,
@@ -19,7 +17,9 @@ import {
   startCli,
   startEndpoint,
   until,
-} from './processes.ts';
+} from '../e2e/processes.ts';
+import { type AlertReceiver, answerText, startAlertReceiver } from '../support/alert-receiver.ts';
+import { someCases } from '../support/cases.ts';
 
 let endpoint: Endpoint;
 let receiver: AlertReceiver;

@@ -7,9 +7,6 @@ import { basename, join } from 'node:path';
 import { pipeline, Readable } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { sendJson, startServer } from '../api/answering-server.ts';
-import { someCases } from '../support/cases.ts';
-import { startConnectProxy } from '../support/connect-proxy.ts';
-import { type Certificate, caFile, startTlsServer } from '../support/tls-server.ts';
 import {
   createFolder,
   expectCode,
@@ -19,7 +16,10 @@ import {
   startCli,
   startProcess,
   until,
-} from './processes.ts';
+} from '../e2e/processes.ts';
+import { someCases } from '../support/cases.ts';
+import { startConnectProxy } from '../support/connect-proxy.ts';
+import { type Certificate, caFile, startTlsServer } from '../support/tls-server.ts';
 
 const key = { HUAWEICLOUD_SDK_AK: 'NETWORKTESTKEY', HUAWEICLOUD_SDK_SK: 'network-test-secret' };
 const ample = ['--quota-requests', '1000', '--quota-window-seconds', '1'];
