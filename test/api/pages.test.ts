@@ -21,6 +21,7 @@ import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { openConnections } from '../../lib/platform/connections.ts';
 import { createLog } from '../../lib/platform/log.ts';
 import { createScrubber } from '../../lib/platform/scrubber.ts';
+import { countCases } from '../support/cases.ts';
 import { type Received, sendJson, startServer } from './answering-server.ts';
 
 const clock = {
@@ -497,6 +498,6 @@ test('shows no secret in any error or log line', { timeout: 60_000 }, async () =
         }
       },
     ),
-    { numRuns: 150 },
+    { numRuns: countCases(150) },
   );
 });

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { countCases } from '../support/cases.ts';
 import { failureOf, faultsOf, key, load, minimal, targetOf } from './loading.ts';
 
 describe('syntax', () => {
@@ -99,7 +100,7 @@ accounts: [{name: 'n\${A}', targets: [{region: \${REGION}}]}]`,
           expect(config.accounts[0]?.credentials).toMatchObject({ iamPassword: password });
         },
       ),
-      { numRuns: 60 },
+      { numRuns: countCases(60) },
     );
   });
 

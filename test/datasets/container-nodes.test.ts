@@ -7,6 +7,7 @@ import { parseExact, RawNumber, stringifyExact } from '../../lib/core/exact-json
 import type { Cell, RowContext } from '../../lib/core/ports.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { datasetOf, datasets } from '../../lib/datasets/index.ts';
+import { countCases } from '../support/cases.ts';
 
 const context: RowContext = {
   snapshotAtMs: Date.UTC(2026, 10, 24, 6),
@@ -206,7 +207,7 @@ describe('normalize', () => {
           if (!Object.hasOwn(parsed, source)) expect(cells.get(column)).toBeNull();
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: countCases(2_000) },
     );
   });
 

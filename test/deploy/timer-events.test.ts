@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkSchedule } from '../../lib/deploy/timer-events.ts';
+import { countCases } from '../support/cases.ts';
 import { checkTrigger } from '../support/function-graph-rules.ts';
 
 const accepts = (scheduleType: 'Rate' | 'Cron', schedule: string) =>
@@ -107,6 +108,6 @@ test('agrees with the rules of the double for random schedules', () => {
         doubleAccepts('Rate', rateText),
       ]);
     }),
-    { numRuns: 2_000 },
+    { numRuns: countCases(2_000) },
   );
 });

@@ -12,6 +12,7 @@ import {
   takeLease,
   watchLease,
 } from '../../lib/quota/lease.ts';
+import { countCases } from '../support/cases.ts';
 import { createMemoryStore, type MemoryStoreOptions } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createClock } from '../support/virtual-clock.ts';
@@ -193,8 +194,9 @@ for (const [name, options] of kinds) {
       await clock.run(takeNow());
     });
 
-    test('is held by one of four processes at a time, for 200 seeds', async () => {
-      for (let seed = 1; seed <= 200; seed += 1) {
+    const seeds = countCases(200);
+    test(`is held by one of four processes at a time, for ${seeds} seeds`, async () => {
+      for (let seed = 1; seed <= seeds; seed += 1) {
         const random = createRandom(seed);
         const { clock, take } = createHosts({
           ...options,

@@ -8,7 +8,8 @@ import { formatTime, nameMs } from '../../lib/reports/report-times.ts';
 import { createSixtyDays, type SixtyDays, type TrueNode } from '../support/sixty-days.ts';
 import { createTestScratch } from '../support/test-scratch.ts';
 
-const lastDayMs = Date.UTC(2026, 10, 24);
+/** Made once, because a report only reads. */
+const sixtyDays = createSixtyDays(Date.UTC(2026, 10, 24));
 
 /** The report about the days from `firstDay` to `lastDay`, and the rows of its unprotected.csv. */
 async function readDays(world: SixtyDays, lastDay: number, firstDay = 1) {
@@ -80,7 +81,7 @@ function checkKinds(
 }
 
 test('a store of 60 days: which nodes were unprotected and offline on each day, and since when', async () => {
-  const world = await createSixtyDays(lastDayMs);
+  const world = await sixtyDays;
   const days = await readDays(world, 60);
   checkDays(world, days);
   const { report } = days;
@@ -124,7 +125,7 @@ function firstDayOf(world: SixtyDays, t: number, isSo: (node: TrueNode) => boole
 test.each([1, 40])(
   'a state that the first snapshot has is since that time or before: from day %i on',
   async (firstDay) => {
-    const world = await createSixtyDays(lastDayMs);
+    const world = await sixtyDays;
     const { report } = await readDays(world, 60, firstDay);
     const found = { cut: 0, exact: 0 };
     for (const node of report.nodes.shown) {

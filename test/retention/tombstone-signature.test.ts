@@ -11,6 +11,7 @@ import {
 import { isPrunable, writeTombstone } from '../../lib/retention/tombstone.ts';
 import type { SnapshotPruning } from '../../lib/runs/prune.ts';
 import { decodeSealed } from '../../lib/snapshots/manifest.ts';
+import { countCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createPruningWorld, dayMs, onlyNewest } from '../support/pruning-world.ts';
 import { createKeyPair, type KeyPair } from '../support/signing-keys.ts';
@@ -149,8 +150,10 @@ describe.each<[string, KeyPair | null]>([
   });
 });
 
-test('no tombstone that prune wrote is void later, while the rules stay: 10 seeds', async () => {
-  for (let seed = 1; seed <= 10; seed += 1) {
+const seeds = countCases(10);
+
+test(`no tombstone that prune wrote is void later, while the rules stay: ${seeds} seeds`, async () => {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const random = createRandom(seed);
     const pick = (choices: readonly number[]) =>
       choices[Math.floor(random() * choices.length)] ?? 0;

@@ -15,6 +15,8 @@ import { createTestExporter } from '../support/test-exporter.ts';
 
 const noAnswer = () => new StoreError('STORE_FAILED', 'no answer', 'wait');
 const nodes = (count: number) => Array.from({ length: count }, (_, index) => `host-${index}`);
+/** A list that needs this many requests. Small pages, because only their number matters. */
+const ofRequests = (count: number) => ({ ids: nodes(count * 9 + 1), limit: 10 });
 
 async function tickFor(world: ReturnType<typeof createTestExporter>, minutes: number) {
   const reported: string[] = [];
@@ -39,7 +41,7 @@ test.each([
   '%s: reports it once after half an hour, and again only after another page',
   async (_what, fault) => {
     const world = createTestExporter({
-      ids: nodes(60_000),
+      ...ofRequests(300),
       quota: { requests: 1, windowSeconds: 60 },
     });
     let works = true;
@@ -64,7 +66,7 @@ test.each([
 
 test('reports each of two stalled targets by name after half an hour', async () => {
   const world = createTestExporter({
-    ids: nodes(60_000),
+    ...ofRequests(300),
     quota: { requests: 2, windowSeconds: 60 },
   });
   const targets = ['one_nodes', 'two_nodes'].map((table) => world.createTarget({ table }));
@@ -116,20 +118,22 @@ test.each([
   ['that is refused, under the same key', () => new AuthError('NOT_PERMITTED', '403', 'x'), 'a'],
   ['that does not answer', () => new TransientError('TIMEOUT', 'no answer', 'wait'), 'b'],
 ])('a target %s keeps no other from being exported', async (_what, fault, user) => {
-  const world = createTestExporter({ ids: nodes(300) });
+  const scheduleMs = 6 * 60 * 60_000;
+  const world = createTestExporter({ ids: nodes(300), scheduleMs });
   const bad = failing(world, 'bad', fault, 'a'.padEnd(12, '0'));
   const good = failing(world, 'good', () => null, user.padEnd(12, '0'));
-  const days = Math.max(1, 3 / caseStep);
+  // The clock starts with a slot.
+  const slots = Math.ceil(12 / caseStep);
   let sealed = 0;
-  for (let minute = 0; minute < days * 24 * 60; minute += 1) {
+  for (let minute = 0; minute < slots * 6 * 60; minute += 1) {
     sealed += (await world.tick({ targets: [bad, good] })).snapshots.length;
     world.clock.advance(60_000);
   }
-  expect(sealed).toBe(1 + days);
+  expect(sealed).toBe(slots);
 });
 
 test('does not report a run that stores one page per invocation before each fault', async () => {
-  const world = createTestExporter({ ids: nodes(6_000) });
+  const world = createTestExporter(ofRequests(30));
   let answered = false;
   const target = failing(world, 'slow', () => {
     if (answered) return new TransientError('UNAVAILABLE', '503', 'wait');
@@ -148,7 +152,7 @@ test('does not report a run that stores one page per invocation before each faul
 });
 
 test('does not report a target that waited 40 minutes for another with the same quota', async () => {
-  const world = createTestExporter({ ids: nodes(40_000) });
+  const world = createTestExporter(ofRequests(200));
   const targets = [world.createTarget(), world.createTarget({ table: 'other_nodes' })];
   await tickFor(world, 3);
   const [, other] = targets;
@@ -161,7 +165,7 @@ test('does not report a target that waited 40 minutes for another with the same 
 });
 
 test('reports no stall while two accounts take turns for hours, and opens no run before its turn', async () => {
-  const world = createTestExporter({ ids: nodes(40_000) });
+  const world = createTestExporter(ofRequests(200));
   const targets = ['one', 'two'].map((name) => failing(world, name, () => null));
   const sealed: string[] = [];
   for (let minute = 0; minute < 100; minute += 1) {
@@ -177,7 +181,7 @@ test('reports no stall while two accounts take turns for hours, and opens no run
 });
 
 test('does not report a target after one failed tick and a long turn of another target', async () => {
-  const world = createTestExporter({ ids: nodes(40_000) });
+  const world = createTestExporter(ofRequests(200));
   let down = true;
   const fault = () => (down ? new TransientError('UNAVAILABLE', '503', 'wait') : null);
   const targets = ['one', 'two'].map((name) => failing(world, name, fault));
@@ -202,7 +206,7 @@ test('a timer slower than the stall limit tries again before it reports', async 
 });
 
 test('ends the invocation that detects a stall, so that a later kill cannot hide it', async () => {
-  const world = createTestExporter({ ids: nodes(30_000) });
+  const world = createTestExporter(ofRequests(150));
   const bad = failing(world, 'bad', () => new TransientError('UNAVAILABLE', '503', 'wait'));
   const killed = failing(world, 'killed', () => {
     throw new Error('killed');
@@ -224,7 +228,7 @@ test('ends the invocation that detects a stall, so that a later kill cannot hide
 test('reports an abandoned run once, although the store fails at that moment', async () => {
   let down = false;
   const world = createTestExporter({
-    ids: nodes(12_000),
+    ...ofRequests(60),
     store: {
       onCall({ op, key, phase }) {
         if (down && phase === 'before' && op === 'list' && key.startsWith('_manifests')) {

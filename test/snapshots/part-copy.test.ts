@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { openPartCopy } from '../../lib/snapshots/part-copy.ts';
+import { countCases } from '../support/cases.ts';
 import { createRandom } from '../support/moving-list.ts';
 import { createTestScratch } from '../support/test-scratch.ts';
 
@@ -9,8 +10,9 @@ describe.each([
   ['in memory', 2 ** 20],
   ['in a file', 0],
 ])('%s', (_place, memoryBytesMax) => {
-  test('has the bytes of the part and no more, in any pieces: 20 seeds', async () => {
-    for (let seed = 1; seed <= 20; seed += 1) {
+  const seeds = countCases(20);
+  test(`has the bytes of the part and no more, in any pieces: ${seeds} seeds`, async () => {
+    for (let seed = 1; seed <= seeds; seed += 1) {
       const random = createRandom(seed);
       const below = (max: number) => Math.floor(random() * max);
       const bytes = Uint8Array.from({ length: below(700_000) + 1 }, () => below(256));
