@@ -227,6 +227,9 @@ ${items.map(({ newest }) => `    sha256sum ${newest.manifestKey}\n    ${newest.m
   it. A later signature only shows that nothing before it was changed after it was made.
 - When a manifest was signed, and how the holder of the private key used the key.
 - That what the service answered was true.
+- The exact time of a state. Times such as protect_status_since are names of snapshots. A timer
+  names a snapshot by the start of its schedule slot, and its rows were read later: "Read" in
+  section 1 says when. The state can have begun at any time up to the end of the reading.
 - That a complete snapshot has every node. The list was read page by page. If meanwhile nodes
   moved within the list, or it had a node twice, a node can be missing, and no page shows it.
 `;

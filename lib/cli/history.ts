@@ -6,6 +6,7 @@ import { configFault } from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
 import type { Column, Row, Store } from '../core/ports.ts';
 import { findProtection } from '../snapshots/protection.ts';
+import { describeReading, isReadAfter } from '../snapshots/reading-time.ts';
 import {
   type Period,
   readTimeline,
@@ -50,7 +51,7 @@ export const historyCommand: CommandDefinition<HistoryOptions> = {
     'cgs-export history --since 2026-11-01 --until 2026-11-24 --format csv > history.csv',
     "cgs-export history --json | jq '.targets[].gaps[]'",
   ],
-  note: 'A time is a date (in --since its first second, in --until its last one, in UTC), a time in UTC\n(2026-11-24T00:00:00Z) or with its offset (2026-11-24T08:00:00+08:00), or an age such as 30d. Both\nbounds are inclusive. CSV and NDJSON have one row for each snapshot and one for each gap.\n`unprotected`: protect_status is not `opened`, or not known. `offline`: agent_status is `offline`.\nTables of another dataset than container_nodes have no such counts. A manifest that cannot be read\nis an error, exit code 5; the others are listed.',
+  note: 'A time is a date (in --since its first second, in --until its last one, in UTC), a time in UTC\n(2026-11-24T00:00:00Z) or with its offset (2026-11-24T08:00:00+08:00), or an age such as 30d. Both\nbounds are inclusive. CSV and NDJSON have one row for each snapshot and one for each gap. `read from\n… to …`: the rows were read a minute or more after the time in the name, which is the start of the\nslot of a timer. `unprotected`: protect_status is not `opened`, or not known. `offline`:\nagent_status is `offline`. Tables of another dataset than container_nodes have no such counts. A\nmanifest that cannot be read is an error, exit code 5; the others are listed.',
   run: runHistory,
 };
 
@@ -118,8 +119,8 @@ function toJson({ account, table, region, projectId }: StoredTarget, timeline: T
   return {
     ...{ account, table, region, projectId },
     snapshots: timeline.snapshots.map(({ manifest, pruned }) => {
-      const { snapshot, verdict, rows, values } = manifest;
-      return { snapshot, verdict, rows, values, pruned };
+      const { snapshot, startedAt, sealedAt, verdict, rows, values } = manifest;
+      return { snapshot, startedAt, sealedAt, verdict, rows, values, pruned };
     }),
     gaps: timeline.gaps.map(({ from, to, slots }) => {
       return { from: toIso(from), to: toIso(to), slots };
@@ -147,6 +148,8 @@ const columns: readonly Column[] = [
   { name: 'missed_from', type: 'timestamp' },
   { name: 'missed_to', type: 'timestamp' },
   { name: 'missed_slots', type: 'int32' },
+  { name: 'started_at', type: 'timestamp' },
+  { name: 'sealed_at', type: 'timestamp' },
 ];
 
 /** A row of `columns`: of a snapshot, or of a gap. */
@@ -155,16 +158,17 @@ function toRow({ account, table, region, projectId }: StoredTarget, entry: Entry
   if (entry.gap) {
     const { from, to, slots } = entry.gap;
     const none = Array.from({ length: 8 }, () => null);
-    return [...place, ...none, snapshotTimeMs(from), snapshotTimeMs(to), slots];
+    return [...place, ...none, snapshotTimeMs(from), snapshotTimeMs(to), slots, null, null];
   }
   const { manifest, pruned } = entry.snapshot;
-  const { snapshot, verdict, rows, values } = manifest;
+  const { snapshot, startedAt, sealedAt, verdict, rows, values } = manifest;
   const counts = findProtection(entry.snapshot.manifest);
   return [
     ...place,
     ...[snapshot, snapshotTimeMs(snapshot), verdict, rows],
     ...[counts?.unprotected ?? null, counts?.offline ?? null],
     ...[pruned, JSON.stringify(values), null, null, null],
+    ...[Date.parse(startedAt), Date.parse(sealedAt)],
   ];
 }
 
@@ -214,7 +218,7 @@ function describeEntry({ snapshot: one, gap }: Entry, nowMs: number) {
     verdict: one.pruned ? `${verdict}, pruned` : verdict,
     rows: formatCount(rows),
     counts: counts ? [formatCount(counts.unprotected), formatCount(counts.offline)] : ['', ''],
-    values: describeValues(values),
+    values: `${isReadAfter(one.manifest) ? `read ${describeReading(one.manifest)}; ` : ''}${describeValues(values)}`,
   };
 }
 

@@ -6,6 +6,7 @@ import { containerNodes } from '../datasets/container-nodes.ts';
 import type { HostKinds } from '../snapshots/host-kinds.ts';
 import type { Manifest } from '../snapshots/manifest.ts';
 import { isOffline, isUnprotected, type ProtectionCounts } from '../snapshots/protection.ts';
+import { describeReading, isReadAfter } from '../snapshots/reading-time.ts';
 import { describeTarget, fitLines, formatAge, formatCount, formatPlural } from './format.ts';
 import { openRowOutput, type RowFormat, type RowOutput } from './row-output.ts';
 import type { StoredTarget } from './stored-targets.ts';
@@ -77,10 +78,12 @@ function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutpu
 
   return {
     start: '',
-    describeSnapshot(target, { snapshot, rows }, ageMs) {
+    describeSnapshot(target, manifest, ageMs) {
+      const { snapshot, rows } = manifest;
       const age = `${formatAge(ageMs)} old`;
       const text = `${describeTarget(target)}: ${snapshot}, ${age}, ${formatPlural(rows, 'node')}`;
-      return `${fitLines(text, width)}\n`;
+      const read = isReadAfter(manifest) ? `, read ${describeReading(manifest)}` : '';
+      return `${fitLines(`${text}${read}`, width)}\n`;
     },
     formatRows(rows, firstMs = -Infinity) {
       if (rows.length === 0) return '';

@@ -10,6 +10,7 @@ import { parquetDecoder } from '../formats/parquet-rows.ts';
 import type { Fault } from '../snapshots/catalog.ts';
 import { addHost, noHosts, sumKinds } from '../snapshots/host-kinds.ts';
 import { openCellOrder, openPartRows } from '../snapshots/part-rows.ts';
+import { describeReading, isReadAfter } from '../snapshots/reading-time.ts';
 import { readTimeline, type Timeline } from '../snapshots/timeline.ts';
 import type { CommandDefinition, Outcome } from './command.ts';
 import { worstOf } from './exit-code.ts';
@@ -164,7 +165,10 @@ async function chooseSnapshots(
     throw configFault('nodes', `there is nothing to list: ${reasons.join('; ')}`, hint);
   }
   for (const reason of reasons) log('warn', `left out: ${reason}`);
-  for (const one of chosen) warnOfNewer(one, log);
+  for (const one of chosen) {
+    warnOfNewer(one, log);
+    if (asked !== null) warnOfLater(one, endMs, log);
+  }
   return { chosen, faults: [...faults, ...chosen.flatMap(({ newer }) => newer.faults)] };
 }
 
@@ -184,6 +188,19 @@ function warnOfNewer({ target, used, newer }: Chosen, log: Session['log']): void
     `${describeTarget(target)}: the rows are those of ${snapshot}: ${reasons.join(', ')}`,
     {
       hint: '`cgs-export history` lists all snapshots and gaps, and `cgs-export status` says what is wrong now.',
+    },
+  );
+}
+
+/** The rows are newer than one would think. */
+function warnOfLater({ target, used }: Chosen, endMs: number, log: Session['log']): void {
+  const { manifest } = used.sealed;
+  if (!isReadAfter(manifest, endMs)) return;
+  log(
+    'warn',
+    `${describeTarget(target)}: the rows of ${manifest.snapshot} were read ${describeReading(manifest)}, after the time asked for, so they can show later states`,
+    {
+      hint: 'A timer names a snapshot by the start of its slot. Ask for an earlier time to get the snapshot before; `cgs-export history` says which were read late.',
     },
   );
 }
@@ -284,9 +301,9 @@ function addUp(counts: readonly ShownCounts[]): ShownCounts {
 /** `counts`: of the nodes that are shown. */
 function toJson({ target, used, ageMs, newer }: Chosen, counts: ShownCounts): object {
   const { account, table, region, projectId } = target;
-  const { snapshot, rows } = used.sealed.manifest;
+  const { snapshot, startedAt, sealedAt, rows } = used.sealed.manifest;
   return {
-    ...{ account, table, region, projectId, snapshot },
+    ...{ account, table, region, projectId, snapshot, startedAt, sealedAt },
     ageSeconds: Math.floor(ageMs / 1_000),
     rows,
     ...counts,

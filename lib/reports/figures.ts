@@ -95,6 +95,9 @@ export interface TargetFigures extends TargetName {
 
 export interface SnapshotFigures {
   snapshot: string;
+  /** When its rows were read. A timer's snapshot has the name of its slot, and can be read later. */
+  startedAt: string;
+  sealedAt: string;
   verdict: 'complete' | 'drifted';
   rows: number;
   manifest: string;

@@ -30,7 +30,7 @@ import {
   snapshotColumns,
   toIntervalRow,
 } from './report-tables.ts';
-import { dayMs } from './report-times.ts';
+import { dayMs, formatTime } from './report-times.ts';
 import { type WalkListener, walkTarget } from './target-walk.ts';
 import type { WalkPorts } from './walk-parts.ts';
 
@@ -196,6 +196,18 @@ function describeSnapshot({
   manifestSha256,
 }: TimelineSnapshot): SnapshotFigures {
   const { snapshot, verdict, rows, signing } = manifest;
+  const [startedAt, sealedAt] = [manifest.startedAt, manifest.sealedAt].map((time) =>
+    formatTime(Date.parse(time)),
+  ) as [string, string];
   const keyId = signing?.keyId ?? null;
-  return { snapshot, verdict, rows, manifest: manifestKey, manifestSha256, keyId };
+  return {
+    snapshot,
+    startedAt,
+    sealedAt,
+    verdict,
+    rows,
+    manifest: manifestKey,
+    manifestSha256,
+    keyId,
+  };
 }

@@ -3,7 +3,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { manifestKey, snapshotName, tombstoneKey } from '../../lib/core/object-keys.ts';
+import {
+  manifestKey,
+  snapshotName,
+  snapshotTimeMs,
+  tombstoneKey,
+} from '../../lib/core/object-keys.ts';
 import { openDuck } from '../formats/readers.ts';
 import { projects, seedPeople, targetOf } from '../support/people-history.ts';
 import { listHistory } from '../support/sealed-history.ts';
@@ -37,7 +42,9 @@ test('--json lists snapshots and gaps of each target', async () => {
   };
   expect([status, errors]).toEqual(['ok', []]);
   const snapshot = (name: string, verdict: string, rows: number, pruned = false) => {
-    return { snapshot: name, verdict, rows, values: expect.any(Object), pruned };
+    const startedAt = new Date(snapshotTimeMs(name) ?? 0).toISOString();
+    const read = { startedAt, sealedAt: expect.any(String) };
+    return { snapshot: name, ...read, verdict, rows, values: expect.any(Object), pruned };
   };
   expect(targets).toEqual([
     {

@@ -344,3 +344,26 @@ test('ends quietly when the reader closes the pipe', async () => {
   expect(await runProgram(args, runtime)).toBe(0);
   expect(runtime.err()).not.toContain('error');
 });
+
+test('rows that were read late in their slot: nodes and history say when, and --at before that warns', async () => {
+  const timeMs = Date.UTC(2026, 10, 20);
+  const startedAtMs = timeMs + 9.5 * 3_600_000;
+  const { store } = await seedStore([{ timeMs, startedAtMs, nodes: { h1: {} } }], dayMs);
+  const cwd = createFolder();
+  copyToFolder(store, join(cwd, 'lake'));
+  const ask = async (...args: string[]) => {
+    const { code, runtime } = await call([...args, '--store', 'file:./lake'], { cwd });
+    expect(code).toBe(0);
+    return runtime;
+  };
+  const early = await ask('nodes', '--at', '2026-11-20T08:00:00Z');
+  expect(early.out()).toMatch(/read from 2026-11-20T09:30:00Z to \d/);
+  expect(early.err()).toContain('after the time asked for, so they can show later states');
+  for (const late of [['--at', '2026-11-20'], []]) {
+    expect((await ask('nodes', ...late)).err()).not.toContain('after the time asked for');
+  }
+  expect((await ask('history')).out()).toContain('read from 2026-11-20T09:30:00Z to ');
+  const startedAt = new Date(startedAtMs).toISOString();
+  const shown = (await ask('nodes', '--json')).json();
+  expect(shown).toMatchObject({ targets: [{ startedAt, sealedAt: expect.any(String) }] });
+});

@@ -20,6 +20,7 @@ function makeTarget(index: number, days: number, missed: number): TargetFigures 
   const snapshot = {
     ...{ snapshot: '20261124T060000Z', verdict: 'complete' as const, rows: 100_000 },
     manifest: `_manifests/container_nodes/rgn=cn-south-4/prj=${'a'.repeat(28)}${index}/20261124T060000Z.json`,
+    ...{ startedAt: '2026-11-24T06:00:00Z', sealedAt: '2026-11-24T06:00:00Z' },
     ...{ manifestSha256: 'f'.repeat(64), keyId: '0123456789abcdef' },
   };
   const counts = { nodes: 100_000, unprotected: 50_000, offline: 10_000 };

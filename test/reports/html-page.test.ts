@@ -330,6 +330,13 @@ test('days before the first snapshot are one line of each table, and stay in the
   expect(visibleText(renderPage(usual, 'en'))).not.toContain('has no snapshot before');
 });
 
+test.each([
+  ['en', 'read 2026-11-25 18:00 to 2026-11-25 18:00'],
+  ['zh', '读取于2026-11-25 18:00至2026-11-25 18:00'],
+] as const)('%s: says when the newest snapshots were read', (lang, words) => {
+  expect(visibleText(renderPage(usual, lang))).toContain(words);
+});
+
 test('the charts have the same figures in a table', () => {
   const page = renderPage(usual, 'en');
   expect(page.match(/<svg /g)).toHaveLength(4);

@@ -11,6 +11,7 @@ import type {
   TotalOfDay,
 } from '../../lib/reports/figures.ts';
 import { changesShownMax, nodesShownMax } from '../../lib/reports/figures.ts';
+import { timeOfName } from '../../lib/reports/report-times.ts';
 import type { ProtectionCounts } from '../../lib/snapshots/protection.ts';
 
 export interface SeededOptions {
@@ -184,6 +185,8 @@ function makeTarget({ account, region, dates, random, options }: TargetSeed): Ta
   const key = `_manifests/container_nodes/rgn=${region}/prj=${projectId}/${newest}.json`;
   const snapshot = {
     snapshot: newest,
+    startedAt: timeOfName(newest),
+    sealedAt: timeOfName(newest),
     verdict: 'complete' as const,
     rows: nodes,
     manifest: key,

@@ -14,7 +14,10 @@ export type SeededNode = Record<string, unknown>;
 
 export interface SeededSnapshot {
   target?: TargetKey;
+  /** Of its name. */
   timeMs: number;
+  /** When its rows were read. Default: `timeMs`. */
+  startedAtMs?: number;
   /** By host_id. */
   nodes: Record<string, SeededNode>;
   /** Default: complete. */
@@ -27,12 +30,20 @@ export async function seedStore(snapshots: readonly SeededSnapshot[], scheduleMs
   const clock = createClock();
   const store = createMemoryStore({ nowMs: () => Date.now() });
   const sealed: Sealed[] = [];
-  for (const { target = someTarget, timeMs, nodes, verdict = 'complete', scope } of snapshots) {
+  for (const {
+    target = someTarget,
+    timeMs,
+    nodes,
+    verdict = 'complete',
+    scope,
+    ...one
+  } of snapshots) {
+    const startedAtMs = one.startedAtMs ?? timeMs;
     const records = Object.entries(nodes).map(([hostId, more]) => nodeText(hostId, more));
     const run = await storeRun(store, {
-      ...{ target, verdict, snapshot: snapshotName(timeMs), startedAtMs: timeMs },
+      ...{ target, verdict, snapshot: snapshotName(timeMs), startedAtMs },
       ...(scope && { scope }),
-      pages: [{ records, fetchedAtMs: timeMs + 1_000 }],
+      pages: [{ records, fetchedAtMs: startedAtMs + 1_000 }],
     });
     sealed.push(await clock.run(sealStored(createSealPorts(store, clock, { scheduleMs }), run)));
   }

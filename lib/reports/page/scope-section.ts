@@ -115,7 +115,7 @@ function formatSnapshot(target: TargetFigures, words: Words): Html[] {
       ? html` <small>${words.say('newestComplete', newestComplete.snapshot)}</small>`
       : null;
   return [
-    html`<span class="t">${newest.snapshot}</span>${older}${sayKnownFrom(target, words)}`,
+    html`<span class="t">${newest.snapshot}</span> <small>${words.say('readFromTo', formatTime(newest.startedAt), formatTime(newest.sealedAt))}</small>${older}${sayKnownFrom(target, words)}`,
     words.say(newest.verdict === 'complete' ? 'verdictComplete' : 'verdictDrifted'),
     html`${formatNumber(newest.rows)}`,
     html`${code(newest.manifest)} <small>${hash(newest.manifestSha256)}</small> <small>${signed}</small>`,

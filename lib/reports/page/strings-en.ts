@@ -69,6 +69,7 @@ export const english = {
   manifest: 'Manifest and its SHA-256',
   signedBy: 'Signed by {0}',
   notSigned: 'Not signed',
+  readFromTo: 'read {0} to {1}',
   knownFrom: 'Single nodes known from {0}',
   knownNever: 'Single nodes not known',
   noSnapshot: 'No snapshot in the period',
@@ -276,7 +277,7 @@ export const english = {
 
   limits: 'Limits',
   limitInstant:
-    'A snapshot does not show one moment: its rows were read one page after the other, between its start and its seal.',
+    'A snapshot does not show one moment: its rows were read one page after the other, between its start and its seal. A timer names a snapshot by the start of its schedule slot. If the timer was late, or other targets came first, the rows were read later: snapshots.csv has the times.',
   limitComplete:
     '“Complete” means that no page that was read shows a missed node: if nodes moved within the list while it was read, or the list had a node twice, a complete snapshot can still miss a node, and no page shows it.',
   limitBetween:
@@ -286,7 +287,7 @@ export const english = {
   limitDay:
     'A day is a day in UTC. A day that is faulty, drifted or missing is not proven. Where it has no complete snapshot, the totals count an earlier one.',
   limitSince:
-    '“Since” is the time of the first snapshot that shows it. The real time is between this snapshot and the one before. If there is none before, it is “on or before” that time. The CSV files do not have this mark: an interval in unprotected.csv that begins with the first snapshot of the period can have begun earlier.',
+    '“Since” is the time in the name of the first snapshot that shows it. The change was after the reading of the snapshot before began, and before this snapshot was sealed. If there is none before, “on or before” means that it can have been at any earlier time. The CSV files do not have this mark: an interval in unprotected.csv that begins with the first snapshot of the period can have begun earlier.',
   limitPruned: 'Of a pruned day, counts and changes are kept. Its rows can no longer be checked.',
   limitRewrite:
     'Without a public key or a pin from outside the store, it cannot be excluded that the whole store was rewritten.',
