@@ -4,7 +4,13 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { requireOutsideStore } from '../app/outside-store.ts';
 import { exitCodes } from '../core/error-policy.ts';
-import { CorruptError, configFault, PrunedError, UnusableObjectError } from '../core/errors.ts';
+import {
+  CorruptError,
+  configFault,
+  NewerVersionError,
+  PrunedError,
+  UnusableObjectError,
+} from '../core/errors.ts';
 import { snapshotTimeMs } from '../core/object-keys.ts';
 import type { ScratchFile, Store } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
@@ -135,7 +141,11 @@ async function notAName(given: string | undefined, options: ReaderOptions, sessi
 
 function withHint(cause: CorruptError): CorruptError {
   const { key, message } = cause;
-  const hint = 'No zip was written. Run `cgs-export verify`: it lists all faults of the store.';
+  const todo =
+    cause instanceof NewerVersionError
+      ? cause.hint
+      : 'Run `cgs-export verify`: it lists all faults of the store.';
+  const hint = `No zip was written. ${todo}`;
   return new CorruptError(key, message.slice(key.length + 2), hint, { cause });
 }
 

@@ -14,7 +14,7 @@ export const exitCodeHelp: Readonly<Record<ExitCode, string>> = {
   2: 'wrong usage or configuration',
   3: 'access failed: key, permission, certificate, host name or proxy must be corrected',
   4: 'stopped before it was complete; run the same command again to continue',
-  5: 'integrity check failed: a stored object is missing or was altered',
+  5: 'integrity check failed: a stored object is missing, was altered, or is of a newer version',
   6: 'exported, but the list moved or has fewer nodes than it states: completeness cannot be proven',
   7: '`status --check` found a target that needs attention',
 };

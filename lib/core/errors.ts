@@ -121,6 +121,12 @@ export class CorruptError extends ExportError {
 /** Working state that another version of cgs-export wrote. Nothing is damaged. */
 export class OtherVersionError extends CorruptError {}
 
+/**
+ * An object that names a greater version than this program reads: a newer program wrote it, or another program altered it. Nothing
+ * of it is proven, so it is CORRUPT all the same.
+ */
+export class NewerVersionError extends OtherVersionError {}
+
 /** Working state that was stored with another signing key, as after a change of the key. Nothing is damaged. */
 export class OtherKeyError extends OtherVersionError {}
 

@@ -4,6 +4,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { CorruptError, OtherKeyError, OtherVersionError, UnusableObjectError } from './errors.ts';
 import { parseBounded } from './exact-json.ts';
 import type { Store } from './ports.ts';
+import { refuseNewer } from './stored-version.ts';
 
 /** Bare lower-case hex. */
 export function sha256(bytes: Uint8Array | string): string {
@@ -70,7 +71,10 @@ function macOf(by: StateKey, key: string, text: Uint8Array): string {
 const otherKeyHint =
   'Nothing is damaged: sealed snapshots are not affected. The export starts this state again.';
 
-/** Throws CorruptError with `key` for bytes that encodeState did not write, OtherVersionError for another version. */
+/**
+ * Throws CorruptError with `key` for bytes that encodeState did not write, OtherVersionError for another version (NewerVersionError
+ * for a greater one).
+ */
 export function decodeState<T>(kind: string, version: number, key: string, bytes: Uint8Array): T {
   const hashed = bytes.subarray(hashedFrom);
   const start = Buffer.from(bytes.subarray(0, hashedFrom)).toString('latin1');
@@ -82,6 +86,7 @@ export function decodeState<T>(kind: string, version: number, key: string, bytes
   }
   const found = parseHashed(key, hashed);
   if (found.kind !== kind) throw corruptState(key, `is not a ${kind} but a ${found.kind}`);
+  refuseNewer(key, { member: 'version', found: found.version, read: version, hint: newerHint });
   if (found.version !== version) {
     throw new OtherVersionError(
       key,
@@ -91,6 +96,9 @@ export function decodeState<T>(kind: string, version: number, key: string, bytes
   }
   return found.value as T;
 }
+
+const newerHint =
+  'Update cgs-export. It is working state: sealed snapshots are not affected. An export of this version keeps its bytes under another name in _runs/ and starts this state again.';
 
 /** The hash is right, but another program can calculate it too. */
 function parseHashed(key: string, hashed: Uint8Array): Record<string, unknown> {

@@ -4,6 +4,7 @@
 import {
   type CorruptError,
   EvidenceError,
+  NewerVersionError,
   OtherVersionError,
   UnusableObjectError,
 } from '../core/errors.ts';
@@ -30,14 +31,20 @@ export function describeSetAside(
   fields: Record<string, unknown> = {},
 ): EvidenceError {
   const { key, message } = toFault(error);
-  const cause =
-    error instanceof OtherVersionError
-      ? 'Nothing is damaged: another version of cgs-export wrote it.'
-      : 'Find out what changed it: a full or failing disk, or another program.';
+  const cause = describeCause(error);
   const isKept = !(error.cause instanceof UnusableObjectError);
   const kept = isKept ? `Its bytes are kept as ${asideKey}.` : 'Its bytes were not kept.';
   const hint = `It is working state: no sealed snapshot is affected. ${kept} ${cause}`;
   const reported = new EvidenceError(key, `${message}. It was set aside and started again`, hint);
   log('error', reported.message, { code: reported.code, hint, ...fields });
   return reported;
+}
+
+function describeCause(error: CorruptError): string {
+  if (error instanceof NewerVersionError) {
+    return 'Update cgs-export, so that all exporters of this store have the same version.';
+  }
+  return error instanceof OtherVersionError
+    ? 'Nothing is damaged: another version of cgs-export wrote it.'
+    : 'Find out what changed it: a full or failing disk, or another program.';
 }

@@ -20,6 +20,7 @@ import {
   encodeManifest,
   encodePointer,
   type Manifest,
+  manifestVersion,
   type Part,
   type Pointer,
   type Previous,
@@ -404,7 +405,7 @@ function makeManifest(
   const { table, schemaVersion, snapshot, run, scope, startedAtMs, verdict } = checkpoint;
   const { pages, requests, retries, throttled, realigned, ...evidence } = checkpoint.evidence;
   return {
-    manifestVersion: 1,
+    manifestVersion,
     dataset: dataset.name,
     table,
     schemaVersion,

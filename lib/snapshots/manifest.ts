@@ -11,6 +11,8 @@ import {
   targetId,
 } from '../core/object-keys.ts';
 import { sha256 } from '../core/state.ts';
+import { refuseNewer } from '../core/stored-version.ts';
+import { asRecord } from '../core/value-shape.ts';
 import { count, evidenceShape, scopeShape } from '../reading/checkpoint.ts';
 
 const counts = v.record(v.string(), count);
@@ -33,8 +35,10 @@ const partShape = v.object({
   bytes: count,
   sha256: hash,
 });
+/** New members do not increase it. */
+export const manifestVersion = 1;
 const manifestShape = v.object({
-  manifestVersion: v.literal(1),
+  manifestVersion: v.literal(manifestVersion),
   dataset: v.string(),
   table: v.string(),
   schemaVersion: count,
@@ -129,11 +133,15 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 }
 
 export function decodeManifest(key: string, bytes: Uint8Array): Manifest {
-  const kind = { shape: manifestShape, name: 'manifest', hint: restoreHint };
+  const version = { member: 'manifestVersion', read: manifestVersion, hint: newerHint };
+  const kind = { shape: manifestShape, name: 'manifest', hint: restoreHint, version };
   return decode(kind, key, bytes);
 }
 
-/** Throws CorruptError if the bytes are not a manifest, or are the manifest of another key. */
+/**
+ * Throws CorruptError if the bytes are not a manifest, or are the manifest of another key; NewerVersionError if they name a greater
+ * `manifestVersion`.
+ */
 export function decodeSealed(key: string, bytes: Uint8Array): Sealed {
   const manifest = decodeManifest(key, bytes);
   const target = targetOf(manifest);
@@ -167,7 +175,7 @@ export function encodePointer(pointer: Pointer): Uint8Array {
 /** Throws CorruptError if the bytes are not a pointer to a manifest of this target. */
 export function decodePointer(target: TargetKey, key: string, bytes: Uint8Array): Pointer {
   const hint = pointerHint(key);
-  const kind = { shape: pointerShape, name: 'pointer to a manifest', hint };
+  const kind = { shape: pointerShape, name: 'pointer to a manifest', hint, version: null };
   const pointer = decode(kind, key, bytes);
   if (pointer.manifest === manifestKey(target, pointer.snapshot)) return pointer;
   const message = `names no manifest of ${targetId(target)}: it was moved, copied or altered`;
@@ -192,6 +200,9 @@ export function decodePointerOrNull(
 export const verifyAdvice = ' `cgs-export verify` lists all affected objects.';
 /** For a manifest or a part that differs from the bytes that were written. */
 export const restoreHint = `Nothing was overwritten. Restore the object from an earlier version in the bucket or from a backup.${verifyAdvice}`;
+/** For what a greater version keeps this program from checking. Another program can write that version too. */
+export const newerHint =
+  'Update cgs-export: this version can neither check it nor continue its chain. Only if no newer version has written to this store, the manifest was altered: then restore it from an earlier version in the bucket or from a backup.';
 /** For a manifest under a key that is not its own. */
 const misplacedHint = `cgs-export ignores it. Find out which program wrote it, then delete it.${verifyAdvice}`;
 /** For a pointer that cannot be read, is missing or names the wrong manifest. */
@@ -203,9 +214,17 @@ const headHint =
 const latestHint =
   'No snapshot is affected: _latest only names the newest complete one for readers. The next complete snapshot writes it again; to repair it now, run `cgs-export export`. Then run `cgs-export verify`.';
 
+interface Kind<S> {
+  shape: S;
+  name: string;
+  hint: string;
+  /** The member that names the version of the shape; null: it has none. */
+  version: { member: string; read: number; hint: string } | null;
+}
+
 /** Throws CorruptError that names `key`. Unknown members, which a later version may add, are ignored. */
 function decode<S extends v.GenericSchema>(
-  { shape, name, hint }: { shape: S; name: string; hint: string },
+  { shape, name, hint, version }: Kind<S>,
   key: string,
   bytes: Uint8Array,
 ): v.InferOutput<S> {
@@ -220,6 +239,8 @@ function decode<S extends v.GenericSchema>(
       cause,
     });
   }
+  // First: a later version may have another shape.
+  if (version) refuseNewer(key, { ...version, found: asRecord(parsed)[version.member] });
   const result = v.safeParse(shape, parsed);
   if (result.success) return result.output;
   const [issue] = result.issues;

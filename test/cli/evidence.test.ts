@@ -97,6 +97,21 @@ test('a manifest that is gone, but that _head names, is an integrity fault', asy
   });
 });
 
+test('a manifest of a newer version is never packed, nor is an older snapshot below it', async () => {
+  const cwd = createStore();
+  const p1 = { table: 'container_nodes', region: 'cn-south-4', projectId: 'p1' };
+  const path = join(cwd, 'lake', manifestKey(p1, newest));
+  const text = readFileSync(path, 'utf8').replace('"manifestVersion":1', '"manifestVersion":2');
+  writeFileSync(path, text);
+  for (const snapshot of [newest, '20261123T060000Z']) {
+    expect(await errorOf(cwd, snapshot, '--table', 'container_nodes')).toMatchObject({
+      exitCode: 5,
+      message: expect.stringContaining('was written by a newer version of cgs-export'),
+      hint: expect.stringMatching(/^No zip was written\. Update cgs-export/),
+    });
+  }
+});
+
 test('packs the snapshot of every target that has it, and says what was packed', async () => {
   const cwd = createStore();
   const { code, runtime } = await evidence(cwd, newest, ...unfiltered, '--json');

@@ -3,7 +3,12 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CorruptError, OtherKeyError, OtherVersionError } from '../../lib/core/errors.ts';
+import {
+  CorruptError,
+  NewerVersionError,
+  OtherKeyError,
+  OtherVersionError,
+} from '../../lib/core/errors.ts';
 import {
   decodeState,
   encodeState,
@@ -93,6 +98,16 @@ describe('decodeState', () => {
       /has version 1, but this build reads version 2/,
     );
     expect(() => decodeState('some', 2, key, bytes)).toThrow(OtherVersionError);
+  });
+
+  test('says that a newer version wrote state with a greater version, and advises no restore', () => {
+    const decode = () => decodeState('some', 2, key, encodeState('some', 3, { a: 1 }));
+    expect(decode).toThrow(
+      `${key}: was written by a newer version of cgs-export (version 3; this version reads 2)`,
+    );
+    expect(decode).toThrow(NewerVersionError);
+    const hint = expect.stringMatching(/^Update cgs-export(?!.*restore)/);
+    expect(decode).toThrow(expect.objectContaining({ hint }));
   });
 
   test.each(['null', '[]', '1', '"text"', '{}', ' '])('rejects %s', (text) => {

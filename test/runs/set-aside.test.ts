@@ -1,7 +1,12 @@
 // Tests that damaged working state is kept, for the later search for the cause. What follows from it: collect.test.ts.
 
 import { expect, test } from 'vitest';
-import { CorruptError, EvidenceError } from '../../lib/core/errors.ts';
+import {
+  CorruptError,
+  EvidenceError,
+  NewerVersionError,
+  OtherVersionError,
+} from '../../lib/core/errors.ts';
 import type { Log } from '../../lib/core/ports.ts';
 import { describeSetAside, setAside } from '../../lib/runs/set-aside.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
@@ -18,6 +23,16 @@ test('keeps the bytes under the other key, and only the newest copy', async () =
     ['_runs/a.json', 'two'],
     ['_runs/damaged.json', 'two'],
   ]);
+});
+
+test.each([
+  ['damaged', CorruptError, 'Find out what changed it'],
+  ['of another version', OtherVersionError, 'Nothing is damaged'],
+  ['of a newer version', NewerVersionError, 'Update cgs-export'],
+])('says what to do about an object that is %s', (_, Type, todo) => {
+  const { hint } = describeSetAside(new Type('_runs/a.json', 'm', 'h'), '_runs/b.json', () => {});
+  expect(hint).toContain(todo);
+  expect(hint).not.toContain('estore');
 });
 
 test('reports the object with an error that does not stop the export, and logs it', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CorruptError } from '../../lib/core/errors.ts';
+import { CorruptError, NewerVersionError } from '../../lib/core/errors.ts';
 import { manifestKey, snapshotName } from '../../lib/core/object-keys.ts';
 import {
   decodeManifest,
@@ -141,6 +141,24 @@ test('accepts members of a later version', () => {
   expect(decodeManifest(key, Buffer.from(`${JSON.stringify(later)}\n`))).toEqual(manifest);
 });
 
+test.each([
+  ['with the shape of this version', { ...manifest, manifestVersion: 2 }],
+  ['of any other shape', { manifestVersion: 3, table: 7 }],
+])('says that a newer version wrote a manifest with a greater manifestVersion, %s', (_, later) => {
+  const decode = () => decodeManifest(key, Buffer.from(`${JSON.stringify(later)}\n`));
+  const { manifestVersion } = later;
+  expect(decode).toThrow(
+    `${key}: was written by a newer version of cgs-export (manifestVersion ${manifestVersion}; this version reads 1)`,
+  );
+  expect(decode).toThrow(NewerVersionError);
+  expect(decode).toThrow(
+    expect.objectContaining({
+      code: 'CORRUPT',
+      hint: expect.stringMatching(/^Update cgs-export.*Only if no newer version has written/),
+    }),
+  );
+});
+
 describe('rejects an invalid manifest and names its key and member', () => {
   const part = {
     role: 'rows',
@@ -151,7 +169,9 @@ describe('rejects an invalid manifest and names its key and member', () => {
     sha256: 'ab'.repeat(32),
   };
   const wrong: [string, object][] = [
-    ['manifestVersion', { manifestVersion: 2 }],
+    ['manifestVersion', { manifestVersion: 0 }],
+    ['manifestVersion', { manifestVersion: '2' }],
+    ['manifestVersion', { manifestVersion: 1.5 }],
     ['snapshot', { snapshot: '20260230T000000Z' }],
     ['rows', { rows: -1 }],
     ['rows', { rows: 1.5 }],
