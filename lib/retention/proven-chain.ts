@@ -38,7 +38,8 @@ export async function findProven(
   for (const one of await mapParallel(names, readsMax, (name) => readFound(store, target, name))) {
     if (one) sealed.set(one.manifest.snapshot, one);
   }
-  const listed = listLinked({ target, sealed, found: new Map(), signatures: new Map() }, store);
+  const unknown = { found: new Map(), newer: new Set<string>(), signatures: new Map() };
+  const listed = listLinked({ target, sealed, ...unknown }, store);
   const keyIdOf = ({ manifest }: SealedSummary) => sealed.get(manifest.snapshot)?.keyId;
   const isOwn = (one: SealedSummary) => keyIdOf(one) === publicKey.keyId;
   if (!listed.some(isOwn)) return null;

@@ -13,6 +13,8 @@ export interface TargetChain {
   sealed: ReadonlyMap<string, SealedSummary>;
   /** Keys of all objects in their place with the SHA-256 of their bytes; null: it could not be read. */
   found: ReadonlyMap<string, string | null>;
+  /** The names of the snapshots whose manifests name a greater version than this program reads: they are not in `sealed`. */
+  newer: ReadonlySet<string>;
   /** Of the manifests that name a key, by the names of their snapshots. */
   signatures: ReadonlyMap<string, ManifestSignature>;
 }

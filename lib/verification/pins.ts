@@ -74,7 +74,11 @@ function findPinFault(pin: Pin, chain: TargetChain, nowMs: number): string | nul
     return 'is missing: a pin names it. The history was set back or replaced';
   }
   if (hash !== manifestSha256) return 'was altered or replaced: a pin has another hash of it';
-  const isInChain = listChain(chain, nowMs).some(({ manifest }) => manifest.snapshot === snapshot);
+  const listed = listChain(chain, nowMs).map(({ manifest }) => manifest);
+  const isInChain = listed.some((manifest) => manifest.snapshot === snapshot);
+  // Not known: what a manifest of a newer version names as its predecessor. Its own finding says so.
+  const before = listed.at(-1)?.previous?.snapshot ?? '';
+  if (chain.newer.has(snapshot) || chain.newer.has(before)) return null;
   return isInChain
     ? null
     : 'is no longer in the chain of its target: a pin names it, but the newest manifest does not lead to it';

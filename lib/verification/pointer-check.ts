@@ -61,7 +61,7 @@ function isPointerTo({ bytes }: StoredPointer, sealed: SealedSummary | null): bo
 }
 
 function checkPointer(
-  { target, found, sealed }: TargetChain,
+  { target, found, sealed, newer }: TargetChain,
   { key, bytes }: StoredPointer,
   {
     expected,
@@ -71,9 +71,10 @@ function checkPointer(
 ): Fault[] {
   const faultOf = (message: string): Fault[] => [{ key, message, hint: pointerHint(key) }];
   if (!bytes) {
-    return expected
-      ? faultOf(`is missing: it should name ${what}, ${expected.manifest.snapshot}`)
-      : [];
+    if (!expected) return [];
+    // Which snapshot it should name is known only if all manifests were read.
+    const named = newer.size > 0 ? what : `${what}, ${expected.manifest.snapshot}`;
+    return faultOf(`is missing: it should name ${named}`);
   }
   const decoded = decodeOrFault(target, key, bytes);
   if ('fault' in decoded) return [decoded.fault];
@@ -94,6 +95,8 @@ function checkPointer(
     const message = `was altered: ${key} recorded another hash of it`;
     return [{ key: named, message, hint: restoreHint }];
   }
+  // What the manifest says is not known, and its own finding says so.
+  if (newer.has(snapshot)) return [];
   if (snapshot !== expected?.manifest.snapshot) {
     return faultOf(`names ${snapshot}, but ${what} is ${expected?.manifest.snapshot ?? 'none'}`);
   }

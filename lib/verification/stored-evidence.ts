@@ -1,7 +1,7 @@
 // Responsible for reading the manifests and pointers of a whole store, a few at a time. Keeps only what the checks need of each.
 // Not responsible for whether they match (survey.ts).
 
-import { CorruptError } from '../core/errors.ts';
+import { CorruptError, NewerVersionError } from '../core/errors.ts';
 import {
   isPointerKey,
   manifestsPrefix,
@@ -102,6 +102,8 @@ interface ReadManifest extends ReadResult<SealedSummary> {
   key: string;
   /** SHA-256 of the bytes; null: they could not be read. */
   hash: string | null;
+  /** It names a greater version than this program reads. */
+  isNewer: boolean;
   /** Null: the manifest names no key, or it could not be read. */
   signature: ReadResult<ManifestSignature> | null;
 }
@@ -126,7 +128,7 @@ function readManifests(
 
 async function readSummary({ store, findKey }: EvidenceSource, key: string): Promise<ReadManifest> {
   const { value: bytes, ...notes } = await readOrNote(key, () => store.get(key));
-  const nothing = { key, value: null, signature: null, ...notes };
+  const nothing = { key, value: null, isNewer: false, signature: null, ...notes };
   if (!bytes) return { ...nothing, hash: null };
   const hash = sha256(bytes);
   try {
@@ -143,7 +145,8 @@ async function readSummary({ store, findKey }: EvidenceSource, key: string): Pro
     return { ...nothing, hash, value: summarize(sealed), signature };
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error;
-    return { ...nothing, hash, fault: toFault(error) };
+    const isNewer = error instanceof NewerVersionError;
+    return { ...nothing, hash, isNewer, fault: toFault(error) };
   }
 }
 
@@ -151,21 +154,24 @@ interface GrowingChain {
   target: TargetKey;
   sealed: Map<string, SealedSummary>;
   found: Map<string, string | null>;
+  newer: Set<string>;
   signatures: Map<string, ManifestSignature>;
 }
 
 function addToChain(
   chains: Map<string, GrowingChain>,
-  { key, hash, value, signature }: ReadManifest,
+  { key, hash, value, isNewer, signature }: ReadManifest,
 ): void {
   const place = parseManifestKey(key);
   if (!place) return;
   const { target, snapshot } = place;
   const id = targetId(target);
-  const empty = { target, sealed: new Map(), found: new Map(), signatures: new Map() };
-  const chain = chains.get(id) ?? empty;
+  const chain: GrowingChain = chains.get(id) ?? {
+    ...{ target, sealed: new Map(), found: new Map(), newer: new Set(), signatures: new Map() },
+  };
   chains.set(id, chain);
   chain.found.set(key, hash);
   if (value) chain.sealed.set(snapshot, value);
+  if (isNewer) chain.newer.add(snapshot);
   if (signature?.value) chain.signatures.set(snapshot, signature.value);
 }

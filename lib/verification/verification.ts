@@ -13,7 +13,7 @@ import { readPruned } from '../retention/tombstone-check.ts';
 import { type Fault, irregularHint } from '../snapshots/catalog.ts';
 import type { TargetChain } from '../snapshots/chain.ts';
 import { findGaps, type Gap } from '../snapshots/gaps.ts';
-import type { SealedSummary } from '../snapshots/manifest.ts';
+import { newerHint, type SealedSummary } from '../snapshots/manifest.ts';
 import type { PublicKey } from '../snapshots/signature.ts';
 import { checkParts, type NamedPart } from './part-check.ts';
 import { listNewest, type Pin } from './pins.ts';
@@ -126,7 +126,7 @@ export async function verifyWithChains(
   const findTombstone = (sealed: SealedSummary) => readPruned(survey.tombstones, sealed);
   const checking = { onProgress, findTombstone, isTimeUp };
   const parts = await checkParts({ store, rowCheck }, hashed, checking);
-  const unnamedFaults = allowsUnnamed ? [] : survey.unnamedData.map(describeUnnamed);
+  const unnamedFaults = allowsUnnamed ? [] : listUnnamedFaults(survey);
   const chains = [...survey.chains.values()];
   const sealed = chains.flatMap((chain) => [...chain.sealed.values()]);
   const nowMs = store.nowMs();
@@ -205,7 +205,14 @@ function countSignatures(
   };
 }
 
-function describeUnnamed({ key, irregular }: Survey['unnamedData'][number]): Fault {
+function listUnnamedFaults({ unnamedData, chains }: Survey): Fault[] {
+  return unnamedData.map((unnamed) => describeUnnamed(unnamed, chains));
+}
+
+function describeUnnamed(
+  { key, irregular }: Survey['unnamedData'][number],
+  chains: Survey['chains'],
+): Fault {
   if (irregular === 'name') {
     const message =
       'is in a data directory, and its name is not UTF-8: no object of cgs-export has such a name, but other programs may read it';
@@ -219,6 +226,10 @@ function describeUnnamed({ key, irregular }: Survey['unnamedData'][number]): Fau
   const part = parsePartKey(key);
   if (part) {
     const { snapshot } = part;
+    if (chains.get(targetId(part.target))?.newer.has(snapshot)) {
+      const message = `is a part of snapshot ${snapshot} by its name, but was not checked: a newer version of cgs-export wrote the manifest`;
+      return { key, message, hint: newerHint };
+    }
     const manifest = manifestKey(part.target, snapshot);
     return {
       key,

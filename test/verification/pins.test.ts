@@ -13,6 +13,7 @@ import {
 } from '../../lib/verification/pins.ts';
 import { verifyWithChains } from '../../lib/verification/verification.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
+import { makeNewer } from '../support/newer-store.ts';
 import { listHistory } from '../support/sealed-history.ts';
 import { someTarget } from '../support/stored-run.ts';
 
@@ -24,9 +25,13 @@ const otherTarget = { ...someTarget, projectId: 'p2' };
 async function readChains(
   count: number,
   endMs = newestMs,
+  isOfNewerVersion: (snapshot: string) => boolean = () => false,
 ): Promise<ReadonlyMap<string, TargetChain>> {
   const store = createMemoryStore({ nowMs: () => nowMs });
-  for (const { key, bytes } of listHistory({ count, newestMs: endMs })) await store.put(key, bytes);
+  const objects = [...listHistory({ count, newestMs: endMs })];
+  for (const { key, bytes } of objects) await store.put(key, bytes);
+  const stored = new Map(objects.map(({ key, bytes }) => [key, bytes]));
+  for (const [key, bytes] of makeNewer(stored, isOfNewerVersion)) await store.put(key, bytes);
   return (await verifyWithChains(store, () => {})).chains;
 }
 
@@ -107,6 +112,43 @@ describe('report', () => {
     const cut = new Map([[targetId(someTarget), { ...chain, sealed }]]);
     expect(messagesOf(pinOf(older), cut)).toEqual([
       expect.stringContaining('is no longer in the chain of its target'),
+    ]);
+  });
+});
+
+describe('with manifests that a newer version wrote', () => {
+  const [oldest, middle, newest] = [2, 1, 0].map((age) => snapshotName(newestMs - age * dayMs));
+  const faultsOf = async (isOfNewerVersion: (name: string) => boolean, pinned: string) => {
+    const chains = await readChains(3, newestMs, isOfNewerVersion);
+    const key = manifestKey(someTarget, pinned);
+    const manifestSha256 = chains.get(targetId(someTarget))?.found.get(key) ?? '';
+    const pin = { ...(pinOf(newer)[0] as Pin), snapshot: pinned, manifestSha256 };
+    return { chains, pin, messages: checkPins([pin], chains, nowMs).map(({ message }) => message) };
+  };
+
+  test.each([oldest, middle, newest] as string[])(
+    'report no fault that cannot be known: %s is pinned',
+    async (pinned) => {
+      expect((await faultsOf(() => true, pinned)).messages).toEqual([]);
+      expect((await faultsOf((name) => name === middle, pinned)).messages).toEqual([]);
+    },
+  );
+
+  test('report another hash, and a chain that ends without the pinned manifest', async () => {
+    const { chains, pin } = await faultsOf((name) => name === middle, middle as string);
+    const other = { ...pin, manifestSha256: 'f'.repeat(64) };
+    expect(checkPins([other], chains, nowMs)).toMatchObject([
+      { message: expect.stringContaining('was altered or replaced') },
+    ]);
+    const planted = await faultsOf((name) => name === oldest, middle as string);
+    const chain = planted.chains.get(targetId(someTarget)) as TargetChain;
+    const end = chain.sealed.get(newest as string);
+    if (!end) throw new Error('no end');
+    const manifest = { ...end.manifest, previous: null };
+    const sealed = new Map(chain.sealed).set(newest as string, { ...end, manifest });
+    const cut = new Map([[targetId(someTarget), { ...chain, sealed }]]);
+    expect(checkPins([planted.pin], cut, nowMs)).toMatchObject([
+      { message: expect.stringContaining('is no longer in the chain of its target') },
     ]);
   });
 });

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../lib/core/errors.ts';
 import {
   headKey,
+  latestKey,
   manifestKey,
   parseManifestKey,
   partKey,
@@ -35,6 +36,7 @@ import {
   type MemoryStore,
 } from '../support/memory-store.ts';
 import { createRandom } from '../support/moving-list.ts';
+import { makeNewer } from '../support/newer-store.ts';
 import { listHistory } from '../support/sealed-history.ts';
 import {
   createSealPorts,
@@ -600,6 +602,84 @@ describe('a seal that is under way', () => {
     expect(underWay).toEqual([]);
     expect(faults).toMatchObject([
       { key: headKey(target), message: expect.stringContaining(newest) },
+    ]);
+  });
+});
+
+describe('manifests that a newer version wrote', () => {
+  async function verifyNewer(
+    isNewer?: (name: string) => boolean,
+    change: (store: MemoryStore) => Promise<void> = async () => {},
+  ) {
+    const store = await createStore();
+    const objects = new Map([...store.dump()].map(([key, { bytes }]) => [key, bytes]));
+    for (const [key, bytes] of makeNewer(objects, isNewer)) await store.put(key, bytes);
+    await change(store);
+    return { store, ...(await verifyStore(store, () => {})) };
+  }
+  const [oldest = '', middle = '', newest = ''] = snapshots;
+  const sets = [[oldest], [middle], [newest], [oldest, middle], [middle, newest], snapshots];
+
+  test.each(sets.map((names) => ({ names })))(
+    'are faults with their parts, and nothing else is: $names',
+    async ({ names }) => {
+      const {
+        store,
+        faults,
+        unchecked,
+        newest: ends,
+        manifests,
+      } = await verifyNewer((name) => names.includes(name));
+      const isOfThem = (key: string) => names.some((name) => key.includes(name));
+      const keys = [...store.dump().keys()].filter((key) => !/^_(?!manifests)/.test(key));
+      expect(faults.map(({ key }) => key).sort()).toEqual(keys.filter(isOfThem).sort());
+      for (const { key, message, hint } of faults) {
+        expect(message).toContain(
+          key.startsWith('_')
+            ? 'was written by a newer version of cgs-export (manifestVersion 2; this version reads 1)'
+            : 'was not checked',
+        );
+        // The advice to restore holds only for a store that no newer version has written to.
+        expect(hint).toMatch(/^Update cgs-export[^.]*\. Only if no newer version/);
+      }
+      expect(unchecked).toEqual([]);
+      expect(ends.filter(({ manifest }) => isOfThem(manifest))).toEqual([]);
+      expect(manifests).toBe((snapshots.length - names.length) * targets.length);
+    },
+  );
+
+  test('are said to be altered where another object has their hash', async () => {
+    const { faults } = await verifyNewer(
+      () => false,
+      async (store) => {
+        const key = manifestKey(someTarget, middle);
+        const text = Buffer.from((await store.get(key)) ?? []).toString();
+        const later = text.replace('"manifestVersion":1', '"manifestVersion":2');
+        await store.put(key, Buffer.from(later));
+      },
+    );
+    const ofManifest = faults.filter(({ key }) => key === manifestKey(someTarget, middle));
+    expect(ofManifest.map(({ message }) => message)).toEqual([
+      expect.stringContaining('was written by a newer version'),
+      `was altered: ${newest} recorded another hash of it`,
+      `was altered: ${latestKey(someTarget)} recorded another hash of it`,
+    ]);
+  });
+
+  test('hide neither a pointer that is missing nor one that was altered', async () => {
+    const [head, latest] = [headKey(someTarget), latestKey(someTarget)];
+    const { faults } = await verifyNewer(
+      (name) => name === oldest,
+      async (store) => {
+        await store.delete(head);
+        const text = Buffer.from((await store.get(latest)) ?? []).toString();
+        await store.put(latest, Buffer.from(text.replace('"account":"', '"account":"x')));
+      },
+    );
+    const found = faults.filter(({ key }) => key === head || key === latest);
+    expect(found).toMatchObject([
+      { key: head, message: 'is missing: it should name the newest snapshot' },
+      { key: latest, message: expect.stringContaining('it was altered') },
     ]);
   });
 });
