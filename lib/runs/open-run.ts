@@ -1,6 +1,12 @@
 // Responsible for the run that a target continues: the open one, or a new one under the right name.
 
-import { CorruptError, configFault, ExportError, OtherKeyError } from '../core/errors.ts';
+import {
+  CorruptError,
+  configFault,
+  ExportError,
+  NewerVersionError,
+  OtherKeyError,
+} from '../core/errors.ts';
 import { stringifyCanonical } from '../core/exact-json.ts';
 import {
   checkpointKey,
@@ -22,6 +28,7 @@ import {
 } from '../reading/checkpoint.ts';
 import { endSeal } from '../sealing/seal-record.ts';
 import { readNames, type SnapshotNames } from '../sealing/snapshot-names.ts';
+import { readManifest } from '../snapshots/catalog.ts';
 import type { Invocation, ResolvedTask, Target } from './invocation.ts';
 import { findOtherRegion } from './other-region.ts';
 import { abandonAfterMs, isDue, slotMs, type TargetState, targetStateOf } from './schedule.ts';
@@ -31,20 +38,40 @@ import { describeSetAside, setAside } from './set-aside.ts';
 const aheadMsMax = 5_000;
 const minuteMs = 60_000;
 
-/** The checkpoint to continue from. Null: the target has nothing to do now. */
+/**
+ * The checkpoint to continue from. Null: the target has nothing to do now. Throws NewerVersionError, before anything is written for
+ * the target, if a newer version of cgs-export has sealed its newest snapshot.
+ */
 export async function openRun(
   invocation: Invocation,
   task: ResolvedTask,
 ): Promise<Checkpoint | null> {
-  const { schedule } = invocation;
+  const { store, schedule } = invocation;
   const state = targetStateOf(schedule, task.id);
   schedule.targets[task.id] = state;
   if (state.open) {
+    await refuseNewerChain(store, task.key, state);
     const resumed = await resumeRun(invocation, task, state, state.open);
     if (resumed === 'reported') return null;
     if (resumed) return resumed;
   }
   return startRun(invocation, task, state);
+}
+
+/**
+ * Throws NewerVersionError. Before an open run continues, it is enough to read the snapshot that the schedule has as the newest:
+ * one request in each tick. startRun() and the seal look for newer ones.
+ */
+async function refuseNewerChain(
+  store: Store,
+  key: TargetKey,
+  { sealed }: TargetState,
+): Promise<void> {
+  if (sealed === null) return;
+  await readManifest(store, key, sealed).catch((error: unknown) => {
+    // The seal reports a damaged one.
+    if (error instanceof NewerVersionError || !(error instanceof CorruptError)) throw error;
+  });
 }
 
 /** Null: it does not exist. A damaged one is set aside and reported once: `damaged`. */

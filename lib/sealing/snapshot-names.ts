@@ -1,14 +1,14 @@
 // Responsible for the names that a target's snapshots have or had, and for the newest of them. It reads no more manifests than
 // it needs for that, however many there are. Not responsible for the order of the chain (chain-end.ts).
 
-import { CorruptError } from '../core/errors.ts';
+import { CorruptError, NewerVersionError } from '../core/errors.ts';
 import { headKey, isFutureName, latestKey, type TargetKey } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
 import {
   type Fault,
   listSnapshots,
   readEvidence,
-  readManifestOrFault,
+  readManifest,
   toFault,
 } from '../snapshots/catalog.ts';
 import { decodePointer, type Pointer, type Previous, type Sealed } from '../snapshots/manifest.ts';
@@ -30,7 +30,10 @@ export interface SnapshotNames {
   isHeadMissing: boolean;
 }
 
-/** `remembered`: the newest snapshot that was sealed, as the schedule remembers it; null: it remembers none. */
+/**
+ * `remembered`: the newest snapshot that was sealed, as the schedule remembers it; null: it remembers none. Throws NewerVersionError
+ * if the newest manifest names a greater version: this program must not continue its chain.
+ */
 export async function readNames(
   store: Store,
   target: TargetKey,
@@ -63,8 +66,11 @@ async function readNewest(
   const taken = await listSnapshots(store, target);
   const future: Sealed[] = [];
   for (const snapshot of [...taken].reverse()) {
-    const { sealed, fault } = await readManifestOrFault(store, target, snapshot);
-    if (fault) report(fault);
+    const sealed = await readManifest(store, target, snapshot).catch((error: unknown) => {
+      if (!(error instanceof CorruptError) || error instanceof NewerVersionError) throw error;
+      report(toFault(error));
+      return null;
+    });
     if (!sealed) continue;
     if (!isFutureName(snapshot, store.nowMs())) return { taken, newest: sealed, future };
     future.unshift(sealed);

@@ -5,6 +5,7 @@ import { exitCodeOfResult } from '../../lib/cli/exit-code.ts';
 import { headKey, manifestKey, runsPrefix, scheduleKey } from '../../lib/core/object-keys.ts';
 import { decodeSchedule, listLastSealed } from '../../lib/runs/schedule.ts';
 import { verifyStore } from '../../lib/verification/verification.ts';
+import { makeNewer } from '../support/newer-store.ts';
 import { someTarget } from '../support/stored-run.ts';
 import { createTestExporter, type TestExporter } from '../support/test-exporter.ts';
 
@@ -239,4 +240,88 @@ test('an abandoned run leaves no part and no seal record', async () => {
   );
   expect(records).toHaveLength(1);
   expect(await verifyStore(world.store, () => {})).toMatchObject({ faults: [], unnamed: [] });
+});
+
+describe('a target whose newest manifest a newer version wrote', () => {
+  const wroteIt = `${keyOf(first)}: was written by a newer version of cgs-export (manifestVersion 2; this version reads 1)`;
+  const bytesOf = ({ store }: TestExporter) =>
+    new Map([...store.dump()].map(([key, { bytes }]) => [key, bytes]));
+
+  /** Two snapshots, or one and an open run. Those that `isNewer` names get the greater version. */
+  async function newerWorld(isNewer?: (snapshot: string) => boolean, hasOpenRun = false) {
+    const world = createTestExporter({ limit: 1, ids: ['a', 'b', 'c'], quota: twoPages });
+    await world.exportNow();
+    world.clock.advance(dayMs);
+    if (hasOpenRun) expect((await world.tick()).status).toBe('paused');
+    for (const [key, bytes] of makeNewer(bytesOf(world), isNewer))
+      await world.store.put(key, bytes);
+    world.clock.advance(hourMs);
+    return world;
+  }
+  const twoPages = { requests: 2, windowSeconds: 60 };
+
+  /** Without the state of the whole exporter. */
+  const ofTarget = (world: TestExporter) =>
+    [...bytesOf(world)].filter(([key]) => key !== scheduleKey && !/^_(lease|quota)\//.test(key));
+
+  test.each([
+    ['export', false],
+    ['export', true],
+    ['tick', false],
+    ['tick', true],
+  ] as const)(
+    '%s refuses it before the first request, and writes nothing for it (open run: %s)',
+    async (mode, hasOpenRun) => {
+      const world = await newerWorld(undefined, hasOpenRun);
+      const before = { objects: ofTarget(world), requests: world.endpoint.arrivals.length };
+      const result = mode === 'tick' ? await world.tick() : await world.exportNow();
+      expect(result).toMatchObject({ status: 'failed', snapshots: [], requests: 0 });
+      expect(result.errors).toMatchObject([
+        { code: 'CORRUPT', message: wroteIt, hint: expect.stringMatching(/^Update cgs-export/) },
+      ]);
+      expect(exitCodeOfResult(result, mode === 'tick' ? 'timer' : 'command')).toBe(5);
+      expect(world.endpoint.arrivals).toHaveLength(before.requests);
+      expect(ofTarget(world)).toEqual(before.objects);
+    },
+  );
+
+  test('is not sealed if that manifest appears while the run is open', async () => {
+    const world = createTestExporter({ ids: ['a', 'b'] });
+    world.endpoint.beforeAnswer = () => {
+      const bytes = Buffer.from('{"manifestVersion":2}\n');
+      void world.store.put(keyOf(first), bytes);
+    };
+    world.clock.advance(1_000);
+    const result = await world.exportNow();
+    expect(result).toMatchObject({
+      status: 'failed',
+      snapshots: [],
+      errors: [{ message: wroteIt }],
+    });
+    expect(ofTarget(world).filter(([key]) => !key.startsWith('_runs/'))).toHaveLength(1);
+  });
+
+  test('is exported again once this program reads that version', async () => {
+    const world = await newerWorld();
+    await world.exportNow();
+    for (const [key, bytes] of makeNewer(bytesOf(world), () => false)) {
+      const text = Buffer.from(bytes)
+        .toString()
+        .replace('"manifestVersion":2', '"manifestVersion":1');
+      await world.store.put(key, Buffer.from(text));
+    }
+    expect((await world.exportNow()).snapshots).toHaveLength(1);
+  });
+
+  test('is exported if only an older manifest is of a newer version', async () => {
+    const world = createTestExporter({ ids: ['a'] });
+    await world.exportNow();
+    world.clock.advance(hourMs);
+    await world.exportNow();
+    for (const [key, bytes] of makeNewer(bytesOf(world), (name) => name === first)) {
+      await world.store.put(key, bytes);
+    }
+    world.clock.advance(hourMs);
+    expect((await world.exportNow()).snapshots).toHaveLength(1);
+  });
 });
