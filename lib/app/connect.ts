@@ -8,7 +8,7 @@ import { requestTimeoutMs } from '../api/send.ts';
 import { createFetch } from '../api/transport.ts';
 import { checkDistinctTargets, secretsOf } from '../config/load.ts';
 import type { Config, Series, StoreConfig, VerifyConfig } from '../config/model.ts';
-import { type ConfigIssue, ExportError } from '../core/errors.ts';
+import type { ConfigIssue } from '../core/errors.ts';
 import type { Decoder, Encoder, Host, Log, Scrubber, Store } from '../core/ports.ts';
 import { VERSION } from '../core/version.ts';
 import { datasets } from '../datasets/index.ts';
@@ -24,7 +24,7 @@ import { openScratch, type ProcessScratch } from '../platform/scratch.ts';
 import { type Budget, limitedBudget, unlimitedBudget } from '../quota/budget.ts';
 import { type Quota, wholeQuota } from '../quota/window.ts';
 import { collect } from '../runs/collect.ts';
-import type { CollectResult, ResolvedTask } from '../runs/invocation.ts';
+import type { CollectResult, ListLimit, ResolvedTask } from '../runs/invocation.ts';
 import type { CollectMode } from '../runs/policy.ts';
 import type { Progress } from '../runs/progress-event.ts';
 import { type PruneOptions, type PrunePorts, type PruneResult, prune } from '../runs/prune.ts';
@@ -35,6 +35,7 @@ import type { RowCheck } from '../verification/stated-rows.ts';
 import { type Alerting, openAlerting } from './alerting.ts';
 import { type AgencyKey, createStoreKeys } from './credentials.ts';
 import type { PinPlace } from './pin-file.ts';
+import { describeNoFiles, entriesWithoutFilesMax } from './scratch-check.ts';
 import { openSigningKey } from './signing-check.ts';
 import { createTarget, type ServiceClient, type ServiceTarget } from './target.ts';
 
@@ -148,9 +149,10 @@ export function connect(config: Config, options: ConnectOptions): Connection {
         ? limitedBudget({ ...quota, timeLeftMs, signal })
         : unlimitedBudget(signal);
       return budgets.run(budget, async () => {
-        await prepareScratch(scratch, log);
+        const listLimit = await prepareScratch(scratch, log);
+        const given = { signing, memoryMb, listLimit, budget, progress };
         const work = (viewSchedule: typeof ports.viewSchedule) =>
-          collect(mode, { ...ports, viewSchedule, signing, memoryMb, budget, progress });
+          collect(mode, { ...ports, viewSchedule, ...given });
         return alerting ? alerting.around(mode, budget, work) : work(ports.viewSchedule);
       });
     },
@@ -231,15 +233,13 @@ function openPins({ pins }: VerifyConfig, open: (place: StoreConfig) => Store): 
 }
 
 /** Before the first request, because the pages of a long list take hours. */
-async function prepareScratch(scratch: ProcessScratch, log: Log): Promise<void> {
+async function prepareScratch(scratch: ProcessScratch, log: Log): Promise<ListLimit | undefined> {
   await scratch.removeLeft();
   const fault = await scratch.findFault();
-  if (!(fault instanceof ExportError)) return;
+  if (!fault) return undefined;
   const { code, hint } = fault;
-  log('warn', `${fault.message}. A list of more than 20,000 nodes cannot be sealed.`, {
-    code,
-    hint,
-  });
+  log('warn', describeNoFiles(fault), { code, hint });
+  return { entriesMax: entriesWithoutFilesMax, fault };
 }
 
 /** Returns a function that throws ConfigError if two targets turn out to be the same list. */

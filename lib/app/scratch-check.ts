@@ -1,7 +1,8 @@
-// Responsible for checking the folder of the temporary files: whether a file can be made there, and how much space is free.
+// Responsible for checking the folder of the temporary files: whether a file can be made there, and how much space is free; and
+// for what works without such a file.
 
 import { ExportError } from '../core/errors.ts';
-import type { ProcessScratch } from '../platform/scratch.ts';
+import { heldBytesMax, type ProcessScratch } from '../platform/scratch.ts';
 import { type Check, failed, ok, type Subject, warning } from './check-result.ts';
 
 /** 1,000,000 nodes need up to 320 MB (docs/benchmarks.md), so this is enough for 200,000. */
@@ -10,10 +11,24 @@ const text = Buffer.from('cgs-export doctor\n');
 const spaceHint =
   'An export of 1,000,000 nodes needs about 320 MB there. Free space, or set TMPDIR to a folder on a larger file system.';
 
+/**
+ * A longer list is not read on a host without temporary files. They would need 387 bytes for each entry if all have changed
+ * (docs/benchmarks.md). So `heldBytesMax` is enough also for longer entries than usual.
+ */
+export const entriesWithoutFilesMax = 100_000;
+
+/** `fault`: why no temporary file can be made. */
+export function describeNoFiles({ message }: ExportError): string {
+  const entries = entriesWithoutFilesMax.toLocaleString('en');
+  return `${message}. Up to ${heldBytesMax / 1e6} MB of temporary data are kept in memory instead. A list of more than ${entries} entries is not exported.`;
+}
+
 /** Leaves no file. */
 export async function checkScratch(scratch: ProcessScratch): Promise<Check> {
   const subject: Subject = { check: 'temporary-files' };
   const { parent } = scratch;
+  const fault = await scratch.findFault();
+  if (fault) return warning(subject, describeNoFiles(fault), fault.hint);
   try {
     const file = await scratch.open();
     try {

@@ -119,20 +119,25 @@ export interface Store {
 
 /**
  * Temporary files of this process, in a folder of this host. Nothing is created before the first `open`. All files are gone
- * when the process ends; those of a process that was killed are removed by a later one.
+ * when the process ends; those of a process that was killed are removed by a later one. A file that cannot be made is in
+ * memory, which has room for a few.
  */
 export interface Scratch {
-  /** A new file without bytes. Throws ScratchError, as all methods of the file but `remove`. */
+  /** A new file without bytes. The methods of the file but `remove` throw ScratchError. */
   open(): Promise<ScratchFile>;
 }
 
 export interface ScratchFile {
-  readonly path: string;
+  /** Null: the bytes are in memory. */
+  readonly path: string | null;
   /** How many bytes were appended. */
   readonly bytes: number;
   /** The caller awaits it before the next call of `append` or `finish`. It may then reuse the buffer. */
   append(bytes: Uint8Array): Promise<Appended>;
-  /** The bytes of one `append`. Throws ScratchError `TEMP_FAILED` if the file has other bytes now. */
+  /**
+   * The bytes of one `append`, or of several in a row with the hash of all. Throws ScratchError `TEMP_FAILED` if the file has
+   * other bytes now. The caller does not change them.
+   */
   read(appended: Appended): Promise<Uint8Array>;
   /** No bytes follow. From now on the file at `path` has all bytes. Reading stays possible. */
   finish(): Promise<void>;

@@ -19,7 +19,9 @@ const unusableCodes = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EINVAL', '
 export function describeScratchFault(parent: string, error: unknown, isFirst = false): unknown {
   if (!(error instanceof Error) || !('code' in error) || !('syscall' in error)) return error;
   const [code, hint] = describe(String(error.code), isFirst);
-  const message = `cannot use ${parent} for temporary files: ${error.message}`;
+  // The name of a folder that could not be made is random.
+  const cause = error.message.replace(/, mkdtemp .*$/s, '');
+  const message = `cannot use ${parent} for temporary files: ${cause}`;
   return new ScratchError(code, message, hint, { cause: error });
 }
 
@@ -37,6 +39,13 @@ function describe(systemCode: string, isFirst: boolean): [code: string, hint: st
     return ['TEMP_FAILED', hint];
   }
   return ['TEMP_FAILED', otherHint];
+}
+
+/** `fault`: why there is no file. `roomBytes`: what fits into memory. */
+export function noRoom(fault: ScratchError, roomBytes: number): ScratchError {
+  const { code, message, hint } = fault;
+  const excess = `the temporary data is more than the ${roomBytes / 1e6} MB that are kept in memory instead`;
+  return new ScratchError(code, `${message}, and ${excess}`, hint, { cause: fault });
 }
 
 /** The file has other bytes than were written. */

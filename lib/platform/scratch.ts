@@ -1,22 +1,14 @@
-// Responsible for temporary files: one folder for each process, and the folders that killed processes left behind.
+// Responsible for temporary files: one folder for each process, memory in its place if it cannot be made, and the folders that
+// killed processes left behind.
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import {
-  access,
-  constants,
-  type FileHandle,
-  lstat,
-  open,
-  readdir,
-  rm,
-  rmdir,
-  statfs,
-  unlink,
-} from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, rm, rmdir, statfs, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ScratchError } from '../core/errors.ts';
 import type { Clock, Host, Scratch, ScratchFile } from '../core/ports.ts';
 import { sha256 } from '../core/state.ts';
-import { changedFile, describeScratchFault } from './scratch-errors.ts';
+import { createMemoryFile } from './memory-file.ts';
+import { changedFile, describeScratchFault, noRoom } from './scratch-errors.ts';
 
 export interface ScratchOptions {
   /** Where the folder of this process is made, such as os.tmpdir(). */
@@ -25,6 +17,8 @@ export interface ScratchOptions {
   clock: Pick<Clock, 'nowMs'>;
   /** Has `act`, which is synchronous, called when the process ends. */
   onExit: (act: () => void) => void;
+  /** Of all files in memory together. Default: `heldBytesMax`. */
+  heldBytesMax?: number;
 }
 
 export interface ProcessScratch extends Scratch {
@@ -32,12 +26,14 @@ export interface ProcessScratch extends Scratch {
   parent: string;
   /** Free space there for this user. Null: the file system does not tell it. */
   freeBytes(): Promise<number | null>;
-  /** Why `parent` cannot be used, as far as it shows without making a file; null: nothing was found. */
-  findFault(): Promise<unknown>;
+  /** Why no file can be made, so that files are in memory; null: one was made, and removed. */
+  findFault(): Promise<ScratchError | null>;
   /** Removes the folders of processes that are gone. Never throws: what cannot be removed stays. */
   removeLeft(): Promise<void>;
 }
 
+/** Without a folder, so many bytes of temporary files are in memory. */
+export const heldBytesMax = 64_000_000;
 const namePrefix = 'cgs-export-tmp-';
 /** A folder whose process cannot be judged is removed after this time without a write. No seal takes so long. */
 const idleMsMax = 24 * 60 * 60 * 1_000;
@@ -46,6 +42,8 @@ const idleMsMax = 24 * 60 * 60 * 1_000;
 // Long because: one state, and the functions that share it.
 export function openScratch(options: ScratchOptions): ProcessScratch {
   const { parent, host, onExit } = options;
+  const roomBytes = options.heldBytesMax ?? heldBytesMax;
+  let heldBytes = 0;
   let folder: string | null = null;
   let files = 0;
   let names = 0;
@@ -76,6 +74,39 @@ export function openScratch(options: ScratchOptions): ProcessScratch {
     await rmdir(empty).catch(() => {});
   }
 
+  /** Throws ScratchError. */
+  async function makeFile(): Promise<ScratchFile> {
+    const path = join(useFolder(), String(names));
+    names += 1;
+    files += 1;
+    try {
+      return createFile(path, parent, await open(path, 'wx+', 0o600), release);
+    } catch (error) {
+      await release();
+      throw describeScratchFault(parent, error);
+    }
+  }
+
+  function holdFile(fault: ScratchError): ScratchFile {
+    return createMemoryFile({
+      reserve(bytes) {
+        if (heldBytes + bytes > roomBytes) throw noRoom(fault, roomBytes);
+        heldBytes += bytes;
+      },
+      release(bytes) {
+        heldBytes -= bytes;
+      },
+    });
+  }
+
+  /** Its file, or why it cannot be made. */
+  async function tryFile(): Promise<ScratchFile | ScratchError> {
+    return makeFile().catch((error: unknown) => {
+      if (error instanceof ScratchError) return error;
+      throw error;
+    });
+  }
+
   return {
     parent,
     async freeBytes() {
@@ -83,21 +114,14 @@ export function openScratch(options: ScratchOptions): ProcessScratch {
       return found && found.bavail * found.bsize;
     },
     async findFault() {
-      return access(parent, constants.W_OK | constants.X_OK).then(
-        () => null,
-        (error: unknown) => describeScratchFault(parent, error, true),
-      );
+      const made = await tryFile();
+      if (made instanceof ScratchError) return made;
+      await made.remove();
+      return null;
     },
     async open() {
-      const path = join(useFolder(), String(names));
-      names += 1;
-      files += 1;
-      try {
-        return createFile(path, parent, await open(path, 'wx+', 0o600), release);
-      } catch (error) {
-        await release();
-        throw describeScratchFault(parent, error);
-      }
+      const made = await tryFile();
+      return made instanceof ScratchError ? holdFile(made) : made;
     },
     async removeLeft() {
       for (const name of await readdir(parent).catch(() => [])) {

@@ -1,6 +1,6 @@
 // Responsible for what one invocation works with: ports, policy, schedule, result. Not responsible for the work (collect.ts).
 
-import type { ExportError } from '../core/errors.ts';
+import type { ExportError, ScratchError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import type {
   Clock,
@@ -41,6 +41,13 @@ export interface Target {
   openSource: (projectId: string) => Source;
 }
 
+/** What a host without temporary files can seal: reading a longer list would use the quota in vain. */
+export interface ListLimit {
+  entriesMax: number;
+  /** Why no temporary file can be made. */
+  fault: ScratchError;
+}
+
 export interface CollectPorts {
   store: Store;
   scratch: Scratch;
@@ -63,6 +70,8 @@ export interface CollectPorts {
   targets: readonly Target[];
   /** Of the function. Absent: not known. */
   memoryMb?: number | undefined;
+  /** Absent: a list of any length can be sealed. */
+  listLimit?: ListLimit | undefined;
   budget: Budget;
   progress: Progress;
   viewSchedule: () => Promise<ScheduleView>;

@@ -27,6 +27,7 @@ type SharedPorts =
   | 'writer'
   | 'signing'
   | 'memoryMb'
+  | 'listLimit'
   | 'scheduleMs';
 
 export interface RunPorts extends Pick<CollectPorts, SharedPorts> {

@@ -1,6 +1,6 @@
 // Responsible for advancing one run: read pages, judge the pass, seal. It decides the order of the side effects.
 
-import { ExportError } from '../core/errors.ts';
+import { ExportError, ScratchError } from '../core/errors.ts';
 import type { TargetKey } from '../core/object-keys.ts';
 import type { Checkpoint } from '../reading/checkpoint.ts';
 import { startPass } from '../reading/paging.ts';
@@ -30,6 +30,7 @@ export async function advanceRun(
     await state.keepAlive();
     const { phase, run, snapshot } = state.checkpoint;
     if (phase === 'collecting') {
+      requireFit(state);
       if ((await readNextPage(state)) === 'paused') return { kind: 'paused' };
       continue;
     }
@@ -55,6 +56,16 @@ export async function advanceRun(
     log('info', 'sealed', { snapshot, rows, verdict, ...found, manifest: sealed.manifestKey });
     return { kind: 'sealed', ...outcome };
   }
+}
+
+/** Throws ScratchError if the list, as far as it is known, is too long to be sealed on this host. */
+function requireFit({ ports: { listLimit }, checkpoint: { cursor } }: RunState): void {
+  const entries = Math.max(cursor.totalLast ?? 0, cursor.reach);
+  if (!listLimit || entries <= listLimit.entriesMax) return;
+  const [found, limit] = [entries, listLimit.entriesMax].map((one) => one.toLocaleString('en'));
+  const { code, message, hint } = listLimit.fault;
+  const reason = `The list has ${found} entries; without temporary files, at most ${limit} can be exported.`;
+  throw new ScratchError(code, `${message}. ${reason}`, hint, { cause: listLimit.fault });
 }
 
 function logLeft({ ports: { log } }: RunState, reason: string): void {

@@ -70,14 +70,16 @@ export function openSpool(scratch: Scratch, heldBytesMax = memoryBytesMax): Spoo
     async finish() {
       await file?.finish();
       const hashes = { sha256: sha256.digest('hex'), md5: md5.digest() };
-      const path = file?.path;
+      const complete = { bytes, ...hashes };
       return {
-        bytes,
-        ...hashes,
-        put: (store, key, options) =>
-          path === undefined
-            ? store.put(key, Buffer.concat(held), options)
-            : store.putFile(key, { path, bytes, ...hashes }, options),
+        ...complete,
+        async put(store, key, options) {
+          if (file === null) return store.put(key, Buffer.concat(held), options);
+          const { path } = file;
+          if (path !== null) return store.putFile(key, { path, ...complete }, options);
+          const { sha256 } = hashes;
+          return store.put(key, await file.read({ at: 0, length: bytes, sha256 }), options);
+        },
         remove,
       };
     },

@@ -142,7 +142,7 @@ function useTemporaryFolder(): string {
   return parent;
 }
 
-test('a collection warns before its first request if no temporary file can be made, and seals a short list', async () => {
+test('a collection warns before its first request if no temporary file can be made, and seals and compares', async () => {
   const simulator = await start();
   const config = await configure({
     accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
@@ -153,8 +153,28 @@ test('a collection warns before its first request if no temporary file can be ma
   expect((await connection.run()).status).toBe('sealed');
   const [first = ''] = connection.lines.filter((line) => !line.includes('"debug"'));
   expect(first).toContain(`cannot use ${parent} for temporary files`);
-  expect(first).toContain('more than 20,000 nodes cannot be sealed');
+  expect(first).toContain('Up to 64 MB of temporary data are kept in memory instead');
+  expect(first).toContain('A list of more than 100,000 entries is not exported');
   expect(first).toContain('TEMP_UNUSABLE');
+  const second = await connection.run();
+  expect(second).toMatchObject({ status: 'sealed', errors: [] });
+  expect(second.snapshots[0]?.manifest.changes).toMatchObject({ added: 0, removed: 0 });
+});
+
+test('a collection without temporary files stops after the first page of a list that is too long', async () => {
+  const simulator = await start({ nodes: 100_001 });
+  const config = await configure({
+    accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
+  });
+  rmSync(useTemporaryFolder(), { recursive: true });
+  const connection = open(config);
+  const result = await connection.run();
+  expect(result).toMatchObject({ status: 'failed', snapshots: [], requests: 1 });
+  expect(result.errors).toMatchObject([{ name: 'ScratchError', code: 'TEMP_UNUSABLE' }]);
+  expect(result.errors[0]?.message).toContain('The list has 100,001 entries');
+  expect(simulator.stats().nodeRequests).toBe(1);
+  expect((await connection.run()).requests).toBe(0);
+  expect(simulator.stats().nodeRequests).toBe(1);
 });
 
 test('a collection removes the temporary files of processes that are gone, and makes none itself', async () => {

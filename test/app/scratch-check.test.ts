@@ -42,10 +42,12 @@ test.each([
   expect(check.hint !== '').toBe(status === 'warning');
 });
 
-test('a folder that does not exist is a fault with its code, and the hint says what to set', async () => {
+test('without a folder exports work, so it is a warning: it says up to which size, and what to set', async () => {
   const check = await checkScratch(openIn(join(createParent(), 'none')));
-  expect(check).toMatchObject({ status: 'failed', error: { code: 'TEMP_UNUSABLE' } });
-  expect(check.message).toMatch(/cannot use .*\/none for temporary files/);
+  expect(check).toMatchObject({ check: 'temporary-files', status: 'warning' });
+  expect(check.message).toMatch(
+    /cannot use .*\/none for temporary files: ENOENT.*\. Up to 64 MB of temporary data are kept in memory instead\. A list of more than 100,000 entries is not exported\.$/,
+  );
   expect(check.hint).toContain('TMPDIR');
 });
 

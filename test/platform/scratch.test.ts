@@ -20,6 +20,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Host } from '../../lib/core/ports.ts';
+import { sha256 } from '../../lib/core/state.ts';
 import { describeHost } from '../../lib/platform/host.ts';
 import {
   openScratch,
@@ -66,8 +67,10 @@ describe('a temporary file', () => {
     expect(String(await file.read(second))).toBe('second');
     expect(await file.read(empty)).toHaveLength(0);
     await file.finish();
-    expect(await readFile(file.path, 'utf8')).toBe('first, second');
+    expect(await readFile(file.path ?? '', 'utf8')).toBe('first, second');
     expect(String(await file.read(first))).toBe('first, ');
+    const whole = { at: 0, length: 13, sha256: sha256(utf8('first, second')) };
+    expect(String(await file.read(whole))).toBe('first, second');
     await expect(file.append(utf8('third'))).rejects.toThrow('finished');
     await file.remove();
     await file.remove();
@@ -84,7 +87,7 @@ describe('a temporary file', () => {
     const [folder = '', ...others] = await readdir(parent);
     expect(others).toEqual([]);
     expect((await stat(join(parent, folder))).mode & 0o777).toBe(0o700);
-    expect((await stat(a.path)).mode & 0o777).toBe(0o600);
+    expect((await stat(a.path ?? '')).mode & 0o777).toBe(0o600);
     await a.remove();
     expect(await readdir(join(parent, folder))).toHaveLength(1);
     await b.remove();
@@ -99,21 +102,30 @@ describe('a temporary file', () => {
     const scratch = openIn(parent);
     const file = await scratch.open();
     const appended = await file.append(utf8('content'));
-    await writeFile(file.path, 'contemt');
+    await writeFile(file.path ?? '', 'contemt');
     const changed = await errorOf(file.read(appended));
     expect(changed).toMatchObject({ name: 'ScratchError', code: 'TEMP_FAILED' });
     expect(changed.message).toContain(`${file.path} was changed`);
-    await truncate(file.path, 3);
+    await truncate(file.path ?? '', 3);
     expect((await errorOf(file.read(appended))).message).toContain('it became shorter');
     const [folder = ''] = await readdir(parent);
     await rm(join(parent, folder), { recursive: true });
     expect(await errorOf(file.finish())).toMatchObject({ code: 'TEMP_FAILED' });
-    expect(await errorOf(scratch.open())).toMatchObject({ code: 'TEMP_FAILED' });
+    // A file that cannot be made is in memory.
+    await (await fillMemory(scratch, 3)).remove();
     // Then the next one is in a new folder.
     await file.remove();
     await (await scratch.open()).remove();
   });
 });
+
+/** A file in memory with so many bytes. */
+async function fillMemory(scratch: ProcessScratch, bytes: number) {
+  const file = await scratch.open();
+  expect(file.path).toBeNull();
+  await file.append(new Uint8Array(bytes));
+  return file;
+}
 
 describe('a folder that cannot be used', () => {
   test.each([
@@ -126,12 +138,45 @@ describe('a folder that cannot be used', () => {
       },
     ],
     ['whose path is too long', async (parent: string) => join(parent, 'x'.repeat(250))],
-  ])('%s is TEMP_UNUSABLE', async (_name, choose) => {
-    const parent = await choose(await makeParent());
-    const error = await errorOf(openIn(parent).open());
-    expect(error).toMatchObject({ name: 'ScratchError', code: 'TEMP_UNUSABLE' });
-    expect(error.message).toContain(`cannot use ${parent} for temporary files`);
-    expect(error.hint).toContain('TMPDIR');
+  ])(
+    '%s: the files are in memory, up to their limit, and the fault is found',
+    async (_name, choose) => {
+      const parent = await choose(await makeParent());
+      const scratch = openIn(parent, { heldBytesMax: 2_000_000 });
+      const found = await scratch.findFault();
+      expect(found).toMatchObject({ name: 'ScratchError', code: 'TEMP_UNUSABLE' });
+      expect(found?.message).toContain(`cannot use ${parent} for temporary files`);
+      expect(found?.hint).toContain('TMPDIR');
+      const first = await fillMemory(scratch, 1_200_000);
+      const second = await fillMemory(scratch, 800_000);
+      const error = await errorOf(second.append(utf8('x')));
+      expect(error).toMatchObject({
+        name: 'ScratchError',
+        code: 'TEMP_UNUSABLE',
+        hint: found?.hint,
+      });
+      expect(error.message).toBe(
+        `${found?.message}, and the temporary data is more than the 2 MB that are kept in memory instead`,
+      );
+      expect(second.bytes).toBe(800_000);
+      // What is removed makes room, once.
+      await first.remove();
+      await first.remove();
+      await second.append(new Uint8Array(1_200_000));
+      await expect(second.append(utf8('x'))).rejects.toThrow(parent);
+    },
+  );
+
+  test('is used as soon as it can be', async () => {
+    const parent = join(await makeParent(), 'later');
+    const scratch = openIn(parent);
+    expect((await scratch.open()).path).toBeNull();
+    await mkdir(parent);
+    expect(await scratch.findFault()).toBeNull();
+    expect(await readdir(parent)).toEqual([]);
+    const file = await scratch.open();
+    expect(file.path?.startsWith(parent)).toBe(true);
+    await file.remove();
   });
 
   /** Opens a file below `parent` and appends 3 MB, in a process of its own. Prints the errors. */
@@ -141,8 +186,9 @@ describe('a folder that cannot be used', () => {
     const scratch = openScratch({ parent: ${JSON.stringify(parent)}, host: describeHost(Math.random),
       clock: { nowMs: Date.now }, onExit: (act) => process.once('exit', act) });
     const note = ({ code, message, hint }) => [code, message, hint];
-    const file = await scratch.open().catch((error) => error);
-    const error = file.append ? await file.append(Buffer.alloc(3_000_000)).then(() => null, (error) => error) : file;
+    const file = await scratch.open();
+    const fault = await scratch.findFault();
+    const error = fault ?? await file.append(Buffer.alloc(3_000_000)).then(() => null, (error) => error);
     console.log(JSON.stringify(error && note(error)));`;
 
   test('without permission to write is TEMP_UNUSABLE', async () => {

@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   RateLimitedError,
+  ScratchError,
   StoppedError,
   StoreError,
   TransientError,
@@ -436,6 +437,33 @@ describe('evidence', () => {
       rows: 501,
       evidence: { totalNumFirst: 500, totalNumLast: 501, passes: 1 },
     });
+  });
+});
+
+describe('a host without temporary files', () => {
+  const message = 'cannot use /none for temporary files: ENOENT';
+  const fault = new ScratchError('TEMP_UNUSABLE', message, 'Create it.');
+
+  test('does not read a list that is too long: after the page that shows it, and then without a request', async () => {
+    const run = createRun(1_001);
+    const listLimit = { entriesMax: 1_000, fault };
+    for (const requests of [1, 1]) {
+      const start = run.events.length === 0 ? run.start : run.stored();
+      await expect(run.advance(start, { listLimit })).rejects.toMatchObject({
+        ...{ name: 'ScratchError', code: 'TEMP_UNUSABLE', hint: 'Create it.' },
+        message: `${message}. The list has 1,001 entries; without temporary files, at most 1,000 can be exported.`,
+      });
+      expect(run.events.filter((event) => event.startsWith('request'))).toHaveLength(requests);
+    }
+    // With temporary files, the run continues where it stopped.
+    expect(await run.advance(run.stored())).toMatchObject({ kind: 'sealed' });
+    expect(run.events.filter((event) => event === 'request 0')).toHaveLength(1);
+  });
+
+  test('exports a list that is not too long', async () => {
+    const run = createRun(1_000);
+    const listLimit = { entriesMax: 1_000, fault };
+    expect(await run.advance(run.start, { listLimit })).toMatchObject({ kind: 'sealed' });
   });
 });
 

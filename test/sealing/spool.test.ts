@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { createMemoryFile } from '../../lib/platform/memory-file.ts';
 import { openSpool } from '../../lib/sealing/spool.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { createTestScratch } from '../support/test-scratch.ts';
@@ -56,6 +57,20 @@ test('the caller may reuse its buffer', async () => {
     expect(String(Buffer.from((await store.get('a')) ?? []))).toBe('onetwo');
     await spooled.remove();
   }
+});
+
+test('stores the bytes of a file in memory', async () => {
+  const content = Buffer.from('more than ten bytes');
+  const file = createMemoryFile({ reserve: () => {}, release: () => {} });
+  const spool = openSpool({ open: async () => file }, 10);
+  for (let at = 0; at < content.length; at += 7) await spool.append(content.subarray(at, at + 7));
+  const spooled = await spool.finish();
+  const { store, puts } = openStore();
+  await spooled.put(store, 'a', { durability: 'checksummed' });
+  await spooled.put(store, 'b');
+  expect(puts).toEqual(['put a checksummed', 'put b undefined']);
+  for (const key of ['a', 'b'])
+    expect(store.dump().get(key)?.bytes).toEqual(Uint8Array.from(content));
 });
 
 describe('remove', () => {

@@ -152,7 +152,7 @@ test('a temporary file that another program changed is a ScratchError', async ()
     const file = await scratch.open();
     const finish = async () => {
       await file.finish();
-      writeFileSync(file.path, Buffer.alloc(bytes.length));
+      writeFileSync(file.path ?? '', Buffer.alloc(bytes.length));
     };
     return Object.create(file, { finish: { value: finish } });
   };
