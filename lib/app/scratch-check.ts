@@ -12,10 +12,11 @@ const spaceHint =
   'An export of 1,000,000 nodes needs about 320 MB there. Free space, or set TMPDIR to a folder on a larger file system.';
 
 /**
- * A longer list is not read on a host without temporary files. They would need 387 bytes for each entry if all have changed
- * (docs/benchmarks.md). So `heldBytesMax` is enough also for longer entries than usual.
+ * A longer list is not read on a host without temporary files. `heldBytesMax` is enough for so many entries even if all were
+ * replaced since the snapshot before: the changes are the largest part then (measured 2026-11-27: peak of the process 261 MB).
+ * It was not enough for twice as many.
  */
-export const entriesWithoutFilesMax = 100_000;
+export const entriesWithoutFilesMax = 50_000;
 
 /** `fault`: why no temporary file can be made. */
 export function describeNoFiles({ message }: ExportError): string {

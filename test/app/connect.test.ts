@@ -154,7 +154,7 @@ test('a collection warns before its first request if no temporary file can be ma
   const [first = ''] = connection.lines.filter((line) => !line.includes('"debug"'));
   expect(first).toContain(`cannot use ${parent} for temporary files`);
   expect(first).toContain('Up to 64 MB of temporary data are kept in memory instead');
-  expect(first).toContain('A list of more than 100,000 entries is not exported');
+  expect(first).toContain('A list of more than 50,000 entries is not exported');
   expect(first).toContain('TEMP_UNUSABLE');
   const second = await connection.run();
   expect(second).toMatchObject({ status: 'sealed', errors: [] });
@@ -162,7 +162,7 @@ test('a collection warns before its first request if no temporary file can be ma
 });
 
 test('a collection without temporary files stops after the first page of a list that is too long', async () => {
-  const simulator = await start({ nodes: 100_001 });
+  const simulator = await start({ nodes: 50_001 });
   const config = await configure({
     accounts: [{ name: 'prod', credentials: keyOf(simulator), targets: [targetAt(simulator)] }],
   });
@@ -171,7 +171,7 @@ test('a collection without temporary files stops after the first page of a list 
   const result = await connection.run();
   expect(result).toMatchObject({ status: 'failed', snapshots: [], requests: 1 });
   expect(result.errors).toMatchObject([{ name: 'ScratchError', code: 'TEMP_UNUSABLE' }]);
-  expect(result.errors[0]?.message).toContain('The list has 100,001 entries');
+  expect(result.errors[0]?.message).toContain('The list has 50,001 entries');
   expect(simulator.stats().nodeRequests).toBe(1);
   expect((await connection.run()).requests).toBe(0);
   expect(simulator.stats().nodeRequests).toBe(1);

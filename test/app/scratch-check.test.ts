@@ -46,7 +46,7 @@ test('without a folder exports work, so it is a warning: it says up to which siz
   const check = await checkScratch(openIn(join(createParent(), 'none')));
   expect(check).toMatchObject({ check: 'temporary-files', status: 'warning' });
   expect(check.message).toMatch(
-    /cannot use .*\/none for temporary files: ENOENT.*\. Up to 64 MB of temporary data are kept in memory instead\. A list of more than 100,000 entries is not exported\.$/,
+    /cannot use .*\/none for temporary files: ENOENT.*\. Up to 64 MB of temporary data are kept in memory instead\. A list of more than 50,000 entries is not exported\.$/,
   );
   expect(check.hint).toContain('TMPDIR');
 });

@@ -18,7 +18,7 @@ import {
 
 const TMPDIR = '/nonexistent';
 const words =
-  'cannot use /nonexistent for temporary files: ENOENT: no such file or directory. Up to 64 MB of temporary data are kept in memory instead. A list of more than 100,000 entries is not exported.';
+  'cannot use /nonexistent for temporary files: ENOENT: no such file or directory. Up to 64 MB of temporary data are kept in memory instead. A list of more than 50,000 entries is not exported.';
 
 function warningsOf({ err }: Ended): string[] {
   const lines = err.split('\n').filter((line) => line !== '');
@@ -79,14 +79,14 @@ describe.concurrent('without a folder for temporary files', () => {
 
   test('a list that is too long costs one request, and the next export none', async () => {
     const cwd = createFolder();
-    const endpoint = await startEndpoint({ nodes: 100_001 });
+    const endpoint = await startEndpoint({ nodes: 50_001 });
     const env = { ...keyOf(endpoint), TMPDIR };
     for (const requests of [1, 0]) {
       const ended = await runCli(['export', ...flagsFor(endpoint), '--json'], { cwd, env });
       expectCode(ended, 3);
       expect(readJson(ended)).toMatchObject({ status: 'failed', requests });
       expect(readJson(ended).errors).toMatchObject([
-        { code: 'TEMP_UNUSABLE', message: expect.stringContaining('The list has 100,001 entries') },
+        { code: 'TEMP_UNUSABLE', message: expect.stringContaining('The list has 50,001 entries') },
       ]);
     }
   });
