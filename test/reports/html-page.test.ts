@@ -188,9 +188,44 @@ describe('the headline', () => {
     expect(text).toContain('On 3 of 30 days at least one target is not proven.');
   });
 
+  /** A day that has a complete snapshot in spite of its missed slots. */
+  const missing = (missed: number): ReportFigures => {
+    const figures = makeFigures({ days: 1 });
+    return {
+      ...figures,
+      targets: figures.targets.map((target, index) =>
+        index === 0 ? { ...target, snapshots: { ...target.snapshots, missed } } : target,
+      ),
+    };
+  };
+
+  test.each([
+    ['en', 0, '0of 1 day on which a snapshot was due; 25 missed slots'],
+    ['en', 3, '≥ 0of 1 day on which a snapshot was due; ≥ 25 missed slots'],
+    ['zh', 0, '0应有快照的天数：1；漏采时段：25'],
+    ['zh', 3, '≥ 0应有快照的天数：1；漏采时段：≥ 25'],
+  ] as const)('%s: has the missed slots, with %d targets left out', (lang, targets, detail) => {
+    const leftOut = { targets, gaps: 0, days: 0, calendars: 0, notReached: 0, quality: 0 };
+    expect(visibleText(renderPage({ ...missing(25), leftOut }, lang))).toContain(detail);
+  });
+
+  test('counts the missed slots of days and calendars that are left out', () => {
+    const leftOut = { targets: 0, gaps: 4, days: 5, calendars: 6, notReached: 0, quality: 0 };
+    expect(top({ ...usual, leftOut })).toContain('≥ 3of 30 days on which a snapshot was due; 8 ');
+  });
+
+  test.each([
+    [1, '; 1 missed slot', '; 1 missed slots'],
+    [0, 'on which a snapshot was due', 'missed slot'],
+  ])('of %d missed slots: %s', (missed, words, others) => {
+    const text = top(missing(missed));
+    expect(text).toContain(words);
+    expect(text).not.toContain(others);
+  });
+
   test.each([
     ['en', 'include hosts that the service does not call container nodes', 'other hosts'],
-    ['zh', '包含服务未称为容器节点的服务器', '其他服务器'],
+    ['zh', '还包括未被服务标识为容器节点的服务器', '其他服务器'],
   ] as const)(
     '%s: says that the counts include other hosts, and how many',
     (lang, note, others) => {
@@ -202,7 +237,7 @@ describe('the headline', () => {
         expect(text).toContain(
           lang === 'en'
             ? `${number} container nodes, 3 ${others}, 0 not stated`
-            : `容器节点${number}个，${others}3个，服务未说明0个`,
+            : `容器节点${number}个，${others}3个，服务未返回类型的0个`,
         );
       }
       expect(visibleText(renderPage(usual, lang))).not.toContain(note);

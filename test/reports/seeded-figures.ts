@@ -63,13 +63,16 @@ export function makeFigures(options: SeededOptions = {}): ReportFigures {
   const targets = accounts.flatMap((account) =>
     regions.map((region) => makeTarget({ account, region, dates, random, options })),
   );
+  const [first] = targets;
   for (const [index, state] of listStates(options)) {
-    const day = targets[0]?.days[index];
+    const day = first?.days[index];
     if (!day) continue;
     Object.assign(day, unprovenDay(day.date, state));
+    first.snapshots.complete -= 4;
+    first.snapshots[state === 'missing' ? 'missed' : 'drifted'] += 4;
     if (state !== 'missing') continue;
     const slot = (hour: string) => `${day.date.replaceAll('-', '')}T${hour}0000Z`;
-    targets[0]?.gaps.push({ from: slot('00'), to: slot('18'), slots: 4 });
+    first.gaps.push({ from: slot('00'), to: slot('18'), slots: 4 });
   }
   const counts = targets.map(({ newestComplete }) => newestComplete);
   const sumOf = (name: keyof ProtectionCounts) =>

@@ -96,7 +96,7 @@ function formatTiles({ figures, left }: PageFigures, words: Words): Html {
     ? words.say('asOf', formatRange(times.from, times.to))
     : words.say('trendNone');
   return html`<dl class="tiles">
-${formatTile(words.say('tileNodes'), value(last?.nodes), first ? words.say('tileStart', first.nodes, first.date) : null)}${formatTile(words.say('tileUnprotected'), value(last?.unprotected), last ? share(last.unprotected) : null)}${formatTile(words.say('tileOffline'), value(last?.offline), last ? share(last.offline) : null)}${formatTile(words.say('tileDays'), formatAtLeast(unproven, left), words.say('tileOfDays', due))}</dl>
+${formatTile(words.say('tileNodes'), value(last?.nodes), first ? words.say('tileStart', first.nodes, first.date) : null)}${formatTile(words.say('tileUnprotected'), value(last?.unprotected), last ? share(last.unprotected) : null)}${formatTile(words.say('tileOffline'), value(last?.offline), last ? share(last.offline) : null)}${formatTile(words.say('tileDays'), formatAtLeast(unproven, left), html`${words.say('tileOfDays', due)}${sayMissed(figures.targets, left, words)}`)}</dl>
 <p class="note">${asOf}${gap}${words.say('words')}${sayOtherHosts(figures.hostKinds, words)}</p>
 `;
 }
@@ -106,10 +106,20 @@ function sayOtherHosts({ all }: ReportFigures['hostKinds'], words: Words): Html 
   return html`${gap}${words.say('otherHosts')}${gap}<a href="#scope">${words.say('otherHostsMore')}</a>`;
 }
 
-/** Days of targets that are left out are not counted. */
-function formatAtLeast(count: number, { calendars, targets, days }: LeftOut): string {
-  return `${calendars + targets + days === 0 ? '' : '≥ '}${formatNumber(count)}`;
+/** A day with missed slots can have a complete snapshot: then only this number shows them. */
+function sayMissed(targets: readonly TargetFigures[], left: LeftOut, words: Words): Html | null {
+  const missed = targets.reduce((sum, { snapshots }) => sum + snapshots.missed, 0);
+  if (missed + left.targets === 0) return null;
+  const mark = markAtLeast(left.targets > 0);
+  return html`${words.say('semicolon')}${words.say('tileMissed', mark, missed)}`;
 }
+
+/** Days that are left out are not counted. */
+function formatAtLeast(count: number, { calendars, targets, days }: LeftOut): string {
+  return `${markAtLeast(calendars + targets + days > 0)}${formatNumber(count)}`;
+}
+
+const markAtLeast = (isCut: boolean) => (isCut ? '≥ ' : '');
 
 function formatRange(from: string, to: string): string {
   return from === to ? `${formatTime(to)} UTC` : `${formatTime(from)} – ${formatTime(to)} UTC`;

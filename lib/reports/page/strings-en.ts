@@ -40,6 +40,7 @@ export const english = {
   tileShare: '{0} % of all nodes',
   tileStart: '{0} on {1}',
   tileOfDays: 'of {0} {0|day|days} on which a snapshot was due',
+  tileMissed: '{0}{1} missed {1|slot|slots}',
   asOf: 'Nodes, unprotected and offline: in the newest complete snapshot of each target, {0}.',
   words:
     'Unprotected: the protection status is not “opened”, or the service gave none. Offline: the agent status is “offline”.',
@@ -117,7 +118,7 @@ export const english = {
 
   trend: 'Nodes, unprotected and offline over time',
   trendText:
-    'All targets together at the end of each day (UTC). Of each target, its newest complete snapshot of the period counts.',
+    'All targets together at the end of each day (UTC). Each target counts with its newest complete snapshot of the period up to that time.',
   trendCarried:
     'Grey days: at least one target has no complete snapshot of that day and counts with an earlier one, or not at all.',
   trendAxis: 'The axis of the nodes does not start at 0.',

@@ -15,14 +15,14 @@ export const chinese: Texts = {
   colon: '：',
 
   summary: '摘要',
-  bannerFailed: '完整性校验未通过：{0}处错误。在查明每处错误的原因之前，请勿采信本报告中的数据。',
+  bannerFailed: '完整性校验未通过：{0}处异常。在查明每处异常的原因之前，请勿采信本报告中的数据。',
   bannerNotVerified: '未进行完整性校验，存储中的数据可能已被更改。',
-  bannerUnchecked: '未发现错误，但有{0}个对象未校验。',
-  bannerOk: '完整性校验未发现错误。',
+  bannerUnchecked: '未发现异常，但有{0}个对象未校验。',
+  bannerOk: '完整性校验未发现异常。',
   bannerTrusted: '校验使用了从存储之外提供的公钥或锚定记录（pin）。',
   bannerOwn: '校验未使用来自存储之外的公钥或锚定记录（pin），因此不能排除整个存储被重写。',
   bannerMore: '请参见“完整性校验”。',
-  bannerOutside: '所有错误都属于报告期之外的快照。',
+  bannerOutside: '所有异常都属于报告期之外的快照。',
   bannerDays: '在应有快照的{1}天中，有{0}天至少有一个目标未得到证明。',
   bannerDaysMore: '请参见“快照覆盖情况”。',
   bannerNoTarget: '{0}个目标在报告期内没有完整快照，未计入统计。',
@@ -32,19 +32,20 @@ export const chinese: Texts = {
   tileNodes: '节点',
   tileUnprotected: '未防护',
   tileOffline: '离线',
-  tileDays: '未证明的天数',
+  tileDays: '未能证明的天数',
   tileShare: '占全部节点的{0}%',
   tileStart: '{1}为{0}个',
   tileOfDays: '应有快照的天数：{0}',
+  tileMissed: '漏采时段：{0}{1}',
   asOf: '节点、未防护和离线的数量取自每个目标最新的完整快照（{0}）。',
   words:
     '未防护：防护状态不是“开启”（opened），或服务未返回该状态。离线：Agent状态为“离线”（offline）。',
-  otherHosts: '这些数量包含服务未称为容器节点的服务器。',
+  otherHosts: '这些数量还包括未被服务标识为容器节点的服务器。',
   otherHostsMore: '请参见“范围与声明”。',
 
   scope: '范围与声明',
   scopeText:
-    '本报告描述服务为{0}个目标列出的节点。一个目标是某个帐号在某个区域和项目中的节点列表。数据来自存储中的快照，而不是对服务的实时查询。',
+    '本报告涵盖服务返回的{0}个目标的节点。一个目标是某个帐号在某个区域和项目中的节点列表。数据来自存储中的快照，而不是对服务的实时查询。',
   period: '报告期',
   periodValue: '{0}至{1}，含起止时间',
   made: '报告生成时间',
@@ -55,7 +56,7 @@ export const chinese: Texts = {
   regions: '区域',
   hostsAll: '期末的节点',
   hostsUnprotected: '期末未防护的节点',
-  hostKinds: '容器节点{0}个，其他服务器{1}个，服务未说明{2}个',
+  hostKinds: '容器节点{0}个，其他服务器{1}个，服务未返回类型的{2}个',
   newestTitle: '每个目标的最新快照',
   target: '目标',
   snapshot: '快照',
@@ -87,14 +88,14 @@ export const chinese: Texts = {
   meansPruned: '有完整快照；行数据已删除，数量和变更仍保留',
   meansFaulty: '快照的某个对象缺失或被更改，请参见“完整性校验”',
   meansDrifted: '只有漂移的快照，可能遗漏节点',
-  meansMissing: '应有快照，但没有',
+  meansMissing: '应有快照但缺失',
   meansNone: '当天没有应生成的快照',
   month: '月份',
   calendarOf: '各目标每天的快照覆盖情况',
   targetDays: '完整{0}天，已清理{1}天，漂移{2}天，缺失{3}天，异常{4}天',
   leftCalendars: '另有{0}个目标的日历未显示，请参见下方列表。',
   leftDays: '为控制页面大小，未显示报告期的前{0}天，请参见snapshots.csv。',
-  notProvenTitle: '未证明的日期',
+  notProvenTitle: '未能证明的日期',
   notProvenNone: '无：应有快照的日期都有完整快照。',
   days: '日期',
   daysFromTo: '{0}至{1}',
@@ -103,14 +104,14 @@ export const chinese: Texts = {
   gapsNone: '无：应有的快照全部存在。',
   gapsText:
     '快照以其开始时间命名。如果没有快照的名称落在某个时段内，则该时段为漏采时段。有漏采时段的日期仍可能有完整快照。',
-  from: '起始时段',
-  to: '结束时段',
+  from: '首个时段',
+  to: '末个时段',
   slots: '时段数',
   leftRows: '另有{0}行未显示。',
 
   trend: '节点、未防护和离线数量的变化',
-  trendText: '每天结束时（UTC）全部目标的合计。每个目标以报告期内最新的完整快照为准。',
-  trendCarried: '灰色日期：至少有一个目标当天没有完整快照，以更早的快照计入，或未计入。',
+  trendText: '每天结束时（UTC）全部目标的合计。每个目标取报告期内截至当日最新的完整快照。',
+  trendCarried: '灰色日期：至少有一个目标当天没有完整快照，该目标按更早的快照计入，或不计入。',
   trendAxis: '节点数的坐标轴不从0开始。',
   trendBefore: '报告期内，{0}之前没有快照。',
   trendNone: '报告期内没有完整快照，因此没有数据。',
@@ -137,11 +138,11 @@ export const chinese: Texts = {
     '{1}个目标中，有{0}个目标无法确定具体节点：行数据已清理或无法读取。这些目标的未防护节点为{2}个，离线节点为{3}个。',
   atEndOthers: '在其余目标中，有{0}个节点未防护或离线。',
   atEndLate:
-    '{1}个目标中，有{0}个目标从较晚的快照起才能确定单个节点的状态，而数量从更早的快照起就有：此前的状态不在任何列表中。',
+    '{1}个目标中，有{0}个目标从较晚的快照起才能确定单个节点的状态，而数量从更早的快照起就有：此前单个节点的状态未知。',
   atEndCsv: '报告期内的全部区间（包括已结束的区间）：unprotected.csv（{0}行）。',
   atEndShown: '页面只显示持续时间最长的{0}个节点。',
   sinceText:
-    '起始时间：首个显示该状态的完整快照的时间。“或更早”：没有更早的快照能表明此前是否处于该状态。如果行数据和报告期都无法表明，则为“未知”。天数：截至报告期结束。',
+    '起始时间：从该时间的完整快照起，状态一直未变。“或更早”：没有更早的快照，该状态可能更早就已开始。“未知”：行数据和报告期都无法表明起始时间。天数：截至报告期结束。',
   nodeList: '未防护或离线的节点列表',
   node: '节点',
   protection: '防护状态',
@@ -175,7 +176,7 @@ export const chinese: Texts = {
 
   changes: '变更',
   changesText:
-    '变更来自完整快照：每个快照与其前一个完整快照比较。在两个快照之间变化后又恢复的内容无法发现。',
+    '变更来自完整快照：每个快照与其前一个完整快照比较。如果某个值在两个快照之间变化后又恢复，则无法发现该变化。',
   changesStates:
     '“变为未防护”和“变为离线”只统计已在列表中的节点发生的变化。新增时即处于该状态的节点只计入“新增”。',
   added: '新增',
@@ -200,7 +201,7 @@ export const chinese: Texts = {
   qualityText: '统计范围为报告期内的全部{0}个快照。',
   rejects: '没有可用ID的记录（已剔除）',
   repeats: '重复列出且值相同的记录',
-  requests: '发送的请求',
+  requests: '已发送的请求',
   retries: '重试的请求',
   throttled: '因流控被拒绝的请求',
   unknownValuesTitle: '当前版本无法识别的值',
@@ -212,8 +213,8 @@ export const chinese: Texts = {
   qualityNone: '没有无法识别的值、无法识别的字段或类型错误的值。',
 
   integrity: '完整性校验',
-  integrityVerified: '校验通过：未发现错误。',
-  integrityFailed: '校验未通过：发现{0}处错误。',
+  integrityVerified: '校验通过：未发现异常。',
+  integrityFailed: '校验未通过：发现{0}处异常。',
   integrityNotVerified: '未校验：生成报告时跳过了校验。',
   proven: '已证明',
   notProven: '未证明',
@@ -223,7 +224,7 @@ export const chinese: Texts = {
   partsValue: '{0}（{1}）',
   notHashed: '未计算哈希的数据文件',
   notHashedValue: '{0}：只检查了大小',
-  hashedSince: '此时间起的文件均已计算哈希',
+  hashedSince: '已计算哈希的起始时间',
   signatures: '签名',
   signaturesValue: '有效签名{0}个，无签名的清单{1}个',
   keys: '公钥',
@@ -234,7 +235,7 @@ export const chinese: Texts = {
   pinsNone: '未提供',
   pinsValue: '已锚定{0}个目标，未锚定{1}个目标',
   prunedSnapshots: '行数据可能已删除的快照（墓碑）',
-  faultsTitle: '错误',
+  faultsTitle: '异常',
   uncheckedTitle: '无法校验的对象',
   notReachedTitle: '因时间不足而未校验的数据文件',
   object: '对象',
@@ -252,7 +253,7 @@ export const chinese: Texts = {
   checkParts:
     '每个清单都记录其数据文件的哈希（parts[].sha256）。以下命令输出内容不一致的数据文件；全部一致时无输出：',
   checkMissing:
-    '以下命令输出缺失的数据文件；没有缺失时无输出。已清理的数据文件也不存在，但不会输出：_pruned/中的墓碑列出了这些文件。',
+    '以下命令输出缺失的数据文件；没有缺失时无输出。已清理的数据文件不会输出：_pruned/中的墓碑列出了这些文件。',
   checkSignature: '检查清单的签名是否有效。请从签名人处获取公钥，不要从存储中获取：',
   checkEvidence:
     '可以用一个ZIP文件向他人证明一个快照。第一条命令由运维人员执行，用于生成该文件；第二条命令由接收者执行，只需要sha256sum和OpenSSL：',
@@ -265,15 +266,15 @@ export const chinese: Texts = {
   limitInstant:
     '快照不是某一瞬间的状态：其中的行是在快照开始到封存之间逐页读取的。定时触发的快照以其时段的起始时间命名；如果触发延迟，或者先读取了其他目标，则行的读取时间更晚：请参见snapshots.csv中的时间。',
   limitComplete:
-    '“完整”表示读取的各页均未显示遗漏节点：如果读取期间有节点在列表中移动位置，或者列表中有重复的节点，完整快照仍可能遗漏节点，而且从各页中无法发现。',
-  limitBetween: '两个快照之间发生的事情无法发现。在此期间变化后又恢复的状态不会出现在报告中。',
+    '“完整”表示在已读取的各页中均未发现遗漏节点的迹象：如果读取期间有节点在列表中移动位置，或者列表中有重复的节点，完整快照仍可能遗漏节点，而且从各页中无法发现。',
+  limitBetween: '如果状态在两个快照之间变化后又恢复，则无法发现该变化。',
   limitService:
     '本报告展示服务的响应。任何检查都不能证明响应属实，也不能证明不在列表中的服务器不存在。',
   limitDay:
-    '一天指UTC时间的一天。异常、漂移或缺失的日期未得到证明。如果当天没有完整快照，合计使用更早的快照。',
+    '一天指UTC时间的一天。异常、漂移或缺失的日期未得到证明。如果当天没有完整快照，合计按更早的快照计算。',
   limitSince:
     '“起始时间”是首个显示该状态的快照名称中的时间。实际变化发生在前一个快照开始读取之后、该快照封存之前。如果没有前一个快照，“或更早”表示可能在任何更早的时间发生。CSV文件没有此标记：unprotected.csv中从报告期首个快照开始的区间，实际可能更早开始。',
-  limitPruned: '已清理的日期保留数量和变更，但其行数据无法再校验。',
+  limitPruned: '对于已清理的日期，仅保留数量和变更，行数据无法再校验。',
   limitRewrite: '如果没有来自存储之外的公钥或锚定记录（pin），则不能排除整个存储被重写。',
   limitLists: '页面中的列表可能被截断。CSV文件包含全部行。',
   filesTitle: '本报告的文件',
@@ -296,9 +297,9 @@ export const chinese: Texts = {
     '{0}个数据文件中的行，其数量、顺序、时间、帐号、区域、项目和判定结果都与清单的记录一致。',
   chainMatches: '每个清单的哈希都与后一个清单的记录一致。',
   givenKeySigned:
-    '在每个目标中，从首个可用所提供的公钥校验签名的清单到最新的清单，签名全部有效（{1}个清单中的{0}个）：只有私钥的持有者才能重写这些清单。',
+    '在每个目标中，自首个可用所提供公钥校验的清单起，直至最新清单，签名全部有效（共{1}个清单，覆盖{0}个）：只有私钥的持有者才能重写这些清单。',
   olderCovered: '{0}个更早的清单由哈希链保护：自上述首个签名以来未被更改。',
-  tombstonesSigned: '{0}个已清理快照的墓碑也带有所提供公钥的有效签名。',
+  tombstonesSigned: '{0}个已清理快照的墓碑也带有签名，且用所提供的公钥校验有效。',
   pinnedInChain:
     '{0}个目标的锚定清单仍在哈希链中，且哈希一致：自锚定以来，这些清单及更早的清单均未被更改或删除。',
 
@@ -310,9 +311,9 @@ export const chinese: Texts = {
   newestDeletable:
     '如果没有锚定记录（pin），则不能排除最新的快照或某个目标的全部快照连同其指针一起被删除。',
   rollbackPossible:
-    '不能排除存储被回滚到锚定的清单或其后的某个清单：更新的快照如果从未用这些锚定记录（pin）校验过，可能已被删除。',
+    '不能排除存储被回滚到锚定的清单或其后的某个清单：较新的快照如果从未用这些锚定记录（pin）校验过，可能已被删除。',
   afterPinRewritable:
-    '锚定的清单之后的清单自身前后一致，但在本次校验之前可能被重写过。首次生成锚定记录（pin）之前的情况未得到任何证明。',
+    '锚定清单之后的各清单相互一致，但在本次校验之前可能被重写过。首次生成锚定记录（pin）之前的情况未得到任何证明。',
   unpinnedDeletable: '{0}个目标还没有锚定记录（pin）：其最新的快照可能已被删除。',
   unpinnedRewritable: '{0}个目标还没有锚定记录（pin）：不能排除其整个哈希链被重写。',
   signerNotBound:
@@ -323,14 +324,14 @@ export const chinese: Texts = {
   partsNotHashed: '{0}个数据文件未计算哈希：只检查了是否存在以及大小，未读取其中的行。',
   partsNotHashedBefore:
     '{1}之前的快照中，有{0}个数据文件未计算哈希：只检查了是否存在以及大小，未读取其中的行。',
-  timeTooShort: '其中{0}个文件是因为时间不足。',
+  timeTooShort: '其中{0}个因时间不足未计算哈希。',
   rowsPruned: '已清理的行无法再校验：{1}个已清理快照的{0}个数据文件已删除。',
   tombstoneReusable:
     '如果有人保留了已移除的墓碑的副本，则可以将其放回并删除相应的行：墓碑的签名仍然有效。',
   tombstoneForgeable:
     '未提供存储之外的公钥时，能够更改存储的人可以删除行，并为其写入墓碑：有{0}个已清理的快照带有墓碑。',
   otherColumnsUnchecked:
-    '未校验以下内容：其他列的值，Parquet和NDJSON中的这些列是否一致，以及清单中值和变更的计数。',
+    '未校验以下内容：其他列的值，Parquet和NDJSON中的这些列是否一致，以及清单中各取值的计数和变更计数。',
   rowsNotCompared: '{0}个数据文件中的行未与清单比较：当前版本不支持其数据集。',
-  sealUnderWay: '正在进行的封存的对象未得到证明。',
+  sealUnderWay: '正在封存的快照，其对象尚未得到证明。',
 };
