@@ -84,16 +84,16 @@ export function judgeRegion(
 }
 
 /**
- * The size of a list: an empty one usually means a wrong scope. `noun`: what the list has, in the plural. `cost`: what a snapshot of
+ * The size of a list: an empty one usually means a wrong scope. `listed`: what the list has, in the plural. `cost`: what a snapshot of
  * it needs, for people.
  */
 export function judgeTotal(
   subject: Subject,
-  { total, noun, cost }: { total: number; noun: string; cost: string },
+  { total, listed, cost }: { total: number; listed: string; cost: string },
 ): Check {
-  const message = `the list can be read and has ${total} ${noun}: a snapshot needs at least ${cost}`;
+  const message = `the list can be read and has ${total} ${listed}: a snapshot needs at least ${cost}`;
   if (total > 0) return ok(subject, message);
-  const hint = `If there should be ${noun}, check region, projectId, enterpriseProjectId and filters.`;
+  const hint = `If there should be ${listed}, check region, projectId, enterpriseProjectId and filters.`;
   return warning(subject, message, hint);
 }
 

@@ -115,9 +115,9 @@ async function examine(context: Context, examined: Examined): Promise<void> {
     if (total === 'paused') return skip(noQuotaText);
     keys.set(target.user, { kind: 'accepted' });
     examined.total = total;
-    const { noun, limit } = target.dataset;
+    const { listed, limit } = target.dataset;
     const cost = describeCost(requestsFor(total, limit), context.quota);
-    checks.push(judgeTotal(subjectOf(examined, 'permission'), { total, noun, cost }));
+    checks.push(judgeTotal(subjectOf(examined, 'permission'), { total, listed, cost }));
   } catch (error) {
     noteFailure(context, examined, 'permission', error);
   }

@@ -242,8 +242,10 @@ export interface ListScope {
 export interface Dataset {
   /** Also the default name of its table. */
   readonly name: string;
-  /** Plural, for messages: `container nodes`. */
+  /** Plural, for the name of the API in messages: `container nodes`. */
   readonly noun: string;
+  /** Plural, for counts: `nodes`, because the list can have hosts that are not container nodes. */
+  readonly listed: string;
   /** What an identity needs to read the list, for hints. */
   readonly permission: string;
   /** The APIs that have this list. */

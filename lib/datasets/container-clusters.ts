@@ -43,6 +43,7 @@ export const containerClusters: Dataset = {
   ...defineRecords(fields, 'id', { datedStatuses: statuses }),
   name: 'container_clusters',
   noun: 'container clusters',
+  listed: 'clusters',
   permission: 'HSS ReadOnlyAccess',
   apis: ['hss'],
   schemaVersion: 1,

@@ -94,6 +94,7 @@ export const containerNodes: Dataset = {
   ...records,
   name: 'container_nodes',
   noun: 'container nodes',
+  listed: 'nodes',
   permission: 'hss:containers:list (HSS ReadOnlyAccess)',
   apis: ['cgs', 'hss'],
   schemaVersion: 1,

@@ -123,7 +123,7 @@ export interface PageView {
   items: readonly Item[];
 }
 
-type Limits = Pick<Dataset, 'limit' | 'offsetMax' | 'noun'>;
+type Limits = Pick<Dataset, 'limit' | 'offsetMax' | 'listed'>;
 
 export type Step =
   /** The page belongs to the pass. `ended`: it is the last one. */
@@ -332,18 +332,22 @@ function stepBack(cursor: Cursor, from: number, totalNum: number, { limit }: Lim
   };
 }
 
-function describeTooLong(list: string, { limit, offsetMax, noun }: Limits): ProtocolError {
+function describeTooLong(list: string, { limit, offsetMax, listed }: Limits): ProtocolError {
   return new ProtocolError(
     'LIST_TOO_LONG',
-    `The list ${list} ${noun}. The API can list only the first ${offsetMax + limit} (its largest offset is ${offsetMax}).`,
+    `The list ${list} ${listed}. The API can list only the first ${offsetMax + limit} (its largest offset is ${offsetMax}).`,
     'Split the target into several, by filters or by enterprise project, each with its own table.',
   );
 }
 
-function describeNoProgress({ offset }: Cursor, totalNum: number, { noun }: Limits): ProtocolError {
+function describeNoProgress(
+  { offset }: Cursor,
+  totalNum: number,
+  { listed }: Limits,
+): ProtocolError {
   return new ProtocolError(
     'PAGES_STAND_STILL',
-    `The pages up to offset ${offset} have no new record, although the API states ${totalNum} ${noun}.`,
+    `The pages up to offset ${offset} have no new record, although the API states ${totalNum} ${listed}.`,
     'The endpoint seems to ignore `offset`: page after page has the same records. Check `endpoint`, and compare `cgs-export plan --probe` with the console.',
   );
 }

@@ -82,10 +82,10 @@ describe('the scope', () => {
   });
 
   test('an empty list is a warning', () => {
-    const about = { noun: 'container nodes', cost: '1 request' };
+    const about = { listed: 'nodes', cost: '1 request' };
     expect(judgeTotal(subject, { ...about, total: 1 })).toMatchObject({
       status: 'ok',
-      message: expect.stringMatching(/1 container nodes: a snapshot needs at least 1 request$/),
+      message: expect.stringMatching(/has 1 nodes: a snapshot needs at least 1 request$/),
     });
     expect(judgeTotal(subject, { ...about, total: 0 })).toMatchObject({
       status: 'warning',

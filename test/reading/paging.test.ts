@@ -348,7 +348,7 @@ describe('an endpoint that', () => {
     const ids = nodes(10_100);
     expect(() =>
       readList((offset) => ({ totalNum: 9_000, ids: ids.slice(offset, offset + 5) })),
-    ).toThrow(/has at least 10005, but states 9000 container nodes/);
+    ).toThrow(/has at least 10005, but states 9000 nodes/);
   });
   test('has exactly as many nodes as offsets can reach is read to its end', () => {
     const { verdict, read } = readList((offset) => {

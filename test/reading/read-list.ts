@@ -17,7 +17,7 @@ import {
 import type { Join } from '../../lib/reading/sequence.ts';
 import { createMovingList, type History } from '../support/moving-list.ts';
 
-export const limits = { limit: 5, offsetMax: 10_000, noun: 'container nodes' };
+export const limits = { limit: 5, offsetMax: 10_000, listed: 'nodes' };
 
 /** One response. An id that is null or starts with `?` is a record without a key; all that are null are equal. */
 export interface Answer {

@@ -9,7 +9,7 @@ import { countCases } from '../support/cases.ts';
 import { createMovingList, createRandom, type History } from '../support/moving-list.ts';
 import { countTypedBytes } from '../support/typed-memory.ts';
 
-const limits = { limit: 5, offsetMax: 10_000, noun: 'container nodes' };
+const limits = { limit: 5, offsetMax: 10_000, listed: 'nodes' };
 
 /** Whether `a` is before `b`. Merging a page of two known rows changes nothing. */
 function isBefore(sequence: Sequence, a: string, b: string): boolean {

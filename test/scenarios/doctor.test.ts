@@ -92,7 +92,7 @@ describe.concurrent('without a fault', () => {
     expectCode(ended, 0);
     const notOk = checksOf(ended).filter(({ status }) => status !== 'ok');
     expect(notOk).toEqual([expect.objectContaining({ check: 'region', status: 'skipped' })]);
-    expect(find(ended, 'permission').message).toContain('300 container nodes');
+    expect(find(ended, 'permission').message).toContain('has 300 nodes: ');
     expect(find(ended, 'statistics').message).toContain('300 nodes too');
     const queries = (await endpoint.report()).servings.map(({ query }) => query);
     expect(queries.map(({ container_node }) => container_node)).toEqual([
