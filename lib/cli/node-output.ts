@@ -92,11 +92,12 @@ function openNodeTable({ columns: width, endMs, targets }: NodeTable): NodeOutpu
       return table.format([...head, ...rows.map((row) => toCells(row, firstMs))]);
     },
     describeEnd({ nodes, unprotected, offline, hostKinds }, rows) {
-      const part = nodes === rows ? '' : ` of ${formatCount(rows)}`;
+      // After the count of the snapshot, the others could be read as its counts.
+      const part = nodes === rows ? ':' : ` of ${formatCount(rows)}; of these,`;
       const counts = `${formatCount(unprotected)} unprotected, ${formatCount(offline)} offline`;
       const kinds = describeKinds(hostKinds);
       const more = kinds === null ? '' : `${fitLines(`  ${kinds}`, width)}\n`;
-      return `  ${formatPlural(nodes, 'node')}${part}: ${counts}\n${more}`;
+      return `  ${formatPlural(nodes, 'node')}${part} ${counts}\n${more}`;
     },
   };
 }

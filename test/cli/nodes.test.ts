@@ -145,7 +145,7 @@ test('the table names each snapshot with its age, and ends with counts', async (
     '',
   ]);
   const { runtime: some } = await nodes('--unprotected');
-  expect(some.out()).toContain('  2 nodes of 4: 2 unprotected, 0 offline\n');
+  expect(some.out()).toContain('  2 nodes of 4; of these, 2 unprotected, 0 offline\n');
 });
 
 test('--json counts the nodes that are shown, for each target', async () => {
@@ -231,12 +231,12 @@ test('says how many of the listed hosts are container nodes, as DuckDB counts th
 test('says nothing about the kinds of hosts if all are container nodes, and no filter that finds nothing', async () => {
   const { nodes } = await openMixed();
   const { runtime: only } = await nodes('--where', 'is_container_node=true');
-  expect(only.out()).not.toContain('of these');
+  expect(only.out()).not.toContain('of these:');
   const { runtime: others } = await nodes('--where', 'is_container_node=false');
   expect(others.out()).toContain('of these: 0 container nodes, ');
   expect(others.out()).not.toContain('--where');
   const { runtime: none } = await nodes('--where', 'host_name=nobody');
-  expect(none.out()).not.toContain('of these');
+  expect(none.out()).not.toContain('of these:');
 });
 
 test('a spreadsheet takes no name for a formula, and a terminal no control characters', async () => {
