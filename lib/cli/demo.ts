@@ -6,7 +6,8 @@ import { runReport } from '../app/report-run.ts';
 import { toResultJson } from '../app/result-json.ts';
 import { exitCodeOf } from '../app/verify-run.ts';
 import { configFromFlags } from '../config/flags.ts';
-import { snapshotTimeMs } from '../core/object-keys.ts';
+import { reportKey, snapshotTimeMs } from '../core/object-keys.ts';
+import { dateOf, dayMs } from '../reports/report-times.ts';
 import type { CollectResult } from '../runs/invocation.ts';
 import { type Simulator, startSimulator } from '../simulator/simulator.ts';
 import { verifyStore } from '../verification/verification.ts';
@@ -27,7 +28,6 @@ const nodes = 640;
 const quota = { requests: 5, windowSeconds: 2 };
 /** One shows the nodes, two show changes, and with three a node can be seen to change and to change back. */
 const snapshots = 3;
-const dayMs = 86_400_000;
 
 export const demoCommand: CommandDefinition<DemoOptions> = {
   name: 'demo',
@@ -36,7 +36,7 @@ export const demoCommand: CommandDefinition<DemoOptions> = {
   addOptions: (command) =>
     command.option('--out <dir>', 'folder to write the snapshot to', './demo-out'),
   configHelp: 'accepted but not used: the demo has its own configuration',
-  writes: './demo-out, or the folder given, like `export`',
+  writes: './demo-out, or the folder given: like `export`, and a report in _reports/',
   codes: [0, 1, 2, 3, 4, 5, 6],
   examples: ['cgs-export demo', 'cgs-export demo --out /tmp/lake --json'],
   printsResult: true,
@@ -78,14 +78,14 @@ async function exportAndVerify(
     verifyStore(connection.store, onProgress, { rowCheck: connection.rowCheck }),
   );
   const verified = exitCodeOf(verification);
-  await writeReport(connection, result);
+  const page = await writeReport(connection, result);
   const folder = showPath(root, runtime.cwd);
   const queries = Object.entries(listQueries(folder, runtime.program));
   return {
     exitCode: worstOf([exported, verified]),
     json: {
       ...json,
-      ...{ out: root, verification, report: join(root, 'report.html') },
+      ...{ out: root, verification, report: join(root, page) },
       queries: Object.fromEntries(queries.map(([name, [command]]) => [name, command])),
     },
     text: [
@@ -95,19 +95,20 @@ async function exportAndVerify(
       describePlaces(folder),
       describeQueries(
         queries.map(([, query]) => query),
-        folder,
+        join(folder, page),
       ),
     ].join('\n'),
   };
 }
 
-/** About the days of the new snapshots. The files are in the folder of the store, but in none of its data directories. */
+/** About the days of the new snapshots. Returns the key of the page: like the function `report`, it is where `verify` expects it. */
 async function writeReport(
   { store, ...connection }: Connection,
   { snapshots: sealed }: CollectResult,
-): Promise<void> {
+): Promise<string> {
   const [first] = sealed.map(({ manifest }) => snapshotTimeMs(manifest.snapshot) ?? 0);
   const untilMs = store.nowMs();
+  const keyOf = (name: string) => reportKey(dateOf(untilMs), name);
   await runReport(
     { store, ...connection },
     {
@@ -117,9 +118,10 @@ async function writeReport(
       lang: 'en',
       verify: { tables: [], onProgress: () => {} },
       onReading: () => {},
-      place: { store, keyOf: (name) => name },
+      place: { store, keyOf },
     },
   );
+  return keyOf('report.html');
 }
 
 /** One snapshot after the other, until one is not sealed. Returns what they have in common. */
@@ -192,12 +194,12 @@ export function listQueries(path: string, program: string) {
   } satisfies Record<string, Query>;
 }
 
-function describeQueries(queries: readonly Query[], folder: string): string {
+function describeQueries(queries: readonly Query[], page: string): string {
   const width = Math.max(...queries.map(([command]) => command.length));
   return [
     'Try next:',
     ...queries.map(([command, shows]) => `  ${command.padEnd(width)}  # ${shows}`),
-    `Open ${join(folder, 'report.html')} in a browser: a report about these snapshots.`,
+    `Open ${page} in a browser: a report about these snapshots.`,
     '',
   ].join('\n');
 }

@@ -244,14 +244,17 @@ accounts: [{ name: prod, targets: [${target}] }]
     const cwd = createFolder();
     const ended = await runCli(['demo', '--json'], { cwd });
     expectCode(ended, 0);
-    const output = readJson<Output & { out: string; queries: Record<string, string> }>(ended);
+    const output = readJson<
+      Output & { out: string; report: string; queries: Record<string, string> }
+    >(ended);
     expect(output).toMatchObject({ status: 'sealed', out: join(cwd, 'demo-out') });
-    expect(readFileSync(join(cwd, 'demo-out', 'report.html'), 'utf8')).toContain('<!DOCTYPE html>');
+    expect(readFileSync(output.report, 'utf8')).toContain('<!DOCTYPE html>');
     const names = ['nodes', 'diff', 'verify', 'status', 'ddl', 'duckdb'];
     expect(Object.keys(output.queries)).toEqual(names);
     const verified = await runCli(['verify', '--store', 'file:./demo-out'], { cwd });
     expectCode(verified, 0);
     expect(verified.out).toContain('verified: 3 manifests');
+    expect(verified.out + verified.err).not.toMatch(/warn|unnamed/i);
   });
 
   test('alerts test delivers a marked alert', async () => {
