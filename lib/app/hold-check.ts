@@ -26,7 +26,7 @@ export function checkHolds(
     const subject = { check: 'hold', account, target: failure?.ofKey ? null : id } as const;
     const message = `timers do not try ${what} again until ${heldUntil}${why}`;
     const lift = describeLift(account, failure) ?? failure?.hint;
-    const hint = `A correction does not end this. ${lift}`;
+    const hint = `A correction does not end the hold. ${lift}`;
     checks.set(failure?.ofKey ? account : id, warning(subject, message, hint));
   }
   return checks.size === 0

@@ -35,7 +35,7 @@ async function runDoctor(options: TargetOptions, session: Session): Promise<Outc
   const { connected, issues } = await connectValidTargets(options, session);
   const checks = issues.map(toConfigCheck);
   if (connected === null) {
-    checks.push(skipped({ check: 'doctor' }, 'nothing else can be checked before that is correct'));
+    checks.push(skipped({ check: 'doctor' }, 'the other checks need a correct configuration'));
   } else {
     const { connection, config } = connected;
     const { targets, quota, store, warnings } = connection;

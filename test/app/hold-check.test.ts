@@ -33,7 +33,7 @@ test('a held key is one warning, with its end, its cause and the command that en
     {
       ...{ check: 'hold', status: 'warning', account: 'prod', target: null },
       message: expect.stringMatching(/do not try the key again until 2026-11-24T06:10:00.*REFUSED/),
-      hint: expect.stringMatching(/does not end this.*`cgs-export export`.*--account prod/),
+      hint: expect.stringMatching(/does not end the hold.*`cgs-export export`.*--account prod/),
     },
   ]);
 });
@@ -43,7 +43,7 @@ test('a key that the service asked to wait: the hint does not promise that an ex
   const asked = { ...failure, code: 'RATE_LIMITED', hint: 'a timer continues by itself' };
   const hold = { failures: 1, untilMs: nowMs + askedMs, askedMs, failure: asked };
   const [found] = check({ holds: { key1: hold } });
-  expect(found?.hint).toBe('A correction does not end this. a timer continues by itself');
+  expect(found?.hint).toBe('A correction does not end the hold. a timer continues by itself');
 });
 
 test('a held target is named', () => {
