@@ -366,10 +366,8 @@ function chooseCredentials(
   if (!isUsed(path)) return given ?? readDefaultKey(env, () => {}) ?? agency;
   const chosen = given ?? readDefaultKey(env, report) ?? agency;
   if (chosen.kind === 'agency' && !inFunction) {
-    const missing =
-      'no access key is given, and HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK are not set';
     if (given) report(path, agencyOutside, agencyHint);
-    else report(path, missing, keyHint);
+    else report(path, 'there is no access key', keyHint);
   }
   return chosen;
 }

@@ -57,7 +57,7 @@ export function listFailures(
 export function describeLift(account: string | null, failure: FailureStatus | null): string | null {
   if (failure?.ofKey && failure.code === 'RATE_LIMITED') return null;
   const narrower = account === null ? '' : `; \`--account ${account}\` limits it to this account`;
-  return `A timer tries again after that. \`cgs-export export\` tries at once${narrower}.`;
+  return `A timer tries again when the hold ends. \`cgs-export export\` tries at once${narrower}.`;
 }
 
 /** For the error that led to the hold: until when timers leave the target alone, and what ends that. Null: it is not held. */

@@ -56,7 +56,7 @@ test.each([
     expect(expected.exec(hold)?.[1]).toBe(status?.heldUntil);
     if (!(error instanceof RateLimitedError)) {
       expect(hold).toMatch(
-        /A timer tries again after that\. `cgs-export export` tries at once; `--account prod`/,
+        /A timer tries again when the hold ends\. `cgs-export export` tries at once; `--account prod`/,
       );
     }
     // The log line has it too, because the command prints an error that is logged only once.
