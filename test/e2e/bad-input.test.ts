@@ -160,7 +160,7 @@ describe.concurrent('a response of the service', () => {
       name: '3,000,000 nodes',
       script: { totalNum: 3_000_000 },
       code: 1,
-      error: { code: 'LIST_TOO_LONG', message: /3000000 container nodes/, hint: /[Ss]plit/ },
+      error: { code: 'LIST_TOO_LONG', message: /3000000 nodes/, hint: /[Ss]plit/ },
       requests: 1,
     },
     {
