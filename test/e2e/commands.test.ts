@@ -222,7 +222,7 @@ accounts: [{ name: prod, targets: [${target}] }]
     expectCode(unset, 2);
     expect(
       readJson(unset)
-        .errors.map(({ message }) => message)
+        .errors.map(({ hint }) => hint)
         .join(),
     ).toContain('HUAWEICLOUD_SDK_AK');
     const env = {

@@ -14,7 +14,7 @@ import {
   readJson,
   runCli,
   startEndpoint,
-} from './processes.ts';
+} from '../e2e/processes.ts';
 
 const TMPDIR = '/nonexistent';
 const words =

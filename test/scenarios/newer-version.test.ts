@@ -4,7 +4,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeNewer } from '../support/newer-store.ts';
 import {
   createFolder,
   expectCode,
@@ -14,7 +13,8 @@ import {
   readTree,
   runCli,
   startEndpoint,
-} from './processes.ts';
+} from '../e2e/processes.ts';
+import { makeNewer } from '../support/newer-store.ts';
 
 const newer =
   'was written by a newer version of cgs-export (manifestVersion 2; this version reads 1)';
