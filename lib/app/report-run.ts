@@ -4,6 +4,7 @@
 import type { ExitCode } from '../core/error-policy.ts';
 import { targetId } from '../core/object-keys.ts';
 import type { Store } from '../core/ports.ts';
+import { formatTime } from '../core/time-text.ts';
 import { VERSION } from '../core/version.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import { createCsvFormatter } from '../formats/csv.ts';
@@ -22,7 +23,6 @@ import { renderPage } from '../reports/html-page.ts';
 import { describeIntegrity, type Findings, mergeFindings } from '../reports/integrity.ts';
 import { createTextFile, type ReportFile } from '../reports/report-files.ts';
 import { type ReadingProgress, type ReportReading, readReport } from '../reports/report-reading.ts';
-import { formatTime } from '../reports/report-times.ts';
 import type { Period } from '../snapshots/timeline.ts';
 import type { OnProgress } from '../verification/stored-evidence.ts';
 import type { Verification } from '../verification/verification.ts';

@@ -5,6 +5,7 @@ import { listErrors } from '../app/verify-run.ts';
 import { exitCodes } from '../core/error-policy.ts';
 import { CorruptError, configFault } from '../core/errors.ts';
 import { snapshotName, snapshotTimeMs } from '../core/object-keys.ts';
+import { formatTime } from '../core/time-text.ts';
 import { containerNodes } from '../datasets/container-nodes.ts';
 import { parquetDecoder } from '../formats/parquet-rows.ts';
 import type { Fault } from '../snapshots/catalog.ts';
@@ -87,7 +88,7 @@ async function runNodes(options: NodesOptions, session: Session): Promise<Outcom
   const asked = at === undefined ? null : readLastMoment('--at', at, store.nowMs());
   const targets = keepContainerNodes(picked.targets, session.log);
   const retry: Retry = (target, [name = '']) => {
-    const time = new Date(snapshotTimeMs(name) ?? 0).toISOString().replace('.000', '');
+    const time = formatTime(snapshotTimeMs(name) ?? 0);
     return `cgs-export nodes --at ${time}${describePick(options, target, picked.targets)}`;
   };
   const ask = { asked, retry };

@@ -1,4 +1,4 @@
-// Responsible for points in time as users write them. Pure.
+// Responsible for points in time as users write and read them. Pure.
 
 const unitsMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -27,4 +27,9 @@ export function parseTime(
   const isLastOfDate = time[4] === undefined && secondOfDate === 'last';
   const timeMs = Date.parse(isLastOfDate ? `${text}T23:59:59Z` : text);
   return Number.isNaN(timeMs) ? null : timeMs;
+}
+
+/** ISO 8601 in UTC, to the second. */
+export function formatTime(timeMs: number): string {
+  return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
 }

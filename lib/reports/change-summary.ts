@@ -1,6 +1,7 @@
 // Responsible for what a report says about the changes of a period: how many, and the newest of them. Pure.
 
 import type { Column, Row } from '../core/ports.ts';
+import { formatTime } from '../core/time-text.ts';
 import { isOffline, isUnprotected } from '../snapshots/protection.ts';
 import {
   type ChangeTotals,
@@ -8,7 +9,6 @@ import {
   type ShownChange,
   type TargetName,
 } from './figures.ts';
-import { formatTime } from './report-times.ts';
 import { openTopList } from './top-list.ts';
 
 export interface ChangeSummary {

@@ -1,10 +1,11 @@
 // Responsible for the nodes that are unprotected or offline at the end of the period, and since when. Pure.
 
+import { formatTime } from '../core/time-text.ts';
 import { addHost, countHosts, type HostKinds, noHosts } from '../snapshots/host-kinds.ts';
 import { isOffline, isUnprotected } from '../snapshots/protection.ts';
 import { type NodeAtEnd, nodesShownMax, type SinceTime, type TargetName } from './figures.ts';
 import type { Interval } from './node-states.ts';
-import { daysBetween, formatTime, nameMs } from './report-times.ts';
+import { daysBetween, nameMs } from './report-times.ts';
 import { openTopList } from './top-list.ts';
 import type { EndRow } from './walk-parts.ts';
 

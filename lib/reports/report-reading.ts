@@ -2,6 +2,7 @@
 // or for the page.
 
 import type { Dataset } from '../core/ports.ts';
+import { formatTime } from '../core/time-text.ts';
 import type { Fault } from '../snapshots/catalog.ts';
 import { changeColumns } from '../snapshots/changes.ts';
 import { countKinds, type HostKinds, sumKinds } from '../snapshots/host-kinds.ts';
@@ -30,7 +31,7 @@ import {
   snapshotColumns,
   toIntervalRow,
 } from './report-tables.ts';
-import { dayMs, formatTime } from './report-times.ts';
+import { dayMs } from './report-times.ts';
 import { type WalkListener, walkTarget } from './target-walk.ts';
 import type { WalkPorts } from './walk-parts.ts';
 

@@ -1,13 +1,9 @@
 // Responsible for the forms of times and durations in a report. Pure.
 
 import { snapshotTimeMs } from '../core/object-keys.ts';
+import { formatTime } from '../core/time-text.ts';
 
 export const dayMs = 86_400_000;
-
-/** ISO 8601 in UTC, to the second. */
-export function formatTime(timeMs: number): string {
-  return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
-}
 
 /** The time in the name of a snapshot, as formatTime() writes it. */
 export function timeOfName(snapshot: string): string {

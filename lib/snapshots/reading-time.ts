@@ -2,6 +2,7 @@
 // late, or other targets came first, the rows were read later than the name says. Pure.
 
 import { snapshotTimeMs } from '../core/object-keys.ts';
+import { formatTime } from '../core/time-text.ts';
 import type { Manifest } from './manifest.ts';
 
 /** A timer that fires each minute starts within it. */
@@ -19,9 +20,5 @@ export function isReadAfter(
 
 /** `from 2026-11-24T09:12:08Z to 2026-11-24T09:21:40Z`, in UTC. */
 export function describeReading({ startedAt, sealedAt }: ReadManifest): string {
-  return `from ${toSecond(startedAt)} to ${toSecond(sealedAt)}`;
-}
-
-function toSecond(iso: string): string {
-  return new Date(iso).toISOString().replace(/\.\d+Z$/, 'Z');
+  return `from ${formatTime(Date.parse(startedAt))} to ${formatTime(Date.parse(sealedAt))}`;
 }

@@ -1,10 +1,11 @@
 // Tests that a report about 60 days, of which a month is pruned, says of every day and node what is true.
 
 import { expect, test } from 'vitest';
+import { formatTime } from '../../lib/core/time-text.ts';
 import { containerNodes } from '../../lib/datasets/container-nodes.ts';
 import { parquetDecoder } from '../../lib/formats/parquet-rows.ts';
 import { readReport } from '../../lib/reports/report-reading.ts';
-import { formatTime, nameMs } from '../../lib/reports/report-times.ts';
+import { nameMs } from '../../lib/reports/report-times.ts';
 import { createSixtyDays, type SixtyDays, type TrueNode } from '../support/sixty-days.ts';
 import { createTestScratch } from '../support/test-scratch.ts';
 
